@@ -1,0 +1,59 @@
+/**
+ * What a command is: one row of data and the function that runs it. Rows are collected per family
+ * (`string.ts`, `key.ts` …) and merged by `table.ts`; `net` adds the families that need sockets (CLIENT, HELLO …).
+ *
+ * One function serves clients and the replication stream. It reads its arguments by index from shared byte arrays,
+ * changes the keyspace through its writer interface and writes its reply into an encoder; on the stream the encoder
+ * drops everything but errors. No argument is ever turned into a string or Buffer on a hot path.
+ */
+import type { ReplyEncoder } from '../resp/encoder.ts'
+import type { Keyspace } from '../keyspace/keyspace.ts'
+
+/**
+ * The arguments of one command: argument `i` (0 is the name) is `bytes[start[i] .. end[i])`.
+ * Borrowed: valid until the command's function returns.
+ */
+export interface CommandArgs {
+  bytes: Uint8Array
+  count: number
+  start: Int32Array
+  end: Int32Array
+}
+
+/** Everything a command may touch. One instance per connection (and one for the stream), reused for every command. */
+export interface CommandContext {
+  readonly args: CommandArgs
+  readonly reply: ReplyEncoder
+  readonly keyspace: Keyspace
+  /** Selected database. */
+  db: number
+  /** Wall clock at the start of this command, milliseconds since 1970. */
+  nowMs: number
+  /** True on the replication stream: no expiry, READONLY, OOM or size checks (redis 7.0 server.c mustObeyClient). */
+  readonly fromPrimary: boolean
+}
+
+/** [first, last, step] key positions as in COMMAND INFO; last may be negative (counted from the end), 0 means no key. */
+export type KeyPositions = readonly [first: number, last: number, step: number]
+
+export interface CommandRow<Context extends CommandContext = CommandContext> {
+  /** Number of arguments including the name; negative: at least that many. */
+  readonly arity: number
+  readonly flags: number
+  readonly keys: KeyPositions
+  readonly since: string
+  /** Group in COMMAND DOCS: string, bitmap, generic, hyperloglog, connection, server … */
+  readonly group: string
+  /** One sentence for COMMAND DOCS. */
+  readonly summary: string
+  readonly run: (context: Context) => void
+  /** For commands whose keys do not follow `keys` (MOVABLE_KEYS): appends the indexes of key arguments to `into`. */
+  readonly findKeys?: (args: CommandArgs, into: number[]) => void
+  /** Subcommands for containers (CONFIG GET …): their own rows, for COMMAND INFO and arity checks. */
+  readonly subcommands?: Readonly<Record<string, Omit<CommandRow<Context>, 'run' | 'subcommands'>>>
+}
+
+/** Upper-case name -> row. */
+export type CommandTable<Context extends CommandContext = CommandContext> = Readonly<
+  Record<string, CommandRow<Context>>
+>

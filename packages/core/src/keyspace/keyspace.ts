@@ -1,0 +1,2 @@
+/** Placeholder while the keyspace is being written. */
+export class Keyspace {}

@@ -1,0 +1,260 @@
+/**
+ * Writes RESP2 and RESP3 replies into one growing slab of bytes. It is not a socket: `net` sends what `pending()`
+ * shows and calls `clear()`; on the replication stream a `discardReplies` encoder keeps only the errors.
+ *
+ * Source: RESP specification (redis.io/docs/reference/protocol-spec); the RESP2 fall-backs of RESP3 types are those of
+ * redis 7.0 networking.c (addReplyDouble, addReplyMapLen, addReplyNull …).
+ */
+const CR = 13
+const LF = 10
+const STAR = 42
+const DOLLAR = 36
+const COLON = 58
+const PLUS = 43
+const MINUS = 45
+const UNDERSCORE = 95
+const COMMA = 44
+const HASH = 35
+const PERCENT = 37
+const TILDE = 126
+const GREATER = 62
+const EQUALS = 61
+const OPEN_PAREN = 40
+
+/** A slab larger than this is not kept once its replies are sent. */
+const KEPT_SLAB_BYTES_MAX = 256 * 1024
+const FIRST_SLAB_BYTES = 16 * 1024
+
+export class ReplyEncoder {
+  /** 2 or 3; HELLO changes it. */
+  resp: 2 | 3 = 2
+  /** Bytes written since `clear()`: `bytes[0 .. length)`. */
+  bytes: Buffer
+  length = 0
+  /** Error replies written since construction; the dispatcher compares it before and after a command. */
+  errorCount = 0
+  /** Text of the newest error reply, without '-' and CRLF. */
+  lastError = ''
+  /** Nothing is kept but errors: for the replication stream, CLIENT REPLY OFF and commands inside an EXEC dry run. */
+  discardReplies = false
+
+  constructor(slabBytes: number = FIRST_SLAB_BYTES) {
+    this.bytes = Buffer.allocUnsafeSlow(slabBytes)
+  }
+
+  /** The bytes to send; borrowed until the next write to this encoder. */
+  pending(): Buffer {
+    return this.bytes.subarray(0, this.length)
+  }
+
+  /** Forgets what was written and keeps the slab if it is of ordinary size. */
+  clear(): void {
+    this.length = 0
+    if (this.bytes.length > KEPT_SLAB_BYTES_MAX) this.bytes = Buffer.allocUnsafeSlow(FIRST_SLAB_BYTES)
+  }
+
+  /** Hands the slab to the caller (who sends it) and goes on with another one. Ownership of the result moves. */
+  detach(replacement: Buffer): Buffer {
+    const out = this.bytes.subarray(0, this.length)
+    this.bytes = replacement
+    this.length = 0
+    return out
+  }
+
+  /** Makes room for `more` bytes after `length`. */
+  reserve(more: number): void {
+    const need = this.length + more
+    if (need <= this.bytes.length) return
+    let size = this.bytes.length * 2
+    while (size < need) size *= 2
+    const grown = Buffer.allocUnsafeSlow(size)
+    this.bytes.copy(grown, 0, 0, this.length)
+    this.bytes = grown
+  }
+
+  ok(): void {
+    this.simple('OK')
+  }
+
+  /** `+text`; the text is ASCII without CR and LF. */
+  simple(text: string): void {
+    if (this.discardReplies) return
+    this.reserve(text.length + 3)
+    this.bytes[this.length++] = PLUS
+    this.#ascii(text)
+    this.#crlf()
+  }
+
+  /** `-text`: the text starts with its code, as in 'ERR syntax error'. Line breaks in it become spaces. */
+  error(text: string): void {
+    this.errorCount++
+    this.lastError = text
+    if (this.discardReplies) return
+    const clean = Buffer.from(text.replace(/[\r\n]/g, ' '))
+    this.reserve(clean.length + 3)
+    this.bytes[this.length++] = MINUS
+    clean.copy(this.bytes, this.length)
+    this.length += clean.length
+    this.#crlf()
+  }
+
+  /** `:value`. Numbers must be safe integers; beyond 2^53 pass a bigint. */
+  integer(value: number | bigint): void {
+    this.#numberLine(COLON, value)
+  }
+
+  /** A bulk string copied from `source[start .. end)`. */
+  bulk(source: Uint8Array, start: number, end: number): void {
+    if (this.discardReplies) return
+    const count = end - start
+    this.bulkHeader(count)
+    this.raw(source, start, end)
+    this.bulkEnd()
+  }
+
+  bulkString(text: string): void {
+    if (this.discardReplies) return
+    const bytes = Buffer.from(text)
+    this.bulk(bytes, 0, bytes.length)
+  }
+
+  /** `$count`: follow with `raw()` pieces of `count` bytes in all and `bulkEnd()`. */
+  bulkHeader(count: number): void {
+    if (this.discardReplies) return
+    this.reserve(count + 16)
+    this.#numberLine(DOLLAR, count)
+  }
+
+  bulkEnd(): void {
+    if (this.discardReplies) return
+    this.reserve(2)
+    this.#crlf()
+  }
+
+  /** Copies bytes as they are. */
+  raw(source: Uint8Array, start: number, end: number): void {
+    if (this.discardReplies) return
+    const count = end - start
+    this.reserve(count)
+    const bytes = this.bytes
+    let at = this.length
+    // A loop beats a native call for the short values that most replies are.
+    if (count <= 48) for (let i = start; i < end; i++) bytes[at++] = source[i]!
+    else bytes.set(source.subarray(start, end), at)
+    this.length += count
+  }
+
+  /** Null bulk in RESP2, null in RESP3. */
+  nullBulk(): void {
+    if (this.discardReplies) return
+    this.reserve(5)
+    if (this.resp === 2) this.#ascii('$-1\r\n')
+    else this.#ascii('_\r\n')
+  }
+
+  /** Null array in RESP2, null in RESP3. */
+  nullArray(): void {
+    if (this.discardReplies) return
+    this.reserve(5)
+    if (this.resp === 2) this.#ascii('*-1\r\n')
+    else this.#byteLine(UNDERSCORE)
+  }
+
+  array(count: number): void {
+    this.#numberLine(STAR, count)
+  }
+
+  /** A map of `count` pairs; a flat array in RESP2. */
+  map(count: number): void {
+    if (this.resp === 2) this.#numberLine(STAR, count * 2)
+    else this.#numberLine(PERCENT, count)
+  }
+
+  set(count: number): void {
+    this.#numberLine(this.resp === 2 ? STAR : TILDE, count)
+  }
+
+  push(count: number): void {
+    this.#numberLine(this.resp === 2 ? STAR : GREATER, count)
+  }
+
+  /** A double in RESP3, a bulk string of its shortest text in RESP2. */
+  double(value: number): void {
+    if (this.discardReplies) return
+    const text = Number.isFinite(value) ? String(value) : Number.isNaN(value) ? 'nan' : value > 0 ? 'inf' : '-inf'
+    if (this.resp === 2) return this.bulkString(text)
+    this.reserve(text.length + 3)
+    this.bytes[this.length++] = COMMA
+    this.#ascii(text)
+    this.#crlf()
+  }
+
+  boolean(value: boolean): void {
+    if (this.resp === 2) return this.integer(value ? 1 : 0)
+    if (this.discardReplies) return
+    this.reserve(4)
+    this.bytes[this.length++] = HASH
+    this.#ascii(value ? 't' : 'f')
+    this.#crlf()
+  }
+
+  /** A big number in RESP3, a bulk string in RESP2. */
+  bigNumber(value: bigint): void {
+    if (this.discardReplies) return
+    const text = value.toString()
+    if (this.resp === 2) return this.bulkString(text)
+    this.reserve(text.length + 3)
+    this.bytes[this.length++] = OPEN_PAREN
+    this.#ascii(text)
+    this.#crlf()
+  }
+
+  /** A verbatim string (`format` has three letters) in RESP3, a bulk string in RESP2. */
+  verbatim(format: string, text: string): void {
+    if (this.discardReplies) return
+    if (this.resp === 2) return this.bulkString(text)
+    const bytes = Buffer.from(text)
+    this.#numberLine(EQUALS, bytes.length + 4)
+    this.reserve(bytes.length + 6)
+    this.#ascii(`${format}:`)
+    this.raw(bytes, 0, bytes.length)
+    this.bulkEnd()
+  }
+
+  #byteLine(byte: number): void {
+    this.bytes[this.length++] = byte
+    this.#crlf()
+  }
+
+  #crlf(): void {
+    this.bytes[this.length++] = CR
+    this.bytes[this.length++] = LF
+  }
+
+  #ascii(text: string): void {
+    const bytes = this.bytes
+    let at = this.length
+    for (let i = 0; i < text.length; i++) bytes[at++] = text.charCodeAt(i)
+    this.length = at
+  }
+
+  #numberLine(prefix: number, value: number | bigint): void {
+    if (this.discardReplies) return
+    this.reserve(24)
+    const bytes = this.bytes
+    bytes[this.length++] = prefix
+    if (typeof value === 'number' && value >= 0 && value <= 0x7fffffff) {
+      let rest = value | 0
+      let digits = 1
+      for (let bound = 10; digits < 10 && rest >= bound; bound *= 10) digits++
+      let at = this.length + digits
+      this.length = at
+      do {
+        const quotient = (rest / 10) | 0
+        bytes[--at] = 48 + (rest - quotient * 10)
+        rest = quotient
+      } while (rest > 0)
+    } else this.#ascii(String(value))
+    this.#crlf()
+  }
+}

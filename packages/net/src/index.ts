@@ -1,0 +1,2 @@
+/** Sockets, clients and the command line. */
+export const SERVER_NAME = 'understudy'

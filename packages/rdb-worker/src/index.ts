@@ -1,0 +1,2 @@
+/** RDB files and transfers in worker threads. */
+export const RDB_VERSION_MAX = 12
