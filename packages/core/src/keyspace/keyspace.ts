@@ -36,12 +36,20 @@ import {
 } from './layout.ts'
 import { LazyFree } from './lazy-free.ts'
 import { NodeValue } from './node-value.ts'
+import {
+  chunksAt,
+  copyBytes,
+  createRecord,
+  fillValue,
+  inlineKeyBytes,
+  recordFlags,
+  writeChunks,
+  writeTime,
+} from './record.ts'
 import { scanTable, walkTable } from './scan.ts'
 import { ShardCounters } from './shard-counters.ts'
 import type { RegionWriter } from './region-writer.ts'
 
-/** Keys longer than this are kept in nodes. */
-const INLINE_KEY_BYTES_MAX = 8192
 /** A dataset larger than this is dropped by FLUSHALL as a whole generation, so that its memory goes back to the system. */
 const FLUSH_IN_PLACE_BYTES_MAX: number = 64 << 20
 /** Seconds per tick of the access clock in a record (16 bits: it wraps after 7.5 days). */
@@ -250,8 +258,19 @@ export class Keyspace {
         return
       }
     }
-    const address = this.#createRecord(region, key, keyStart, keyEnd, rdbType, newFlags, valueLength, expireAtMs)
-    this.#fillValue(region, address, value, valueStart, valueEnd)
+    const address = createRecord(
+      region,
+      key,
+      keyStart,
+      keyEnd,
+      rdbType,
+      newFlags,
+      valueLength,
+      expireAtMs,
+      this.accessClock,
+      false,
+    )
+    fillValue(region, address, value, valueStart, valueEnd)
     this.#install(region, root, order, tag, old, address)
     this.listener?.keyTouched(db, key, keyStart, keyEnd)
   }
@@ -372,7 +391,7 @@ export class Keyspace {
     const flags = entry.flags & (FLAG_RAW | FLAG_EXPIRE)
     const fits = headerBytes(flags) + (toEnd - toStart) + entry.length <= BLOCK_BYTES_MAX
     const chunks = entry.isChunked && !copy && !fits
-    const address = this.#createRecord(
+    const address = createRecord(
       target,
       to,
       toStart,
@@ -381,6 +400,7 @@ export class Keyspace {
       flags,
       chunks ? BLOCK_BYTES_MAX : entry.length,
       entry.expireAtMs,
+      this.accessClock,
       chunks,
     )
     if (chunks) {
@@ -599,72 +619,6 @@ export class Keyspace {
     control[root + ROOT_EXPIRES] = control[root + ROOT_EXPIRES]! + change
   }
 
-  /**
-   * Allocates a record and writes header and key. The value is left to the caller; when it does not fit inline (or
-   * `forceChunks`) the record is chunked with no nodes yet.
-   */
-  #createRecord(
-    region: RegionWriter,
-    key: Uint8Array,
-    keyStart: number,
-    keyEnd: number,
-    rdbType: number,
-    flags: number,
-    valueLength: number,
-    expireAtMs: number,
-    forceChunks = false,
-  ): number {
-    const keyLength = keyEnd - keyStart
-    let all = flags & (FLAG_RAW | FLAG_EXPIRE)
-    let keyInline = keyLength
-    let keyRoot = 0
-    if (keyLength > INLINE_KEY_BYTES_MAX) {
-      all |= FLAG_LONG_KEY
-      keyInline = 0
-      const nodes = this.#nodes.open(region, 0, 0)
-      nodes.append(key, keyStart, keyEnd)
-      keyRoot = nodes.root
-    }
-    if (forceChunks || headerBytes(all) + keyInline + valueLength > BLOCK_BYTES_MAX) all |= FLAG_CHUNKED
-    const inlineValue = (all & FLAG_CHUNKED) === 0 ? valueLength : 0
-    const address = region.arena.allocate(headerBytes(all) + keyInline + inlineValue)
-    const words = region.memory.i32[address >>> 28]!
-    let at = byteOffsetOf(address) >>> 2
-    words[at] = (keyInline << 16) | (all << 8) | rdbType
-    words[at + 1] = (this.accessClock << 16) | inlineValue
-    at += 2
-    if ((all & FLAG_EXPIRE) !== 0) {
-      writeTime(words, at, expireAtMs)
-      at += 2
-    }
-    if ((all & FLAG_LONG_KEY) !== 0) {
-      words[at] = keyLength | 0
-      words[at + 1] = keyRoot
-      at += 2
-    }
-    if ((all & FLAG_CHUNKED) !== 0) {
-      words.fill(0, at, at + 4)
-      words[at + 3] = region.index
-      at += 4
-    }
-    copyBytes(key, keyStart, keyStart + keyInline, region.memory.u8[address >>> 28]!, at << 2)
-    return address
-  }
-
-  /** Writes a whole value into a fresh record. */
-  #fillValue(region: RegionWriter, address: number, value: Uint8Array, start: number, end: number): void {
-    const flags = recordFlags(region, address)
-    if ((flags & FLAG_CHUNKED) === 0) {
-      const keyInline = region.memory.i32[address >>> 28]![byteOffsetOf(address) >>> 2]! >>> 16
-      const at = byteOffsetOf(address) + headerBytes(flags) + keyInline
-      copyBytes(value, start, end, region.memory.u8[address >>> 28]!, at)
-      return
-    }
-    const nodes = this.#nodes.open(region, 0, 0)
-    nodes.append(value, start, end)
-    writeChunks(region.memory.i32[address >>> 28]!, chunksAt(address, flags), nodes, region.index)
-  }
-
   /** Copies the value of `entry` into a fresh record for `length` bytes (zeros behind the old ones). */
   #copyEntryValue(region: RegionWriter, address: number, length: number): void {
     const { entry } = this
@@ -693,7 +647,18 @@ export class Keyspace {
     const { region } = entry
     const before = entry.address
     const movesNodes = entry.isChunked && length === entry.length
-    const address = this.#createRecord(region, key, start, end, entry.rdbType, flags, length, expireAtMs, movesNodes)
+    const address = createRecord(
+      region,
+      key,
+      start,
+      end,
+      entry.rdbType,
+      flags,
+      length,
+      expireAtMs,
+      this.accessClock,
+      movesNodes,
+    )
     if (movesNodes) {
       const at = chunksAt(address, recordFlags(region, address))
       writeChunks(region.memory.i32[address >>> 28]!, at, entry.nodes(), entry.owner.index)
@@ -754,35 +719,3 @@ export class Keyspace {
 
 /** Values with more nodes are freed in slices. */
 const NODES_FREED_AT_ONCE = 64
-
-function recordFlags(region: RegionWriter, address: number): number {
-  return (region.memory.i32[address >>> 28]![byteOffsetOf(address) >>> 2]! >>> 8) & 0xff
-}
-
-/** Word index of the four chunk words of a record. */
-function chunksAt(address: number, flags: number): number {
-  return (byteOffsetOf(address) + headerBytes(flags & (FLAG_EXPIRE | FLAG_LONG_KEY))) >>> 2
-}
-
-function writeChunks(words: Int32Array, at: number, nodes: NodeValue, owner: number): void {
-  words[at] = nodes.length | 0
-  words[at + 1] = Math.floor(nodes.length / TWO_32)
-  words[at + 2] = nodes.root
-  words[at + 3] = owner
-}
-
-function writeTime(words: Int32Array, at: number, expireAtMs: number): void {
-  words[at] = expireAtMs | 0
-  words[at + 1] = Math.floor(expireAtMs / TWO_32)
-}
-
-/** Bytes of the key that stand in the record itself. */
-function inlineKeyBytes(entry: Entry): number {
-  return (entry.flags & FLAG_LONG_KEY) === 0 ? entry.keyLength : 0
-}
-
-/** A loop beats a native call for the short keys and values that most are. */
-function copyBytes(source: Uint8Array, start: number, end: number, target: Uint8Array, at: number): void {
-  if (end - start <= 64) for (let i = start; i < end; i++) target[at++] = source[i]!
-  else target.set(source.subarray(start, end), at)
-}

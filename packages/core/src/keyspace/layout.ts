@@ -15,10 +15,11 @@
  *
  *   page: 1,024 bytes = 128 slots of two words
  *     slot 0      [ local depth:16 | count:16 ] [ overflow page, only at the greatest depth ]
- *     slot 1…127  [ window:8 | tag:24 ]         [ record address, 0 = empty ]
+ *     slot 1…127  [ window:12 | tag:20 ]        [ record address, 0 = empty ]
  *
- * `window` holds the 8 bits of hashOrder that the next splits of this page need, so only every eighth split has to read
- * the keys. An entry of a directory that is 0 stands for a page without keys at the directory's own depth.
+ * `window` holds the 12 bits of hashOrder that the next splits of this page need, so only the split from depth 11 to 12
+ * (beyond 20 M keys) has to read the keys. An entry of a directory that is 0 stands for a page without keys at the
+ * directory's own depth.
  *
  * Record: one block of the arena.
  *
@@ -93,10 +94,20 @@ export function directoryIndex(order: number, depth: number): number {
   return depth === 0 ? 0 : (order << SHARD_BITS) >>> (32 - depth)
 }
 
-/** The 8 bits of `order` that pages of this local depth keep in their slots. */
-export function windowOf(order: number, depth: number): number {
-  return ((order << SHARD_BITS) >>> (24 - (depth & 0x18))) & 0xff
+/** Bits of hashOrder in a slot, and the first of them (below the shard's) for a page of this local depth. */
+export const WINDOW_BITS = 12
+export function windowStart(depth: number): number {
+  return depth < WINDOW_BITS ? 0 : WINDOW_BITS
 }
+
+/** The bits of `order` that pages of this local depth keep in their slots. */
+export function windowOf(order: number, depth: number): number {
+  return ((order << SHARD_BITS) >>> (32 - WINDOW_BITS - windowStart(depth))) & 0xfff
+}
+
+/** The bits of hashTag in a slot. */
+export const SLOT_TAG_MASK = 0x000f_ffff
+export const SLOT_TAG_BITS = 20
 
 /** Shard of a hash. */
 export function shardOf(order: number): number {

@@ -13,6 +13,7 @@ import {
   PAGE_SLOTS,
   ROOT_DEPTH,
   ROOT_DIRECTORY,
+  SLOT_TAG_MASK,
 } from './layout.ts'
 
 /** Longest chain of overflow pages a reader follows: 2^16 pages are 8 M keys of one hash prefix. */
@@ -49,7 +50,7 @@ export class RegionView {
     const directoryWords = memory.i32[directory >>> 28]
     if (directoryWords === undefined) return 0
     let page = directoryWords[(byteOffsetOf(directory) >>> 2) + directoryIndex(order, depth)]! | 0
-    const wanted = tag & 0x00ff_ffff
+    const wanted = tag & SLOT_TAG_MASK
     const home = tag & (PAGE_SLOTS - 1)
     for (let pages = 0; page !== 0 && pages < OVERFLOW_PAGES_MAX; pages++) {
       const words = memory.i32[page >>> 28]
@@ -60,7 +61,7 @@ export class RegionView {
         const at = base + slot * 2
         const address = words[at + 1]! | 0
         if (address === 0) break
-        if ((words[at]! & 0x00ff_ffff) === wanted && this.keyEquals(address, key, start, end)) {
+        if ((words[at]! & SLOT_TAG_MASK) === wanted && this.keyEquals(address, key, start, end)) {
           this.pageAddress = page
           this.slot = slot
           return address

@@ -20,7 +20,11 @@ import {
   ROOT_DIRECTORY,
   ROOT_KEYS,
   ROOT_PAGES,
+  SLOT_TAG_BITS,
+  SLOT_TAG_MASK,
+  WINDOW_BITS,
   windowOf,
+  windowStart,
 } from './layout.ts'
 import { RegionView } from './region-view.ts'
 
@@ -231,8 +235,8 @@ export class RegionWriter extends RegionView {
     const copy = this.#split
     copy.set(words.subarray(base, base + PAGE_SLOTS * 2))
     const depth = copy[0]! >>> 16
-    const newWindow = (depth + 1) >>> 3 !== depth >>> 3
-    const bit = 1 << (7 - (depth & 7))
+    const newWindow = windowStart(depth + 1) !== windowStart(depth)
+    const bit = 1 << (WINDOW_BITS - 1 - (depth - windowStart(depth)))
     words.fill(0, base, base + PAGE_SLOTS * 2)
     let lowerCount = 0
     let upperCount = 0
@@ -240,7 +244,7 @@ export class RegionWriter extends RegionView {
       const address = copy[slot * 2 + 1]!
       if (address === 0) continue
       const tag = copy[slot * 2]!
-      const window = tag >>> 24
+      const window = tag >>> SLOT_TAG_BITS
       const next = newWindow ? windowOf(this.orderOf(address), depth + 1) : window
       if ((window & bit) === 0) {
         lowerCount++
@@ -287,6 +291,6 @@ function place(words: Int32Array, base: number, tag: number, window: number, add
     assert.ok(probes < PAGE_SLOTS, 'page count and slots disagree')
     slot = slot === PAGE_SLOTS - 1 ? 1 : slot + 1
   }
-  words[base + slot * 2] = (window << 24) | (tag & 0x00ff_ffff)
+  words[base + slot * 2] = (window << SLOT_TAG_BITS) | (tag & SLOT_TAG_MASK)
   words[base + slot * 2 + 1] = address
 }

@@ -8,7 +8,16 @@
 import { byteOffsetOf } from '../memory/region-memory.ts'
 import { SHARD_BITS, SHARD_COUNT } from '../limits.ts'
 import type { Generation } from './generation.ts'
-import { directoryIndex, PAGE_SLOTS, ROOT_DEPTH, ROOT_DIRECTORY, ROOT_KEYS, regionOf, windowOf } from './layout.ts'
+import {
+  directoryIndex,
+  PAGE_SLOTS,
+  ROOT_DEPTH,
+  ROOT_DIRECTORY,
+  ROOT_KEYS,
+  regionOf,
+  SLOT_TAG_BITS,
+  windowOf,
+} from './layout.ts'
 import type { RegionWriter } from './region-writer.ts'
 
 /** Pages without a key that one call passes over before it answers with what it has. */
@@ -77,7 +86,7 @@ function sortPage(region: RegionWriter, first: number, from: number, fromWindow:
     for (let slot = 1; slot < PAGE_SLOTS; slot++) {
       const address = words[base + slot * 2 + 1]!
       // The window is a part of the position: what lies before needs no look at its key.
-      if (address === 0 || words[base + slot * 2]! >>> 24 < fromWindow) continue
+      if (address === 0 || words[base + slot * 2]! >>> SLOT_TAG_BITS < fromWindow) continue
       const position = region.orderOf(address) >>> 0
       if (position < from) continue
       if (found === addresses.length) growSortBuffers()
