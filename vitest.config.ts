@@ -1,7 +1,7 @@
-import { defineConfig } from 'vitest/config'
+import { defineConfig, type ViteUserConfig } from 'vitest/config'
 
-// Tests import the packages by name, so they run the built output in dist/: what is tested is what is shipped.
-export default defineConfig({
+/** Tests import the packages by name, so they run the built output in dist/: what is tested is what is shipped. */
+const config: ViteUserConfig = defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     pool: 'forks',
@@ -9,3 +9,4 @@ export default defineConfig({
     hookTimeout: 60_000,
   },
 })
+export default config
