@@ -1,2 +1,4 @@
 /** RDB files and transfers in worker threads. */
-export const RDB_VERSION_MAX = 12
+export { RdbScanner, WINDOW_BYTES_MIN } from './scan/scanner.ts'
+export type { ScanOptions } from './scan/scanner.ts'
+export { ScanWindow, WINDOW_BYTES_DEFAULT } from './scan/window.ts'
