@@ -13,7 +13,7 @@ export function argText(args: CommandArgs, index: number): string {
 
 /** A copy of the bytes of argument `index`. */
 export function argBytes(args: CommandArgs, index: number): Buffer {
-  return Buffer.from(args.bytes.subarray(args.start[index]!, args.end[index]!))
+  return Buffer.from(args.bytes.subarray(args.start[index], args.end[index]))
 }
 
 /** Is argument `index` this keyword, in any case? @param keyword upper-case ASCII. */
