@@ -27,6 +27,11 @@ export const BLOCK_BYTES_MAX = 16_384
 /** Longest value the keyspace takes: two index levels of 4,096 entries over nodes of 16 KiB would allow 256 GiB. */
 export const VALUE_BYTES_MAX: number = 2 ** 36
 
+/** Default of proto-max-bulk-len: longest string a client may make. */
+export const PROTO_MAX_BULK_BYTES: number = 512 * 1024 * 1024
+/** Default of hll-sparse-max-bytes. */
+export const HLL_SPARSE_BYTES_MAX = 3000
+
 /** One slice of our own extra work (growing, freeing, copying), milliseconds. */
 export const SLICE_MS_MAX = 2
 

@@ -64,12 +64,23 @@ export interface KeyspaceOptions {
   readonly segmentBytesMax?: number
 }
 
-/** What hears of changed keys: WATCH, later notifications and change events. */
-export interface KeyListener {
-  /** The key was changed or removed. Called inside the unit; bytes are borrowed for the call. */
-  keyTouched(db: number, key: Uint8Array, start: number, end: number): void
-  /** Every key of `db` may have changed (-1: of all databases). */
-  databaseTouched(db: number): void
+/** What hears of changed keys: WATCH, client-side caching, later notifications and change events. */
+export interface KeyChangeListener {
+  /** False while nobody listens: the calls below are then left out. */
+  readonly active: boolean
+  /** A key was written, deleted or expired. Called inside the unit; bytes are borrowed for the call. */
+  keyChanged(db: number, key: Uint8Array, start: number, end: number): void
+  /** FLUSHDB (`db`), or FLUSHALL and the swap of a generation (-1). */
+  databaseFlushed(db: number): void
+  /** SWAPDB. */
+  databasesSwapped(first: number, second: number): void
+}
+
+const NOBODY: KeyChangeListener = {
+  active: false,
+  keyChanged: () => {},
+  databaseFlushed: () => {},
+  databasesSwapped: () => {},
 }
 
 export class Keyspace {
@@ -77,8 +88,7 @@ export class Keyspace {
   readonly entry: Entry = new Entry()
   readonly counters: ShardCounters
   readonly hashSeed: Uint8Array
-  /** Told of every changed key while set; unset while nobody listens. */
-  listener: KeyListener | undefined
+  listener: KeyChangeListener = NOBODY
   /** Told after another generation has taken over (full sync, FLUSHALL of a large dataset). */
   onGeneration: ((generation: Generation) => void) | undefined
   /** Ticks of ACCESS_CLOCK_SECONDS, 16 bits; set by whoever owns the clock. */
@@ -254,7 +264,7 @@ export class Keyspace {
           region.memory.u8[old >>> 28]!,
           (at << 2) + headerBytes(newFlags) + keyLength,
         )
-        this.listener?.keyTouched(db, key, keyStart, keyEnd)
+        if (this.listener.active) this.listener.keyChanged(db, key, keyStart, keyEnd)
         return
       }
     }
@@ -272,7 +282,7 @@ export class Keyspace {
     )
     fillValue(region, address, value, valueStart, valueEnd)
     this.#install(region, root, order, tag, old, address)
-    this.listener?.keyTouched(db, key, keyStart, keyEnd)
+    if (this.listener.active) this.listener.keyChanged(db, key, keyStart, keyEnd)
   }
 
   /** Removes a key. @returns false when it was not there. */
@@ -291,7 +301,7 @@ export class Keyspace {
     region.remove(this.#root)
     this.#freeRecord(region, address)
     entry.address = 0
-    this.listener?.keyTouched(db, key, start, end)
+    if (this.listener.active) this.listener.keyChanged(db, key, start, end)
   }
 
   /** Sets (or with -1 removes) the time to live of the key that the last lookup found. */
@@ -306,7 +316,7 @@ export class Keyspace {
       const flags = expireAtMs === -1 ? entry.flags & ~FLAG_EXPIRE : entry.flags | FLAG_EXPIRE
       this.#rebuildEntry(key, start, end, flags, entry.length, expireAtMs)
     }
-    this.listener?.keyTouched(db, key, start, end)
+    if (this.listener.active) this.listener.keyChanged(db, key, start, end)
   }
 
   /**
@@ -358,7 +368,7 @@ export class Keyspace {
 
   /** Tells listeners of a change made through growEntry/writeEntry. */
   entryChanged(db: number, key: Uint8Array, start: number, end: number): void {
-    this.listener?.keyTouched(db, key, start, end)
+    if (this.listener.active) this.listener.keyChanged(db, key, start, end)
   }
 
   /**
@@ -422,8 +432,8 @@ export class Keyspace {
     const old = target.find(root, order, tag, to, toStart, toEnd)
     this.#install(target, root, order, tag, old, address)
     entry.address = 0
-    if (!copy) this.listener?.keyTouched(fromDb, from, fromStart, fromEnd)
-    this.listener?.keyTouched(toDb, to, toStart, toEnd)
+    if (!copy && this.listener.active) this.listener.keyChanged(fromDb, from, fromStart, fromEnd)
+    if (this.listener.active) this.listener.keyChanged(toDb, to, toStart, toEnd)
     return true
   }
 
@@ -463,7 +473,7 @@ export class Keyspace {
       )
       generation.control.fill(0, root, root + ROOT_WORDS)
     }
-    this.listener?.databaseTouched(db)
+    this.listener.databaseFlushed(db)
   }
 
   /** Removes all keys of all databases, in constant time. */
@@ -478,7 +488,7 @@ export class Keyspace {
     generation.control.fill(0, generation.roots)
     for (const region of generation.regions) region.arena.reset()
     this.entry.address = 0
-    this.listener?.databaseTouched(-1)
+    this.listener.databaseFlushed(-1)
   }
 
   /** Exchanges two databases. */
@@ -488,8 +498,7 @@ export class Keyspace {
     const table = control[C_DATABASE_MAP + first]!
     control[C_DATABASE_MAP + first] = control[C_DATABASE_MAP + second]!
     control[C_DATABASE_MAP + second] = table
-    this.listener?.databaseTouched(first)
-    this.listener?.databaseTouched(second)
+    this.listener.databasesSwapped(first, second)
   }
 
   /**
@@ -507,7 +516,7 @@ export class Keyspace {
     this.counters.use(next)
     this.#lazyFree.clear()
     this.entry.address = 0
-    this.listener?.databaseTouched(-1)
+    this.listener.databaseFlushed(-1)
   }
 
   /** Takes a generation that a loader has built. */

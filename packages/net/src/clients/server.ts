@@ -21,6 +21,7 @@ import type {
   CommandEntry,
   CommandRename,
   CommandTable,
+  KeyChangeListener,
   Keyspace,
   Logger,
   NodeState,
@@ -39,7 +40,6 @@ import {
 import { runCommands } from './dispatcher.ts'
 import { InfoRegistry } from './info.ts'
 import { KeyTouches } from './watch.ts'
-import type { KeyChangeListener } from './watch.ts'
 import { LatencyMonitor } from './latency-monitor.ts'
 import { PubSub } from './pubsub.ts'
 import { ServerStatistics } from './statistics.ts'
