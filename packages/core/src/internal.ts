@@ -1,11 +1,11 @@
 /** Second door: for the other packages of this project and for tests. No promise of stability. */
 export * from './errors.ts'
+export * from './glob.ts'
 export * from './resp/encoder.ts'
 export * from './resp/decoder.ts'
 export * from './resp/error-replies.ts'
 export * from './commands/flags.ts'
 export * from './commands/arguments.ts'
-export * from './commands/glob.ts'
 export * from './commands/metadata.ts'
 export * from './commands/reply-checks.ts'
 export * from './commands/table.ts'
