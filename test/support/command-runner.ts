@@ -34,6 +34,7 @@ class RunnerContext implements CommandContext {
   db = 0
   nowMs = 0
   fromPrimary = false
+  writable = true
 
   constructor(keyspace: Keyspace) {
     this.keyspace = keyspace
@@ -73,6 +74,11 @@ export class CommandRunner {
 
   set fromPrimary(value: boolean) {
     this.context.fromPrimary = value
+  }
+
+  /** False: as on a read-only replica. The runner does not refuse writes then; it only tells the commands. */
+  set writable(value: boolean) {
+    this.context.writable = value
   }
 
   set resp(value: 2 | 3) {
