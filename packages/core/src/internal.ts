@@ -1,5 +1,6 @@
 /** Second door: for the other packages of this project and for tests. No promise of stability. */
 export * from './errors.ts'
+export * from './glob.ts'
 export * from './resp/encoder.ts'
 export * from './resp/decoder.ts'
 export * from './resp/error-replies.ts'
@@ -41,3 +42,4 @@ export * from './replication/psync.ts'
 export * from './replication/full-sync.ts'
 export * from './replication/link-state.ts'
 export * from './replication/link-machine.ts'
+export * from './commands/families.ts'
