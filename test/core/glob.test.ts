@@ -1,4 +1,4 @@
-import { matchGlob } from '@understudy/core/internal'
+import { globMatches } from '@understudy/core/internal'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startRedisServer } from '../support/redis-server.ts'
 import { SeededRandom } from '../support/seeded-random.ts'
@@ -8,10 +8,10 @@ function matches(pattern: string, text: string, nocase = false): boolean {
   // Other bytes stand on both sides, so that a step out of the range would show.
   const p = Buffer.from(`*${pattern}*`, 'latin1')
   const t = Buffer.from(`a${text}a`, 'latin1')
-  return matchGlob(p, 1, p.length - 1, t, 1, t.length - 1, nocase)
+  return globMatches(p, 1, p.length - 1, t, 1, t.length - 1, nocase)
 }
 
-describe('matchGlob', () => {
+describe('globMatches', () => {
   it.each([
     ['*', 'anything', true],
     ['h?llo', 'hello', true],
@@ -45,7 +45,7 @@ describe('matchGlob', () => {
   })
 })
 
-describe('matchGlob agrees with KEYS of a redis-server', () => {
+describe('globMatches agrees with KEYS of a redis-server', () => {
   let server: TestServer
   beforeAll(async () => {
     server = await startRedisServer()

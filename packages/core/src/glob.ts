@@ -89,7 +89,7 @@ function elementTakes(pattern: Uint8Array, at: number, end: number, byte: number
  * Both are only read. `nocase` folds ASCII letters. Allocates nothing; any thread. The text may be shared memory that
  * another thread is changing: the answer may then be wrong, but every access stays in bounds and the loop ends.
  */
-export function matchGlob(
+export function globMatches(
   pattern: Uint8Array,
   patternStart: number,
   patternEnd: number,

@@ -6,7 +6,7 @@
  * by whoever listens with `onChange()`.
  */
 import { resolve } from 'node:path'
-import { matchGlob } from '@understudy/core/internal'
+import { globMatches } from '@understudy/core/internal'
 import { type DirectiveRow, fromByteString } from './directive.ts'
 import {
   allSpellings,
@@ -269,7 +269,7 @@ export class Config {
       for (const directive of allSpellings()) {
         if (!directive.listed || found.has(directive.spelling)) continue
         const name = Buffer.from(directive.spelling, 'latin1')
-        if (matchGlob(bytes, 0, bytes.length, name, 0, name.length, true)) {
+        if (globMatches(bytes, 0, bytes.length, name, 0, name.length, true)) {
           found.set(directive.spelling, [directive.spelling, this.#format(directive)])
         }
       }

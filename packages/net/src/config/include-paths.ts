@@ -5,7 +5,7 @@
  */
 import { existsSync, readdirSync } from 'node:fs'
 import { isAbsolute, join, resolve } from 'node:path'
-import { matchGlob } from '@understudy/core/internal'
+import { globMatches } from '@understudy/core/internal'
 
 const WILDCARDS = /[*?[]/
 
@@ -33,6 +33,6 @@ function matchingEntries(parent: string, segment: string): string[] {
   return names.filter((name) => {
     if (name.startsWith('.') && !segment.startsWith('.')) return false
     const bytes = Buffer.from(name)
-    return matchGlob(pattern, 0, pattern.length, bytes, 0, bytes.length)
+    return globMatches(pattern, 0, pattern.length, bytes, 0, bytes.length)
   })
 }
