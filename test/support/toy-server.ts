@@ -118,6 +118,11 @@ export async function startToyServer(
     ...options,
   })
   addClientInfoSections(server, { runId: '0'.repeat(40), executable: 'toy', configFile: '', version: '0' })
-  await server.listen({ bind: ['127.0.0.1'], port: 0, anyPort: true, ...(unixSocket === undefined ? {} : { unixSocket }) })
+  await server.listen({
+    bind: ['127.0.0.1'],
+    port: 0,
+    anyPort: true,
+    ...(unixSocket === undefined ? {} : { unixSocket }),
+  })
   return { server, port: server.port, log }
 }
