@@ -20,6 +20,14 @@ export interface CommandArgs {
   end: Int32Array
 }
 
+/** Directives that change what commands do. One object per engine; CONFIG SET writes it between two commands. */
+export interface CommandSettings {
+  /** proto-max-bulk-len: longest string a client may make (bytes). The stream is not bound by it. */
+  protoMaxBulkBytes: number
+  /** hll-sparse-max-bytes: a longer sparse HyperLogLog (header included) becomes dense. */
+  hllSparseMaxBytes: number
+}
+
 /** Everything a command may touch. One instance per connection (and one for the stream), reused for every command. */
 export interface CommandContext {
   readonly args: CommandArgs
@@ -31,6 +39,7 @@ export interface CommandContext {
   nowMs: number
   /** True on the replication stream: no expiry, READONLY, OOM or size checks (redis 7.0 server.c mustObeyClient). */
   readonly fromPrimary: boolean
+  readonly settings: CommandSettings
 }
 
 /** [first, last, step] key positions as in COMMAND INFO; last may be negative (counted from the end), 0 means no key. */

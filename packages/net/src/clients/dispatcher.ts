@@ -210,6 +210,10 @@ export function callCommand(session: ClientSession, entry: CommandEntry<ClientSe
   const errorsBefore = reply.errorCount
   const lengthBefore = reply.length
   session.entry = entry
+  // A command that may write is one unit for readers in other threads; so is a whole EXEC, which its commands join.
+  const { counters } = session.keyspace
+  const isUnit = ((entry.flags & WRITE) !== 0 || entry.name === 'exec') && !counters.isOpen
+  if (isUnit) counters.begin()
   try {
     entry.run(session)
   } catch (error) {
@@ -217,6 +221,8 @@ export function callCommand(session: ClientSession, entry: CommandEntry<ClientSe
     if (!(error instanceof ReplicaError)) throw error
     reply.length = lengthBefore
     reply.error(error.code === 'KEYSPACE_OUT_OF_MEMORY' ? `OOM ${error.message}` : `ERR ${error.message}`)
+  } finally {
+    if (isUnit) counters.end()
   }
   if (reply.errorCount !== errorsBefore) {
     server.statistics.failed[entry.id]!++

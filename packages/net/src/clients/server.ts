@@ -23,6 +23,7 @@ import type {
   CommandEntry,
   CommandRename,
   CommandTable,
+  KeyChangeListener,
   Keyspace,
   Logger,
   NodeState,
@@ -42,7 +43,6 @@ import { runCommands } from './dispatcher.ts'
 import { CommandMeter } from './meter.ts'
 import { InfoRegistry } from './info.ts'
 import { KeyTouches } from './watch.ts'
-import type { KeyChangeListener } from './watch.ts'
 import { LatencyMonitor } from './latency-monitor.ts'
 import { PubSub } from './pubsub.ts'
 import { ServerStatistics } from './statistics.ts'

@@ -4,6 +4,8 @@
  * `WatchPort` is what sessions need. `KeyTouches` implements it for a keyspace that tells about its changes: it counts
  * touches of watched keys only, so that a writer pays one comparison (`active`) while nobody watches.
  */
+import type { KeyChangeListener } from '@understudy/core/internal'
+
 export interface WatchPort {
   /** Begins to watch (one more time) and returns the key's counter. */
   watchKey(db: number, key: Uint8Array, start: number, end: number): number
@@ -13,24 +15,12 @@ export interface WatchPort {
   unwatchKey(db: number, key: Uint8Array, start: number, end: number): void
 }
 
-/** What a keyspace tells about its changes; the link's writer calls it after each change. */
-export interface KeyChangeListener {
-  /** False while nobody listens: the writer may skip the calls below. */
-  readonly active: boolean
-  /** A key was written, deleted or expired. */
-  keyChanged(db: number, key: Uint8Array, start: number, end: number): void
-  /** FLUSHDB (`db`), or FLUSHALL and the swap of a generation (`-1`). */
-  databaseFlushed(db: number): void
-  /** SWAPDB: all watched keys of both count as touched. */
-  databasesSwapped(first: number, second: number): void
-}
-
 interface WatchedKey {
   watchers: number
   touches: number
 }
 
-export class KeyTouches implements WatchPort {
+export class KeyTouches implements WatchPort, KeyChangeListener {
   readonly #databases: Map<number, Map<string, WatchedKey>> = new Map()
   #count = 0
 
