@@ -1,11 +1,32 @@
-import { defineConfig } from 'vitest/config'
+import { defineConfig, type ViteUserConfig } from 'vitest/config'
 
-// Tests import the packages by name, so they run the built output in dist/: what is tested is what is shipped.
-export default defineConfig({
+const MEMORY_TESTS = 'test/**/*.memory.test.ts'
+
+/**
+ * Tests import the packages by name, so they run the built output in dist/: what is tested is what is shipped. Memory tests run after
+ * the others, one file at a time, and may collect garbage.
+ */
+const config: ViteUserConfig = defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
     pool: 'forks',
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    projects: [
+      {
+        extends: true,
+        test: { name: 'suite', include: ['test/**/*.test.ts'], exclude: [MEMORY_TESTS], sequence: { groupOrder: 0 } },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'memory',
+          include: [MEMORY_TESTS],
+          execArgv: ['--expose-gc'],
+          fileParallelism: false,
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
   },
 })
+export default config

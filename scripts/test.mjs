@@ -1,8 +1,44 @@
-import { spawnSync } from 'node:child_process'
-for (const [command, args] of [
-  ['tsc', ['-b']],
-  ['vitest', ['run', ...process.argv.slice(2)]],
-]) {
-  const { status } = spawnSync(command, args, { stdio: 'inherit' })
-  if (status !== 0) process.exit(status ?? 1)
+/**
+ * npx -y pnpm@12 test [--node VERSION] [vitest's arguments …]
+ *
+ * Everything the tests need, from a fresh clone: a redis-server, the built packages, and on request another Node.js (from the npm
+ * registry, for the whole suite and its child processes).
+ */
+import { nodeBinary } from './node-binary.mjs'
+import { findRedis, RedisMissingError } from './redis-server.mjs'
+import { fail, requireNode, runTool } from './run-tool.mjs'
+
+requireNode()
+const { nodeVersion, vitestArgs } = readArguments(process.argv.slice(2))
+
+const redis = await findRedis({ log: console.log }).catch((/** @type {unknown} */ error) => {
+  if (error instanceof RedisMissingError) return fail(error.message)
+  throw error
+})
+const node =
+  nodeVersion === undefined
+    ? process.execPath
+    : await nodeBinary(nodeVersion, console.log).catch((/** @type {Error} */ error) => fail(error.message))
+
+const built = await runTool('tsc', ['-b'])
+if (built !== 0) process.exit(built)
+console.log(`Node ${nodeVersion ?? process.versions.node}, redis-server ${redis.version} (from ${redis.source})`)
+process.exitCode = await runTool('vitest', ['run', ...vitestArgs], {
+  node,
+  env: nodeVersion === undefined ? {} : { UNDERSTUDY_TEST_NODE: nodeVersion },
+})
+
+/** @param {string[]} args */
+function readArguments(args) {
+  /** @type {string | undefined} */
+  let nodeVersion
+  const vitestArgs = []
+  for (let i = 0; i < args.length; i++) {
+    const arg = args[i] ?? ''
+    if (arg === '--') continue
+    if (arg === '--node') nodeVersion = args[++i] ?? fail('--node wants a version, as in --node 24')
+    else if (arg.startsWith('--node=')) nodeVersion = arg.slice('--node='.length)
+    else vitestArgs.push(arg)
+  }
+  return { nodeVersion, vitestArgs }
 }

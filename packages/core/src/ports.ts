@@ -2,6 +2,7 @@
  * What core asks of the world, and the world of core: the only way outward. `rdb-worker` implements `RdbLoader`, `net`
  * implements the transport, tests implement all of them in memory.
  */
+import type { GenerationTransfer } from './keyspace/generation.ts'
 
 /** Time, passed in so that tests own it. */
 export interface Clock {
@@ -85,9 +86,6 @@ export interface RdbSummary {
   /** Length of the snapshot in bytes, magic and checksum included. */
   byteCount: number
 }
-
-/** A generation on its way between threads: plain data and SharedArrayBuffers, structured-cloneable. */
-export type GenerationTransfer = import('./keyspace/generation.ts').GenerationTransfer
 
 export interface RdbLoadResult {
   generation: GenerationTransfer

@@ -1,2 +1,730 @@
-/** Placeholder while the keyspace is being written. */
-export class Keyspace {}
+/**
+ * The dataset in the hands of the link role, its only writer: lookups, changes and whole-database operations over the
+ * live generation. Commands are written against this class and never see shards, pages or counters.
+ *
+ * Every change happens inside a unit (`begin()` … `end()`), which is what readers in other threads see whole: one
+ * command, or one MULTI/EXEC group. The dispatcher opens and closes units; commands do not.
+ *
+ * `entry` holds the record that the last lookup found and follows the changes made to it.
+ */
+import { randomBytes } from 'node:crypto'
+import { strict as assert } from 'node:assert'
+import { KeyspaceError } from '../errors.ts'
+import { BLOCK_BYTES_MAX, SEGMENT_BYTES_MAX, SHARD_COUNT } from '../limits.ts'
+import { Arena } from '../memory/arena.ts'
+import { byteOffsetOf } from '../memory/region-memory.ts'
+import { CLASS_OF_UNITS } from '../memory/size-classes.ts'
+import { Entry } from './entry.ts'
+import { Generation, type GenerationTransfer } from './generation.ts'
+import { HashSeed, hashKey, hashOrder, hashTag } from './key-hash.ts'
+import {
+  C_DATABASE_MAP,
+  C_NUMBER,
+  C_RETIRED,
+  FLAG_CHUNKED,
+  FLAG_EXPIRE,
+  FLAG_LONG_KEY,
+  FLAG_RAW,
+  headerBytes,
+  ROOT_DEPTH,
+  ROOT_DIRECTORY,
+  ROOT_EXPIRES,
+  ROOT_KEYS,
+  ROOT_WORDS,
+  regionOf,
+  shardOf,
+} from './layout.ts'
+import { LazyFree } from './lazy-free.ts'
+import { NodeValue } from './node-value.ts'
+import {
+  chunksAt,
+  copyBytes,
+  createRecord,
+  fillValue,
+  inlineKeyBytes,
+  recordFlags,
+  writeChunks,
+  writeTime,
+} from './record.ts'
+import { scanTable, walkTable } from './scan.ts'
+import { ShardCounters } from './shard-counters.ts'
+import type { RegionWriter } from './region-writer.ts'
+
+/** A dataset larger than this is dropped by FLUSHALL as a whole generation, so that its memory goes back to the system. */
+const FLUSH_IN_PLACE_BYTES_MAX: number = 64 << 20
+/** Seconds per tick of the access clock in a record (16 bits: it wraps after 7.5 days). */
+export const ACCESS_CLOCK_SECONDS = 10
+const TWO_32: number = 2 ** 32
+
+export interface KeyspaceOptions {
+  readonly databaseCount: number
+  /** 16 bytes; random when left out. */
+  readonly hashSeed?: Uint8Array
+  /** Reservation of a segment in bytes; less than the default only in tests. */
+  readonly segmentBytesMax?: number
+}
+
+/** What hears of changed keys: WATCH, client-side caching, later notifications and change events. */
+export interface KeyChangeListener {
+  /** False while nobody listens: the calls below are then left out. */
+  readonly active: boolean
+  /** A key was written, deleted or expired. Called inside the unit; bytes are borrowed for the call. */
+  keyChanged(db: number, key: Uint8Array, start: number, end: number): void
+  /** FLUSHDB (`db`), or FLUSHALL and the swap of a generation (-1). */
+  databaseFlushed(db: number): void
+  /** SWAPDB. */
+  databasesSwapped(first: number, second: number): void
+}
+
+const NOBODY: KeyChangeListener = {
+  active: false,
+  keyChanged: () => {},
+  databaseFlushed: () => {},
+  databasesSwapped: () => {},
+}
+
+export class Keyspace {
+  generation: Generation
+  readonly entry: Entry = new Entry()
+  readonly counters: ShardCounters
+  readonly hashSeed: Uint8Array
+  listener: KeyChangeListener = NOBODY
+  /** Told after another generation has taken over (full sync, FLUSHALL of a large dataset). */
+  onGeneration: ((generation: Generation) => void) | undefined
+  /** Ticks of ACCESS_CLOCK_SECONDS, 16 bits; set by whoever owns the clock. */
+  accessClock = 0
+
+  readonly #segmentBytesMax: number
+  readonly #lazyFree = new LazyFree((region, address) => this.#freeRecord(region, address))
+  readonly #nodes = new NodeValue()
+  readonly #seed: HashSeed
+  // Place of the last lookup: what changes of the same key need.
+  #shard = 0
+  #order = 0
+  #tag = 0
+  #root = 0
+
+  constructor(options: KeyspaceOptions) {
+    this.hashSeed = options.hashSeed ?? randomBytes(16)
+    this.#seed = new HashSeed(this.hashSeed)
+    this.#segmentBytesMax = options.segmentBytesMax ?? SEGMENT_BYTES_MAX
+    this.generation = this.newGeneration(options.databaseCount)
+    this.counters = new ShardCounters(this.generation)
+  }
+
+  /** An empty generation with this process' hash seed. */
+  newGeneration(databaseCount: number): Generation {
+    return Generation.create({ databaseCount, hashSeed: this.hashSeed, segmentBytesMax: this.#segmentBytesMax })
+  }
+
+  get databaseCount(): number {
+    return this.generation.databaseCount
+  }
+
+  // ---- units ----------------------------------------------------------------------------------------------------
+
+  /** Opens a unit: from here to `end()` readers see nothing or all. */
+  begin(): void {
+    this.counters.begin()
+  }
+
+  end(): void {
+    this.counters.end()
+  }
+
+  // ---- lookups --------------------------------------------------------------------------------------------------
+
+  /** Finds a key, expired or not. On success `entry` describes it. */
+  lookup(db: number, key: Uint8Array, start: number, end: number): boolean {
+    hashKey(this.#seed, key, start, end)
+    this.#order = hashOrder
+    this.#tag = hashTag
+    const { generation } = this
+    const shardIndex = shardOf(hashOrder)
+    const region = generation.regions[regionOf(shardIndex)]!
+    this.#shard = shardIndex
+    this.#root = generation.rootOf(db, shardIndex)
+    const address = region.find(this.#root, hashOrder, hashTag, key, start, end)
+    if (address === 0) {
+      this.entry.address = 0
+      return false
+    }
+    this.entry.load(region, generation.regions, address)
+    return true
+  }
+
+  /** As `lookup`, but a key whose time has come counts as absent (it stays until the primary's DEL). */
+  lookupAlive(db: number, key: Uint8Array, start: number, end: number, nowMs: number): boolean {
+    if (!this.lookup(db, key, start, end)) return false
+    const { expireAtMs } = this.entry
+    if (expireAtMs !== -1 && nowMs > expireAtMs) {
+      this.entry.address = 0
+      return false
+    }
+    return true
+  }
+
+  /** Notes that `entry` was read: the base of OBJECT IDLETIME. */
+  markAccess(): void {
+    const { entry, accessClock } = this
+    const words = entry.region.memory.i32[entry.address >>> 28]!
+    const at = (byteOffsetOf(entry.address) >>> 2) + 1
+    const word = words[at]!
+    if (word >>> 16 !== accessClock) words[at] = (accessClock << 16) | (word & 0xffff)
+  }
+
+  /** Seconds since `entry` was last read or written, in steps of ACCESS_CLOCK_SECONDS. */
+  idleSeconds(): number {
+    const { entry } = this
+    const word = entry.region.memory.i32[entry.address >>> 28]![(byteOffsetOf(entry.address) >>> 2) + 1]!
+    return ((this.accessClock - (word >>> 16)) & 0xffff) * ACCESS_CLOCK_SECONDS
+  }
+
+  // ---- changes of one key ---------------------------------------------------------------------------------------
+
+  /**
+   * Creates or replaces a key with a whole value. Whatever was there before (any type, any TTL) is gone.
+   * @param rdbType value type byte; 0 is a string, everything else is held as its RDB bytes.
+   * @param flags FLAG_RAW or 0.
+   * @param expireAtMs -1 for none.
+   */
+  put(
+    db: number,
+    key: Uint8Array,
+    keyStart: number,
+    keyEnd: number,
+    rdbType: number,
+    flags: number,
+    value: Uint8Array,
+    valueStart: number,
+    valueEnd: number,
+    expireAtMs: number,
+  ): void {
+    hashKey(this.#seed, key, keyStart, keyEnd)
+    this.putHashed(
+      db,
+      hashOrder,
+      hashTag,
+      key,
+      keyStart,
+      keyEnd,
+      rdbType,
+      flags,
+      value,
+      valueStart,
+      valueEnd,
+      expireAtMs,
+    )
+  }
+
+  /** `put` for callers that have hashed the key already. */
+  putHashed(
+    db: number,
+    order: number,
+    tag: number,
+    key: Uint8Array,
+    keyStart: number,
+    keyEnd: number,
+    rdbType: number,
+    flags: number,
+    value: Uint8Array,
+    valueStart: number,
+    valueEnd: number,
+    expireAtMs: number,
+  ): void {
+    const { generation } = this
+    const shardIndex = shardOf(order)
+    const region = generation.regions[regionOf(shardIndex)]!
+    const root = generation.rootOf(db, shardIndex)
+    this.counters.enter(shardIndex)
+    const old = region.find(root, order, tag, key, keyStart, keyEnd)
+    const keyLength = keyEnd - keyStart
+    const valueLength = valueEnd - valueStart
+    const newFlags = expireAtMs === -1 ? flags : flags | FLAG_EXPIRE
+    const bytes = headerBytes(newFlags) + keyLength + valueLength
+    if (old !== 0) {
+      const words = region.memory.i32[old >>> 28]!
+      const at = byteOffsetOf(old) >>> 2
+      const oldFlags = (words[at]! >>> 8) & 0xff
+      if (
+        bytes <= BLOCK_BYTES_MAX &&
+        ((oldFlags | newFlags) & (FLAG_CHUNKED | FLAG_LONG_KEY)) === 0 &&
+        ((oldFlags ^ newFlags) & FLAG_EXPIRE) === 0 &&
+        CLASS_OF_UNITS[(bytes + 7) >>> 3] ===
+          CLASS_OF_UNITS[(headerBytes(oldFlags) + keyLength + (words[at + 1]! & 0xffff) + 7) >>> 3]
+      ) {
+        // Same block: only the value, the flags and the time change.
+        words[at] = (keyLength << 16) | (newFlags << 8) | rdbType
+        words[at + 1] = (this.accessClock << 16) | valueLength
+        if (expireAtMs !== -1) writeTime(words, at + 2, expireAtMs)
+        copyBytes(
+          value,
+          valueStart,
+          valueEnd,
+          region.memory.u8[old >>> 28]!,
+          (at << 2) + headerBytes(newFlags) + keyLength,
+        )
+        if (this.listener.active) this.listener.keyChanged(db, key, keyStart, keyEnd)
+        return
+      }
+    }
+    const address = createRecord(
+      region,
+      key,
+      keyStart,
+      keyEnd,
+      rdbType,
+      newFlags,
+      valueLength,
+      expireAtMs,
+      this.accessClock,
+      false,
+    )
+    fillValue(region, address, value, valueStart, valueEnd)
+    this.#install(region, root, order, tag, old, address)
+    if (this.listener.active) this.listener.keyChanged(db, key, keyStart, keyEnd)
+  }
+
+  /** Removes a key. @returns false when it was not there. */
+  delete(db: number, key: Uint8Array, start: number, end: number): boolean {
+    if (!this.lookup(db, key, start, end)) return false
+    this.deleteEntry(db, key, start, end)
+    return true
+  }
+
+  /** Removes the key that the last lookup found (its name again, for listeners). */
+  deleteEntry(db: number, key: Uint8Array, start: number, end: number): void {
+    const { entry } = this
+    const { region, address } = entry
+    this.counters.enter(this.#shard)
+    this.#countExpire(this.#root, entry.flags, 0)
+    region.remove(this.#root)
+    this.#freeRecord(region, address)
+    entry.address = 0
+    if (this.listener.active) this.listener.keyChanged(db, key, start, end)
+  }
+
+  /** Sets (or with -1 removes) the time to live of the key that the last lookup found. */
+  setEntryExpire(db: number, key: Uint8Array, start: number, end: number, expireAtMs: number): void {
+    const { entry } = this
+    const { region } = entry
+    this.counters.enter(this.#shard)
+    if (expireAtMs !== -1 && (entry.flags & FLAG_EXPIRE) !== 0) {
+      writeTime(region.memory.i32[entry.address >>> 28]!, (byteOffsetOf(entry.address) >>> 2) + 2, expireAtMs)
+      entry.expireAtMs = expireAtMs
+    } else if (expireAtMs !== -1 || (entry.flags & FLAG_EXPIRE) !== 0) {
+      const flags = expireAtMs === -1 ? entry.flags & ~FLAG_EXPIRE : entry.flags | FLAG_EXPIRE
+      this.#rebuildEntry(key, start, end, flags, entry.length, expireAtMs)
+    }
+    if (this.listener.active) this.listener.keyChanged(db, key, start, end)
+  }
+
+  /**
+   * Makes the string found by the last lookup `length` bytes long (never shorter); new bytes are zeros. The string
+   * becomes 'raw'. `entry` follows. Write the new bytes with `writeEntry`.
+   */
+  growEntry(key: Uint8Array, start: number, end: number, length: number): void {
+    const { entry } = this
+    const { region } = entry
+    assert.ok(length >= entry.length)
+    this.counters.enter(this.#shard)
+    const flags = entry.flags | FLAG_RAW
+    if (entry.isChunked) {
+      const nodes = entry.nodes()
+      nodes.grow(length)
+      writeChunks(region.memory.i32[entry.address >>> 28]!, chunksAt(entry.address, flags), nodes, entry.owner.index)
+      this.#setFlags(flags)
+      entry.length = length
+      entry.root = nodes.root
+      return
+    }
+    const inline = headerBytes(flags) + inlineKeyBytes(entry)
+    if (
+      inline + length <= BLOCK_BYTES_MAX &&
+      Arena.blockBytes(inline + length) === Arena.blockBytes(inline + entry.length)
+    ) {
+      const words = region.memory.i32[entry.address >>> 28]!
+      const at = (byteOffsetOf(entry.address) >>> 2) + 1
+      words[at] = (this.accessClock << 16) | length
+      entry.bytes.fill(0, entry.start + entry.length, entry.start + length)
+      this.#setFlags(flags)
+      entry.length = length
+      return
+    }
+    this.#rebuildEntry(key, start, end, flags, length, entry.expireAtMs)
+  }
+
+  /** Overwrites bytes of the string found by the last lookup; the range must lie inside it. It becomes 'raw'. */
+  writeEntry(offset: number, source: Uint8Array, start: number, end: number): void {
+    const { entry } = this
+    this.counters.enter(this.#shard)
+    assert.ok(offset + (end - start) <= entry.length)
+    if (entry.isChunked) {
+      const nodes = entry.nodes()
+      nodes.write(offset, source, start, end)
+    } else copyBytes(source, start, end, entry.bytes, entry.start + offset)
+    this.#setFlags(entry.flags | FLAG_RAW)
+  }
+
+  /** Tells listeners of a change made through growEntry/writeEntry. */
+  entryChanged(db: number, key: Uint8Array, start: number, end: number): void {
+    if (this.listener.active) this.listener.keyChanged(db, key, start, end)
+  }
+
+  /**
+   * Gives the value, type and TTL of one key to another, replacing what was there; the two may be in different
+   * databases. `copy` keeps the source (and copies nodes), otherwise the source is removed and nodes only change hands.
+   * @returns false when the source does not exist.
+   */
+  transplant(
+    fromDb: number,
+    from: Uint8Array,
+    fromStart: number,
+    fromEnd: number,
+    toDb: number,
+    to: Uint8Array,
+    toStart: number,
+    toEnd: number,
+    copy: boolean,
+  ): boolean {
+    if (!this.lookup(fromDb, from, fromStart, fromEnd)) return false
+    const { entry, generation } = this
+    const source = entry.region
+    hashKey(this.#seed, to, toStart, toEnd)
+    const order = hashOrder
+    const tag = hashTag
+    const targetIndex = shardOf(order)
+    const target = generation.regions[regionOf(targetIndex)]!
+    this.counters.enter(this.#shard)
+    this.counters.enter(targetIndex)
+    const root = generation.rootOf(toDb, targetIndex)
+    const flags = entry.flags & (FLAG_RAW | FLAG_EXPIRE)
+    const fits = headerBytes(flags) + (toEnd - toStart) + entry.length <= BLOCK_BYTES_MAX
+    const chunks = entry.isChunked && !copy && !fits
+    const address = createRecord(
+      target,
+      to,
+      toStart,
+      toEnd,
+      entry.rdbType,
+      flags,
+      chunks ? BLOCK_BYTES_MAX : entry.length,
+      entry.expireAtMs,
+      this.accessClock,
+      chunks,
+    )
+    if (chunks) {
+      writeChunks(
+        target.memory.i32[address >>> 28]!,
+        chunksAt(address, recordFlags(target, address)),
+        entry.nodes(),
+        entry.owner.index,
+      )
+    } else this.#copyEntryValue(target, address, entry.length)
+    const sourceAddress = entry.address
+    if (!copy) {
+      // The source's slot goes first: removing it later could meet a slot moved by the insert.
+      this.#countExpire(this.#root, entry.flags, 0)
+      source.remove(this.#root)
+      if (chunks) this.#freeRecordOnly(source, sourceAddress)
+      else this.#freeRecord(source, sourceAddress)
+    }
+    const old = target.find(root, order, tag, to, toStart, toEnd)
+    this.#install(target, root, order, tag, old, address)
+    entry.address = 0
+    if (!copy && this.listener.active) this.listener.keyChanged(fromDb, from, fromStart, fromEnd)
+    if (this.listener.active) this.listener.keyChanged(toDb, to, toStart, toEnd)
+    return true
+  }
+
+  // ---- whole databases ------------------------------------------------------------------------------------------
+
+  /** Keys of a database, expired ones included. */
+  size(db: number): number {
+    return this.#sum(db, ROOT_KEYS)
+  }
+
+  /** Keys with a TTL. */
+  expires(db: number): number {
+    return this.#sum(db, ROOT_EXPIRES)
+  }
+
+  get keyCount(): number {
+    let sum = 0
+    for (let db = 0; db < this.databaseCount; db++) sum += this.size(db)
+    return sum
+  }
+
+  /** Removes all keys of a database. Memory is freed at once when nothing else is there, else in slices. */
+  flushDatabase(db: number): void {
+    this.counters.enterAll()
+    let others = false
+    for (let other = 0; other < this.databaseCount && !others; other++) others = other !== db && this.size(other) > 0
+    if (!others) return this.flushAll()
+    const { generation } = this
+    for (let shardIndex = 0; shardIndex < SHARD_COUNT; shardIndex++) {
+      const root = generation.rootOf(db, shardIndex)
+      const directory = generation.control[root + ROOT_DIRECTORY]!
+      if (directory === 0) continue
+      this.#lazyFree.addTable(
+        generation.regions[regionOf(shardIndex)]!,
+        directory,
+        generation.control[root + ROOT_DEPTH]!,
+      )
+      generation.control.fill(0, root, root + ROOT_WORDS)
+    }
+    this.listener.databaseFlushed(db)
+  }
+
+  /** Removes all keys of all databases, in constant time. */
+  flushAll(): void {
+    this.counters.enterAll()
+    const { generation } = this
+    if (generation.runBytes > FLUSH_IN_PLACE_BYTES_MAX) {
+      this.swapGeneration(this.newGeneration(generation.databaseCount))
+      return
+    }
+    this.#lazyFree.clear()
+    generation.control.fill(0, generation.roots)
+    for (const region of generation.regions) region.arena.reset()
+    this.entry.address = 0
+    this.listener.databaseFlushed(-1)
+  }
+
+  /** Exchanges two databases. */
+  swapDatabases(first: number, second: number): void {
+    this.counters.enterAll()
+    const { control } = this.generation
+    const table = control[C_DATABASE_MAP + first]!
+    control[C_DATABASE_MAP + first] = control[C_DATABASE_MAP + second]!
+    control[C_DATABASE_MAP + second] = table
+    this.listener.databasesSwapped(first, second)
+  }
+
+  /**
+   * Another generation takes over: built by a loader, or empty. Readers of the old one are told first, finish in it, and
+   * move on; its memory goes back to the system when every thread has let go and collected.
+   */
+  swapGeneration(next: Generation): void {
+    const previous = this.generation
+    next.control[C_NUMBER] = previous.number + 1
+    this.counters.prepare(next)
+    this.onGeneration?.(next)
+    // Readers that see this find the next generation already waiting at their port.
+    Atomics.store(previous.control, C_RETIRED, 1)
+    this.generation = next
+    this.counters.use(next)
+    this.#lazyFree.clear()
+    this.entry.address = 0
+    this.listener.databaseFlushed(-1)
+  }
+
+  /** Takes a generation that a loader has built. */
+  adopt(transfer: GenerationTransfer): void {
+    this.swapGeneration(new Generation(transfer, this.#segmentBytesMax))
+  }
+
+  /**
+   * SCAN: visits about `count` keys from `cursor` on; `entry` describes each during the visit. The visitor must not
+   * change the keyspace. @returns the next cursor (below 2^53), 0 at the end.
+   */
+  scan(db: number, cursor: number, count: number, visit: (entry: Entry) => void): number {
+    const { entry, generation } = this
+    return scanTable(generation, db, cursor, count, (region, address) => {
+      entry.load(region, generation.regions, address)
+      visit(entry)
+    })
+  }
+
+  /** Visits all keys of a database. The visitor must not change the keyspace. */
+  forEach(db: number, visit: (entry: Entry) => void): void {
+    const { entry, generation } = this
+    walkTable(generation, db, (region, address) => {
+      entry.load(region, generation.regions, address)
+      visit(entry)
+    })
+  }
+
+  /** A random key of a non-empty database becomes `entry`. @param random 0 … 1 @returns false when the database is empty. */
+  randomKey(db: number, random: () => number): boolean {
+    if (this.size(db) === 0) return false
+    for (let tries = 0; tries < 100; tries++) {
+      let found = false
+      const from = Math.floor(random() * TWO_32)
+      // Up to 16 neighbours, then one of them: evens out that a gap before a key makes it likelier.
+      const seen: [RegionWriter, number][] = []
+      scanTable(this.generation, db, from, 16, (region, address) => {
+        found = true
+        seen.push([region, address])
+      })
+      if (!found) continue
+      const [region, address] = seen[Math.floor(random() * seen.length)]!
+      this.entry.load(region, this.generation.regions, address)
+      return true
+    }
+    let first: [RegionWriter, number] | undefined
+    scanTable(this.generation, db, 0, 1, (region, address) => {
+      first ??= [region, address]
+    })
+    if (first === undefined) return false
+    this.entry.load(first[0], this.generation.regions, first[1])
+    return true
+  }
+
+  // ---- memory ---------------------------------------------------------------------------------------------------
+
+  /** Bytes that the key found by the last lookup occupies: record, nodes and its share of the table. */
+  footprint(): number {
+    const { entry } = this
+    const inlineValue = entry.isChunked ? 0 : entry.length
+    const record = Arena.blockBytes(headerBytes(entry.flags) + inlineKeyBytes(entry) + inlineValue)
+    return record + 8 + (entry.isChunked ? entry.nodes().footprint() : 0)
+  }
+
+  /** Bytes of all blocks in use. */
+  get usedBytes(): number {
+    return this.generation.usedBytes
+  }
+
+  /**
+   * Frees what waits to be freed, for at most about `milliseconds`. Call outside of units, between commands.
+   * @returns true while something is left.
+   */
+  freeSlice(milliseconds: number): boolean {
+    if (this.#lazyFree.pending === 0) return false
+    return this.#lazyFree.step(milliseconds)
+  }
+
+  get lazyFreePending(): number {
+    return this.#lazyFree.pending
+  }
+
+  // ---- records --------------------------------------------------------------------------------------------------
+
+  #sum(db: number, word: number): number {
+    const { generation } = this
+    let sum = 0
+    for (let shard = 0; shard < SHARD_COUNT; shard++) sum += generation.control[generation.rootOf(db, shard) + word]!
+    return sum
+  }
+
+  /** Links a new record in place of `old` (0: none), which is freed; find() has just run for this key in this shard. */
+  #install(region: RegionWriter, root: number, order: number, tag: number, old: number, address: number): void {
+    const flags = recordFlags(region, address)
+    if (old === 0) {
+      this.#countExpire(root, 0, flags)
+      region.insert(root, order, tag, address)
+      return
+    }
+    this.#countExpire(root, recordFlags(region, old), flags)
+    region.repoint(address)
+    this.#freeRecord(region, old)
+  }
+
+  #countExpire(root: number, before: number, after: number): void {
+    const change = (after & FLAG_EXPIRE) - (before & FLAG_EXPIRE)
+    if (change === 0) return
+    const { control } = this.generation
+    control[root + ROOT_EXPIRES] = control[root + ROOT_EXPIRES]! + change
+  }
+
+  /** Copies the value of `entry` into a fresh record for `length` bytes (zeros behind the old ones). */
+  #copyEntryValue(region: RegionWriter, address: number, length: number): void {
+    const { entry } = this
+    const flags = recordFlags(region, address)
+    if ((flags & FLAG_CHUNKED) === 0) {
+      const keyInline = region.memory.i32[address >>> 28]![byteOffsetOf(address) >>> 2]! >>> 16
+      const at = byteOffsetOf(address) + headerBytes(flags) + keyInline
+      const target = region.memory.u8[address >>> 28]!
+      entry.copy(0, entry.length, target, at)
+      target.fill(0, at + entry.length, at + length)
+      return
+    }
+    const nodes = this.#nodes.open(region, 0, 0)
+    nodes.grow(length)
+    let position = 0
+    entry.forEachPiece(0, entry.length, (bytes, start, end) => {
+      nodes.write(position, bytes, start, end)
+      position += end - start
+    })
+    writeChunks(region.memory.i32[address >>> 28]!, chunksAt(address, flags), nodes, region.index)
+  }
+
+  /** Replaces the record of `entry` by one with other flags, length (never shorter) or time; `entry` follows. */
+  #rebuildEntry(key: Uint8Array, start: number, end: number, flags: number, length: number, expireAtMs: number): void {
+    const { entry } = this
+    const { region } = entry
+    const before = entry.address
+    const movesNodes = entry.isChunked && length === entry.length
+    const address = createRecord(
+      region,
+      key,
+      start,
+      end,
+      entry.rdbType,
+      flags,
+      length,
+      expireAtMs,
+      this.accessClock,
+      movesNodes,
+    )
+    if (movesNodes) {
+      const at = chunksAt(address, recordFlags(region, address))
+      writeChunks(region.memory.i32[address >>> 28]!, at, entry.nodes(), entry.owner.index)
+    } else this.#copyEntryValue(region, address, length)
+    this.#countExpire(this.#root, entry.flags, flags)
+    region.find(this.#root, this.#order, this.#tag, key, start, end)
+    region.repoint(address)
+    if (movesNodes) this.#freeRecordOnly(region, before)
+    else this.#freeRecord(region, before)
+    entry.load(region, this.generation.regions, address)
+  }
+
+  #setFlags(flags: number): void {
+    const { entry } = this
+    if (entry.flags === flags) return
+    entry.flags = flags
+    const words = entry.region.memory.i32[entry.address >>> 28]!
+    const at = byteOffsetOf(entry.address) >>> 2
+    words[at] = (words[at]! & ~0xff00) | (flags << 8)
+  }
+
+  /** Frees a record with its long key and its nodes. */
+  #freeRecord(region: RegionWriter, address: number): void {
+    const flags = recordFlags(region, address)
+    if ((flags & FLAG_CHUNKED) !== 0) {
+      const words = region.memory.i32[address >>> 28]!
+      const at = chunksAt(address, flags)
+      const length = (words[at]! >>> 0) + words[at + 1]! * TWO_32
+      const owner = this.generation.regions[words[at + 3]!]!
+      if (this.#nodes.open(owner, words[at + 2]!, length).nodeCount > NODES_FREED_AT_ONCE) {
+        this.#lazyFree.addNodes(owner, words[at + 2]!, length)
+      } else {
+        this.#nodes.freeNodes(0, this.#nodes.nodeCount)
+      }
+    }
+    this.#freeRecordOnly(region, address)
+  }
+
+  /** Frees a record and its long key, but not the nodes of its value. */
+  #freeRecordOnly(region: RegionWriter, address: number): void {
+    const flags = recordFlags(region, address)
+    if ((flags & FLAG_LONG_KEY) !== 0) {
+      const words = region.memory.i32[address >>> 28]!
+      const at = (byteOffsetOf(address) + headerBytes(flags & FLAG_EXPIRE)) >>> 2
+      const nodes = this.#nodes.open(region, words[at + 1]!, words[at]! >>> 0)
+      nodes.freeNodes(0, nodes.nodeCount)
+    }
+    region.arena.free(address)
+  }
+
+  /** Refuses a database index that does not exist. */
+  checkDatabase(db: number): void {
+    if (db < 0 || db >= this.databaseCount) {
+      throw new KeyspaceError('KEYSPACE_BAD_DATABASE', `database ${db} is beyond the ${this.databaseCount} configured`)
+    }
+  }
+}
+
+/** Values with more nodes are freed in slices. */
+const NODES_FREED_AT_ONCE = 64

@@ -85,12 +85,15 @@ export class ReplyEncoder {
     this.#crlf()
   }
 
-  /** `-text`: the text starts with its code, as in 'ERR syntax error'. Line breaks in it become spaces. */
+  /**
+   * `-text`: the text starts with its code, as in 'ERR syntax error'. Line breaks in it become spaces. Each character
+   * is one byte (latin1), so that bytes of a request can be quoted back unchanged.
+   */
   error(text: string): void {
     this.errorCount++
     this.lastError = text
     if (this.discardReplies) return
-    const clean = Buffer.from(text.replace(/[\r\n]/g, ' '))
+    const clean = Buffer.from(text.replace(/[\r\n]/g, ' '), 'latin1')
     this.reserve(clean.length + 3)
     this.bytes[this.length++] = MINUS
     clean.copy(this.bytes, this.length)
@@ -115,6 +118,13 @@ export class ReplyEncoder {
   bulkString(text: string): void {
     if (this.discardReplies) return
     const bytes = Buffer.from(text)
+    this.bulk(bytes, 0, bytes.length)
+  }
+
+  /** A bulk string of one byte per character (latin1): for text that came from a request's bytes. */
+  bulkLatin1(text: string): void {
+    if (this.discardReplies) return
+    const bytes = Buffer.from(text, 'latin1')
     this.bulk(bytes, 0, bytes.length)
   }
 

@@ -1,0 +1,156 @@
+/**
+ * The record that a lookup found, as registers: where its value is, how long it is, when it expires. One instance is
+ * reused for every lookup; it is valid until the next lookup or change.
+ */
+import type { ReplyEncoder } from '../resp/encoder.ts'
+import { BLOCK_BYTES_MAX } from '../limits.ts'
+import { byteOffsetOf } from '../memory/region-memory.ts'
+import { FLAG_CHUNKED, FLAG_EXPIRE, FLAG_LONG_KEY, FLAG_RAW, headerBytes } from './layout.ts'
+import { NodeValue } from './node-value.ts'
+import type { RegionWriter } from './region-writer.ts'
+
+const TWO_32: number = 2 ** 32
+
+export class Entry {
+  /** Record address, 0 when nothing was found. */
+  address = 0
+  region!: RegionWriter
+  /** Shard that owns the nodes of a chunked value. */
+  owner!: RegionWriter
+  rdbType = 0
+  flags = 0
+  keyLength = 0
+  /** Length of the value in bytes. */
+  length = 0
+  /** Milliseconds since 1970, -1 for none. */
+  expireAtMs = -1
+  /** Inline values: the value is `bytes[start .. start + length)`. Borrowed; gone after any allocation or change. */
+  bytes!: Uint8Array
+  start = 0
+  /** Chunked values: root of the nodes. */
+  root = 0
+
+  readonly #nodes = new NodeValue()
+
+  get isString(): boolean {
+    return this.rdbType === 0
+  }
+
+  get isChunked(): boolean {
+    return (this.flags & FLAG_CHUNKED) !== 0
+  }
+
+  get isRaw(): boolean {
+    return (this.flags & FLAG_RAW) !== 0
+  }
+
+  /** Loads the registers from a record. */
+  load(region: RegionWriter, regions: readonly RegionWriter[], address: number): void {
+    const words = region.memory.i32[address >>> 28]!
+    const offset = byteOffsetOf(address)
+    let at = offset >>> 2
+    const word0 = words[at]!
+    const flags = (word0 >>> 8) & 0xff
+    this.address = address
+    this.region = region
+    this.rdbType = word0 & 0xff
+    this.flags = flags
+    this.keyLength = word0 >>> 16
+    this.length = words[at + 1]! & 0xffff
+    this.bytes = region.memory.u8[address >>> 28]!
+    this.start = offset + headerBytes(flags) + this.keyLength
+    this.expireAtMs = -1
+    if ((flags & (FLAG_EXPIRE | FLAG_CHUNKED | FLAG_LONG_KEY)) === 0) return
+    at += 2
+    if ((flags & FLAG_EXPIRE) !== 0) {
+      this.expireAtMs = (words[at]! >>> 0) + words[at + 1]! * TWO_32
+      at += 2
+    }
+    if ((flags & FLAG_LONG_KEY) !== 0) {
+      this.keyLength = words[at]! >>> 0
+      at += 2
+    }
+    if ((flags & FLAG_CHUNKED) !== 0) {
+      this.length = (words[at]! >>> 0) + words[at + 1]! * TWO_32
+      this.root = words[at + 2]!
+      this.owner = regions[words[at + 3]!]!
+    }
+  }
+
+  /** The nodes of a chunked value, opened. */
+  nodes(): NodeValue {
+    return this.#nodes.open(this.owner, this.root, this.length)
+  }
+
+  /** Copies bytes [from, to) of the value to `target[at …)`. */
+  copy(from: number, to: number, target: Uint8Array, at: number): void {
+    if (this.isChunked) {
+      this.nodes().read(from, to, target, at)
+      return
+    }
+    const { bytes, start } = this
+    if (to - from <= 48) for (let i = from; i < to; i++) target[at++] = bytes[start + i]!
+    else target.set(bytes.subarray(start + from, start + to), at)
+  }
+
+  /** One byte of the value. */
+  byteAt(index: number): number {
+    if (!this.isChunked) return this.bytes[this.start + index]!
+    const node = this.owner.nodeOf(this.root, this.length, Math.floor(index / BLOCK_BYTES_MAX))
+    return node === 0 ? 0 : this.owner.memory.u8[node >>> 28]![byteOffsetOf(node) + (index % BLOCK_BYTES_MAX)]!
+  }
+
+  /**
+   * Calls `visit` with each contiguous piece of bytes [from, to) in order. Pieces are borrowed for the call.
+   * A hole (zeros never written) is visited as a piece of a shared block of zeros.
+   */
+  forEachPiece(from: number, to: number, visit: (bytes: Uint8Array, start: number, end: number) => void): void {
+    if (!this.isChunked) {
+      if (to > from) visit(this.bytes, this.start + from, this.start + to)
+      return
+    }
+    let position = from
+    while (position < to) {
+      const index = Math.floor(position / BLOCK_BYTES_MAX)
+      const inNode = position - index * BLOCK_BYTES_MAX
+      const count = Math.min(to - position, BLOCK_BYTES_MAX - inNode)
+      const node = this.owner.nodeOf(this.root, this.length, index)
+      if (node === 0) visit(ZEROS, 0, count)
+      else {
+        const at = byteOffsetOf(node) + inNode
+        visit(this.owner.memory.u8[node >>> 28]!, at, at + count)
+      }
+      position += count
+    }
+  }
+
+  /** Writes bytes [from, to) as a bulk reply. */
+  replyBulk(reply: ReplyEncoder, from: number, to: number): void {
+    if (!this.isChunked) {
+      reply.bulk(this.bytes, this.start + from, this.start + to)
+      return
+    }
+    reply.bulkHeader(to - from)
+    this.forEachPiece(from, to, (bytes, start, end) => reply.raw(bytes, start, end))
+    reply.bulkEnd()
+  }
+
+  /** A copy of the whole value; for values known to be short, and for tools. */
+  toBuffer(): Buffer {
+    const out = Buffer.allocUnsafe(this.length)
+    this.copy(0, this.length, out, 0)
+    return out
+  }
+
+  /** A copy of the key. */
+  keyToBuffer(): Buffer {
+    if ((this.flags & FLAG_LONG_KEY) !== 0) {
+      const length = this.region.copyLongKey(this.address)
+      return Buffer.from(this.region.longKeyBytes.subarray(0, length))
+    }
+    const end = this.start
+    return Buffer.from(this.bytes.subarray(end - this.keyLength, end))
+  }
+}
+
+const ZEROS: Uint8Array = new Uint8Array(BLOCK_BYTES_MAX)

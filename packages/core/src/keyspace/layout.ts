@@ -1,0 +1,120 @@
+/**
+ * Where everything lies: the control block of a generation, the table pages and the records. Constants and drawings
+ * only; `docs/formats/record.md` explains them at length.
+ *
+ * Control block: one SharedArrayBuffer of int32 words.
+ *
+ *   0 magic  1 layout version  2 shards  3 databases  4 retired  5 reader waiting  6 generation number  8…11 hash seed
+ *   32 …                     database -> table (SWAPDB exchanges two entries)
+ *   counters                 one per shard, 32 words (128 bytes, two cache lines: neighbours are fetched together) apart
+ *   roots                    per table and shard, 8 words:
+ *                            0 directory  1 directory depth  2 keys  3 keys with a TTL  4 pages  5…7 unused
+ *
+ * Table of one database in one shard: extendible hashing. The bits of `hashOrder` below the shard's six choose a
+ * directory entry, the entry a page, `hashTag` a place in the page from which probing goes on linearly.
+ *
+ *   page: 1,024 bytes = 128 slots of two words
+ *     slot 0      [ local depth:16 | count:16 ] [ overflow page, only at the greatest depth ]
+ *     slot 1…127  [ window:12 | tag:20 ]        [ record address, 0 = empty ]
+ *
+ * `window` holds the 12 bits of hashOrder that the next splits of this page need, so only the split from depth 11 to 12
+ * (beyond 20 M keys) has to read the keys. An entry of a directory that is 0 stands for a page without keys at the
+ * directory's own depth.
+ *
+ * Record: one block of the arena.
+ *
+ *   word 0   [ key length:16 | flags:8 | RDB type:8 ]
+ *   word 1   [ access clock:16 | value length:16 ]       (value length of inline values)
+ *   EXPIRE   two words: milliseconds since 1970, low and high
+ *   LONGKEY  two words: key length, root of the key's nodes (key length in word 0 is 0)
+ *   CHUNKED  four words: value length low and high, root of the value's nodes, region that owns the nodes
+ *   the key's bytes (unless LONGKEY), the value's bytes (unless CHUNKED)
+ */
+import { REGION_BITS, SHARD_BITS, SHARD_COUNT } from '../limits.ts'
+
+export const CONTROL_MAGIC = 0x55_47_45_4e
+export const CONTROL_LAYOUT_VERSION = 1
+export const C_MAGIC = 0
+export const C_VERSION = 1
+export const C_SHARDS = 2
+export const C_DATABASES = 3
+/** 1 once another generation has taken over: readers move on. Written by the link role, read by all. */
+export const C_RETIRED = 4
+/** Count of readers that failed too often and ask the writer to stay out for a moment. */
+export const C_READER_WAITING = 5
+export const C_NUMBER = 6
+/** Four words: the 16 bytes of the hash seed. */
+export const C_SEED = 8
+export const C_DATABASE_MAP = 32
+
+export const COUNTER_STRIDE = 32
+export const ROOT_WORDS = 8
+export const ROOT_DIRECTORY = 0
+export const ROOT_DEPTH = 1
+export const ROOT_KEYS = 2
+export const ROOT_EXPIRES = 3
+export const ROOT_PAGES = 4
+
+/** Word index of shard 0's counter. */
+export function countersAt(databases: number): number {
+  return C_DATABASE_MAP + Math.ceil(databases / COUNTER_STRIDE) * COUNTER_STRIDE
+}
+
+/** Word index of the first root. */
+export function rootsAt(databases: number): number {
+  return countersAt(databases) + SHARD_COUNT * COUNTER_STRIDE
+}
+
+export function controlWords(databases: number): number {
+  return rootsAt(databases) + databases * SHARD_COUNT * ROOT_WORDS
+}
+
+export const PAGE_BYTES = 1024
+export const PAGE_SLOTS = 128
+/** A fuller page is split: probe sequences stay short. */
+export const PAGE_KEYS_MAX = 112
+/** Directory depth at which a full page gets an overflow page instead of splitting (2^24 pages a shard). */
+export const DIRECTORY_DEPTH_MAX = 24
+/** Keys per page that a table of known size aims at. */
+export const PAGE_KEYS_PLANNED = 100
+
+export const FLAG_EXPIRE = 1
+export const FLAG_CHUNKED = 2
+export const FLAG_LONG_KEY = 4
+/** The string was made by a command that leaves it 'raw' in OBJECT ENCODING (APPEND, SETRANGE, SETBIT …). */
+export const FLAG_RAW = 8
+
+/** Bytes before the key. */
+export function headerBytes(flags: number): number {
+  return 8 + ((flags & FLAG_EXPIRE) << 3) + ((flags & FLAG_CHUNKED) << 3) + ((flags & FLAG_LONG_KEY) << 1)
+}
+
+/** Directory entry of a hash at a depth: the bits below the shard's. */
+export function directoryIndex(order: number, depth: number): number {
+  return depth === 0 ? 0 : (order << SHARD_BITS) >>> (32 - depth)
+}
+
+/** Bits of hashOrder in a slot, and the first of them (below the shard's) for a page of this local depth. */
+export const WINDOW_BITS = 12
+export function windowStart(depth: number): number {
+  return depth < WINDOW_BITS ? 0 : WINDOW_BITS
+}
+
+/** The bits of `order` that pages of this local depth keep in their slots. */
+export function windowOf(order: number, depth: number): number {
+  return ((order << SHARD_BITS) >>> (32 - WINDOW_BITS - windowStart(depth))) & 0xfff
+}
+
+/** The bits of hashTag in a slot. */
+export const SLOT_TAG_MASK = 0x000f_ffff
+export const SLOT_TAG_BITS = 20
+
+/** Shard of a hash. */
+export function shardOf(order: number): number {
+  return order >>> (32 - SHARD_BITS)
+}
+
+/** Region that holds a shard's memory. */
+export function regionOf(shard: number): number {
+  return shard >>> (SHARD_BITS - REGION_BITS)
+}

@@ -1,0 +1,209 @@
+/**
+ * Values (and keys) longer than a block: nodes of 16 KiB below one or two levels of index blocks, so that each node can
+ * be copied, replaced and freed by itself. A node address of 0 stands for 16 KiB of zeros that nobody wrote yet.
+ *
+ *   up to 64 MiB:   index [ node 0 | node 1 | … ]                     index block as long as needed
+ *   above:          root [ index 0 | index 1 | … ]  index [ 4,096 nodes ]  root and index blocks of 16 KiB
+ *
+ * The last node's block is only as long as its bytes need. One instance is a cursor that is opened on a value, changed,
+ * and asked for `root` and `length` to store; it owns no memory.
+ */
+import { BLOCK_BYTES_MAX, VALUE_BYTES_MAX } from '../limits.ts'
+import { KeyspaceError } from '../errors.ts'
+import { Arena } from '../memory/arena.ts'
+import { byteOffsetOf } from '../memory/region-memory.ts'
+import { NODES_PER_INDEX } from './region-view.ts'
+import type { RegionWriter } from './region-writer.ts'
+
+const SINGLE_INDEX_BYTES_MAX: number = BLOCK_BYTES_MAX * NODES_PER_INDEX
+
+export class NodeValue {
+  #region!: RegionWriter
+  root = 0
+  length = 0
+
+  /** Opens an existing value, or an empty one with root 0 and length 0. */
+  open(region: RegionWriter, root: number, length: number): this {
+    this.#region = region
+    this.root = root
+    this.length = length
+    return this
+  }
+
+  /** Makes the value `length` bytes long (never shorter); new bytes read as zeros. */
+  grow(length: number): void {
+    if (length > VALUE_BYTES_MAX) {
+      throw new KeyspaceError('KEYSPACE_VALUE_TOO_BIG', `a value of ${length} bytes exceeds ${VALUE_BYTES_MAX}`)
+    }
+    const before = this.length
+    if (length <= before) return
+    this.#growIndex(before, length)
+    this.length = length
+    // The former last node becomes longer: give it a block for its new length, zeros behind the old bytes.
+    const tail = before % BLOCK_BYTES_MAX
+    if (tail === 0) return
+    const index = Math.floor(before / BLOCK_BYTES_MAX)
+    const node = this.#region.nodeOf(this.root, length, index)
+    if (node === 0) return
+    const need = Math.min(BLOCK_BYTES_MAX, length - index * BLOCK_BYTES_MAX)
+    const memory = this.#region.memory
+    if (Arena.blockBytes(need) !== Arena.blockBytes(tail)) {
+      const grown = this.#region.arena.allocate(need)
+      const from = byteOffsetOf(node)
+      const to = byteOffsetOf(grown)
+      memory.u8[grown >>> 28]!.set(memory.u8[node >>> 28]!.subarray(from, from + tail), to)
+      memory.u8[grown >>> 28]!.fill(0, to + tail, to + need)
+      this.#region.arena.free(node)
+      this.#setNode(index, grown)
+    } else {
+      const at = byteOffsetOf(node)
+      memory.u8[node >>> 28]!.fill(0, at + tail, at + need)
+    }
+  }
+
+  /** Writes `source[start .. end)` at `offset`; the range must lie inside the value. */
+  write(offset: number, source: Uint8Array, start: number, end: number): void {
+    let from = start
+    let at = offset
+    while (from < end) {
+      const index = Math.floor(at / BLOCK_BYTES_MAX)
+      const inNode = at - index * BLOCK_BYTES_MAX
+      const nodeBytes = Math.min(BLOCK_BYTES_MAX, this.length - index * BLOCK_BYTES_MAX)
+      const count = Math.min(end - from, nodeBytes - inNode)
+      const node = this.#writableNode(index, nodeBytes, count < nodeBytes)
+      const target = byteOffsetOf(node) + inNode
+      this.#region.memory.u8[node >>> 28]!.set(source.subarray(from, from + count), target)
+      from += count
+      at += count
+    }
+  }
+
+  /** Appends bytes. */
+  append(source: Uint8Array, start: number, end: number): void {
+    const at = this.length
+    this.grow(at + (end - start))
+    this.write(at, source, start, end)
+  }
+
+  /** Copies bytes [from, to) of the value to `target[at …)`. */
+  read(from: number, to: number, target: Uint8Array, at: number): void {
+    let position = from
+    let out = at
+    while (position < to) {
+      const index = Math.floor(position / BLOCK_BYTES_MAX)
+      const inNode = position - index * BLOCK_BYTES_MAX
+      const count = Math.min(to - position, BLOCK_BYTES_MAX - inNode)
+      const node = this.#region.nodeOf(this.root, this.length, index)
+      if (node === 0) target.fill(0, out, out + count)
+      else {
+        const source = byteOffsetOf(node) + inNode
+        target.set(this.#region.memory.u8[node >>> 28]!.subarray(source, source + count), out)
+      }
+      position += count
+      out += count
+    }
+  }
+
+  get nodeCount(): number {
+    return Math.ceil(this.length / BLOCK_BYTES_MAX)
+  }
+
+  /** Frees nodes [from, to); with `to` at the end, the index blocks as well. The value may not be used afterwards. */
+  freeNodes(from: number, to: number): void {
+    const { arena } = this.#region
+    const nodes = this.nodeCount
+    for (let index = from; index < to; index++) {
+      const node = this.#region.nodeOf(this.root, this.length, index)
+      if (node !== 0) arena.free(node)
+    }
+    if (to < nodes || this.root === 0) return
+    if (this.length > SINGLE_INDEX_BYTES_MAX) {
+      const words = this.#region.memory.i32[this.root >>> 28]!
+      const at = byteOffsetOf(this.root) >>> 2
+      for (let i = 0; i < Math.ceil(nodes / NODES_PER_INDEX); i++) if (words[at + i] !== 0) arena.free(words[at + i]!)
+    }
+    arena.free(this.root)
+    this.root = 0
+    this.length = 0
+  }
+
+  /** Bytes of all blocks of this value, index blocks included. */
+  footprint(): number {
+    let sum = 0
+    for (let index = 0; index < this.nodeCount; index++) {
+      if (this.#region.nodeOf(this.root, this.length, index) !== 0) {
+        sum += Arena.blockBytes(Math.min(BLOCK_BYTES_MAX, this.length - index * BLOCK_BYTES_MAX))
+      }
+    }
+    return sum + Math.ceil(this.nodeCount / NODES_PER_INDEX) * Math.min(BLOCK_BYTES_MAX, this.nodeCount * 4)
+  }
+
+  #writableNode(index: number, nodeBytes: number, keepsBytes: boolean): number {
+    const node = this.#region.nodeOf(this.root, this.length, index)
+    if (node !== 0) return node
+    const made = this.#region.arena.allocate(nodeBytes)
+    if (keepsBytes) {
+      const at = byteOffsetOf(made)
+      this.#region.memory.u8[made >>> 28]!.fill(0, at, at + nodeBytes)
+    }
+    this.#setNode(index, made)
+    return made
+  }
+
+  #setNode(index: number, node: number): void {
+    const { memory } = this.#region
+    if (this.length <= SINGLE_INDEX_BYTES_MAX) {
+      memory.i32[this.root >>> 28]![(byteOffsetOf(this.root) >>> 2) + index] = node
+      return
+    }
+    const slot = (byteOffsetOf(this.root) >>> 2) + Math.floor(index / NODES_PER_INDEX)
+    let block = memory.i32[this.root >>> 28]![slot]!
+    if (block === 0) {
+      block = this.#zeroBlock(BLOCK_BYTES_MAX)
+      memory.i32[this.root >>> 28]![slot] = block
+    }
+    memory.i32[block >>> 28]![(byteOffsetOf(block) >>> 2) + (index % NODES_PER_INDEX)] = node
+  }
+
+  #growIndex(before: number, after: number): void {
+    const { memory } = this.#region
+    if (before > SINGLE_INDEX_BYTES_MAX) return
+    const nodesBefore = Math.ceil(before / BLOCK_BYTES_MAX)
+    if (after > SINGLE_INDEX_BYTES_MAX) {
+      const full = this.#resizeIndex(nodesBefore, NODES_PER_INDEX)
+      const root = this.#zeroBlock(BLOCK_BYTES_MAX)
+      memory.i32[root >>> 28]![byteOffsetOf(root) >>> 2] = full
+      this.root = root
+      return
+    }
+    const nodesAfter = Math.ceil(after / BLOCK_BYTES_MAX)
+    if (this.root === 0 || Arena.blockBytes(nodesBefore * 4) !== Arena.blockBytes(nodesAfter * 4)) {
+      this.root = this.#resizeIndex(nodesBefore, nodesAfter)
+    } else if (nodesAfter > nodesBefore) {
+      const at = byteOffsetOf(this.root) >>> 2
+      memory.i32[this.root >>> 28]!.fill(0, at + nodesBefore, at + nodesAfter)
+    }
+  }
+
+  /** A new index block with room for `nodesAfter` entries, zeros behind the old ones; the old block is freed. */
+  #resizeIndex(nodesBefore: number, nodesAfter: number): number {
+    const { memory, arena } = this.#region
+    const made = this.#zeroBlock(nodesAfter * 4)
+    if (this.root !== 0) {
+      const from = byteOffsetOf(this.root) >>> 2
+      memory.i32[made >>> 28]!.set(
+        memory.i32[this.root >>> 28]!.subarray(from, from + nodesBefore),
+        byteOffsetOf(made) >>> 2,
+      )
+      arena.free(this.root)
+    }
+    return made
+  }
+
+  #zeroBlock(bytes: number): number {
+    const made = this.#region.arena.allocate(bytes)
+    const at = byteOffsetOf(made) >>> 2
+    this.#region.memory.i32[made >>> 28]!.fill(0, at, at + Math.ceil(bytes / 4))
+    return made
+  }
+}

@@ -1,0 +1,114 @@
+/**
+ * Making and measuring records (see the drawing in layout.ts). Used by the keyspace and by the bulk writer.
+ */
+import { BLOCK_BYTES_MAX } from '../limits.ts'
+import { byteOffsetOf } from '../memory/region-memory.ts'
+import type { Entry } from './entry.ts'
+import { FLAG_CHUNKED, FLAG_EXPIRE, FLAG_LONG_KEY, FLAG_RAW, headerBytes } from './layout.ts'
+import { NodeValue } from './node-value.ts'
+import type { RegionWriter } from './region-writer.ts'
+
+/** Keys longer than this are kept in nodes. */
+const INLINE_KEY_BYTES_MAX = 8192
+const TWO_32: number = 2 ** 32
+
+const nodesOfNewRecord = new NodeValue()
+
+/**
+ * Allocates a record and writes header and key. The value is left to the caller; when it does not fit inline (or
+ * `forceChunks`) the record is chunked with no nodes yet.
+ */
+export function createRecord(
+  region: RegionWriter,
+  key: Uint8Array,
+  keyStart: number,
+  keyEnd: number,
+  rdbType: number,
+  flags: number,
+  valueLength: number,
+  expireAtMs: number,
+  accessClock: number,
+  forceChunks: boolean,
+): number {
+  const keyLength = keyEnd - keyStart
+  let all = flags & (FLAG_RAW | FLAG_EXPIRE)
+  let keyInline = keyLength
+  let keyRoot = 0
+  if (keyLength > INLINE_KEY_BYTES_MAX) {
+    all |= FLAG_LONG_KEY
+    keyInline = 0
+    const nodes = nodesOfNewRecord.open(region, 0, 0)
+    nodes.append(key, keyStart, keyEnd)
+    keyRoot = nodes.root
+  }
+  if (forceChunks || headerBytes(all) + keyInline + valueLength > BLOCK_BYTES_MAX) all |= FLAG_CHUNKED
+  const inlineValue = (all & FLAG_CHUNKED) === 0 ? valueLength : 0
+  const address = region.arena.allocate(headerBytes(all) + keyInline + inlineValue)
+  const words = region.memory.i32[address >>> 28]!
+  let at = byteOffsetOf(address) >>> 2
+  words[at] = (keyInline << 16) | (all << 8) | rdbType
+  words[at + 1] = (accessClock << 16) | inlineValue
+  at += 2
+  if ((all & FLAG_EXPIRE) !== 0) {
+    writeTime(words, at, expireAtMs)
+    at += 2
+  }
+  if ((all & FLAG_LONG_KEY) !== 0) {
+    words[at] = keyLength | 0
+    words[at + 1] = keyRoot
+    at += 2
+  }
+  if ((all & FLAG_CHUNKED) !== 0) {
+    words.fill(0, at, at + 4)
+    words[at + 3] = region.index
+    at += 4
+  }
+  copyBytes(key, keyStart, keyStart + keyInline, region.memory.u8[address >>> 28]!, at << 2)
+  return address
+}
+
+/** Writes a whole value into a fresh record. */
+export function fillValue(region: RegionWriter, address: number, value: Uint8Array, start: number, end: number): void {
+  const flags = recordFlags(region, address)
+  if ((flags & FLAG_CHUNKED) === 0) {
+    const keyInline = region.memory.i32[address >>> 28]![byteOffsetOf(address) >>> 2]! >>> 16
+    const at = byteOffsetOf(address) + headerBytes(flags) + keyInline
+    copyBytes(value, start, end, region.memory.u8[address >>> 28]!, at)
+    return
+  }
+  const nodes = nodesOfNewRecord.open(region, 0, 0)
+  nodes.append(value, start, end)
+  writeChunks(region.memory.i32[address >>> 28]!, chunksAt(address, flags), nodes, region.index)
+}
+
+export function recordFlags(region: RegionWriter, address: number): number {
+  return (region.memory.i32[address >>> 28]![byteOffsetOf(address) >>> 2]! >>> 8) & 0xff
+}
+
+/** Word index of the four chunk words of a record. */
+export function chunksAt(address: number, flags: number): number {
+  return (byteOffsetOf(address) + headerBytes(flags & (FLAG_EXPIRE | FLAG_LONG_KEY))) >>> 2
+}
+
+export function writeChunks(words: Int32Array, at: number, nodes: NodeValue, owner: number): void {
+  words[at] = nodes.length | 0
+  words[at + 1] = Math.floor(nodes.length / TWO_32)
+  words[at + 2] = nodes.root
+  words[at + 3] = owner
+}
+
+export function writeTime(words: Int32Array, at: number, expireAtMs: number): void {
+  words[at] = expireAtMs | 0
+  words[at + 1] = Math.floor(expireAtMs / TWO_32)
+}
+
+/** Bytes of the key that stand in the record itself. */
+export function inlineKeyBytes(entry: Entry): number {
+  return (entry.flags & FLAG_LONG_KEY) === 0 ? entry.keyLength : 0
+}
+
+/** A loop beats a native call for the short keys and values that most are. */
+export function copyBytes(source: Uint8Array, start: number, end: number, target: Uint8Array, at: number): void {
+  if (end - start <= 64) for (let i = start; i < end; i++) target[at++] = source[i]!
+  else target.set(source.subarray(start, end), at)
+}

@@ -1,0 +1,148 @@
+/**
+ * One region (the arena of eight shards) as a reader sees it: finding a key's record. The same code serves the writer (whose data are always whole)
+ * and readers in other threads, which may look at half-changed memory: every offset is bounded, every loop ends, and
+ * what is returned means nothing before the shard's counter was validated (docs/consistency.md).
+ */
+import { byteOffsetOf, type RegionMemory } from '../memory/region-memory.ts'
+import { BLOCK_BYTES_MAX } from '../limits.ts'
+import {
+  DIRECTORY_DEPTH_MAX,
+  directoryIndex,
+  FLAG_EXPIRE,
+  FLAG_LONG_KEY,
+  headerBytes,
+  PAGE_SLOTS,
+  ROOT_DEPTH,
+  ROOT_DIRECTORY,
+  SLOT_TAG_MASK,
+} from './layout.ts'
+
+/** Longest chain of overflow pages a reader follows: 2^16 pages are 8 M keys of one hash prefix. */
+const OVERFLOW_PAGES_MAX = 65_536
+
+export class RegionView {
+  readonly memory: RegionMemory
+  /** Control words of the generation. */
+  readonly control: Int32Array
+  readonly index: number
+
+  // Registers of the last find(): where the slot is, for the writer.
+  /** Address of the page that holds the slot found. */
+  pageAddress = 0
+  /** Slot in that page (1 … 127). */
+  slot = 0
+  /**
+   * Set when an offset led beyond the views of this thread: the memory has grown (refresh and look again) or was torn.
+   * Never set on the writer's side. Cleared by the reader.
+   */
+  beyondView = false
+
+  constructor(memory: RegionMemory, control: Int32Array, index: number) {
+    this.memory = memory
+    this.control = control
+    this.index = index
+  }
+
+  /**
+   * Finds the record of a key.
+   * @param root word index of the table's root for this shard in the control block.
+   * @returns its address, or 0 when the key is not there (or, for readers, when the memory is torn).
+   */
+  find(root: number, order: number, tag: number, key: Uint8Array, start: number, end: number): number {
+    const { control, memory } = this
+    const directory = control[root + ROOT_DIRECTORY]!
+    if (directory === 0) return 0
+    const depth = control[root + ROOT_DEPTH]!
+    const directoryWords = memory.i32[directory >>> 28]
+    const entry = (byteOffsetOf(directory) >>> 2) + directoryIndex(order, depth)
+    if (directoryWords === undefined || entry >= directoryWords.length) return this.#outside()
+    let page = directoryWords[entry]!
+    const wanted = tag & SLOT_TAG_MASK
+    const home = tag & (PAGE_SLOTS - 1)
+    for (let pages = 0; page !== 0 && pages < OVERFLOW_PAGES_MAX; pages++) {
+      const words = memory.i32[page >>> 28]
+      const base = byteOffsetOf(page) >>> 2
+      if (words === undefined || base + PAGE_SLOTS * 2 > words.length) return this.#outside()
+      let slot = home === 0 ? 1 : home
+      for (let probes = 1; probes < PAGE_SLOTS; probes++) {
+        const at = base + slot * 2
+        const address = words[at + 1]!
+        if (address === 0) break
+        if ((words[at]! & SLOT_TAG_MASK) === wanted && this.keyEquals(address, key, start, end)) {
+          this.pageAddress = page
+          this.slot = slot
+          return address
+        }
+        slot = slot === PAGE_SLOTS - 1 ? 1 : slot + 1
+      }
+      if (depth !== DIRECTORY_DEPTH_MAX) return 0
+      page = words[base + 1]!
+    }
+    return 0
+  }
+
+  /** Does the record at `address` carry this key? */
+  keyEquals(address: number, key: Uint8Array, start: number, end: number): boolean {
+    const bytes = this.memory.u8[address >>> 28]
+    const words = this.memory.i32[address >>> 28]
+    const offset = byteOffsetOf(address)
+    if (bytes === undefined || words === undefined || offset + 16 > bytes.length) return this.#outside() !== 0
+    const word0 = words[offset >>> 2]!
+    const flags = (word0 >>> 8) & 0xff
+    if ((flags & FLAG_LONG_KEY) !== 0) return this.#longKeyEquals(address, flags, key, start, end)
+    const length = word0 >>> 16
+    if (length !== end - start) return false
+    let at = offset + headerBytes(flags)
+    if (at + length > bytes.length) return this.#outside() !== 0
+    for (let i = start; i < end; i++, at++) if (bytes[at] !== key[i]) return false
+    return true
+  }
+
+  #longKeyEquals(address: number, flags: number, key: Uint8Array, start: number, end: number): boolean {
+    const words = this.memory.i32[address >>> 28]!
+    const at = (byteOffsetOf(address) + headerBytes(flags & FLAG_EXPIRE)) >>> 2
+    if (at + 2 > words.length) return this.#outside() !== 0
+    const length = words[at]! >>> 0
+    if (length !== end - start) return false
+    const root = words[at + 1]!
+    for (let from = 0; from < length; from += BLOCK_BYTES_MAX) {
+      const node = this.nodeOf(root, length, from / BLOCK_BYTES_MAX)
+      const bytes = this.memory.u8[node >>> 28]
+      const offset = byteOffsetOf(node)
+      const count = Math.min(BLOCK_BYTES_MAX, length - from)
+      if (node === 0 || bytes === undefined || offset + count > bytes.length) return this.#outside() !== 0
+      for (let i = 0; i < count; i++) if (bytes[offset + i] !== key[start + from + i]) return false
+    }
+    return true
+  }
+
+  /**
+   * Address of node `index` of a chunked value of `length` bytes; 0 stands for a node of zeros.
+   * Up to 4,096 nodes hang below one index block; above, the root is an index of index blocks.
+   */
+  nodeOf(root: number, length: number, index: number): number {
+    let block = root
+    let entry = index
+    if (length > BLOCK_BYTES_MAX * NODES_PER_INDEX) {
+      block = this.#wordAt(root, Math.floor(index / NODES_PER_INDEX))
+      if (block === 0) return 0
+      entry = index % NODES_PER_INDEX
+    }
+    return this.#wordAt(block, entry)
+  }
+
+  #wordAt(address: number, index: number): number {
+    const words = this.memory.i32[address >>> 28]
+    const at = (byteOffsetOf(address) >>> 2) + index
+    if (words === undefined || at >= words.length) return this.#outside()
+    return words[at]!
+  }
+
+  #outside(): 0 {
+    this.beyondView = true
+    return 0
+  }
+}
+
+/** Entries of an index block. */
+export const NODES_PER_INDEX: number = BLOCK_BYTES_MAX >>> 2

@@ -1,0 +1,297 @@
+/**
+ * One region as its only writer sees it: the table's inserts, removals and splits. Nothing here knows about counters:
+ * the keyspace enters the shard before it calls these functions and leaves it after.
+ */
+import { strict as assert } from 'node:assert'
+import { Arena } from '../memory/arena.ts'
+import { byteOffsetOf, type RegionMemory } from '../memory/region-memory.ts'
+import { BLOCK_BYTES_MAX } from '../limits.ts'
+import { type HashSeed, hashKey, hashOrder } from './key-hash.ts'
+import {
+  DIRECTORY_DEPTH_MAX,
+  directoryIndex,
+  FLAG_EXPIRE,
+  FLAG_LONG_KEY,
+  headerBytes,
+  PAGE_BYTES,
+  PAGE_KEYS_MAX,
+  PAGE_KEYS_PLANNED,
+  PAGE_SLOTS,
+  ROOT_DEPTH,
+  ROOT_DIRECTORY,
+  ROOT_KEYS,
+  ROOT_PAGES,
+  SLOT_TAG_BITS,
+  SLOT_TAG_MASK,
+  WINDOW_BITS,
+  windowOf,
+  windowStart,
+} from './layout.ts'
+import { RegionView } from './region-view.ts'
+
+/** Deepest directory that a hint about the number of keys may cause: 4,096 pages, 16 KiB a shard. */
+const HINTED_DEPTH_MAX = 12
+
+export class RegionWriter extends RegionView {
+  readonly arena: Arena
+  readonly #seed: HashSeed
+  /** Copy of the page being split. */
+  readonly #split = new Int32Array(PAGE_SLOTS * 2)
+  #longKey: Uint8Array = new Uint8Array(0)
+
+  constructor(memory: RegionMemory, control: Int32Array, index: number, seed: HashSeed, segmentBytesMax: number) {
+    super(memory, control, index)
+    this.#seed = seed
+    this.arena = new Arena(memory, segmentBytesMax)
+  }
+
+  /** Prepares an empty table for about `keys` keys in this shard. */
+  plan(root: number, keys: number): void {
+    if (this.control[root + ROOT_DIRECTORY] !== 0) return
+    let depth = 0
+    while (depth < HINTED_DEPTH_MAX && 2 ** depth * PAGE_KEYS_PLANNED < keys) depth++
+    this.#makeDirectory(root, depth)
+  }
+
+  /** Adds a slot for a record whose key is known to be absent. */
+  insert(root: number, order: number, tag: number, address: number): void {
+    const { control } = this
+    if (control[root + ROOT_DIRECTORY] === 0) this.#makeDirectory(root, 0)
+    for (;;) {
+      const depth = control[root + ROOT_DEPTH]!
+      const directory = control[root + ROOT_DIRECTORY]!
+      const entry = (byteOffsetOf(directory) >>> 2) + directoryIndex(order, depth)
+      let page = this.memory.i32[directory >>> 28]![entry]!
+      if (page === 0) {
+        page = this.#makePage(root, depth)
+        this.memory.i32[directory >>> 28]![entry] = page
+      }
+      const words = this.memory.i32[page >>> 28]!
+      const base = byteOffsetOf(page) >>> 2
+      const header = words[base]!
+      if ((header & 0xffff) < PAGE_KEYS_MAX) {
+        words[base] = header + 1
+        place(words, base, tag, windowOf(order, header >>> 16), address)
+        break
+      }
+      if (header >>> 16 === DIRECTORY_DEPTH_MAX) {
+        this.#insertOverflow(root, page, order, tag, address)
+        break
+      }
+      if (header >>> 16 === depth) this.#doubleDirectory(root, depth)
+      this.#splitPage(root, page, order)
+    }
+    control[root + ROOT_KEYS] = control[root + ROOT_KEYS]! + 1
+  }
+
+  /** Points the slot of the last successful find() at another record of the same key. */
+  repoint(address: number): void {
+    const words = this.memory.i32[this.pageAddress >>> 28]!
+    words[(byteOffsetOf(this.pageAddress) >>> 2) + this.slot * 2 + 1] = address
+  }
+
+  /** Removes the slot of the last successful find(). The record itself is the caller's to free. */
+  remove(root: number): void {
+    const { control, pageAddress } = this
+    const words = this.memory.i32[pageAddress >>> 28]!
+    const base = byteOffsetOf(pageAddress) >>> 2
+    // Backward shift: entries behind the hole move up when their home does not lie after it.
+    let hole = this.slot
+    let next = hole
+    for (;;) {
+      next = next === PAGE_SLOTS - 1 ? 1 : next + 1
+      if (next === this.slot || words[base + next * 2 + 1] === 0) break
+      const tagHome = words[base + next * 2]! & (PAGE_SLOTS - 1)
+      const home = tagHome === 0 ? 1 : tagHome
+      // Distance from home to the entry, and from the hole to the entry, along the probe order (127 slots).
+      const fromHome = next >= home ? next - home : next - home + PAGE_SLOTS - 1
+      const fromHole = next >= hole ? next - hole : next - hole + PAGE_SLOTS - 1
+      if (fromHome >= fromHole) {
+        words[base + hole * 2] = words[base + next * 2]!
+        words[base + hole * 2 + 1] = words[base + next * 2 + 1]!
+        hole = next
+      }
+    }
+    words[base + hole * 2] = 0
+    words[base + hole * 2 + 1] = 0
+    words[base] = words[base]! - 1
+    control[root + ROOT_KEYS] = control[root + ROOT_KEYS]! - 1
+  }
+
+  /** Frees directory and pages of a table (not its records) and leaves it empty. */
+  dropTable(root: number): void {
+    const { control } = this
+    const directory = control[root + ROOT_DIRECTORY]!
+    if (directory === 0) return
+    const depth = control[root + ROOT_DEPTH]!
+    let last = 0
+    for (let i = 0; i < 2 ** depth; i++) {
+      let page = this.memory.i32[directory >>> 28]![(byteOffsetOf(directory) >>> 2) + i]!
+      if (page === last) continue
+      last = page
+      while (page !== 0) {
+        const next = this.memory.i32[page >>> 28]![(byteOffsetOf(page) >>> 2) + 1]!
+        this.arena.free(page)
+        page = next
+      }
+    }
+    this.freeDirectory(directory, depth)
+    for (let i = 0; i < 8; i++) control[root + i] = 0
+  }
+
+  /** hashOrder of a record's key, from the key itself. */
+  orderOf(address: number): number {
+    const bytes = this.memory.u8[address >>> 28]!
+    const words = this.memory.i32[address >>> 28]!
+    const offset = byteOffsetOf(address)
+    const word0 = words[offset >>> 2]!
+    const flags = (word0 >>> 8) & 0xff
+    if ((flags & FLAG_LONG_KEY) === 0) {
+      const start = offset + headerBytes(flags)
+      hashKey(this.#seed, bytes, start, start + (word0 >>> 16))
+    } else {
+      const length = this.copyLongKey(address)
+      hashKey(this.#seed, this.#longKey, 0, length)
+    }
+    return hashOrder
+  }
+
+  /** Gathers a long key into a buffer of this region; returns its length. The buffer is `longKeyBytes`. */
+  copyLongKey(address: number): number {
+    const words = this.memory.i32[address >>> 28]!
+    const offset = byteOffsetOf(address)
+    const flags = (words[offset >>> 2]! >>> 8) & 0xff
+    const at = (offset + headerBytes(flags & FLAG_EXPIRE)) >>> 2
+    const length = words[at]! >>> 0
+    const root = words[at + 1]!
+    if (this.#longKey.length < length) this.#longKey = new Uint8Array(length)
+    for (let from = 0; from < length; from += BLOCK_BYTES_MAX) {
+      const node = this.nodeOf(root, length, from / BLOCK_BYTES_MAX)
+      const start = byteOffsetOf(node)
+      const count = Math.min(BLOCK_BYTES_MAX, length - from)
+      this.#longKey.set(this.memory.u8[node >>> 28]!.subarray(start, start + count), from)
+    }
+    return length
+  }
+
+  get longKeyBytes(): Uint8Array {
+    return this.#longKey
+  }
+
+  #makeDirectory(root: number, depth: number): void {
+    const directory = this.#allocateDirectory(depth)
+    this.control[root + ROOT_DIRECTORY] = directory
+    this.control[root + ROOT_DEPTH] = depth
+  }
+
+  #allocateDirectory(depth: number): number {
+    const bytes = Math.max(16, 2 ** depth * 4)
+    if (bytes > BLOCK_BYTES_MAX) return this.arena.allocateSpan(bytes)
+    const directory = this.arena.allocate(bytes)
+    const at = byteOffsetOf(directory) >>> 2
+    this.memory.i32[directory >>> 28]!.fill(0, at, at + (bytes >>> 2))
+    return directory
+  }
+
+  /** Gives the block or span of a directory back. */
+  freeDirectory(directory: number, depth: number): void {
+    if (2 ** depth * 4 > BLOCK_BYTES_MAX) this.arena.freeSpan(directory)
+    else this.arena.free(directory)
+  }
+
+  #doubleDirectory(root: number, depth: number): void {
+    const from = this.control[root + ROOT_DIRECTORY]!
+    const to = this.#allocateDirectory(depth + 1)
+    const source = this.memory.i32[from >>> 28]!
+    const target = this.memory.i32[to >>> 28]!
+    let sourceAt = byteOffsetOf(from) >>> 2
+    let targetAt = byteOffsetOf(to) >>> 2
+    for (let i = 2 ** depth; i > 0; i--) {
+      const page = source[sourceAt++]!
+      target[targetAt++] = page
+      target[targetAt++] = page
+    }
+    this.freeDirectory(from, depth)
+    this.control[root + ROOT_DIRECTORY] = to
+    this.control[root + ROOT_DEPTH] = depth + 1
+  }
+
+  #makePage(root: number, depth: number): number {
+    const page = this.arena.allocate(PAGE_BYTES)
+    const at = byteOffsetOf(page) >>> 2
+    const words = this.memory.i32[page >>> 28]!
+    words.fill(0, at, at + PAGE_SLOTS * 2)
+    words[at] = depth << 16
+    this.control[root + ROOT_PAGES] = this.control[root + ROOT_PAGES]! + 1
+    return page
+  }
+
+  /** Parts the page that `order` leads to by one more bit of the hash. The directory is already deeper than the page. */
+  #splitPage(root: number, page: number, order: number): void {
+    const upper = this.#makePage(root, 0)
+    const words = this.memory.i32[page >>> 28]!
+    const base = byteOffsetOf(page) >>> 2
+    const upperWords = this.memory.i32[upper >>> 28]!
+    const upperBase = byteOffsetOf(upper) >>> 2
+    const copy = this.#split
+    copy.set(words.subarray(base, base + PAGE_SLOTS * 2))
+    const depth = copy[0]! >>> 16
+    const newWindow = windowStart(depth + 1) !== windowStart(depth)
+    const bit = 1 << (WINDOW_BITS - 1 - (depth - windowStart(depth)))
+    words.fill(0, base, base + PAGE_SLOTS * 2)
+    let lowerCount = 0
+    let upperCount = 0
+    for (let slot = 1; slot < PAGE_SLOTS; slot++) {
+      const address = copy[slot * 2 + 1]!
+      if (address === 0) continue
+      const tag = copy[slot * 2]!
+      const window = tag >>> SLOT_TAG_BITS
+      const next = newWindow ? windowOf(this.orderOf(address), depth + 1) : window
+      if ((window & bit) === 0) {
+        lowerCount++
+        place(words, base, tag, next, address)
+      } else {
+        upperCount++
+        place(upperWords, upperBase, tag, next, address)
+      }
+    }
+    words[base] = ((depth + 1) << 16) | lowerCount
+    upperWords[upperBase] = ((depth + 1) << 16) | upperCount
+    const directory = this.control[root + ROOT_DIRECTORY]!
+    const directoryDepth = this.control[root + ROOT_DEPTH]!
+    const entries = 2 ** (directoryDepth - depth)
+    const first = Math.floor(directoryIndex(order, directoryDepth) / entries) * entries
+    const at = (byteOffsetOf(directory) >>> 2) + first
+    this.memory.i32[directory >>> 28]!.fill(upper, at + entries / 2, at + entries)
+  }
+
+  #insertOverflow(root: number, first: number, order: number, tag: number, address: number): void {
+    let page = first
+    for (;;) {
+      const next = this.memory.i32[page >>> 28]![(byteOffsetOf(page) >>> 2) + 1]!
+      if (next === 0) {
+        const added = this.#makePage(root, DIRECTORY_DEPTH_MAX)
+        this.memory.i32[page >>> 28]![(byteOffsetOf(page) >>> 2) + 1] = added
+        page = added
+      } else page = next
+      const words = this.memory.i32[page >>> 28]!
+      const base = byteOffsetOf(page) >>> 2
+      if ((words[base]! & 0xffff) >= PAGE_KEYS_MAX) continue
+      words[base] = words[base]! + 1
+      place(words, base, tag, windowOf(order, DIRECTORY_DEPTH_MAX), address)
+      return
+    }
+  }
+}
+
+/** Puts an entry at the first free slot from its home on. The page has one. */
+function place(words: Int32Array, base: number, tag: number, window: number, address: number): void {
+  const home = tag & (PAGE_SLOTS - 1)
+  let slot = home === 0 ? 1 : home
+  for (let probes = 0; words[base + slot * 2 + 1] !== 0; probes++) {
+    assert.ok(probes < PAGE_SLOTS, 'page count and slots disagree')
+    slot = slot === PAGE_SLOTS - 1 ? 1 : slot + 1
+  }
+  words[base + slot * 2] = (window << SLOT_TAG_BITS) | (tag & SLOT_TAG_MASK)
+  words[base + slot * 2 + 1] = address
+}

@@ -1,0 +1,140 @@
+/**
+ * Walking a table in the order of the hash: SCAN, KEYS, RANDOMKEY, digests.
+ *
+ * A cursor is a position in hash order, below 2^33: the smallest `hashOrder` (as uint32) not yet visited; 0 begins and
+ * ends. A key's position never changes (one seed per process), so splitting pages, growing directories and even a swap
+ * of generations neither repeat nor lose a key that is there throughout. Keys of equal hash are never parted.
+ */
+import { byteOffsetOf } from '../memory/region-memory.ts'
+import { SHARD_BITS, SHARD_COUNT } from '../limits.ts'
+import type { Generation } from './generation.ts'
+import {
+  directoryIndex,
+  PAGE_SLOTS,
+  ROOT_DEPTH,
+  ROOT_DIRECTORY,
+  ROOT_KEYS,
+  regionOf,
+  SLOT_TAG_BITS,
+  windowOf,
+} from './layout.ts'
+import type { RegionWriter } from './region-writer.ts'
+
+/** Pages without a key that one call passes over before it answers with what it has. */
+const EMPTY_PAGES_MAX = 4096
+const ORDER_SPAN: number = 2 ** 32
+const SHARD_SPAN: number = 2 ** (32 - SHARD_BITS)
+
+// Entries of the page at hand, sorted by position: position * 2^16 + index into the addresses.
+let sorted = new Float64Array(PAGE_SLOTS)
+let addresses = new Int32Array(PAGE_SLOTS)
+
+/**
+ * Visits about `count` records of `db` from `cursor` on, in order of the hash.
+ * @param visit called with region and record address; must not change the table.
+ * @returns the next cursor, 0 at the end.
+ */
+export function scanTable(
+  generation: Generation,
+  db: number,
+  cursor: number,
+  count: number,
+  visit: (region: RegionWriter, address: number) => void,
+): number {
+  let position = cursor
+  let visited = 0
+  let emptyPages = 0
+  while (position < ORDER_SPAN && visited < count && emptyPages < EMPTY_PAGES_MAX) {
+    const shardIndex = Math.floor(position / SHARD_SPAN)
+    const region = generation.regions[regionOf(shardIndex)]!
+    const root = generation.rootOf(db, shardIndex)
+    if (generation.control[root + ROOT_KEYS] === 0) {
+      position = (shardIndex + 1) * SHARD_SPAN
+      continue
+    }
+    const depth = generation.control[root + ROOT_DEPTH]!
+    const directory = generation.control[root + ROOT_DIRECTORY]!
+    const order = position | 0
+    const entry = directoryIndex(order, depth)
+    const page = region.memory.i32[directory >>> 28]![(byteOffsetOf(directory) >>> 2) + entry]!
+    const localDepth = page === 0 ? depth : region.memory.i32[page >>> 28]![byteOffsetOf(page) >>> 2]! >>> 16
+    const pageSpan = SHARD_SPAN / 2 ** localDepth
+    const pageEnd = (Math.floor(position / pageSpan) + 1) * pageSpan
+    const found = page === 0 ? 0 : sortPage(region, page, position, windowOf(order, localDepth))
+    if (found === 0) emptyPages++
+    let i = 0
+    while (i < found && visited < count) {
+      const at = Math.floor(sorted[i]! / 65_536)
+      while (i < found && Math.floor(sorted[i]! / 65_536) === at) {
+        visit(region, addresses[sorted[i]! % 65_536]!)
+        visited++
+        i++
+      }
+      position = at + 1
+    }
+    if (i === found) position = pageEnd
+  }
+  return position >= ORDER_SPAN ? 0 : position
+}
+
+/** Collects the entries of a page (and its overflow) at or after `from`, sorted by position. */
+function sortPage(region: RegionWriter, first: number, from: number, fromWindow: number): number {
+  let found = 0
+  for (let page = first; page !== 0;) {
+    const words = region.memory.i32[page >>> 28]!
+    const base = byteOffsetOf(page) >>> 2
+    for (let slot = 1; slot < PAGE_SLOTS; slot++) {
+      const address = words[base + slot * 2 + 1]!
+      // The window is a part of the position: what lies before needs no look at its key.
+      if (address === 0 || words[base + slot * 2]! >>> SLOT_TAG_BITS < fromWindow) continue
+      const position = region.orderOf(address) >>> 0
+      if (position < from) continue
+      if (found === addresses.length) growSortBuffers()
+      addresses[found] = address
+      sorted[found] = position * 65_536 + (found & 0xffff)
+      found++
+    }
+    page = words[base + 1]!
+  }
+  sorted.subarray(0, found).sort()
+  return found
+}
+
+function growSortBuffers(): void {
+  const longer = new Int32Array(addresses.length * 2)
+  longer.set(addresses)
+  addresses = longer
+  const longerSorted = new Float64Array(sorted.length * 2)
+  longerSorted.set(sorted)
+  sorted = longerSorted
+}
+
+/** Visits every record of a database, in order of shard and page. `visit` must not change the table. */
+export function walkTable(
+  generation: Generation,
+  db: number,
+  visit: (region: RegionWriter, address: number) => void,
+): void {
+  for (let shardIndex = 0; shardIndex < SHARD_COUNT; shardIndex++) {
+    const root = generation.rootOf(db, shardIndex)
+    const directory = generation.control[root + ROOT_DIRECTORY]!
+    if (directory === 0) continue
+    const region = generation.regions[regionOf(shardIndex)]!
+    const entries = 2 ** generation.control[root + ROOT_DEPTH]!
+    let last = 0
+    for (let entry = 0; entry < entries; entry++) {
+      let page = region.memory.i32[directory >>> 28]![(byteOffsetOf(directory) >>> 2) + entry]!
+      if (page === last) continue
+      last = page
+      while (page !== 0) {
+        const words = region.memory.i32[page >>> 28]!
+        const base = byteOffsetOf(page) >>> 2
+        for (let slot = 1; slot < PAGE_SLOTS; slot++) {
+          const address = words[base + slot * 2 + 1]!
+          if (address !== 0) visit(region, address)
+        }
+        page = words[base + 1]!
+      }
+    }
+  }
+}

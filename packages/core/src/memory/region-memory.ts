@@ -1,0 +1,93 @@
+/**
+ * The memory of one region (the arena that eight shards share) as one thread sees it: up to 16 segments, each a growable SharedArrayBuffer, and the views on
+ * them. Growth is seen by every thread at once without a message, but views have an explicit length (a length-tracking
+ * view costs ten times as much per access), so each thread remakes its own when it meets an offset beyond them.
+ *
+ *   address (int32, 0 = none):   [ segment:4 | unit:28 ]      unit = 8 bytes, so byte offset = unit * 8 < 2^31
+ */
+import { KeyspaceError } from '../errors.ts'
+import { RUN_BYTES, SEGMENTS_PER_REGION_MAX } from '../limits.ts'
+
+const FIRST_GROWTH_BYTES = 1 << 20
+const GROWTH_STEP_BYTES_MAX = 64 << 20
+
+/** Byte offset of an address inside its segment. */
+export function byteOffsetOf(address: number): number {
+  return (address & 0x0fff_ffff) << 3
+}
+
+/** Segment of an address. */
+export function segmentOf(address: number): number {
+  return address >>> 28
+}
+
+/** The address of byte `offset` (a multiple of 8) in `segment`. */
+export function addressOf(segment: number, offset: number): number {
+  return (segment << 28) | (offset >>> 3)
+}
+
+export class RegionMemory {
+  readonly segments: SharedArrayBuffer[]
+  /** Byte and word views, one per segment. Replaced by `refresh()`: never keep them across a call that may allocate. */
+  readonly u8: Uint8Array[] = []
+  readonly i32: Int32Array[] = []
+  /** Called on the writer's thread when a segment was added, before any address in it is published. */
+  onSegment: ((segment: SharedArrayBuffer, index: number) => void) | undefined
+
+  /** @param segments existing buffers of this region, shared, in order. */
+  constructor(segments: SharedArrayBuffer[]) {
+    this.segments = segments
+    for (let index = 0; index < segments.length; index++) this.refresh(index)
+  }
+
+  /** Remakes the views of one segment at its present length. Cheap; any thread. */
+  refresh(index: number): void {
+    const buffer = this.segments[index]!
+    const length = buffer.byteLength
+    this.u8[index] = new Uint8Array(buffer, 0, length)
+    this.i32[index] = new Int32Array(buffer, 0, length >>> 2)
+  }
+
+  /** Adds a segment reserved up to `bytesMax` (writer only). */
+  addSegment(bytesMax: number): number {
+    const index = this.segments.length
+    if (index >= SEGMENTS_PER_REGION_MAX) {
+      throw new KeyspaceError(
+        'KEYSPACE_OUT_OF_MEMORY',
+        `a region has all its ${SEGMENTS_PER_REGION_MAX} segments in use`,
+      )
+    }
+    let buffer: SharedArrayBuffer
+    try {
+      buffer = new SharedArrayBuffer(Math.min(FIRST_GROWTH_BYTES, bytesMax), { maxByteLength: bytesMax })
+    } catch (cause) {
+      throw new KeyspaceError('KEYSPACE_OUT_OF_MEMORY', `cannot reserve a segment of ${bytesMax} bytes`, { cause })
+    }
+    this.addExisting(buffer)
+    this.onSegment?.(buffer, index)
+    return index
+  }
+
+  /** Takes a segment that another thread made (readers). */
+  addExisting(buffer: SharedArrayBuffer): void {
+    this.segments.push(buffer)
+    this.refresh(this.segments.length - 1)
+  }
+
+  /** Makes bytes [0, end) of a segment usable (writer only). Pages are touched only when they are written. */
+  growTo(index: number, end: number): void {
+    const buffer = this.segments[index]!
+    if (end <= buffer.byteLength) return
+    const step = Math.min(GROWTH_STEP_BYTES_MAX, Math.max(FIRST_GROWTH_BYTES, buffer.byteLength >>> 2))
+    const target = Math.min(
+      buffer.maxByteLength,
+      Math.ceil(Math.max(end, buffer.byteLength + step) / RUN_BYTES) * RUN_BYTES,
+    )
+    try {
+      buffer.grow(target)
+    } catch (cause) {
+      throw new KeyspaceError('KEYSPACE_OUT_OF_MEMORY', `cannot grow a segment to ${target} bytes`, { cause })
+    }
+    this.refresh(index)
+  }
+}

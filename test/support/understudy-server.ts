@@ -1,0 +1,26 @@
+/** Understudy itself for a test: the shipped executable with plain node, in a process of its own. */
+import { fileURLToPath } from 'node:url'
+import { type Directives, TestServer, type TestServerOptions } from './test-server.ts'
+
+export const UNDERSTUDY_BIN: string = fileURLToPath(new URL('../../packages/net/bin/understudy.js', import.meta.url))
+
+const DEFAULTS: Directives = {
+  bind: '127.0.0.1',
+  save: '',
+  'enable-debug-command': 'yes',
+}
+
+/**
+ * Starts Understudy on a free port of 127.0.0.1 and waits until it is ready. Same shape as `startRedisServer`.
+ *
+ *   const replica = await startUnderstudy({ directives: { replicaof: ['127.0.0.1', primary.port] } })
+ *   await replica.stop() // SIGTERM; throws unless the exit code is 0
+ *
+ * @param options.nodeArgs Arguments of node itself, as in ['--expose-gc'].
+ */
+export function startUnderstudy(
+  options: TestServerOptions & { readonly nodeArgs?: readonly string[] } = {},
+): Promise<TestServer> {
+  const leadingArgs = [...(options.nodeArgs ?? []), UNDERSTUDY_BIN]
+  return TestServer.start({ name: 'understudy', command: process.execPath, leadingArgs, defaults: DEFAULTS }, options)
+}
