@@ -19,7 +19,7 @@ export interface FixtureOptions {
   readonly backlogBytes?: number
 }
 
-export function textOf(args: CommandArgs): string {
+function textOf(args: CommandArgs): string {
   const words: string[] = []
   for (let i = 0; i < args.count; i++) {
     words.push(Buffer.from(args.bytes.subarray(args.start[i], args.end[i])).toString('latin1'))
