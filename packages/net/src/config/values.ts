@@ -12,7 +12,7 @@ const HOST_NAME_LENGTH_MAX = 255
 
 /** The codec of a special row; its value type is known to `Config.get()`'s types alone. */
 function codecOf(row: DirectiveRow & { type: 'special' }): SpecialCodec<unknown> {
-  return SPECIAL_CODECS[row.form] as SpecialCodec<unknown>
+  return SPECIAL_CODECS[row.form]
 }
 
 export function initialValue(row: DirectiveRow, dir: string): unknown {

@@ -66,7 +66,7 @@ function bytesOf(client: ClientSession, first: number): string[] {
   const { args } = client
   const words: string[] = []
   for (let i = first; i < args.count; i++) {
-    words.push(Buffer.from(args.bytes.subarray(args.start[i]!, args.end[i]!)).toString('latin1'))
+    words.push(Buffer.from(args.bytes.subarray(args.start[i], args.end[i])).toString('latin1'))
   }
   return words
 }

@@ -1,6 +1,6 @@
-/** The one place where a loader gets what it fills. */
+/** The one place where a loader gets what it fills: a generation of its own, that nobody else can see yet. */
+import { BulkWriter, Generation } from '@understudy/core/internal'
 import type { GenerationTransfer, RdbSink } from '@understudy/core/internal'
-import { MemorySink } from './memory-sink.ts'
 
 export interface LoaderSinkOptions {
   readonly databaseCount: number
@@ -19,6 +19,11 @@ export interface LoaderSink {
 export type CreateLoaderSink = (options: LoaderSinkOptions) => LoaderSink
 
 export function createLoaderSink(options: LoaderSinkOptions): LoaderSink {
-  const sink = new MemorySink(options.databaseCount)
-  return { sink, finish: () => ({ kind: 'generation' }), discard: () => sink.clear() }
+  const generation = Generation.create(options)
+  return {
+    sink: new BulkWriter(generation),
+    finish: () => generation.transfer(),
+    // The generation has no other owner: it is gone with this object.
+    discard: () => {},
+  }
 }
