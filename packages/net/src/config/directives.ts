@@ -62,6 +62,7 @@ const bySpelling = new Map<string, KnownDirective>()
 
 function addSpelling(name: string, row: DirectiveRow, spelling: string, listed: boolean): void {
   assert(!bySpelling.has(spelling), `two directives are called ${spelling}`)
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the families' rows are the table's rows
   bySpelling.set(spelling, { name: name as DirectiveName, row, spelling, listed })
 }
 
