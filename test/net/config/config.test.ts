@@ -36,9 +36,13 @@ describe('typed values', () => {
 
   it('reads the structures of the special forms', () => {
     const config = configOf(
-      ...['--replicaof', '10.0.0.1', '6380', '--save', '900', '1', '--save', '300 10', '--bind', '127.0.0.1', '-::1'],
-      ...['--client-output-buffer-limit', 'replica', '1mb', '1kb', '7', '--upstream-command', 'PSYNC', 'secret'],
-      ...['--rename-command', 'FLUSHALL', '', '--notify-keyspace-events', 'Kx'],
+      ...`--replicaof 10.0.0.1 6380 --save 900 1 --bind 127.0.0.1 -::1 --notify-keyspace-events Kx
+        --client-output-buffer-limit replica 1mb 1kb 7 --upstream-command PSYNC secret`.split(/\s+/),
+      '--save',
+      '300 10',
+      '--rename-command',
+      'FLUSHALL',
+      '',
     )
     expect(config.get('replicaof')).toEqual({ host: '10.0.0.1', port: 6380 })
     expect(config.get('save')).toEqual([
@@ -92,6 +96,14 @@ describe('every row', () => {
     }
   })
 
+  it('has no property that means nothing', () => {
+    const known = `type default form min max least most values same several check keepEmpty aliases silentAliases change
+      notWhileLoading hidden volatile sensitive supported warning fileOnly foreign unit`.split(/\s+/)
+    for (const [name, row] of Object.entries(DIRECTIVES)) {
+      expect([name, Object.keys(row).filter((property) => !known.includes(property))]).toEqual([name, []])
+    }
+  })
+
   it('has lower-case spellings that lead to it', () => {
     for (const { spelling, name } of allSpellings()) {
       expect(spelling).toBe(spelling.toLowerCase())
@@ -137,7 +149,7 @@ describe('changes', () => {
     })
     config.onChange('port', () => 'Unable to listen on this port. Check server logs.')
     expect(
-      void config.set([
+      config.set([
         ['hz', '20'],
         ['port', '7000'],
       ]),

@@ -32,7 +32,7 @@ export function initialValue(row: DirectiveRow, dir: string): unknown {
 }
 
 /** May one argument hold several, separated by spaces? (redis 7.0 config.c MULTI_ARG_CONFIG) */
-export function takesManyArguments(row: DirectiveRow): boolean {
+function takesManyArguments(row: DirectiveRow): boolean {
   if (row.type === 'special') return codecOf(row).manyArguments
   return row.type === 'enum' && row.several === true
 }
