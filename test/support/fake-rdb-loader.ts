@@ -154,7 +154,7 @@ export class FakeRdbLoad implements RdbLoad {
       if (framing.kind === 'mark') this.#leftover = all.subarray(end + 40)
       this.#isSettled = true
       return this.#resolve({
-        generation: { kind: 'generation' },
+        generation: { control: new SharedArrayBuffer(0), segments: [] },
         keyCount: 0,
         summary: {
           version: 10,
@@ -162,6 +162,7 @@ export class FakeRdbLoad implements RdbLoad {
           functions: [],
           keysByType: {},
           skippedModules: {},
+          emptyKeysDropped: 0,
           skippedModuleAux: 0,
           checksumVerified: true,
           byteCount: end,
