@@ -5,6 +5,8 @@
  * Texts go in and out as byte strings, see `directive.ts`. Everything here runs on one thread; other threads are told
  * by whoever listens with `onChange()`.
  */
+// Names and values come from the one table: what the assertions below say holds by its construction.
+/* oxlint-disable typescript/no-unsafe-type-assertion */
 import { resolve } from 'node:path'
 import { globMatches } from '@understudy/core/internal'
 import { type DirectiveRow, fromByteString } from './directive.ts'

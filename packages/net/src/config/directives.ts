@@ -5,10 +5,10 @@
  */
 import assert from 'node:assert/strict'
 import type { DirectiveRow } from './directive.ts'
-import { datasetDirectives, datasetRows } from './directives/dataset.ts'
-import { networkDirectives, networkRows } from './directives/network.ts'
-import { processDirectives, processRows } from './directives/process.ts'
-import { replicationDirectives, replicationRows } from './directives/replication.ts'
+import { datasetDirectives } from './directives/dataset.ts'
+import { networkDirectives } from './directives/network.ts'
+import { processDirectives } from './directives/process.ts'
+import { replicationDirectives } from './directives/replication.ts'
 import type { SpecialValues } from './special-values.ts'
 
 export type Directives = typeof networkDirectives &
@@ -49,6 +49,10 @@ export const DIRECTIVES: Readonly<Record<DirectiveName, DirectiveRow>> = {
   ...processDirectives,
 }
 
+const families = [networkDirectives, replicationDirectives, datasetDirectives, processDirectives]
+const rowCount = families.reduce((count, family) => count + Object.keys(family).length, 0)
+assert(rowCount === Object.keys(DIRECTIVES).length, 'a directive stands in two families')
+
 export interface KnownDirective {
   readonly name: DirectiveName
   readonly row: DirectiveRow
@@ -62,16 +66,15 @@ const bySpelling = new Map<string, KnownDirective>()
 
 function addSpelling(name: string, row: DirectiveRow, spelling: string, listed: boolean): void {
   assert(!bySpelling.has(spelling), `two directives are called ${spelling}`)
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- names of the table
   bySpelling.set(spelling, { name: name as DirectiveName, row, spelling, listed })
 }
 
-for (const family of [networkRows, replicationRows, datasetRows, processRows]) {
-  for (const [name, row] of Object.entries(family)) {
-    const listed = row.hidden !== true && row.fileOnly !== true
-    addSpelling(name, row, name, listed)
-    for (const alias of row.aliases ?? []) addSpelling(name, row, alias, listed)
-    for (const alias of row.silentAliases ?? []) addSpelling(name, row, alias, false)
-  }
+for (const [name, row] of Object.entries(DIRECTIVES)) {
+  const listed = row.hidden !== true && row.fileOnly !== true
+  addSpelling(name, row, name, listed)
+  for (const alias of row.aliases ?? []) addSpelling(name, row, alias, listed)
+  for (const alias of row.silentAliases ?? []) addSpelling(name, row, alias, false)
 }
 
 /** The directive of that name or old name, whatever its case; undefined for an unknown one. */

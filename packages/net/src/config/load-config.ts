@@ -109,11 +109,11 @@ export function fatalConfigText(error: ConfigError, version: string): string {
 
 /** A line of the command line. @param words Ordinary strings. @param at Position of the name, 1 is the first. */
 export function commandLineLine(words: readonly [string, ...string[]], at: number): ConfLine {
-  const [name, ...args] = words.map(byteString) as [string, ...string[]]
+  const [name, ...args] = words
   return {
-    words: [name.toLowerCase(), ...args],
+    words: [byteString(name).toLowerCase(), ...args.map(byteString)],
     place: `the command line, at argument ${at}`,
     shortPlace: `command line, argument ${at}`,
-    text: [words[0], ...words.slice(1).map((word) => JSON.stringify(word))].join(' '),
+    text: [name, ...args.map((word) => JSON.stringify(word))].join(' '),
   }
 }

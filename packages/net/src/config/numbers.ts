@@ -15,6 +15,12 @@ const MEMORY_UNITS: Readonly<Record<string, bigint>> = {
   gb: 1024n ** 3n,
 }
 
+const LARGE_UNITS = [
+  ['gb', 1024n ** 3n],
+  ['mb', 1024n ** 2n],
+  ['kb', 1024n],
+] as const
+
 /**
  * `100`, `1k` (1000), `1kb` (1024), `1m`, `1mb`, `1g`, `1gb`, whatever the case; the empty text is 0, as in Redis.
  * Undefined when it is none of that, or does not fit 64 bits (Redis wraps around: a trap nobody wants).
@@ -23,18 +29,17 @@ const MEMORY_UNITS: Readonly<Record<string, bigint>> = {
 export function parseMemory(text: string): bigint | undefined {
   const parts = /^(\d{0,20})([a-z]*)$/i.exec(text)
   if (!parts) return undefined
-  const unit = MEMORY_UNITS[parts[2]!.toLowerCase()]
+  const [, digits = '', suffix = ''] = parts
+  const unit = MEMORY_UNITS[suffix.toLowerCase()]
   if (unit === undefined) return undefined
-  const bytes = BigInt(parts[1]! === '' ? 0 : parts[1]!) * unit
+  const bytes = BigInt(digits === '' ? 0 : digits) * unit
   return bytes > CEILINGS.ulong ? undefined : bytes
 }
 
 /** In the largest unit that leaves no rest: `1mb`, `16kb`, `100`. As CONFIG REWRITE writes it. */
 export function formatMemory(bytes: bigint): string {
   if (bytes !== 0n) {
-    for (const unit of ['gb', 'mb', 'kb']) {
-      if (bytes % MEMORY_UNITS[unit]! === 0n) return `${bytes / MEMORY_UNITS[unit]!}${unit}`
-    }
+    for (const [unit, size] of LARGE_UNITS) if (bytes % size === 0n) return `${bytes / size}${unit}`
   }
   return bytes.toString()
 }

@@ -239,8 +239,10 @@ const oomScoreValues: SpecialCodec<readonly number[]> = {
 const replicaOf: SpecialCodec<PrimaryAddress | undefined> = {
   initial: () => undefined,
   parse(args) {
-    if (args.length !== 2) throw new BadValue('wrong number of arguments')
-    const [host, port] = args as [string, string]
+    const [host, port] = args
+    if (args.length !== 2 || host === undefined || port === undefined) {
+      throw new BadValue('wrong number of arguments')
+    }
     if (host.toLowerCase() === 'no' && port.toLowerCase() === 'one') return undefined
     const number = integerIn(port, 0, 65535)
     if (number === undefined) throw new BadValue('Invalid master port')

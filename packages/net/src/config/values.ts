@@ -3,6 +3,8 @@
  * forms are handed on to `special-values.ts`. Source: redis 7.0 config.c, the …ConfigSet(), …ConfigGet() and
  * …ConfigRewrite() of each type.
  */
+// A value is always of its row's type: only parseValue() and initialValue() make them.
+/* oxlint-disable typescript/no-unsafe-type-assertion */
 import { quoteArgument, splitArguments } from './arguments-of-line.ts'
 import type { ChoiceRow, DirectiveRow, TextRow } from './directive.ts'
 import { formatNumber, parseNumber, rewriteNumber } from './numbers.ts'
@@ -12,7 +14,7 @@ const HOST_NAME_LENGTH_MAX = 255
 
 /** The codec of a special row; its value type is known to `Config.get()`'s types alone. */
 function codecOf(row: DirectiveRow & { type: 'special' }): SpecialCodec<unknown> {
-  return SPECIAL_CODECS[row.form] as SpecialCodec<unknown>
+  return SPECIAL_CODECS[row.form]
 }
 
 export function initialValue(row: DirectiveRow, dir: string): unknown {
@@ -24,13 +26,13 @@ export function initialValue(row: DirectiveRow, dir: string): unknown {
       return BigInt(row.default)
     case 'enum':
       return row.several ? [row.default] : row.default
-    case 'special':
+    default:
       return codecOf(row).initial(dir)
   }
 }
 
 /** May one argument hold several, separated by spaces? (redis 7.0 config.c MULTI_ARG_CONFIG) */
-export function takesManyArguments(row: DirectiveRow): boolean {
+function takesManyArguments(row: DirectiveRow): boolean {
   if (row.type === 'special') return codecOf(row).manyArguments
   return row.type === 'enum' && row.several === true
 }
@@ -46,7 +48,7 @@ export function spreadArguments(row: DirectiveRow, args: readonly string[]): rea
 /** The arguments as CONFIG SET gives them: every single space separates, so that two in a row are an empty word. */
 export function spreadText(row: DirectiveRow, text: string): readonly string[] {
   if (!takesManyArguments(row)) return [text]
-  return text === '' ? (row.type === 'special' ? [''] : []) : text.split(' ')
+  return text === '' ? [] : text.split(' ')
 }
 
 function parseChoice(row: ChoiceRow, args: readonly string[]): unknown {
@@ -111,7 +113,7 @@ export function parseValue(row: DirectiveRow, args: readonly string[], context: 
     }
     case 'enum':
       return parseChoice(row, args)
-    case 'string': {
+    default: {
       const problem = row.check === undefined ? undefined : TEXT_CHECKS[row.check](text)
       if (problem !== undefined) throw new BadValue(problem)
       return text
@@ -130,7 +132,7 @@ export function formatValue(row: DirectiveRow, value: unknown): string {
       return row.several ? (value as string[]).join(' ') : (value as string)
     case 'string':
       return value as string
-    case 'special':
+    default:
       return codecOf(row).format(value)
   }
 }
@@ -138,8 +140,6 @@ export function formatValue(row: DirectiveRow, value: unknown): string {
 /** Lines for CONFIG REWRITE; undefined leaves what the file says, an empty list removes the lines it has. */
 export function rewriteValue(row: DirectiveRow, value: unknown): readonly RewriteLine[] | undefined {
   switch (row.type) {
-    case 'special':
-      return codecOf(row).rewrite(value)
     case 'string': {
       const text = value as string
       if (text === '' && row.keepEmpty !== true) return []
@@ -155,6 +155,8 @@ export function rewriteValue(row: DirectiveRow, value: unknown): readonly Rewrit
       const text = formatValue(row, value)
       return [{ text, force: text !== row.default }]
     }
+    default:
+      return codecOf(row).rewrite(value)
   }
 }
 

@@ -4,6 +4,7 @@
  * that cannot be written is dropped and counted.
  */
 import { closeSync, fstatSync, openSync, statSync, writeSync } from 'node:fs'
+import { systemErrorCode } from '../config/system-error-text.ts'
 
 const STDOUT = 1
 
@@ -58,7 +59,7 @@ export class LogTarget {
       try {
         written += writeSync(this.#descriptor, bytes, written)
       } catch (error) {
-        const again = (error as NodeJS.ErrnoException).code === 'EAGAIN' && tries++ < FULL_PIPE_TRIES
+        const again = systemErrorCode(error) === 'EAGAIN' && tries++ < FULL_PIPE_TRIES
         if (!again) {
           this.droppedLines++
           return

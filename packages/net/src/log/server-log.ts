@@ -28,11 +28,13 @@ export class ServerLog implements Logger {
   readonly target: LogTarget
   readonly #pino: PinoLogger<LogLevel>
   #role: LogRole
+  #level: LogLevel
 
   /** @throws the file system's error when the file cannot be opened. */
   constructor(options: ServerLogOptions = {}) {
     this.target = new LogTarget(options.file)
     this.#role = options.role ?? 'C'
+    this.#level = options.level ?? 'notice'
     const pid = options.pid ?? process.pid
     const wallMs = options.wallMs ?? Date.now
     const stream: LineStream = {
@@ -47,7 +49,7 @@ export class ServerLog implements Logger {
     Object.defineProperty(stream, Symbol.for('pino.metadata'), { value: true })
     this.#pino = pino<LogLevel>(
       {
-        level: options.level ?? 'notice',
+        level: this.#level,
         customLevels: LOG_LEVELS,
         useOnlyCustomLevels: true,
         base: null,
@@ -74,11 +76,12 @@ export class ServerLog implements Logger {
   }
 
   get level(): LogLevel {
-    return this.#pino.level as LogLevel
+    return this.#level
   }
 
   /** `loglevel`: takes effect with the next line. */
   setLevel(level: LogLevel): void {
+    this.#level = level
     this.#pino.level = level
   }
 

@@ -1,6 +1,4 @@
 /** Directives about the dataset: files, memory, encodings, expiry. Names, ranges and defaults: redis 7.0 config.c. */
-import type { DirectiveRow } from '../directive.ts'
-
 export const datasetDirectives = {
   databases: { type: 'int', min: 1, max: 'int', default: 16, change: 'no', unit: 'databases' },
   dir: { type: 'special', form: 'dir', change: 'protected', notWhileLoading: true },
@@ -180,5 +178,3 @@ export const datasetDirectives = {
   'active-defrag-max-scan-fields': { type: 'int', min: 1, max: 'long', default: 1000, supported: false },
   'jemalloc-bg-thread': { type: 'bool', default: true, supported: false },
 } as const
-
-export const datasetRows: Readonly<Record<string, DirectiveRow>> = datasetDirectives

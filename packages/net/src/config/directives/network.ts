@@ -1,6 +1,4 @@
 /** Directives about sockets, clients, TLS and authentication. Names, ranges and defaults: redis 7.0 config.c. */
-import type { DirectiveRow } from '../directive.ts'
-
 export const networkDirectives = {
   bind: { type: 'special', form: 'bind' },
   'bind-source-addr': { type: 'string', default: '' },
@@ -86,5 +84,3 @@ export const networkDirectives = {
     warning: 'there are no ACL users here, requirepass alone protects this server',
   },
 } as const
-
-export const networkRows: Readonly<Record<string, DirectiveRow>> = networkDirectives

@@ -2,8 +2,6 @@
  * Directives about the process, its log and its tools, and those of clusters and scripts, which have no effect here.
  * Names, ranges and defaults: redis 7.0 config.c.
  */
-import type { DirectiveRow } from '../directive.ts'
-
 export const processDirectives = {
   include: { type: 'special', form: 'include', fileOnly: true },
   'rename-command': { type: 'special', form: 'rename-command', fileOnly: true },
@@ -163,5 +161,3 @@ export const processDirectives = {
     supported: false,
   },
 } as const
-
-export const processRows: Readonly<Record<string, DirectiveRow>> = processDirectives

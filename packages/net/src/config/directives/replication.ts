@@ -2,8 +2,6 @@
  * Directives about the link to the primary and about replicas below. Names, ranges and defaults: redis 7.0 config.c;
  * rows marked foreign are ours, of Redis 8, of Valkey or of KeyDB.
  */
-import type { DirectiveRow } from '../directive.ts'
-
 export const replicationDirectives = {
   replicaof: { type: 'special', form: 'replicaof', aliases: ['slaveof'], change: 'no' },
   masterauth: { type: 'string', default: '', sensitive: true, silentAliases: ['primaryauth'] },
@@ -146,5 +144,3 @@ export const replicationDirectives = {
   },
   'allow-write-during-load': { type: 'bool', default: false, foreign: true, hidden: true, supported: false },
 } as const
-
-export const replicationRows: Readonly<Record<string, DirectiveRow>> = replicationDirectives
