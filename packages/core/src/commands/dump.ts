@@ -11,8 +11,8 @@ import { argIs } from './arguments.ts'
 import type { CommandContext, CommandRow, CommandTable } from './command.ts'
 import { entrySource } from './entry-source.ts'
 import { ASKING, DENYOOM, READONLY, WRITE } from './flags.ts'
-import { findForRead, findForWrite } from './lookup.ts'
-import { longArgument, wideInteger } from './wide-integer.ts'
+import { findForRead, findForWrite, integerArgument } from './access.ts'
+import { wideInteger } from './wide-integer.ts'
 
 const CHECKSUM_BYTES = 8
 const BAD_FOOTER_ERROR = 'ERR DUMP payload version or checksum are wrong'
@@ -25,7 +25,6 @@ function dump(context: CommandContext): void {
     reply.nullBulk()
     return
   }
-  keyspace.markAccess()
   const { entry } = keyspace
   const payload = encodeDump(entry.rdbType, entrySource(entry))
   reply.bulk(payload, 0, payload.length)
@@ -48,16 +47,16 @@ function restoreOptions(context: CommandContext): RestoreOptions | undefined {
     if (argIs(args, i, 'REPLACE')) options.replace = true
     else if (argIs(args, i, 'ABSTTL')) options.absolute = true
     else if (argIs(args, i, 'IDLETIME') && hasValue && options.freq === -1) {
-      const value = longArgument(context, ++i)
-      if (value === undefined) return undefined
+      const value = integerArgument(context, ++i)
+      if (Number.isNaN(value)) return undefined
       if (value < 0) {
         reply.error('ERR Invalid IDLETIME value, must be >= 0')
         return undefined
       }
       options.idleSeconds = value
     } else if (argIs(args, i, 'FREQ') && hasValue && options.idleSeconds === -1) {
-      const value = longArgument(context, ++i)
-      if (value === undefined) return undefined
+      const value = integerArgument(context, ++i)
+      if (Number.isNaN(value)) return undefined
       if (value < 0 || value > FREQ_MAX) {
         reply.error('ERR Invalid FREQ value, must be >= 0 and <= 255')
         return undefined

@@ -5,12 +5,13 @@
  * Source: redis 7.0 expire.c. A time in the past deletes the key for a client of a writable node; the stream stores it,
  * as a replica does, and the primary's DEL follows.
  */
+import { INT64_MAX, INT64_MIN } from '../encoding/integer.ts'
 import { NOT_AN_INTEGER } from '../resp/error-replies.ts'
 import { argIs, argText } from './arguments.ts'
 import type { CommandContext, CommandRow, CommandTable } from './command.ts'
 import { FAST, READONLY, WRITE } from './flags.ts'
-import { findForRead, findForWrite } from './lookup.ts'
-import { INT64_MAX, INT64_MIN, wideInteger } from './wide-integer.ts'
+import { findForWrite, findQuietly } from './access.ts'
+import { wideInteger } from './wide-integer.ts'
 
 const NX = 1
 const XX = 2
@@ -100,7 +101,7 @@ function persist(context: CommandContext): void {
 
 function runTtl(context: CommandContext, unitMs: number, absolute: boolean): void {
   const { reply, keyspace, nowMs } = context
-  if (!findForRead(context, 1)) {
+  if (!findQuietly(context, 1)) {
     reply.integer(-2)
     return
   }

@@ -9,21 +9,22 @@ import { argIs } from './arguments.ts'
 import type { CommandContext, CommandTable } from './command.ts'
 import { DENYOOM, FAST, READONLY, WRITE } from './flags.ts'
 import { keyBytes, keyEnd, keyStart, locateKey } from './key-bytes.ts'
-import { entryExpired, findForRead, findForWrite, sameArgument } from './lookup.ts'
+import { deleteFound, findForRead, findForWrite, findQuietly, sameArgument } from './access.ts'
+import { entryExpired, existsForWrite } from './lookup.ts'
 import { intArgument } from './wide-integer.ts'
 
 export const SAME_OBJECT_ERROR = 'ERR source and destination objects are the same'
 export const DB_OUT_OF_RANGE_ERROR = 'ERR DB index is out of range'
 /** Keys looked at before RANDOMKEY answers that there is none, when all that it drew had expired. */
 const RANDOM_KEYS_LOOKED_AT_MAX = 10_000
+const KEYS_PER_SCAN = 64
 const RANDOM_TRIES = 100
 
 function del(context: CommandContext): void {
-  const { args, keyspace, db } = context
   let deleted = 0
-  for (let i = 1; i < args.count; i++) {
+  for (let i = 1; i < context.args.count; i++) {
     if (!findForWrite(context, i)) continue
-    keyspace.deleteEntry(db, args.bytes, args.start[i]!, args.end[i]!)
+    deleteFound(context, i)
     deleted++
   }
   context.reply.integer(deleted)
@@ -31,22 +32,18 @@ function del(context: CommandContext): void {
 
 function exists(context: CommandContext): void {
   let found = 0
-  for (let i = 1; i < context.args.count; i++) if (findForRead(context, i)) found++
+  for (let i = 1; i < context.args.count; i++) if (findQuietly(context, i)) found++
   context.reply.integer(found)
 }
 
 function touch(context: CommandContext): void {
   let found = 0
-  for (let i = 1; i < context.args.count; i++) {
-    if (!findForRead(context, i)) continue
-    context.keyspace.markAccess()
-    found++
-  }
+  for (let i = 1; i < context.args.count; i++) if (findForRead(context, i)) found++
   context.reply.integer(found)
 }
 
 function type(context: CommandContext): void {
-  const found = findForRead(context, 1)
+  const found = findQuietly(context, 1)
   context.reply.simple(found ? (rdbTypeFacts(context.keyspace.entry.rdbType)?.typeName ?? 'none') : 'none')
 }
 
@@ -110,7 +107,7 @@ function copy(context: CommandContext): void {
     }
   }
   if (toDb === context.db && sameArgument(context, 1, 2)) reply.error(SAME_OBJECT_ERROR)
-  else if (!findForRead(context, 1) || (findForWrite(context, 2, toDb) && !replace)) reply.integer(0)
+  else if (!findForRead(context, 1) || (existsForWrite(context, 2, toDb) && !replace)) reply.integer(0)
   else {
     transplant(context, 1, 2, toDb, true)
     reply.integer(1)
@@ -122,7 +119,7 @@ function move(context: CommandContext): void {
   const toDb = databaseArgument(context, 2)
   if (toDb === undefined) return
   if (toDb === context.db) reply.error(SAME_OBJECT_ERROR)
-  else if (!findForWrite(context, 1) || findForWrite(context, 1, toDb)) reply.integer(0)
+  else if (!findForWrite(context, 1) || existsForWrite(context, 1, toDb)) reply.integer(0)
   else {
     transplant(context, 1, 1, toDb, false)
     reply.integer(1)
@@ -139,19 +136,24 @@ function randomkey(context: CommandContext): void {
     return
   }
   // Nearly all keys have expired and wait for the primary's DEL: take the first that has not.
+  if (!replyFirstAlive(context)) reply.nullBulk()
+}
+
+/** @returns false when none was found among the first keys of the database. */
+function replyFirstAlive(context: CommandContext): boolean {
+  const { keyspace, reply, db } = context
   let found = false
-  let looked = 0
   let cursor = 0
-  do {
-    cursor = keyspace.scan(db, cursor, 64, (entry) => {
-      looked++
+  for (let looked = 0; looked < RANDOM_KEYS_LOOKED_AT_MAX; looked += KEYS_PER_SCAN) {
+    cursor = keyspace.scan(db, cursor, KEYS_PER_SCAN, (entry) => {
       if (found || entryExpired(context)) return
       found = true
       locateKey(entry)
       reply.bulk(keyBytes, keyStart, keyEnd)
     })
-  } while (cursor !== 0 && !found && looked < RANDOM_KEYS_LOOKED_AT_MAX)
-  if (!found) reply.nullBulk()
+    if (found || cursor === 0) break
+  }
+  return found
 }
 
 const MULTI_SHARD_SUM = ['request_policy:multi_shard', 'response_policy:agg_sum'] as const

@@ -13,8 +13,8 @@ import { argIs, argText } from './arguments.ts'
 import type { CommandContext, CommandTable } from './command.ts'
 import { READONLY } from './flags.ts'
 import { keyBytes, keyEnd, keyStart, locateKey } from './key-bytes.ts'
+import { integerArgument } from './access.ts'
 import { entryExpired } from './lookup.ts'
-import { longArgument } from './wide-integer.ts'
 
 const COUNT_DEFAULT = 10
 const STAR = 42
@@ -86,8 +86,8 @@ function scan(context: CommandContext): void {
   for (let i = 2; i < args.count; i += 2) {
     const hasValue = i + 1 < args.count
     if (hasValue && argIs(args, i, 'COUNT')) {
-      const value = longArgument(context, i + 1)
-      if (value === undefined) return
+      const value = integerArgument(context, i + 1)
+      if (Number.isNaN(value)) return
       if (value < 1) {
         reply.error(SYNTAX_ERROR)
         return

@@ -9,8 +9,7 @@ import { SYNTAX_ERROR, WRONG_TYPE } from '../resp/error-replies.ts'
 import { argIs } from './arguments.ts'
 import type { CommandArgs, CommandContext, CommandTable } from './command.ts'
 import { DENYOOM, MOVABLE_KEYS, READONLY, WRITE } from './flags.ts'
-import { findForRead, findForWrite } from './lookup.ts'
-import { longArgument } from './wide-integer.ts'
+import { deleteFound, findForRead, findForWrite, integerArgument } from './access.ts'
 
 /** Index of the STORE argument, 0 for none, -1 after an error reply. */
 function sortOptions(context: CommandContext, readonly: boolean): number {
@@ -20,7 +19,7 @@ function sortOptions(context: CommandContext, readonly: boolean): number {
     const left = args.count - i - 1
     if (argIs(args, i, 'ASC') || argIs(args, i, 'DESC') || argIs(args, i, 'ALPHA')) continue
     if (argIs(args, i, 'LIMIT') && left >= 2) {
-      if (longArgument(context, i + 1) === undefined || longArgument(context, i + 2) === undefined) return -1
+      if (Number.isNaN(integerArgument(context, i + 1)) || Number.isNaN(integerArgument(context, i + 2))) return -1
       i += 2
     } else if (argIs(args, i, 'STORE') && left >= 1 && !readonly) store = ++i
     else if ((argIs(args, i, 'BY') || argIs(args, i, 'GET')) && left >= 1) i++
@@ -33,7 +32,7 @@ function sortOptions(context: CommandContext, readonly: boolean): number {
 }
 
 function runSort(context: CommandContext, readonly: boolean): void {
-  const { args, keyspace, reply, db } = context
+  const { keyspace, reply } = context
   const store = sortOptions(context, readonly)
   if (store < 0) return
   if (findForRead(context, 1)) {
@@ -42,7 +41,7 @@ function runSort(context: CommandContext, readonly: boolean): void {
     reply.error(sortable ? `ERR SORT of a ${typeName} is not supported by this version` : WRONG_TYPE)
   } else if (store === 0) reply.array(0)
   else {
-    if (findForWrite(context, store)) keyspace.deleteEntry(db, args.bytes, args.start[store]!, args.end[store]!)
+    if (findForWrite(context, store)) deleteFound(context, store)
     reply.integer(0)
   }
 }

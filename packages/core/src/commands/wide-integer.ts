@@ -1,26 +1,20 @@
 /**
- * Integers of 64 bits as arguments. Nearly all are safe integers and stay numbers; only beyond 2^53 is a bigint made.
+ * Integers of 64 bits as arguments where their range decides what is answered. Nearly all are safe integers and stay
+ * numbers; only beyond 2^53 is a bigint made.
  *
- * Source: redis 7.0 util.c string2ll() (strict: no '+', no leading zeros, no spaces), object.c getLongLongFromObject().
+ * Source: redis 7.0 object.c getLongLongFromObject(), getIntFromObjectOrReply().
  */
+import { parseBigInteger, parseInteger } from '../encoding/integer.ts'
 import { NOT_AN_INTEGER } from '../resp/error-replies.ts'
-import { argInteger, argText } from './arguments.ts'
 import type { CommandContext } from './command.ts'
 
-export const INT64_MAX = 0x7fff_ffff_ffff_ffffn
-export const INT64_MIN: bigint = -INT64_MAX - 1n
-const STRICT_INTEGER = /^(?:0|-?[1-9][0-9]{0,18})$/
 const INT32_MAX = 0x7fff_ffff
 
 /** Argument `index` as an integer of 64 bits; undefined when it is not one. */
-export function wideInteger(context: CommandContext, index: number): number | bigint | undefined {
-  const value = argInteger(context.args, index)
-  if (!Number.isNaN(value)) return value
-  if (context.args.end[index]! - context.args.start[index]! > 20) return undefined
-  const text = argText(context.args, index)
-  if (!STRICT_INTEGER.test(text)) return undefined
-  const wide = BigInt(text)
-  return wide > INT64_MAX || wide < INT64_MIN ? undefined : wide
+export function wideInteger({ args }: CommandContext, index: number): number | bigint | undefined {
+  const value = parseInteger(args.bytes, args.start[index]!, args.end[index]!)
+  if (Number.isNaN(value)) return undefined
+  return Number.isSafeInteger(value) ? value : parseBigInteger(args.bytes, args.start[index]!, args.end[index]!)
 }
 
 /** Argument `index` as an int, or undefined after an error reply (redis 7.0 object.c getIntFromObjectOrReply()). */
@@ -31,11 +25,4 @@ export function intArgument(context: CommandContext, index: number, errorText?: 
     context.reply.error(errorText ?? `ERR value is out of range, value must between ${-INT32_MAX - 1} and ${INT32_MAX}`)
   } else return Number(value)
   return undefined
-}
-
-/** Argument `index` as a number (rounded beyond 2^53), or undefined after an error reply. */
-export function longArgument(context: CommandContext, index: number): number | undefined {
-  const value = wideInteger(context, index)
-  if (value === undefined) context.reply.error(NOT_AN_INTEGER)
-  return value === undefined ? undefined : Number(value)
 }

@@ -4,6 +4,7 @@
  *
  * Source: redis 7.0 rdb.c rdbLoadObject(), object.c tryObjectEncoding().
  */
+import { INTEGER_TEXT_BYTES_MAX, parseInteger } from '../encoding/integer.ts'
 import { countElements } from './element-count.ts'
 import {
   RDB_TYPE_HASH,
@@ -28,27 +29,9 @@ const ZSET_MAX_LISTPACK_ENTRIES = 128
 const MAX_LISTPACK_VALUE_BYTES = 64
 /** Longer strings are 'raw' (object.c OBJ_ENCODING_EMBSTR_SIZE_LIMIT). */
 const EMBSTR_BYTES_MAX = 44
-const INT64_TEXT_BYTES_MAX = 20
 
-/** Is this text what printing a 64-bit integer gives? */
-export function isInteger64Text(bytes: Uint8Array, start: number, end: number): boolean {
-  if (end - start > INT64_TEXT_BYTES_MAX) return false
-  let at = start
-  const negative = bytes[at] === 45
-  if (negative) at++
-  const digits = end - at
-  if (digits < 1 || digits > 19) return false
-  if (bytes[at] === 48) return digits === 1 && !negative
-  for (let i = at; i < end; i++) if (bytes[i]! < 48 || bytes[i]! > 57) return false
-  if (digits < 19) return true
-  // Same length: comparing as text is comparing as number.
-  const bound = negative ? '9223372036854775808' : '9223372036854775807'
-  for (let i = 0; i < 19; i++) {
-    const digit = bytes[at + i]!
-    const most = bound.charCodeAt(i)
-    if (digit !== most) return digit < most
-  }
-  return true
+function isInteger(bytes: Uint8Array, start: number, end: number): boolean {
+  return !Number.isNaN(parseInteger(bytes, start, end))
 }
 
 /**
@@ -61,7 +44,7 @@ export function encodingName(rdbType: number, value: ValueSource, raw: boolean):
       return stringEncoding(value, raw)
     case RDB_TYPE_SET:
       if (countElements(rdbType, value) > SET_MAX_INTSET_ENTRIES) return 'hashtable'
-      return itemsFit(rdbType, value, isInteger64Text) ? 'intset' : 'hashtable'
+      return itemsFit(rdbType, value, isInteger) ? 'intset' : 'hashtable'
     case RDB_TYPE_SET_INTSET:
       return countElements(rdbType, value) > SET_MAX_INTSET_ENTRIES ? 'hashtable' : 'intset'
     case RDB_TYPE_HASH:
@@ -87,10 +70,10 @@ export function encodingName(rdbType: number, value: ValueSource, raw: boolean):
 
 function stringEncoding(value: ValueSource, raw: boolean): string {
   if (raw || value.lengthBytes > EMBSTR_BYTES_MAX) return 'raw'
-  if (value.lengthBytes > INT64_TEXT_BYTES_MAX) return 'embstr'
+  if (value.lengthBytes > INTEGER_TEXT_BYTES_MAX) return 'embstr'
   const text = new Uint8Array(value.lengthBytes)
   value.copy(0, text, 0, text.length)
-  return isInteger64Text(text, 0, text.length) ? 'int' : 'embstr'
+  return isInteger(text, 0, text.length) ? 'int' : 'embstr'
 }
 
 function isShort(_bytes: Uint8Array, start: number, end: number): boolean {
