@@ -41,7 +41,7 @@ import { LazyFree } from './lazy-free.ts'
 import { NodeValue } from './node-value.ts'
 import {
   chunksAt,
-  copyBytes,
+  copyIntoRegion,
   createRecord,
   fillValue,
   inlineKeyBytes,
@@ -325,13 +325,7 @@ export class Keyspace {
         words[at] = (keyLength << 16) | (newFlags << 8) | rdbType
         words[at + 1] = (this.#accessedAgain(words[at + 1]! >>> 16) << 16) | valueLength
         if (expireAtMs !== -1) writeTime(words, at + 2, expireAtMs)
-        copyBytes(
-          value,
-          valueStart,
-          valueEnd,
-          region.memory.u8[old >>> 28]!,
-          (at << 2) + headerBytes(newFlags) + keyLength,
-        )
+        copyIntoRegion(region, old >>> 28, (at << 2) + headerBytes(newFlags) + keyLength, value, valueStart, valueEnd)
         if (this.listener.active) this.listener.keyChanged(db, key, keyStart, keyEnd)
         return
       }
@@ -432,7 +426,7 @@ export class Keyspace {
     if (entry.isChunked) {
       const nodes = entry.nodes()
       nodes.write(offset, source, start, end)
-    } else copyBytes(source, start, end, entry.bytes, entry.start + offset)
+    } else copyIntoRegion(entry.region, entry.address >>> 28, entry.start + offset, source, start, end)
     this.#setFlags(entry.flags | FLAG_RAW)
   }
 
