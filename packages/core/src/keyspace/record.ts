@@ -98,9 +98,10 @@ export function writeChunks(words: Int32Array, at: number, nodes: NodeValue, own
   words[at + 3] = owner
 }
 
+/** A time beyond 63 bits (rounding can lead there) becomes the end of time, not the distant past. */
 export function writeTime(words: Int32Array, at: number, expireAtMs: number): void {
   words[at] = expireAtMs | 0
-  words[at + 1] = Math.floor(expireAtMs / TWO_32)
+  words[at + 1] = Math.min(Math.floor(expireAtMs / TWO_32), 0x7fff_ffff)
 }
 
 /** Bytes of the key that stand in the record itself. */
