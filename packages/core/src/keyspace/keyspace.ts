@@ -344,8 +344,13 @@ export class Keyspace {
         : this.#accessedAgain(region.memory.i32[old >>> 28]![(byteOffsetOf(old) >>> 2) + 1]! >>> 16),
       false,
     )
-    fillValue(region, address, value, valueStart, valueEnd)
-    this.#install(region, root, order, tag, old, address)
+    try {
+      fillValue(region, address, value, valueStart, valueEnd)
+      this.#install(region, root, order, tag, old, address)
+    } catch (error) {
+      this.#freeRecord(region, address)
+      throw error
+    }
     if (this.listener.active) this.listener.keyChanged(db, key, keyStart, keyEnd)
   }
 
@@ -688,8 +693,8 @@ export class Keyspace {
   #install(region: RegionWriter, root: number, order: number, tag: number, old: number, address: number): void {
     const flags = recordFlags(region, address)
     if (old === 0) {
-      this.#countExpire(root, 0, flags)
       region.insert(root, order, tag, address)
+      this.#countExpire(root, 0, flags)
       return
     }
     this.#countExpire(root, recordFlags(region, old), flags)
