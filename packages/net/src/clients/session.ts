@@ -11,7 +11,7 @@
 import type { Socket } from 'node:net'
 import { ReplyEncoder, RequestDecoder } from '@understudy/core/internal'
 import type { CommandArgs, CommandContext, CommandEntry, Keyspace } from '@understudy/core/internal'
-import type { OutputBufferLimit } from './settings.ts'
+import type { ClientSettings, OutputBufferLimit } from './settings.ts'
 import type { ClientServer } from './server.ts'
 import type { SlabWriter } from './slabs.ts'
 import type { TrackingOptions } from './tracking.ts'
@@ -76,6 +76,7 @@ export class ClientSession implements CommandContext, SlabWriter {
   /** The server's shared encoder. */
   readonly reply: ReplyEncoder
   readonly fromPrimary = false
+  readonly settings: ClientSettings
   /** The decoder, or the queued arguments while EXEC runs. */
   args: CommandArgs
   db = 0
@@ -121,6 +122,7 @@ export class ClientSession implements CommandContext, SlabWriter {
     this.createdAtMs = nowMs
     this.lastInteractionMs = nowMs
     this.reply = server.encoder
+    this.settings = server.settings
     this.args = this.decoder
   }
 

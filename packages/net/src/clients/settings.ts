@@ -2,6 +2,9 @@
  * What can be configured about clients, as one object that the configuration changes in place: every use reads it anew.
  * Names and defaults follow redis.conf of redis 7.0.
  */
+import { HLL_SPARSE_BYTES_MAX, PROTO_MAX_BULK_BYTES } from '@understudy/core/internal'
+import type { CommandSettings } from '@understudy/core/internal'
+
 export interface OutputBufferLimit {
   /** Beyond this a client is dropped at once; 0: never. */
   hardBytes: number
@@ -10,7 +13,7 @@ export interface OutputBufferLimit {
   softSeconds: number
 }
 
-export interface ClientSettings {
+export interface ClientSettings extends CommandSettings {
   /** Password of the user `default`, as bytes (latin1); '' for none. */
   requirepass: string
   protectedMode: boolean
@@ -20,7 +23,6 @@ export interface ClientSettings {
   tcpKeepaliveSeconds: number
   tcpBacklog: number
   databases: number
-  protoMaxBulkBytes: number
   clientQueryBufferBytesMax: number
   outputBufferLimits: { normal: OutputBufferLimit; replica: OutputBufferLimit; pubsub: OutputBufferLimit }
   /** Commands slower than this many microseconds are kept in the slow log; negative: none, 0: all. */
@@ -55,7 +57,8 @@ export function defaultClientSettings(): ClientSettings {
     tcpKeepaliveSeconds: 300,
     tcpBacklog: 511,
     databases: 16,
-    protoMaxBulkBytes: 512 * MEBIBYTE,
+    protoMaxBulkBytes: PROTO_MAX_BULK_BYTES,
+    hllSparseMaxBytes: HLL_SPARSE_BYTES_MAX,
     clientQueryBufferBytesMax: 1024 * MEBIBYTE,
     outputBufferLimits: {
       normal: { hardBytes: 0, softBytes: 0, softSeconds: 0 },
