@@ -81,7 +81,9 @@ describe('CommandRegistry', () => {
     expect(renamed.entries.map((entry) => entry.name)).toEqual(['get', 'del'])
     expect(renamed.size).toBe(3)
     expect(() => new CommandRegistry([{ GET: commandRow() }], [['nope', 'x']])).toThrow(/rename-command/)
-    expect(() => new CommandRegistry([{ GET: commandRow(), SET: commandRow() }], [['get', 'set']])).toThrow(/two commands/)
+    expect(() => new CommandRegistry([{ GET: commandRow(), SET: commandRow() }], [['get', 'set']])).toThrow(
+      /two commands/,
+    )
   })
 
   test('subcommands: own rows, own run or the container’s', () => {
