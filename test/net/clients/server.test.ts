@@ -12,7 +12,7 @@ import { waitFor } from '../../support/wait-for.ts'
 const open: (() => unknown)[] = []
 
 afterEach(async () => {
-  for (const close of open.splice(0).reverse()) await close()
+  for (const close of open.splice(0).toReversed()) await close()
 })
 
 async function start(...options: Parameters<typeof startToyServer>): Promise<ToyServer> {
@@ -54,15 +54,15 @@ describe('pipelines', () => {
     const count = 100_000
     const pipeline = Buffer.concat(Array.from({ length: count }, (_, i) => encodeCommand('ECHO', `m${i}`)))
     const beganMs = performance.now()
-    let answered = false
+    const progress = { answered: false }
     const reading = (async (): Promise<void> => {
       busy.send(pipeline)
       for (let i = 0; i < count; i++) expect(await busy.readReply()).toBe(`m${i}`)
-      answered = true
+      progress.answered = true
     })()
     let pings = 0
     let slowestMs = 0
-    while (!answered && pings < 1000) {
+    while (!progress.answered && pings < 1000) {
       const sentMs = performance.now()
       expect(await other.call('PING')).toBe('PONG')
       slowestMs = Math.max(slowestMs, performance.now() - sentMs)
