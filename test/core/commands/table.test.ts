@@ -48,7 +48,10 @@ describe('CommandRegistry', () => {
 
   test('finds every name in any case, and nothing else', () => {
     for (const name of NAMES) {
-      const mixed = name.split('').map((letter, i) => (i % 2 === 0 ? letter.toUpperCase() : letter)).join('')
+      const mixed = name
+        .split('')
+        .map((letter, i) => (i % 2 === 0 ? letter.toUpperCase() : letter))
+        .join('')
       for (const spelling of [name, name.toUpperCase(), mixed]) {
         const padded = Buffer.from(`<<${spelling}>>`)
         expect(registry.find(padded, 2, 2 + spelling.length)?.name).toBe(name)

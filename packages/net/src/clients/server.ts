@@ -179,7 +179,7 @@ export class ClientServer {
           const host = optional ? address.slice(1) : address
           try {
             const server = await this.#open({
-              host: host === '*' ? '0.0.0.0' : host,
+              host: host === '*' ? '0.0.0.0' : host === '::*' ? '::' : host,
               port,
               backlog: this.settings.tcpBacklog,
               ...(host.includes(':') ? { ipv6Only: true } : {}),
@@ -201,9 +201,32 @@ export class ClientServer {
       for (const listener of this.#listeners.splice(0)) listener.close()
       throw error
     }
+    this.#startCron()
+  }
+
+  #startCron(): void {
     const intervalMs = Math.max(2, Math.floor(1000 / this.settings.hz))
     this.#cron = setInterval(() => this.#runCron(), intervalMs)
     this.#cron.unref()
+  }
+
+  /**
+   * Opens the TCP port anew (CONFIG SET port) and closes the old one afterwards; connections stay.
+   * @throws as `listen`; the old port then stays open.
+   */
+  async relisten(options: ListenOptions): Promise<void> {
+    const before = this.#listeners.splice(0)
+    const keeps = before.filter((listener) => typeof listener.address() === 'string')
+    try {
+      clearInterval(this.#cron)
+      await this.listen(options)
+    } catch (error) {
+      this.#listeners.push(...before)
+      this.#startCron()
+      throw error
+    }
+    this.#listeners.push(...keeps)
+    for (const listener of before) if (!keeps.includes(listener)) listener.close()
   }
 
   /** Stops listening and closes every connection. */

@@ -4,14 +4,7 @@
  */
 import { HLL_SPARSE_BYTES_MAX, PROTO_MAX_BULK_BYTES } from '@understudy/core/internal'
 import type { CommandSettings } from '@understudy/core/internal'
-
-export interface OutputBufferLimit {
-  /** Beyond this a client is dropped at once; 0: never. */
-  hardBytes: number
-  /** Beyond this for `softSeconds` without a break a client is dropped; 0: never. */
-  softBytes: number
-  softSeconds: number
-}
+import type { OutputBufferLimits } from '../config/special-values.ts'
 
 export interface ClientSettings extends CommandSettings {
   /** Password of the user `default`, as bytes (latin1); '' for none. */
@@ -24,7 +17,7 @@ export interface ClientSettings extends CommandSettings {
   tcpBacklog: number
   databases: number
   clientQueryBufferBytesMax: number
-  outputBufferLimits: { normal: OutputBufferLimit; replica: OutputBufferLimit; pubsub: OutputBufferLimit }
+  outputBufferLimits: OutputBufferLimits
   /** Commands slower than this many microseconds are kept in the slow log; negative: none, 0: all. */
   slowlogSlowerThanMicros: number
   slowlogLengthMax: number
