@@ -64,31 +64,33 @@ function runGetBit(context: CommandContext): void {
   context.reply.integer(at < entry.length && (entry.byteAt(at) & (0x80 >> (offset % 8))) !== 0 ? 1 : 0)
 }
 
-/** BITCOUNT key [start end [BYTE|BIT]] */
+/** BITCOUNT key [start end [BYTE|BIT]]. As in 7.0, arguments are looked at only when the key exists. */
 function runBitCount(context: CommandContext): void {
   const { args, reply } = context
   const { entry } = context.keyspace
+  if (!findForRead(context, 1)) {
+    reply.integer(0)
+    return
+  }
+  if (!expectString(context)) return
+  if (args.count === 2) {
+    reply.integer(entry.length === 0 ? 0 : countRange(context, 0, entry.length * 8))
+    return
+  }
   if (args.count === 3 || args.count > 5) {
     reply.error(SYNTAX_ERROR)
     return
   }
-  let from = 0
-  let to = -1
-  let unit = 8
-  if (args.count > 3) {
-    from = integerArgument(context, 2)
-    if (Number.isNaN(from)) return
-    to = integerArgument(context, 3)
-    if (Number.isNaN(to)) return
-    if (args.count === 5) unit = unitArgument(context, 4)
-    if (unit === 0) return
-  }
-  const found = findForRead(context, 1)
-  if (found && !expectString(context)) return
-  if (!found || (from < 0 && to < 0 && from > to)) {
+  let from = integerArgument(context, 2)
+  if (Number.isNaN(from)) return
+  let to = integerArgument(context, 3)
+  if (Number.isNaN(to)) return
+  if (from < 0 && to < 0 && from > to) {
     reply.integer(0)
     return
   }
+  const unit = args.count === 5 ? unitArgument(context, 4) : 8
+  if (unit === 0) return
   const units = (entry.length * 8) / unit
   if (from < 0) from = Math.max(0, units + from)
   if (to < 0) to = Math.max(0, units + to)
@@ -114,7 +116,7 @@ function countRange(context: CommandContext, from: number, to: number): number {
   return count - countBits(oneByte, 0, 1)
 }
 
-/** BITPOS key bit [start [end [BYTE|BIT]]] */
+/** BITPOS key bit [start [end [BYTE|BIT]]]. As in 7.0, the range is looked at only when the key exists. */
 function runBitPos(context: CommandContext): void {
   const { args, reply } = context
   const { entry } = context.keyspace
@@ -124,26 +126,22 @@ function runBitPos(context: CommandContext): void {
     reply.error('ERR The bit argument must be 1 or 0.')
     return
   }
+  if (!findForRead(context, 1)) {
+    reply.integer(bit === 1 ? -1 : 0)
+    return
+  }
+  if (!expectString(context)) return
   if (args.count > 6) {
     reply.error(SYNTAX_ERROR)
     return
   }
-  let from = 0
-  let to = -1
-  let unit = 8
   const endGiven = args.count >= 5
-  if (args.count > 3) from = integerArgument(context, 3)
+  let from = args.count > 3 ? integerArgument(context, 3) : 0
   if (Number.isNaN(from)) return
-  if (args.count === 6) unit = unitArgument(context, 5)
+  const unit = args.count === 6 ? unitArgument(context, 5) : 8
   if (unit === 0) return
-  if (endGiven) to = integerArgument(context, 4)
+  let to = endGiven ? integerArgument(context, 4) : -1
   if (Number.isNaN(to)) return
-  const found = findForRead(context, 1)
-  if (found && !expectString(context)) return
-  if (!found) {
-    reply.integer(bit === 1 ? -1 : 0)
-    return
-  }
   const units = (entry.length * 8) / unit
   if (from < 0) from = Math.max(0, units + from)
   if (to < 0) to = Math.max(0, units + to)
