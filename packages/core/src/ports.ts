@@ -77,6 +77,8 @@ export interface RdbSummary {
   keysByType: Record<number, number>
   /** Keys of modules that were skipped whole, by module name. */
   skippedModules: Record<string, number>
+  /** Keys without elements, dropped as redis 7.0 drops them. */
+  emptyKeysDropped: number
   /** MODULE_AUX sections skipped. */
   skippedModuleAux: number
   /** False when the file carries no checksum (eight zero bytes, or a version below 5). */

@@ -47,7 +47,19 @@ export interface CommandContext {
 /** [first, last, step] key positions as in COMMAND INFO; last may be negative (counted from the end), 0 means no key. */
 export type KeyPositions = readonly [first: number, last: number, step: number]
 
-export interface CommandRow<Context extends CommandContext = CommandContext> {
+/** Beside what Redis derives from flags and group: COMMAND INFO and COMMAND DOCS. */
+export interface CommandMetadata {
+  /** ACL categories that do not follow from the flags and the group, without '@': `dangerous` for KEYS. */
+  readonly categories?: readonly string[]
+  /** Command tips: `nondeterministic_output` … */
+  readonly tips?: readonly string[]
+  /** Big-O for COMMAND DOCS. */
+  readonly complexity?: string
+  /** Arguments in one line for HELP: `<id> [TIMEOUT|ERROR]`. */
+  readonly usage?: string
+}
+
+export interface CommandRow<Context extends CommandContext = CommandContext> extends CommandMetadata {
   /** Number of arguments including the name; negative: at least that many. */
   readonly arity: number
   readonly flags: number
@@ -60,8 +72,18 @@ export interface CommandRow<Context extends CommandContext = CommandContext> {
   readonly run: (context: Context) => void
   /** For commands whose keys do not follow `keys` (MOVABLE_KEYS): appends the indexes of key arguments to `into`. */
   readonly findKeys?: (args: CommandArgs, into: number[]) => void
-  /** Subcommands for containers (CONFIG GET …): their own rows, for COMMAND INFO and arity checks. */
-  readonly subcommands?: Readonly<Record<string, Omit<CommandRow<Context>, 'run' | 'subcommands'>>>
+  /**
+   * Subcommands of a container (CONFIG GET …), by upper-case name. The table looks the second argument up here, checks
+   * its arity and flags, and runs its own `run`, or the container's when it has none.
+   */
+  readonly subcommands?: Readonly<Record<string, SubcommandRow<Context>>>
+}
+
+export interface SubcommandRow<Context extends CommandContext = CommandContext> extends Omit<
+  CommandRow<Context>,
+  'run' | 'subcommands'
+> {
+  readonly run?: (context: Context) => void
 }
 
 /** Upper-case name -> row. */

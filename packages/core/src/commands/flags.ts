@@ -22,7 +22,14 @@ export const NO_ASYNC_LOADING = 0x2000
 export const MAY_REPLICATE = 0x4000
 export const MOVABLE_KEYS = 0x8000
 export const ALLOW_BUSY = 0x10000
+export const SKIP_SLOWLOG = 0x20000
+export const ASKING = 0x40000
+/** The declared keys may all be missing: COMMAND GETKEYS does not complain. */
+export const NO_MANDATORY_KEYS = 0x80000
+/** Needs enable-debug-command (or -module-command); not shown by COMMAND INFO. */
+export const PROTECTED = 0x100000
 
+/** In the order in which COMMAND INFO lists them. */
 export const FLAG_NAMES: readonly (readonly [flag: number, name: string])[] = [
   [WRITE, 'write'],
   [READONLY, 'readonly'],
@@ -34,11 +41,14 @@ export const FLAG_NAMES: readonly (readonly [flag: number, name: string])[] = [
   [LOADING, 'loading'],
   [STALE, 'stale'],
   [SKIP_MONITOR, 'skip_monitor'],
+  [SKIP_SLOWLOG, 'skip_slowlog'],
+  [ASKING, 'asking'],
   [FAST, 'fast'],
   [NO_AUTH, 'no_auth'],
-  [NO_MULTI, 'no_multi'],
-  [NO_ASYNC_LOADING, 'no_async_loading'],
   [MAY_REPLICATE, 'may_replicate'],
+  [NO_MANDATORY_KEYS, 'no_mandatory_keys'],
+  [NO_ASYNC_LOADING, 'no_async_loading'],
+  [NO_MULTI, 'no_multi'],
   [MOVABLE_KEYS, 'movablekeys'],
   [ALLOW_BUSY, 'allow_busy'],
 ]

@@ -219,7 +219,7 @@ export class BulkWriter implements RdbSink {
     if (this.generation.regions[regionOf(shard)]!.find(root, order, tag, key, start, end) !== 0) {
       throw new KeyspaceError(
         'RDB_DUPLICATE_KEY',
-        `the key '${printable(key, start, end)}' comes twice in database ${db}`,
+        `the key '${printableKey(key, start, end)}' comes twice in database ${db}`,
       )
     }
   }
@@ -234,8 +234,8 @@ export class BulkWriter implements RdbSink {
   }
 }
 
-/** The beginning of a key for a message: printable ASCII, everything else as \xHH. */
-export function printable(bytes: Uint8Array, start: number, end: number): string {
+/** The beginning of a key for a message: printableKey ASCII, everything else as \xHH. */
+export function printableKey(bytes: Uint8Array, start: number, end: number): string {
   let text = ''
   for (let i = start; i < end && i < start + 64; i++) {
     const byte = bytes[i]!

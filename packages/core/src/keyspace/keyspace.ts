@@ -38,7 +38,7 @@ import { LazyFree } from './lazy-free.ts'
 import { NodeValue } from './node-value.ts'
 import {
   chunksAt,
-  copyBytes,
+  copyIntoRegion,
   createRecord,
   fillValue,
   inlineKeyBytes,
@@ -64,12 +64,23 @@ export interface KeyspaceOptions {
   readonly segmentBytesMax?: number
 }
 
-/** What hears of changed keys: WATCH, later notifications and change events. */
-export interface KeyListener {
-  /** The key was changed or removed. Called inside the unit; bytes are borrowed for the call. */
-  keyTouched(db: number, key: Uint8Array, start: number, end: number): void
-  /** Every key of `db` may have changed (-1: of all databases). */
-  databaseTouched(db: number): void
+/** What hears of changed keys: WATCH, client-side caching, later notifications and change events. */
+export interface KeyChangeListener {
+  /** False while nobody listens: the calls below are then left out. */
+  readonly active: boolean
+  /** A key was written, deleted or expired. Called inside the unit; bytes are borrowed for the call. */
+  keyChanged(db: number, key: Uint8Array, start: number, end: number): void
+  /** FLUSHDB (`db`), or FLUSHALL and the swap of a generation (-1). */
+  databaseFlushed(db: number): void
+  /** SWAPDB. */
+  databasesSwapped(first: number, second: number): void
+}
+
+const NOBODY: KeyChangeListener = {
+  active: false,
+  keyChanged: () => {},
+  databaseFlushed: () => {},
+  databasesSwapped: () => {},
 }
 
 export class Keyspace {
@@ -77,8 +88,7 @@ export class Keyspace {
   readonly entry: Entry = new Entry()
   readonly counters: ShardCounters
   readonly hashSeed: Uint8Array
-  /** Told of every changed key while set; unset while nobody listens. */
-  listener: KeyListener | undefined
+  listener: KeyChangeListener = NOBODY
   /** Told after another generation has taken over (full sync, FLUSHALL of a large dataset). */
   onGeneration: ((generation: Generation) => void) | undefined
   /** Ticks of ACCESS_CLOCK_SECONDS, 16 bits; set by whoever owns the clock. */
@@ -276,14 +286,8 @@ export class Keyspace {
         words[at] = (keyLength << 16) | (newFlags << 8) | rdbType
         words[at + 1] = (this.accessClock << 16) | valueLength
         if (expireAtMs !== -1) writeTime(words, at + 2, expireAtMs)
-        copyBytes(
-          value,
-          valueStart,
-          valueEnd,
-          region.memory.u8[old >>> 28]!,
-          (at << 2) + headerBytes(newFlags) + keyLength,
-        )
-        this.listener?.keyTouched(db, key, keyStart, keyEnd)
+        copyIntoRegion(region, old >>> 28, (at << 2) + headerBytes(newFlags) + keyLength, value, valueStart, valueEnd)
+        if (this.listener.active) this.listener.keyChanged(db, key, keyStart, keyEnd)
         return
       }
     }
@@ -301,7 +305,7 @@ export class Keyspace {
     )
     fillValue(region, address, value, valueStart, valueEnd)
     this.#install(region, root, order, tag, old, address)
-    this.listener?.keyTouched(db, key, keyStart, keyEnd)
+    if (this.listener.active) this.listener.keyChanged(db, key, keyStart, keyEnd)
   }
 
   /** Removes a key. @returns false when it was not there. */
@@ -320,7 +324,7 @@ export class Keyspace {
     region.remove(this.#root)
     this.#freeRecord(region, address)
     entry.address = 0
-    this.listener?.keyTouched(db, key, start, end)
+    if (this.listener.active) this.listener.keyChanged(db, key, start, end)
   }
 
   /** Sets (or with -1 removes) the time to live of the key that the last lookup found. */
@@ -335,7 +339,7 @@ export class Keyspace {
       const flags = expireAtMs === -1 ? entry.flags & ~FLAG_EXPIRE : entry.flags | FLAG_EXPIRE
       this.#rebuildEntry(key, start, end, flags, entry.length, expireAtMs)
     }
-    this.listener?.keyTouched(db, key, start, end)
+    if (this.listener.active) this.listener.keyChanged(db, key, start, end)
   }
 
   /**
@@ -381,13 +385,13 @@ export class Keyspace {
     if (entry.isChunked) {
       const nodes = entry.nodes()
       nodes.write(offset, source, start, end)
-    } else copyBytes(source, start, end, entry.bytes, entry.start + offset)
+    } else copyIntoRegion(entry.region, entry.address >>> 28, entry.start + offset, source, start, end)
     this.#setFlags(entry.flags | FLAG_RAW)
   }
 
   /** Tells listeners of a change made through growEntry/writeEntry. */
   entryChanged(db: number, key: Uint8Array, start: number, end: number): void {
-    this.listener?.keyTouched(db, key, start, end)
+    if (this.listener.active) this.listener.keyChanged(db, key, start, end)
   }
 
   /**
@@ -451,8 +455,8 @@ export class Keyspace {
     const old = target.find(root, order, tag, to, toStart, toEnd)
     this.#install(target, root, order, tag, old, address)
     entry.address = 0
-    if (!copy) this.listener?.keyTouched(fromDb, from, fromStart, fromEnd)
-    this.listener?.keyTouched(toDb, to, toStart, toEnd)
+    if (!copy && this.listener.active) this.listener.keyChanged(fromDb, from, fromStart, fromEnd)
+    if (this.listener.active) this.listener.keyChanged(toDb, to, toStart, toEnd)
     return true
   }
 
@@ -492,7 +496,7 @@ export class Keyspace {
       )
       generation.control.fill(0, root, root + ROOT_WORDS)
     }
-    this.listener?.databaseTouched(db)
+    this.listener.databaseFlushed(db)
   }
 
   /** Removes all keys of all databases, in constant time. */
@@ -507,7 +511,7 @@ export class Keyspace {
     generation.control.fill(0, generation.roots)
     for (const region of generation.regions) region.arena.reset()
     this.entry.address = 0
-    this.listener?.databaseTouched(-1)
+    this.listener.databaseFlushed(-1)
   }
 
   /** Exchanges two databases. */
@@ -517,8 +521,7 @@ export class Keyspace {
     const table = control[C_DATABASE_MAP + first]!
     control[C_DATABASE_MAP + first] = control[C_DATABASE_MAP + second]!
     control[C_DATABASE_MAP + second] = table
-    this.listener?.databaseTouched(first)
-    this.listener?.databaseTouched(second)
+    this.listener.databasesSwapped(first, second)
   }
 
   /**
@@ -536,7 +539,7 @@ export class Keyspace {
     this.counters.use(next)
     this.#lazyFree.clear()
     this.entry.address = 0
-    this.listener?.databaseTouched(-1)
+    this.listener.databaseFlushed(-1)
   }
 
   /** Takes a generation that a loader has built. */

@@ -3,11 +3,13 @@
  * and readers in other threads, which may look at half-changed memory: every offset is bounded, every loop ends, and
  * what is returned means nothing before the shard's counter was validated (docs/consistency.md).
  */
+import { equalBytes, viewOf } from '../memory/copy-bytes.ts'
 import { byteOffsetOf, type RegionMemory } from '../memory/region-memory.ts'
 import { BLOCK_BYTES_MAX } from '../limits.ts'
 import {
   DIRECTORY_DEPTH_MAX,
   directoryIndex,
+  FLAG_EXPIRE,
   FLAG_LONG_KEY,
   headerBytes,
   PAGE_SLOTS,
@@ -30,6 +32,11 @@ export class RegionView {
   pageAddress = 0
   /** Slot in that page (1 … 127). */
   slot = 0
+  /**
+   * Set when an offset led beyond the views of this thread: the memory has grown (refresh and look again) or was torn.
+   * Never set on the writer's side. Cleared by the reader.
+   */
+  beyondView = false
 
   constructor(memory: RegionMemory, control: Int32Array, index: number) {
     this.memory = memory
@@ -48,18 +55,19 @@ export class RegionView {
     if (directory === 0) return 0
     const depth = control[root + ROOT_DEPTH]!
     const directoryWords = memory.i32[directory >>> 28]
-    if (directoryWords === undefined) return 0
-    let page = directoryWords[(byteOffsetOf(directory) >>> 2) + directoryIndex(order, depth)]! | 0
+    const entry = (byteOffsetOf(directory) >>> 2) + directoryIndex(order, depth)
+    if (directoryWords === undefined || entry >= directoryWords.length) return this.#outside()
+    let page = directoryWords[entry]!
     const wanted = tag & SLOT_TAG_MASK
     const home = tag & (PAGE_SLOTS - 1)
     for (let pages = 0; page !== 0 && pages < OVERFLOW_PAGES_MAX; pages++) {
       const words = memory.i32[page >>> 28]
-      if (words === undefined) return 0
       const base = byteOffsetOf(page) >>> 2
+      if (words === undefined || base + PAGE_SLOTS * 2 > words.length) return this.#outside()
       let slot = home === 0 ? 1 : home
       for (let probes = 1; probes < PAGE_SLOTS; probes++) {
         const at = base + slot * 2
-        const address = words[at + 1]! | 0
+        const address = words[at + 1]!
         if (address === 0) break
         if ((words[at]! & SLOT_TAG_MASK) === wanted && this.keyEquals(address, key, start, end)) {
           this.pageAddress = page
@@ -69,7 +77,7 @@ export class RegionView {
         slot = slot === PAGE_SLOTS - 1 ? 1 : slot + 1
       }
       if (depth !== DIRECTORY_DEPTH_MAX) return 0
-      page = words[base + 1]! | 0
+      page = words[base + 1]!
     }
     return 0
   }
@@ -78,30 +86,31 @@ export class RegionView {
   keyEquals(address: number, key: Uint8Array, start: number, end: number): boolean {
     const bytes = this.memory.u8[address >>> 28]
     const words = this.memory.i32[address >>> 28]
-    if (bytes === undefined || words === undefined) return false
     const offset = byteOffsetOf(address)
-    const word0 = words[offset >>> 2]! | 0
+    if (bytes === undefined || words === undefined || offset + 16 > bytes.length) return this.#outside() !== 0
+    const word0 = words[offset >>> 2]!
     const flags = (word0 >>> 8) & 0xff
     if ((flags & FLAG_LONG_KEY) !== 0) return this.#longKeyEquals(address, flags, key, start, end)
     const length = word0 >>> 16
     if (length !== end - start) return false
-    let at = offset + headerBytes(flags)
-    for (let i = start; i < end; i++, at++) if (bytes[at] !== key[i]) return false
-    return true
+    const at = offset + headerBytes(flags)
+    if (at + length > bytes.length) return this.#outside() !== 0
+    return equalBytes(bytes, this.memory.views[address >>> 28]!, at, key, viewOf(key), start, length)
   }
 
   #longKeyEquals(address: number, flags: number, key: Uint8Array, start: number, end: number): boolean {
     const words = this.memory.i32[address >>> 28]!
-    const at = (byteOffsetOf(address) + headerBytes(flags & ~FLAG_LONG_KEY)) >>> 2
+    const at = (byteOffsetOf(address) + headerBytes(flags & FLAG_EXPIRE)) >>> 2
+    if (at + 2 > words.length) return this.#outside() !== 0
     const length = words[at]! >>> 0
     if (length !== end - start) return false
-    const root = words[at + 1]! | 0
+    const root = words[at + 1]!
     for (let from = 0; from < length; from += BLOCK_BYTES_MAX) {
       const node = this.nodeOf(root, length, from / BLOCK_BYTES_MAX)
       const bytes = this.memory.u8[node >>> 28]
-      if (node === 0 || bytes === undefined) return false
       const offset = byteOffsetOf(node)
       const count = Math.min(BLOCK_BYTES_MAX, length - from)
+      if (node === 0 || bytes === undefined || offset + count > bytes.length) return this.#outside() !== 0
       for (let i = 0; i < count; i++) if (bytes[offset + i] !== key[start + from + i]) return false
     }
     return true
@@ -115,14 +124,23 @@ export class RegionView {
     let block = root
     let entry = index
     if (length > BLOCK_BYTES_MAX * NODES_PER_INDEX) {
-      const words = this.memory.i32[root >>> 28]
-      if (words === undefined) return 0
-      block = words[(byteOffsetOf(root) >>> 2) + Math.floor(index / NODES_PER_INDEX)]! | 0
+      block = this.#wordAt(root, Math.floor(index / NODES_PER_INDEX))
       if (block === 0) return 0
       entry = index % NODES_PER_INDEX
     }
-    const words = this.memory.i32[block >>> 28]
-    return words === undefined ? 0 : words[(byteOffsetOf(block) >>> 2) + entry]! | 0
+    return this.#wordAt(block, entry)
+  }
+
+  #wordAt(address: number, index: number): number {
+    const words = this.memory.i32[address >>> 28]
+    const at = (byteOffsetOf(address) >>> 2) + index
+    if (words === undefined || at >= words.length) return this.#outside()
+    return words[at]!
+  }
+
+  #outside(): 0 {
+    this.beyondView = true
+    return 0
   }
 }
 

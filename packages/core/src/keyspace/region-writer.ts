@@ -10,6 +10,7 @@ import { type HashSeed, hashKey, hashOrder } from './key-hash.ts'
 import {
   DIRECTORY_DEPTH_MAX,
   directoryIndex,
+  FLAG_EXPIRE,
   FLAG_LONG_KEY,
   headerBytes,
   PAGE_BYTES,
@@ -160,7 +161,7 @@ export class RegionWriter extends RegionView {
     const words = this.memory.i32[address >>> 28]!
     const offset = byteOffsetOf(address)
     const flags = (words[offset >>> 2]! >>> 8) & 0xff
-    const at = (offset + headerBytes(flags & ~FLAG_LONG_KEY)) >>> 2
+    const at = (offset + headerBytes(flags & FLAG_EXPIRE)) >>> 2
     const length = words[at]! >>> 0
     const root = words[at + 1]!
     if (this.#longKey.length < length) this.#longKey = new Uint8Array(length)

@@ -1,0 +1,155 @@
+/**
+ * The writing end of the backlog ring: one instance, in the thread that applies the stream. It holds the primary's bytes
+ * unchanged, up to the end of the last applied command or EXEC; what they mean it does not know.
+ *
+ * Order of an append, and why a reader in another thread cannot be fooled:
+ *   1. `lost` is raised over everything that will be overwritten   (Atomics.add: later plain stores stay below it)
+ *   2. the bytes are copied into the ring                          (plain stores)
+ *   3. `end` is raised                                             (Atomics.add: earlier plain stores stay above it)
+ * A reader loads `end` first, copies, then reads `lost` with a read-modify-write: if its first byte is still not lost,
+ * then no store of step 2 that it could have seen touched its range. See docs/formats/backlog.md.
+ */
+import assert from 'node:assert/strict'
+import { BACKLOG_BYTES_MAX, BACKLOG_BYTES_MIN } from '../replication/limits.ts'
+import {
+  BACKLOG_MAGIC,
+  BACKLOG_VERSION,
+  RING_START_BYTES,
+  SLOT_CAPACITY,
+  SLOT_END,
+  SLOT_LOST,
+  SLOT_MAGIC,
+  SLOT_STATE,
+  STATE_RETIRED,
+  backlogViews,
+} from './layout.ts'
+import type { BacklogViews } from './layout.ts'
+
+/** repl-backlog-size as it will be used: rounded into [16 KiB, 2 GiB - 64 KiB]. */
+export function clampBacklogBytes(bytes: number): number {
+  return Math.min(Math.max(Math.floor(bytes), BACKLOG_BYTES_MIN), BACKLOG_BYTES_MAX)
+}
+
+export class BacklogWriter {
+  #shared: SharedArrayBuffer
+  #views: BacklogViews
+  #capacityBytes: number
+  /** The writer's own copies of the two words: only it changes them. */
+  #lost: number
+  #end: number
+
+  /** An empty history at `offset`: the next byte appended is number `offset + 1`. */
+  constructor(capacityBytes: number, offset = 0) {
+    this.#capacityBytes = clampBacklogBytes(capacityBytes)
+    this.#lost = offset
+    this.#end = offset
+    this.#shared = allocate(this.#capacityBytes, offset, offset)
+    this.#views = backlogViews(this.#shared)
+  }
+
+  /** The ring of now. Replaced by `restart` and `resize`: hand it out again after either. */
+  get shared(): SharedArrayBuffer {
+    return this.#shared
+  }
+
+  get capacityBytes(): number {
+    return this.#capacityBytes
+  }
+
+  /** Number of the oldest byte held, counted from 1 as in PSYNC and INFO repl_backlog_first_byte_offset. */
+  get firstByteOffset(): number {
+    return this.#lost + 1
+  }
+
+  /** Number of the newest byte held: master_repl_offset. */
+  get endOffset(): number {
+    return this.#end
+  }
+
+  /** Bytes held. */
+  get histlen(): number {
+    return this.#end - this.#lost
+  }
+
+  /** Can a partial resync that asks for byte number `offset` be served? (offset = endOffset + 1: nothing is missing.) */
+  covers(offset: number): boolean {
+    return offset > this.#lost && offset <= this.#end + 1
+  }
+
+  /** Adds `bytes[start .. end)`. O(bytes), at most one capacity is copied. */
+  append(bytes: Uint8Array, start: number, end: number): void {
+    const count = end - start
+    if (count <= 0) return
+    const capacity = this.#capacityBytes
+    const newEnd = this.#end + count
+    const lost = Math.max(this.#lost, newEnd - capacity)
+    if (lost > this.#lost) {
+      // Pairs with the reader's Atomics.add in read(): whoever sees bytes stored below also sees this.
+      Atomics.add(this.#views.longs, SLOT_LOST, BigInt(lost - this.#lost))
+      this.#lost = lost
+    }
+    // Of a piece larger than the ring only its end is kept.
+    let from = Math.max(start, end - capacity)
+    let position = (newEnd - (end - from)) % capacity
+    while (from < end) {
+      const to = Math.min(end, from + (capacity - position))
+      this.#views.ring.set(bytes.subarray(from, to), position)
+      position = 0
+      from = to
+    }
+    // Pairs with the reader's Atomics.load in read(): it never sees an end whose bytes are not there.
+    Atomics.add(this.#views.longs, SLOT_END, BigInt(count))
+    this.#end = newEnd
+  }
+
+  /** Another history begins at `offset` (full resync): a new, empty ring; the old one is retired. */
+  restart(offset: number): void {
+    this.#replace(this.#capacityBytes, offset, offset)
+  }
+
+  /** Another size; the newest bytes are kept. The old ring is retired: readers fetch the new one. */
+  resize(capacityBytes: number): void {
+    const capacity = clampBacklogBytes(capacityBytes)
+    if (capacity === this.#capacityBytes) return
+    const old = this.#views.ring
+    const oldCapacity = this.#capacityBytes
+    const lost = Math.max(this.#lost, this.#end - capacity)
+    const retired = this.#views
+    this.#replace(capacity, lost, this.#end, (ring) => {
+      let offset = lost
+      while (offset < this.#end) {
+        const from = offset % oldCapacity
+        const to = offset % capacity
+        const count = Math.min(this.#end - offset, oldCapacity - from, capacity - to)
+        ring.set(old.subarray(from, from + count), to)
+        offset += count
+      }
+    })
+    assert((Atomics.load(retired.ints, SLOT_STATE) & STATE_RETIRED) !== 0)
+  }
+
+  #replace(capacityBytes: number, lost: number, end: number, fill?: (ring: Uint8Array) => void): void {
+    const shared = allocate(capacityBytes, lost, end)
+    const views = backlogViews(shared)
+    fill?.(views.ring)
+    const retired = this.#views
+    this.#shared = shared
+    this.#views = views
+    this.#capacityBytes = capacityBytes
+    this.#lost = lost
+    this.#end = end
+    // Last: who sees it asks for the new ring, which is complete.
+    Atomics.or(retired.ints, SLOT_STATE, STATE_RETIRED)
+  }
+}
+
+function allocate(capacityBytes: number, lost: number, end: number): SharedArrayBuffer {
+  const shared = new SharedArrayBuffer(RING_START_BYTES + capacityBytes)
+  const { ints, longs } = backlogViews(shared)
+  Atomics.store(longs, SLOT_CAPACITY, BigInt(capacityBytes))
+  Atomics.store(longs, SLOT_LOST, BigInt(lost))
+  Atomics.store(longs, SLOT_END, BigInt(end))
+  Atomics.store(ints, SLOT_STATE, BACKLOG_VERSION)
+  Atomics.store(ints, SLOT_MAGIC, BACKLOG_MAGIC)
+  return shared
+}

@@ -1,0 +1,191 @@
+/**
+ * What COMMAND and ACL tell about a command beside its row: ACL categories and key specifications derived from flags
+ * and group, and the keys of a concrete request.
+ *
+ * Source: redis 7.0 server.c setImplicitACLCategories(), populateCommandLegacyRangeSpec(), db.c getKeysFromCommand().
+ */
+import type { CommandArgs, CommandContext } from './command.ts'
+import type { CommandEntry } from './table.ts'
+import { ADMIN, BLOCKING, FAST, FLAG_NAMES, PUBSUB, READONLY, WRITE } from './flags.ts'
+import type { ReplyEncoder } from '../resp/encoder.ts'
+
+/** In the order in which Redis lists them. */
+export const ACL_CATEGORIES: readonly string[] = [
+  'keyspace',
+  'read',
+  'write',
+  'set',
+  'sortedset',
+  'list',
+  'hash',
+  'string',
+  'bitmap',
+  'hyperloglog',
+  'geo',
+  'stream',
+  'pubsub',
+  'admin',
+  'fast',
+  'slow',
+  'blocking',
+  'dangerous',
+  'connection',
+  'transaction',
+  'scripting',
+]
+
+const CATEGORY_OF_GROUP: Readonly<Record<string, string>> = {
+  generic: 'keyspace',
+  set: 'set',
+  'sorted-set': 'sortedset',
+  sorted_set: 'sortedset',
+  list: 'list',
+  hash: 'hash',
+  string: 'string',
+  bitmap: 'bitmap',
+  hyperloglog: 'hyperloglog',
+  geo: 'geo',
+  stream: 'stream',
+  connection: 'connection',
+  transactions: 'transaction',
+  scripting: 'scripting',
+}
+
+/** Categories of an entry in `ACL_CATEGORIES` order, without '@'. */
+export function categoriesOf<Context extends CommandContext>(entry: CommandEntry<Context>): string[] {
+  const { flags, row } = entry
+  const found = new Set<string>(row.categories)
+  if ((flags & WRITE) !== 0) found.add('write')
+  if ((flags & READONLY) !== 0 && row.group !== 'scripting') found.add('read')
+  if ((flags & ADMIN) !== 0) found.add('admin').add('dangerous')
+  if ((flags & PUBSUB) !== 0) found.add('pubsub')
+  if ((flags & BLOCKING) !== 0) found.add('blocking')
+  found.add((flags & FAST) === 0 ? 'slow' : 'fast')
+  // A container has the categories of its flags alone; its subcommands carry the group's.
+  const category = CATEGORY_OF_GROUP[row.group]
+  if (category !== undefined && !(entry.subcommands !== undefined && row.arity === -2)) found.add(category)
+  return ACL_CATEGORIES.filter((name) => found.has(name))
+}
+
+/**
+ * Indexes of the key arguments, in `into`.
+ * @returns false when the request does not have the keys its command declares.
+ */
+export function findKeys<Context extends CommandContext>(
+  entry: CommandEntry<Context>,
+  args: CommandArgs,
+  into: number[],
+): boolean {
+  if (entry.row.findKeys !== undefined) {
+    entry.row.findKeys(args, into)
+    return true
+  }
+  const [first, lastDeclared, step] = entry.row.keys
+  if (first === 0) return true
+  const last = lastDeclared < 0 ? args.count + lastDeclared : lastDeclared
+  if (last >= args.count || last < first) return false
+  for (let index = first; index <= last; index += step) into.push(index)
+  return true
+}
+
+/** Does the command work on keys at all? */
+export function takesKeys<Context extends CommandContext>(entry: CommandEntry<Context>): boolean {
+  return entry.row.keys[0] !== 0 || entry.row.findKeys !== undefined
+}
+
+/** Flags of every key argument for COMMAND GETKEYSANDFLAGS and the key specification. */
+export function keyFlagsOf<Context extends CommandContext>(entry: CommandEntry<Context>): string[] {
+  if ((entry.flags & READONLY) !== 0) return ['RO', 'access']
+  if ((entry.flags & WRITE) !== 0) return ['RW', 'access', 'update']
+  return ['RO']
+}
+
+/** Writes one element of COMMAND INFO: ten fields as in redis 7.0 addReplyCommandInfo(). */
+export function writeCommandInfo<Context extends CommandContext>(
+  reply: ReplyEncoder,
+  entry: CommandEntry<Context>,
+): void {
+  const [first, last, step] = entry.row.keys
+  reply.array(10)
+  reply.bulkString(entry.name)
+  reply.integer(entry.arity)
+  const flags = FLAG_NAMES.filter(([flag]) => (entry.flags & flag) !== 0)
+  reply.set(flags.length)
+  for (const [, name] of flags) reply.simple(name)
+  reply.integer(first)
+  reply.integer(last)
+  reply.integer(step)
+  const categories = categoriesOf(entry)
+  reply.set(categories.length)
+  for (const category of categories) reply.simple(`@${category}`)
+  const tips = entry.row.tips ?? []
+  reply.set(tips.length)
+  for (const tip of tips) reply.bulkString(tip)
+  if (first === 0) reply.array(0)
+  else {
+    reply.array(1)
+    writeKeySpecification(reply, entry)
+  }
+  const subcommands = entry.subcommands?.entries ?? []
+  reply.array(subcommands.length)
+  for (const subcommand of subcommands) writeCommandInfo(reply, subcommand)
+}
+
+function writeKeySpecification<Context extends CommandContext>(
+  reply: ReplyEncoder,
+  entry: CommandEntry<Context>,
+): void {
+  const [first, last, step] = entry.row.keys
+  const flags = keyFlagsOf(entry)
+  reply.map(3)
+  reply.bulkString('flags')
+  reply.set(flags.length)
+  for (const flag of flags) reply.simple(flag)
+  reply.bulkString('begin_search')
+  reply.map(2)
+  reply.bulkString('type')
+  reply.bulkString('index')
+  reply.bulkString('spec')
+  reply.map(1)
+  reply.bulkString('index')
+  reply.integer(first)
+  reply.bulkString('find_keys')
+  reply.map(2)
+  reply.bulkString('type')
+  reply.bulkString('range')
+  reply.bulkString('spec')
+  reply.map(3)
+  reply.bulkString('lastkey')
+  // Counted from the first key on, or from the end when negative.
+  reply.integer(last < 0 ? last : last - first)
+  reply.bulkString('keystep')
+  reply.integer(step)
+  reply.bulkString('limit')
+  reply.integer(0)
+}
+
+/** Writes name and documentation of an entry: COMMAND DOCS, without the argument tree. */
+export function writeCommandDocs<Context extends CommandContext>(
+  reply: ReplyEncoder,
+  entry: CommandEntry<Context>,
+): void {
+  const { row } = entry
+  const subcommands = entry.subcommands?.entries ?? []
+  reply.bulkString(entry.name)
+  reply.map(3 + (row.complexity === undefined ? 0 : 1) + (subcommands.length > 0 ? 1 : 0))
+  reply.bulkString('summary')
+  reply.bulkString(row.summary)
+  reply.bulkString('since')
+  reply.bulkString(row.since)
+  reply.bulkString('group')
+  reply.bulkString(row.group)
+  if (row.complexity !== undefined) {
+    reply.bulkString('complexity')
+    reply.bulkString(row.complexity)
+  }
+  if (subcommands.length > 0) {
+    reply.bulkString('subcommands')
+    reply.map(subcommands.length)
+    for (const subcommand of subcommands) writeCommandDocs(reply, subcommand)
+  }
+}

@@ -1,0 +1,208 @@
+/**
+ * LZF, the compression of strings in snapshots. Whole blocks; nothing here knows of keys or files. Follows the format as
+ * redis 7.0 lzf_d.c reads it.
+ *
+ *   000LLLLL                      L + 1 literal bytes follow
+ *   LLLOOOOO OOOOOOOO             copy L + 2 bytes (L is 1..6) from O + 1 bytes back
+ *   111OOOOO LLLLLLLL OOOOOOOO    copy L + 9 bytes from O + 1 bytes back
+ */
+
+/** No instruction yields more than 88 bytes of output per byte of input (264 from 3). */
+export const LZF_RATIO_MAX = 88
+/** How far back a copy may reach. */
+const LZF_DISTANCE_MAX = 8192
+/** The longest copy. */
+const LZF_COPY_MAX = 264
+
+/**
+ * Undoes `source[sourceStart .. sourceEnd)` into `target[targetStart .. targetEnd)`.
+ * @returns true if the input is well-formed and fills the target exactly; false otherwise (the target is then undefined).
+ */
+export function lzfDecompress(
+  source: Uint8Array,
+  sourceStart: number,
+  sourceEnd: number,
+  target: Uint8Array,
+  targetStart: number,
+  targetEnd: number,
+): boolean {
+  let from = sourceStart
+  let to = targetStart
+  while (from < sourceEnd) {
+    const control = source[from++]!
+    if (control < 32) {
+      const count = control + 1
+      if (from + count > sourceEnd || to + count > targetEnd) return false
+      for (let i = 0; i < count; i++) target[to + i] = source[from + i]!
+      from += count
+      to += count
+    } else {
+      let count = control >> 5
+      if (count === 7) {
+        if (from >= sourceEnd) return false
+        count += source[from++]!
+      }
+      if (from >= sourceEnd) return false
+      let back = to - (((control & 31) << 8) | source[from++]!) - 1
+      count += 2
+      if (back < targetStart || to + count > targetEnd) return false
+      // Byte by byte: the ranges overlap when a short pattern repeats.
+      for (const stop = to + count; to < stop;) target[to++] = target[back++]!
+    }
+  }
+  return to === targetEnd
+}
+
+/** Would `lzfDecompress` succeed for an output of `length` bytes? Writes nothing. */
+export function lzfCheck(source: Uint8Array, sourceStart: number, sourceEnd: number, length: number): boolean {
+  let from = sourceStart
+  let to = 0
+  while (from < sourceEnd) {
+    const control = source[from++]!
+    if (control < 32) {
+      from += control + 1
+      to += control + 1
+    } else {
+      let count = control >> 5
+      if (count === 7) {
+        if (from >= sourceEnd) return false
+        count += source[from++]!
+      }
+      if (from >= sourceEnd) return false
+      if ((((control & 31) << 8) | source[from++]!) + 1 > to) return false
+      to += count + 2
+    }
+    if (to > length) return false
+  }
+  return from === sourceEnd && to === length
+}
+
+/**
+ * Decompression in pieces, for strings that nobody wants to hold whole. The input must have passed `lzfCheck`.
+ *
+ *   buffer:  | up to 8 KiB of the piece before | the new piece … |
+ */
+export class LzfPieces {
+  /** The piece `next()` found is `bytes[start .. end)`, borrowed until the next call. */
+  readonly bytes: Uint8Array
+  start = 0
+  end = 0
+  #source: Uint8Array
+  #from: number
+  readonly #sourceEnd: number
+
+  constructor(source: Uint8Array, sourceStart: number, sourceEnd: number, pieceBytes: number = 1 << 18) {
+    this.bytes = new Uint8Array(LZF_DISTANCE_MAX + pieceBytes + LZF_COPY_MAX)
+    this.#source = source
+    this.#from = sourceStart
+    this.#sourceEnd = sourceEnd
+  }
+
+  /** Decompresses the next piece. @returns false when there is none. */
+  next(): boolean {
+    const source = this.#source
+    const bytes = this.bytes
+    const kept = Math.min(this.end, LZF_DISTANCE_MAX)
+    bytes.copyWithin(0, this.end - kept, this.end)
+    const stop = bytes.length - LZF_COPY_MAX
+    let from = this.#from
+    let to = kept
+    while (from < this.#sourceEnd && to <= stop) {
+      const control = source[from++]!
+      if (control < 32) {
+        for (let i = 0; i <= control; i++) bytes[to++] = source[from++]!
+      } else {
+        let count = control >> 5
+        if (count === 7) count += source[from++]!
+        let back = to - (((control & 31) << 8) | source[from++]!) - 1
+        for (const end = to + count + 2; to < end;) bytes[to++] = bytes[back++]!
+      }
+    }
+    this.#from = from
+    this.start = kept
+    this.end = to
+    return to > kept
+  }
+}
+
+const HASH_BITS = 14
+/** Position + 1 of the last place with this hash, counted so that entries of earlier calls are below `tableBase`. */
+const table: Int32Array = new Int32Array(1 << HASH_BITS)
+let tableBase = 1
+
+/**
+ * Compresses `source[sourceStart .. sourceEnd)` into `target[targetStart .. targetEnd)`.
+ * @returns the bytes written, or 0 if the result does not fit: pass a target shorter than the input to ask for a gain.
+ */
+export function lzfCompress(
+  source: Uint8Array,
+  sourceStart: number,
+  sourceEnd: number,
+  target: Uint8Array,
+  targetStart: number,
+  targetEnd: number,
+): number {
+  if (tableBase + (sourceEnd - sourceStart) > 0x3fffffff) {
+    table.fill(0)
+    tableBase = 1
+  }
+  const base = tableBase - sourceStart
+  tableBase += sourceEnd - sourceStart
+  let from = sourceStart
+  let literalStart = sourceStart
+  let to = targetStart
+  while (from + 2 < sourceEnd) {
+    const word = (source[from]! << 16) | (source[from + 1]! << 8) | source[from + 2]!
+    const slot = Math.imul(word, 0x9e3779b1) >>> (32 - HASH_BITS)
+    const candidate = table[slot]! - base
+    table[slot] = from + base
+    const distance = from - candidate
+    if (
+      candidate < sourceStart ||
+      distance > LZF_DISTANCE_MAX ||
+      source[candidate] !== source[from] ||
+      source[candidate + 1] !== source[from + 1] ||
+      source[candidate + 2] !== source[from + 2]
+    ) {
+      from++
+      continue
+    }
+    let count = 3
+    const longest = Math.min(LZF_COPY_MAX, sourceEnd - from)
+    while (count < longest && source[candidate + count] === source[from + count]) count++
+
+    to = writeLiterals(source, literalStart, from, target, to, targetEnd)
+    if (to < 0 || to + 3 > targetEnd) return 0
+    const offset = distance - 1
+    if (count - 2 < 7) {
+      target[to++] = ((count - 2) << 5) | (offset >> 8)
+    } else {
+      target[to++] = (7 << 5) | (offset >> 8)
+      target[to++] = count - 9
+    }
+    target[to++] = offset & 255
+    from += count
+    literalStart = from
+  }
+  to = writeLiterals(source, literalStart, sourceEnd, target, to, targetEnd)
+  return to < 0 ? 0 : to - targetStart
+}
+
+/** Writes runs of at most 32 literals. @returns the position behind them, or -1 if they do not fit. */
+function writeLiterals(
+  source: Uint8Array,
+  start: number,
+  end: number,
+  target: Uint8Array,
+  at: number,
+  targetEnd: number,
+): number {
+  let to = at
+  for (let from = start; from < end;) {
+    const count = Math.min(32, end - from)
+    if (to + 1 + count > targetEnd) return -1
+    target[to++] = count - 1
+    for (let i = 0; i < count; i++) target[to++] = source[from++]!
+  }
+  return to
+}

@@ -1,0 +1,69 @@
+/**
+ * The writer's list of readers in other threads. A reader is attached between two units (so the writer begins to use the
+ * counters before the reader can look) and is told of new segments and generations through a port of its own, which it
+ * drains by itself, also while it is busy. A reader whose thread ends, however it ends, is detached by its port closing.
+ */
+import { strict as assert } from 'node:assert'
+import { MessageChannel, type MessagePort } from 'node:worker_threads'
+import type { Generation, GenerationTransfer } from './generation.ts'
+import type { Keyspace } from './keyspace.ts'
+
+/** What a worker thread needs to open a reader: send it with `port` in the transfer list. */
+export interface ReaderHandle {
+  readonly generation: GenerationTransfer
+  readonly port: MessagePort
+}
+
+/** What the writer tells its readers, in the order in which things became true. */
+export type ReaderMessage =
+  | { readonly kind: 'segment'; readonly region: number; readonly index: number; readonly segment: SharedArrayBuffer }
+  | { readonly kind: 'generation'; readonly generation: GenerationTransfer }
+
+export class Readers {
+  readonly #keyspace: Keyspace
+  readonly #ports = new Set<MessagePort>()
+
+  /** One per keyspace: takes over its `onGeneration`. */
+  constructor(keyspace: Keyspace) {
+    this.#keyspace = keyspace
+    keyspace.onGeneration = (generation) => {
+      this.#watch(generation)
+      this.#tell({ kind: 'generation', generation: generation.transfer() })
+    }
+    this.#watch(keyspace.generation)
+  }
+
+  get count(): number {
+    return this.#ports.size
+  }
+
+  /** Makes a handle for one reader. Call on the writer's thread, between two commands. */
+  attach(): ReaderHandle {
+    assert.ok(!this.#keyspace.counters.isOpen, 'readers are attached between two commands')
+    const { port1, port2 } = new MessageChannel()
+    port1.once('close', () => this.#detach(port1))
+    port1.unref()
+    this.#ports.add(port1)
+    this.#keyspace.counters.active = true
+    return { generation: this.#keyspace.generation.transfer(), port: port2 }
+  }
+
+  /** Detaches all readers; their next read of a retired generation finds a closed port. */
+  close(): void {
+    for (const port of this.#ports) port.close()
+  }
+
+  #detach(port: MessagePort): void {
+    this.#ports.delete(port)
+    // Port events come between two commands, never inside a unit.
+    if (this.#ports.size === 0) this.#keyspace.counters.active = false
+  }
+
+  #watch(generation: Generation): void {
+    generation.onSegment = (region, index, segment) => this.#tell({ kind: 'segment', region, index, segment })
+  }
+
+  #tell(message: ReaderMessage): void {
+    for (const port of this.#ports) port.postMessage(message)
+  }
+}

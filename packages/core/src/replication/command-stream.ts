@@ -1,0 +1,457 @@
+/**
+ * The stream of commands behind a full or partial resync: receives bytes in place, finds commands, hands them over one
+ * by one or, between MULTI and EXEC, as one unit, and keeps the two offsets apart. It does not know what a command
+ * does; it only recognises those that frame the stream (SELECT, MULTI, EXEC, PING, REPLCONF).
+ *
+ * The input buffer:
+ *
+ *       applied               scan               tail             capacity
+ *          │                    │                  │                  │
+ *     ─────┬────────────────────┬──────────────────┬──────────────────┐
+ *     done │ open MULTI group:  │ part of a        │ writable():      │
+ *          │ parsed, not handed │ command          │ the socket reads │
+ *          │ over               │                  │ straight into it │
+ *     ─────┴────────────────────┴──────────────────┴──────────────────┘
+ *
+ * received offset = offset of `tail`; applied offset = offset of `applied`: whole commands, whole groups. Bytes move
+ * only inside `writable()`, never while a view is lent to a socket. Outside a group, scan = applied.
+ *
+ * Frame rules: protocol-facts §4.1, seen on redis 7.0.15.
+ */
+import type { CommandArgs } from '../commands/command.ts'
+import { ProtocolError } from '../errors.ts'
+import type { Clock } from '../ports.ts'
+import { CommandParser } from './command-parser.ts'
+import {
+  STREAM_BUFFER_BYTES,
+  STREAM_READ_BYTES_MAX,
+  STREAM_READ_BYTES_MIN,
+  STREAM_UNIT_BYTES_MAX,
+  TURN_BYTES_MAX,
+  TURN_MS_MAX,
+} from './limits.ts'
+
+/** Commands that belong to the stream itself and never reach the keyspace. */
+export type FrameCommand = 'ping' | 'select' | 'multi' | 'exec' | 'replconf'
+
+/** Who applies. Called from `drain()` only; must not call back into the stream. A throw ends the drain. */
+export interface StreamHandler {
+  /** One command outside a group, borrowed until return. `stream.fromOffset`/`toOffset` say where it stands. */
+  command(args: CommandArgs, db: number): void
+  /** A whole MULTI … EXEC group; may be walked more than once before return. Empty groups are not handed over. */
+  group(group: StreamGroup): void
+  /** REPLCONF GETACK: answer at once with `appliedOffset`, which does not count the GETACK's own bytes. */
+  getAck(appliedOffset: number): void
+  /** Any frame command, for counting; PING also keeps the link alive. */
+  frame?(name: FrameCommand): void
+}
+
+/** Takes every applied byte exactly once and in order: the backlog. */
+export interface AppliedBytesSink {
+  append(bytes: Uint8Array, start: number, end: number): void
+}
+
+export interface CommandStreamOptions {
+  readonly clock: Clock
+  readonly sink?: AppliedBytesSink
+  /** Most a command or group may take. Default 1 GiB. */
+  readonly unitBytesMax?: number
+  /** First and resting size of the input buffer. Default 1 MiB. */
+  readonly bufferBytes?: number
+}
+
+/** 'idle': everything received has been looked at. 'more': the budget is used up, call again after others had a turn. */
+export type DrainOutcome = 'idle' | 'more'
+
+/** Commands between two looks at the clock. */
+const CLOCK_EVERY_MASK = 15
+/** Largest db number that is taken for one; the owner of the keyspace has its own, lower bound. */
+const DB_DIGITS_MAX = 9
+
+export class CommandStream {
+  readonly #clock: Clock
+  readonly #sink: AppliedBytesSink | undefined
+  readonly #restingBytes: number
+  readonly #parser: CommandParser
+  readonly #group: StreamGroup
+  #bytes: Uint8Array
+  #applied = 0
+  #scan = 0
+  #tail = 0
+  /** Stream offset of index 0, so that offsets cost nothing per command. */
+  #baseOffset = 0
+  #db = 0
+  #inGroup = false
+  #groupCommands = 0
+
+  constructor(options: CommandStreamOptions) {
+    this.#clock = options.clock
+    this.#sink = options.sink
+    this.#restingBytes = Math.max(options.bufferBytes ?? STREAM_BUFFER_BYTES, 4 * 1024)
+    this.#bytes = new Uint8Array(this.#restingBytes)
+    this.#parser = new CommandParser(this.#bytes, options.unitBytesMax ?? STREAM_UNIT_BYTES_MAX)
+    this.#group = new StreamGroup()
+  }
+
+  /** Starts anew behind a snapshot: the next byte received is the one after `offset`, commands go to `db`. */
+  begin(offset: number, db: number): void {
+    this.#bytes = new Uint8Array(this.#restingBytes)
+    this.#applied = 0
+    this.#tail = 0
+    this.#baseOffset = offset
+    this.#db = db
+    this.#parser.rebase(this.#bytes, 0)
+    this.forgetUnapplied()
+    this.#parser.baseOffset = offset
+  }
+
+  /** The link is gone: what was received behind the applied offset, and an open MULTI with it, will be sent again. */
+  forgetUnapplied(): void {
+    this.#tail = this.#applied
+    this.#scan = this.#applied
+    this.#inGroup = false
+    this.#groupCommands = 0
+    this.#parser.reset()
+    this.#parser.cursor = this.#applied
+    this.#parser.tail = this.#applied
+    this.#parser.unitStart = this.#applied
+  }
+
+  /** Bytes of the stream that have arrived (INFO slave_read_repl_offset). */
+  get receivedOffset(): number {
+    return this.#baseOffset + this.#tail
+  }
+
+  /** Bytes of whole commands and whole groups that have been applied: the offset of ACK, INFO and the next PSYNC. */
+  get appliedOffset(): number {
+    return this.#baseOffset + this.#applied
+  }
+
+  /** Stream offset before the command or group that is being handed over. */
+  get fromOffset(): number {
+    return this.#baseOffset + this.#applied
+  }
+
+  /** Stream offset behind the command or group that is being handed over. */
+  get toOffset(): number {
+    return this.#baseOffset + this.#parser.cursor
+  }
+
+  /** Selected database at the applied offset. */
+  get db(): number {
+    return this.#db
+  }
+
+  /** Is there an open MULTI group, or part of a command, behind the applied offset? */
+  get hasUnapplied(): boolean {
+    return this.#tail > this.#applied
+  }
+
+  /** Bytes the input buffer takes (INFO mem). */
+  get bufferBytes(): number {
+    return this.#bytes.length
+  }
+
+  /**
+   * Where the next bytes go; never empty. Borrowed until the next call of `writable`, `push` or `begin`, also across
+   * `drain()`. Amortised O(1) per received byte.
+   */
+  writable(): Uint8Array {
+    if (this.#applied === this.#tail) this.#rewindEmpty()
+    if (this.#bytes.length - this.#tail < STREAM_READ_BYTES_MIN) this.#makeRoom(STREAM_READ_BYTES_MIN)
+    return this.#bytes.subarray(this.#tail, Math.min(this.#tail + STREAM_READ_BYTES_MAX, this.#bytes.length))
+  }
+
+  /**
+   * `count` bytes were put at the start of `view`. They are already in place when `view` is what `writable()` lent last;
+   * a view from before a `begin` or `forgetUnapplied` is copied.
+   */
+  received(count: number, view?: Uint8Array): void {
+    const inPlace = view === undefined || (view.buffer === this.#bytes.buffer && view.byteOffset === this.#tail)
+    if (inPlace) this.#advance(count)
+    else this.push(view.subarray(0, count))
+  }
+
+  /** Copies bytes that arrived elsewhere (behind a snapshot's end mark, behind +CONTINUE). */
+  push(bytes: Uint8Array): void {
+    if (this.#applied === this.#tail) this.#rewindEmpty()
+    if (this.#bytes.length - this.#tail < bytes.length) this.#makeRoom(bytes.length)
+    this.#bytes.set(bytes, this.#tail)
+    this.#advance(bytes.length)
+  }
+
+  #advance(count: number): void {
+    this.#tail += count
+    this.#parser.tail = this.#tail
+  }
+
+  /**
+   * Hands over what is complete, until the budget of bytes or time is used up (looked at between commands; a group is
+   * one unit). All bytes applied by this call have gone to the sink when it returns or throws.
+   * @throws ProtocolError with the stream offset; the commands before it are applied and stay so.
+   */
+  drain(handler: StreamHandler, budgetBytes: number = TURN_BYTES_MAX, budgetMs: number = TURN_MS_MAX): DrainOutcome {
+    const parser = this.#parser
+    const args = parser.args
+    const stopAt = this.#scan + budgetBytes
+    const deadlineMs = this.#clock.monotonicMs() + budgetMs
+    const first = this.#applied
+    let commands = 0
+    try {
+      while (parser.parse()) {
+        const cursor = parser.cursor
+        if (this.#inGroup) {
+          this.#inside(handler)
+        } else if (args.count > 0) {
+          const nameLength = args.end[0]! - args.start[0]!
+          // No frame command is shorter than 4 letters: SET and DEL pay one comparison.
+          if (nameLength < 4 || !this.#frame(handler, nameLength)) handler.command(args, this.#db)
+        }
+        this.#scan = cursor
+        if (!this.#inGroup) {
+          this.#applied = cursor
+          parser.unitStart = cursor
+        }
+        if (cursor >= stopAt || ((++commands & CLOCK_EVERY_MASK) === 0 && this.#clock.monotonicMs() >= deadlineMs)) {
+          return cursor < this.#tail ? 'more' : 'idle'
+        }
+      }
+      // Many small commands pass the parser's own check of lengths one by one.
+      if (this.#tail - this.#applied > parser.unitBytesMax + STREAM_READ_BYTES_MAX) throw this.#unitTooBig()
+      return 'idle'
+    } finally {
+      if (this.#applied > first) this.#sink?.append(this.#bytes, first, this.#applied)
+      parser.trimArgs()
+    }
+  }
+
+  /** True when the command belonged to the frame; an EXEC without MULTI does not and is reported as a command. */
+  #frame(handler: StreamHandler, nameLength: number): boolean {
+    const args = this.#parser.args
+    const bytes = this.#bytes
+    const at = args.start[0]!
+    switch (nameLength) {
+      case 4:
+        if (!isWord(bytes, at, PING)) return false
+        handler.frame?.('ping')
+        return true
+      case 5:
+        if (!isWord(bytes, at, MULTI)) return false
+        this.#inGroup = true
+        this.#groupCommands = 0
+        return true
+      case 6:
+        if (!isWord(bytes, at, SELECT)) return false
+        this.#db = readDb(args, this.#baseOffset)
+        handler.frame?.('select')
+        return true
+      case 8:
+        if (!isWord(bytes, at, REPLCONF)) return false
+        this.#replconf(handler, args)
+        return true
+      default:
+        return false
+    }
+  }
+
+  /** A command inside an open group: only counted, until the EXEC hands the whole group over. */
+  #inside(handler: StreamHandler): void {
+    const args = this.#parser.args
+    if (args.count === 0) return
+    if (!isArgument(args, 0, EXEC)) {
+      this.#groupCommands++
+      if (this.#parser.cursor - this.#applied > this.#parser.unitBytesMax) throw this.#unitTooBig()
+      return
+    }
+    handler.frame?.('multi')
+    const group = this.#group
+    group.open(this.#bytes, this.#applied, this.#scan, this.#db, this.#baseOffset)
+    if (this.#groupCommands > 0) {
+      let dataCommands = 0
+      while (group.next()) dataCommands++
+      group.commandCount = dataCommands
+      const dbAfter = group.db
+      if (dataCommands > 0) {
+        group.rewind()
+        handler.group(group)
+      }
+      this.#db = dbAfter
+      this.#groupFrames(handler, group)
+    }
+    handler.frame?.('exec')
+    this.#inGroup = false
+  }
+
+  /** Frame commands inside a group take effect when the group has been applied. No known primary sends them there. */
+  #groupFrames(handler: StreamHandler, group: StreamGroup): void {
+    if (!group.hasFrames) return
+    group.rewind()
+    while (group.nextAny()) {
+      const args = group.args
+      if (isArgument(args, 0, PING)) handler.frame?.('ping')
+      else if (isArgument(args, 0, SELECT)) handler.frame?.('select')
+      else if (isArgument(args, 0, REPLCONF)) this.#replconf(handler, args)
+    }
+  }
+
+  #replconf(handler: StreamHandler, args: CommandArgs): void {
+    handler.frame?.('replconf')
+    if (args.count >= 2 && isArgument(args, 1, GETACK)) handler.getAck(this.appliedOffset)
+  }
+
+  #unitTooBig(): ProtocolError {
+    return new ProtocolError(
+      'PROTOCOL_TOO_BIG',
+      `a command or MULTI group on the replication stream takes more than ${this.#parser.unitBytesMax} bytes`,
+      this.#baseOffset + this.#applied,
+    )
+  }
+
+  /** Nothing is held: start at the front again, and let go of a buffer that one large command needed. */
+  #rewindEmpty(): void {
+    if (this.#applied === 0) return
+    const shift = this.#applied
+    if (this.#bytes.length > this.#restingBytes) this.#bytes = new Uint8Array(this.#restingBytes)
+    this.#moved(this.#bytes, shift)
+  }
+
+  #makeRoom(freeBytes: number): void {
+    const held = this.#tail - this.#applied
+    // Moving no more than what was freed before keeps the cost per byte constant.
+    if (held <= this.#applied && held + freeBytes <= this.#bytes.length) {
+      const outgrown = this.#bytes.length > this.#restingBytes && 2 * (held + freeBytes) <= this.#restingBytes
+      const target = outgrown ? new Uint8Array(this.#restingBytes) : this.#bytes
+      if (outgrown) target.set(this.#bytes.subarray(this.#applied, this.#tail))
+      else target.copyWithin(0, this.#applied, this.#tail)
+      this.#moved(target, this.#applied)
+      return
+    }
+    const announced = this.#parser.announcedEnd - this.#applied + STREAM_READ_BYTES_MAX
+    const doubled = this.#bytes.length * 2
+    // A declared length caps the growth but never causes it: memory follows the bytes that came.
+    const grown = announced > this.#bytes.length ? Math.min(doubled, announced) : doubled
+    const bytes = new Uint8Array(Math.max(grown, held + freeBytes))
+    bytes.set(this.#bytes.subarray(this.#applied, this.#tail))
+    this.#moved(bytes, this.#applied)
+  }
+
+  #moved(bytes: Uint8Array, shift: number): void {
+    this.#bytes = bytes
+    this.#applied -= shift
+    this.#scan -= shift
+    this.#tail -= shift
+    this.#baseOffset += shift
+    this.#parser.rebase(bytes, shift)
+  }
+}
+
+/**
+ * One MULTI … EXEC group, complete in the input buffer. Walked as often as needed (once to find the shards, once to
+ * apply): `rewind(); while (next()) use(args, db)`. Borrowed until the handler returns.
+ */
+export class StreamGroup {
+  /** Commands that `next()` will show. */
+  commandCount = 0
+  /** Database of the current command; behind the last one, of the group's end. */
+  db = 0
+  /** PING or REPLCONF stand among the commands. */
+  hasFrames = false
+  #parser = new CommandParser(new Uint8Array(0), Number.MAX_SAFE_INTEGER)
+  #first = 0
+  #last = 0
+  #firstDb = 0
+  #baseOffset = 0
+
+  get args(): CommandArgs {
+    return this.#parser.args
+  }
+
+  /** Stream offset before the MULTI. */
+  get fromOffset(): number {
+    return this.#baseOffset + this.#first
+  }
+
+  /** @internal `bytes[first .. last)` runs from the MULTI to before the EXEC and has been parsed once. */
+  open(bytes: Uint8Array, first: number, last: number, db: number, baseOffset: number): void {
+    this.#parser.rebase(bytes, 0)
+    this.#parser.baseOffset = baseOffset
+    this.#first = first
+    this.#last = last
+    this.#firstDb = db
+    this.#baseOffset = baseOffset
+    this.hasFrames = false
+    this.rewind()
+  }
+
+  rewind(): void {
+    this.#parser.reset()
+    this.#parser.cursor = this.#first
+    this.#parser.tail = this.#last
+    this.#parser.parse()
+    this.db = this.#firstDb
+  }
+
+  /** Moves to the next command, following SELECTs and passing over the other frame commands. */
+  next(): boolean {
+    while (this.nextAny()) {
+      const args = this.#parser.args
+      if (isArgument(args, 0, SELECT)) {
+        this.db = readDb(args, this.#baseOffset)
+        this.hasFrames = true
+      } else if (isArgument(args, 0, PING) || isArgument(args, 0, REPLCONF)) {
+        this.hasFrames = true
+      } else {
+        return true
+      }
+    }
+    return false
+  }
+
+  /** @internal Moves to the next command of any kind. */
+  nextAny(): boolean {
+    while (this.#parser.parse()) if (this.#parser.args.count > 0) return true
+    return false
+  }
+}
+
+const word = (text: string): Uint8Array => Buffer.from(text, 'latin1')
+const PING = word('ping')
+const EXEC = word('exec')
+const MULTI = word('multi')
+const SELECT = word('select')
+const REPLCONF = word('replconf')
+const GETACK = word('getack')
+
+/** Is argument `index` the lower-case word, in any case? */
+function isArgument(args: CommandArgs, index: number, lower: Uint8Array): boolean {
+  const at = args.start[index]!
+  const length = args.end[index]! - at
+  return length === lower.length && isWord(args.bytes, at, lower)
+}
+
+/** Does `bytes` at `at` spell the lower-case word in any case? The caller has compared the lengths. */
+function isWord(bytes: Uint8Array, at: number, lower: Uint8Array): boolean {
+  for (let i = 0; i < lower.length; i++) if ((bytes[at + i]! | 0x20) !== lower[i]) return false
+  return true
+}
+
+/** A database that does not exist is for the keyspace to refuse; one that is no number means the stream is corrupt. */
+function readDb(args: CommandArgs, baseOffset: number): number {
+  const start = args.count === 2 ? args.start[1]! : 0
+  const end = args.count === 2 ? args.end[1]! : 0
+  let db = 0
+  let valid = end > start && end - start <= DB_DIGITS_MAX
+  for (let i = start; valid && i < end; i++) {
+    const digit = args.bytes[i]! - 48
+    valid = digit >= 0 && digit <= 9
+    db = db * 10 + digit
+  }
+  if (!valid) {
+    throw new ProtocolError(
+      'PROTOCOL_BAD_LENGTH',
+      'SELECT on the replication stream without a database number',
+      baseOffset + args.start[0]!,
+    )
+  }
+  return db
+}

@@ -1,0 +1,253 @@
+/**
+ * Runs the commands of a connection: takes them from its decoder, checks them, queues them in MULTI or calls them, and
+ * keeps the books (statistics, slow log, latency, MONITOR, tracking). One call of `runCommands` is one turn: bounded in
+ * time and bytes, all replies leave in one write.
+ *
+ * The order of the checks follows redis 7.0 server.c processCommand(); what is done after a command, call().
+ */
+import {
+  ADMIN,
+  arityFits,
+  COMMAND,
+  errorCode,
+  execAbort,
+  NO_MULTI,
+  PROTECTED,
+  PROTOCOL_ERROR,
+  READONLY,
+  refusal,
+  refusesReads,
+  ReplicaError,
+  SKIP_MONITOR,
+  unknownCommand,
+  unknownSubcommand,
+  WRITE,
+  wrongNumberOfArguments,
+} from '@understudy/core/internal'
+import type { CommandEntry, RequesterState } from '@understudy/core/internal'
+import type { ClientServer } from './server.ts'
+import type { ClientSession } from './session.ts'
+import { monitorLine } from './monitor.ts'
+import {
+  CLIENT_BACK_PRESSURE,
+  CLIENT_CLOSE_AFTER_REPLY,
+  CLIENT_DIRTY_EXEC,
+  CLIENT_INPUT_ENDED,
+  CLIENT_MULTI,
+  CLIENT_POSTPONED,
+  CLIENT_PUBSUB,
+  CLIENT_REPLICA,
+  CLIENT_REPLY_OFF,
+  CLIENT_REPLY_SKIP,
+  CLIENT_REPLY_SKIP_NEXT,
+  CLIENT_STOPPED,
+  CLIENT_SUSPENDED,
+  CLIENT_UNAUTHENTICATED,
+} from './session.ts'
+
+/** Replies beyond this are sent before the turn is over, so that the shared slab stays small. */
+const FLUSH_BYTES: number = 192 * 1024
+/** Connections in one of these states need every check. */
+const CHECKED_STATES: number = CLIENT_UNAUTHENTICATED | CLIENT_MULTI | CLIENT_PUBSUB | CLIENT_REPLICA
+/** Commands with one of these flags need every check. */
+const CHECKED_FLAGS: number = WRITE | PROTECTED | NO_MULTI | ADMIN
+const DROPPED_REPLIES: number = CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP
+/** Commands that MULTI does not queue. */
+const NEVER_QUEUED: ReadonlySet<string> = new Set(['exec', 'discard', 'multi', 'watch', 'quit', 'reset'])
+
+/** Runs what the connection's decoder holds, as far as this turn allows, and sends the replies. */
+export function runCommands(session: ClientSession): void {
+  const { server, decoder, reply } = session
+  const { settings } = server
+  server.current = session
+  reply.resp = session.resp
+  reply.discardReplies = (session.flags & DROPPED_REPLIES) !== 0
+  session.nowMs = server.clock.wallMs()
+  const { meter } = server
+  meter.start()
+  const beganMs = meter.nowMs
+  const turnEndMs = beganMs + settings.turnMsMax - session.turnMs
+  while ((session.flags & CLIENT_STOPPED) === 0) {
+    decoder.authRequired = (session.flags & CLIENT_UNAUTHENTICATED) !== 0
+    const found = decoder.next()
+    if (found !== COMMAND) {
+      if (found === PROTOCOL_ERROR) failProtocol(session)
+      break
+    }
+    runOne(session, server)
+    if (reply.length > FLUSH_BYTES) {
+      session.flush()
+      if (session.outputAboveBound()) session.flags |= CLIENT_BACK_PRESSURE
+    }
+    if (meter.nowMs > turnEndMs && decoder.hasMore) suspend(session)
+  }
+  meter.settle()
+  server.current = undefined
+  session.flush()
+  reply.discardReplies = false
+  if (session.turnBytes > 0) session.turnMs += meter.nowMs - beganMs
+  if ((session.flags & CLIENT_STOPPED) !== 0) stopped(session)
+  else if ((session.flags & CLIENT_INPUT_ENDED) !== 0) session.closeAfterReply()
+  else if (session.outputAboveBound()) {
+    session.flags |= CLIENT_BACK_PRESSURE
+    session.socket.pause()
+  }
+}
+
+function stopped(session: ClientSession): void {
+  if ((session.flags & CLIENT_CLOSE_AFTER_REPLY) !== 0) session.closeAfterReply()
+  else if ((session.flags & CLIENT_INPUT_ENDED) !== 0 && session.blocked !== undefined) session.kill()
+  else if (session.blocked === undefined) session.socket.pause()
+}
+
+function suspend(session: ClientSession): void {
+  session.flags |= CLIENT_SUSPENDED
+  session.server.runLater(session)
+}
+
+function failProtocol(session: ClientSession): void {
+  const text = `ERR ${session.decoder.error}`
+  session.server.logger.verbose(
+    `Protocol error from client: ${session.decoder.error}. id=${session.id} addr=${session.address}`,
+  )
+  session.reply.error(text)
+  session.server.statistics.countError(text)
+  session.flags |= CLIENT_CLOSE_AFTER_REPLY
+}
+
+function runOne(session: ClientSession, server: ClientServer): void {
+  const { decoder } = session
+  let entry = server.registry.find(decoder.bytes, decoder.start[0]!, decoder.end[0]!)
+  if (entry === undefined) {
+    reject(session, undefined, unknownCommand(decoder))
+    return
+  }
+  if (entry.subcommands !== undefined && decoder.count > 1) {
+    const subcommand = entry.subcommands.find(decoder.bytes, decoder.start[1]!, decoder.end[1]!)
+    if (subcommand === undefined) {
+      reject(session, undefined, unknownSubcommand(decoder, entry.name))
+      return
+    }
+    entry = subcommand
+  }
+  if (!arityFits(entry.arity, decoder.count)) {
+    reject(session, entry, wrongNumberOfArguments(entry.name))
+    return
+  }
+  if ((entry.flags & CHECKED_FLAGS) !== 0 || (session.flags & CHECKED_STATES) !== 0 || refusesReads(server.node)) {
+    const refused = refusal(entry, server.node, requesterState(session))
+    if (refused !== undefined) {
+      reject(session, entry, refused)
+      return
+    }
+  }
+  if (server.pauseUntilMs !== 0 && server.pauseHolds(session, entry)) {
+    decoder.rewind()
+    session.flags |= CLIENT_POSTPONED
+    server.postponed.add(session)
+    return
+  }
+  if ((session.flags & CLIENT_MULTI) !== 0 && !NEVER_QUEUED.has(entry.name)) {
+    queueCommand(session, entry)
+    return
+  }
+  server.meter.before(entry)
+  callCommand(session, entry)
+  server.meter.after(entry)
+  if ((session.flags & (CLIENT_REPLY_SKIP | CLIENT_REPLY_SKIP_NEXT)) !== 0) advanceReplySkip(session)
+}
+
+const requester: { -readonly [Field in keyof RequesterState]: RequesterState[Field] } = {
+  authRequired: false,
+  inMulti: false,
+  subscriberOnly: false,
+  replicaClient: false,
+  protectedAllowed: false,
+  queuedFlags: 0,
+  queuedLacks: 0,
+}
+
+function requesterState(session: ClientSession): RequesterState {
+  const { flags, transaction } = session
+  requester.authRequired = (flags & CLIENT_UNAUTHENTICATED) !== 0
+  requester.inMulti = (flags & CLIENT_MULTI) !== 0
+  requester.subscriberOnly = session.resp === 2 && (flags & CLIENT_PUBSUB) !== 0
+  requester.replicaClient = (flags & CLIENT_REPLICA) !== 0
+  requester.protectedAllowed = session.server.protectedCommandsAllowed(session)
+  requester.queuedFlags = transaction?.flags ?? 0
+  requester.queuedLacks = transaction?.lacks ?? 0
+  return requester
+}
+
+function queueCommand(session: ClientSession, entry: CommandEntry<ClientSession>): void {
+  const { transaction, decoder, server } = session
+  if (transaction === undefined) throw new Error('MULTI without a queue')
+  // A transaction that will be discarded anyway takes no more memory.
+  if ((session.flags & CLIENT_DIRTY_EXEC) === 0) transaction.add(entry, decoder)
+  if (transaction.argumentBytes + decoder.pendingBytes > server.settings.clientQueryBufferBytesMax) {
+    server.dropForInput(session)
+    return
+  }
+  session.reply.simple('QUEUED')
+}
+
+/** Refuses a command: EXEC that is refused discards its transaction. */
+function reject(session: ClientSession, entry: CommandEntry<ClientSession> | undefined, text: string): void {
+  const { statistics } = session.server
+  if (entry !== undefined) statistics.rejected[entry.id]!++
+  let reply = text
+  if (entry?.name === 'exec') {
+    session.discardTransaction()
+    reply = execAbort(errorCode(text) === 'ERR' ? text.slice(4) : text)
+  } else if ((session.flags & CLIENT_MULTI) !== 0) session.flags |= CLIENT_DIRTY_EXEC
+  session.reply.error(reply)
+  statistics.countError(reply)
+}
+
+/** Runs one command on the connection's arguments. The caller times it. */
+export function callCommand(session: ClientSession, entry: CommandEntry<ClientSession>): void {
+  const { server, reply } = session
+  const errorsBefore = reply.errorCount
+  const lengthBefore = reply.length
+  session.entry = entry
+  // A command that may write is one unit for readers in other threads; so is a whole EXEC, which its commands join.
+  const { counters } = session.keyspace
+  const isUnit = ((entry.flags & WRITE) !== 0 || entry.name === 'exec') && !counters.isOpen
+  if (isUnit) counters.begin()
+  try {
+    entry.run(session)
+  } catch (error) {
+    // An operating fault (no memory, a value too big) is this client's error; a bug is not hidden.
+    if (!(error instanceof ReplicaError)) throw error
+    reply.length = lengthBefore
+    reply.error(error.code === 'KEYSPACE_OUT_OF_MEMORY' ? `OOM ${error.message}` : `ERR ${error.message}`)
+  } finally {
+    if (isUnit) counters.end()
+  }
+  if (reply.errorCount !== errorsBefore) {
+    server.statistics.failed[entry.id]!++
+    server.statistics.countError(reply.lastError)
+  }
+  if (server.monitors.size > 0 && (entry.flags & (SKIP_MONITOR | ADMIN)) === 0) {
+    server.feedMonitors(monitorLine(session, entry))
+  }
+  if (session.tracking !== undefined) trackReads(session, entry)
+}
+
+function trackReads(session: ClientSession, entry: CommandEntry<ClientSession>): void {
+  const { server } = session
+  if ((entry.flags & READONLY) !== 0) {
+    server.tracking.remember(session, entry, session.args, server.settings.trackingTableKeysMax)
+  }
+  if (session.caching === undefined) return
+  if (session.cachingIsFresh) session.cachingIsFresh = false
+  else if ((session.flags & CLIENT_MULTI) === 0) session.caching = undefined
+}
+
+/** CLIENT REPLY SKIP drops its own reply and the next one. */
+function advanceReplySkip(session: ClientSession): void {
+  if ((session.flags & CLIENT_REPLY_SKIP_NEXT) !== 0) {
+    session.flags = (session.flags & ~CLIENT_REPLY_SKIP_NEXT) | CLIENT_REPLY_SKIP
+  } else session.flags &= ~CLIENT_REPLY_SKIP
+  session.reply.discardReplies = (session.flags & DROPPED_REPLIES) !== 0
+}

@@ -1,0 +1,48 @@
+/**
+ * The line MONITOR shows for a command: `+1700000000.123456 [0 127.0.0.1:50000] "get" "key"`.
+ *
+ * Source: redis 7.0 replication.c replicationFeedMonitors(), sds.c sdscatrepr().
+ */
+import type { CommandArgs, CommandEntry } from '@understudy/core/internal'
+import { argIs } from '@understudy/core/internal'
+import type { ClientSession } from './session.ts'
+
+/** Latin1, without CRLF and '+'. */
+export function monitorLine(session: ClientSession, entry: CommandEntry<ClientSession>): string {
+  const now = session.server.clock.wallMs()
+  // Microseconds as in Redis; the clock gives milliseconds, the rest comes from the monotonic clock.
+  const micros = Math.floor((performance.now() % 1) * 1000)
+  const time = `${Math.floor(now / 1000)}.${String(Math.floor(now % 1000)).padStart(3, '0')}${String(micros).padStart(3, '0')}`
+  let line = `${time} [${session.db} ${session.address}]`
+  const { args } = session
+  const hidden = secretArguments(entry.name, args)
+  for (let i = 0; i < args.count; i++) line += hidden(i) ? ' "(redacted)"' : ` ${quote(args, i)}`
+  return line
+}
+
+/** Passwords must not be shown. */
+function secretArguments(name: string, args: CommandArgs): (index: number) => boolean {
+  if (name === 'auth') return (index) => index > 0
+  if (name === 'hello') {
+    for (let i = 2; i < args.count; i++) {
+      if (argIs(args, i, 'AUTH')) return (index) => index === i + 1 || index === i + 2
+    }
+  }
+  return () => false
+}
+
+function quote(args: CommandArgs, index: number): string {
+  let text = '"'
+  for (let i = args.start[index]!; i < args.end[index]!; i++) {
+    const byte = args.bytes[i]!
+    if (byte === 34 || byte === 92) text += `\\${String.fromCharCode(byte)}`
+    else if (byte === 10) text += '\\n'
+    else if (byte === 13) text += '\\r'
+    else if (byte === 9) text += '\\t'
+    else if (byte === 7) text += '\\a'
+    else if (byte === 8) text += '\\b'
+    else if (byte >= 32 && byte < 127) text += String.fromCharCode(byte)
+    else text += `\\x${byte.toString(16).padStart(2, '0')}`
+  }
+  return `${text}"`
+}

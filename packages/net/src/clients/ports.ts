@@ -1,0 +1,41 @@
+/**
+ * What the RESP server asks of the process it runs in: persistence, replicas, shutdown. Everything optional that is left
+ * out has the answer of a server that does not do such things.
+ */
+import type { ClientSession, ClientType } from './session.ts'
+import type { WatchPort } from './watch.ts'
+
+/** SHUTDOWN [NOSAVE|SAVE] [NOW] [FORCE]. */
+export interface ShutdownRequest {
+  readonly save: 'default' | 'yes' | 'no'
+  readonly now: boolean
+  readonly force: boolean
+}
+
+/** A connection that is not a session: the link to the primary, a replica fed by other means. */
+export interface ForeignConnection {
+  readonly id: number
+  readonly type: ClientType
+  readonly address: string
+  readonly localAddress: string
+  /** Age in milliseconds, for CLIENT KILL MAXAGE. */
+  readonly ageMs: number
+  /** Its line in CLIENT LIST. */
+  describe(): string
+  kill(): void
+}
+
+export interface ServerPorts {
+  /** Touches of watched keys. By default the server's own, fed through `ClientServer.changes`. */
+  readonly watch: WatchPort
+  /** @returns an error text (with its code) when the shutdown is refused; otherwise the process is about to end. */
+  readonly shutdown?: (request: ShutdownRequest) => string | undefined
+  readonly shutdownAbort?: () => boolean
+  /** Seconds since 1970 of the last save. */
+  readonly lastSave?: () => number
+  /** WAIT on a primary: replicas that acknowledged everything this connection wrote. */
+  readonly acknowledgedReplicas?: () => number
+  readonly foreignConnections?: () => Iterable<ForeignConnection>
+  /** A connection ended. */
+  readonly sessionClosed?: (session: ClientSession) => void
+}

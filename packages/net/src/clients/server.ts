@@ -1,0 +1,552 @@
+/**
+ * The RESP server: listens, accepts, closes, and holds what its connections share. What a command does is not its
+ * business; what a key means even less.
+ *
+ * One thread. A readable event hands its piece of input to the connection's decoder and runs it (`dispatcher.ts`). A
+ * pipeline that uses up its turn goes on in the next turn of the event loop, after everybody else had one.
+ */
+import { createServer } from 'node:net'
+import type { Server, Socket } from 'node:net'
+import { chmodSync, unlinkSync } from 'node:fs'
+import {
+  CommandRegistry,
+  FAST,
+  idleNodeState,
+  MAX_CLIENTS_ERROR,
+  MAY_REPLICATE,
+  ReplyEncoder,
+  SKIP_SLOWLOG,
+  WRITE,
+} from '@understudy/core/internal'
+import type {
+  Clock,
+  CommandEntry,
+  CommandRename,
+  CommandTable,
+  KeyChangeListener,
+  Keyspace,
+  Logger,
+  NodeState,
+} from '@understudy/core/internal'
+import {
+  CLIENT_BACK_PRESSURE,
+  CLIENT_CLOSED,
+  CLIENT_INPUT_ENDED,
+  CLIENT_POSTPONED,
+  CLIENT_STOPPED,
+  CLIENT_SUSPENDED,
+  CLIENT_UNAUTHENTICATED,
+  CLIENT_UNIX_SOCKET,
+  ClientSession,
+} from './session.ts'
+import { runCommands } from './dispatcher.ts'
+import { CommandMeter } from './meter.ts'
+import { InfoRegistry } from './info.ts'
+import { KeyTouches } from './watch.ts'
+import { LatencyMonitor } from './latency-monitor.ts'
+import { PubSub } from './pubsub.ts'
+import { ServerStatistics } from './statistics.ts'
+import { SlabPool } from './slabs.ts'
+import { shortenedArgs, SlowLog } from './slow-log.ts'
+import { Tracking } from './tracking.ts'
+import type { ClientSettings } from './settings.ts'
+import type { ServerPorts } from './ports.ts'
+
+/** A piece of input at least this long may be followed by another one in the same turn of the event loop. */
+const LONG_CHUNK_BYTES = 16 * 1024
+const PROTECTED_MODE_ERROR =
+  'DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the ' +
+  'default user. In this mode connections are only accepted from the loopback interface. To accept others: set a ' +
+  'password with requirepass, or bind only to trusted addresses and set protected-mode to no, or connect locally ' +
+  "and run 'CONFIG SET protected-mode no'."
+
+export interface ListenOptions {
+  /** Addresses; one that begins with '-' may be missing on this machine. */
+  bind: readonly string[]
+  /** 0 with `anyPort`: the system chooses; 0 without: no TCP. */
+  port: number
+  anyPort?: boolean
+  unixSocket?: string
+  unixSocketPermissions?: number
+}
+
+export interface ClientServerOptions {
+  settings: ClientSettings
+  families: readonly CommandTable<ClientSession>[]
+  renames?: readonly CommandRename[]
+  keyspace: Keyspace
+  ports: Partial<ServerPorts>
+  clock: Clock
+  logger: Logger
+  /** State of the node; changed in place by its owner. */
+  node?: NodeState
+}
+
+export class ClientServer {
+  readonly settings: ClientSettings
+  readonly registry: CommandRegistry<ClientSession>
+  readonly statistics: ServerStatistics
+  readonly node: NodeState
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly ports: ServerPorts
+  /** Every connection by id, in order of arrival. */
+  readonly sessions: Map<number, ClientSession> = new Map()
+  readonly pubsub: PubSub = new PubSub()
+  readonly monitors: Set<ClientSession> = new Set()
+  readonly slowLog: SlowLog = new SlowLog()
+  readonly latency: LatencyMonitor = new LatencyMonitor()
+  readonly tracking: Tracking
+  readonly info: InfoRegistry = new InfoRegistry()
+  readonly encoder: ReplyEncoder = new ReplyEncoder(64)
+  readonly slabs: SlabPool = new SlabPool(this.encoder)
+  readonly meter: CommandMeter = new CommandMeter(this)
+  readonly startedAtMs: number
+  keyspace: Keyspace
+  /** The connection whose commands run now. */
+  current: ClientSession | undefined
+  /** CLIENT PAUSE until (wall clock), 0 for none. */
+  pauseUntilMs = 0
+  pauseWritesOnly = false
+  readonly postponed: Set<ClientSession> = new Set()
+  /** The TCP port that is listened on; 0 for none. */
+  port = 0
+  /** Counts turns of the event loop in which long pieces of input came. */
+  turn = 1
+
+  readonly #listeners: Server[] = []
+  #nextClientId = 1
+  #suspended: ClientSession[] = []
+  #unflushed: ClientSession[] = []
+  #immediate: NodeJS.Immediate | undefined
+  #cron: NodeJS.Timeout | undefined
+  #cronCount = 0
+  #pauseTimer: NodeJS.Timeout | undefined
+  readonly #runImmediate: () => void = () => this.#endTurn()
+
+  constructor(options: ClientServerOptions) {
+    this.settings = options.settings
+    this.registry = new CommandRegistry(options.families, options.renames)
+    this.statistics = new ServerStatistics(this.registry.size)
+    this.node = options.node ?? idleNodeState()
+    this.clock = options.clock
+    this.logger = options.logger
+    this.keyspace = options.keyspace
+    this.tracking = new Tracking((id) => this.sessions.get(id))
+    const touches = new KeyTouches()
+    this.ports = { watch: touches, ...options.ports }
+    this.startedAtMs = options.clock.wallMs()
+    const { tracking } = this
+    this.changes = {
+      get active(): boolean {
+        return touches.active || tracking.active
+      },
+      keyChanged: (db, key, start, end) => {
+        touches.keyChanged(db, key, start, end)
+        if (tracking.active) {
+          tracking.keyChanged(key, start, end, this.current)
+          this.#endTurnSoon()
+        }
+      },
+      databaseFlushed: (db) => {
+        touches.databaseFlushed(db)
+        tracking.flushed()
+      },
+      databasesSwapped: (first, second) => {
+        touches.databasesSwapped(first, second)
+        tracking.flushed()
+      },
+    }
+  }
+
+  /** What the keyspace's writer tells about changes: WATCH and CLIENT TRACKING live on it. */
+  readonly changes: KeyChangeListener
+
+  /**
+   * Opens all listening sockets.
+   * @throws the system's error (EADDRINUSE …) when one cannot be opened; none is open then.
+   */
+  async listen(options: ListenOptions): Promise<void> {
+    try {
+      if (options.port !== 0 || options.anyPort === true) {
+        let port = options.port
+        for (const address of options.bind) {
+          const optional = address.startsWith('-')
+          const host = optional ? address.slice(1) : address
+          try {
+            const server = await this.#open({
+              host: host === '*' ? '0.0.0.0' : host === '::*' ? '::' : host,
+              port,
+              backlog: this.settings.tcpBacklog,
+              ...(host.includes(':') ? { ipv6Only: true } : {}),
+            })
+            const bound = server.address()
+            if (bound !== null && typeof bound === 'object') port = bound.port
+          } catch (error) {
+            if (!optional || !isMissingAddress(error)) throw error
+          }
+        }
+        this.port = port
+      }
+      if (options.unixSocket !== undefined && options.unixSocket !== '') {
+        removeStaleSocket(options.unixSocket)
+        await this.#open({ path: options.unixSocket, backlog: this.settings.tcpBacklog })
+        if (options.unixSocketPermissions) chmodSync(options.unixSocket, options.unixSocketPermissions)
+      }
+    } catch (error) {
+      for (const listener of this.#listeners.splice(0)) listener.close()
+      throw error
+    }
+    this.#startCron()
+  }
+
+  #startCron(): void {
+    const intervalMs = Math.max(2, Math.floor(1000 / this.settings.hz))
+    this.#cron = setInterval(() => this.#runCron(), intervalMs)
+    this.#cron.unref()
+  }
+
+  /**
+   * Opens the TCP port anew (CONFIG SET port) and closes the old one afterwards; connections stay.
+   * @throws as `listen`; the old port then stays open.
+   */
+  async relisten(options: ListenOptions): Promise<void> {
+    const before = this.#listeners.splice(0)
+    const keeps = before.filter((listener) => typeof listener.address() === 'string')
+    try {
+      clearInterval(this.#cron)
+      await this.listen(options)
+    } catch (error) {
+      this.#listeners.push(...before)
+      this.#startCron()
+      throw error
+    }
+    this.#listeners.push(...keeps)
+    for (const listener of before) if (!keeps.includes(listener)) listener.close()
+  }
+
+  /** Stops listening and closes every connection. */
+  async close(): Promise<void> {
+    clearInterval(this.#cron)
+    clearTimeout(this.#pauseTimer)
+    const closing = this.#listeners.splice(0).map(
+      (listener) =>
+        new Promise<void>((resolve) => {
+          listener.close(() => resolve())
+        }),
+    )
+    for (const session of this.sessions.values()) session.kill()
+    await Promise.all(closing)
+  }
+
+  /** Sends push output at the end of this turn of the event loop. */
+  scheduleFlush(session: ClientSession): void {
+    this.#unflushed.push(session)
+    this.#endTurnSoon()
+  }
+
+  /** Runs the rest of a connection's pipeline in the next turn. */
+  runLater(session: ClientSession): void {
+    this.#suspended.push(session)
+    this.#endTurnSoon()
+  }
+
+  /** Something that stopped a connection is over. */
+  resume(session: ClientSession): void {
+    if ((session.flags & CLIENT_STOPPED) !== 0 || session.closed) return
+    session.flags |= CLIENT_SUSPENDED
+    this.runLater(session)
+  }
+
+  /** Writes the reply of a command that waited, and lets the connection go on. */
+  replyLater(session: ClientSession, writeReply: () => void): void {
+    const outer = this.current
+    if (outer !== undefined) {
+      // Called from another connection's command: its replies are in the shared encoder.
+      setImmediate(() => this.replyLater(session, writeReply))
+      return
+    }
+    this.current = session
+    this.encoder.resp = session.resp
+    writeReply()
+    this.current = undefined
+    session.flush()
+    this.resume(session)
+  }
+
+  /** CLIENT PAUSE: later and wider pauses win. */
+  pause(untilMs: number, writesOnly: boolean): void {
+    this.pauseUntilMs = Math.max(this.pauseUntilMs, untilMs)
+    this.pauseWritesOnly =
+      this.pauseUntilMs !== 0 && this.postponed.size === 0 ? writesOnly : this.pauseWritesOnly && writesOnly
+    clearTimeout(this.#pauseTimer)
+    this.#pauseTimer = setTimeout(() => this.unpause(), Math.max(1, this.pauseUntilMs - this.clock.wallMs()))
+    this.#pauseTimer.unref()
+  }
+
+  unpause(): void {
+    clearTimeout(this.#pauseTimer)
+    this.pauseUntilMs = 0
+    this.pauseWritesOnly = false
+    for (const session of this.postponed) {
+      session.flags &= ~CLIENT_POSTPONED
+      this.resume(session)
+    }
+    this.postponed.clear()
+  }
+
+  /** Does CLIENT PAUSE hold this command back? */
+  pauseHolds(session: ClientSession, entry: CommandEntry<ClientSession>): boolean {
+    if (this.clock.wallMs() >= this.pauseUntilMs) {
+      this.unpause()
+      return false
+    }
+    if (session.type === 'replica') return false
+    if (!this.pauseWritesOnly) return true
+    const flags = entry.name === 'exec' ? entry.flags | (session.transaction?.flags ?? 0) : entry.flags
+    return (flags & (WRITE | MAY_REPLICATE)) !== 0 || entry.name === 'publish' || entry.name === 'spublish'
+  }
+
+  /** enable-debug-command. */
+  protectedCommandsAllowed(session: ClientSession): boolean {
+    const { enableDebugCommand } = this.settings
+    return enableDebugCommand === 'yes' || (enableDebugCommand === 'local' && isLocal(session.address, session.flags))
+  }
+
+  /**
+   * Counts `count` calls of a command that took `elapsedMs` together; the last one goes into the slow log when that was
+   * slow. @param argsKept the current connection's arguments are still those of that one.
+   */
+  account(entry: CommandEntry<ClientSession>, count: number, elapsedMs: number, argsKept: boolean): void {
+    const { settings, current } = this
+    this.statistics.countCommands(entry.id, count, elapsedMs, settings.latencyTracking)
+    const slowMicros = settings.slowlogSlowerThanMicros
+    if (slowMicros >= 0 && elapsedMs * 1000 >= slowMicros && (entry.flags & SKIP_SLOWLOG) === 0 && current) {
+      const micros = Math.round(elapsedMs * 1000)
+      const seconds = Math.floor(current.nowMs / 1000)
+      const args = argsKept ? shortenedArgs(current.args) : [entry.name]
+      this.slowLog.add(args, micros, seconds, current.address, current.name, settings.slowlogLengthMax)
+    }
+    const thresholdMs = settings.latencyMonitorThresholdMs
+    if (thresholdMs > 0 && elapsedMs >= thresholdMs) {
+      this.latency.add((entry.flags & FAST) === 0 ? 'command' : 'fast-command', elapsedMs, this.clock.wallMs())
+    }
+  }
+
+  /** @param line latin1, without '+' and CRLF. */
+  feedMonitors(line: string): void {
+    for (const monitor of this.monitors) {
+      const encoder = monitor.pushEncoder()
+      const bytes = Buffer.from(`+${line}\r\n`, 'latin1')
+      encoder.raw(bytes, 0, bytes.length)
+    }
+  }
+
+  /** Beyond client-output-buffer-limit. */
+  dropForOutput(session: ClientSession): void {
+    this.logger.warning(
+      `Client id=${session.id} addr=${session.address} name=${session.name} omem=${session.pendingOutputBytes} ` +
+        'scheduled to be closed ASAP for overcoming of output buffer limits.',
+    )
+    session.kill()
+  }
+
+  /** Beyond client-query-buffer-limit. */
+  dropForInput(session: ClientSession): void {
+    this.logger.warning(
+      `Closing client that reached max query buffer length: id=${session.id} addr=${session.address} ` +
+        `qbuf=${session.decoder.pendingBytes}`,
+    )
+    session.kill()
+  }
+
+  /** A connection is over: nothing refers to it any more. */
+  forget(session: ClientSession): void {
+    if (session.closed) return
+    session.flags |= CLIENT_CLOSED
+    clearTimeout(session.blocked?.timer)
+    session.blocked = undefined
+    session.discardTransaction()
+    this.pubsub.unsubscribeAll(session)
+    this.monitors.delete(session)
+    this.tracking.disable(session)
+    this.postponed.delete(session)
+    this.sessions.delete(session.id)
+    this.ports.sessionClosed?.(session)
+  }
+
+  #open(options: object): Promise<Server> {
+    const listener = createServer(
+      {
+        noDelay: true,
+        allowHalfOpen: true,
+        keepAlive: this.settings.tcpKeepaliveSeconds > 0,
+        keepAliveInitialDelay: this.settings.tcpKeepaliveSeconds * 1000,
+      },
+      (socket) => this.#accept(socket, 'path' in options ? String(options.path) : undefined),
+    )
+    return new Promise((resolve, reject) => {
+      listener.once('error', reject)
+      listener.listen(options, () => {
+        listener.off('error', reject)
+        listener.on('error', (error) => this.logger.warning(`Accepting client connection: ${error.message}`))
+        this.#listeners.push(listener)
+        resolve(listener)
+      })
+    })
+  }
+
+  #accept(socket: Socket, unixPath: string | undefined): void {
+    const { settings, statistics } = this
+    socket.on('error', ignoreError)
+    statistics.connectionsReceived++
+    if (this.sessions.size >= settings.maxclients) {
+      statistics.connectionsRejected++
+      refuse(socket, MAX_CLIENTS_ERROR)
+      return
+    }
+    const flags = unixPath === undefined ? 0 : CLIENT_UNIX_SOCKET
+    const address = unixPath === undefined ? hostPort(socket.remoteAddress, socket.remotePort) : `${unixPath}:0`
+    if (settings.protectedMode && settings.requirepass === '' && !isLocal(address, flags)) {
+      statistics.connectionsRejected++
+      refuse(socket, PROTECTED_MODE_ERROR)
+      return
+    }
+    const localAddress = unixPath === undefined ? hostPort(socket.localAddress, socket.localPort) : `${unixPath}:0`
+    const session = new ClientSession(
+      this,
+      socket,
+      this.#nextClientId++,
+      address,
+      localAddress,
+      this.clock.monotonicMs(),
+    )
+    session.flags = flags | (settings.requirepass === '' ? 0 : CLIENT_UNAUTHENTICATED)
+    this.sessions.set(session.id, session)
+    socket.on('data', (chunk: Buffer) => this.#receive(session, chunk))
+    socket.on('end', () => this.#inputEnded(session))
+    socket.on('close', () => this.forget(session))
+  }
+
+  #receive(session: ClientSession, chunk: Buffer): void {
+    if (session.closed) return
+    const { decoder } = session
+    const { settings, statistics } = this
+    statistics.netInputBytes += chunk.length
+    statistics.readsProcessed++
+    session.inputBytesTotal += chunk.length
+    session.lastInteractionMs = this.clock.monotonicMs()
+    decoder.bulkBytesMax = settings.protoMaxBulkBytes
+    decoder.feed(chunk)
+    if (decoder.pendingBytes > settings.clientQueryBufferBytesMax) {
+      this.dropForInput(session)
+      return
+    }
+    if (chunk.length >= LONG_CHUNK_BYTES) {
+      if (session.turn !== this.turn) {
+        session.turn = this.turn
+        session.turnBytes = session.turnMs = 0
+      }
+      session.turnBytes += chunk.length
+      this.#endTurnSoon()
+      if (session.turnBytes > settings.turnBytesMax && (session.flags & CLIENT_STOPPED) === 0) {
+        session.flags |= CLIENT_SUSPENDED
+        session.socket.pause()
+        this.runLater(session)
+        return
+      }
+    } else if (session.turn !== this.turn) session.turnBytes = session.turnMs = 0
+    if ((session.flags & CLIENT_STOPPED) === 0) runCommands(session)
+  }
+
+  #inputEnded(session: ClientSession): void {
+    if (session.closed) return
+    session.flags |= CLIENT_INPUT_ENDED
+    // A pipeline that is still being worked on is finished first; a client that waits is gone.
+    if (session.blocked !== undefined) session.kill()
+    else if ((session.flags & (CLIENT_SUSPENDED | CLIENT_BACK_PRESSURE | CLIENT_POSTPONED)) === 0)
+      session.closeAfterReply()
+  }
+
+  #endTurnSoon(): void {
+    if (this.#immediate === undefined) this.#immediate = setImmediate(this.#runImmediate)
+  }
+
+  #endTurn(): void {
+    this.#immediate = undefined
+    this.turn++
+    this.tracking.flushBroadcast()
+    const unflushed = this.#unflushed
+    if (unflushed.length > 0) {
+      this.#unflushed = []
+      for (const session of unflushed) session.flushSide()
+    }
+    const suspended = this.#suspended
+    if (suspended.length === 0) return
+    this.#suspended = []
+    for (const session of suspended) {
+      if (session.closed) continue
+      session.flags &= ~CLIENT_SUSPENDED
+      session.turnBytes = session.turnMs = 0
+      if ((session.flags & CLIENT_STOPPED) !== 0) continue
+      runCommands(session)
+      if (!session.closed && (session.flags & CLIENT_STOPPED) === 0) session.socket.resume()
+    }
+  }
+
+  #runCron(): void {
+    const nowMs = this.clock.monotonicMs()
+    this.statistics.sampleRates(nowMs)
+    this.#cronCount++
+    if (this.#cronCount % this.settings.hz !== 0) return
+    this.slabs.trim()
+    const idleMsMax = this.settings.timeoutSeconds * 1000
+    let inputMax = 0
+    let outputMax = 0
+    for (const session of this.sessions.values()) {
+      const idleMs = nowMs - session.lastInteractionMs
+      inputMax = Math.max(inputMax, session.decoder.pendingBytes)
+      outputMax = Math.max(outputMax, session.pendingOutputBytes)
+      session.checkSoftLimit()
+      if (idleMs > 2000) session.decoder.shrink()
+      const mayIdle = session.type !== 'normal' || session.blocked !== undefined || this.monitors.has(session)
+      if (idleMsMax > 0 && idleMs > idleMsMax && !mayIdle) {
+        this.logger.verbose(`Closing idle client id=${session.id} addr=${session.address}`)
+        session.kill()
+      }
+    }
+    this.statistics.recentInputBufferMax = inputMax
+    this.statistics.recentOutputBufferMax = outputMax
+  }
+}
+
+function ignoreError(): void {
+  // A connection's end is seen in 'close'; the reason (reset, broken pipe) changes nothing.
+}
+
+function refuse(socket: Socket, text: string): void {
+  socket.write(`-${text}\r\n`)
+  socket.destroySoon()
+}
+
+function hostPort(host: string | undefined, port: number | undefined): string {
+  const plain = (host ?? '?').replace(/^::ffff:(?=\d+\.)/, '')
+  return plain.includes(':') ? `[${plain}]:${port ?? 0}` : `${plain}:${port ?? 0}`
+}
+
+function isLocal(address: string, flags: number): boolean {
+  return (flags & CLIENT_UNIX_SOCKET) !== 0 || address.startsWith('127.') || address.startsWith('[::1]')
+}
+
+function isMissingAddress(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  return code === 'EADDRNOTAVAIL' || code === 'EAFNOSUPPORT' || code === 'EINVAL'
+}
+
+function removeStaleSocket(path: string): void {
+  try {
+    unlinkSync(path)
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error
+  }
+}

@@ -1,0 +1,84 @@
+/** A connection as CLIENT LIST shows it. Source of the fields: redis 7.0 networking.c catClientInfoString(). */
+import {
+  CLIENT_BLOCKED,
+  CLIENT_CLOSE_AFTER_REPLY,
+  CLIENT_DIRTY_CAS,
+  CLIENT_MONITOR,
+  CLIENT_MULTI,
+  CLIENT_NO_EVICT,
+  CLIENT_NO_TOUCH,
+  CLIENT_PUBSUB,
+  CLIENT_READONLY,
+  CLIENT_REPLICA,
+  CLIENT_UNIX_SOCKET,
+} from '../clients/session.ts'
+import type { ClientSession } from '../clients/session.ts'
+
+const FLAG_LETTERS: readonly (readonly [flag: number, letter: string])[] = [
+  [CLIENT_MONITOR, 'O'],
+  [CLIENT_REPLICA, 'S'],
+  [CLIENT_PUBSUB, 'P'],
+  [CLIENT_MULTI, 'x'],
+  [CLIENT_BLOCKED, 'b'],
+]
+const LATER_FLAG_LETTERS: readonly (readonly [flag: number, letter: string])[] = [
+  [CLIENT_DIRTY_CAS, 'd'],
+  [CLIENT_CLOSE_AFTER_REPLY, 'c'],
+  [CLIENT_UNIX_SOCKET, 'U'],
+  [CLIENT_READONLY, 'r'],
+  [CLIENT_NO_EVICT, 'e'],
+  [CLIENT_NO_TOUCH, 'T'],
+]
+
+function letters(session: ClientSession): string {
+  let text = ''
+  for (const [flag, letter] of FLAG_LETTERS) if ((session.flags & flag) !== 0) text += letter
+  if (session.tracking !== undefined) {
+    text += 't'
+    if (session.redirectBroken) text += 'R'
+    if (session.tracking.broadcast) text += 'B'
+  }
+  for (const [flag, letter] of LATER_FLAG_LETTERS) if ((session.flags & flag) !== 0) text += letter
+  return text === '' ? 'N' : text
+}
+
+/** Without line end. The socket's descriptor is not known to JavaScript: fd is -1. */
+export function describeClient(session: ClientSession): string {
+  const nowMs = session.server.clock.monotonicMs()
+  const seconds = (sinceMs: number): number => Math.floor((nowMs - sinceMs) / 1000)
+  const { subscriptions, transaction, decoder } = session
+  const free = Math.max(0, decoder.heldBytes - decoder.pendingBytes)
+  const fields = [
+    `id=${session.id}`,
+    `addr=${session.address}`,
+    `laddr=${session.localAddress}`,
+    'fd=-1',
+    `name=${session.name}`,
+    `age=${seconds(session.createdAtMs)}`,
+    `idle=${seconds(session.lastInteractionMs)}`,
+    `flags=${letters(session)}`,
+    `db=${session.db}`,
+    `sub=${subscriptions.channels.size}`,
+    `psub=${subscriptions.patterns.size}`,
+    `ssub=${subscriptions.shardChannels.size}`,
+    `multi=${transaction === undefined ? -1 : transaction.count}`,
+    `qbuf=${decoder.pendingBytes}`,
+    `qbuf-free=${free}`,
+    `argv-mem=${decoder.pendingBytes}`,
+    `multi-mem=${transaction?.argumentBytes ?? 0}`,
+    'rbs=0',
+    'rbp=0',
+    `obl=${session.outputBytes}`,
+    `oll=${session.writesInFlight}`,
+    `omem=${session.pendingOutputBytes}`,
+    `tot-mem=${session.memoryBytes}`,
+    `events=${session.writesInFlight > 0 ? 'rw' : 'r'}`,
+    `cmd=${session.entry?.name ?? 'NULL'}`,
+    `user=${session.user}`,
+    `redir=${session.tracking === undefined ? -1 : session.tracking.redirect}`,
+    `resp=${session.resp}`,
+    `lib-name=${session.libraryName}`,
+    `lib-ver=${session.libraryVersion}`,
+  ]
+  return fields.join(' ')
+}

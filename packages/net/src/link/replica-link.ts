@@ -1,0 +1,595 @@
+/**
+ * Drives the link to the primary: carries out what core's LinkMachine orders, brings bytes to where they belong
+ * (machine, snapshot receiver or command stream), and gives the rest of the server a turn between budgets. It decides
+ * nothing about the protocol and knows no command.
+ *
+ *                       lines                 ┌─► LinkMachine ──actions──┐
+ *     PrimaryConnection ───────────────────── ┤                          ▼
+ *                       snapshot bytes        ├─► SnapshotReceiver ─► RdbLoad ─► ports.onFullSync
+ *                       commands              └─► CommandStream ─► ports.applyCommand, applyGroup; BacklogWriter
+ *
+ * One turn of the event loop takes at most TURN_BYTES_MAX or TURN_MS_MAX of the stream; then the socket is paused and
+ * the work goes on in setImmediate. All methods belong to the thread that made the link.
+ */
+import { unlink } from 'node:fs'
+import { join } from 'node:path'
+import {
+  CommandStream,
+  LinkMachine,
+  ReplicaError,
+  ReplicationHistory,
+  TURN_BYTES_MAX,
+  TURN_MS_MAX,
+  readsLines,
+} from '@understudy/core/internal'
+import type {
+  BacklogWriter,
+  Clock,
+  CommandArgs,
+  FrameCommand,
+  HandshakeOptions,
+  LinkAction,
+  LinkState,
+  Logger,
+  RdbLoadOptions,
+  RdbLoadResult,
+  RdbLoader,
+  SnapshotFraming,
+  StreamGroup,
+  StreamHandler,
+} from '@understudy/core/internal'
+import type { LinkStatus } from './link-status.ts'
+import { SnapshotReceiver } from './snapshot-receiver.ts'
+import { PrimaryConnection } from './transport.ts'
+import type { TlsFiles, TransportEvents } from './transport.ts'
+
+/** Read whenever it is needed, so CONFIG SET works by changing the object. */
+export interface ReplicaLinkConfig {
+  /** repl-timeout. */
+  replTimeoutMs: number
+  handshake: HandshakeOptions
+  /** bind-source-addr; empty: any. */
+  sourceAddress: string
+  /** repl-disable-tcp-nodelay. */
+  disableNoDelay: boolean
+  /** tls-replication yes: the files; no: undefined. */
+  tls: TlsFiles | undefined
+  /** repl-diskless-load; flushdb is the same as flush-before-load. */
+  disklessLoad: 'disabled' | 'on-empty-db' | 'swapdb' | 'flush-before-load' | 'flushdb'
+  /** dir and dbfilename. */
+  directory: string
+  dbFileName: string
+  /** rdb-del-sync-files, when this node keeps no files of its own. */
+  deleteSyncFiles: boolean
+  databaseCount: number
+  hashSeed: Uint8Array
+  /** rdbchecksum. */
+  verifyChecksum: boolean
+  /** key-load-delay, microseconds; 0: none. */
+  keyLoadDelayMicros: number
+}
+
+/** What the link asks of the rest of the server. Everything is called on the link's thread and must not wait. */
+export interface ReplicaLinkPorts {
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly loader: RdbLoader
+  readonly backlog: BacklogWriter
+  /** A command of the stream. Errors of the command are the port's business; a throw ends the link (see onStreamError). */
+  readonly applyCommand: (args: CommandArgs, db: number) => void
+  /** A MULTI … EXEC group, to be applied as one. */
+  readonly applyGroup: (group: StreamGroup) => void
+  /** A frame command (PING, SELECT …) went by: for cmdstat. */
+  readonly onFrame?: (name: FrameCommand) => void
+  /**
+   * A whole, checked snapshot: swap the generation in. Called before replid, offset and backlog change, in the same
+   * turn. A throw counts as a failed load: the old data must be in place then.
+   */
+  readonly onFullSync: (result: RdbLoadResult) => void
+  /** flush-before-load: drop the data now. */
+  readonly dropData: () => void
+  /** Has this node any key? For on-empty-db. */
+  readonly isEmpty: () => boolean
+  /** replid changed: replicas below must be told (disconnected). Also called after a full resync. */
+  readonly onHistoryChanged?: () => void
+  /** The backlog was replaced (full resync): hand the new memory to readers. */
+  readonly onBacklogReplaced?: () => void
+  /** After every drain that applied something, and when it stops: offsets have moved. */
+  readonly onApplied?: (appliedOffset: number) => void
+  /** The link's state changed. */
+  readonly onState?: (name: LinkState['name']) => void
+  /** Jitter, [0, 1). Default Math.random. */
+  readonly random?: () => number
+}
+
+const TICK_MS = 100
+
+export class ReplicaLink {
+  readonly config: ReplicaLinkConfig
+  readonly history: ReplicationHistory
+  readonly stream: CommandStream
+  readonly #ports: ReplicaLinkPorts
+  readonly #machine: LinkMachine
+  readonly #handler: StreamHandler
+  #connection: PrimaryConnection | undefined
+  #receiver: SnapshotReceiver | undefined
+  /** What the snapshot in progress is written to; undefined: nothing. */
+  #syncFile: string | undefined
+  /** The connection ended while a complete snapshot was still loading; told to the machine afterwards. */
+  #endedWhileLoading: string | undefined
+  #timer: NodeJS.Timeout | undefined
+  #attempt = 0
+  #isPaused = false
+  #isDraining = false
+  #immediate: NodeJS.Immediate | undefined
+  /** Used up in this turn of the event loop. */
+  #turnBytes = 0
+  #turnStartedMs = 0
+  #turnEnd: NodeJS.Immediate | undefined
+  #lastProgressBytes = 0
+  #status: { loadStartedMs: number; loadIsAsync: boolean; lastTransferIoMs: number; bytesReceived: number } = {
+    loadStartedMs: 0,
+    loadIsAsync: false,
+    lastTransferIoMs: 0,
+    bytesReceived: 0,
+  }
+
+  constructor(
+    config: ReplicaLinkConfig,
+    ports: ReplicaLinkPorts,
+    history: ReplicationHistory = new ReplicationHistory(),
+  ) {
+    this.config = config
+    this.history = history
+    this.#ports = ports
+    this.stream = new CommandStream({ clock: ports.clock, sink: ports.backlog })
+    this.stream.begin(history.replOffset, 0)
+    this.#machine = new LinkMachine({
+      history,
+      handshake: () => this.config.handshake,
+      timeoutMs: () => this.config.replTimeoutMs,
+      random: ports.random ?? Math.random,
+      ...(ports.onState === undefined ? {} : { onState: ports.onState }),
+    })
+    this.#handler = {
+      command: ports.applyCommand,
+      group: ports.applyGroup,
+      getAck: (appliedOffset) => {
+        this.#machine.getAck(appliedOffset, this.#now())
+        this.#carryOut()
+      },
+      ...(ports.onFrame === undefined ? {} : { frame: ports.onFrame }),
+    }
+  }
+
+  // ── orders ──
+
+  /** REPLICAOF host port. @param by see LinkMachine.replicaOf. */
+  replicaOf(host: string, port: number, by?: string): 'same' | 'changed' {
+    this.#saveOffset()
+    // A node that was a primary has written its own bytes meanwhile.
+    if (this.#machine.state.name === 'none' && this.stream.appliedOffset !== this.history.replOffset) {
+      this.stream.begin(this.history.replOffset, 0)
+    }
+    const outcome = this.#machine.replicaOf(host, port, this.#now(), by)
+    this.#timer ??= setInterval(() => this.#tick(), TICK_MS).unref()
+    this.#carryOut()
+    return outcome
+  }
+
+  /** REPLICAOF NO ONE. False when this node was a primary already. */
+  replicaOfNoOne(by: string): boolean {
+    this.#saveOffset()
+    const changed = this.#machine.replicaOfNoOne(by)
+    this.#carryOut()
+    if (changed) this.#ports.onHistoryChanged?.()
+    return changed
+  }
+
+  /** Drop the link and try again at once. */
+  reconnect(reason: string): void {
+    this.#saveOffset()
+    this.#machine.reconnect(this.#now(), reason)
+    this.#carryOut()
+  }
+
+  /** After this node's offset moved by other means (it was a primary), or was restored at start: the stream follows. */
+  moveTo(offset: number, db: number): void {
+    this.history.replOffset = offset
+    this.stream.begin(offset, db)
+  }
+
+  /** Ends the connection and the timers; the object cannot be used afterwards. */
+  stop(): void {
+    clearInterval(this.#timer)
+    clearImmediate(this.#immediate)
+    clearImmediate(this.#turnEnd)
+    this.#receiver?.load.abort()
+    this.#receiver = undefined
+    this.#close()
+  }
+
+  // ── views ──
+
+  get state(): LinkState {
+    return this.#machine.state
+  }
+
+  /** For INFO replication, INFO persistence (loading) and ROLE. */
+  getStatus(): LinkStatus {
+    const machine = this.#machine
+    const { state } = machine
+    const nowMs = this.#now()
+    const receiver = this.#receiver
+    const isUp = state.name === 'connected'
+    const isSyncing = machine.roleState === 'sync'
+    const progress = receiver?.load.progress()
+    const totalBytes = receiver === undefined || receiver.totalBytes === Infinity ? 0 : receiver.totalBytes
+    return {
+      host: machine.target?.host,
+      port: machine.target?.port,
+      state: state.name,
+      roleState: machine.roleState,
+      isUp,
+      isSyncing,
+      lastIoMsAgo: isUp ? nowMs - state.lastIoMs : -1,
+      downSinceMsAgo: machine.downSinceMs === undefined ? -1 : nowMs - machine.downSinceMs,
+      receivedOffset: Math.max(this.stream.receivedOffset, this.history.replOffset),
+      appliedOffset: this.history.replOffset,
+      db: this.stream.db,
+      replid: this.history.replid,
+      replid2: this.history.replid2,
+      secondReplOffset: this.history.secondReplOffset,
+      sync: isSyncing
+        ? {
+            totalBytes,
+            receivedBytes: receiver?.receivedBytes ?? 0,
+            lastIoMsAgo: nowMs - this.#status.lastTransferIoMs,
+          }
+        : undefined,
+      loading:
+        progress === undefined
+          ? undefined
+          : {
+              isAsync: this.#status.loadIsAsync,
+              elapsedMs: nowMs - this.#status.loadStartedMs,
+              totalBytes,
+              loadedBytes: progress.loadedBytes,
+              loadedKeys: progress.loadedKeys,
+            },
+      lastFailure: machine.lastFailure,
+      bytesReceived: this.#status.bytesReceived,
+      counters: { ...machine.counters },
+    }
+  }
+
+  // ── what the machine orders ──
+
+  #carryOut(): void {
+    for (let actions = this.#machine.takeActions(); actions.length > 0; actions = this.#machine.takeActions()) {
+      for (const action of actions) this.#do(action)
+    }
+  }
+
+  #do(action: LinkAction): void {
+    switch (action.do) {
+      case 'log':
+        return this.#ports.logger[action.level](action.text)
+      case 'connect':
+        return this.#connect(action.host, action.port)
+      case 'send':
+        return this.#connection?.send(action.bytes)
+      case 'close':
+        return this.#close()
+      case 'begin-full-sync':
+        return this.#beginFullSync(action.framing)
+      case 'abort-full-sync':
+        this.#receiver?.load.abort()
+        this.#receiver = undefined
+        return
+      case 'resume-stream':
+        return
+      case 'forget-unapplied':
+        return this.stream.forgetUnapplied()
+      case 'history-changed':
+        return this.#ports.onHistoryChanged?.()
+    }
+  }
+
+  #connect(host: string, port: number): void {
+    const { sourceAddress, disableNoDelay, tls } = this.config
+    const events: TransportEvents = {
+      connected: () => {
+        this.#machine.connectionMade(this.#now())
+        this.#carryOut()
+      },
+      view: () => this.#view(),
+      received: (count, view) => this.#received(count, view),
+      ended: (reason) => this.#ended(reason),
+    }
+    const attempt = ++this.#attempt
+    this.#isPaused = false
+    this.#endedWhileLoading = undefined
+    try {
+      const options = { host, port, sourceAddress, disableNoDelay, ...(tls === undefined ? {} : { tls }) }
+      this.#connection = new PrimaryConnection(options, events)
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error)
+      // Not from within carryOut(): the machine may answer with another 'connect' at once.
+      setImmediate(() => {
+        if (attempt === this.#attempt) this.#ended(message)
+      })
+    }
+  }
+
+  #close(): void {
+    this.#connection?.close()
+    this.#connection = undefined
+    clearImmediate(this.#immediate)
+    this.#immediate = undefined
+  }
+
+  // ── bytes from the primary ──
+
+  #view(): Uint8Array {
+    if (this.#receiver !== undefined) return this.#receiver.view()
+    return this.stream.writable()
+  }
+
+  /** @returns true to read on. */
+  #received(count: number, view: Uint8Array): boolean {
+    const nowMs = this.#now()
+    this.#status.bytesReceived += count
+    this.#turnBytes += count
+    if (this.#turnEnd === undefined) {
+      this.#turnStartedMs = nowMs
+      this.#turnEnd = setImmediate(() => {
+        this.#turnEnd = undefined
+        this.#turnBytes = 0
+      })
+    }
+    let mayRead: boolean
+    if (this.#receiver !== undefined) {
+      this.#machine.noteIo(nowMs)
+      this.#status.lastTransferIoMs = nowMs
+      mayRead = this.#receiver.received(count, view)
+      if (this.#receiver.isComplete) this.#snapshotComplete()
+      if (mayRead && this.#turnBytes >= TURN_BYTES_MAX) {
+        mayRead = false
+        this.#goOnNextTurn()
+      }
+    } else if (readsLines(this.#machine.state)) {
+      mayRead = this.#receivedLines(count, view, nowMs)
+    } else {
+      this.#machine.noteIo(nowMs)
+      this.stream.received(count, view)
+      mayRead = this.#drain()
+    }
+    if (!mayRead) this.#isPaused = true
+    return mayRead
+  }
+
+  #receivedLines(count: number, view: Uint8Array, nowMs: number): boolean {
+    const connection = this.#connection
+    const behind = this.#machine.received(view, 0, count, nowMs)
+    // Copied before actions run: they may reset the buffer that `view` lies in.
+    const rest = behind < count ? view.slice(behind, count) : undefined
+    this.#carryOut()
+    if (this.#connection !== connection) return false
+    if (rest === undefined) return true
+    if (this.#receiver !== undefined) {
+      const mayRead = this.#receiver.push(rest)
+      if (this.#receiver.isComplete) this.#snapshotComplete()
+      return mayRead
+    }
+    this.stream.push(rest)
+    return this.#drain()
+  }
+
+  /** Applies what is there, within the budget. True: all of it, read on; else it goes on in the next turn. */
+  #drain(): boolean {
+    if (this.#isDraining) return false
+    const connection = this.#connection
+    const before = this.stream.appliedOffset
+    this.#isDraining = true
+    let outcome: 'idle' | 'more' = 'idle'
+    try {
+      const usedMs = this.#turnEnd === undefined ? 0 : this.#now() - this.#turnStartedMs
+      outcome = this.stream.drain(this.#handler, TURN_BYTES_MAX, Math.max(TURN_MS_MAX - usedMs, 0))
+    } catch (error) {
+      if (!(error instanceof ReplicaError)) throw error
+      this.#saveOffset()
+      this.#machine.streamCorrupt(this.#now(), error.message)
+    } finally {
+      this.#isDraining = false
+      this.#saveOffset()
+      if (this.stream.appliedOffset !== before) this.#ports.onApplied?.(this.stream.appliedOffset)
+    }
+    this.#carryOut()
+    if (this.#connection !== connection) return false
+    if (outcome === 'idle' && this.#turnBytes < TURN_BYTES_MAX) return true
+    this.#goOnNextTurn()
+    return false
+  }
+
+  #goOnNextTurn(): void {
+    this.#immediate ??= setImmediate(() => {
+      this.#immediate = undefined
+      if (this.#receiver !== undefined || this.#drain()) this.#resume()
+    })
+  }
+
+  #resume(): void {
+    // Behind a complete snapshot stands the stream; it waits in the kernel until the load is done.
+    if (!this.#isPaused || this.#receiver?.isComplete === true) return
+    this.#isPaused = false
+    this.#connection?.resume()
+  }
+
+  #ended(reason: string): void {
+    this.#connection = undefined
+    const { state } = this.#machine
+    if (state.name === 'loading') {
+      this.#endedWhileLoading = reason
+      return
+    }
+    if (state.name === 'receiving' && state.framing.kind === 'mark') {
+      // Everything may be here already; the loader knows.
+      this.#endedWhileLoading = reason
+      this.#receiver?.finish()
+      return
+    }
+    if (state.name === 'connected') this.#applyRest()
+    this.#machine.connectionLost(this.#now(), reason)
+    this.#carryOut()
+  }
+
+  /** What arrived whole before the end is applied: it need not be sent again. */
+  #applyRest(): void {
+    if (this.#isDraining) return
+    try {
+      while (this.stream.drain(this.#handler) === 'more');
+    } catch (error) {
+      if (!(error instanceof ReplicaError)) throw error
+      this.#machine.streamCorrupt(this.#now(), error.message)
+    }
+    this.#saveOffset()
+    this.#ports.onApplied?.(this.stream.appliedOffset)
+  }
+
+  #saveOffset(): void {
+    if (this.#machine.state.name !== 'none') this.history.replOffset = this.stream.appliedOffset
+  }
+
+  // ── a full resync ──
+
+  #beginFullSync(framing: SnapshotFraming): void {
+    const config = this.config
+    const ports = this.#ports
+    const mode = config.disklessLoad
+    const dropsFirst = mode === 'flush-before-load' || mode === 'flushdb'
+    const wasEmpty = ports.isEmpty()
+    const usesFile = mode === 'disabled' || (mode === 'on-empty-db' && !wasEmpty)
+    if (dropsFirst) {
+      ports.logger.notice('MASTER <-> REPLICA sync: Flushing old data')
+      ports.dropData()
+    }
+    this.#syncFile = usesFile ? join(config.directory, config.dbFileName) : undefined
+    const options: RdbLoadOptions = {
+      framing,
+      databaseCount: config.databaseCount,
+      hashSeed: config.hashSeed,
+      verifyChecksum: config.verifyChecksum,
+      ...(config.keyLoadDelayMicros === 0 ? {} : { keyLoadDelayMicros: config.keyLoadDelayMicros }),
+      ...(this.#syncFile === undefined
+        ? {}
+        : {
+            file: {
+              path: this.#syncFile,
+              temporaryPath: join(config.directory, `temp-${ports.clock.wallMs()}.${process.pid}.rdb`),
+            },
+          }),
+    }
+    const nowMs = this.#now()
+    this.#status.loadStartedMs = nowMs
+    this.#status.lastTransferIoMs = nowMs
+    this.#status.loadIsAsync = !dropsFirst && !wasEmpty
+    this.#lastProgressBytes = 0
+    const load = ports.loader.load(options)
+    const receiver = new SnapshotReceiver(load, framing, () => this.#spaceAppeared(receiver))
+    this.#receiver = receiver
+    load.result.then(
+      (result) => this.#loaded(receiver, result),
+      (error: unknown) => this.#loadFailed(receiver, error),
+    )
+    if (receiver.isComplete) this.#snapshotComplete()
+  }
+
+  #spaceAppeared(receiver: SnapshotReceiver): void {
+    if (this.#receiver !== receiver) return
+    if (receiver.isComplete) this.#snapshotComplete()
+    else if (this.#immediate === undefined) this.#resume()
+  }
+
+  #snapshotComplete(): void {
+    this.#isPaused = true
+    this.#machine.snapshotReceived(this.#now())
+    this.#carryOut()
+  }
+
+  #loaded(receiver: SnapshotReceiver, result: RdbLoadResult): void {
+    if (this.#receiver !== receiver) return
+    const machine = this.#machine
+    const ports = this.#ports
+    const { state } = machine
+    if (state.name !== 'receiving' && state.name !== 'loading') return
+    try {
+      ports.onFullSync(result)
+    } catch (error) {
+      this.#loadFailed(receiver, error)
+      return
+    }
+    this.#receiver = undefined
+    if (this.#syncFile !== undefined && this.config.deleteSyncFiles) this.#deleteSyncFile(this.#syncFile)
+    ports.backlog.restart(state.sync.offset)
+    ports.onBacklogReplaced?.()
+    this.stream.begin(state.sync.offset, streamDbOf(result))
+    machine.snapshotLoaded(this.#now())
+    this.#carryOut()
+    ports.onHistoryChanged?.()
+    for (const bytes of receiver.leftover()) if (bytes.length > 0) this.stream.push(bytes)
+    const mayRead = this.#drain()
+    if (this.#endedWhileLoading !== undefined) {
+      const reason = this.#endedWhileLoading
+      this.#endedWhileLoading = undefined
+      this.#ended(reason)
+    } else if (mayRead) {
+      this.#resume()
+    }
+  }
+
+  #loadFailed(receiver: SnapshotReceiver, error: unknown): void {
+    if (this.#receiver !== receiver) return
+    this.#endedWhileLoading = undefined
+    const fault =
+      error instanceof ReplicaError
+        ? error
+        : new ReplicaError('RDB_WORKER_FAILED', error instanceof Error ? error.message : String(error), {
+            cause: error,
+          })
+    this.#machine.snapshotFailed(this.#now(), fault)
+    this.#carryOut()
+  }
+
+  #deleteSyncFile(path: string): void {
+    unlink(path, (error) => {
+      if (error === null)
+        this.#ports.logger.notice(`Removed '${path}': rdb-del-sync-files is on and nothing else needs it`)
+      else this.#ports.logger.warning(`Cannot remove the synchronization's file '${path}': ${error.message}`)
+    })
+  }
+
+  // ── time ──
+
+  #tick(): void {
+    const nowMs = this.#now()
+    const loadedBytes = this.#receiver?.load.progress().loadedBytes ?? 0
+    // While the loader works, or holds us back, it is not the primary that is silent.
+    if (this.#isPaused || loadedBytes !== this.#lastProgressBytes) this.#machine.noteIo(nowMs)
+    this.#lastProgressBytes = loadedBytes
+    this.#machine.tick(nowMs)
+    this.#carryOut()
+  }
+
+  #now(): number {
+    return this.#ports.clock.monotonicMs()
+  }
+}
+
+/** The database in which the stream behind a snapshot starts. */
+function streamDbOf(result: RdbLoadResult): number {
+  for (const [name, value] of result.summary.aux) {
+    if (name === 'repl-stream-db' && /^\d{1,9}$/.test(value)) return Number(value)
+  }
+  return 0
+}

@@ -1,0 +1,159 @@
+/**
+ * One load, from its first byte to its reply; blocks the thread it runs in. Parsing and inserting are one thread's work, but
+ * meet only at the sink: several loaders behind one scanner need another sink, nothing here.
+ */
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import { RdbError } from '@understudy/core/internal'
+import type { RdbLoadOptions } from '@understudy/core/internal'
+import { toRecord } from '../messages.ts'
+import type { LoadReply, LoadTask } from '../messages.ts'
+import { RdbScanner } from '../scan/scanner.ts'
+import { ScanWindow } from '../scan/window.ts'
+import { createLoaderSink } from './create-sink.ts'
+import type { CreateLoaderSink } from './create-sink.ts'
+import { delayingSink } from './delaying-sink.ts'
+import { fileFailure } from './file-failure.ts'
+import { RING_ABORTED, RING_ENDED, RingConsumer } from './ring.ts'
+import { TeeFile } from './tee-file.ts'
+
+export async function runLoadTask(task: LoadTask): Promise<LoadReply> {
+  const createSink =
+    task.sinkModuleUrl === undefined ? createLoaderSink : await importCreateLoaderSink(task.sinkModuleUrl)
+  const ring = new RingConsumer(task.ring, () => task.spacePort?.postMessage(0))
+  let loadedBytes = 0
+  let tee: TeeFile | undefined
+  const loaderSink = createSink({ databaseCount: task.databaseCount, hashSeed: task.hashSeed })
+  try {
+    const sink =
+      task.keyLoadDelayMicros === 0
+        ? loaderSink.sink
+        : delayingSink(loaderSink.sink, task.keyLoadDelayMicros, (milliseconds) => {
+            if (ring.aborted()) throw aborted(scanner.consumedBytes)
+            ring.sleep(milliseconds)
+            ring.setProgress(scanner.consumedBytes, scanner.keyCount)
+          })
+    const { source, file, verifyChecksum } = task
+    const scanner: RdbScanner = new RdbScanner(sink, {
+      verifyChecksum,
+      ...(source.kind === 'ring' && source.framing.kind === 'length' ? { totalBytes: source.framing.byteLength } : {}),
+    })
+    if (file !== undefined) tee = new TeeFile(file.path, file.temporaryPath)
+    const window = new ScanWindow(scanner, undefined, (bytes, start, end) => {
+      tee?.write(bytes, start, end)
+      loadedBytes = scanner.consumedBytes
+      ring.setProgress(loadedBytes, scanner.keyCount)
+    })
+    let leftover: Uint8Array = new Uint8Array(0)
+    if (source.kind === 'file') {
+      scanFile(source.path, scanner, window, ring)
+    } else {
+      scanRing(ring, scanner, window)
+      leftover = passFrame(source.framing, ring, scanner, window)
+    }
+    tee?.complete()
+    const generation = loaderSink.finish()
+    return { ok: true, generation, summary: scanner.summary(), keyCount: scanner.keyCount, leftover }
+  } catch (error) {
+    tee?.discard()
+    loaderSink.discard()
+    return { ok: false, error: toRecord(error, loadedBytes) }
+  } finally {
+    task.spacePort?.close()
+  }
+}
+
+async function importCreateLoaderSink(url: string): Promise<CreateLoaderSink> {
+  const module = (await import(url)) as { createLoaderSink: CreateLoaderSink }
+  return module.createLoaderSink
+}
+
+function scanRing(ring: RingConsumer, scanner: RdbScanner, window: ScanWindow): void {
+  while (!scanner.finished) {
+    takeBytes(ring, window.receivedBytes, () => scanner.finish(window.receivedBytes))
+    const target = window.writable()
+    const count = Math.min(target.length, ring.end - ring.start)
+    target.set(ring.data.subarray(ring.start, ring.start + count))
+    ring.release(count)
+    window.advance(count)
+  }
+}
+
+/** Waits for bytes. @param ended called when none will come; must throw */
+function takeBytes(ring: RingConsumer, receivedBytes: number, ended: () => void): void {
+  const state = ring.wait()
+  if (state === RING_ABORTED) throw aborted(receivedBytes)
+  if (state === RING_ENDED) ended()
+}
+
+/**
+ * What stands behind the snapshot: the rest of a counted transfer, or the end mark.
+ * @returns bytes behind the mark that were taken already
+ */
+function passFrame(
+  framing: RdbLoadOptions['framing'],
+  ring: RingConsumer,
+  scanner: RdbScanner,
+  window: ScanWindow,
+): Uint8Array {
+  const truncated = (receivedBytes: number): never => {
+    throw new RdbError('RDB_TRUNCATED', 'the transfer ended before its end was announced', receivedBytes)
+  }
+  let received = window.receivedBytes
+  if (framing.kind === 'length') {
+    // A primary may send more than the snapshot needs; redis 7.0 stores it and does not look at it.
+    while (received < framing.byteLength) {
+      takeBytes(ring, received, () => truncated(received))
+      const count = ring.end - ring.start
+      ring.release(count)
+      received += count
+    }
+    return new Uint8Array(0)
+  }
+  const { endMark } = framing
+  const rest = window.rest()
+  const taken = new Uint8Array(Math.max(endMark.length, rest.length))
+  taken.set(rest)
+  for (let have = rest.length; have < endMark.length;) {
+    takeBytes(ring, received, () => truncated(received))
+    const count = Math.min(endMark.length - have, ring.end - ring.start)
+    taken.set(ring.data.subarray(ring.start, ring.start + count), have)
+    ring.release(count)
+    have += count
+    received += count
+  }
+  for (const [index, byte] of endMark.entries()) {
+    if (taken[index] !== byte) {
+      const text = 'what follows the snapshot is not the end mark that was announced'
+      throw new RdbError('RDB_BAD_END_MARK', text, scanner.consumedBytes + index)
+    }
+  }
+  return taken.slice(endMark.length)
+}
+
+function scanFile(path: string, scanner: RdbScanner, window: ScanWindow, ring: RingConsumer): void {
+  const descriptor = attempt(path, () => openSync(path, 'r'))
+  try {
+    if (!attempt(path, () => fstatSync(descriptor)).isFile()) throw fileFailure('cannot read', path, 'not a file')
+    while (!scanner.finished) {
+      if (ring.aborted()) throw aborted(window.receivedBytes)
+      const target = window.writable()
+      const count = attempt(path, () => readSync(descriptor, target, 0, target.length, null))
+      if (count === 0) scanner.finish(window.receivedBytes)
+      window.advance(count)
+    }
+  } finally {
+    closeSync(descriptor)
+  }
+}
+
+function attempt<Result>(path: string, run: () => Result): Result {
+  try {
+    return run()
+  } catch (error) {
+    throw fileFailure('cannot read', path, error)
+  }
+}
+
+function aborted(byteOffset: number): RdbError {
+  return new RdbError('RDB_ABORTED', 'the load was given up', byteOffset)
+}

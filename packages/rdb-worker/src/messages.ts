@@ -1,0 +1,70 @@
+/**
+ * All that crosses between the thread that asks for a load and the worker that does it. Errors lose their class on the way
+ * and are made anew from records.
+ */
+import { RdbError, ReplicaError } from '@understudy/core/internal'
+import type { ErrorCode, GenerationTransfer, RdbLoadOptions, RdbSummary } from '@understudy/core/internal'
+import type { MessagePort } from 'node:worker_threads'
+import type { RingMemory } from './load/ring.ts'
+
+export interface LoadTask {
+  readonly ring: RingMemory
+  /** Messages on it, of any content, mean: there is room in the ring again. */
+  readonly spacePort: MessagePort | undefined
+  /** `load`: the snapshot comes through the ring. `file`: it is in this file, and the ring is used for progress only. */
+  readonly source: { kind: 'ring'; framing: RdbLoadOptions['framing'] } | { kind: 'file'; path: string }
+  readonly databaseCount: number
+  readonly hashSeed: Uint8Array
+  readonly verifyChecksum: boolean
+  readonly file: RdbLoadOptions['file'] | undefined
+  readonly keyLoadDelayMicros: number
+  /** Module that makes the sink instead of `create-sink.ts`. */
+  readonly sinkModuleUrl: string | undefined
+}
+
+export type LoadReply =
+  | {
+      readonly ok: true
+      readonly generation: GenerationTransfer
+      readonly summary: RdbSummary
+      readonly keyCount: number
+      /** Bytes the worker took that lie behind the end mark. */
+      readonly leftover: Uint8Array
+    }
+  | { readonly ok: false; readonly error: ErrorRecord }
+
+export interface ErrorRecord {
+  readonly code: ErrorCode
+  readonly message: string
+  readonly retryable: boolean
+  /** Present for an RdbError. */
+  readonly rdb?: { readonly byteOffset: number; readonly opcode: number; readonly key: string | undefined }
+}
+
+/** @param byteOffset where the load was, for errors that do not know */
+export function toRecord(error: unknown, byteOffset: number): ErrorRecord {
+  if (error instanceof RdbError) {
+    const { code, retryable, byteOffset: at, opcode, key } = error
+    // The constructor will put the place behind the text again.
+    const message = error.message.slice(0, error.message.lastIndexOf(' (at byte '))
+    return { code, message, retryable, rdb: { byteOffset: at, opcode, key } }
+  }
+  if (error instanceof ReplicaError) {
+    return { code: error.code, message: error.message, retryable: error.retryable }
+  }
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
+  return {
+    code: 'RDB_WORKER_FAILED',
+    message: `the RDB worker failed: ${text}`,
+    retryable: true,
+    rdb: { byteOffset, opcode: -1, key: undefined },
+  }
+}
+
+export function fromRecord(record: ErrorRecord): ReplicaError {
+  if (record.rdb !== undefined) {
+    const { byteOffset, opcode, key } = record.rdb
+    return new RdbError(record.code, record.message, byteOffset, opcode, key)
+  }
+  return new ReplicaError(record.code, record.message, { retryable: record.retryable })
+}
