@@ -39,6 +39,8 @@ export interface CommandContext {
   nowMs: number
   /** True on the replication stream: no expiry, READONLY, OOM or size checks (redis 7.0 server.c mustObeyClient). */
   readonly fromPrimary: boolean
+  /** True when this node's own clients may change its data: reads may then refresh what they computed (PFCOUNT). */
+  readonly writable: boolean
   readonly settings: CommandSettings
 }
 

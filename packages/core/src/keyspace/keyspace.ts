@@ -219,6 +219,35 @@ export class Keyspace {
     )
   }
 
+  /** `put` for the key of the last lookup, found or not: it is not hashed again. */
+  putLookedUp(
+    db: number,
+    key: Uint8Array,
+    keyStart: number,
+    keyEnd: number,
+    rdbType: number,
+    flags: number,
+    value: Uint8Array,
+    valueStart: number,
+    valueEnd: number,
+    expireAtMs: number,
+  ): void {
+    this.putHashed(
+      db,
+      this.#order,
+      this.#tag,
+      key,
+      keyStart,
+      keyEnd,
+      rdbType,
+      flags,
+      value,
+      valueStart,
+      valueEnd,
+      expireAtMs,
+    )
+  }
+
   /** `put` for callers that have hashed the key already. */
   putHashed(
     db: number,
