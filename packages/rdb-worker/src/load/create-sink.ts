@@ -1,6 +1,6 @@
 /** The one place where a loader gets what it fills. */
+import { BulkWriter, Generation } from '@understudy/core/internal'
 import type { GenerationTransfer, RdbSink } from '@understudy/core/internal'
-import { MemorySink } from './memory-sink.ts'
 
 export interface LoaderSinkOptions {
   readonly databaseCount: number
@@ -11,14 +11,12 @@ export interface LoaderSink {
   readonly sink: RdbSink
   /** The snapshot is complete and right, and everything is flushed. */
   finish(): GenerationTransfer
-  /** The load failed: let go of everything. */
-  discard(): void
 }
 
-/** What a module named by `sinkModuleUrl` must export under this name. */
+/** What a module named by `sinkModuleUrl` must export under the name `createLoaderSink`. */
 export type CreateLoaderSink = (options: LoaderSinkOptions) => LoaderSink
 
 export function createLoaderSink(options: LoaderSinkOptions): LoaderSink {
-  const sink = new MemorySink(options.databaseCount)
-  return { sink, finish: () => ({ kind: 'generation' }), discard: () => sink.clear() }
+  const writer = new BulkWriter(Generation.create(options))
+  return { sink: writer, finish: () => writer.generation.transfer() }
 }

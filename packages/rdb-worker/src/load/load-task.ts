@@ -55,7 +55,6 @@ export async function runLoadTask(task: LoadTask): Promise<LoadReply> {
     return { ok: true, generation, summary: scanner.summary(), keyCount: scanner.keyCount, leftover }
   } catch (error) {
     tee?.discard()
-    loaderSink.discard()
     return { ok: false, error: toRecord(error, loadedBytes) }
   } finally {
     task.spacePort?.close()
