@@ -68,8 +68,19 @@ export function damage(bytes: Uint8Array, random: SeededRandom): Buffer {
         break
       case 4: {
         // A length that nothing backs, in the place of whatever is there.
-        const length = Buffer.from(random.pick(['80ffffffff', '8020000000', '810fffffffffffffff', '81ffffffffffffffff', '7fff', 'bf', 'c3', 'c307'])
-          , 'hex') // prettier-ignore
+        const length = Buffer.from(
+          random.pick([
+            '80ffffffff',
+            '8020000000',
+            '810fffffffffffffff',
+            '81ffffffffffffffff',
+            '7fff',
+            'bf',
+            'c3',
+            'c307',
+          ]),
+          'hex',
+        )
         length.copy(damaged, at)
         break
       }
@@ -103,7 +114,9 @@ function load(bytes: Uint8Array, random: SeededRandom, where: string): boolean {
   } catch (error) {
     if (!(error instanceof RdbError)) throw new Error(`${where}: not an RdbError`, { cause: error })
     const { byteOffset, message } = error
-    if (!(byteOffset >= 0 && byteOffset <= bytes.length)) throw new Error(`${where}: no such place: ${message}`)
+    if (!(byteOffset >= 0 && byteOffset <= bytes.length)) {
+      throw new Error(`${where}: no such place: ${message}`, { cause: error })
+    }
     return false
   }
   if (sink.keyCount !== scanner.keyCount) throw new Error(`${where}: keys were lost`)

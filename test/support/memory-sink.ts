@@ -1,5 +1,12 @@
 /** An `RdbSink` that keeps entries in maps, in file order, and can say what is in them. */
-import { bytesSource, DatasetDigest, digestKey, digestText, type RdbSink, ReplicaError } from '@understudy/core/internal'
+import {
+  bytesSource,
+  DatasetDigest,
+  digestKey,
+  digestText,
+  type RdbSink,
+  ReplicaError,
+} from '@understudy/core/internal'
 
 export interface MemoryEntry {
   readonly rdbType: number

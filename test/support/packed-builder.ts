@@ -17,7 +17,12 @@ function listpackContent(value: string | bigint): Buffer {
       const bits = Number(BigInt.asUintN(13, value))
       return Buffer.of(0xc0 | (bits >> 8), bits & 255)
     }
-    const [header, bytes] = smallestInteger(value, [[16, 0xf1], [24, 0xf2], [32, 0xf3], [64, 0xf4]]) // prettier-ignore
+    const [header, bytes] = smallestInteger(value, [
+      [16, 0xf1],
+      [24, 0xf2],
+      [32, 0xf3],
+      [64, 0xf4],
+    ])
     return Buffer.concat([Buffer.of(header), bytes])
   }
   const bytes = Buffer.from(value, 'latin1')
@@ -49,7 +54,13 @@ export function buildListpack(values: readonly (string | bigint)[]): Buffer {
 function ziplistContent(value: string | bigint): Buffer {
   if (typeof value === 'bigint') {
     if (value >= 0n && value <= 12n) return Buffer.of(0xf1 + Number(value))
-    const sizes: [number, number][] = [[8, 0xfe], [16, 0xc0], [24, 0xf0], [32, 0xd0], [64, 0xe0]] // prettier-ignore
+    const sizes: [number, number][] = [
+      [8, 0xfe],
+      [16, 0xc0],
+      [24, 0xf0],
+      [32, 0xd0],
+      [64, 0xe0],
+    ]
     const [header, bytes] = smallestInteger(value, sizes)
     return Buffer.concat([Buffer.of(header), bytes])
   }

@@ -39,7 +39,9 @@ export class RdbBuilder {
 
   /** Type, key and the value's bytes as given. */
   entry(rdbType: number, key: string | Uint8Array, ...value: (Uint8Array | number)[]): this {
-    return this.raw(rdbType).string(key).raw(...value)
+    return this.raw(rdbType)
+      .string(key)
+      .raw(...value)
   }
 
   text(key: string | Uint8Array, value: string | Uint8Array): this {

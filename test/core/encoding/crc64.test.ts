@@ -14,7 +14,7 @@ describe('CRC64', () => {
     const whole = crc64(bytes)
     for (let round = 0; round < 50; round++) {
       const crc = new Crc64()
-      for (let at = 0; at < bytes.length; ) {
+      for (let at = 0; at < bytes.length;) {
         const next = Math.min(bytes.length, at + random.int(1, 300))
         crc.update(bytes, at, next)
         at = next

@@ -21,11 +21,47 @@ import { SeededRandom } from '../../support/seeded-random.ts'
 import { buildIntset, buildListpack, buildZiplist, buildZipmap } from '../../support/packed-builder.ts'
 
 const VALUES: (string | bigint)[] = [
-  0n, 1n, 12n, 13n, 63n, 64n, 127n, 128n, -1n, -128n, -129n, 4095n, 4096n, -4096n, -4097n, 32767n, 32768n, -32768n, -32769n,
-  8388607n, -8388608n, 8388608n, -8388609n, 2147483647n, -2147483648n, 2147483648n, -2147483649n,
-  9223372036854775807n, -9223372036854775808n, 1234567890123n,
-  '', 'a', 'hello', 'x'.repeat(63), 'x'.repeat(64), 'y'.repeat(100), 'y'.repeat(4095), 'z'.repeat(4096), 'z'.repeat(16384), 'w'.repeat(70_000),
-] // prettier-ignore
+  0n,
+  1n,
+  12n,
+  13n,
+  63n,
+  64n,
+  127n,
+  128n,
+  -1n,
+  -128n,
+  -129n,
+  4095n,
+  4096n,
+  -4096n,
+  -4097n,
+  32767n,
+  32768n,
+  -32768n,
+  -32769n,
+  8388607n,
+  -8388608n,
+  8388608n,
+  -8388609n,
+  2147483647n,
+  -2147483648n,
+  2147483648n,
+  -2147483649n,
+  9223372036854775807n,
+  -9223372036854775808n,
+  1234567890123n,
+  '',
+  'a',
+  'hello',
+  'x'.repeat(63),
+  'x'.repeat(64),
+  'y'.repeat(100),
+  'y'.repeat(4095),
+  'z'.repeat(4096),
+  'z'.repeat(16384),
+  'w'.repeat(70_000),
+]
 
 const texts = VALUES.map(String)
 
@@ -36,7 +72,7 @@ function readAll(
 ): string[] {
   const item = new PackedItem()
   const out: string[] = []
-  for (let at = first; at < bytes.length - 1; ) {
+  for (let at = first; at < bytes.length - 1;) {
     at = read(bytes, at, bytes.length, item)
     expect(at).toBeGreaterThan(0)
     out.push(Buffer.from(itemBytes(bytes, item)).toString('latin1'))
@@ -113,13 +149,24 @@ describe('intset', () => {
 
   it('refuses integers out of order, equal ones, unknown widths and wrong counts', () => {
     for (const width of [2, 4, 8]) {
-      for (const values of [[5n, 4n], [5n, 5n], [1n, -1n]]) {
+      for (const values of [
+        [5n, 4n],
+        [5n, 5n],
+        [1n, -1n],
+      ]) {
         const bytes = buildIntset(width, values)
         expect(intsetCheck(bytes, 0, bytes.length)).toBe(-1 - (8 + width))
       }
     }
     const bytes = buildIntset(4, [1n, 2n])
-    for (const [at, value] of [[0, 3], [0, 8], [1, 1], [4, 3], [4, 1], [7, 255]] as const) {
+    for (const [at, value] of [
+      [0, 3],
+      [0, 8],
+      [1, 1],
+      [4, 3],
+      [4, 1],
+      [7, 255],
+    ] as const) {
       const wrong = Uint8Array.from(bytes)
       wrong[at] = value
       expect(intsetCheck(wrong, 0, wrong.length)).toBeLessThan(0)
@@ -128,7 +175,12 @@ describe('intset', () => {
 })
 
 describe('zipmap', () => {
-  const pairs: [string, string][] = [['f1', 'v1'], ['', ''], ['a'.repeat(253), 'b'.repeat(254)], ['c'.repeat(300), 'd']]
+  const pairs: [string, string][] = [
+    ['f1', 'v1'],
+    ['', ''],
+    ['a'.repeat(253), 'b'.repeat(254)],
+    ['c'.repeat(300), 'd'],
+  ]
 
   it('reads pairs, with unused bytes and long lengths', () => {
     for (const unused of [0, 3]) {
@@ -137,7 +189,7 @@ describe('zipmap', () => {
       const value = new PackedItem()
       expect(zipmapCheck(bytes, 0, bytes.length, field, value)).toBe(4)
       const out: [string, string][] = []
-      for (let at = zipmapFirst(0); at < bytes.length - 1; ) {
+      for (let at = zipmapFirst(0); at < bytes.length - 1;) {
         at = zipmapRead(bytes, at, bytes.length, field, value)
         out.push([Buffer.from(itemBytes(bytes, field)).toString(), Buffer.from(itemBytes(bytes, value)).toString()])
       }
@@ -155,9 +207,19 @@ describe('damaged packed values', () => {
     const kinds: [Uint8Array, (bytes: Uint8Array, end: number) => number, number, typeof listpackRead][] = [
       [buildListpack(values), (bytes, end) => listpackCheck(bytes, 0, end), 6, listpackRead],
       [buildZiplist(values), (bytes, end) => ziplistCheck(bytes, 0, end), 10, ziplistRead],
-      [buildZipmap([['a', 'b'], ['c', 'd'.repeat(300)]], 2), (bytes, end) => zipmapCheck(bytes, 0, end, field, value), 1,
-        (bytes, at, end, item) => zipmapRead(bytes, at, end, item, value)],
-    ] // prettier-ignore
+      [
+        buildZipmap(
+          [
+            ['a', 'b'],
+            ['c', 'd'.repeat(300)],
+          ],
+          2,
+        ),
+        (bytes, end) => zipmapCheck(bytes, 0, end, field, value),
+        1,
+        (bytes, at, end, item) => zipmapRead(bytes, at, end, item, value),
+      ],
+    ]
     for (const [good, check, first, read] of kinds) {
       for (let round = 0; round < 1200; round++) {
         const bytes = Uint8Array.from(good)
@@ -166,7 +228,7 @@ describe('damaged packed values', () => {
         const result = check(bytes, end)
         if (result < 0) expect(-1 - result).toBeLessThanOrEqual(end)
         // A reader that meets damage itself stays inside too.
-        for (let at = first; at >= 0 && at < end - 1; ) {
+        for (let at = first; at >= 0 && at < end - 1;) {
           const next = read(bytes, at, end, field)
           expect(next).toBeLessThan(end)
           if (next >= 0) {

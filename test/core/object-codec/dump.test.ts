@@ -34,7 +34,31 @@ function refusal(payload: Uint8Array): RdbError {
 describe('DUMP and RESTORE', () => {
   it('bring strings back as they were', () => {
     const random = new SeededRandom(21)
-    const texts = ['', '0', '-0', '1', '-1', '007', '+7', '127', '128', '-128', '-129', '32767', '32768', '2147483647', '2147483648', '-2147483648', '-2147483649', '12a', ' 1', 'a'.repeat(20), 'a'.repeat(21), 'ab'.repeat(10_000), random.text(70_000)] // prettier-ignore
+    const texts = [
+      '',
+      '0',
+      '-0',
+      '1',
+      '-1',
+      '007',
+      '+7',
+      '127',
+      '128',
+      '-128',
+      '-129',
+      '32767',
+      '32768',
+      '2147483647',
+      '2147483648',
+      '-2147483648',
+      '-2147483649',
+      '12a',
+      ' 1',
+      'a'.repeat(20),
+      'a'.repeat(21),
+      'ab'.repeat(10_000),
+      random.text(70_000),
+    ]
     for (const text of texts) {
       for (const compress of [true, false]) {
         expect(Buffer.from(roundTrip(0, Buffer.from(text), compress)).toString(), text.slice(0, 30)).toBe(text)
@@ -152,6 +176,8 @@ describe('facts about types', () => {
   it('know which strings are integers', () => {
     const parse = (text: string): number | undefined => parseCanonicalInt32(Buffer.from(text), 0, text.length)
     expect(['0', '-1', '2147483647', '-2147483648'].map(parse)).toEqual([0, -1, 2147483647, -2147483648])
-    expect(['', '-', '-0', '00', '01', '2147483648', '-2147483649', '1 ', '99999999999'].map(parse)).toEqual(Array.from({ length: 9 }, () => undefined)) // prettier-ignore
+    expect(['', '-', '-0', '00', '01', '2147483648', '-2147483649', '1 ', '99999999999'].map(parse)).toEqual(
+      Array.from({ length: 9 }, () => undefined),
+    )
   })
 })

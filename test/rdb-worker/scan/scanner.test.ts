@@ -31,34 +31,66 @@ function everything(): Buffer {
   const ziplist = buildZiplist(Array.from({ length: 200 }, (_, i) => `field ${i} ${'.'.repeat(i % 20)}`))
   const list = new RdbBuilder('').length(300)
   for (let i = 0; i < 300; i++) list.string(i === 7 ? long : `element ${i}`)
-  const quicklist = new RdbBuilder('').length(3).length(2).string(listpack).length(1).string(long).length(2).raw(compressed(listpack)) // prettier-ignore
+  const quicklist = new RdbBuilder('')
+    .length(3)
+    .length(2)
+    .string(listpack)
+    .length(1)
+    .string(long)
+    .length(2)
+    .raw(compressed(listpack))
   return new RdbBuilder()
     .aux('redis-ver', '7.0.15')
     .aux('long', long)
-    .raw(245).string(`#!lua name=x\n${long}`)
+    .raw(245)
+    .string(`#!lua name=x\n${long}`)
     .selectDb(0)
-    .raw(251).length(10).length(2)
+    .raw(251)
+    .length(10)
+    .length(2)
     .text('plain', 'value')
-    .raw(0).string('int').raw(0xc1, 0x39, 0x30)
-    .raw(0, 0xc0, 0x85).raw(0xc2, 1, 2, 3, 4)
-    .expireAtMs(1_900_000_000_123n).raw(249, 77).text('with ttl', 'v')
-    .raw(248).length(1234).text('idle', 'v')
+    .raw(0)
+    .string('int')
+    .raw(0xc1, 0x39, 0x30)
+    .raw(0, 0xc0, 0x85)
+    .raw(0xc2, 1, 2, 3, 4)
+    .expireAtMs(1_900_000_000_123n)
+    .raw(249, 77)
+    .text('with ttl', 'v')
+    .raw(248)
+    .length(1234)
+    .text('idle', 'v')
     .text('long value', long)
     .text(`long key ${long}`, 'v')
     .text(`long both ${long}`, long)
-    .raw(0).string('compressed').raw(compressed(Buffer.alloc(3000, 'abc')))
-    .raw(0).string('compressed, still long').raw(compressed(Buffer.from(long + long)))
-    .raw(0).raw(compressed(Buffer.from(`compressed key${long.slice(0, 600)}${long}`))).string('v')
+    .raw(0)
+    .string('compressed')
+    .raw(compressed(Buffer.alloc(3000, 'abc')))
+    .raw(0)
+    .string('compressed, still long')
+    .raw(compressed(Buffer.from(long + long)))
+    .raw(0)
+    .raw(compressed(Buffer.from(`compressed key${long.slice(0, 600)}${long}`)))
+    .string('v')
     .entry(1, 'list', list.bytes())
     .entry(18, 'quicklist', quicklist.bytes())
     .entry(13, 'ziplist hash', new RdbBuilder('').string(ziplist).bytes())
     .entry(13, 'compressed ziplist hash', compressed(ziplist))
     .entry(7, 'module', moduleValue(long))
-    .raw(247).raw(moduleId('testmodul')).length(2).length(1).raw(5).string(long).raw(0)
-    .raw(244).length(5).length(100_000).length(20)
+    .raw(247)
+    .raw(moduleId('testmodul'))
+    .length(2)
+    .length(1)
+    .raw(5)
+    .string(long)
+    .raw(0)
+    .raw(244)
+    .length(5)
+    .length(100_000)
+    .length(20)
     .selectDb(3)
     .text('plain', 'in another database')
-    .end() // prettier-ignore
+    .end()
 }
 
 function moduleId(name: string): Uint8Array {
@@ -73,13 +105,18 @@ function moduleId(name: string): Uint8Array {
 function moduleValue(text: string): Buffer {
   return new RdbBuilder('')
     .raw(moduleId('testmodul'))
-    .raw(2).length(7)
-    .raw(1).length(8)
-    .raw(3).raw(Buffer.alloc(4))
-    .raw(4).raw(Buffer.alloc(8))
-    .raw(5).string(text)
+    .raw(2)
+    .length(7)
+    .raw(1)
+    .length(8)
+    .raw(3)
+    .raw(Buffer.alloc(4))
+    .raw(4)
+    .raw(Buffer.alloc(8))
+    .raw(5)
+    .string(text)
     .raw(0)
-    .bytes() // prettier-ignore
+    .bytes()
 }
 
 describe('the scanner', () => {
@@ -202,12 +239,17 @@ describe('the scanner', () => {
   it('takes negative and huge expiry times', () => {
     const bytes = new RdbBuilder()
       .selectDb(0)
-      .expireAtMs(-5n).text('a', '1')
-      .expireAtMs(-1n).text('b', '1')
-      .expireAtMs(2n ** 63n - 1n).text('c', '1')
-      .raw(253, 0, 0, 0, 0x7f).text('d', '1')
-      .raw(253, 255, 255, 255, 255).text('e', '1')
-      .end() // prettier-ignore
+      .expireAtMs(-5n)
+      .text('a', '1')
+      .expireAtMs(-1n)
+      .text('b', '1')
+      .expireAtMs(2n ** 63n - 1n)
+      .text('c', '1')
+      .raw(253, 0, 0, 0, 0x7f)
+      .text('d', '1')
+      .raw(253, 255, 255, 255, 255)
+      .text('e', '1')
+      .end()
     const db = scanBytes(bytes).sink.databases.get(0)!
     expect([...db.values()].map(({ expireAtMs }) => expireAtMs)).toEqual([0, -1, 2 ** 63, 0x7f000000 * 1000, -1])
   })
@@ -249,22 +291,52 @@ describe('what is refused', () => {
     ['a length of an unknown form', new RdbBuilder().raw(254, 0x82).end(), 'RDB_BAD_LENGTH', 10],
     ['a key of 2^60 bytes', new RdbBuilder().raw(0, 0x81, 0x10, 0, 0, 0, 0, 0, 0, 0).end(), 'RDB_BAD_LENGTH', 10],
     ['an unknown string encoding', new RdbBuilder().raw(0, 0xc4, 1).end(), 'RDB_BAD_LENGTH', 10],
-    ['a value that repeats from nowhere', new RdbBuilder().raw(0, 1, 0x6b, 0xc3, 2, 5, 0x60, 0).end(), 'RDB_BAD_VALUE', 12],
-    ['compression beyond what is possible', new RdbBuilder().raw(0, 1, 0x6b, 0xc3, 2, 0x81, 16, 0, 0, 0, 0, 0, 0, 0).end(), 'RDB_BAD_LENGTH', 12],
-    ['a score that is not a number', new RdbBuilder().entry(5, 'k', 1, 1, 0x61, 1, 0, 0, 0, 0, 0, 0xf0, 0x7f).end(), 'RDB_BAD_VALUE', 15],
-    ['a score of old form that is no number', new RdbBuilder().entry(3, 'k', 1, 1, 0x61, 3, 0x31, 0x78, 0x32).end(), 'RDB_BAD_VALUE', 15],
+    [
+      'a value that repeats from nowhere',
+      new RdbBuilder().raw(0, 1, 0x6b, 0xc3, 2, 5, 0x60, 0).end(),
+      'RDB_BAD_VALUE',
+      12,
+    ],
+    [
+      'compression beyond what is possible',
+      new RdbBuilder().raw(0, 1, 0x6b, 0xc3, 2, 0x81, 16, 0, 0, 0, 0, 0, 0, 0).end(),
+      'RDB_BAD_LENGTH',
+      12,
+    ],
+    [
+      'a score that is not a number',
+      new RdbBuilder().entry(5, 'k', 1, 1, 0x61, 1, 0, 0, 0, 0, 0, 0xf0, 0x7f).end(),
+      'RDB_BAD_VALUE',
+      15,
+    ],
+    [
+      'a score of old form that is no number',
+      new RdbBuilder().entry(3, 'k', 1, 1, 0x61, 3, 0x31, 0x78, 0x32).end(),
+      'RDB_BAD_VALUE',
+      15,
+    ],
     ['an old score that says so', new RdbBuilder().entry(3, 'k', 1, 1, 0x61, 253).end(), 'RDB_BAD_VALUE', 15],
     ['a list node of an unknown kind', new RdbBuilder().entry(18, 'k', 1, 3, 1, 0x61).end(), 'RDB_BAD_VALUE', 13],
     ['a stream ID of 15 bytes', new RdbBuilder().entry(15, 'k', 1, 15, ...Buffer.alloc(20)).end(), 'RDB_BAD_VALUE', 13],
-    ['a hash listpack of an odd count', new RdbBuilder().entry(16, 'k', new RdbBuilder('').string(buildListpack(['a'])).bytes()).end(), 'RDB_BAD_VALUE', 13],
+    [
+      'a hash listpack of an odd count',
+      new RdbBuilder().entry(16, 'k', new RdbBuilder('').string(buildListpack(['a'])).bytes()).end(),
+      'RDB_BAD_VALUE',
+      13,
+    ],
     ['an intset stored as an integer', new RdbBuilder().entry(11, 'k', 0xc0, 5).end(), 'RDB_BAD_VALUE', 12],
     ['an unknown module item', new RdbBuilder().entry(7, 'k', 5, 6).end(), 'RDB_BAD_VALUE', 13],
-    ['a field TTL beyond 2^48', new RdbBuilder('REDIS0012').entry(22, 'k', 1, 0x81, 1, 0, 0, 0, 0, 0, 0, 0).end(), 'RDB_BAD_VALUE', 13],
+    [
+      'a field TTL beyond 2^48',
+      new RdbBuilder('REDIS0012').entry(22, 'k', 1, 0x81, 1, 0, 0, 0, 0, 0, 0, 0).end(),
+      'RDB_BAD_VALUE',
+      13,
+    ],
   ])('%s', (_name, bytes, code, byteOffset) => {
     const error = failure(bytes)
     expect({ code: error.code, byteOffset: error.byteOffset }).toEqual({ code, byteOffset })
     expect(error.message).toContain(`(at byte ${byteOffset}`)
-  }) // prettier-ignore
+  })
 
   it('names the key and the type', () => {
     const bytes = new RdbBuilder().selectDb(0).entry(18, "k\n'\x80", 1, 3, 1, 0x61).end()

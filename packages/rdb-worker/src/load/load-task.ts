@@ -62,8 +62,8 @@ export async function runLoadTask(task: LoadTask): Promise<LoadReply> {
 }
 
 async function importCreateLoaderSink(url: string): Promise<CreateLoaderSink> {
-  const module = (await import(url)) as { createLoaderSink: CreateLoaderSink }
-  return module.createLoaderSink
+  const { createLoaderSink }: { createLoaderSink: CreateLoaderSink } = await import(url)
+  return createLoaderSink
 }
 
 function scanRing(ring: RingConsumer, scanner: RdbScanner, window: ScanWindow): void {
