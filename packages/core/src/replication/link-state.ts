@@ -77,22 +77,21 @@ export type LinkStateName = LinkState['name']
 /** As ROLE says it. `none`: this node is a primary. */
 export type RoleState = 'none' | 'connect' | 'connecting' | 'handshake' | 'sync' | 'connected'
 
+const ROLE_STATES: Readonly<Record<LinkStateName, RoleState>> = {
+  none: 'none',
+  connect: 'connect',
+  connecting: 'connecting',
+  'awaiting-pong': 'handshake',
+  'awaiting-replies': 'handshake',
+  'awaiting-psync': 'handshake',
+  'awaiting-snapshot': 'sync',
+  receiving: 'sync',
+  loading: 'sync',
+  connected: 'connected',
+}
+
 export function roleState(state: LinkState): RoleState {
-  switch (state.name) {
-    case 'none':
-    case 'connect':
-    case 'connecting':
-    case 'connected':
-      return state.name
-    case 'awaiting-pong':
-    case 'awaiting-replies':
-    case 'awaiting-psync':
-      return 'handshake'
-    case 'awaiting-snapshot':
-    case 'receiving':
-    case 'loading':
-      return 'sync'
-  }
+  return ROLE_STATES[state.name]
 }
 
 /** Is there a socket, or one being made? */

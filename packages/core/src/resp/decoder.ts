@@ -88,6 +88,11 @@ export class RequestDecoder implements CommandArgs {
     return this.#limit - this.#base
   }
 
+  /** Are there bytes behind the command found last? */
+  get hasMore(): boolean {
+    return this.#limit > this.#position
+  }
+
   /** Bytes of memory held: buffers and offset tables. */
   get heldBytes(): number {
     return this.#buffer.length + this.#spare.length + this.start.byteLength * 2

@@ -11,7 +11,6 @@ import {
   COMMAND,
   errorCode,
   execAbort,
-  FAST,
   NO_MULTI,
   PROTECTED,
   PROTOCOL_ERROR,
@@ -20,7 +19,6 @@ import {
   refusesReads,
   ReplicaError,
   SKIP_MONITOR,
-  SKIP_SLOWLOG,
   unknownCommand,
   unknownSubcommand,
   WRITE,
@@ -65,9 +63,10 @@ export function runCommands(session: ClientSession): void {
   reply.resp = session.resp
   reply.discardReplies = (session.flags & DROPPED_REPLIES) !== 0
   session.nowMs = server.clock.wallMs()
-  const beganMs = performance.now()
+  const { meter } = server
+  meter.start()
+  const beganMs = meter.nowMs
   const turnEndMs = beganMs + settings.turnMsMax - session.turnMs
-  let nowMs = beganMs
   while ((session.flags & CLIENT_STOPPED) === 0) {
     decoder.authRequired = (session.flags & CLIENT_UNAUTHENTICATED) !== 0
     const found = decoder.next()
@@ -75,17 +74,18 @@ export function runCommands(session: ClientSession): void {
       if (found === PROTOCOL_ERROR) failProtocol(session)
       break
     }
-    nowMs = runOne(session, server, nowMs)
+    runOne(session, server)
     if (reply.length > FLUSH_BYTES) {
       session.flush()
       if (session.outputAboveBound()) session.flags |= CLIENT_BACK_PRESSURE
     }
-    if (nowMs > turnEndMs && decoder.pendingBytes > 0) suspend(session)
+    if (meter.nowMs > turnEndMs && decoder.hasMore) suspend(session)
   }
+  meter.settle()
   server.current = undefined
   session.flush()
   reply.discardReplies = false
-  if (session.turnBytes > 0) session.turnMs += nowMs - beganMs
+  if (session.turnBytes > 0) session.turnMs += meter.nowMs - beganMs
   if ((session.flags & CLIENT_STOPPED) !== 0) stopped(session)
   else if ((session.flags & CLIENT_INPUT_ENDED) !== 0) session.closeAfterReply()
   else if (session.outputAboveBound()) {
@@ -115,34 +115,46 @@ function failProtocol(session: ClientSession): void {
   session.flags |= CLIENT_CLOSE_AFTER_REPLY
 }
 
-/** @returns the time after the command, which is the time before the next one. */
-function runOne(session: ClientSession, server: ClientServer, nowMs: number): number {
+function runOne(session: ClientSession, server: ClientServer): void {
   const { decoder } = session
   let entry = server.registry.find(decoder.bytes, decoder.start[0]!, decoder.end[0]!)
-  if (entry === undefined) return reject(session, undefined, unknownCommand(decoder), nowMs)
+  if (entry === undefined) {
+    reject(session, undefined, unknownCommand(decoder))
+    return
+  }
   if (entry.subcommands !== undefined && decoder.count > 1) {
     const subcommand = entry.subcommands.find(decoder.bytes, decoder.start[1]!, decoder.end[1]!)
-    if (subcommand === undefined) return reject(session, undefined, unknownSubcommand(decoder, entry.name), nowMs)
+    if (subcommand === undefined) {
+      reject(session, undefined, unknownSubcommand(decoder, entry.name))
+      return
+    }
     entry = subcommand
   }
-  if (!arityFits(entry.arity, decoder.count)) return reject(session, entry, wrongNumberOfArguments(entry.name), nowMs)
+  if (!arityFits(entry.arity, decoder.count)) {
+    reject(session, entry, wrongNumberOfArguments(entry.name))
+    return
+  }
   if ((entry.flags & CHECKED_FLAGS) !== 0 || (session.flags & CHECKED_STATES) !== 0 || refusesReads(server.node)) {
     const refused = refusal(entry, server.node, requesterState(session))
-    if (refused !== undefined) return reject(session, entry, refused, nowMs)
+    if (refused !== undefined) {
+      reject(session, entry, refused)
+      return
+    }
   }
   if (server.pauseUntilMs !== 0 && server.pauseHolds(session, entry)) {
     decoder.rewind()
     session.flags |= CLIENT_POSTPONED
     server.postponed.add(session)
-    return nowMs
+    return
   }
   if ((session.flags & CLIENT_MULTI) !== 0 && !NEVER_QUEUED.has(entry.name)) {
     queueCommand(session, entry)
-    return nowMs
+    return
   }
-  const after = callCommand(session, entry, nowMs)
+  server.meter.before(entry)
+  callCommand(session, entry)
+  server.meter.after(entry)
   if ((session.flags & (CLIENT_REPLY_SKIP | CLIENT_REPLY_SKIP_NEXT)) !== 0) advanceReplySkip(session)
-  return after
 }
 
 const requester: { -readonly [Field in keyof RequesterState]: RequesterState[Field] } = {
@@ -180,12 +192,7 @@ function queueCommand(session: ClientSession, entry: CommandEntry<ClientSession>
 }
 
 /** Refuses a command: EXEC that is refused discards its transaction. */
-function reject(
-  session: ClientSession,
-  entry: CommandEntry<ClientSession> | undefined,
-  text: string,
-  nowMs: number,
-): number {
+function reject(session: ClientSession, entry: CommandEntry<ClientSession> | undefined, text: string): void {
   const { statistics } = session.server
   if (entry !== undefined) statistics.rejected[entry.id]!++
   let reply = text
@@ -195,17 +202,11 @@ function reject(
   } else if ((session.flags & CLIENT_MULTI) !== 0) session.flags |= CLIENT_DIRTY_EXEC
   session.reply.error(reply)
   statistics.countError(reply)
-  return nowMs
 }
 
-/**
- * Runs one command on the connection's arguments.
- * @param beganMs `performance.now()` before it.
- * @returns `performance.now()` after it.
- */
-export function callCommand(session: ClientSession, entry: CommandEntry<ClientSession>, beganMs: number): number {
+/** Runs one command on the connection's arguments. The caller times it. */
+export function callCommand(session: ClientSession, entry: CommandEntry<ClientSession>): void {
   const { server, reply } = session
-  const { statistics, settings } = server
   const errorsBefore = reply.errorCount
   const lengthBefore = reply.length
   session.entry = entry
@@ -223,37 +224,24 @@ export function callCommand(session: ClientSession, entry: CommandEntry<ClientSe
   } finally {
     if (isUnit) counters.end()
   }
-  const afterMs = performance.now()
-  const elapsedMs = afterMs - beganMs
-  statistics.countCommand(entry.id, elapsedMs, settings.latencyTracking)
   if (reply.errorCount !== errorsBefore) {
-    statistics.failed[entry.id]!++
-    statistics.countError(reply.lastError)
-  }
-  const { slowlogSlowerThanMicros, latencyMonitorThresholdMs } = settings
-  if (
-    slowlogSlowerThanMicros >= 0 &&
-    elapsedMs * 1000 >= slowlogSlowerThanMicros &&
-    (entry.flags & SKIP_SLOWLOG) === 0
-  ) {
-    server.logSlow(session, elapsedMs)
-  }
-  if (latencyMonitorThresholdMs > 0 && elapsedMs >= latencyMonitorThresholdMs) {
-    server.latency.add((entry.flags & FAST) === 0 ? 'command' : 'fast-command', elapsedMs, session.nowMs)
+    server.statistics.failed[entry.id]!++
+    server.statistics.countError(reply.lastError)
   }
   if (server.monitors.size > 0 && (entry.flags & (SKIP_MONITOR | ADMIN)) === 0) {
     server.feedMonitors(monitorLine(session, entry))
   }
-  if (session.tracking !== undefined) {
-    if ((entry.flags & READONLY) !== 0) {
-      server.tracking.remember(session, entry, session.args, settings.trackingTableKeysMax)
-    }
-    if (session.caching !== undefined) {
-      if (session.cachingIsFresh) session.cachingIsFresh = false
-      else if ((session.flags & CLIENT_MULTI) === 0) session.caching = undefined
-    }
+  if (session.tracking !== undefined) trackReads(session, entry)
+}
+
+function trackReads(session: ClientSession, entry: CommandEntry<ClientSession>): void {
+  const { server } = session
+  if ((entry.flags & READONLY) !== 0) {
+    server.tracking.remember(session, entry, session.args, server.settings.trackingTableKeysMax)
   }
-  return afterMs
+  if (session.caching === undefined) return
+  if (session.cachingIsFresh) session.cachingIsFresh = false
+  else if ((session.flags & CLIENT_MULTI) === 0) session.caching = undefined
 }
 
 /** CLIENT REPLY SKIP drops its own reply and the next one. */

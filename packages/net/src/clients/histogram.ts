@@ -12,10 +12,10 @@ export class LatencyHistogram {
   count = 0
   readonly #counts: Uint32Array = new Uint32Array(BUCKETS)
 
-  /** @param nanos whole nanoseconds, at least 0. */
-  record(nanos: number): void {
-    this.count++
-    this.#counts[bucketOf(nanos)]!++
+  /** @param nanos at least 0, rounded down. @param times how many commands took so long. */
+  record(nanos: number, times = 1): void {
+    this.count += times
+    this.#counts[bucketOf(nanos < 0x7fffffff ? Math.trunc(nanos) : nanos)]! += times
   }
 
   /** The latency in nanoseconds that `percent` % of the commands did not exceed. */

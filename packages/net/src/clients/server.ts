@@ -10,10 +10,12 @@ import type { Server, Socket } from 'node:net'
 import { chmodSync, unlinkSync } from 'node:fs'
 import {
   CommandRegistry,
+  FAST,
   idleNodeState,
   MAX_CLIENTS_ERROR,
   MAY_REPLICATE,
   ReplyEncoder,
+  SKIP_SLOWLOG,
   WRITE,
 } from '@understudy/core/internal'
 import type {
@@ -38,13 +40,14 @@ import {
   ClientSession,
 } from './session.ts'
 import { runCommands } from './dispatcher.ts'
+import { CommandMeter } from './meter.ts'
 import { InfoRegistry } from './info.ts'
 import { KeyTouches } from './watch.ts'
 import { LatencyMonitor } from './latency-monitor.ts'
 import { PubSub } from './pubsub.ts'
 import { ServerStatistics } from './statistics.ts'
 import { SlabPool } from './slabs.ts'
-import { SlowLog } from './slow-log.ts'
+import { shortenedArgs, SlowLog } from './slow-log.ts'
 import { Tracking } from './tracking.ts'
 import type { ClientSettings } from './settings.ts'
 import type { ServerPorts } from './ports.ts'
@@ -97,6 +100,7 @@ export class ClientServer {
   readonly info: InfoRegistry = new InfoRegistry()
   readonly encoder: ReplyEncoder = new ReplyEncoder(64)
   readonly slabs: SlabPool = new SlabPool(this.encoder)
+  readonly meter: CommandMeter = new CommandMeter(this)
   readonly startedAtMs: number
   keyspace: Keyspace
   /** The connection whose commands run now. */
@@ -171,7 +175,7 @@ export class ClientServer {
           const host = optional ? address.slice(1) : address
           try {
             const server = await this.#open({
-              host: host === '*' ? '0.0.0.0' : host,
+              host: host === '*' ? '0.0.0.0' : host === '::*' ? '::' : host,
               port,
               backlog: this.settings.tcpBacklog,
               ...(host.includes(':') ? { ipv6Only: true } : {}),
@@ -193,9 +197,32 @@ export class ClientServer {
       for (const listener of this.#listeners.splice(0)) listener.close()
       throw error
     }
+    this.#startCron()
+  }
+
+  #startCron(): void {
     const intervalMs = Math.max(2, Math.floor(1000 / this.settings.hz))
     this.#cron = setInterval(() => this.#runCron(), intervalMs)
     this.#cron.unref()
+  }
+
+  /**
+   * Opens the TCP port anew (CONFIG SET port) and closes the old one afterwards; connections stay.
+   * @throws as `listen`; the old port then stays open.
+   */
+  async relisten(options: ListenOptions): Promise<void> {
+    const before = this.#listeners.splice(0)
+    const keeps = before.filter((listener) => typeof listener.address() === 'string')
+    try {
+      clearInterval(this.#cron)
+      await this.listen(options)
+    } catch (error) {
+      this.#listeners.push(...before)
+      this.#startCron()
+      throw error
+    }
+    this.#listeners.push(...keeps)
+    for (const listener of before) if (!keeps.includes(listener)) listener.close()
   }
 
   /** Stops listening and closes every connection. */
@@ -286,15 +313,24 @@ export class ClientServer {
     return enableDebugCommand === 'yes' || (enableDebugCommand === 'local' && isLocal(session.address, session.flags))
   }
 
-  logSlow(session: ClientSession, elapsedMs: number): void {
-    this.slowLog.add(
-      session.args,
-      Math.round(elapsedMs * 1000),
-      Math.floor(session.nowMs / 1000),
-      session.address,
-      session.name,
-      this.settings.slowlogLengthMax,
-    )
+  /**
+   * Counts `count` calls of a command that took `elapsedMs` together; the last one goes into the slow log when that was
+   * slow. @param argsKept the current connection's arguments are still those of that one.
+   */
+  account(entry: CommandEntry<ClientSession>, count: number, elapsedMs: number, argsKept: boolean): void {
+    const { settings, current } = this
+    this.statistics.countCommands(entry.id, count, elapsedMs, settings.latencyTracking)
+    const slowMicros = settings.slowlogSlowerThanMicros
+    if (slowMicros >= 0 && elapsedMs * 1000 >= slowMicros && (entry.flags & SKIP_SLOWLOG) === 0 && current) {
+      const micros = Math.round(elapsedMs * 1000)
+      const seconds = Math.floor(current.nowMs / 1000)
+      const args = argsKept ? shortenedArgs(current.args) : [entry.name]
+      this.slowLog.add(args, micros, seconds, current.address, current.name, settings.slowlogLengthMax)
+    }
+    const thresholdMs = settings.latencyMonitorThresholdMs
+    if (thresholdMs > 0 && elapsedMs >= thresholdMs) {
+      this.latency.add((entry.flags & FAST) === 0 ? 'command' : 'fast-command', elapsedMs, this.clock.wallMs())
+    }
   }
 
   /** @param line latin1, without '+' and CRLF. */

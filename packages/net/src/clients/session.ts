@@ -10,8 +10,8 @@
  */
 import type { Socket } from 'node:net'
 import { ReplyEncoder, RequestDecoder } from '@understudy/core/internal'
-import type { CommandArgs, CommandContext, CommandEntry, Keyspace } from '@understudy/core/internal'
-import type { OutputBufferLimit } from './settings.ts'
+import type { CommandArgs, CommandContext, CommandEntry, CommandSettings, Keyspace } from '@understudy/core/internal'
+import type { OutputBufferLimit } from '../config/special-values.ts'
 import type { ClientServer } from './server.ts'
 import type { SlabWriter } from './slabs.ts'
 import type { TrackingOptions } from './tracking.ts'
@@ -126,6 +126,10 @@ export class ClientSession implements CommandContext, SlabWriter {
 
   get keyspace(): Keyspace {
     return this.server.keyspace
+  }
+
+  get settings(): CommandSettings {
+    return this.server.settings
   }
 
   get closed(): boolean {

@@ -2,15 +2,10 @@
  * What can be configured about clients, as one object that the configuration changes in place: every use reads it anew.
  * Names and defaults follow redis.conf of redis 7.0.
  */
-export interface OutputBufferLimit {
-  /** Beyond this a client is dropped at once; 0: never. */
-  hardBytes: number
-  /** Beyond this for `softSeconds` without a break a client is dropped; 0: never. */
-  softBytes: number
-  softSeconds: number
-}
+import type { CommandSettings } from '@understudy/core/internal'
+import type { OutputBufferLimits } from '../config/special-values.ts'
 
-export interface ClientSettings {
+export interface ClientSettings extends CommandSettings {
   /** Password of the user `default`, as bytes (latin1); '' for none. */
   requirepass: string
   protectedMode: boolean
@@ -20,9 +15,8 @@ export interface ClientSettings {
   tcpKeepaliveSeconds: number
   tcpBacklog: number
   databases: number
-  protoMaxBulkBytes: number
   clientQueryBufferBytesMax: number
-  outputBufferLimits: { normal: OutputBufferLimit; replica: OutputBufferLimit; pubsub: OutputBufferLimit }
+  outputBufferLimits: OutputBufferLimits
   /** Commands slower than this many microseconds are kept in the slow log; negative: none, 0: all. */
   slowlogSlowerThanMicros: number
   slowlogLengthMax: number
@@ -56,6 +50,7 @@ export function defaultClientSettings(): ClientSettings {
     tcpBacklog: 511,
     databases: 16,
     protoMaxBulkBytes: 512 * MEBIBYTE,
+    hllSparseMaxBytes: 3000,
     clientQueryBufferBytesMax: 1024 * MEBIBYTE,
     outputBufferLimits: {
       normal: { hardBytes: 0, softBytes: 0, softSeconds: 0 },

@@ -24,8 +24,9 @@ export class SlowLog {
   readonly entries: SlowLogEntry[] = []
   #nextId = 0
 
-  add(args: CommandArgs, micros: number, time: number, address: string, name: string, lengthMax: number): void {
-    this.entries.unshift({ id: this.#nextId++, time, micros, args: shortened(args), address, name })
+  /** @param args as `shortenedArgs` gives them. */
+  add(args: readonly string[], micros: number, time: number, address: string, name: string, lengthMax: number): void {
+    this.entries.unshift({ id: this.#nextId++, time, micros, args, address, name })
     if (this.entries.length > lengthMax) this.entries.length = Math.max(0, lengthMax)
   }
 
@@ -34,7 +35,8 @@ export class SlowLog {
   }
 }
 
-function shortened(args: CommandArgs): string[] {
+/** Latin1; long lists and long arguments are cut. */
+export function shortenedArgs(args: CommandArgs): string[] {
   const kept = Math.min(args.count, ARGS_MAX)
   const texts: string[] = []
   for (let i = 0; i < kept; i++) {

@@ -1,6 +1,6 @@
 /**
  * Counters of a server for INFO: per command (by the registry's ids), per error code, totals and the rates of the last
- * 1.6 s. The replication stream counts its commands here too (`countCommand`).
+ * 1.6 s. The replication stream counts its commands here too (`countCommands`).
  *
  * Source of names and meanings: redis 7.0 server.c call(), afterErrorReply(), trackInstantaneousMetric().
  */
@@ -71,17 +71,12 @@ export class ServerStatistics {
     this.histograms = Array.from({ length: commandCount })
   }
 
-  /** @param elapsedMs time the command took. */
-  countCommand(id: number, elapsedMs: number, histogram: boolean): void {
-    this.commandsProcessed++
-    this.calls[id]!++
+  /** @param elapsedMs time that `count` commands took together. */
+  countCommands(id: number, count: number, elapsedMs: number, histogram: boolean): void {
+    this.commandsProcessed += count
+    this.calls[id]! += count
     this.micros[id]! += elapsedMs * 1000
-    if (histogram) {
-      const nanos = (elapsedMs * 1e6) | 0
-      ;(this.histograms[id] ??= new LatencyHistogram()).record(
-        nanos > 0 ? nanos : elapsedMs >= 1000 ? elapsedMs * 1e6 : 1,
-      )
-    }
+    if (histogram) (this.histograms[id] ??= new LatencyHistogram()).record((elapsedMs * 1e6) / count, count)
   }
 
   /** An error reply was sent. @param text as given to `ReplyEncoder.error`. */

@@ -58,12 +58,13 @@ function exec(client: ClientSession): void {
   client.unwatchAll()
   const outerEntry = client.entry
   reply.array(transaction.count)
-  let nowMs = performance.now()
   client.args = queuedArgs
   try {
     for (let i = 0; i < transaction.count && (client.flags & CLIENT_CLOSED) === 0; i++) {
       transaction.read(i, queuedArgs)
-      nowMs = callCommand(client, transaction.entries[i]!, nowMs)
+      const beganMs = performance.now()
+      callCommand(client, transaction.entries[i]!)
+      client.server.account(transaction.entries[i]!, 1, performance.now() - beganMs, true)
     }
   } finally {
     client.args = client.decoder

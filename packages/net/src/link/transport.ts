@@ -122,6 +122,9 @@ export class PrimaryConnection {
   }
 }
 
+/** Oldest first, as tls-protocols spells them. */
+const TLS_VERSIONS: readonly SecureVersion[] = ['TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3']
+
 /** Bytes of a connection that nobody wants any more. */
 const NOWHERE = new Uint8Array(1024)
 
@@ -141,10 +144,8 @@ function tlsOptions(files: TlsFiles): ConnectionOptions {
   if (files.caCertFile) ca.push(read(files.caCertFile, 'CA certificate'))
   if (files.caCertDir) ca.push(...readDirectory(files.caCertDir))
   const ciphers = [files.cipherSuites, files.ciphers].filter((list) => list !== undefined && list !== '').join(':')
-  const versions = (files.protocols ?? '')
-    .split(/\s+/)
-    .filter((name) => /^TLSv1(\.[123])?$/.test(name))
-    .sort()
+  const wanted = (files.protocols ?? '').toLowerCase().split(/\s+/)
+  const versions = TLS_VERSIONS.filter((version) => wanted.includes(version.toLowerCase()))
   return {
     rejectUnauthorized: true,
     checkServerIdentity: () => undefined,
@@ -153,9 +154,7 @@ function tlsOptions(files: TlsFiles): ConnectionOptions {
     ...(files.keyFile ? { key: read(files.keyFile, 'key') } : {}),
     ...(files.keyFilePass ? { passphrase: files.keyFilePass } : {}),
     ...(ciphers === '' ? {} : { ciphers }),
-    ...(versions.length > 0
-      ? { minVersion: versions[0] as SecureVersion, maxVersion: versions.at(-1) as SecureVersion }
-      : {}),
+    ...(versions.length > 0 ? { minVersion: versions[0]!, maxVersion: versions.at(-1)! } : {}),
   }
 }
 

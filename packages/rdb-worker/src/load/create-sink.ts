@@ -1,4 +1,4 @@
-/** The one place where a loader gets what it fills. */
+/** The one place where a loader gets what it fills: a generation of its own, that nobody else can see yet. */
 import { BulkWriter, Generation } from '@understudy/core/internal'
 import type { GenerationTransfer, RdbSink } from '@understudy/core/internal'
 

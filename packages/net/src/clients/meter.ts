@@ -1,0 +1,60 @@
+/**
+ * Times the commands of a pipeline without asking the clock twice for each. The end of one command is the beginning of
+ * the next; and up to 16 FAST commands of one kind in a row are timed together, each counted with the mean. Asking
+ * costs some 40 ns, a third of a small GET.
+ *
+ * Where single commands matter (a slow log threshold below 1 ms, the latency monitor) every command is timed.
+ */
+import { FAST } from '@understudy/core/internal'
+import type { CommandEntry } from '@understudy/core/internal'
+import type { ClientServer } from './server.ts'
+import type { ClientSession } from './session.ts'
+
+const GROUP_MAX = 16
+/** FAST commands take microseconds; only a stall of the process makes a group longer than this. */
+const GROUPED_SLOWLOG_MICROS_MIN = 1000
+
+export class CommandMeter {
+  /** `performance.now()` at the end of the last settled command. */
+  nowMs = 0
+  readonly #server: ClientServer
+  #entry: CommandEntry<ClientSession> | undefined
+  #count = 0
+  #groupMax = GROUP_MAX
+
+  constructor(server: ClientServer) {
+    this.#server = server
+  }
+
+  /** A turn begins. */
+  start(): void {
+    this.nowMs = performance.now()
+    const { slowlogSlowerThanMicros, latencyMonitorThresholdMs } = this.#server.settings
+    const single =
+      latencyMonitorThresholdMs > 0 ||
+      (slowlogSlowerThanMicros >= 0 && slowlogSlowerThanMicros < GROUPED_SLOWLOG_MICROS_MIN)
+    this.#groupMax = single ? 1 : GROUP_MAX
+  }
+
+  /** Call before each command. */
+  before(entry: CommandEntry<ClientSession>): void {
+    if (this.#count > 0 && entry !== this.#entry) this.settle(false)
+  }
+
+  /** A command ran to its end. Its arguments are still there. */
+  after(entry: CommandEntry<ClientSession>): void {
+    this.#entry = entry
+    if (++this.#count >= this.#groupMax || (entry.flags & FAST) === 0) this.settle(true)
+  }
+
+  /** Counts what ran since the last time. Call at the end of a turn. @param argsKept the last command's arguments are there. */
+  settle(argsKept = false): void {
+    const entry = this.#entry
+    if (this.#count === 0 || entry === undefined) return
+    const nowMs = performance.now()
+    const elapsedMs = nowMs - this.nowMs
+    this.nowMs = nowMs
+    this.#server.account(entry, this.#count, elapsedMs, argsKept)
+    this.#count = 0
+  }
+}

@@ -1,0 +1,61 @@
+/** Classes of keyspace notifications and their letters in `notify-keyspace-events`. Source: redis 7.0 notify.c. */
+
+export const NOTIFY_KEYSPACE = 0x1
+export const NOTIFY_KEYEVENT = 0x2
+export const NOTIFY_GENERIC = 0x4
+export const NOTIFY_STRING = 0x8
+export const NOTIFY_LIST = 0x10
+export const NOTIFY_SET = 0x20
+export const NOTIFY_HASH = 0x40
+export const NOTIFY_ZSET = 0x80
+export const NOTIFY_EXPIRED = 0x100
+export const NOTIFY_EVICTED = 0x200
+export const NOTIFY_STREAM = 0x400
+export const NOTIFY_KEY_MISS = 0x800
+export const NOTIFY_MODULE = 0x2000
+export const NOTIFY_NEW = 0x4000
+
+/** Letters in the order in which they are printed. */
+const CLASSES: readonly (readonly [letter: string, flag: number])[] = [
+  ['g', NOTIFY_GENERIC],
+  ['$', NOTIFY_STRING],
+  ['l', NOTIFY_LIST],
+  ['s', NOTIFY_SET],
+  ['h', NOTIFY_HASH],
+  ['z', NOTIFY_ZSET],
+  ['x', NOTIFY_EXPIRED],
+  ['e', NOTIFY_EVICTED],
+  ['t', NOTIFY_STREAM],
+  ['d', NOTIFY_MODULE],
+]
+const CHANNELS: readonly (readonly [letter: string, flag: number])[] = [
+  ['K', NOTIFY_KEYSPACE],
+  ['E', NOTIFY_KEYEVENT],
+  ['m', NOTIFY_KEY_MISS],
+]
+
+/** What the letter A stands for: everything but key misses and new keys. */
+export const NOTIFY_ALL: number = CLASSES.reduce((flags, [, flag]) => flags | flag, 0)
+
+const FLAGS = new Map<string, number>([...CLASSES, ...CHANNELS, ['n', NOTIFY_NEW], ['A', NOTIFY_ALL]])
+
+/** Flags of the letters; undefined when one is unknown. */
+export function parseKeyspaceEvents(letters: string): number | undefined {
+  let flags = 0
+  for (const letter of letters) {
+    const flag = FLAGS.get(letter)
+    if (flag === undefined) return undefined
+    flags |= flag
+  }
+  return flags
+}
+
+/** Letters of the flags, as CONFIG GET prints them. Redis 7.0 leaves `n` out beside `A`; here nothing is left out. */
+export function formatKeyspaceEvents(flags: number): string {
+  let letters = ''
+  if ((flags & NOTIFY_ALL) === NOTIFY_ALL) letters = 'A'
+  else for (const [letter, flag] of CLASSES) if (flags & flag) letters += letter
+  if (flags & NOTIFY_NEW) letters += 'n'
+  for (const [letter, flag] of CHANNELS) if (flags & flag) letters += letter
+  return letters
+}

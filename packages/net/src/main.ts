@@ -1,0 +1,112 @@
+/**
+ * The process `understudy`: command line, configuration, log, signals, exit codes. The server itself is put together in
+ * server/understudy-server.ts.
+ */
+import { readFileSync } from 'node:fs'
+import { ReplicaError } from '@understudy/core/internal'
+import { parseArguments } from './cli/arguments.ts'
+import { HELP_TEXT } from './cli/help.ts'
+import { versionLine } from './cli/version.ts'
+import type { Config } from './config/config.ts'
+import { loadConfig } from './config/load-config.ts'
+import { writePidFile } from './config/pid-file.ts'
+import { ServerLog } from './log/server-log.ts'
+import { UnderstudyServer } from './server/understudy-server.ts'
+
+/** Runs the command. Resolves when it has nothing more to say; a server goes on until a signal or SHUTDOWN. */
+export async function main(argv: readonly string[]): Promise<void> {
+  const version = readVersion()
+  const warnings: string[] = []
+  let config: Config
+  try {
+    const command = parseArguments(argv)
+    if (command.kind === 'help') return void process.stdout.write(HELP_TEXT)
+    if (command.kind === 'version') return void process.stdout.write(`${versionLine(version)}\n`)
+    config = loadConfig(command, { warn: (message) => warnings.push(message) })
+    if (config.get('daemonize')) {
+      throw new Error('daemonize yes is not available: the process stays in the foreground; use a supervisor')
+    }
+    process.chdir(config.get('dir'))
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
+    process.exitCode = 1
+    return
+  }
+  await serve(config, version, warnings)
+}
+
+async function serve(config: Config, version: string, warnings: readonly string[]): Promise<void> {
+  const file = config.path('logfile')
+  const log = new ServerLog({ level: config.get('loglevel'), ...(file === undefined ? {} : { file }) })
+  config.onChange('loglevel', (level) => log.setLevel(level))
+  log.notice(`Understudy version=${version}, bits=64, node=${process.versions.node}, PID: ${process.pid}, started`)
+  for (const warning of warnings) log.warning(warning)
+  if (config.file !== undefined) log.notice('Configuration loaded')
+  const pidPath = config.path('pidfile')
+  const pidFile = pidPath === undefined ? undefined : writePidFile(pidPath, (message) => log.warning(message))
+
+  let isEnding = false
+  const end = (code: number): void => {
+    if (isEnding) return
+    isEnding = true
+    pidFile?.remove()
+    log.notice('Understudy is now ready to exit, bye bye...')
+    // What was written to sockets leaves with the exit; worker threads are told, not waited for beyond a second.
+    const timer = setTimeout(() => process.exit(code), 1000)
+    void server.stop().then(
+      () => process.exit(code),
+      () => process.exit(code),
+    )
+    timer.unref()
+  }
+  const server = new UnderstudyServer({
+    config,
+    logger: log,
+    version,
+    onShutdown: () => {
+      log.notice('User requested shutdown...')
+      end(0)
+    },
+    onPanic: (reason) => {
+      log.warning(`Stopping: ${reason}`)
+      end(1)
+    },
+    onRole: (isReplica) => log.setRole(isReplica ? 'S' : 'M'),
+  })
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => {
+      log.notice(`Received ${signal} scheduling shutdown...`)
+      if (config.get('save').length > 0) {
+        log.notice('Save points are set, but saving snapshots is not available in this version: nothing is saved')
+      }
+      end(0)
+    })
+  }
+  const port = config.get('port')
+  log.notice(`Running mode=standalone, port=${port}.`)
+  try {
+    await server.start()
+  } catch (error) {
+    log.warning(startFailure(error, port))
+    end(1)
+  }
+}
+
+function startFailure(error: unknown, port: number): string {
+  const message = error instanceof Error ? error.message : String(error)
+  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  if (code === 'EADDRINUSE' || code === 'EACCES' || code === 'EADDRNOTAVAIL') {
+    return `Failed listening on port ${port} (tcp), aborting: ${message}`
+  }
+  if (error instanceof ReplicaError && error.code.startsWith('RDB_')) {
+    const reason = error.code === 'RDB_BAD_CHECKSUM' ? 'Wrong RDB checksum (CRC error)' : 'Bad file format'
+    return `Fatal error loading the DB, check server logs: ${reason}: ${message}. Exiting; the file was not touched.`
+  }
+  return `Cannot start: ${message}`
+}
+
+function readVersion(): string {
+  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8')
+  const parsed: unknown = JSON.parse(text)
+  return typeof parsed === 'object' && parsed !== null && 'version' in parsed ? String(parsed.version) : 'unknown'
+}

@@ -1,0 +1,77 @@
+/** CONFIG GET, SET, REWRITE and RESETSTAT. Source: redis 7.0 config.c configCommand and its help. */
+import { ADMIN, LOADING, NOSCRIPT, STALE, type CommandTable } from '@understudy/core/internal'
+import { CLIENT_UNIX_SOCKET, type ClientSession } from '../clients/session.ts'
+import { container, row } from '../commands/rows.ts'
+import type { Node } from './node.ts'
+
+const FLAGS = ADMIN | NOSCRIPT | LOADING | STALE
+
+export function configCommands(node: Node): CommandTable<ClientSession> {
+  const { config } = node
+  return {
+    CONFIG: container('CONFIG', '2.0.0', 'server', 'Reads and changes the configuration.', {
+      GET: row(-3, FLAGS, '2.0.0', 'server', 'Returns directives that match the patterns.', (client) => {
+        const pairs = config.match(bytesOf(client, 2))
+        client.reply.map(pairs.length)
+        for (const [name, value] of pairs) {
+          client.reply.bulkString(name)
+          bulkBytes(client, value)
+        }
+      }),
+      SET: row(-4, FLAGS, '2.0.0', 'server', 'Changes directives, all or none.', (client) => set(node, client)),
+      RESETSTAT: row(2, FLAGS, '2.0.0', 'server', 'Sets the statistics to zero.', (client) => {
+        node.server.statistics.reset()
+        client.reply.ok()
+      }),
+      REWRITE: row(2, FLAGS, '2.8.0', 'server', 'Writes the configuration to its file.', (client) => {
+        const answer = config.rewrite()
+        if (answer === undefined) {
+          node.logger.notice('CONFIG REWRITE executed with success.')
+          client.reply.ok()
+        } else {
+          node.logger.warning(`CONFIG REWRITE failed: ${answer}`)
+          client.reply.error(answer)
+        }
+      }),
+    }),
+  }
+}
+
+function set(node: Node, client: ClientSession): void {
+  const words = bytesOf(client, 2)
+  const pairs: [string, string][] = []
+  if (words.length % 2 !== 0) {
+    client.reply.error("ERR wrong number of arguments for 'config|set' command")
+    return
+  }
+  for (let i = 0; i < words.length; i += 2) pairs.push([words[i]!, words[i + 1]!])
+  const isLocal = (client.flags & CLIENT_UNIX_SOCKET) !== 0 || /^(127\.|\[?::1)/.test(client.address)
+  const answer = node.config.set(pairs, { fromLocalClient: isLocal, loading: node.state.loading })
+  if (answer instanceof Promise) {
+    // A port that has to be opened first: the client's next command waits.
+    client.block(0, () => {})
+    void answer.then((text) => client.unblock(() => tell(client, text)))
+    return
+  }
+  tell(client, answer)
+}
+
+function tell(client: ClientSession, answer: string | undefined): void {
+  if (answer === undefined) client.reply.ok()
+  else client.reply.error(answer)
+}
+
+/** Arguments from `first` on as byte strings. */
+function bytesOf(client: ClientSession, first: number): string[] {
+  const { args } = client
+  const words: string[] = []
+  for (let i = first; i < args.count; i++) {
+    words.push(Buffer.from(args.bytes.subarray(args.start[i], args.end[i])).toString('latin1'))
+  }
+  return words
+}
+
+function bulkBytes(client: ClientSession, text: string): void {
+  const bytes = Buffer.from(text, 'latin1')
+  client.reply.bulk(bytes, 0, bytes.length)
+}

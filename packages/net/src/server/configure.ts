@@ -1,0 +1,165 @@
+/**
+ * From directives to what the rooms of the server use: reads the configuration into the settings of clients and link,
+ * once at start and again whenever CONFIG SET changes it. The rooms read their settings anew at every use.
+ */
+import type { Config } from '../config/config.ts'
+import { fromByteString } from '../config/directive.ts'
+import type { DirectiveName } from '../config/directives.ts'
+import { type ClientSettings, defaultClientSettings } from '../clients/settings.ts'
+import type { ReplicaLinkConfig } from '../link/replica-link.ts'
+import type { TlsFiles } from '../link/transport.ts'
+
+/** Calls `apply` now and after every change of one of the directives. */
+export function follow(config: Config, names: readonly DirectiveName[], apply: () => void): void {
+  apply()
+  for (const name of names) config.onChange(name, () => apply())
+}
+
+export function clientSettings(config: Config): ClientSettings {
+  const settings = defaultClientSettings()
+  follow(
+    config,
+    [
+      'requirepass',
+      'protected-mode',
+      'maxclients',
+      'timeout',
+      'tcp-keepalive',
+      'tcp-backlog',
+      'proto-max-bulk-len',
+      'client-query-buffer-limit',
+      'client-output-buffer-limit',
+      'slowlog-log-slower-than',
+      'slowlog-max-len',
+      'latency-monitor-threshold',
+      'latency-tracking',
+      'latency-tracking-info-percentiles',
+      'tracking-table-max-keys',
+      'hz',
+      'hll-sparse-max-bytes',
+    ],
+    () => {
+      settings.requirepass = config.get('requirepass')
+      settings.protectedMode = config.get('protected-mode')
+      settings.maxclients = config.get('maxclients')
+      settings.timeoutSeconds = config.get('timeout')
+      settings.tcpKeepaliveSeconds = config.get('tcp-keepalive')
+      settings.tcpBacklog = config.get('tcp-backlog')
+      settings.databases = config.get('databases')
+      settings.protoMaxBulkBytes = config.get('proto-max-bulk-len')
+      settings.hllSparseMaxBytes = config.get('hll-sparse-max-bytes')
+      settings.clientQueryBufferBytesMax = config.get('client-query-buffer-limit')
+      settings.outputBufferLimits = config.get('client-output-buffer-limit')
+      settings.slowlogSlowerThanMicros = config.get('slowlog-log-slower-than')
+      settings.slowlogLengthMax = config.get('slowlog-max-len')
+      settings.latencyMonitorThresholdMs = config.get('latency-monitor-threshold')
+      settings.latencyTracking = config.get('latency-tracking')
+      settings.latencyTrackingPercentiles = [...config.get('latency-tracking-info-percentiles')]
+      settings.trackingTableKeysMax = config.get('tracking-table-max-keys')
+      settings.enableDebugCommand = config.get('enable-debug-command')
+      settings.hz = config.get('hz')
+    },
+  )
+  return settings
+}
+
+/** @param ownPort the port that replicas announce when replica-announce-port is 0. */
+export function linkConfig(config: Config, hashSeed: Uint8Array, ownPort: () => number): ReplicaLinkConfig {
+  const link: ReplicaLinkConfig = {
+    replTimeoutMs: 0,
+    handshake: readHandshake(config, ownPort),
+    sourceAddress: '',
+    disableNoDelay: false,
+    tls: undefined,
+    disklessLoad: 'disabled',
+    directory: '',
+    dbFileName: '',
+    deleteSyncFiles: false,
+    databaseCount: config.get('databases'),
+    hashSeed,
+    verifyChecksum: true,
+    keyLoadDelayMicros: 0,
+  }
+  follow(
+    config,
+    [
+      'repl-timeout',
+      'bind-source-addr',
+      'repl-disable-tcp-nodelay',
+      'repl-diskless-load',
+      'dir',
+      'dbfilename',
+      'rdb-del-sync-files',
+      'rdbchecksum',
+      'key-load-delay',
+      'masterauth',
+      'masteruser',
+      'replica-announce-ip',
+      'replica-announce-port',
+      'upstream-command',
+      'tls-replication',
+      'tls-cert-file',
+      'tls-key-file',
+      'tls-key-file-pass',
+      'tls-client-cert-file',
+      'tls-client-key-file',
+      'tls-client-key-file-pass',
+      'tls-ca-cert-file',
+      'tls-ca-cert-dir',
+      'tls-protocols',
+      'tls-ciphers',
+      'tls-ciphersuites',
+    ],
+    () => {
+      link.replTimeoutMs = config.get('repl-timeout') * 1000
+      link.handshake = readHandshake(config, ownPort)
+      link.sourceAddress = config.get('bind-source-addr')
+      link.disableNoDelay = config.get('repl-disable-tcp-nodelay')
+      link.tls = config.get('tls-replication') ? readTls(config) : undefined
+      link.disklessLoad = config.get('repl-diskless-load')
+      link.directory = config.get('dir')
+      link.dbFileName = fromByteString(config.get('dbfilename'))
+      // A node with save points keeps files of its own.
+      link.deleteSyncFiles = config.get('rdb-del-sync-files') && config.get('save').length === 0
+      link.verifyChecksum = config.get('rdbchecksum')
+      link.keyLoadDelayMicros = config.get('key-load-delay')
+    },
+  )
+  return link
+}
+
+function readHandshake(config: Config, ownPort: () => number): ReplicaLinkConfig['handshake'] {
+  const announcedPort = config.get('replica-announce-port')
+  const renamed = config.get('upstream-command')
+  return {
+    user: Buffer.from(config.get('masteruser'), 'latin1'),
+    password: Buffer.from(config.get('masterauth'), 'latin1'),
+    listeningPort: announcedPort === 0 ? ownPort() : announcedPort,
+    announceIp: config.get('replica-announce-ip'),
+    version: undefined,
+    psync: renamed['psync'] ?? 'PSYNC',
+    replconf: renamed['replconf'] ?? 'REPLCONF',
+  }
+}
+
+function readTls(config: Config): TlsFiles {
+  const ownClientFiles = config.get('tls-client-cert-file') !== ''
+  const certFile = config.path(ownClientFiles ? 'tls-client-cert-file' : 'tls-cert-file')
+  const keyFile = config.path(ownClientFiles ? 'tls-client-key-file' : 'tls-key-file')
+  const keyFilePass = config.get(ownClientFiles ? 'tls-client-key-file-pass' : 'tls-key-file-pass')
+  const caCertFile = config.path('tls-ca-cert-file')
+  const caCertDir = config.path('tls-ca-cert-dir')
+  const protocols = config.get('tls-protocols')
+  const ciphers = config.get('tls-ciphers')
+  const cipherSuites = config.get('tls-ciphersuites')
+  return {
+    ...(certFile === undefined ? {} : { certFile }),
+    ...(keyFile === undefined ? {} : { keyFile }),
+    ...(keyFilePass === '' ? {} : { keyFilePass }),
+    ...(caCertFile === undefined ? {} : { caCertFile }),
+    ...(caCertDir === undefined ? {} : { caCertDir }),
+    ...(protocols === '' ? {} : { protocols }),
+    ...(ciphers === '' ? {} : { ciphers }),
+    ...(cipherSuites === '' ? {} : { cipherSuites }),
+  }
+}

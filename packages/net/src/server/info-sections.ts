@@ -1,0 +1,210 @@
+/**
+ * The sections of INFO that tell about data and replication: Memory, Persistence, Replication, Keyspace, and the lines
+ * of Stats that belong to them. Field names: redis 7.0 server.c genRedisInfoString(); what is ours has names of its own.
+ */
+import { getHeapStatistics } from 'node:v8'
+import type { Node } from './node.ts'
+
+export function addDataInfoSections(node: Node): void {
+  const { info } = node.server
+  info.add('Memory', () => memoryLines(node))
+  info.add('Persistence', () => persistenceLines(node))
+  info.add('Replication', () => replicationLines(node))
+  info.add('Keyspace', () => keyspaceLines(node))
+}
+
+function human(bytes: number): string {
+  if (bytes < 1024) return `${bytes}B`
+  for (const [unit, size] of [
+    ['K', 2 ** 10],
+    ['M', 2 ** 20],
+    ['G', 2 ** 30],
+  ] as const) {
+    if (bytes < size * 1024 || unit === 'G') return `${(bytes / size).toFixed(2)}${unit}`
+  }
+  return `${bytes}B`
+}
+
+let peakBytes = 0
+
+function memoryLines(node: Node): string[] {
+  const { keyspace, backlog, link, config } = node
+  const dataset = keyspace.usedBytes
+  const heap = getHeapStatistics().used_heap_size
+  const replication = backlog.capacityBytes + link.stream.bufferBytes
+  const used = keyspace.generation.runBytes + heap + replication
+  peakBytes = Math.max(peakBytes, used)
+  const rss = process.memoryUsage.rss()
+  const maxmemory = config.get('maxmemory')
+  return [
+    `used_memory:${used}`,
+    `used_memory_human:${human(used)}`,
+    `used_memory_rss:${rss}`,
+    `used_memory_rss_human:${human(rss)}`,
+    `used_memory_peak:${peakBytes}`,
+    `used_memory_peak_human:${human(peakBytes)}`,
+    `used_memory_overhead:${used - dataset}`,
+    `used_memory_dataset:${dataset}`,
+    `used_memory_dataset_perc:${((100 * dataset) / used).toFixed(2)}%`,
+    `js_heap_used:${heap}`,
+    `keyspace_segment_bytes:${keyspace.generation.runBytes}`,
+    `maxmemory:${maxmemory}`,
+    `maxmemory_human:${human(maxmemory)}`,
+    `maxmemory_policy:${config.get('maxmemory-policy')}`,
+    `mem_fragmentation_ratio:${(rss / used).toFixed(2)}`,
+    'mem_not_counted_for_evict:0',
+    `mem_replication_backlog:${backlog.capacityBytes}`,
+    `mem_total_replication_buffers:${replication}`,
+    'mem_clients_slaves:0',
+    `mem_clients_normal:${clientBytes(node)}`,
+    'mem_allocator:understudy-arena',
+    'active_defrag_running:0',
+    `lazyfree_pending_objects:${keyspace.lazyFreePending}`,
+  ]
+}
+
+function clientBytes(node: Node): number {
+  let sum = 0
+  for (const session of node.server.sessions.values()) sum += session.memoryBytes
+  return sum
+}
+
+function persistenceLines(node: Node): string[] {
+  const { state } = node
+  const lines = [
+    `loading:${state.loading ? 1 : 0}`,
+    `async_loading:${state.asyncLoading ? 1 : 0}`,
+    'current_cow_peak:0',
+    'current_cow_size:0',
+    'current_fork_perc:0.00',
+    'current_save_keys_processed:0',
+    'current_save_keys_total:0',
+    `rdb_changes_since_last_save:${node.applier.count}`,
+    'rdb_bgsave_in_progress:0',
+    `rdb_last_save_time:${Math.floor(node.lastLoadWallMs / 1000)}`,
+    'rdb_last_bgsave_status:ok',
+    'rdb_last_bgsave_time_sec:-1',
+    'rdb_current_bgsave_time_sec:-1',
+    'rdb_saves:0',
+    `rdb_last_load_keys_expired:${node.lastSnapshot.keysExpired}`,
+    `rdb_last_load_keys_loaded:${node.lastSnapshot.keysLoaded}`,
+    `rdb_last_load_module_keys_skipped:${node.lastSnapshot.skippedModuleKeys}`,
+    'aof_enabled:0',
+    'aof_rewrite_in_progress:0',
+    'aof_rewrite_scheduled:0',
+    'aof_last_rewrite_time_sec:-1',
+    'aof_current_rewrite_time_sec:-1',
+    'aof_last_bgrewrite_status:ok',
+    'aof_last_write_status:ok',
+  ]
+  const progress = loadingProgress(node)
+  if (progress === undefined) {
+    // Waiting for the first sync is loading too: clients that poll need an answer.
+    if (state.loading) lines.push('loading_eta_seconds:1')
+    return lines
+  }
+  const { startedMs, loadedBytes, totalBytes, loadedKeys } = progress
+  const elapsedSeconds = (node.clock.monotonicMs() - startedMs) / 1000
+  const share = totalBytes > 0 ? Math.min(1, loadedBytes / totalBytes) : 0
+  const eta = share > 0 ? Math.round((elapsedSeconds * (1 - share)) / share) : -1
+  lines.push(
+    `loading_start_time:${Math.floor(node.clock.wallMs() / 1000 - elapsedSeconds)}`,
+    `loading_total_bytes:${totalBytes}`,
+    `loading_rdb_used_mem:0`,
+    `loading_loaded_bytes:${loadedBytes}`,
+    `loading_loaded_perc:${(100 * share).toFixed(2)}`,
+    `loading_loaded_keys:${loadedKeys}`,
+    `loading_eta_seconds:${eta < 0 ? 1 : eta}`,
+  )
+  return lines
+}
+
+interface Progress {
+  startedMs: number
+  loadedBytes: number
+  totalBytes: number
+  loadedKeys: number
+}
+
+function loadingProgress(node: Node): Progress | undefined {
+  if (node.fileLoading !== undefined) return node.fileLoading
+  const { loading } = node.link.getStatus()
+  if (loading === undefined) return undefined
+  return { ...loading, startedMs: node.clock.monotonicMs() - loading.elapsedMs }
+}
+
+function seconds(milliseconds: number): number {
+  return milliseconds < 0 ? -1 : Math.floor(milliseconds / 1000)
+}
+
+function replicationLines(node: Node): string[] {
+  const { config, backlog, link } = node
+  const status = link.getStatus()
+  const lines = [`role:${status.host === undefined ? 'master' : 'slave'}`]
+  if (status.host !== undefined) {
+    const port = status.port ?? 0
+    lines.push(
+      `master_host:${status.host}`,
+      `master_port:${port}`,
+      `master_link_status:${status.isUp ? 'up' : 'down'}`,
+      `master_last_io_seconds_ago:${seconds(status.lastIoMsAgo)}`,
+      `master_sync_in_progress:${status.isSyncing ? 1 : 0}`,
+      `slave_read_repl_offset:${status.receivedOffset}`,
+      `slave_repl_offset:${status.appliedOffset}`,
+    )
+    if (status.sync !== undefined) {
+      const { totalBytes, receivedBytes, lastIoMsAgo } = status.sync
+      const left = totalBytes > 0 ? Math.max(0, totalBytes - receivedBytes) : 0
+      lines.push(
+        `master_sync_total_bytes:${totalBytes}`,
+        `master_sync_read_bytes:${receivedBytes}`,
+        `master_sync_left_bytes:${left}`,
+        `master_sync_perc:${totalBytes > 0 ? ((100 * receivedBytes) / totalBytes).toFixed(2) : '0.00'}`,
+        `master_sync_last_io_seconds_ago:${seconds(lastIoMsAgo)}`,
+      )
+    }
+    if (!status.isUp) lines.push(`master_link_down_since_seconds:${seconds(status.downSinceMsAgo)}`)
+    lines.push(
+      `slave_priority:${config.get('replica-priority')}`,
+      `slave_read_only:${config.get('replica-read-only') ? 1 : 0}`,
+      `replica_announced:${config.get('replica-announced') ? 1 : 0}`,
+      `master_link_last_failure:${status.lastFailure.replace(/[\r\n]/g, ' ')}`,
+      ...node.unapplied.lines(),
+    )
+  }
+  const hasBacklog = backlog.histlen > 0 || status.host !== undefined
+  lines.push(
+    'connected_slaves:0',
+    'master_failover_state:no-failover',
+    `master_replid:${status.replid}`,
+    `master_replid2:${status.replid2}`,
+    `master_repl_offset:${status.appliedOffset}`,
+    `second_repl_offset:${status.secondReplOffset}`,
+    `repl_backlog_active:${hasBacklog ? 1 : 0}`,
+    `repl_backlog_size:${backlog.capacityBytes}`,
+    `repl_backlog_first_byte_offset:${hasBacklog ? backlog.firstByteOffset : 0}`,
+    `repl_backlog_histlen:${backlog.histlen}`,
+  )
+  return lines
+}
+
+function keyspaceLines(node: Node): string[] {
+  const { keyspace } = node
+  const lines: string[] = []
+  for (let db = 0; db < keyspace.databaseCount; db++) {
+    const keys = keyspace.size(db)
+    if (keys > 0) lines.push(`db${db}:keys=${keys},expires=${keyspace.expires(db)},avg_ttl=0`)
+  }
+  return lines
+}
+
+/** Lines of Stats about the stream; they replace the defaults of the same name. */
+export function streamStatLines(node: Node): string[] {
+  const status = node.link.getStatus()
+  return [
+    // Those that this node asked of its primary. What it grants to replicas below comes with feeding them.
+    `sync_asked_full:${status.counters.fullResyncs}`,
+    `sync_asked_partial_ok:${status.counters.partialResyncs}`,
+    `total_net_repl_input_bytes:${status.bytesReceived}`,
+  ]
+}

@@ -1,0 +1,40 @@
+/**
+ * What the rooms of one server share: the parts that `understudy-server.ts` introduces to each other, as the commands
+ * and INFO sections of this folder see them. No logic here.
+ */
+import type { BacklogWriter, Clock, Keyspace, Logger, NodeState } from '@understudy/core/internal'
+import type { ClientServer } from '../clients/server.ts'
+import type { Config } from '../config/config.ts'
+import type { ReplicaLink } from '../link/replica-link.ts'
+import type { StreamApplier } from './stream-applier.ts'
+import type { UnappliedCommands } from './unapplied.ts'
+
+/** Progress of a file that is loaded at start; undefined otherwise. */
+export interface FileLoading {
+  readonly startedMs: number
+  loadedBytes: number
+  totalBytes: number
+  loadedKeys: number
+}
+
+export interface Node {
+  readonly config: Config
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly keyspace: Keyspace
+  readonly backlog: BacklogWriter
+  readonly state: NodeState
+  readonly link: ReplicaLink
+  readonly applier: StreamApplier
+  readonly unapplied: UnappliedCommands
+  readonly server: ClientServer
+  /** Has this node ever had a dataset: loaded, synced, or its own as a primary? */
+  hasData: boolean
+  fileLoading: FileLoading | undefined
+  /** Milliseconds since 1970 of the last RDB that was loaded or received. */
+  lastLoadWallMs: number
+  /** What the loaded snapshot said and skipped. */
+  lastSnapshot: { keysLoaded: number; keysExpired: number; skippedModuleKeys: number }
+  /** Recomputes `state` after the link or the configuration changed. */
+  updateState(): void
+}

@@ -1,0 +1,181 @@
+/**
+ * Commands about replication and persistence: REPLICAOF, ROLE, REPLCONF, PSYNC, SYNC, FAILOVER, SAVE and their kin.
+ * Feeding replicas below and writing snapshots are not built yet: those commands answer an error that says so.
+ *
+ * Source: redis 7.0 replication.c replicaofCommand(), roleCommand(), replconfCommand(), failoverCommand(); rdb.c.
+ */
+import {
+  ADMIN,
+  argInteger,
+  argIs,
+  argText,
+  FAST,
+  LOADING,
+  NO_ASYNC_LOADING,
+  NO_MULTI,
+  NOSCRIPT,
+  STALE,
+  type CommandTable,
+} from '@understudy/core/internal'
+import { CLIENT_REPLICA, type ClientSession } from '../clients/session.ts'
+import { describeClient } from '../commands/client-line.ts'
+import { row } from '../commands/rows.ts'
+import { byteString } from '../config/directive.ts'
+import type { Node } from './node.ts'
+
+const PORT_MAX = 65_535
+const SAVING_NOT_BUILT = 'ERR Saving snapshots is not available in this version of Understudy; nothing was written'
+const FEEDING_NOT_BUILT = 'ERR Feeding replicas is not available in this version of Understudy'
+
+export function replicationCommands(node: Node): CommandTable<ClientSession> {
+  const replicaOf = (client: ClientSession): void => runReplicaOf(node, client)
+  const refuse =
+    (text: string) =>
+    (client: ClientSession): void =>
+      client.reply.error(text)
+  const linkFlags = ADMIN | NOSCRIPT | STALE | NO_ASYNC_LOADING
+  return {
+    REPLICAOF: row(3, linkFlags, '5.0.0', 'server', 'Makes this node a replica of another, or a primary.', replicaOf),
+    SLAVEOF: row(3, linkFlags, '1.0.0', 'server', 'Makes this node a replica of another, or a primary.', replicaOf),
+    ROLE: row(1, NOSCRIPT | LOADING | STALE | FAST, '2.8.12', 'server', 'Tells the role in replication.', (client) =>
+      runRole(node, client),
+    ),
+    REPLCONF: row(
+      -1,
+      ADMIN | NOSCRIPT | LOADING | STALE,
+      '3.0.0',
+      'server',
+      'Replicas tell about themselves with it.',
+      runReplconf,
+    ),
+    PSYNC: row(
+      -3,
+      ADMIN | NO_MULTI | NOSCRIPT | NO_ASYNC_LOADING,
+      '2.8.0',
+      'server',
+      'Replicas ask for the stream with it.',
+      refuse(FEEDING_NOT_BUILT),
+    ),
+    SYNC: row(
+      1,
+      ADMIN | NO_MULTI | NOSCRIPT | NO_ASYNC_LOADING,
+      '1.0.0',
+      'server',
+      'Replicas of old ask for a snapshot with it.',
+      refuse(FEEDING_NOT_BUILT),
+    ),
+    FAILOVER: row(-1, ADMIN | NOSCRIPT | STALE, '6.2.0', 'server', 'Hands the role of primary over.', (client) =>
+      client.reply.error(
+        node.state.replica
+          ? 'ERR FAILOVER is not valid when server is a replica.'
+          : 'ERR FAILOVER requires connected replicas.',
+      ),
+    ),
+    SAVE: row(
+      1,
+      ADMIN | NOSCRIPT | NO_ASYNC_LOADING | NO_MULTI,
+      '1.0.0',
+      'server',
+      'Writes a snapshot to disk.',
+      refuse(SAVING_NOT_BUILT),
+    ),
+    BGSAVE: row(
+      -1,
+      ADMIN | NOSCRIPT | NO_ASYNC_LOADING,
+      '1.0.0',
+      'server',
+      'Writes a snapshot to disk in the background.',
+      refuse(SAVING_NOT_BUILT),
+    ),
+    BGREWRITEAOF: row(
+      1,
+      ADMIN | NOSCRIPT | NO_ASYNC_LOADING,
+      '1.0.0',
+      'server',
+      'Rewrites the append-only file.',
+      refuse('ERR There is no append-only file in Understudy; nothing was written'),
+    ),
+  }
+}
+
+function runReplicaOf(node: Node, client: ClientSession): void {
+  const { args, reply } = client
+  const by = `user request from '${describeClient(client)}'`
+  if (argIs(args, 1, 'NO') && argIs(args, 2, 'ONE')) {
+    if (node.link.replicaOfNoOne(by)) node.config.assign('replicaof', undefined)
+    node.hasData = true
+    node.updateState()
+    reply.ok()
+    return
+  }
+  if ((client.flags & CLIENT_REPLICA) !== 0) {
+    reply.error('ERR Command is not valid when client is a replica.')
+    return
+  }
+  const port = argInteger(args, 2)
+  if (!(port >= 0 && port <= PORT_MAX)) {
+    reply.error(Number.isNaN(port) ? 'ERR value is not an integer or out of range' : 'ERR Invalid master port')
+    return
+  }
+  const host = argText(args, 1)
+  if (node.link.replicaOf(host, port, by) === 'same') {
+    reply.simple('OK Already connected to specified master')
+    return
+  }
+  node.config.assign('replicaof', { host: byteString(host), port })
+  node.updateState()
+  reply.ok()
+}
+
+function runRole(node: Node, client: ClientSession): void {
+  const { reply } = client
+  const status = node.link.getStatus()
+  if (status.host === undefined) {
+    reply.array(3)
+    reply.bulkString('master')
+    reply.integer(node.link.history.replOffset)
+    reply.array(0)
+    return
+  }
+  reply.array(5)
+  reply.bulkString('slave')
+  reply.bulkString(status.host)
+  reply.integer(status.port ?? 0)
+  reply.bulkString(status.roleState)
+  reply.integer(status.isUp ? status.appliedOffset : -1)
+}
+
+/** Options a replica may send before PSYNC, checked as Redis does; unknown capabilities are ignored. */
+function runReplconf(client: ClientSession): void {
+  const { args, reply } = client
+  if (args.count % 2 === 0) {
+    reply.error('ERR syntax error')
+    return
+  }
+  for (let i = 1; i < args.count; i += 2) {
+    if (argIs(args, i, 'LISTENING-PORT')) {
+      if (Number.isNaN(argInteger(args, i + 1))) {
+        reply.error('ERR value is not an integer or out of range')
+        return
+      }
+    } else if (argIs(args, i, 'IP-ADDRESS')) {
+      if (args.end[i + 1]! - args.start[i + 1]! > 255) {
+        reply.error(
+          `ERR REPLCONF ip-address provided by replica instance is too long: ${args.end[i + 1]! - args.start[i + 1]!} bytes`,
+        )
+        return
+      }
+    } else if (argIs(args, i, 'ACK') || argIs(args, i, 'GETACK')) {
+      return
+    } else if (
+      !argIs(args, i, 'CAPA') &&
+      !argIs(args, i, 'VERSION') &&
+      !argIs(args, i, 'RDB-ONLY') &&
+      !argIs(args, i, 'RDB-FILTER-ONLY')
+    ) {
+      reply.error(`ERR Unrecognized REPLCONF option: ${argText(args, i)}`)
+      return
+    }
+  }
+  reply.ok()
+}

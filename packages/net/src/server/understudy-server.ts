@@ -1,0 +1,290 @@
+/**
+ * One server, put together: keyspace, link, loader and clients are introduced to each other here and nowhere else. What
+ * each does is in its own room; this file only connects them and knows in which order they start and end.
+ */
+import { stat } from 'node:fs/promises'
+import { generateReplid } from '@understudy/core/internal'
+import {
+  ACCESS_CLOCK_SECONDS,
+  BacklogWriter,
+  clampBacklogBytes,
+  type Clock,
+  dataCommandFamilies,
+  idleNodeState,
+  Keyspace,
+  type Logger,
+  type NodeState,
+  type RdbLoadResult,
+  Readers,
+  SLICE_MS_MAX,
+} from '@understudy/core/internal'
+import { RdbLoaderPool } from '@understudy/rdb-worker'
+import { ClientServer, type ListenOptions } from '../clients/server.ts'
+import { addClientInfoSections } from '../commands/info-sections.ts'
+import { clientCommandFamilies } from '../commands/index.ts'
+import type { Config } from '../config/config.ts'
+import { ReplicaLink } from '../link/replica-link.ts'
+import { collectGarbageSoon } from './collect-garbage.ts'
+import { configCommands } from './config-commands.ts'
+import { clientSettings, follow, linkConfig } from './configure.ts'
+import { addDataInfoSections, streamStatLines } from './info-sections.ts'
+import type { FileLoading, Node } from './node.ts'
+import { replicationCommands } from './replication-commands.ts'
+import { StreamApplier } from './stream-applier.ts'
+import { streamCommands } from './stream-commands.ts'
+import { UnappliedCommands } from './unapplied.ts'
+
+const HOUSEKEEPING_MS = 20
+
+export interface UnderstudyServerOptions {
+  readonly config: Config
+  readonly logger: Logger
+  readonly version: string
+  /** SHUTDOWN was accepted: end the process. */
+  readonly onShutdown: () => void
+  /** propagation-error-behavior panic. */
+  readonly onPanic: (reason: string) => void
+  /** The role changed: for the log's role character. */
+  readonly onRole?: (isReplica: boolean) => void
+}
+
+const systemClock: Clock = { monotonicMs: () => performance.now(), wallMs: () => Date.now() }
+
+export class UnderstudyServer implements Node {
+  readonly config: Config
+  readonly clock: Clock = systemClock
+  readonly logger: Logger
+  readonly keyspace: Keyspace
+  readonly readers: Readers
+  readonly backlog: BacklogWriter
+  readonly state: NodeState = idleNodeState()
+  readonly link: ReplicaLink
+  readonly applier: StreamApplier
+  readonly unapplied: UnappliedCommands
+  readonly server: ClientServer
+  readonly runId: string = generateReplid()
+  hasData = false
+  fileLoading: FileLoading | undefined
+  lastLoadWallMs: number
+  lastSnapshot = { keysLoaded: 0, keysExpired: 0, skippedModuleKeys: 0 }
+
+  readonly #options: UnderstudyServerOptions
+  readonly #loader = new RdbLoaderPool()
+  #housekeeping: NodeJS.Timeout | undefined
+
+  constructor(options: UnderstudyServerOptions) {
+    const { config, logger } = options
+    this.#options = options
+    this.config = config
+    this.logger = logger
+    this.lastLoadWallMs = systemClock.wallMs()
+    this.keyspace = new Keyspace({ databaseCount: config.get('databases') })
+    this.readers = new Readers(this.keyspace)
+    this.backlog = new BacklogWriter(clampBacklogBytes(config.get('repl-backlog-size')))
+    this.unapplied = new UnappliedCommands(logger)
+    const settings = clientSettings(config)
+    this.server = new ClientServer({
+      settings,
+      families: [...dataCommandFamilies, ...clientCommandFamilies(), configCommands(this), replicationCommands(this)],
+      renames: config.get('rename-command').map(({ from, to }) => [from, to] as const),
+      keyspace: this.keyspace,
+      ports: {
+        shutdown: (request) => this.#shutdown(request.save),
+        lastSave: () => Math.floor(this.lastLoadWallMs / 1000),
+      },
+      clock: systemClock,
+      logger,
+      node: this.state,
+    })
+    this.keyspace.listener = this.server.changes
+    const { registry, statistics, pubsub } = this.server
+    this.applier = new StreamApplier([...dataCommandFamilies, streamCommands(pubsub)], {
+      clock: systemClock,
+      logger,
+      keyspace: this.keyspace,
+      settings,
+      statistics,
+      unapplied: this.unapplied,
+      statisticsIdOf: (name) => registry.findFullName(name)?.id,
+      offset: () => this.link.stream.fromOffset,
+      onError: (text) => this.#streamError(text),
+    })
+    this.link = new ReplicaLink(
+      linkConfig(config, this.keyspace.hashSeed, () => this.server.port),
+      {
+        clock: systemClock,
+        logger,
+        loader: this.#loader,
+        backlog: this.backlog,
+        applyCommand: this.applier.command,
+        applyGroup: this.applier.group,
+        onFrame: (name) => {
+          const id = registry.findFullName(name)?.id
+          if (id === undefined) return
+          statistics.commandsProcessed++
+          statistics.calls[id]!++
+        },
+        onFullSync: (result) => this.#adopt(result),
+        dropData: () => {
+          this.hasData = false
+          this.keyspace.begin()
+          this.keyspace.flushAll()
+          this.keyspace.end()
+          this.updateState()
+        },
+        isEmpty: () => !this.hasData || this.keyspace.keyCount === 0,
+        onState: () => this.updateState(),
+      },
+    )
+    addClientInfoSections(
+      this.server,
+      {
+        runId: this.runId,
+        executable: process.argv[1] ?? '',
+        configFile: config.file ?? '',
+        version: options.version,
+      },
+      { moreStats: () => streamStatLines(this) },
+    )
+    addDataInfoSections(this)
+    follow(config, ['replica-read-only', 'replica-serve-stale-data'], () => this.updateState())
+    config.onChange('repl-backlog-size', (bytes) => this.backlog.resize(clampBacklogBytes(bytes)))
+    config.onChange('port', (port) => this.#changePort(port))
+  }
+
+  /**
+   * Loads the file of `dir`/`dbfilename` when there is one, opens the port and starts to follow the primary.
+   * @throws RdbError for a corrupt file, the system's error when the port is taken.
+   */
+  async start(): Promise<void> {
+    const { config, logger } = this
+    const primary = config.get('replicaof')
+    await this.#loadFile()
+    if (primary === undefined) this.hasData = true
+    this.updateState()
+    await this.server.listen(this.#listenOptions(config.get('port')))
+    this.#startHousekeeping()
+    if (primary !== undefined) this.link.replicaOf(primary.host, primary.port)
+    this.updateState()
+    logger.notice('Ready to accept connections')
+  }
+
+  /** Closes link, clients, port and worker threads. */
+  async stop(): Promise<void> {
+    clearInterval(this.#housekeeping)
+    this.link.stop()
+    this.readers.close()
+    await this.server.close()
+    await this.#loader.close()
+  }
+
+  updateState(): void {
+    const { state, config } = this
+    const status = this.link?.getStatus()
+    state.replica = status?.host !== undefined
+    state.replicaReadOnly = config.get('replica-read-only')
+    state.serveStaleData = config.get('replica-serve-stale-data')
+    state.linkUp = status === undefined || status.host === undefined || status.isUp
+    // A node that was never synced says so; it does not answer 'no such key' from an empty dataset.
+    state.loading = this.fileLoading !== undefined || (state.replica && !this.hasData)
+    state.asyncLoading = !state.loading && status?.loading !== undefined
+    this.#options.onRole?.(state.replica)
+  }
+
+  /** A checked snapshot takes over, in the same turn of the event loop in which the link moves to its offset. */
+  #adopt(result: RdbLoadResult): void {
+    this.keyspace.adopt(result.generation)
+    const { summary, keyCount } = result
+    let skippedModuleKeys = 0
+    for (const count of Object.values(summary.skippedModules)) skippedModuleKeys += count
+    this.lastSnapshot = { keysLoaded: keyCount, keysExpired: 0, skippedModuleKeys }
+    this.lastLoadWallMs = this.clock.wallMs()
+    for (const [name, count] of Object.entries(summary.skippedModules)) {
+      this.logger.warning(`${count} keys of module '${name}' were skipped: their values cannot be held here`)
+    }
+    this.hasData = true
+    this.unapplied.clear()
+    // The memory of the old generation goes back when this thread, too, has let go of it.
+    collectGarbageSoon()
+  }
+
+  async #loadFile(): Promise<void> {
+    const { config, logger, clock } = this
+    const path = config.path('dbfilename')
+    if (path === undefined) return
+    const file = await stat(path).catch(() => undefined)
+    if (file === undefined || !file.isFile()) return
+    const loading: FileLoading = {
+      startedMs: clock.monotonicMs(),
+      loadedBytes: 0,
+      totalBytes: file.size,
+      loadedKeys: 0,
+    }
+    this.fileLoading = loading
+    try {
+      const result = await this.#loader.loadFile(
+        path,
+        {
+          databaseCount: config.get('databases'),
+          hashSeed: this.keyspace.hashSeed,
+          verifyChecksum: config.get('rdbchecksum'),
+          ...(config.get('key-load-delay') === 0 ? {} : { keyLoadDelayMicros: config.get('key-load-delay') }),
+        },
+        (loadedBytes, totalBytes, loadedKeys) => Object.assign(loading, { loadedBytes, totalBytes, loadedKeys }),
+      )
+      this.#adopt(result)
+      const elapsedSeconds = ((clock.monotonicMs() - loading.startedMs) / 1000).toFixed(3)
+      logger.notice(`Done loading RDB, keys loaded: ${result.keyCount}, keys expired: 0.`)
+      logger.notice(`DB loaded from disk: ${elapsedSeconds} seconds`)
+    } finally {
+      this.fileLoading = undefined
+    }
+  }
+
+  #listenOptions(port: number): ListenOptions {
+    const { config } = this
+    const socket = config.path('unixsocket')
+    return {
+      bind: config.get('bind'),
+      port,
+      ...(socket === undefined ? {} : { unixSocket: socket, unixSocketPermissions: config.get('unixsocketperm') }),
+    }
+  }
+
+  async #changePort(port: number): Promise<string | undefined> {
+    try {
+      await this.server.relisten({ bind: this.config.get('bind'), port })
+      return undefined
+    } catch (error) {
+      this.logger.warning(`Failed listening on port ${port}: ${error instanceof Error ? error.message : String(error)}`)
+      return 'Unable to listen on this port. Check server logs.'
+    }
+  }
+
+  #startHousekeeping(): void {
+    this.#housekeeping = setInterval(() => {
+      const { keyspace } = this
+      keyspace.accessClock = Math.floor(performance.now() / 1000 / ACCESS_CLOCK_SECONDS) & 0xffff
+      if (keyspace.lazyFreePending > 0) keyspace.freeSlice(SLICE_MS_MAX)
+    }, HOUSEKEEPING_MS)
+    this.#housekeeping.unref()
+  }
+
+  #streamError(text: string): void {
+    const behaviour = this.config.get('propagation-error-behavior')
+    if (behaviour === 'ignore') return
+    if (behaviour === 'panic-on-replicas' && !this.state.replica) return
+    this.#options.onPanic(
+      `a command of the primary failed with '${text}' and propagation-error-behavior is ${behaviour}`,
+    )
+  }
+
+  #shutdown(save: 'default' | 'yes' | 'no'): string | undefined {
+    if (save === 'yes') {
+      this.logger.warning('SHUTDOWN SAVE is refused: saving snapshots is not available in this version')
+      return 'ERR Errors trying to SHUTDOWN. Check logs.'
+    }
+    this.#options.onShutdown()
+    return undefined
+  }
+}

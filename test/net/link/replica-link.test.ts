@@ -1,0 +1,330 @@
+import { BacklogReader } from '@understudy/core/internal'
+import { afterEach, describe, expect, it } from 'vitest'
+import { emptyRdb, FakePrimary, type FakePrimaryOptions } from '../../support/fake-primary.ts'
+import { encodeCommand } from '../../support/raw-client.ts'
+import { SeededRandom } from '../../support/seeded-random.ts'
+import { waitFor } from '../../support/wait-for.ts'
+import { type FixtureOptions, LinkFixture } from './link-fixture.ts'
+
+const cleanups: (() => Promise<void> | void)[] = []
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup()
+})
+
+async function startPrimary(options?: FakePrimaryOptions): Promise<FakePrimary> {
+  const primary = await FakePrimary.start(options)
+  cleanups.push(() => primary.stop())
+  return primary
+}
+
+function follow(primary: FakePrimary | number, options?: FixtureOptions): LinkFixture {
+  const fixture = new LinkFixture(options)
+  cleanups.push(() => fixture.link.stop())
+  fixture.link.replicaOf('127.0.0.1', typeof primary === 'number' ? primary : primary.port)
+  return fixture
+}
+
+/** Writes that a reader of the log can tell apart. */
+function writes(first: number, count: number): Buffer {
+  const parts: Buffer[] = []
+  for (let i = first; i < first + count; i++) {
+    if (i % 10 === 3) {
+      parts.push(encodeCommand('MULTI'), encodeCommand('INCR', `n${i}`), encodeCommand('SET', `m${i}`, 'x'))
+      parts.push(encodeCommand('EXEC'))
+    } else parts.push(encodeCommand('SET', `key:${i}`, `value-${'v'.repeat(i % 40)}`))
+  }
+  return Buffer.concat(parts)
+}
+
+function expectBacklogEquals(fixture: LinkFixture, primary: FakePrimary): void {
+  const { backlog } = fixture
+  expect(backlog.endOffset).toBe(primary.offset)
+  const copy = Buffer.alloc(backlog.histlen)
+  expect(new BacklogReader(backlog.shared).read(backlog.firstByteOffset, copy)).toBe(copy.length)
+  const history = Buffer.concat([...primary.bytesBehind(backlog.firstByteOffset - 1)])
+  expect(copy.equals(history)).toBe(true)
+}
+
+describe('a full resync', () => {
+  for (const framing of ['length', 'mark'] as const) {
+    it(`${framing} framing: loads, swaps, follows the stream, acknowledges`, async () => {
+      const primary = await startPrimary({ framing, snapshotOffset: 1000 })
+      const fixture = follow(primary)
+      await fixture.connected()
+      expect(fixture.swaps).toBe(1)
+      expect(fixture.link.getStatus()).toMatchObject({ appliedOffset: 1000, replid: primary.replid, isUp: true })
+      await waitFor('the first ACK', () => primary.ackedOffset === 1000)
+      primary.feed(Buffer.concat([encodeCommand('SELECT', '3'), writes(0, 500)]))
+      await fixture.applied(primary.offset)
+      expect(fixture.commands.length).toBe(450)
+      expect(fixture.commands[0]).toBe('3 SET key:0 value-')
+      expect(fixture.groups.length).toBe(50)
+      expect(fixture.groups[0]).toEqual(['3 INCR n3', '3 SET m3 x'])
+      primary.feed(encodeCommand('REPLCONF', 'GETACK', '*'))
+      const before = primary.offset - encodeCommand('REPLCONF', 'GETACK', '*').length
+      await waitFor('the answer to GETACK', () => primary.online!.acks.includes(before), { timeoutMs: 500 })
+      expectBacklogEquals(fixture, primary)
+    })
+
+    it(`${framing} framing: a snapshot larger than the loader's room, a slow loader, and stream bytes right behind it`, async () => {
+      const random = new SeededRandom(3)
+      const snapshot = Buffer.concat([Buffer.from('REDIS0010'), random.bytes(700_000)])
+      const primary = await startPrimary({ framing, snapshot })
+      primary.feed(writes(0, 2000))
+      const fixture = follow(primary, { loader: { ringBytes: 32_768, takeBytes: 20_000, takeEveryMs: 1 } })
+      await fixture.connected()
+      await fixture.applied(primary.offset)
+      expect(fixture.loader.loads[0]!.refusals).toBeGreaterThan(3)
+      expect(fixture.commands.length).toBe(1800)
+      expectBacklogEquals(fixture, primary)
+    })
+  }
+
+  it('sends newlines to the primary while a slow load goes on', async () => {
+    const primary = await startPrimary({ snapshot: Buffer.concat([emptyRdb(), Buffer.alloc(10_000)]) })
+    const fixture = follow(primary, { loader: { takeBytes: 100, takeEveryMs: 25 }, config: { replTimeoutMs: 1000 } })
+    await fixture.connected()
+    expect(primary.sessions.length).toBe(1)
+    expect(primary.sessions[0]!.newlines).toBeGreaterThanOrEqual(2)
+  })
+
+  it('starts in the database that the snapshot names', async () => {
+    const primary = await startPrimary()
+    const fixture = follow(primary, { loader: { aux: [['repl-stream-db', '5']] } })
+    await fixture.connected()
+    primary.feed(encodeCommand('SET', 'a', '1'))
+    await fixture.applied(primary.offset)
+    expect(fixture.commands).toEqual(['5 SET a 1'])
+  })
+
+  it('keeps everything from before when the load fails, and continues partially afterwards', async () => {
+    const primary = await startPrimary()
+    const fixture = follow(primary)
+    await fixture.connected()
+    primary.feed(writes(0, 100))
+    await fixture.applied(primary.offset)
+    const before = fixture.link.getStatus()
+    // The primary wants a full resync once; its snapshot is bad.
+    primary.scripted = { psync: [`+FULLRESYNC ${'b'.repeat(40)} 5`, 'auto', 'auto'] }
+    fixture.loader.options = { failAtByte: 10 }
+    primary.cutAll()
+    await waitFor('the failed load', () => fixture.loader.loads.length === 2)
+    await waitFor('the failure', () => fixture.link.getStatus().counters.failedAttempts === 1)
+    expect(fixture.link.getStatus()).toMatchObject({ appliedOffset: before.appliedOffset, replid: before.replid })
+    expect(fixture.log.some((line) => line.includes('Internal error in RDB reading offset 10'))).toBe(true)
+    await fixture.connected()
+    expect(fixture.swaps).toBe(1)
+    expect(primary.partialResyncs).toBe(1)
+    expectBacklogEquals(fixture, primary)
+  })
+
+  it.each([
+    ['swapdb', true, 'socket', 0],
+    ['swapdb', false, 'socket', 0],
+    ['on-empty-db', true, 'socket', 0],
+    ['on-empty-db', false, 'file', 0],
+    ['disabled', true, 'file', 0],
+    ['flush-before-load', false, 'socket', 1],
+    ['flushdb', false, 'socket', 1],
+  ] as const)('repl-diskless-load %s, empty %s: by %s', async (disklessLoad, isEmpty, way, drops) => {
+    const primary = await startPrimary()
+    const fixture = new LinkFixture({ config: { disklessLoad, directory: '/some/dir' } })
+    cleanups.push(() => fixture.link.stop())
+    fixture.isEmpty = isEmpty
+    fixture.link.replicaOf('127.0.0.1', primary.port)
+    await fixture.connected()
+    expect(fixture.loader.loads[0]!.options.file?.path).toBe(way === 'file' ? '/some/dir/dump.rdb' : undefined)
+    expect(fixture.drops).toBe(drops)
+  })
+})
+
+describe('a lost link', () => {
+  it('is tried again at once and continues from the applied offset, also out of an open MULTI', async () => {
+    const primary = await startPrimary()
+    const fixture = follow(primary)
+    await fixture.connected()
+    primary.feed(Buffer.concat([encodeCommand('SELECT', '2'), encodeCommand('SET', 'a', '1')]))
+    const whole = primary.offset
+    primary.feed(Buffer.concat([encodeCommand('MULTI'), encodeCommand('SELECT', '7'), encodeCommand('SET', 'b', '2')]))
+    await waitFor('all bytes', () => fixture.link.getStatus().receivedOffset === primary.offset)
+    expect(fixture.link.getStatus().appliedOffset).toBe(whole)
+    const started = performance.now()
+    primary.cutAll()
+    await waitFor('the partial resync', () => primary.partialResyncs === 1, { intervalMs: 1 })
+    expect(performance.now() - started).toBeLessThan(500)
+    expect(primary.sessions[1]!.requests).toContain(`PSYNC ${primary.replid} ${whole + 1}`)
+    primary.feed(Buffer.concat([encodeCommand('EXEC'), encodeCommand('SET', 'c', '3')]))
+    await fixture.applied(primary.offset)
+    expect(fixture.commands).toEqual(['2 SET a 1', '7 SET c 3'])
+    expect(fixture.groups).toEqual([['7 SET b 2']])
+    expectBacklogEquals(fixture, primary)
+  })
+
+  it('cut at 120 random bytes of handshake, snapshot and stream: every command arrives exactly once', async () => {
+    const random = new SeededRandom(20261120)
+    const primary = await startPrimary({ framing: 'mark', snapshot: Buffer.concat([emptyRdb(), random.bytes(3000)]) })
+    const fixture = follow(primary, { ports: { random: () => 1 } })
+    let fed = 0
+    for (let round = 0; round < 120; round++) {
+      // A back-off of seconds is not what is tested here.
+      if (fixture.link.state.name === 'connect') fixture.link.reconnect('the test does not wait')
+      const phase = round < 6 ? 'snapshot' : round % 12 === 0 ? 'handshake' : 'stream'
+      const range = { handshake: 30, snapshot: 3000, stream: 2000 }[phase]
+      primary.misbehave({ phase, atByte: random.int(0, range), fault: round % 5 === 0 ? 'reset' : 'cut' })
+      if (phase === 'handshake') primary.cutAll()
+      const count = random.int(40, 60)
+      primary.feed(writes(fed, count))
+      fed += count
+      await waitFor(
+        `misbehaviour ${round}`,
+        () => {
+          if (fixture.link.state.name === 'connect') fixture.link.reconnect('the test does not wait')
+          if (primary.pendingMisbehaviours === 0) return true
+          if (primary.online !== undefined) {
+            primary.feed(writes(fed, 10))
+            fed += 10
+          }
+          return false
+        },
+        { intervalMs: 1 },
+      )
+    }
+    await waitFor('the link', () => {
+      if (fixture.link.state.name === 'connect') fixture.link.reconnect('the test does not wait')
+      return fixture.link.state.name === 'connected'
+    })
+    await fixture.applied(primary.offset)
+    expect(primary.fullResyncs).toBe(fixture.swaps + fixture.loader.loads.filter((load) => load.isAborted).length)
+    expect(fixture.swaps).toBe(1)
+    expect(primary.partialResyncs).toBeGreaterThan(80)
+    const expected = Array.from({ length: fed }, (_, i) => i)
+    expect(fixture.groups.map((group) => group[0])).toEqual(
+      expected.filter((i) => i % 10 === 3).map((i) => `0 INCR n${i}`),
+    )
+    expect(fixture.commands).toEqual(
+      expected.filter((i) => i % 10 !== 3).map((i) => `0 SET key:${i} value-${'v'.repeat(i % 40)}`),
+    )
+    expectBacklogEquals(fixture, primary)
+  })
+
+  it('applies what arrived whole before the end of the connection', async () => {
+    const primary = await startPrimary()
+    const fixture = follow(primary)
+    await fixture.connected()
+    const bytes = writes(0, 20_000)
+    primary.misbehave({ phase: 'stream', atByte: bytes.length - 3, fault: 'cut' })
+    primary.feed(bytes)
+    await waitFor('the loss', () => fixture.link.getStatus().counters.losses === 1)
+    await fixture.applied(primary.offset)
+    expect(fixture.commands.length).toBe(18_000)
+    expect(primary.sessions.length).toBe(2)
+  })
+
+  it('a stream that says nonsense costs the history: full resync, and one line with the offset', async () => {
+    const primary = await startPrimary()
+    const fixture = follow(primary)
+    await fixture.connected()
+    primary.feed(encodeCommand('SET', 'a', '1'))
+    primary.misbehave({ phase: 'stream', atByte: primary.offset, fault: 'garbage' })
+    primary.feed(encodeCommand('SET', 'b', '2'))
+    await waitFor('a second full resync', () => primary.fullResyncs === 2, { timeoutMs: 5000 })
+    const lines = fixture.log.filter((line) => line.includes('out of step'))
+    expect(lines.length).toBe(1)
+    expect(lines[0]).toMatch(/at byte 27/)
+  })
+
+  it('ends silence by repl-timeout in every phase and recovers', async () => {
+    for (const phase of ['handshake', 'snapshot', 'stream'] as const) {
+      const primary = await startPrimary({ snapshot: Buffer.concat([emptyRdb(), Buffer.alloc(5000)]) })
+      primary.misbehave({ phase, atByte: phase === 'handshake' ? 12 : 1000, fault: 'stall' })
+      const fixture = follow(primary, { config: { replTimeoutMs: 300 } })
+      if (phase === 'stream') {
+        await fixture.connected()
+        primary.feed(writes(0, 100))
+      }
+      await waitFor(`time-out in ${phase}`, () => fixture.log.find((line) => /timeout/i.test(line)))
+      expect(fixture.swaps).toBe(phase === 'stream' ? 1 : 0)
+      await waitFor('a second session', () => primary.sessions.length >= 2 && primary.ackedOffset === primary.offset)
+    }
+  })
+})
+
+describe('primaries that refuse', () => {
+  it('a closed port: state, log, and back-off', async () => {
+    const primary = await startPrimary()
+    const { port } = primary
+    await primary.stop()
+    const fixture = follow(port)
+    await waitFor('the refusal', () => fixture.link.getStatus().lastFailure !== '')
+    expect(fixture.link.getStatus()).toMatchObject({ roleState: 'connect', isUp: false })
+    expect(fixture.link.getStatus().lastFailure).toContain('Connection refused')
+    expect(fixture.log.some((line) => line.startsWith('warning Error condition on socket for SYNC'))).toBe(true)
+    expect(fixture.link.getStatus().counters.attempts).toBe(1)
+  })
+
+  it('something that is not Redis', async () => {
+    const primary = await startPrimary({ scripted: { ping: 'HTTP/1.1 400 Bad Request' } })
+    const fixture = follow(primary)
+    await waitFor('the refusal', () => fixture.log.find((line) => line.includes('HTTP/1.1 400')))
+  })
+
+  it('-LOADING keeps the history; an old primary gets SYNC', async () => {
+    const primary = await startPrimary({ scripted: { psync: ['-LOADING wait', "-ERR unknown command 'PSYNC'"] } })
+    const fixture = follow(primary)
+    await fixture.connected()
+    expect(primary.sessions.map((session) => session.requests.at(-1))).toEqual(['PSYNC ? -1', 'SYNC'])
+    primary.feed(writes(0, 10))
+    await waitFor('the stream', () => fixture.commands.length === 9)
+    expect(primary.ackedOffset).toBe(-1)
+  })
+
+  it('a wrong password, then the right one', async () => {
+    const primary = await startPrimary({ user: 'u', password: 'p' })
+    const fixture = follow(primary)
+    const { handshake } = fixture.link.config
+    handshake.user = 'u'
+    handshake.password = 'no'
+    await waitFor('the refusal', () =>
+      fixture.log.find((line) => line.includes('Unable to AUTH to MASTER: -WRONGPASS')),
+    )
+    handshake.password = 'p'
+    fixture.link.reconnect('masterauth was changed')
+    await fixture.connected()
+  })
+
+  it('NO ONE and another target while a snapshot is on its way', async () => {
+    const primary = await startPrimary({ snapshot: Buffer.concat([emptyRdb(), Buffer.alloc(100_000)]) })
+    primary.misbehave({ phase: 'snapshot', atByte: 50_000, fault: 'stall' })
+    const fixture = follow(primary)
+    await waitFor('half of it', () => (fixture.link.getStatus().sync?.receivedBytes ?? 0) > 40_000)
+    expect(fixture.link.getStatus().sync?.totalBytes).toBe(100_018)
+    expect(fixture.link.replicaOf('127.0.0.1', primary.port)).toBe('same')
+    expect(fixture.link.replicaOfNoOne('tester')).toBe(true)
+    expect(fixture.loader.loads[0]!.isAborted).toBe(true)
+    expect(fixture.link.getStatus()).toMatchObject({ roleState: 'none', sync: undefined, host: undefined })
+    const other = await startPrimary()
+    fixture.link.replicaOf('127.0.0.1', other.port, 'tester')
+    await fixture.connected()
+    expect(fixture.swaps).toBe(1)
+  })
+})
+
+describe('giving way', () => {
+  it('others get their turn while a long stream is applied', async () => {
+    const primary = await startPrimary()
+    const fixture = follow(primary)
+    await fixture.connected()
+    const bytes = writes(0, 150_000)
+    let longestMs = 0
+    let last = performance.now()
+    const timer = setInterval(() => {
+      longestMs = Math.max(longestMs, performance.now() - last)
+      last = performance.now()
+    }, 1)
+    primary.feed(bytes)
+    await fixture.applied(primary.offset, 20_000)
+    clearInterval(timer)
+    expect(fixture.commands.length).toBe(135_000)
+    expect(longestMs).toBeLessThan(200)
+  })
+})

@@ -1,0 +1,218 @@
+/**
+ * Readers in other threads against a writer at full speed, over the real path: RESP bytes through the command stream and
+ * the stream applier into the keyspace, while tables grow, values change size, keys expire, FLUSHALL comes and
+ * generations are swapped. `sabotage` leaves one part of the protocol out; the test of the test uses it.
+ */
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { Worker } from 'node:worker_threads'
+import {
+  BulkWriter,
+  CommandStream,
+  dataCommandFamilies,
+  type Clock,
+  Keyspace,
+  type Logger,
+  Readers,
+} from '@understudy/core/internal'
+import { defaultClientSettings, ServerStatistics, StreamApplier, UnappliedCommands } from '@understudy/net/internal'
+import { SeededRandom } from '../support/seeded-random.ts'
+import type { Soak, SoakOptions, SoakResult } from '../support/soak.ts'
+import { checksum } from './consistency-values.mjs'
+
+export type Sabotage = 'none' | 'skip-validation' | 'skip-entering' | 'skip-leaving'
+
+const SINGLES = 20_000
+const PAIRS = 2_000
+const READERS = 2
+const GROUP_PAIRS_MAX = 40
+
+const clock: Clock = { monotonicMs: () => performance.now(), wallMs: () => Date.now() }
+const silent: Logger = { debug() {}, verbose() {}, notice() {}, warning() {} }
+
+export const soak: Soak = {
+  about: 'two threads read while the stream applies, tables grow, FLUSHALL comes and generations are swapped',
+  stated: { count: Infinity, seconds: 60 },
+  slice: { count: Infinity, seconds: 10 },
+  run: (options) => runConsistency(options, 'none'),
+}
+
+interface ReaderResult {
+  reads: number
+  pairReads: number
+  found: number
+  failures: number
+  firstFailure: string
+  longestMs: number
+  retries: number
+}
+
+/** @throws when a reader saw something it must not see. */
+export async function runConsistency(options: SoakOptions, sabotage: Sabotage): Promise<SoakResult> {
+  const random = new SeededRandom(options.seed)
+  const keyspace = new Keyspace({ databaseCount: 2 })
+  const readers = new Readers(keyspace)
+  if (sabotage === 'skip-entering') Object.assign(keyspace.counters, { enterStep: 0, leaveStep: 2 })
+  if (sabotage === 'skip-leaving') Object.assign(keyspace.counters, { enterStep: 2, leaveStep: 0 })
+  const stream = new CommandStream({ clock })
+  const applier = new StreamApplier(dataCommandFamilies, {
+    clock,
+    logger: silent,
+    keyspace,
+    settings: defaultClientSettings(),
+    statistics: new ServerStatistics(1024),
+    unapplied: new UnappliedCommands(silent),
+    statisticsIdOf: () => undefined,
+    offset: () => stream.fromOffset,
+    onError: (text) => {
+      throw new Error(`the stream failed: ${text}`)
+    },
+  })
+  stream.begin(0, 0)
+  const stop = new SharedArrayBuffer(4)
+  const results: Promise<ReaderResult>[] = []
+  for (let i = 0; i < READERS; i++) {
+    const handle = readers.attach()
+    const worker = new Worker(new URL('./consistency-reader.mjs', import.meta.url), {
+      workerData: {
+        handle,
+        singles: SINGLES,
+        pairs: PAIRS,
+        seed: random.int(1, 2 ** 31),
+        skipValidation: sabotage === 'skip-validation',
+        widen: i === 1,
+        stop,
+      },
+      transferList: [handle.port],
+    })
+    results.push(
+      new Promise((resolve, reject) => {
+        worker.once('message', resolve)
+        worker.once('error', reject)
+      }),
+    )
+  }
+
+  const writer = new WriteLoad(random)
+  const deadline = performance.now() + options.seconds * 1000
+  let turns = 0
+  let swaps = 0
+  while (performance.now() < deadline && turns < options.count) {
+    turns++
+    stream.push(writer.commands(64))
+    while (stream.drain({ command: applier.command, group: applier.group, getAck() {} }) === 'more');
+    if (random.chance(1 / 4000)) {
+      swaps++
+      const generation = keyspace.newGeneration(2)
+      const bulk = new BulkWriter(generation)
+      for (const [key, value] of writer.dataset()) {
+        bulk.put(0, 0, key, 0, key.length, value, 0, value.length, -1, -1, -1)
+      }
+      bulk.flush()
+      keyspace.adopt(generation.transfer())
+    }
+    keyspace.freeSlice(1)
+    if (turns % 32 === 0) await nextTurn()
+  }
+  Atomics.store(new Int32Array(stop), 0, 1)
+  const seen = await Promise.all(results)
+  readers.close()
+  const failures = seen.filter((result) => result.failures > 0)
+  const sum = (pick: (result: ReaderResult) => number): number => seen.reduce((total, one) => total + pick(one), 0)
+  if (failures.length > 0) {
+    throw new Error(
+      `seed ${options.seed}: readers saw ${sum((one) => one.failures)} impossible things in ` +
+        `${sum((one) => one.reads + one.pairReads)} reads; first: ${failures[0]!.firstFailure}`,
+    )
+  }
+  if (applier.count < 1000 || sum((one) => one.found) < 1000) throw new Error('hardly anything was written or read')
+  return {
+    count: turns,
+    counted: {
+      commands: applier.count,
+      flushes: writer.flushes,
+      swaps,
+      reads: sum((one) => one.reads),
+      pairReads: sum((one) => one.pairReads),
+      found: sum((one) => one.found),
+      retries: sum((one) => one.retries),
+      longestReadMs: Math.ceil(Math.max(...seen.map((one) => one.longestMs))),
+    },
+  }
+}
+
+/** Makes RESP commands and remembers nothing but sequence numbers: they grow over flushes and swaps. */
+class WriteLoad {
+  flushes = 0
+  #sequence = 0
+  readonly #random: SeededRandom
+  readonly #payload: Buffer
+
+  constructor(random: SeededRandom) {
+    this.#random = random
+    this.#payload = random.bytes(64 * 1024)
+  }
+
+  commands(count: number): Buffer {
+    const random = this.#random
+    const parts: Buffer[] = []
+    for (let i = 0; i < count; i++) {
+      const kind = random.int(0, 99)
+      if (kind < 60) this.#pairs(parts, random.int(1, random.chance(0.1) ? GROUP_PAIRS_MAX : 3))
+      else if (kind < 90) {
+        const key = `single:${random.int(0, SINGLES - 1)}`
+        if (random.chance(0.15))
+          parts.push(command('SET', key, this.#value(), 'PXAT', String(Date.now() + random.int(0, 30))))
+        else parts.push(command('SET', key, this.#value()))
+      } else if (kind < 97) parts.push(command('DEL', `single:${random.int(0, SINGLES - 1)}`))
+      else if (kind < 99) {
+        const index = random.int(0, PAIRS - 1)
+        parts.push(command('DEL', `pair:${index}:a`, `pair:${index}:b`))
+      } else if (random.chance(1 / 500)) {
+        this.flushes++
+        parts.push(command('FLUSHALL'))
+      }
+    }
+    return Buffer.concat(parts)
+  }
+
+  /** A dataset whose pairs agree, for a generation of its own. */
+  *dataset(): Generator<[Buffer, Buffer]> {
+    for (let i = 0; i < PAIRS; i++) {
+      const sequence = ++this.#sequence
+      yield [Buffer.from(`pair:${i}:a`), this.#value(sequence)]
+      yield [Buffer.from(`pair:${i}:b`), this.#value(sequence)]
+    }
+  }
+
+  #pairs(parts: Buffer[], count: number): void {
+    parts.push(command('MULTI'))
+    for (let i = 0; i < count; i++) {
+      const index = this.#random.int(0, PAIRS - 1)
+      const sequence = ++this.#sequence
+      parts.push(command('SET', `pair:${index}:a`, this.#value(sequence)))
+      parts.push(command('SET', `pair:${index}:b`, this.#value(sequence)))
+    }
+    parts.push(command('EXEC'))
+  }
+
+  /** Mostly small, at times longer than a node, so that records move, grow and become chunked. */
+  #value(sequence: number = ++this.#sequence): Buffer {
+    const random = this.#random
+    const length = random.chance(0.02) ? random.int(9_000, 60_000) : random.int(0, random.chance(0.2) ? 2_000 : 64)
+    const value = Buffer.allocUnsafe(8 + length)
+    value.writeUInt32LE(sequence >>> 0, 4)
+    const from = random.int(0, this.#payload.length - length)
+    this.#payload.copy(value, 8, from, from + length)
+    value.writeUInt32LE(checksum(value), 0)
+    return value
+  }
+}
+
+function command(...words: (string | Buffer)[]): Buffer {
+  const parts: Buffer[] = [Buffer.from(`*${words.length}\r\n`)]
+  for (const word of words) {
+    const bytes = Buffer.from(word as string)
+    parts.push(Buffer.from(`$${bytes.length}\r\n`), bytes, Buffer.from('\r\n'))
+  }
+  return Buffer.concat(parts)
+}
