@@ -66,11 +66,11 @@ export class KeyspaceModel {
       assert.ok(this.keyspace.lookup(db, k.bytes, k.start, k.end))
       const length = Math.max(entry.value.length, offset + bytes.length)
       this.keyspace.growEntry(k.bytes, k.start, k.end, length)
-      this.keyspace.writeEntry(offset, v.bytes, v.start, v.end)
       const grown = Buffer.alloc(length)
       grown.set(entry.value)
-      grown.set(bytes, offset)
       entry.value = grown
+      this.keyspace.writeEntry(offset, v.bytes, v.start, v.end)
+      grown.set(bytes, offset)
       this.#checkEntry(key, entry)
       assert.ok(this.keyspace.entry.isRaw)
     })

@@ -6,6 +6,7 @@
  * write by a client removes it first (redis 7.0 db.c expireIfNeeded).
  */
 import { parseInteger } from '../encoding/integer.ts'
+import { FLAG_RAW } from '../keyspace/layout.ts'
 import { VALUE_BYTES_MAX } from '../limits.ts'
 import { NOT_A_FLOAT, NOT_AN_INTEGER, SYNTAX_ERROR, WRONG_TYPE } from '../resp/error-replies.ts'
 import type { CommandContext } from './command.ts'
@@ -62,6 +63,17 @@ export function putFound(
   const keyEnd = args.end[index]!
   context.keyspace.putLookedUp(context.db, args.bytes, keyStart, keyEnd, 0, flags, value, start, end, expireAtMs)
 }
+
+/**
+ * Makes an empty string that commands change in place ('raw') at the key of argument `index`, which was just looked up in
+ * vain; `keyspace.entry` describes it then.
+ */
+export function makeEmptyString(context: CommandContext, index: number): void {
+  putFound(context, index, FLAG_RAW, NO_BYTES, 0, 0, -1)
+  findForWrite(context, index)
+}
+
+const NO_BYTES: Uint8Array = new Uint8Array(0)
 
 /** Removes the key of argument `index`, which was just found. */
 export function deleteFound(context: CommandContext, index: number): void {

@@ -57,6 +57,8 @@ export interface CommandMetadata {
   readonly groupCategory?: boolean
   /** Command tips: `nondeterministic_output` … */
   readonly tips?: readonly string[]
+  /** How keys are used, in Redis' words (`OW update`, `RM delete` …), when it does not follow from the flags. */
+  readonly keyFlags?: readonly string[]
   /** Big-O for COMMAND DOCS. */
   readonly complexity?: string
   /** Arguments in one line for HELP: `<id> [TIMEOUT|ERROR]`. */
