@@ -161,11 +161,14 @@ export class Keyspace {
     return true
   }
 
-  /** As `lookup`, but a key whose time has come counts as absent (it stays until the primary's DEL). */
+  /**
+   * As `lookup`, but a key whose time has come counts as absent (it stays until the primary's DEL). A time before 1970 never
+   * comes (redis 7.0 db.c keyIsExpired()).
+   */
   lookupAlive(db: number, key: Uint8Array, start: number, end: number, nowMs: number): boolean {
     if (!this.lookup(db, key, start, end)) return false
     const { expireAtMs } = this.entry
-    if (expireAtMs !== -1 && nowMs > expireAtMs) {
+    if (expireAtMs >= 0 && nowMs > expireAtMs) {
       this.entry.address = 0
       return false
     }
