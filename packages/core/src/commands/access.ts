@@ -8,12 +8,9 @@
 import { parseInteger } from '../encoding/integer.ts'
 import { FLAG_RAW } from '../keyspace/layout.ts'
 import { VALUE_BYTES_MAX } from '../limits.ts'
+import { NOT_AN_INTEGER, WRONG_TYPE } from '../resp/error-replies.ts'
 import type { CommandContext } from './command.ts'
 
-export const WRONG_TYPE = 'WRONGTYPE Operation against a key holding the wrong kind of value'
-export const SYNTAX_ERROR = 'ERR syntax error'
-export const NOT_AN_INTEGER = 'ERR value is not an integer or out of range'
-export const NOT_A_FLOAT = 'ERR value is not a valid float'
 const STRING_TOO_LONG = 'ERR string exceeds maximum allowed size (proto-max-bulk-len)'
 
 /** Finds the key in argument `index` for reading; `keyspace.entry` describes it then. */
@@ -109,20 +106,6 @@ export function integerArgument(context: CommandContext, index: number, error: s
   return value
 }
 
-/** Is the argument this word (given in upper case), whatever its case? */
-export function argumentIs(context: CommandContext, index: number, word: string): boolean {
-  const { args } = context
-  const start = args.start[index]!
-  if (args.end[index]! - start !== word.length) return false
-  const { bytes } = args
-  for (let i = 0; i < word.length; i++) {
-    const byte = bytes[start + i]!
-    const upper = byte >= 97 && byte <= 122 ? byte - 32 : byte
-    if (upper !== word.charCodeAt(i)) return false
-  }
-  return true
-}
-
 /** Do two arguments have the same bytes? */
 export function sameArgument(context: CommandContext, left: number, right: number): boolean {
   const { args } = context
@@ -132,12 +115,6 @@ export function sameArgument(context: CommandContext, left: number, right: numbe
   const second = args.start[right]!
   for (let i = 0; i < count; i++) if (args.bytes[first + i] !== args.bytes[second + i]) return false
   return true
-}
-
-/** The argument as text for an error message; bytes that are not UTF-8 are replaced. */
-export function argumentText(context: CommandContext, index: number): string {
-  const { args } = context
-  return Buffer.from(args.bytes.subarray(args.start[index], args.end[index])).toString()
 }
 
 /**

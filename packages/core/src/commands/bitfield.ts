@@ -5,8 +5,8 @@
  */
 import { readBits, writeBits } from '../encoding/bits.ts'
 import { parseBigInteger, parseInteger } from '../encoding/integer.ts'
+import { SYNTAX_ERROR } from '../resp/error-replies.ts'
 import {
-  argumentIs,
   expectString,
   findForRead,
   findForWrite,
@@ -14,8 +14,8 @@ import {
   growFound,
   integerArgument,
   makeEmptyString,
-  SYNTAX_ERROR,
 } from './access.ts'
+import { argIs } from './arguments.ts'
 import { bitOffsetArgument } from './bit-offset.ts'
 import type { CommandContext } from './command.ts'
 
@@ -98,10 +98,10 @@ function parseOperations(context: CommandContext): Operation[] | undefined {
   for (let index = 2; index < args.count;) {
     const behind = args.count - index - 1
     let kind: number
-    if (argumentIs(context, index, 'GET') && behind >= 2) kind = GET
-    else if (argumentIs(context, index, 'SET') && behind >= 3) kind = SET
-    else if (argumentIs(context, index, 'INCRBY') && behind >= 3) kind = INCRBY
-    else if (argumentIs(context, index, 'OVERFLOW') && behind >= 1) {
+    if (argIs(context.args, index, 'GET') && behind >= 2) kind = GET
+    else if (argIs(context.args, index, 'SET') && behind >= 3) kind = SET
+    else if (argIs(context.args, index, 'INCRBY') && behind >= 3) kind = INCRBY
+    else if (argIs(context.args, index, 'OVERFLOW') && behind >= 1) {
       overflow = overflowArgument(context, index + 1)
       if (overflow === -1) {
         reply.error('ERR Invalid OVERFLOW type specified')
@@ -137,9 +137,9 @@ function parseOperations(context: CommandContext): Operation[] | undefined {
 }
 
 function overflowArgument(context: CommandContext, index: number): number {
-  if (argumentIs(context, index, 'WRAP')) return WRAP
-  if (argumentIs(context, index, 'SAT')) return SATURATE
-  return argumentIs(context, index, 'FAIL') ? FAIL : -1
+  if (argIs(context.args, index, 'WRAP')) return WRAP
+  if (argIs(context.args, index, 'SAT')) return SATURATE
+  return argIs(context.args, index, 'FAIL') ? FAIL : -1
 }
 
 /** Copies the bytes of a field; zeros behind the end of the string. */

@@ -33,7 +33,8 @@ import {
   writeCardinality,
 } from '../encoding/hyperloglog.ts'
 import { FLAG_RAW } from '../keyspace/layout.ts'
-import { argumentIs, argumentText, expectString, findForRead, findForWrite, foundChanged, putFound } from './access.ts'
+import { expectString, findForRead, findForWrite, foundChanged, putFound } from './access.ts'
+import { argIs, argText } from './arguments.ts'
 import type { CommandContext, CommandTable } from './command.ts'
 import { ADMIN, DENYOOM, FAST, READONLY, WRITE } from './flags.ts'
 
@@ -105,7 +106,7 @@ function addToDense(context: CommandContext): void {
 
 /** PFCOUNT key [key …] */
 function runPfCount(context: CommandContext): void {
-  const { args, keyspace, reply } = context
+  const { args, reply } = context
   registers.fill(0)
   if (args.count > 2) {
     for (let index = 1; index < args.count; index++) {
@@ -126,12 +127,19 @@ function runPfCount(context: CommandContext): void {
   }
   if (!mergeFound(context)) return
   const count = estimateCardinality(registers)
-  if (context.fromPrimary || context.writable) {
-    writeCardinality(header, CARDINALITY_AT, count)
-    keyspace.writeEntry(CARDINALITY_AT, header, CARDINALITY_AT, HLL_HEADER_BYTES)
-    foundChanged(context, 1)
-  }
+  if (context.fromPrimary || context.writable === true) storeCardinality(context, count)
   reply.integer(count)
+}
+
+/** Stores the cardinality in the value just found. PFCOUNT is a read for the dispatcher: it may come without a unit. */
+function storeCardinality(context: CommandContext, count: number | bigint): void {
+  const { keyspace } = context
+  const isUnit = !keyspace.counters.isOpen
+  if (isUnit) keyspace.begin()
+  writeCardinality(header, CARDINALITY_AT, count)
+  keyspace.writeEntry(CARDINALITY_AT, header, CARDINALITY_AT, HLL_HEADER_BYTES)
+  foundChanged(context, 1)
+  if (isUnit) keyspace.end()
 }
 
 /** PFMERGE target [source …]: the target counts as a source. */
@@ -167,8 +175,8 @@ function runPfDebug(context: CommandContext): void {
   }
   if (!expectHll(context) || !loadValue(context)) return
   const sparse = hllEncoding(header) === HLL_SPARSE
-  const getsRegisters = argumentIs(context, 1, 'GETREG')
-  if (getsRegisters || argumentIs(context, 1, 'TODENSE')) {
+  const getsRegisters = argIs(context.args, 1, 'GETREG')
+  if (getsRegisters || argIs(context.args, 1, 'TODENSE')) {
     if (sparse) {
       if (!sparseToDense(work)) {
         reply.error(CORRUPT)
@@ -182,11 +190,11 @@ function runPfDebug(context: CommandContext): void {
     }
     reply.array(HLL_REGISTERS)
     for (let index = 0; index < HLL_REGISTERS; index++) reply.integer(denseRegister(work.bytes, index))
-  } else if (argumentIs(context, 1, 'DECODE')) {
+  } else if (argIs(context.args, 1, 'DECODE')) {
     if (sparse) reply.bulkString(describeSparse(work))
     else reply.error('ERR HLL encoding is not sparse')
-  } else if (argumentIs(context, 1, 'ENCODING')) reply.simple(sparse ? 'sparse' : 'dense')
-  else reply.error(`ERR Unknown PFDEBUG subcommand '${argumentText(context, 1)}'`)
+  } else if (argIs(context.args, 1, 'ENCODING')) reply.simple(sparse ? 'sparse' : 'dense')
+  else reply.error(`ERR Unknown PFDEBUG subcommand '${argText(context.args, 1)}'`)
 }
 
 const SELFTEST_ELEMENTS = 20_000
