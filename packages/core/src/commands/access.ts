@@ -5,7 +5,7 @@
  * Expiry: on the stream a key whose time has come is alive (its DEL is on the way); for a client it is absent, and a
  * write by a client removes it first (redis 7.0 db.c expireIfNeeded).
  */
-import { parseInteger } from '../encoding/integer.ts'
+import { parseBigInteger, parseInteger } from '../encoding/integer.ts'
 import { FLAG_RAW } from '../keyspace/layout.ts'
 import { VALUE_BYTES_MAX } from '../limits.ts'
 import { NOT_AN_INTEGER, WRONG_TYPE } from '../resp/error-replies.ts'
@@ -104,6 +104,18 @@ export function integerArgument(context: CommandContext, index: number, error: s
   const value = parseInteger(args.bytes, args.start[index]!, args.end[index]!)
   if (Number.isNaN(value)) context.reply.error(error)
   return value
+}
+
+/**
+ * Are `from` and `to`, read from arguments `index` and `index + 1`, both negative and in the wrong order? Exact also where
+ * they were rounded to the same number.
+ */
+export function isBackwards(context: CommandContext, index: number, from: number, to: number): boolean {
+  if (from >= 0 || to >= 0) return false
+  if (from !== to || Number.isSafeInteger(from)) return from > to
+  const { bytes, start, end } = context.args
+  const exactFrom = parseBigInteger(bytes, start[index]!, end[index]!)!
+  return exactFrom > parseBigInteger(bytes, start[index + 1]!, end[index + 1]!)!
 }
 
 /** Do two arguments have the same bytes? */

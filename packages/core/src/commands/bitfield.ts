@@ -4,7 +4,7 @@
  * bigint.
  */
 import { readBits, writeBits } from '../encoding/bits.ts'
-import { parseBigInteger, parseInteger } from '../encoding/integer.ts'
+import { INT64_MAX, parseBigInteger, parseInteger } from '../encoding/integer.ts'
 import { SYNTAX_ERROR } from '../resp/error-replies.ts'
 import {
   expectString,
@@ -75,7 +75,8 @@ function run(context: CommandContext, readOnly: boolean): void {
     if (!found) makeEmptyString(context, 1)
     const length = Math.floor(lastBit / 8) + 1
     changed = length > entry.length
-    if (changed) growFound(context, 1, length)
+    // Also when it is long enough: a string that BITFIELD may write becomes 'raw', whatever comes of it.
+    growFound(context, 1, Math.max(length, entry.length))
   }
   reply.array(operations.length)
   for (const operation of operations) {
@@ -213,7 +214,9 @@ function changeWide(context: CommandContext, operation: Operation, value: bigint
       context.reply.nullBulk()
       return false
     }
-    if (overflow === SATURATE) after = after > max || (kind === SET && !signed) ? max : min
+    // The distance of a number close to the least int64 from `max` overflows in Redis, and it counts as too large.
+    const wraps = kind === SET && (!signed || (bits < 64 && max - after > INT64_MAX))
+    if (overflow === SATURATE) after = after > max || wraps ? max : min
     else after = signed ? BigInt.asIntN(bits, after) : BigInt.asUintN(bits, after)
   }
   context.reply.integer(kind === SET ? before : after)

@@ -11,6 +11,7 @@ import {
   foundChanged,
   growFound,
   integerArgument,
+  isBackwards,
   makeEmptyString,
 } from './access.ts'
 import { argIs } from './arguments.ts'
@@ -85,7 +86,7 @@ function runBitCount(context: CommandContext): void {
   if (Number.isNaN(from)) return
   let to = integerArgument(context, 3)
   if (Number.isNaN(to)) return
-  if (from < 0 && to < 0 && from > to) {
+  if (isBackwards(context, 2, from, to)) {
     reply.integer(0)
     return
   }

@@ -42,6 +42,8 @@ const NOT_A_HLL = 'WRONGTYPE Key is not a valid HyperLogLog string value.'
 const CORRUPT = 'INVALIDOBJ Corrupted HLL object detected'
 
 const CARDINALITY_AT = 8
+const WORK_BYTES_MAX: number = 16 * 1024 * 1024
+const KEPT_WORK_BYTES_MAX: number = 64 * 1024
 
 /** A copy of the value being worked on, and the registers of several values. */
 const work: HllBytes = { bytes: new Uint8Array(HLL_DENSE_BYTES), length: 0 }
@@ -241,14 +243,19 @@ function expectHll(context: CommandContext): boolean {
   return false
 }
 
-/** Copies the value just found, whose header was checked, to `work`; refuses one that is too long to be valid. */
+/**
+ * Copies the value just found, whose header was checked, to `work`. A sparse value that is too long to be valid is still
+ * changed as Redis changes it, up to a bound.
+ */
 function loadValue(context: CommandContext): boolean {
   const { entry } = context.keyspace
-  if (entry.length > HLL_SPARSE_BYTES_END) {
+  if (entry.length > WORK_BYTES_MAX) {
     context.reply.error(CORRUPT)
     return false
   }
-  if (work.bytes.length < entry.length) work.bytes = new Uint8Array(entry.length)
+  if (work.bytes.length < entry.length || work.bytes.length > KEPT_WORK_BYTES_MAX) {
+    work.bytes = new Uint8Array(Math.max(entry.length, HLL_DENSE_BYTES))
+  }
   entry.copy(0, entry.length, work.bytes, 0)
   work.length = entry.length
   return true
@@ -256,8 +263,9 @@ function loadValue(context: CommandContext): boolean {
 
 /** Merges the value just found into `registers`; writes the error when it is no valid HyperLogLog. */
 function mergeFound(context: CommandContext): boolean {
-  if (!expectHll(context) || !loadValue(context)) return false
-  if (mergeRegisters(registers, work)) return true
+  if (!expectHll(context)) return false
+  const fits = context.keyspace.entry.length < HLL_SPARSE_BYTES_END
+  if (fits && loadValue(context) && mergeRegisters(registers, work)) return true
   context.reply.error(CORRUPT)
   return false
 }
