@@ -4,6 +4,7 @@
  */
 import type { ReplyEncoder } from '../resp/encoder.ts'
 import { BLOCK_BYTES_MAX } from '../limits.ts'
+import { copyBytes, viewOf } from '../memory/copy-bytes.ts'
 import { byteOffsetOf } from '../memory/region-memory.ts'
 import { FLAG_CHUNKED, FLAG_EXPIRE, FLAG_LONG_KEY, FLAG_RAW, headerBytes } from './layout.ts'
 import { NodeValue } from './node-value.ts'
@@ -26,6 +27,8 @@ export class Entry {
   expireAtMs = -1
   /** Inline values: the value is `bytes[start .. start + length)`. Borrowed; gone after any allocation or change. */
   bytes!: Uint8Array
+  /** Over the same bytes. */
+  view!: DataView
   start = 0
   /** Chunked values: root of the nodes. */
   root = 0
@@ -58,6 +61,7 @@ export class Entry {
     this.keyLength = word0 >>> 16
     this.length = words[at + 1]! & 0xffff
     this.bytes = region.memory.u8[address >>> 28]!
+    this.view = region.memory.views[address >>> 28]!
     this.start = offset + headerBytes(flags) + this.keyLength
     this.expireAtMs = -1
     if ((flags & (FLAG_EXPIRE | FLAG_CHUNKED | FLAG_LONG_KEY)) === 0) return
@@ -89,8 +93,7 @@ export class Entry {
       return
     }
     const { bytes, start } = this
-    if (to - from <= 48) for (let i = from; i < to; i++) target[at++] = bytes[start + i]!
-    else target.set(bytes.subarray(start + from, start + to), at)
+    copyBytes(bytes, this.view, start + from, start + to, target, viewOf(target), at)
   }
 
   /** One byte of the value. */
@@ -127,7 +130,7 @@ export class Entry {
   /** Writes bytes [from, to) as a bulk reply. */
   replyBulk(reply: ReplyEncoder, from: number, to: number): void {
     if (!this.isChunked) {
-      reply.bulk(this.bytes, this.start + from, this.start + to)
+      reply.bulk(this.bytes, this.start + from, this.start + to, this.view)
       return
     }
     reply.bulkHeader(to - from)

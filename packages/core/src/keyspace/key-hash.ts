@@ -12,6 +12,8 @@
  *   hashTag     what a slot keeps to tell keys apart without reading them
  */
 
+import { viewOf } from '../memory/copy-bytes.ts'
+
 /** The 16 bytes of a seed as numbers. One seed serves all generations of a process, so SCAN cursors survive a swap. */
 export class HashSeed {
   readonly lane0: number
@@ -38,8 +40,9 @@ export function hashKey(seed: HashSeed, bytes: Uint8Array, start: number, end: n
   let a = seed.lane0 ^ (end - start)
   let b = seed.lane1
   let at = start
+  const view = viewOf(bytes)
   for (const lastWord = end - 4; at <= lastWord; at += 4) {
-    const word = bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)
+    const word = view.getInt32(at, true)
     a = Math.imul(a ^ word, m0)
     a ^= a >>> 15
     b = Math.imul((((b << 13) | (b >>> 19)) + word) | 0, m1)

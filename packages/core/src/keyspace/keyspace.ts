@@ -38,7 +38,7 @@ import { LazyFree } from './lazy-free.ts'
 import { NodeValue } from './node-value.ts'
 import {
   chunksAt,
-  copyBytes,
+  copyIntoRegion,
   createRecord,
   fillValue,
   inlineKeyBytes,
@@ -257,13 +257,7 @@ export class Keyspace {
         words[at] = (keyLength << 16) | (newFlags << 8) | rdbType
         words[at + 1] = (this.accessClock << 16) | valueLength
         if (expireAtMs !== -1) writeTime(words, at + 2, expireAtMs)
-        copyBytes(
-          value,
-          valueStart,
-          valueEnd,
-          region.memory.u8[old >>> 28]!,
-          (at << 2) + headerBytes(newFlags) + keyLength,
-        )
+        copyIntoRegion(region, old >>> 28, (at << 2) + headerBytes(newFlags) + keyLength, value, valueStart, valueEnd)
         if (this.listener.active) this.listener.keyChanged(db, key, keyStart, keyEnd)
         return
       }
@@ -362,7 +356,7 @@ export class Keyspace {
     if (entry.isChunked) {
       const nodes = entry.nodes()
       nodes.write(offset, source, start, end)
-    } else copyBytes(source, start, end, entry.bytes, entry.start + offset)
+    } else copyIntoRegion(entry.region, entry.address >>> 28, entry.start + offset, source, start, end)
     this.#setFlags(entry.flags | FLAG_RAW)
   }
 

@@ -2,6 +2,7 @@
  * Making and measuring records (see the drawing in layout.ts). Used by the keyspace and by the bulk writer.
  */
 import { BLOCK_BYTES_MAX } from '../limits.ts'
+import { copyBytes, viewOf } from '../memory/copy-bytes.ts'
 import { byteOffsetOf } from '../memory/region-memory.ts'
 import type { Entry } from './entry.ts'
 import { FLAG_CHUNKED, FLAG_EXPIRE, FLAG_LONG_KEY, FLAG_RAW, headerBytes } from './layout.ts'
@@ -63,7 +64,7 @@ export function createRecord(
     words[at + 3] = region.index
     at += 4
   }
-  copyBytes(key, keyStart, keyStart + keyInline, region.memory.u8[address >>> 28]!, at << 2)
+  copyIntoRegion(region, address >>> 28, at << 2, key, keyStart, keyStart + keyInline)
   return address
 }
 
@@ -73,7 +74,7 @@ export function fillValue(region: RegionWriter, address: number, value: Uint8Arr
   if ((flags & FLAG_CHUNKED) === 0) {
     const keyInline = region.memory.i32[address >>> 28]![byteOffsetOf(address) >>> 2]! >>> 16
     const at = byteOffsetOf(address) + headerBytes(flags) + keyInline
-    copyBytes(value, start, end, region.memory.u8[address >>> 28]!, at)
+    copyIntoRegion(region, address >>> 28, at, value, start, end)
     return
   }
   const nodes = nodesOfNewRecord.open(region, 0, 0)
@@ -107,8 +108,14 @@ export function inlineKeyBytes(entry: Entry): number {
   return (entry.flags & FLAG_LONG_KEY) === 0 ? entry.keyLength : 0
 }
 
-/** A loop beats a native call for the short keys and values that most are. */
-export function copyBytes(source: Uint8Array, start: number, end: number, target: Uint8Array, at: number): void {
-  if (end - start <= 64) for (let i = start; i < end; i++) target[at++] = source[i]!
-  else target.set(source.subarray(start, end), at)
+/** Copies bytes from outside into a segment of a region. */
+export function copyIntoRegion(
+  region: RegionWriter,
+  segment: number,
+  at: number,
+  source: Uint8Array,
+  start: number,
+  end: number,
+): void {
+  copyBytes(source, viewOf(source), start, end, region.memory.u8[segment]!, region.memory.views[segment]!, at)
 }

@@ -3,6 +3,7 @@
  * and readers in other threads, which may look at half-changed memory: every offset is bounded, every loop ends, and
  * what is returned means nothing before the shard's counter was validated (docs/consistency.md).
  */
+import { equalBytes, viewOf } from '../memory/copy-bytes.ts'
 import { byteOffsetOf, type RegionMemory } from '../memory/region-memory.ts'
 import { BLOCK_BYTES_MAX } from '../limits.ts'
 import {
@@ -92,10 +93,9 @@ export class RegionView {
     if ((flags & FLAG_LONG_KEY) !== 0) return this.#longKeyEquals(address, flags, key, start, end)
     const length = word0 >>> 16
     if (length !== end - start) return false
-    let at = offset + headerBytes(flags)
+    const at = offset + headerBytes(flags)
     if (at + length > bytes.length) return this.#outside() !== 0
-    for (let i = start; i < end; i++, at++) if (bytes[at] !== key[i]) return false
-    return true
+    return equalBytes(bytes, this.memory.views[address >>> 28]!, at, key, viewOf(key), start, length)
   }
 
   #longKeyEquals(address: number, flags: number, key: Uint8Array, start: number, end: number): boolean {

@@ -31,6 +31,7 @@ export class RegionMemory {
   /** Byte and word views, one per segment. Replaced by `refresh()`: never keep them across a call that may allocate. */
   readonly u8: Uint8Array[] = []
   readonly i32: Int32Array[] = []
+  readonly views: DataView[] = []
   /** Called on the writer's thread when a segment was added, before any address in it is published. */
   onSegment: ((segment: SharedArrayBuffer, index: number) => void) | undefined
 
@@ -46,6 +47,7 @@ export class RegionMemory {
     const length = buffer.byteLength
     this.u8[index] = new Uint8Array(buffer, 0, length)
     this.i32[index] = new Int32Array(buffer, 0, length >>> 2)
+    this.views[index] = new DataView(buffer, 0, length)
   }
 
   /** Adds a segment reserved up to `bytesMax` (writer only). */

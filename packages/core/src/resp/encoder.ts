@@ -5,6 +5,8 @@
  * Source: RESP specification (redis.io/docs/reference/protocol-spec); the RESP2 fall-backs of RESP3 types are those of
  * redis 7.0 networking.c (addReplyDouble, addReplyMapLen, addReplyNull …).
  */
+import { copyBytes, viewOf } from '../memory/copy-bytes.ts'
+
 const CR = 13
 const LF = 10
 const STAR = 42
@@ -37,6 +39,9 @@ export class ReplyEncoder {
   lastError = ''
   /** Nothing is kept but errors: for the replication stream, CLIENT REPLY OFF and commands inside an EXEC dry run. */
   discardReplies = false
+
+  #viewedBytes: Uint8Array | undefined
+  #view!: DataView
 
   constructor(slabBytes: number = FIRST_SLAB_BYTES) {
     this.bytes = Buffer.allocUnsafeSlow(slabBytes)
@@ -106,12 +111,12 @@ export class ReplyEncoder {
     this.#numberLine(COLON, value)
   }
 
-  /** A bulk string copied from `source[start .. end)`. */
-  bulk(source: Uint8Array, start: number, end: number): void {
+  /** A bulk string copied from `source[start .. end)`. @param view over the same bytes, when there is one at hand. */
+  bulk(source: Uint8Array, start: number, end: number, view: DataView = viewOf(source)): void {
     if (this.discardReplies) return
     const count = end - start
     this.bulkHeader(count)
-    this.raw(source, start, end)
+    this.raw(source, start, end, view)
     this.bulkEnd()
   }
 
@@ -142,16 +147,16 @@ export class ReplyEncoder {
   }
 
   /** Copies bytes as they are. */
-  raw(source: Uint8Array, start: number, end: number): void {
+  raw(source: Uint8Array, start: number, end: number, view: DataView = viewOf(source)): void {
     if (this.discardReplies) return
-    const count = end - start
-    this.reserve(count)
-    const bytes = this.bytes
-    let at = this.length
-    // A loop beats a native call for the short values that most replies are.
-    if (count <= 48) for (let i = start; i < end; i++) bytes[at++] = source[i]!
-    else bytes.set(source.subarray(start, end), at)
-    this.length += count
+    this.reserve(end - start)
+    const { bytes } = this
+    if (bytes !== this.#viewedBytes) {
+      this.#viewedBytes = bytes
+      this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    }
+    copyBytes(source, view, start, end, bytes, this.#view, this.length)
+    this.length += end - start
   }
 
   /** Null bulk in RESP2, null in RESP3. */

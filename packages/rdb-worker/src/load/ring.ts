@@ -18,8 +18,8 @@
 import { strict as assert } from 'node:assert'
 
 const SLOT_INTS = 32
-const HEAD = 0 * SLOT_INTS
-const WAKE = 1 * SLOT_INTS
+const HEAD = 0
+const WAKE = SLOT_INTS
 const FLAGS = 2 * SLOT_INTS
 const TAIL = 3 * SLOT_INTS
 const WANT_SPACE = 4 * SLOT_INTS
