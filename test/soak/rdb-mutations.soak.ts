@@ -1,246 +1,150 @@
 /**
- * Understudy, once in sync, is sent damaged snapshots through the socket, in both framings and both ways to load. Each
- * is refused with a line that names the byte, or, when the damage makes another valid snapshot with a right checksum,
- * taken: never a crash, never a wait beyond the time-out. After a refusal the old data are all there and are served; when
- * the damage stops, the next attempt of the link itself succeeds.
+ * Damages snapshots and loads them into a generation of the keyspace: bits flipped, bytes lost or doubled, lengths inflated,
+ * ends cut off. Each is taken or refused with an RdbError that says where; what is taken can be read; nothing crashes, hangs or
+ * claims memory that no byte stands for.
  */
-import { readFile, readdir } from 'node:fs/promises'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { fillDataset } from '../support/dataset.ts'
-import { FakePrimary } from '../support/fake-primary.ts'
-import { encodeCommand } from '../support/raw-client.ts'
-import { type Mutated, mutateRdb } from '../support/rdb-mutations.ts'
-import { startRedisServer } from '../support/redis-server.ts'
+import {
+  bytesSource,
+  BulkWriter,
+  countElements,
+  digestValue,
+  Generation,
+  RdbError,
+  RDB_TYPE_STRING,
+} from '@understudy/core/internal'
+import { RdbScanner, ScanWindow } from '@understudy/rdb-worker'
+import { corpus, corpusBytes } from '../support/rdb-corpus.ts'
 import { SeededRandom } from '../support/seeded-random.ts'
+import { cutRandomly } from '../support/short-reads.ts'
 import { rounds, type Soak, type SoakOptions, type SoakResult } from '../support/soak.ts'
-import type { TestServer } from '../support/test-server.ts'
-import { startUnderstudy } from '../support/understudy-server.ts'
-import { waitFor } from '../support/wait-for.ts'
 
 export const soak: Soak = {
-  about:
-    'a round sends one damaged snapshot: refused with its byte offset, or valid after all; old data stay and are served',
-  stated: { count: 1000 },
-  slice: { count: 60, seconds: 30 },
+  about: 'a round damages a snapshot at random, loads it from random pieces and reads what was loaded',
+  stated: { count: 100_000 },
+  slice: { count: 300 },
   run,
 }
 
-const FIXTURES = fileURLToPath(new URL('../fixtures/rdb/', import.meta.url))
-const FIXTURE_BYTES_MAX = 300_000
-const KEYS = 250
-const REPL_TIMEOUT_SECONDS = 3
-/** An attempt, its time-out, and two busy cores. */
-const ROUND_MS_MAX = REPL_TIMEOUT_SECONDS * 1000 + 10_000
-const RECOVERY_EVERY = 20
-const REFUSED =
-  /Failed trying to load the MASTER synchronization DB|I\/O error trying to sync|Timeout receiving bulk data|Bad protocol from MASTER/
-const NAMES_OFFSET = /Internal error in RDB reading offset \d+ -> .*\d+/
+/** One round must end within this; the longest take some hundred milliseconds. */
+const ROUND_MS_MAX = 10_000
+const MUTATED_BYTES_MAX = 40_000
 
 async function run(options: SoakOptions): Promise<SoakResult> {
   const random = new SeededRandom(options.seed)
-  const sources = [...(await fixtures()), ...(await ownSnapshots(options.seed))]
-  const good = sources.at(-1)!
-  // Two, so that REPLICAOF to the other one is an attempt at once, without back-off.
-  const primaries = [await FakePrimary.start({ snapshot: good }), await FakePrimary.start({ snapshot: good })] as const
-  const replica = await startUnderstudy({
-    directives: { replicaof: ['127.0.0.1', primaries[0].port], 'repl-timeout': REPL_TIMEOUT_SECONDS },
-  })
-  const counted: Record<string, number> = { refused: 0, valid: 0, recoveries: 0 }
-  try {
-    const node = new Node(replica, primaries)
-    await node.inSync()
-    await node.remember()
-    let count = 0
-    for (const round of rounds(options)) {
-      const own = random.chance(0.6)
-      const source = own ? sources.at(-random.int(1, 2))! : random.pick(sources)
-      const mutated = mutateRdb(source, random)
-      const framing = random.chance(0.5) ? 'mark' : 'length'
-      const load = random.chance(0.5) ? 'swapdb' : 'disabled'
-      try {
-        await replica.call('CONFIG', 'SET', 'repl-diskless-load', load)
-        const outcome = await node.attempt(mutated, framing)
-        counted[outcome]!++
-        if (round % RECOVERY_EVERY === RECOVERY_EVERY - 1) {
-          await node.recover(good)
-          counted['recoveries']!++
-        }
-      } catch (error) {
-        const what = `seed ${options.seed}, round ${round}, ${mutated.kind}, ${framing}, ${load}`
-        const tail = replica.lines.slice(-15).join('\n')
-        throw new Error(`${what}: ${String(error)}\n${tail}`, { cause: error })
-      }
-      count++
-    }
-    await node.recover(good)
-    await node.noLeftOvers()
-    await replica.stop()
-    return { count, counted }
-  } finally {
-    for (const primary of primaries) await primary.stop()
-    await replica.kill()
-  }
-}
-
-class Node {
-  readonly #replica: TestServer
-  readonly #primaries: readonly [FakePrimary, FakePrimary]
-  #current = 0
-  #ids = 0
-  #digest = ''
-  #replid = ''
-  #offset = ''
-
-  constructor(replica: TestServer, primaries: readonly [FakePrimary, FakePrimary]) {
-    this.#replica = replica
-    this.#primaries = primaries
-  }
-
-  get #primary(): FakePrimary {
-    return this.#primaries[this.#current]!
-  }
-
-  /** What must still hold after a refusal. */
-  async remember(): Promise<void> {
-    const info = await this.#replica.info('replication')
-    this.#digest = String(await this.#replica.call('DEBUG', 'DIGEST'))
-    this.#replid = info['master_replid']!
-    this.#offset = info['slave_repl_offset']!
-  }
-
-  async inSync(): Promise<void> {
-    const id = this.#primary.replid
-    await waitFor(
-      'the full resync',
-      async () => {
-        const info = await this.#replica.info('replication')
-        return info['master_replid'] === id && info['master_link_status'] === 'up'
-      },
-      { timeoutMs: 30_000 },
-    )
-  }
-
-  async attempt({ bytes, isChecksumRight, kind }: Mutated, framing: 'mark' | 'length'): Promise<'refused' | 'valid'> {
-    const replica = this.#replica
-    this.#current = 1 - this.#current
-    const primary = this.#primary
-    primary.replid = this.#nextId()
-    primary.framing = framing
-    primary.takeSnapshot(bytes)
-    const fromLine = replica.lines.length
+  const files = corpus()
+    .map(({ file }) => ({ file, bytes: corpusBytes(file) }))
+    .filter(({ bytes }) => bytes.length <= MUTATED_BYTES_MAX)
+  let count = 0
+  let taken = 0
+  for (const round of rounds(options)) {
+    const { file, bytes } = random.pick(files)
+    const damaged = damage(bytes, random)
+    const where = `seed ${options.seed}, round ${round}, ${file}`
     const started = performance.now()
-    await replica.call('REPLICAOF', '127.0.0.1', primary.port)
-    const outcome = await waitFor(
-      'the snapshot to be refused or taken',
-      async () => {
-        if (replica.lines.slice(fromLine).some((line) => REFUSED.test(line))) return 'refused'
-        const info = await replica.info('replication')
-        const isTaken = info['master_replid'] === primary.replid && info['master_link_status'] === 'up'
-        return isTaken ? 'valid' : undefined
-      },
-      { timeoutMs: ROUND_MS_MAX, intervalMs: 3 },
-    )
-    const lines = replica.lines.slice(fromLine)
-    if (outcome === 'refused') {
-      await this.#unharmed()
-      // An end mark that never came because its place was swallowed is a time-out, and names no byte.
-      const timedOut = lines.some((line) => line.includes('Timeout receiving bulk data'))
-      const failure = (await replica.info('replication'))['master_link_last_failure'] ?? ''
-      if (timedOut) {
-        if (performance.now() - started < REPL_TIMEOUT_SECONDS * 1000) throw new Error('a time-out before its time')
-      } else if (!lines.some((line) => NAMES_OFFSET.test(line)) || !/\d/.test(failure)) {
-        throw new Error(`the error does not name the byte: '${failure}'`)
+    if (load(damaged, random, where)) taken++
+    const elapsedMs = performance.now() - started
+    if (elapsedMs > ROUND_MS_MAX) throw new Error(`${where}: took ${elapsedMs.toFixed(0)} ms`)
+    count++
+  }
+  return { count, counted: { taken } }
+}
+
+/** A copy with one to four mistakes in it. */
+export function damage(bytes: Uint8Array, random: SeededRandom): Buffer {
+  let damaged = Buffer.from(bytes)
+  for (let left = random.int(1, 4); left > 0 && damaged.length > 9; left--) {
+    // The magic is left alone most of the time: behind a wrong one nothing is looked at.
+    const at = random.int(random.chance(0.97) ? 9 : 0, damaged.length - 1)
+    switch (random.int(0, 7)) {
+      case 0:
+      case 1:
+        damaged[at]! ^= 1 << random.int(0, 7)
+        break
+      case 2:
+        damaged[at] = random.int(0, 255)
+        break
+      case 3:
+        damaged = damaged.subarray(0, at)
+        break
+      case 4: {
+        // A length that nothing backs, in the place of whatever is there.
+        const length = Buffer.from(
+          random.pick([
+            '80ffffffff',
+            '8020000000',
+            '810fffffffffffffff',
+            '81ffffffffffffffff',
+            '7fff',
+            'bf',
+            'c3',
+            'c307',
+          ]),
+          'hex',
+        )
+        length.copy(damaged, at)
+        break
       }
-    } else {
-      if (!isChecksumRight && kind === 'checksum') throw new Error('a wrong checksum was taken')
-      // Whatever the values hold now, looking at all of them harms nothing; and the stream goes on.
-      primary.feed(encodeCommand('SET', 'after', 'it'))
-      await replica.call('DEBUG', 'DIGEST')
-      await this.#readAll()
-      const offset = String(primary.offset)
-      await waitFor('the stream', async () => (await replica.info('replication'))['slave_repl_offset'] === offset)
-      await this.remember()
+      case 5:
+        damaged = Buffer.concat([damaged.subarray(0, at), damaged.subarray(at + random.int(1, 5))])
+        break
+      case 6:
+        damaged = Buffer.concat([damaged.subarray(0, at), random.bytes(random.int(1, 5)), damaged.subarray(at)])
+        break
+      default: {
+        const from = random.int(0, damaged.length - 1)
+        damaged.copyWithin(at, from, from + random.int(1, 40))
+      }
     }
-    return outcome
   }
-
-  /** The damage stops: the link comes back by itself. */
-  async recover(good: Uint8Array): Promise<void> {
-    for (const primary of this.#primaries) {
-      primary.replid = this.#nextId()
-      primary.takeSnapshot(good)
-      primary.cutAll()
-    }
-    await this.inSync()
-    await this.remember()
-    const size = Number(await this.#replica.call('DBSIZE'))
-    if (size === 0) throw new Error('no keys after the recovery')
-  }
-
-  async noLeftOvers(): Promise<void> {
-    const files = (await readdir(this.#replica.directory)).filter((name) => name.startsWith('temp-'))
-    if (files.length > 0) throw new Error(`temporary files are left: ${files.join(', ')}`)
-  }
-
-  async #unharmed(): Promise<void> {
-    const info = await this.#replica.info('replication')
-    if (info['master_replid'] !== this.#replid || info['slave_repl_offset'] !== this.#offset) {
-      throw new Error(`the history changed: ${info['master_replid']}:${info['slave_repl_offset']}`)
-    }
-    const digest = String(await this.#replica.call('DEBUG', 'DIGEST'))
-    if (digest !== this.#digest) throw new Error(`the old data changed: digest ${this.#digest} became ${digest}`)
-    const key = await this.#replica.call('RANDOMKEY')
-    if (key !== null && String(await this.#replica.call('TYPE', String(key))) === '') throw new Error('no type')
-  }
-
-  async #readAll(): Promise<void> {
-    const client = await this.#replica.raw()
-    const keys = (await client.callBinary('KEYS', '*')) as Buffer[]
-    for (const key of keys) {
-      client.send(
-        Buffer.concat([
-          encodeCommand('TYPE', key),
-          encodeCommand('DUMP', key),
-          encodeCommand('OBJECT', 'ENCODING', key),
-        ]),
-      )
-      for (let i = 0; i < 3; i++) await client.readReply({ binary: true })
-    }
-    client.close()
-  }
-
-  #nextId(): string {
-    return (++this.#ids).toString(16).padStart(40, 'c')
-  }
+  return damaged
 }
 
-/** Every RDB version and type there is. */
-async function fixtures(): Promise<Buffer[]> {
-  const out: Buffer[] = []
-  for (const folder of (await readdir(FIXTURES, { withFileTypes: true })).filter((entry) => entry.isDirectory())) {
-    for (const name of (await readdir(join(FIXTURES, folder.name))).toSorted()) {
-      if (!name.endsWith('.rdb')) continue
-      const bytes = await readFile(join(FIXTURES, folder.name, name))
-      if (bytes.length > 20 && bytes.length < FIXTURE_BYTES_MAX) out.push(bytes)
-    }
-  }
-  return out
-}
-
-/** What a live redis-server sends: strings only, and all types. */
-async function ownSnapshots(seed: number): Promise<Buffer[]> {
-  const server = await startRedisServer()
+function load(bytes: Uint8Array, random: SeededRandom, where: string): boolean {
+  const generation = Generation.create({ databaseCount: 16, hashSeed: Buffer.alloc(16, 1), segmentBytesMax: 64 << 20 })
+  const sink = new ReadingWriter(generation)
+  const scanner = new RdbScanner(sink, {
+    verifyChecksum: random.chance(0.1),
+    ...(random.chance(0.5) ? { totalBytes: bytes.length } : {}),
+  })
+  const window = new ScanWindow(scanner, random.pick([1024, 5000, 70_000]))
   try {
-    const out: Buffer[] = []
-    for (const stringsOnly of [true, false]) {
-      await server.call('FLUSHALL')
-      await fillDataset(server.port, { seed, keys: KEYS, databases: [0, 4], stringsOnly })
-      await server.call('SAVE')
-      out.push(await readFile(join(server.directory, 'dump.rdb')))
+    for (const piece of cutRandomly(bytes, random)) window.write(piece, 0, piece.length)
+    scanner.finish(window.receivedBytes)
+    sink.flush()
+  } catch (error) {
+    if (!(error instanceof RdbError)) throw new Error(`${where}: not an RdbError`, { cause: error })
+    const { byteOffset, message } = error
+    if (!(byteOffset >= 0 && byteOffset <= bytes.length)) {
+      throw new Error(`${where}: no such place: ${message}`, { cause: error })
     }
-    return out
-  } finally {
-    await server.kill()
+    return false
+  }
+  if (sink.keyCount !== scanner.keyCount) throw new Error(`${where}: keys were lost`)
+  return true
+}
+
+/** Reads every value that was found right: counting and digesting it must not fail. */
+class ReadingWriter extends BulkWriter {
+  override put(
+    db: number,
+    rdbType: number,
+    key: Uint8Array,
+    keyStart: number,
+    keyEnd: number,
+    value: Uint8Array,
+    valueStart: number,
+    valueEnd: number,
+    expireAtMs: number,
+    idleSeconds: number,
+    freq: number,
+  ): void {
+    const source = bytesSource(value, valueStart, valueEnd)
+    try {
+      if (rdbType !== RDB_TYPE_STRING) countElements(rdbType, source)
+      digestValue(rdbType, source, false)
+    } catch (error) {
+      throw new Error(`a value of type ${rdbType} was found right and cannot be read`, { cause: error })
+    }
+    super.put(db, rdbType, key, keyStart, keyEnd, value, valueStart, valueEnd, expireAtMs, idleSeconds, freq)
   }
 }

@@ -34,6 +34,7 @@ class RunnerContext implements CommandContext {
   db = 0
   nowMs = 0
   fromPrimary = false
+  writable = true
 
   constructor(keyspace: Keyspace) {
     this.keyspace = keyspace
@@ -75,6 +76,11 @@ export class CommandRunner {
     this.context.fromPrimary = value
   }
 
+  /** False: as on a read-only replica. The runner does not refuse writes then; it only tells the commands. */
+  set writable(value: boolean) {
+    this.context.writable = value
+  }
+
   set resp(value: 2 | 3) {
     this.context.reply.resp = value
   }
@@ -87,8 +93,8 @@ export class CommandRunner {
     return this.context.reply.errorCount
   }
 
-  get names(): readonly string[] {
-    return [...this.#rows.keys()]
+  has(name: string): boolean {
+    return this.#rows.has(name)
   }
 
   /** Runs one command and returns the bytes of its reply (a copy). Text arguments are UTF-8. */
@@ -125,6 +131,12 @@ export class CommandRunner {
     if (!keyspace.lookup(db, bytes, 0, bytes.length)) return undefined
     const { entry } = keyspace
     return { rdbType: entry.rdbType, value: entry.toBuffer(), expireAtMs: entry.expireAtMs, raw: entry.isRaw }
+  }
+
+  /** Is the key there for a client? */
+  isAlive(key: Uint8Array): boolean {
+    const { keyspace, db } = this.context
+    return keyspace.lookupAlive(db, key, 0, key.length, this.nowMs ?? Date.now())
   }
 
   /** Puts a value of any type as the loader would: `rdbType` and its RDB bytes. */

@@ -39,6 +39,8 @@ export interface CommandContext {
   nowMs: number
   /** True on the replication stream: no expiry, READONLY, OOM or size checks (redis 7.0 server.c mustObeyClient). */
   readonly fromPrimary: boolean
+  /** True when this node's own clients may change its data: reads may then refresh what they computed (PFCOUNT). */
+  readonly writable: boolean
   readonly settings: CommandSettings
 }
 
@@ -51,6 +53,8 @@ export interface CommandMetadata {
   readonly categories?: readonly string[]
   /** Command tips: `nondeterministic_output` … */
   readonly tips?: readonly string[]
+  /** How keys are used, in Redis' words (`OW update`, `RM delete` …), when it does not follow from the flags. */
+  readonly keyFlags?: readonly string[]
   /** Big-O for COMMAND DOCS. */
   readonly complexity?: string
   /** Arguments in one line for HELP: `<id> [TIMEOUT|ERROR]`. */

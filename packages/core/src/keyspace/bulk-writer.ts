@@ -21,7 +21,7 @@ import {
   shardOf,
 } from './layout.ts'
 import { NodeValue } from './node-value.ts'
-import { chunksAt, createRecord, fillValue, writeChunks } from './record.ts'
+import { chunksAt, createInlineRecord, createRecord, fillValue, INLINE_KEY_BYTES_MAX, writeChunks } from './record.ts'
 
 const BATCH_ENTRIES_MAX = 64
 
@@ -197,19 +197,30 @@ export class BulkWriter implements RdbSink {
     this.#refuseDuplicate(db, order, tag, key, keyStart, keyEnd)
     const region = this.generation.regions[regionOf(shardOf(order))]!
     const flags = expireAtMs === -1 ? 0 : FLAG_EXPIRE
-    const address = createRecord(
-      region,
-      key,
-      keyStart,
-      keyEnd,
-      this.#type[i]!,
-      flags,
-      valueEnd - valueStart,
-      expireAtMs,
-      0,
-      headerBytes(flags) + (keyEnd - keyStart) + (valueEnd - valueStart) > BLOCK_BYTES_MAX,
-    )
-    fillValue(region, address, this.#value[i]!, valueStart, valueEnd)
+    const value = this.#value[i]!
+    const rdbType = this.#type[i]!
+    const inlineBytes = headerBytes(flags) + (keyEnd - keyStart) + (valueEnd - valueStart)
+    let address: number
+    if (inlineBytes <= BLOCK_BYTES_MAX && keyEnd - keyStart <= INLINE_KEY_BYTES_MAX) {
+      address = createInlineRecord(
+        region,
+        inlineBytes,
+        key,
+        keyStart,
+        keyEnd,
+        rdbType,
+        flags,
+        value,
+        valueStart,
+        valueEnd,
+        expireAtMs,
+        0,
+      )
+    } else {
+      const length = valueEnd - valueStart
+      address = createRecord(region, key, keyStart, keyEnd, rdbType, flags, length, expireAtMs, 0, false)
+      fillValue(region, address, value, valueStart, valueEnd)
+    }
     this.#insert(db, order, tag, address, flags)
   }
 

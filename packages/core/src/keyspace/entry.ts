@@ -33,6 +33,10 @@ export class Entry {
   /** Chunked values: root of the nodes. */
   root = 0
 
+  /** What the last `pieceAt` found: `pieceBytes[pieceStart …)`. Borrowed as `bytes` is. */
+  pieceBytes!: Uint8Array
+  pieceStart = 0
+
   readonly #nodes = new NodeValue()
 
   get isString(): boolean {
@@ -101,6 +105,25 @@ export class Entry {
     if (!this.isChunked) return this.bytes[this.start + index]!
     const node = this.owner.nodeOf(this.root, this.length, Math.floor(index / BLOCK_BYTES_MAX))
     return node === 0 ? 0 : this.owner.memory.u8[node >>> 28]![byteOffsetOf(node) + (index % BLOCK_BYTES_MAX)]!
+  }
+
+  /**
+   * Finds the contiguous bytes of the value that begin at `position`; they are `pieceBytes[pieceStart …)`.
+   * @returns how many they are, 0 at the end of the value. A loop over pieces may stop early and needs no closure.
+   */
+  pieceAt(position: number): number {
+    if (position >= this.length) return 0
+    if (!this.isChunked) {
+      this.pieceBytes = this.bytes
+      this.pieceStart = this.start + position
+      return this.length - position
+    }
+    const index = Math.floor(position / BLOCK_BYTES_MAX)
+    const inNode = position - index * BLOCK_BYTES_MAX
+    const node = this.owner.nodeOf(this.root, this.length, index)
+    this.pieceBytes = node === 0 ? ZEROS : this.owner.memory.u8[node >>> 28]!
+    this.pieceStart = node === 0 ? inNode : byteOffsetOf(node) + inNode
+    return Math.min(this.length - position, BLOCK_BYTES_MAX - inNode)
   }
 
   /**

@@ -39,8 +39,10 @@ import { NodeValue } from './node-value.ts'
 import {
   chunksAt,
   copyIntoRegion,
+  createInlineRecord,
   createRecord,
   fillValue,
+  INLINE_KEY_BYTES_MAX,
   inlineKeyBytes,
   recordFlags,
   writeChunks,
@@ -217,6 +219,35 @@ export class Keyspace {
     )
   }
 
+  /** `put` for the key of the last lookup, found or not: it is not hashed again. */
+  putLookedUp(
+    db: number,
+    key: Uint8Array,
+    keyStart: number,
+    keyEnd: number,
+    rdbType: number,
+    flags: number,
+    value: Uint8Array,
+    valueStart: number,
+    valueEnd: number,
+    expireAtMs: number,
+  ): void {
+    this.putHashed(
+      db,
+      this.#order,
+      this.#tag,
+      key,
+      keyStart,
+      keyEnd,
+      rdbType,
+      flags,
+      value,
+      valueStart,
+      valueEnd,
+      expireAtMs,
+    )
+  }
+
   /** `put` for callers that have hashed the key already. */
   putHashed(
     db: number,
@@ -262,19 +293,27 @@ export class Keyspace {
         return
       }
     }
-    const address = createRecord(
-      region,
-      key,
-      keyStart,
-      keyEnd,
-      rdbType,
-      newFlags,
-      valueLength,
-      expireAtMs,
-      this.accessClock,
-      false,
-    )
-    fillValue(region, address, value, valueStart, valueEnd)
+    const clock = this.accessClock
+    let address: number
+    if (bytes <= BLOCK_BYTES_MAX && keyLength <= INLINE_KEY_BYTES_MAX) {
+      address = createInlineRecord(
+        region,
+        bytes,
+        key,
+        keyStart,
+        keyEnd,
+        rdbType,
+        newFlags,
+        value,
+        valueStart,
+        valueEnd,
+        expireAtMs,
+        clock,
+      )
+    } else {
+      address = createRecord(region, key, keyStart, keyEnd, rdbType, newFlags, valueLength, expireAtMs, clock, false)
+      fillValue(region, address, value, valueStart, valueEnd)
+    }
     this.#install(region, root, order, tag, old, address)
     if (this.listener.active) this.listener.keyChanged(db, key, keyStart, keyEnd)
   }

@@ -10,7 +10,7 @@ import { NodeValue } from './node-value.ts'
 import type { RegionWriter } from './region-writer.ts'
 
 /** Keys longer than this are kept in nodes. */
-const INLINE_KEY_BYTES_MAX = 8192
+export const INLINE_KEY_BYTES_MAX = 8192
 const TWO_32: number = 2 ** 32
 
 const nodesOfNewRecord = new NodeValue()
@@ -65,6 +65,42 @@ export function createRecord(
     at += 4
   }
   copyIntoRegion(region, address >>> 28, at << 2, key, keyStart, keyStart + keyInline)
+  return address
+}
+
+/**
+ * Makes a record of a key and a whole value that fit one block (`inlineBytes` at most BLOCK_BYTES_MAX, key at most
+ * INLINE_KEY_BYTES_MAX): the way of nearly all keys, so everything is done in one go.
+ */
+export function createInlineRecord(
+  region: RegionWriter,
+  inlineBytes: number,
+  key: Uint8Array,
+  keyStart: number,
+  keyEnd: number,
+  rdbType: number,
+  flags: number,
+  value: Uint8Array,
+  valueStart: number,
+  valueEnd: number,
+  expireAtMs: number,
+  accessClock: number,
+): number {
+  const address = region.arena.allocate(inlineBytes)
+  const segment = address >>> 28
+  const words = region.memory.i32[segment]!
+  const bytes = region.memory.u8[segment]!
+  const view = region.memory.views[segment]!
+  const at = byteOffsetOf(address) >>> 2
+  words[at] = ((keyEnd - keyStart) << 16) | (flags << 8) | rdbType
+  words[at + 1] = (accessClock << 16) | (valueEnd - valueStart)
+  let offset = (at + 2) << 2
+  if ((flags & FLAG_EXPIRE) !== 0) {
+    writeTime(words, at + 2, expireAtMs)
+    offset += 8
+  }
+  copyBytes(key, viewOf(key), keyStart, keyEnd, bytes, view, offset)
+  copyBytes(value, viewOf(value), valueStart, valueEnd, bytes, view, offset + (keyEnd - keyStart))
   return address
 }
 

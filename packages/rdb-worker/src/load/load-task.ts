@@ -55,7 +55,6 @@ export async function runLoadTask(task: LoadTask): Promise<LoadReply> {
     return { ok: true, generation, summary: scanner.summary(), keyCount: scanner.keyCount, leftover }
   } catch (error) {
     tee?.discard()
-    loaderSink.discard()
     return { ok: false, error: toRecord(error, loadedBytes) }
   } finally {
     task.spacePort?.close()
@@ -63,8 +62,8 @@ export async function runLoadTask(task: LoadTask): Promise<LoadReply> {
 }
 
 async function importCreateLoaderSink(url: string): Promise<CreateLoaderSink> {
-  const module = (await import(url)) as { createLoaderSink: CreateLoaderSink }
-  return module.createLoaderSink
+  const { createLoaderSink }: { createLoaderSink: CreateLoaderSink } = await import(url)
+  return createLoaderSink
 }
 
 function scanRing(ring: RingConsumer, scanner: RdbScanner, window: ScanWindow): void {

@@ -1,0 +1,151 @@
+/**
+ * How commands reach their arguments and keys: keys as clients or as the stream see them, type checks, numbers and
+ * keywords by their bytes. Nothing here allocates unless it refuses something.
+ *
+ * Expiry: on the stream a key whose time has come is alive (its DEL is on the way); for a client it is absent, and a
+ * write by a client removes it first (redis 7.0 db.c expireIfNeeded).
+ */
+import { parseInteger } from '../encoding/integer.ts'
+import { FLAG_RAW } from '../keyspace/layout.ts'
+import { VALUE_BYTES_MAX } from '../limits.ts'
+import type { CommandContext } from './command.ts'
+
+export const WRONG_TYPE = 'WRONGTYPE Operation against a key holding the wrong kind of value'
+export const SYNTAX_ERROR = 'ERR syntax error'
+export const NOT_AN_INTEGER = 'ERR value is not an integer or out of range'
+export const NOT_A_FLOAT = 'ERR value is not a valid float'
+const STRING_TOO_LONG = 'ERR string exceeds maximum allowed size (proto-max-bulk-len)'
+
+/** Finds the key in argument `index` for reading; `keyspace.entry` describes it then. */
+export function findForRead(context: CommandContext, index: number): boolean {
+  if (!findQuietly(context, index)) return false
+  context.keyspace.markAccess()
+  return true
+}
+
+/** As findForRead, without marking the access (OBJECT, TTL, TYPE and their like). */
+export function findQuietly(context: CommandContext, index: number): boolean {
+  const { args, keyspace } = context
+  if (context.fromPrimary) return keyspace.lookup(context.db, args.bytes, args.start[index]!, args.end[index]!)
+  return keyspace.lookupAlive(context.db, args.bytes, args.start[index]!, args.end[index]!, context.nowMs)
+}
+
+/** Finds the key in argument `index` for changing it. For a client an expired key is removed and counts as absent. */
+export function findForWrite(context: CommandContext, index: number): boolean {
+  const { args, keyspace } = context
+  const start = args.start[index]!
+  const end = args.end[index]!
+  if (!keyspace.lookup(context.db, args.bytes, start, end)) return false
+  if (context.fromPrimary) return true
+  const { expireAtMs } = keyspace.entry
+  if (expireAtMs === -1 || context.nowMs <= expireAtMs) return true
+  keyspace.deleteEntry(context.db, args.bytes, start, end)
+  return false
+}
+
+/** True when the key just found holds a string; otherwise the error is written. */
+export function expectString(context: CommandContext): boolean {
+  if (context.keyspace.entry.isString) return true
+  context.reply.error(WRONG_TYPE)
+  return false
+}
+
+/** Puts a string at the key of argument `index`, which was looked up just now (found or not). */
+export function putFound(
+  context: CommandContext,
+  index: number,
+  flags: number,
+  value: Uint8Array,
+  start: number,
+  end: number,
+  expireAtMs: number,
+): void {
+  const { args } = context
+  const keyStart = args.start[index]!
+  const keyEnd = args.end[index]!
+  context.keyspace.putLookedUp(context.db, args.bytes, keyStart, keyEnd, 0, flags, value, start, end, expireAtMs)
+}
+
+/**
+ * Makes an empty string that commands change in place ('raw') at the key of argument `index`, which was just looked up in
+ * vain; `keyspace.entry` describes it then.
+ */
+export function makeEmptyString(context: CommandContext, index: number): void {
+  putFound(context, index, FLAG_RAW, NO_BYTES, 0, 0, -1)
+  findForWrite(context, index)
+}
+
+const NO_BYTES: Uint8Array = new Uint8Array(0)
+
+/** Removes the key of argument `index`, which was just found. */
+export function deleteFound(context: CommandContext, index: number): void {
+  const { args } = context
+  context.keyspace.deleteEntry(context.db, args.bytes, args.start[index]!, args.end[index]!)
+}
+
+/** Makes the string at the key of argument `index`, which was just found, at least `length` bytes long. */
+export function growFound(context: CommandContext, index: number, length: number): void {
+  const { args } = context
+  context.keyspace.growEntry(args.bytes, args.start[index]!, args.end[index]!, length)
+}
+
+/** Tells listeners that the string at the key of argument `index` was changed in place. */
+export function foundChanged(context: CommandContext, index: number): void {
+  const { args } = context
+  context.keyspace.entryChanged(context.db, args.bytes, args.start[index]!, args.end[index]!)
+}
+
+/** Length of an argument in bytes. */
+export function argumentLength(context: CommandContext, index: number): number {
+  const { args } = context
+  return args.end[index]! - args.start[index]!
+}
+
+/** The argument as an int64, rounded beyond 2^53; NaN after having written the error. */
+export function integerArgument(context: CommandContext, index: number, error: string = NOT_AN_INTEGER): number {
+  const { args } = context
+  const value = parseInteger(args.bytes, args.start[index]!, args.end[index]!)
+  if (Number.isNaN(value)) context.reply.error(error)
+  return value
+}
+
+/** Is the argument this word (given in upper case), whatever its case? */
+export function argumentIs(context: CommandContext, index: number, word: string): boolean {
+  const { args } = context
+  const start = args.start[index]!
+  if (args.end[index]! - start !== word.length) return false
+  const { bytes } = args
+  for (let i = 0; i < word.length; i++) {
+    const byte = bytes[start + i]!
+    const upper = byte >= 97 && byte <= 122 ? byte - 32 : byte
+    if (upper !== word.charCodeAt(i)) return false
+  }
+  return true
+}
+
+/** Do two arguments have the same bytes? */
+export function sameArgument(context: CommandContext, left: number, right: number): boolean {
+  const { args } = context
+  const count = args.end[left]! - args.start[left]!
+  if (args.end[right]! - args.start[right]! !== count) return false
+  const first = args.start[left]!
+  const second = args.start[right]!
+  for (let i = 0; i < count; i++) if (args.bytes[first + i] !== args.bytes[second + i]) return false
+  return true
+}
+
+/** The argument as text for an error message; bytes that are not UTF-8 are replaced. */
+export function argumentText(context: CommandContext, index: number): string {
+  const { args } = context
+  return Buffer.from(args.bytes.subarray(args.start[index], args.end[index])).toString()
+}
+
+/**
+ * May a string become this long? Clients are bound by proto-max-bulk-len, the stream by what the keyspace can hold;
+ * otherwise the error is written.
+ */
+export function expectStringLength(context: CommandContext, length: number): boolean {
+  if (length <= (context.fromPrimary ? VALUE_BYTES_MAX : context.settings.protoMaxBulkBytes)) return true
+  context.reply.error(STRING_TOO_LONG)
+  return false
+}

@@ -1,0 +1,229 @@
+/**
+ * BITFIELD and BITFIELD_RO: integers of 1 to 64 bits inside a string (redis 7.0 bitops.c bitfieldGeneric). All
+ * operations are parsed before the first is done. Fields of up to 32 bits are handled as plain numbers, wider ones as
+ * bigint.
+ */
+import { readBits, writeBits } from '../encoding/bits.ts'
+import { parseBigInteger, parseInteger } from '../encoding/integer.ts'
+import {
+  argumentIs,
+  expectString,
+  findForRead,
+  findForWrite,
+  foundChanged,
+  growFound,
+  integerArgument,
+  makeEmptyString,
+  SYNTAX_ERROR,
+} from './access.ts'
+import { bitOffsetArgument } from './bit-offset.ts'
+import type { CommandContext } from './command.ts'
+
+const GET = 0
+const SET = 1
+const INCRBY = 2
+
+const WRAP = 0
+const SATURATE = 1
+const FAIL = 2
+
+const BAD_TYPE = 'ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is not supported but i64 is.'
+const NARROW_BITS_MAX = 32
+const LOWER_I = 105
+const LOWER_U = 117
+
+interface Operation {
+  readonly kind: number
+  readonly signed: boolean
+  readonly bits: number
+  readonly offset: number
+  readonly overflow: number
+  /** What to set or to add; bigint only where a number would not be exact. */
+  readonly value: number | bigint
+}
+
+/** The bytes a field lies in: 64 bits from any bit on touch nine. */
+const field: Uint8Array = new Uint8Array(9)
+/** Register of the change functions: the field has another value now. */
+let fieldChanged = false
+
+/** BITFIELD key [GET type offset | [OVERFLOW WRAP|SAT|FAIL] SET|INCRBY type offset value …] */
+export function runBitField(context: CommandContext): void {
+  run(context, false)
+}
+
+/** BITFIELD_RO key [GET type offset …] */
+export function runBitFieldRo(context: CommandContext): void {
+  run(context, true)
+}
+
+function run(context: CommandContext, readOnly: boolean): void {
+  const operations = parseOperations(context)
+  if (operations === undefined) return
+  const { keyspace, reply } = context
+  const { entry } = keyspace
+  let lastBit = -1
+  for (const { kind, offset, bits } of operations) if (kind !== GET) lastBit = Math.max(lastBit, offset + bits - 1)
+  if (lastBit !== -1 && readOnly) {
+    reply.error('ERR BITFIELD_RO only supports the GET subcommand')
+    return
+  }
+  const found = lastBit === -1 ? findForRead(context, 1) : findForWrite(context, 1)
+  if (found && !expectString(context)) return
+  let changed = false
+  if (lastBit !== -1) {
+    if (!found) makeEmptyString(context, 1)
+    const length = Math.floor(lastBit / 8) + 1
+    changed = length > entry.length
+    if (changed) growFound(context, 1, length)
+  }
+  reply.array(operations.length)
+  for (const operation of operations) {
+    loadField(context, operation, found || lastBit !== -1)
+    if (operation.kind === GET) replyField(context, operation)
+    else if (changeField(context, operation)) {
+      const at = Math.floor(operation.offset / 8)
+      keyspace.writeEntry(at, field, 0, Math.floor((operation.offset + operation.bits - 1) / 8) - at + 1)
+      changed ||= fieldChanged
+    }
+  }
+  if (changed) foundChanged(context, 1)
+}
+
+/** All operations, or undefined after having written an error. */
+function parseOperations(context: CommandContext): Operation[] | undefined {
+  const { args, reply } = context
+  const operations: Operation[] = []
+  let overflow = WRAP
+  for (let index = 2; index < args.count;) {
+    const behind = args.count - index - 1
+    let kind: number
+    if (argumentIs(context, index, 'GET') && behind >= 2) kind = GET
+    else if (argumentIs(context, index, 'SET') && behind >= 3) kind = SET
+    else if (argumentIs(context, index, 'INCRBY') && behind >= 3) kind = INCRBY
+    else if (argumentIs(context, index, 'OVERFLOW') && behind >= 1) {
+      overflow = overflowArgument(context, index + 1)
+      if (overflow === -1) {
+        reply.error('ERR Invalid OVERFLOW type specified')
+        return undefined
+      }
+      index += 2
+      continue
+    } else {
+      reply.error(SYNTAX_ERROR)
+      return undefined
+    }
+    const type = args.bytes[args.start[index + 1]!]
+    const signed = type === LOWER_I
+    const bits = parseInteger(args.bytes, args.start[index + 1]! + 1, args.end[index + 1]!)
+    if ((!signed && type !== LOWER_U) || !(bits >= 1 && bits <= (signed ? 64 : 63))) {
+      reply.error(BAD_TYPE)
+      return undefined
+    }
+    const offset = bitOffsetArgument(context, index + 2, bits)
+    if (Number.isNaN(offset)) return undefined
+    let value: number | bigint = 0
+    if (kind !== GET) {
+      value = integerArgument(context, index + 3)
+      if (Number.isNaN(value)) return undefined
+      if (!Number.isSafeInteger(value)) {
+        value = parseBigInteger(args.bytes, args.start[index + 3]!, args.end[index + 3]!)!
+      }
+    }
+    operations.push({ kind, signed, bits, offset, overflow, value })
+    index += kind === GET ? 3 : 4
+  }
+  return operations
+}
+
+function overflowArgument(context: CommandContext, index: number): number {
+  if (argumentIs(context, index, 'WRAP')) return WRAP
+  if (argumentIs(context, index, 'SAT')) return SATURATE
+  return argumentIs(context, index, 'FAIL') ? FAIL : -1
+}
+
+/** Copies the bytes of a field; zeros behind the end of the string. */
+function loadField(context: CommandContext, operation: Operation, found: boolean): void {
+  const { entry } = context.keyspace
+  const at = Math.floor(operation.offset / 8)
+  field.fill(0)
+  if (found && at < entry.length) entry.copy(at, Math.min(entry.length, at + field.length), field, 0)
+}
+
+function replyField(context: CommandContext, operation: Operation): void {
+  context.reply.integer(operation.bits <= NARROW_BITS_MAX ? narrowValue(operation) : wideValue(operation))
+}
+
+/** SET or INCRBY: replies, and writes into `field`. @returns false when OVERFLOW FAIL keeps the field as it is. */
+function changeField(context: CommandContext, operation: Operation): boolean {
+  const { value, bits } = operation
+  // Any sum of a narrow field and a number of this size is exact.
+  if (bits <= NARROW_BITS_MAX && typeof value === 'number' && Math.abs(value) < 2 ** 52) {
+    return changeNarrow(context, operation, value)
+  }
+  return changeWide(context, operation, BigInt(value))
+}
+
+function narrowValue({ signed, bits, offset }: Operation): number {
+  const value = readBits(field, offset % 8, bits)
+  return signed && value >= 2 ** (bits - 1) ? value - 2 ** bits : value
+}
+
+function changeNarrow(context: CommandContext, operation: Operation, value: number): boolean {
+  const { kind, signed, bits, overflow } = operation
+  const range = 2 ** bits
+  const max = signed ? range / 2 - 1 : range - 1
+  const min = signed ? -range / 2 : 0
+  const before = narrowValue(operation)
+  let after = kind === SET ? value : before + value
+  if (after > max || after < min) {
+    if (overflow === FAIL) {
+      context.reply.nullBulk()
+      return false
+    }
+    // A negative number set to an unsigned field counts as too large: Redis compares it as uint64.
+    if (overflow === SATURATE) after = after > max || (kind === SET && !signed) ? max : min
+    else {
+      after = ((after % range) + range) % range
+      if (after > max) after -= range
+    }
+  }
+  context.reply.integer(kind === SET ? before : after)
+  writeBits(field, operation.offset % 8, bits, after < 0 ? after + range : after)
+  fieldChanged = after !== before
+  return true
+}
+
+function wideValue({ signed, bits, offset }: Operation): bigint {
+  const at = offset % 8
+  let value: bigint
+  if (bits <= 32) value = BigInt(readBits(field, at, bits))
+  else value = (BigInt(readBits(field, at, bits - 32)) << 32n) | BigInt(readBits(field, at + bits - 32, 32))
+  return signed ? BigInt.asIntN(bits, value) : value
+}
+
+function changeWide(context: CommandContext, operation: Operation, value: bigint): boolean {
+  const { kind, signed, bits, overflow } = operation
+  const max = 2n ** BigInt(signed ? bits - 1 : bits) - 1n
+  const min = signed ? -max - 1n : 0n
+  const before = wideValue(operation)
+  let after = kind === SET ? value : before + value
+  if (after > max || after < min) {
+    if (overflow === FAIL) {
+      context.reply.nullBulk()
+      return false
+    }
+    if (overflow === SATURATE) after = after > max || (kind === SET && !signed) ? max : min
+    else after = signed ? BigInt.asIntN(bits, after) : BigInt.asUintN(bits, after)
+  }
+  context.reply.integer(kind === SET ? before : after)
+  const pattern = BigInt.asUintN(bits, after)
+  const at = operation.offset % 8
+  if (bits <= 32) writeBits(field, at, bits, Number(pattern))
+  else {
+    writeBits(field, at, bits - 32, Number(pattern >> 32n))
+    writeBits(field, at + bits - 32, 32, Number(pattern & 0xffff_ffffn))
+  }
+  fieldChanged = after !== before
+  return true
+}

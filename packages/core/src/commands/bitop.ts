@@ -1,0 +1,156 @@
+/**
+ * BITOP: bitwise operations over whole strings into another (redis 7.0 bitops.c bitopCommand; DIFF, DIFF1, ANDOR and ONE:
+ * Redis 8.2, taken from the stream only). Works block by block, so that long strings need no second copy: when the target
+ * is also a source, a block of it is read before it is written.
+ */
+import { FLAG_RAW } from '../keyspace/layout.ts'
+import {
+  argumentIs,
+  deleteFound,
+  expectString,
+  findForRead,
+  findForWrite,
+  foundChanged,
+  growFound,
+  putFound,
+  sameArgument,
+  SYNTAX_ERROR,
+} from './access.ts'
+import type { CommandContext } from './command.ts'
+
+const AND = 1
+const OR = 2
+const XOR = 3
+const NOT = 4
+/** In the first but in none of the others. */
+const DIFF = 5
+/** In one of the others but not in the first. */
+const DIFF1 = 6
+/** In the first and in one of the others. */
+const ANDOR = 7
+/** In exactly one. */
+const ONE = 8
+
+const TARGET = 2
+const FIRST_SOURCE = 3
+const BLOCK_BYTES = 65_536
+const BLOCK_WORDS: number = BLOCK_BYTES / 4
+
+/** The result of a block, the next source, and what else the operation has to remember. */
+const result: Int32Array = new Int32Array(BLOCK_WORDS)
+const operand: Int32Array = new Int32Array(BLOCK_WORDS)
+const others: Int32Array = new Int32Array(BLOCK_WORDS)
+const resultBytes: Uint8Array = new Uint8Array(result.buffer)
+const operandBytes: Uint8Array = new Uint8Array(operand.buffer)
+
+/** BITOP operation target source [source …] */
+export function runBitOp(context: CommandContext): void {
+  const { args, reply } = context
+  const operation = operationArgument(context)
+  if (operation === 0) {
+    reply.error(SYNTAX_ERROR)
+    return
+  }
+  if (operation === NOT && args.count !== 4) {
+    reply.error('ERR BITOP NOT must be called with a single source key.')
+    return
+  }
+  if ((operation === DIFF || operation === DIFF1 || operation === ANDOR) && args.count < 5) {
+    reply.error('ERR BITOP DIFF, DIFF1 and ANDOR must be called with at least two source keys.')
+    return
+  }
+  const { entry } = context.keyspace
+  let length = 0
+  for (let index = FIRST_SOURCE; index < args.count; index++) {
+    if (!findForRead(context, index)) continue
+    if (!expectString(context)) return
+    if (entry.length > length) length = entry.length
+  }
+  if (length === 0) {
+    if (findForWrite(context, TARGET)) deleteFound(context, TARGET)
+  } else if (length <= BLOCK_BYTES) {
+    combine(context, operation, 0, length)
+    findForWrite(context, TARGET)
+    putFound(context, TARGET, FLAG_RAW, resultBytes, 0, length, -1)
+  } else combineInPlace(context, operation, length)
+  reply.integer(length)
+}
+
+/** Makes the target `length` bytes long and fills it block by block. */
+function combineInPlace(context: CommandContext, operation: number, length: number): void {
+  const { args, keyspace } = context
+  const found = findForWrite(context, TARGET)
+  let isSource = false
+  for (let index = FIRST_SOURCE; index < args.count; index++) isSource ||= sameArgument(context, TARGET, index)
+  if (!found || !isSource) {
+    putFound(context, TARGET, FLAG_RAW, resultBytes, 0, 0, -1)
+    findForWrite(context, TARGET)
+  } else keyspace.setEntryExpire(context.db, args.bytes, args.start[TARGET]!, args.end[TARGET]!, -1)
+  growFound(context, TARGET, length)
+  for (let from = 0; from < length; from += BLOCK_BYTES) {
+    const count = Math.min(BLOCK_BYTES, length - from)
+    combine(context, operation, from, count)
+    // A fresh target reads as zeros where nothing was written.
+    if (!isSource && isZero(count)) continue
+    findForWrite(context, TARGET)
+    keyspace.writeEntry(from, resultBytes, 0, count)
+  }
+  findForWrite(context, TARGET)
+  foundChanged(context, TARGET)
+}
+
+/** Computes bytes [from, from + count) of the result. */
+function combine(context: CommandContext, operation: number, from: number, count: number): void {
+  const words = (count + 3) >>> 2
+  const last = context.args.count - 1
+  loadBlock(context, FIRST_SOURCE, from, count, resultBytes)
+  if (operation === NOT) {
+    for (let i = 0; i < words; i++) result[i] = ~result[i]!
+    return
+  }
+  if (operation >= DIFF) others.fill(0, 0, words)
+  for (let index = FIRST_SOURCE + 1; index <= last; index++) {
+    loadBlock(context, index, from, count, operandBytes)
+    if (operation === AND) for (let i = 0; i < words; i++) result[i] = result[i]! & operand[i]!
+    else if (operation === OR) for (let i = 0; i < words; i++) result[i] = result[i]! | operand[i]!
+    else if (operation === XOR) for (let i = 0; i < words; i++) result[i] = result[i]! ^ operand[i]!
+    else if (operation === ONE) {
+      for (let i = 0; i < words; i++) {
+        others[i] = others[i]! | (result[i]! & operand[i]!)
+        result[i] = result[i]! | operand[i]!
+      }
+    } else for (let i = 0; i < words; i++) others[i] = others[i]! | operand[i]!
+  }
+  if (operation === DIFF || operation === ONE) for (let i = 0; i < words; i++) result[i] = result[i]! & ~others[i]!
+  else if (operation === DIFF1) for (let i = 0; i < words; i++) result[i] = ~result[i]! & others[i]!
+  else if (operation === ANDOR) for (let i = 0; i < words; i++) result[i] = result[i]! & others[i]!
+}
+
+/** Bytes [from, from + count) of the source in argument `index`; zeros behind its end and up to a whole word. */
+function loadBlock(context: CommandContext, index: number, from: number, count: number, into: Uint8Array): void {
+  const { entry } = context.keyspace
+  let loaded = 0
+  if (findForRead(context, index) && entry.length > from) {
+    loaded = Math.min(count, entry.length - from)
+    entry.copy(from, from + loaded, into, 0)
+  }
+  into.fill(0, loaded, (count + 3) & ~3)
+}
+
+function isZero(count: number): boolean {
+  for (let i = 0; i < count >>> 2; i++) if (result[i] !== 0) return false
+  for (let i = count & ~3; i < count; i++) if (resultBytes[i] !== 0) return false
+  return true
+}
+
+function operationArgument(context: CommandContext): number {
+  if (argumentIs(context, 1, 'AND')) return AND
+  if (argumentIs(context, 1, 'OR')) return OR
+  if (argumentIs(context, 1, 'XOR')) return XOR
+  if (argumentIs(context, 1, 'NOT')) return NOT
+  if (!context.fromPrimary) return 0
+  if (argumentIs(context, 1, 'DIFF')) return DIFF
+  if (argumentIs(context, 1, 'DIFF1')) return DIFF1
+  if (argumentIs(context, 1, 'ANDOR')) return ANDOR
+  return argumentIs(context, 1, 'ONE') ? ONE : 0
+}

@@ -1,0 +1,256 @@
+/**
+ * Commands that store whole strings: SET and its older forms, GETEX, and MSET with its relatives (redis 7.0 t_string.c;
+ * MSETEX and the comparing conditions: Redis 8.4, for streams that carry them).
+ *
+ * The stream brings times as PXAT, and one that has passed is stored all the same: the primary's DEL follows.
+ */
+import {
+  argumentLength,
+  deleteFound,
+  expectString,
+  findForRead,
+  findForWrite,
+  integerArgument,
+  putFound,
+  SYNTAX_ERROR,
+  WRONG_TYPE,
+} from './access.ts'
+import type { CommandArgs, CommandContext } from './command.ts'
+import {
+  compareIndex,
+  expireArgument,
+  expireIndex,
+  GETEX_OPTIONS,
+  MSETEX_OPTIONS,
+  OPTION_COMPARES,
+  OPTION_EX,
+  OPTION_EXAT,
+  OPTION_GET,
+  OPTION_IFDEQ,
+  OPTION_IFEQ,
+  OPTION_IFNE,
+  OPTION_KEEPTTL,
+  OPTION_NX,
+  OPTION_PERSIST,
+  OPTION_PX,
+  OPTION_PXAT,
+  OPTION_XX,
+  optionFlags,
+  parseStringOptions,
+  SET_OPTIONS,
+} from './string-options.ts'
+
+/** SET key value [NX|XX] [GET] [EX s|PX ms|EXAT s|PXAT ms|KEEPTTL] */
+export function runSet(context: CommandContext): void {
+  if (context.args.count === 3) {
+    putArgument(context, 1, 2, -1)
+    context.reply.ok()
+    return
+  }
+  const known = context.fromPrimary ? SET_OPTIONS | OPTION_COMPARES : SET_OPTIONS
+  if (!parseStringOptions(context, 3, known)) return
+  const options = optionFlags
+  let expireAtMs = -1
+  if (expireIndex !== 0) {
+    expireAtMs = expireArgument(context, expireIndex, options, 'set')
+    if (Number.isNaN(expireAtMs)) return
+  }
+  const found = findForWrite(context, 1)
+  const { entry } = context.keyspace
+  if (found && (options & (OPTION_GET | OPTION_COMPARES)) !== 0 && !expectString(context)) return
+  const wanted = conditionHolds(context, options, found)
+  if ((options & OPTION_GET) !== 0) {
+    if (found) entry.replyBulk(context.reply, 0, entry.length)
+    else context.reply.nullBulk()
+  }
+  if (wanted) {
+    if ((options & OPTION_KEEPTTL) !== 0 && found) expireAtMs = entry.expireAtMs
+    putFoundArgument(context, 1, 2, expireAtMs)
+  }
+  if ((options & OPTION_GET) !== 0) return
+  if (wanted) context.reply.ok()
+  else context.reply.nullBulk()
+}
+
+/** SETNX key value */
+export function runSetNx(context: CommandContext): void {
+  if (findForWrite(context, 1)) {
+    context.reply.integer(0)
+    return
+  }
+  putFoundArgument(context, 1, 2, -1)
+  context.reply.integer(1)
+}
+
+/** SETEX key seconds value */
+export function runSetEx(context: CommandContext): void {
+  setWithExpiry(context, OPTION_EX, 'setex')
+}
+
+/** PSETEX key milliseconds value */
+export function runPSetEx(context: CommandContext): void {
+  setWithExpiry(context, OPTION_PX, 'psetex')
+}
+
+/** GETSET key value */
+export function runGetSet(context: CommandContext): void {
+  if (!replyString(context, findForWrite(context, 1))) return
+  putFoundArgument(context, 1, 2, -1)
+}
+
+/** GETDEL key */
+export function runGetDel(context: CommandContext): void {
+  const found = findForWrite(context, 1)
+  if (replyString(context, found) && found) deleteFound(context, 1)
+}
+
+/** GETEX key [EX s|PX ms|EXAT s|PXAT ms|PERSIST] */
+export function runGetEx(context: CommandContext): void {
+  if (!parseStringOptions(context, 2, GETEX_OPTIONS)) return
+  const options = optionFlags
+  if (!findForRead(context, 1)) {
+    context.reply.nullBulk()
+    return
+  }
+  if (!expectString(context)) return
+  let expireAtMs = -1
+  if (expireIndex !== 0) {
+    expireAtMs = expireArgument(context, expireIndex, options, 'getex')
+    if (Number.isNaN(expireAtMs)) return
+  }
+  const { args, keyspace, reply } = context
+  const { entry } = keyspace
+  entry.replyBulk(reply, 0, entry.length)
+  const absolute = (options & (OPTION_EXAT | OPTION_PXAT)) !== 0
+  if (absolute && expireAtMs <= context.nowMs && !context.fromPrimary) deleteFound(context, 1)
+  else if (expireIndex !== 0 || ((options & OPTION_PERSIST) !== 0 && entry.expireAtMs !== -1)) {
+    keyspace.setEntryExpire(context.db, args.bytes, args.start[1]!, args.end[1]!, expireAtMs)
+  }
+}
+
+/** MSET key value [key value …] */
+export function runMSet(context: CommandContext): void {
+  if (!expectPairs(context, 'mset')) return
+  const { count } = context.args
+  for (let index = 1; index < count; index += 2) putArgument(context, index, index + 1, -1)
+  context.reply.ok()
+}
+
+/** MSETNX key value [key value …] */
+export function runMSetNx(context: CommandContext): void {
+  if (!expectPairs(context, 'msetnx')) return
+  const { count } = context.args
+  for (let index = 1; index < count; index += 2) {
+    if (!findForWrite(context, index)) continue
+    context.reply.integer(0)
+    return
+  }
+  for (let index = 1; index < count; index += 2) putArgument(context, index, index + 1, -1)
+  context.reply.integer(1)
+}
+
+/** MSETEX numkeys key value [key value …] [NX|XX] [EX s|PX ms|EXAT s|PXAT ms|KEEPTTL] */
+export function runMSetEx(context: CommandContext): void {
+  const keys = integerArgument(context, 1)
+  if (Number.isNaN(keys)) return
+  const { count } = context.args
+  if (keys < 1 || keys * 2 + 2 > count) {
+    context.reply.error(keys < 1 ? 'ERR invalid numkeys value' : SYNTAX_ERROR)
+    return
+  }
+  const end = 2 + keys * 2
+  if (!parseStringOptions(context, end, MSETEX_OPTIONS)) return
+  const options = optionFlags
+  let expireAtMs = -1
+  if (expireIndex !== 0) {
+    expireAtMs = expireArgument(context, expireIndex, options, 'msetex')
+    if (Number.isNaN(expireAtMs)) return
+  }
+  if ((options & (OPTION_NX | OPTION_XX)) !== 0) {
+    for (let index = 2; index < end; index += 2) {
+      if (findForWrite(context, index) === ((options & OPTION_XX) !== 0)) continue
+      context.reply.integer(0)
+      return
+    }
+  }
+  const { entry } = context.keyspace
+  for (let index = 2; index < end; index += 2) {
+    if ((options & OPTION_KEEPTTL) === 0) putArgument(context, index, index + 1, expireAtMs)
+    else putFoundArgument(context, index, index + 1, findForWrite(context, index) ? entry.expireAtMs : -1)
+  }
+  context.reply.integer(1)
+}
+
+/** Keys of MSETEX, whose number is its first argument. */
+export function findMSetExKeys(args: CommandArgs, into: number[]): void {
+  let keys = 0
+  for (let at = args.start[1]!; at < args.end[1]!; at++) keys = keys * 10 + (args.bytes[at]! - 48)
+  if (!(keys >= 1 && keys * 2 + 2 <= args.count)) return
+  for (let index = 2; index < 2 + keys * 2; index += 2) into.push(index)
+}
+
+function setWithExpiry(context: CommandContext, option: number, name: string): void {
+  const expireAtMs = expireArgument(context, 2, option, name)
+  if (Number.isNaN(expireAtMs)) return
+  putArgument(context, 1, 3, expireAtMs)
+  context.reply.ok()
+}
+
+/** Stores argument `value` at the key in argument `key`. */
+function putArgument(context: CommandContext, key: number, value: number, expireAtMs: number): void {
+  const { args } = context
+  const { bytes, start, end } = args
+  context.keyspace.put(context.db, bytes, start[key]!, end[key]!, 0, 0, bytes, start[value]!, end[value]!, expireAtMs)
+}
+
+/** The same for the key that was just looked up. */
+function putFoundArgument(context: CommandContext, key: number, value: number, expireAtMs: number): void {
+  const { bytes, start, end } = context.args
+  putFound(context, key, 0, bytes, start[value]!, end[value]!, expireAtMs)
+}
+
+function conditionHolds(context: CommandContext, options: number, found: boolean): boolean {
+  if ((options & OPTION_NX) !== 0) return !found
+  if ((options & (OPTION_XX | OPTION_IFDEQ)) !== 0) return found
+  if ((options & OPTION_IFEQ) !== 0) return found && equalsArgument(context, compareIndex)
+  if ((options & OPTION_IFNE) !== 0) return !found || !equalsArgument(context, compareIndex)
+  // IFDEQ and IFDNE compare digests. The primary has done so: what did not take effect there is not on the stream.
+  return true
+}
+
+/** Is the string just found equal to an argument? */
+function equalsArgument(context: CommandContext, index: number): boolean {
+  const { entry } = context.keyspace
+  const { bytes, start } = context.args
+  if (entry.length !== argumentLength(context, index)) return false
+  let at = start[index]!
+  for (let position = 0; position < entry.length;) {
+    const count = entry.pieceAt(position)
+    const { pieceBytes, pieceStart } = entry
+    for (let i = 0; i < count; i++) if (pieceBytes[pieceStart + i] !== bytes[at++]) return false
+    position += count
+  }
+  return true
+}
+
+/** Replies the string just found, or nil. @returns false when it is no string. */
+function replyString(context: CommandContext, found: boolean): boolean {
+  const { reply } = context
+  if (!found) {
+    reply.nullBulk()
+    return true
+  }
+  const { entry } = context.keyspace
+  if (!entry.isString) {
+    reply.error(WRONG_TYPE)
+    return false
+  }
+  entry.replyBulk(reply, 0, entry.length)
+  return true
+}
+
+function expectPairs(context: CommandContext, name: string): boolean {
+  if (context.args.count % 2 === 1) return true
+  context.reply.error(`ERR wrong number of arguments for '${name}' command`)
+  return false
+}

@@ -1,0 +1,343 @@
+/**
+ * The string commands as a table, and those that read or change parts of a string (redis 7.0 t_string.c). Storing whole
+ * strings is string-set.ts, counting string-number.ts, LCS lcs.ts.
+ *
+ * A string remembers whether it was changed in place (FLAG_RAW): OBJECT ENCODING tells 'raw' then, as in Redis.
+ */
+import {
+  argumentLength,
+  expectString,
+  expectStringLength,
+  findForRead,
+  findForWrite,
+  foundChanged,
+  growFound,
+  integerArgument,
+  makeEmptyString,
+  putFound,
+} from './access.ts'
+import type { CommandContext, CommandTable } from './command.ts'
+import { DENYOOM, FAST, MOVABLE_KEYS, READONLY, WRITE } from './flags.ts'
+import { runLcs } from './lcs.ts'
+import { runDecr, runDecrBy, runIncr, runIncrBy, runIncrByFloat } from './string-number.ts'
+import {
+  findMSetExKeys,
+  runGetDel,
+  runGetEx,
+  runGetSet,
+  runMSet,
+  runMSetEx,
+  runMSetNx,
+  runPSetEx,
+  runSet,
+  runSetEx,
+  runSetNx,
+} from './string-set.ts'
+
+const NO_BYTES: Uint8Array = new Uint8Array(0)
+
+function runGet(context: CommandContext): void {
+  if (!findForRead(context, 1)) {
+    context.reply.nullBulk()
+    return
+  }
+  if (!expectString(context)) return
+  const { entry } = context.keyspace
+  entry.replyBulk(context.reply, 0, entry.length)
+}
+
+/** MGET key [key …]: keys of other types are nil. */
+function runMGet(context: CommandContext): void {
+  const { args, reply } = context
+  const { entry } = context.keyspace
+  reply.array(args.count - 1)
+  for (let index = 1; index < args.count; index++) {
+    if (findForRead(context, index) && entry.isString) entry.replyBulk(reply, 0, entry.length)
+    else reply.nullBulk()
+  }
+}
+
+function runStrLen(context: CommandContext): void {
+  if (!findForRead(context, 1)) context.reply.integer(0)
+  else if (expectString(context)) context.reply.integer(context.keyspace.entry.length)
+}
+
+/** APPEND key value */
+function runAppend(context: CommandContext): void {
+  const { bytes, start, end } = context.args
+  const { keyspace, reply } = context
+  const { entry } = keyspace
+  if (!findForWrite(context, 1)) {
+    putFound(context, 1, 0, bytes, start[2]!, end[2]!, -1)
+    reply.integer(end[2]! - start[2]!)
+    return
+  }
+  if (!expectString(context)) return
+  const before = entry.length
+  const length = before + argumentLength(context, 2)
+  if (!expectStringLength(context, length)) return
+  growFound(context, 1, length)
+  keyspace.writeEntry(before, bytes, start[2]!, end[2]!)
+  foundChanged(context, 1)
+  reply.integer(length)
+}
+
+/** SETRANGE key offset value */
+function runSetRange(context: CommandContext): void {
+  const { bytes, start, end } = context.args
+  const { keyspace, reply } = context
+  const { entry } = keyspace
+  const offset = integerArgument(context, 2)
+  if (Number.isNaN(offset)) return
+  if (offset < 0) {
+    reply.error('ERR offset is out of range')
+    return
+  }
+  const count = argumentLength(context, 3)
+  const found = findForWrite(context, 1)
+  if (found && !expectString(context)) return
+  if (count === 0) {
+    reply.integer(found ? entry.length : 0)
+    return
+  }
+  if (!expectStringLength(context, offset + count)) return
+  if (!found) makeEmptyString(context, 1)
+  if (offset + count > entry.length) growFound(context, 1, offset + count)
+  keyspace.writeEntry(offset, bytes, start[3]!, end[3]!)
+  foundChanged(context, 1)
+  reply.integer(entry.length)
+}
+
+/** GETRANGE key start end, and its older name SUBSTR. */
+function runGetRange(context: CommandContext): void {
+  const { reply } = context
+  let from = integerArgument(context, 2)
+  if (Number.isNaN(from)) return
+  let to = integerArgument(context, 3)
+  if (Number.isNaN(to)) return
+  const found = findForRead(context, 1)
+  if (found && !expectString(context)) return
+  const { entry } = context.keyspace
+  const length = found ? entry.length : 0
+  const nothing = from < 0 && to < 0 && from > to
+  if (from < 0) from = Math.max(0, length + from)
+  if (to < 0) to = Math.max(0, length + to)
+  if (to >= length) to = length - 1
+  if (nothing || from > to || length === 0) reply.bulk(NO_BYTES, 0, 0)
+  else entry.replyBulk(reply, from, to + 1)
+}
+
+const ONE_KEY = [1, 1, 1] as const
+const GROUP = 'string'
+
+export const stringCommands: CommandTable = {
+  GET: {
+    arity: 2,
+    flags: READONLY | FAST,
+    keys: ONE_KEY,
+    since: '1.0.0',
+    group: GROUP,
+    summary: 'Returns the string at a key.',
+    run: runGet,
+  },
+  SET: {
+    arity: -3,
+    flags: WRITE | DENYOOM,
+    keys: ONE_KEY,
+    since: '1.0.0',
+    group: GROUP,
+    summary: 'Stores a string at a key, with conditions and a time to live on request.',
+    run: runSet,
+  },
+  SETNX: {
+    arity: 3,
+    flags: WRITE | DENYOOM | FAST,
+    keys: ONE_KEY,
+    since: '1.0.0',
+    group: GROUP,
+    summary: 'Stores a string at a key that does not exist yet.',
+    run: runSetNx,
+  },
+  SETEX: {
+    arity: 4,
+    flags: WRITE | DENYOOM,
+    keys: ONE_KEY,
+    since: '2.0.0',
+    group: GROUP,
+    summary: 'Stores a string that expires after some seconds.',
+    run: runSetEx,
+  },
+  PSETEX: {
+    arity: 4,
+    flags: WRITE | DENYOOM,
+    keys: ONE_KEY,
+    since: '2.6.0',
+    group: GROUP,
+    summary: 'Stores a string that expires after some milliseconds.',
+    run: runPSetEx,
+  },
+  GETSET: {
+    arity: 3,
+    flags: WRITE | DENYOOM | FAST,
+    keys: ONE_KEY,
+    since: '1.0.0',
+    group: GROUP,
+    summary: 'Stores a string and returns the one it replaces.',
+    run: runGetSet,
+  },
+  GETDEL: {
+    arity: 2,
+    flags: WRITE | FAST,
+    keys: ONE_KEY,
+    since: '6.2.0',
+    group: GROUP,
+    summary: 'Returns a string and removes its key.',
+    run: runGetDel,
+  },
+  GETEX: {
+    arity: -2,
+    flags: WRITE | FAST,
+    keys: ONE_KEY,
+    since: '6.2.0',
+    group: GROUP,
+    summary: 'Returns a string and changes when it expires.',
+    run: runGetEx,
+  },
+  MGET: {
+    arity: -2,
+    flags: READONLY | FAST,
+    keys: [1, -1, 1],
+    since: '1.0.0',
+    group: GROUP,
+    summary: 'Returns the strings at several keys.',
+    run: runMGet,
+  },
+  MSET: {
+    arity: -3,
+    flags: WRITE | DENYOOM,
+    keys: [1, -1, 2],
+    since: '1.0.1',
+    group: GROUP,
+    summary: 'Stores several strings at once.',
+    run: runMSet,
+  },
+  MSETNX: {
+    arity: -3,
+    flags: WRITE | DENYOOM,
+    keys: [1, -1, 2],
+    since: '1.0.1',
+    group: GROUP,
+    summary: 'Stores several strings, or none when one of the keys exists.',
+    run: runMSetNx,
+  },
+  // Redis 8.4: known here because streams carry it.
+  MSETEX: {
+    arity: -4,
+    flags: WRITE | DENYOOM | MOVABLE_KEYS,
+    keys: [0, 0, 0],
+    since: '8.4.0',
+    group: GROUP,
+    summary: 'Stores several strings with one time to live.',
+    run: runMSetEx,
+    findKeys: findMSetExKeys,
+  },
+  APPEND: {
+    arity: 3,
+    flags: WRITE | DENYOOM | FAST,
+    keys: ONE_KEY,
+    since: '2.0.0',
+    group: GROUP,
+    summary: 'Adds bytes to the end of a string.',
+    run: runAppend,
+  },
+  STRLEN: {
+    arity: 2,
+    flags: READONLY | FAST,
+    keys: ONE_KEY,
+    since: '2.2.0',
+    group: GROUP,
+    summary: 'Returns how many bytes a string has.',
+    run: runStrLen,
+  },
+  SETRANGE: {
+    arity: 4,
+    flags: WRITE | DENYOOM,
+    keys: ONE_KEY,
+    since: '2.2.0',
+    group: GROUP,
+    summary: 'Overwrites a part of a string, making it longer if need be.',
+    run: runSetRange,
+  },
+  GETRANGE: {
+    arity: 4,
+    flags: READONLY,
+    keys: ONE_KEY,
+    since: '2.4.0',
+    group: GROUP,
+    summary: 'Returns a part of a string.',
+    run: runGetRange,
+  },
+  SUBSTR: {
+    arity: 4,
+    flags: READONLY,
+    keys: ONE_KEY,
+    since: '1.0.0',
+    group: GROUP,
+    summary: 'Returns a part of a string; the old name of GETRANGE.',
+    run: runGetRange,
+  },
+  INCR: {
+    arity: 2,
+    flags: WRITE | DENYOOM | FAST,
+    keys: ONE_KEY,
+    since: '1.0.0',
+    group: GROUP,
+    summary: 'Adds one to the integer at a key.',
+    run: runIncr,
+  },
+  DECR: {
+    arity: 2,
+    flags: WRITE | DENYOOM | FAST,
+    keys: ONE_KEY,
+    since: '1.0.0',
+    group: GROUP,
+    summary: 'Takes one from the integer at a key.',
+    run: runDecr,
+  },
+  INCRBY: {
+    arity: 3,
+    flags: WRITE | DENYOOM | FAST,
+    keys: ONE_KEY,
+    since: '1.0.0',
+    group: GROUP,
+    summary: 'Adds to the integer at a key.',
+    run: runIncrBy,
+  },
+  DECRBY: {
+    arity: 3,
+    flags: WRITE | DENYOOM | FAST,
+    keys: ONE_KEY,
+    since: '1.0.0',
+    group: GROUP,
+    summary: 'Takes from the integer at a key.',
+    run: runDecrBy,
+  },
+  INCRBYFLOAT: {
+    arity: 3,
+    flags: WRITE | DENYOOM | FAST,
+    keys: ONE_KEY,
+    since: '2.6.0',
+    group: GROUP,
+    summary: 'Adds to the floating point number at a key.',
+    run: runIncrByFloat,
+  },
+  LCS: {
+    arity: -3,
+    flags: READONLY,
+    keys: [1, 2, 1],
+    since: '7.0.0',
+    group: GROUP,
+    summary: 'Finds the longest common subsequence of two strings.',
+    run: runLcs,
+  },
+}

@@ -1,0 +1,189 @@
+/**
+ * The same random commands run in a real redis-server and in this process: every reply must be equal byte for byte, and so
+ * must the keys afterwards. What the server then sends its replicas is run as the replication stream in a second keyspace,
+ * which must come to the same keys again.
+ */
+import { bitmapCommands, hyperloglogCommands, stringCommands } from '@understudy/core/internal'
+import { CommandRunner } from '../support/command-runner.ts'
+import { encodeCommand, type RawClient } from '../support/raw-client.ts'
+import { startRedisServer } from '../support/redis-server.ts'
+import type { Reply } from '../support/resp-reader.ts'
+import { SeededRandom } from '../support/seeded-random.ts'
+import { rounds, type Soak, type SoakOptions, type SoakResult } from '../support/soak.ts'
+import {
+  type Command,
+  DIFFERENTIAL_KEYS,
+  DIFFERENTIAL_STRING_BYTES_MAX,
+  LIST_KEY,
+  randomCommand,
+} from '../support/strings-commands.ts'
+
+export const soak: Soak = {
+  about:
+    'a round runs 200 random string, bitmap and HyperLogLog commands in Redis, here, and here again from the stream',
+  stated: { count: 5_000 },
+  slice: { count: Infinity, seconds: 10 },
+  run,
+}
+
+const COMMANDS_PER_ROUND = 200
+const TABLES = [stringCommands, bitmapCommands, hyperloglogCommands]
+const RDB_TYPE_LIST_QUICKLIST_2 = 18
+/** A relative time is counted from the moment of each side. */
+const EXPIRY_TOLERANCE_MS = 20_000
+
+async function run(options: SoakOptions): Promise<SoakResult> {
+  const random = new SeededRandom(options.seed)
+  const server = await startRedisServer({
+    directives: { 'proto-max-bulk-len': DIFFERENTIAL_STRING_BYTES_MAX, 'repl-diskless-sync': 'no' },
+  })
+  try {
+    const client = await server.raw({ timeoutMs: 60_000 })
+    const stream = await openStream(await server.raw({ timeoutMs: 60_000 }))
+    const here = new CommandRunner(TABLES)
+    here.settings.protoMaxBulkBytes = DIFFERENTIAL_STRING_BYTES_MAX
+    const replica = new StreamRunner(stream)
+    let count = 0
+    let errors = 0
+    for (const round of rounds(options)) {
+      const where = `seed ${options.seed}, round ${round}`
+      const resp = random.chance(0.5) ? 2 : 3
+      const sparseBytesMax = random.pick([0, 60, 300, 3000, 16_000])
+      await client.call('HELLO', resp)
+      await client.call('FLUSHALL')
+      await client.call('CONFIG', 'SET', 'hll-sparse-max-bytes', sparseBytesMax)
+      await client.call('RPUSH', LIST_KEY, 'item')
+      here.keyspace.begin()
+      here.keyspace.flushAll()
+      here.keyspace.end()
+      here.put(LIST_KEY, RDB_TYPE_LIST_QUICKLIST_2, Buffer.from('never read'))
+      here.resp = resp
+      here.settings.hllSparseMaxBytes = sparseBytesMax
+      replica.runner.settings.hllSparseMaxBytes = sparseBytesMax
+      const commands = Array.from({ length: COMMANDS_PER_ROUND }, () => randomCommand(random))
+      client.send(Buffer.concat(commands.map((command) => encodeCommand(...command))))
+      for (const [index, command] of commands.entries()) {
+        const expected = (await client.readReplyBytes()).toString('latin1')
+        const actual = runHere(here, command)
+        if (actual !== expected) {
+          throw new Error(
+            `${where}, command ${index}: ${shown(command)}\n  Redis ${clipped(expected)}\n  here  ${clipped(actual)}`,
+          )
+        }
+        if (expected.startsWith('-')) errors++
+      }
+      await compareKeys(client, here, `${where}, as a primary`)
+      await replica.runUntil(client, `${options.seed}:${round}`)
+      if (replica.runner.errorCount > 0) {
+        throw new Error(`${where}: the stream made an error: ${replica.runner.context.reply.lastError}`)
+      }
+      await compareKeys(client, replica.runner, `${where}, from the stream`)
+      count++
+    }
+    return { count, counted: { commands: count * COMMANDS_PER_ROUND, errors, 'stream commands': replica.count } }
+  } finally {
+    await server.stop()
+  }
+}
+
+/** DEL belongs to another family: done on the keyspace. */
+function runHere(runner: CommandRunner, command: Command): string {
+  if (command[0] !== 'DEL') return runner.text(...command)
+  const key = Buffer.from(command[1] ?? '')
+  const there = runner.isAlive(key)
+  runner.keyspace.begin()
+  runner.keyspace.delete(0, key, 0, key.length)
+  runner.keyspace.end()
+  return there ? ':1\r\n' : ':0\r\n'
+}
+
+/** Type, bytes, encoding and expiry of every key must agree. */
+async function compareKeys(client: RawClient, runner: CommandRunner, where: string): Promise<void> {
+  for (const key of DIFFERENTIAL_KEYS) {
+    const name = `${where}, key '${key.slice(0, 10)}'`
+    const type = String(await client.call('TYPE', key))
+    const own = runner.isAlive(Buffer.from(key)) ? runner.peek(key) : undefined
+    const ownType = own === undefined ? 'none' : own.rdbType === 0 ? 'string' : 'list'
+    if (type !== ownType) throw new Error(`${name}: ${type} in Redis, ${ownType} here`)
+    if (own === undefined || type !== 'string') continue
+    const expected = (await client.callBinary('GET', key)) as Buffer
+    if (!expected.equals(own.value)) {
+      throw new Error(
+        `${name}: ${clipped(expected.toString('latin1'))} became ${clipped(own.value.toString('latin1'))}`,
+      )
+    }
+    const expireAtMs = Number(await client.call('PEXPIRETIME', key))
+    if (Math.abs(expireAtMs - own.expireAtMs) > EXPIRY_TOLERANCE_MS && expireAtMs < 2 ** 53) {
+      throw new Error(`${name}: expires at ${expireAtMs} in Redis, ${own.expireAtMs} here`)
+    }
+    // Long strings are 'raw' anyway; results of INCRBYFLOAT and HyperLogLogs that were written by SET are left out.
+    if (runner.context.fromPrimary || expected.length > 44 || expected.toString('latin1').startsWith('HYLL')) continue
+    const encoding = String(await client.call('OBJECT', 'ENCODING', key))
+    if ((encoding === 'raw') !== own.raw) throw new Error(`${name}: ${encoding} in Redis, raw here: ${own.raw}`)
+  }
+}
+
+/** Connects as a replica and reads past the snapshot. */
+async function openStream(client: RawClient): Promise<RawClient> {
+  await client.call('REPLCONF', 'capa', 'psync2')
+  client.send(encodeCommand('PSYNC', '?', '-1'))
+  let line = await client.readLine()
+  while (!line.startsWith('$')) line = await client.readLine()
+  await client.readBytes(Number(line.slice(1)))
+  return client
+}
+
+/** Applies what a primary sends to a keyspace of its own. */
+class StreamRunner {
+  readonly runner = new CommandRunner(TABLES, { fromPrimary: true })
+  count = 0
+  readonly #stream: RawClient
+
+  constructor(stream: RawClient) {
+    this.#stream = stream
+    this.runner.context.reply.discardReplies = true
+  }
+
+  /** Applies everything up to a mark that is written now. */
+  async runUntil(client: RawClient, mark: string): Promise<void> {
+    await client.call('PUBLISH', 'mark', mark)
+    for (;;) {
+      const command = (await this.#stream.readReply({ binary: true })) as Buffer[]
+      const name = command[0]!.toString().toUpperCase()
+      if (name === 'PUBLISH' && command[2]!.toString() === mark) return
+      this.#apply(name, command)
+      this.count++
+    }
+  }
+
+  /** Other families do what they need to here, on the keyspace. */
+  #apply(name: string, command: Buffer[]): void {
+    const { runner } = this
+    const key = command[1] ?? Buffer.alloc(0)
+    const { keyspace } = runner
+    if (runner.has(name)) {
+      runner.run(...command)
+      return
+    }
+    keyspace.begin()
+    if (name === 'FLUSHALL') keyspace.flushAll()
+    else if (name === 'DEL') keyspace.delete(0, key, 0, key.length)
+    else if (name === 'RPUSH') keyspace.put(0, key, 0, key.length, RDB_TYPE_LIST_QUICKLIST_2, 0, key, 0, 1, -1)
+    else if (name === 'PEXPIREAT' || name === 'PERSIST') {
+      const expireAtMs = name === 'PERSIST' ? -1 : Number(command[2]!.toString())
+      if (keyspace.lookup(0, key, 0, key.length)) keyspace.setEntryExpire(0, key, 0, key.length, expireAtMs)
+    } else if (!['SELECT', 'PING', 'MULTI', 'EXEC', 'REPLCONF'].includes(name)) {
+      throw new Error(`the stream brought ${name}, which this test does not know`)
+    }
+    keyspace.end()
+  }
+}
+
+function shown(command: Command): string {
+  return command.map((argument) => clipped(argument.toString('latin1'))).join(' ')
+}
+
+function clipped(text: Reply | string): string {
+  const escaped = JSON.stringify(String(text))
+  return escaped.length > 300 ? `${escaped.slice(0, 300)}… (${escaped.length})` : escaped
+}
