@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url'
 import { fillDataset } from '../support/dataset.ts'
 import { FakePrimary } from '../support/fake-primary.ts'
 import { encodeCommand } from '../support/raw-client.ts'
-import { type Mutated, mutateRdb } from '../support/rdb-mutations.ts'
+import { type DamagedRdb, damageRdb } from '../support/damage-rdb.ts'
 import { startRedisServer } from '../support/redis-server.ts'
 import { SeededRandom } from '../support/seeded-random.ts'
 import { rounds, type Soak, type SoakOptions, type SoakResult } from '../support/soak.ts'
@@ -55,7 +55,7 @@ async function run(options: SoakOptions): Promise<SoakResult> {
     for (const round of rounds(options)) {
       const own = random.chance(0.6)
       const source = own ? sources.at(-random.int(1, 2))! : random.pick(sources)
-      const mutated = mutateRdb(source, random)
+      const mutated = damageRdb(source, random)
       const framing = random.chance(0.5) ? 'mark' : 'length'
       const load = random.chance(0.5) ? 'swapdb' : 'disabled'
       try {
@@ -121,7 +121,10 @@ class Node {
     )
   }
 
-  async attempt({ bytes, isChecksumRight, kind }: Mutated, framing: 'mark' | 'length'): Promise<'refused' | 'valid'> {
+  async attempt(
+    { bytes, isChecksumRight, kind }: DamagedRdb,
+    framing: 'mark' | 'length',
+  ): Promise<'refused' | 'valid'> {
     const replica = this.#replica
     this.#current = 1 - this.#current
     const primary = this.#primary

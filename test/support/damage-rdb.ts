@@ -18,7 +18,7 @@ const KINDS = [
   'checksum',
 ] as const
 
-export interface Mutated {
+export interface DamagedRdb {
   readonly bytes: Buffer
   readonly kind: (typeof KINDS)[number]
   /** The checksum was computed anew: only what stands before it can tell. */
@@ -33,7 +33,7 @@ const HUGE_LENGTHS = [
   [0x81, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
 ]
 
-export function mutateRdb(source: Uint8Array, random: SeededRandom): Mutated {
+export function damageRdb(source: Uint8Array, random: SeededRandom): DamagedRdb {
   const kind = random.pick(KINDS)
   let bytes = Buffer.from(source)
   const place = (): number => random.int(random.chance(0.02) ? 0 : MAGIC_BYTES, bytes.length - CRC_BYTES - 1)
