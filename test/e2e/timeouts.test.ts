@@ -73,6 +73,14 @@ describe('repl-timeout', () => {
     expect(await replica.call('GET', 'k')).toBe(null)
   })
 
+  it('transfer: a counted snapshot that is whole by its count and not by its content is refused at once', async () => {
+    const primary = await startFakePrimary({ snapshot: emptyRdb().subarray(0, 9) })
+    const replica = await startReplica(primary, { 'repl-timeout': 60 }, { wait: false })
+    await replica.waitForLine(/Internal error in RDB reading offset 9 -> Unexpected EOF reading RDB/)
+    primary.takeSnapshot(emptyRdb())
+    await linkIs(replica, 'up')
+  })
+
   it('changes at run time', async () => {
     const primary = await startPrimary({ 'repl-ping-replica-period': 3600 })
     const replica = await startReplica(primary, { 'repl-timeout': 60 })
