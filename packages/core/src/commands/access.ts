@@ -8,12 +8,10 @@
 import { parseInteger } from '../encoding/integer.ts'
 import { FLAG_RAW } from '../keyspace/layout.ts'
 import { VALUE_BYTES_MAX } from '../limits.ts'
+import { NOT_A_FLOAT, NOT_AN_INTEGER, SYNTAX_ERROR, WRONG_TYPE } from '../resp/error-replies.ts'
 import type { CommandContext } from './command.ts'
 
-export const WRONG_TYPE = 'WRONGTYPE Operation against a key holding the wrong kind of value'
-export const SYNTAX_ERROR = 'ERR syntax error'
-export const NOT_AN_INTEGER = 'ERR value is not an integer or out of range'
-export const NOT_A_FLOAT = 'ERR value is not a valid float'
+export { NOT_A_FLOAT, NOT_AN_INTEGER, SYNTAX_ERROR, WRONG_TYPE }
 const STRING_TOO_LONG = 'ERR string exceeds maximum allowed size (proto-max-bulk-len)'
 
 /** Finds the key in argument `index` for reading; `keyspace.entry` describes it then. */

@@ -62,11 +62,10 @@ export function categoriesOf<Context extends CommandContext>(entry: CommandEntry
   if ((flags & BLOCKING) !== 0) found.add('blocking')
   found.add((flags & FAST) === 0 ? 'slow' : 'fast')
   // A container has the categories of its flags alone; its subcommands carry the group's.
-  const category = CATEGORY_OF_GROUP[row.group]
   // WAIT is documented as generic and belongs to the connection.
-  const elsewhere = found.has('connection')
-  if (category !== undefined && !elsewhere && !(entry.subcommands !== undefined && row.arity === -2))
-    found.add(category)
+  const elsewhere = row.groupCategory === false || found.has('connection')
+  const category = elsewhere ? undefined : CATEGORY_OF_GROUP[row.group]
+  if (category !== undefined && !(entry.subcommands !== undefined && row.arity === -2)) found.add(category)
   return ACL_CATEGORIES.filter((name) => found.has(name))
 }
 

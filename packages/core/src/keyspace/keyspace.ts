@@ -14,6 +14,7 @@ import { BLOCK_BYTES_MAX, SEGMENT_BYTES_MAX, SHARD_COUNT } from '../limits.ts'
 import { Arena } from '../memory/arena.ts'
 import { byteOffsetOf } from '../memory/region-memory.ts'
 import { CLASS_OF_UNITS } from '../memory/size-classes.ts'
+import { accessedFrequency, decayedCounter, frequencyOf, newFrequency } from './access-frequency.ts'
 import { Entry } from './entry.ts'
 import { Generation, type GenerationTransfer } from './generation.ts'
 import { HashSeed, hashKey, hashOrder, hashTag } from './key-hash.ts'
@@ -26,10 +27,12 @@ import {
   FLAG_LONG_KEY,
   FLAG_RAW,
   headerBytes,
+  PAGE_BYTES,
   ROOT_DEPTH,
   ROOT_DIRECTORY,
   ROOT_EXPIRES,
   ROOT_KEYS,
+  ROOT_PAGES,
   ROOT_WORDS,
   regionOf,
   shardOf,
@@ -95,6 +98,8 @@ export class Keyspace {
   onGeneration: ((generation: Generation) => void) | undefined
   /** Ticks of ACCESS_CLOCK_SECONDS, 16 bits; set by whoever owns the clock. */
   accessClock = 0
+  /** An LFU policy is configured: records keep a frequency instead of the access clock. Set by whoever owns the policy. */
+  tracksFrequency = false
 
   readonly #segmentBytesMax: number
   readonly #lazyFree = new LazyFree((region, address) => this.#freeRecord(region, address))
@@ -166,20 +171,54 @@ export class Keyspace {
     return true
   }
 
-  /** Notes that `entry` was read: the base of OBJECT IDLETIME. */
+  /** Notes that `entry` was read: the base of OBJECT IDLETIME and FREQ. */
   markAccess(): void {
-    const { entry, accessClock } = this
-    const words = entry.region.memory.i32[entry.address >>> 28]!
-    const at = (byteOffsetOf(entry.address) >>> 2) + 1
-    const word = words[at]!
-    if (word >>> 16 !== accessClock) words[at] = (accessClock << 16) | (word & 0xffff)
+    const bits = this.#accessBits()
+    const fresh = this.#accessedAgain(bits)
+    if (bits !== fresh) this.#setAccessBits(fresh)
   }
 
   /** Seconds since `entry` was last read or written, in steps of ACCESS_CLOCK_SECONDS. */
   idleSeconds(): number {
+    return ((this.accessClock - this.#accessBits()) & 0xffff) * ACCESS_CLOCK_SECONDS
+  }
+
+  /** Logarithmic access frequency of `entry`, 0 … 255; only while `tracksFrequency`. */
+  frequency(): number {
+    return decayedCounter(this.#accessBits(), this.accessClock)
+  }
+
+  /** Says how `entry` was used before it came here; what the policy does not need is ignored. -1: not told. */
+  setAccess(idleSeconds: number, frequency: number): void {
+    if (this.tracksFrequency) {
+      if (frequency >= 0) this.#setAccessBits(frequencyOf(frequency, this.accessClock))
+    } else if (idleSeconds >= 0) {
+      const ticks = Math.min(0xffff, Math.floor(idleSeconds / ACCESS_CLOCK_SECONDS))
+      this.#setAccessBits((this.accessClock - ticks) & 0xffff)
+    }
+  }
+
+  /** The access bits of a new record. */
+  #newAccess(): number {
+    return this.tracksFrequency ? newFrequency(this.accessClock) : this.accessClock
+  }
+
+  /** The access bits of a record that had `bits` and is used now. */
+  #accessedAgain(bits: number): number {
+    return this.tracksFrequency ? accessedFrequency(bits, this.accessClock, Math.random()) : this.accessClock
+  }
+
+  /** The access bits of `entry`. */
+  #accessBits(): number {
     const { entry } = this
-    const word = entry.region.memory.i32[entry.address >>> 28]![(byteOffsetOf(entry.address) >>> 2) + 1]!
-    return ((this.accessClock - (word >>> 16)) & 0xffff) * ACCESS_CLOCK_SECONDS
+    return entry.region.memory.i32[entry.address >>> 28]![(byteOffsetOf(entry.address) >>> 2) + 1]! >>> 16
+  }
+
+  #setAccessBits(bits: number): void {
+    const { entry } = this
+    const words = entry.region.memory.i32[entry.address >>> 28]!
+    const at = (byteOffsetOf(entry.address) >>> 2) + 1
+    words[at] = (bits << 16) | (words[at]! & 0xffff)
   }
 
   // ---- changes of one key ---------------------------------------------------------------------------------------
@@ -286,14 +325,17 @@ export class Keyspace {
       ) {
         // Same block: only the value, the flags and the time change.
         words[at] = (keyLength << 16) | (newFlags << 8) | rdbType
-        words[at + 1] = (this.accessClock << 16) | valueLength
+        words[at + 1] = (this.#accessedAgain(words[at + 1]! >>> 16) << 16) | valueLength
         if (expireAtMs !== -1) writeTime(words, at + 2, expireAtMs)
         copyIntoRegion(region, old >>> 28, (at << 2) + headerBytes(newFlags) + keyLength, value, valueStart, valueEnd)
         if (this.listener.active) this.listener.keyChanged(db, key, keyStart, keyEnd)
         return
       }
     }
-    const clock = this.accessClock
+    const clock =
+      old === 0
+        ? this.#newAccess()
+        : this.#accessedAgain(region.memory.i32[old >>> 28]![(byteOffsetOf(old) >>> 2) + 1]! >>> 16)
     let address: number
     if (bytes <= BLOCK_BYTES_MAX && keyLength <= INLINE_KEY_BYTES_MAX) {
       address = createInlineRecord(
@@ -378,7 +420,7 @@ export class Keyspace {
     ) {
       const words = region.memory.i32[entry.address >>> 28]!
       const at = (byteOffsetOf(entry.address) >>> 2) + 1
-      words[at] = (this.accessClock << 16) | length
+      words[at] = (this.#accessedAgain(words[at]! >>> 16) << 16) | length
       entry.bytes.fill(0, entry.start + entry.length, entry.start + length)
       this.#setFlags(flags)
       entry.length = length
@@ -443,7 +485,7 @@ export class Keyspace {
       flags,
       chunks ? BLOCK_BYTES_MAX : entry.length,
       entry.expireAtMs,
-      this.accessClock,
+      copy ? this.#newAccess() : this.#accessedAgain(this.#accessBits()),
       chunks,
     )
     if (chunks) {
@@ -614,6 +656,18 @@ export class Keyspace {
     return record + 8 + (entry.isChunked ? entry.nodes().footprint() : 0)
   }
 
+  /** Bytes of the table of a database: directories and pages, without the records. */
+  tableBytes(db: number): number {
+    const { generation } = this
+    let sum = 0
+    for (let shard = 0; shard < SHARD_COUNT; shard++) {
+      const root = generation.rootOf(db, shard)
+      if (generation.control[root + ROOT_DIRECTORY] === 0) continue
+      sum += generation.control[root + ROOT_PAGES]! * PAGE_BYTES + 2 ** generation.control[root + ROOT_DEPTH]! * 4
+    }
+    return sum
+  }
+
   /** Bytes of all blocks in use. */
   get usedBytes(): number {
     return this.generation.usedBytes
@@ -698,7 +752,7 @@ export class Keyspace {
       flags,
       length,
       expireAtMs,
-      this.accessClock,
+      this.#accessedAgain(this.#accessBits()),
       movesNodes,
     )
     if (movesNodes) {

@@ -28,7 +28,7 @@ export function createRecord(
   flags: number,
   valueLength: number,
   expireAtMs: number,
-  accessClock: number,
+  accessBits: number,
   forceChunks: boolean,
 ): number {
   const keyLength = keyEnd - keyStart
@@ -48,7 +48,7 @@ export function createRecord(
   const words = region.memory.i32[address >>> 28]!
   let at = byteOffsetOf(address) >>> 2
   words[at] = (keyInline << 16) | (all << 8) | rdbType
-  words[at + 1] = (accessClock << 16) | inlineValue
+  words[at + 1] = (accessBits << 16) | inlineValue
   at += 2
   if ((all & FLAG_EXPIRE) !== 0) {
     writeTime(words, at, expireAtMs)

@@ -127,6 +127,11 @@ export class ClientSession implements CommandContext, SlabWriter {
     this.args = this.decoder
   }
 
+  get writable(): boolean {
+    const { node } = this.server
+    return !node.replica || !node.replicaReadOnly
+  }
+
   get keyspace(): Keyspace {
     return this.server.keyspace
   }
