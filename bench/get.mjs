@@ -5,7 +5,7 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { checkContents } from './support/contents.mjs'
-import { Dataset } from './support/dataset.mjs'
+import { Dataset, VALUE_BYTES } from './support/dataset.mjs'
 import { UsageMeter } from './support/process-usage.mjs'
 import { directoryWith, RDB_NAME, rdbFile } from './support/rdb-file.mjs'
 import { Row } from './support/row.mjs'
@@ -15,6 +15,8 @@ const runProgram = promisify(execFile)
 
 const CONNECTIONS = 50
 const ROUND_TIMEOUT_MS = 120_000
+/** `$32`, the value and two line ends. */
+const HIT_BYTES = 5 + VALUE_BYTES + 2
 /** Redis' own faster setting, shown beside. */
 const IO_THREADS = ['--io-threads', '2', '--io-threads-do-reads', 'yes']
 const GOALS = new Map([
@@ -95,7 +97,7 @@ export async function get(run) {
 }
 
 /**
- * One run of redis-benchmark. Fails when a GET was no hit or fewer arrived than were sent.
+ * One run of redis-benchmark. Fails when a GET was no hit.
  *
  * @param {import('./support/run.mjs').Run} run
  * @param {Contender} contender
@@ -105,7 +107,7 @@ export async function get(run) {
  * @returns {Promise<Round>}
  */
 async function round({ redisBenchmark }, contender, pipeline, requests, keyCount) {
-  const before = await hitsAndMisses(contender)
+  const before = await counters(contender)
   const { stdout } = await runProgram(
     redisBenchmark,
     ['-h', '127.0.0.1', '-p', contender.port, '-t', 'get', '-c', CONNECTIONS, '-P', pipeline, '-n', requests]
@@ -119,19 +121,25 @@ async function round({ redisBenchmark }, contender, pipeline, requests, keyCount
     .split(',')
     .map((field) => Number(field.replaceAll('"', '')))
   if (!(requestsPerSecond > 0)) throw new Error(`redis-benchmark answered: ${stdout.slice(0, 300)}`)
-  const after = await hitsAndMisses(contender)
-  if (after.misses !== before.misses || after.hits - before.hits < requests) {
+  const after = await counters(contender)
+  const replyBytes = requests * HIT_BYTES
+  if (after.misses !== before.misses || after.outputBytes - before.outputBytes < replyBytes) {
     throw new Error(
-      `${contender.name}: of ${requests} GETs ${after.hits - before.hits} hit and ${after.misses - before.misses} missed`,
+      `${contender.name}: ${requests} GETs must be answered with ${replyBytes} bytes at least; they missed ` +
+        `${after.misses - before.misses} times and got ${after.outputBytes - before.outputBytes} bytes`,
     )
   }
   return { requestsPerSecond, p50, p99 }
 }
 
-/** @param {Contender} contender */
-async function hitsAndMisses(contender) {
+/**
+ * Bytes show whether values were sent, misses that none was nil.
+ *
+ * @param {Contender} contender
+ */
+async function counters(contender) {
   return {
-    hits: Number(await contender.info('keyspace_hits')),
+    outputBytes: Number(await contender.info('total_net_output_bytes')),
     misses: Number(await contender.info('keyspace_misses')),
   }
 }

@@ -38,7 +38,9 @@ export async function resync(run) {
         goal: { ratio: 1.15, direction: 'at most' },
       }),
   )
-  await contenders.with('redis', fromFile(), async (primary) => {
+  const { directory, directives } = fromFile()
+  const atOnce = [...directives, '--repl-diskless-sync-delay', '0']
+  await contenders.with('redis', { directory, directives: atOnce }, async (primary) => {
     const directives = ['--replicaof', '127.0.0.1', String(primary.port)]
     await contenders.with('understudy', { directives }, async (ours) => {
       for (const [index, row] of rows.entries()) {

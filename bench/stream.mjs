@@ -54,7 +54,8 @@ export async function stream(run) {
         })
       }
     }
-    const digests = run.isProfiled ? 'not asked for' : await digestsOf(run, primary, rows.length)
+    const isAsked = !run.isProfiled && count <= sizes.digestKeysMax
+    const digests = !isAsked ? 'not asked for' : await digestsOf(run, primary, rows.length)
     for (const row of rows) {
       row.contents = `right; DEBUG DIGEST ${digests}`
       row.notes.push(`sender used at most ${(Math.max(...senderShares) * 100).toFixed(0)} % of a core`)

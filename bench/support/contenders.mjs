@@ -10,7 +10,8 @@ import { within } from './deadline.mjs'
 
 const UNDERSTUDY = fileURLToPath(new URL('../../packages/net/bin/understudy.js', import.meta.url))
 const READY = /Ready to accept connections/
-const REPLY_TIMEOUT_MS = 120_000
+/** DEBUG DIGEST of millions of keys takes a while. */
+const REPLY_TIMEOUT_MS = 300_000
 
 /** @typedef {'understudy' | 'redis'} ContenderName */
 /** @typedef {string | number | Buffer} Argument */
