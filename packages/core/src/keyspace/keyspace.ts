@@ -14,6 +14,7 @@ import { BLOCK_BYTES_MAX, SEGMENT_BYTES_MAX, SHARD_COUNT } from '../limits.ts'
 import { Arena } from '../memory/arena.ts'
 import { byteOffsetOf } from '../memory/region-memory.ts'
 import { CLASS_OF_UNITS } from '../memory/size-classes.ts'
+import { ACCESS_CLOCK_SECONDS, accessClockAt } from './access-clock.ts'
 import { accessedFrequency, decayedCounter, frequencyOf, newFrequency } from './access-frequency.ts'
 import { Entry } from './entry.ts'
 import { Generation, type GenerationTransfer } from './generation.ts'
@@ -57,8 +58,6 @@ import type { RegionWriter } from './region-writer.ts'
 
 /** A dataset larger than this is dropped by FLUSHALL as a whole generation, so that its memory goes back to the system. */
 const FLUSH_IN_PLACE_BYTES_MAX: number = 64 << 20
-/** Seconds per tick of the access clock in a record (16 bits: it wraps after 7.5 days). */
-export const ACCESS_CLOCK_SECONDS = 10
 const TWO_32: number = 2 ** 32
 
 export interface KeyspaceOptions {
@@ -97,7 +96,11 @@ export class Keyspace {
   /** Told after another generation has taken over (full sync, FLUSHALL of a large dataset). */
   onGeneration: ((generation: Generation) => void) | undefined
   /** Ticks of ACCESS_CLOCK_SECONDS, 16 bits; set by whoever owns the clock. */
-  accessClock = 0
+  accessClock: number = accessClockAt(Date.now())
+  /** Reads by clients that found a key, and that did not (INFO keyspace_hits, keyspace_misses); keys expired here. */
+  hits = 0
+  misses = 0
+  expiredKeys = 0
   /** An LFU policy is configured: records keep a frequency instead of the access clock. Set by whoever owns the policy. */
   tracksFrequency = false
 
@@ -354,7 +357,12 @@ export class Keyspace {
       )
     } else {
       address = createRecord(region, key, keyStart, keyEnd, rdbType, newFlags, valueLength, expireAtMs, clock, false)
-      fillValue(region, address, value, valueStart, valueEnd)
+      try {
+        fillValue(region, address, value, valueStart, valueEnd)
+      } catch (error) {
+        this.#freeRecordOnly(region, address)
+        throw error
+      }
     }
     this.#install(region, root, order, tag, old, address)
     if (this.listener.active) this.listener.keyChanged(db, key, keyStart, keyEnd)
@@ -465,15 +473,21 @@ export class Keyspace {
     if (!this.lookup(fromDb, from, fromStart, fromEnd)) return false
     const { entry, generation } = this
     const source = entry.region
+    const sourceRoot = this.#root
+    const sourceOrder = this.#order
+    const sourceTag = this.#tag
     hashKey(this.#seed, to, toStart, toEnd)
     const order = hashOrder
     const tag = hashTag
     const targetIndex = shardOf(order)
     const target = generation.regions[regionOf(targetIndex)]!
+    const root = generation.rootOf(toDb, targetIndex)
+    const sourceAddress = entry.address
+    if (root === sourceRoot && target.find(root, order, tag, to, toStart, toEnd) === sourceAddress) return true
     this.counters.enter(this.#shard)
     this.counters.enter(targetIndex)
-    const root = generation.rootOf(toDb, targetIndex)
-    const flags = entry.flags & (FLAG_RAW | FLAG_EXPIRE)
+    const sourceFlags = entry.flags
+    const flags = sourceFlags & (FLAG_RAW | FLAG_EXPIRE)
     const fits = headerBytes(flags) + (toEnd - toStart) + entry.length <= BLOCK_BYTES_MAX
     const chunks = entry.isChunked && !copy && !fits
     const address = createRecord(
@@ -496,16 +510,16 @@ export class Keyspace {
         entry.owner.index,
       )
     } else this.#copyEntryValue(target, address, entry.length)
-    const sourceAddress = entry.address
+    const old = target.find(root, order, tag, to, toStart, toEnd)
+    this.#install(target, root, order, tag, old, address, chunks)
     if (!copy) {
-      // The source's slot goes first: removing it later could meet a slot moved by the insert.
-      this.#countExpire(this.#root, entry.flags, 0)
-      source.remove(this.#root)
+      // The insert may have moved the source's slot.
+      source.find(sourceRoot, sourceOrder, sourceTag, from, fromStart, fromEnd)
+      source.remove(sourceRoot)
+      this.#countExpire(sourceRoot, sourceFlags, 0)
       if (chunks) this.#freeRecordOnly(source, sourceAddress)
       else this.#freeRecord(source, sourceAddress)
     }
-    const old = target.find(root, order, tag, to, toStart, toEnd)
-    this.#install(target, root, order, tag, old, address)
     entry.address = 0
     if (!copy && this.listener.active) this.listener.keyChanged(fromDb, from, fromStart, fromEnd)
     if (this.listener.active) this.listener.keyChanged(toDb, to, toStart, toEnd)
@@ -695,12 +709,29 @@ export class Keyspace {
     return sum
   }
 
-  /** Links a new record in place of `old` (0: none), which is freed; find() has just run for this key in this shard. */
-  #install(region: RegionWriter, root: number, order: number, tag: number, old: number, address: number): void {
+  /**
+   * Links a new record in place of `old` (0: none), which is freed; find() has just run for this key in this shard.
+   * When memory ends, nothing has changed and the new record is freed (but not nodes that it `borrows`).
+   */
+  #install(
+    region: RegionWriter,
+    root: number,
+    order: number,
+    tag: number,
+    old: number,
+    address: number,
+    borrows: boolean = false,
+  ): void {
     const flags = recordFlags(region, address)
     if (old === 0) {
+      try {
+        region.insert(root, order, tag, address)
+      } catch (error) {
+        if (borrows) this.#freeRecordOnly(region, address)
+        else this.#freeRecord(region, address)
+        throw error
+      }
       this.#countExpire(root, 0, flags)
-      region.insert(root, order, tag, address)
       return
     }
     this.#countExpire(root, recordFlags(region, old), flags)
@@ -715,7 +746,10 @@ export class Keyspace {
     control[root + ROOT_EXPIRES] = control[root + ROOT_EXPIRES]! + change
   }
 
-  /** Copies the value of `entry` into a fresh record for `length` bytes (zeros behind the old ones). */
+  /**
+   * Copies the value of `entry` into a fresh record for `length` bytes (zeros behind the old ones). When memory ends, the
+   * record is freed.
+   */
   #copyEntryValue(region: RegionWriter, address: number, length: number): void {
     const { entry } = this
     const flags = recordFlags(region, address)
@@ -728,12 +762,18 @@ export class Keyspace {
       return
     }
     const nodes = this.#nodes.open(region, 0, 0)
-    nodes.grow(length)
-    let position = 0
-    entry.forEachPiece(0, entry.length, (bytes, start, end) => {
-      nodes.write(position, bytes, start, end)
-      position += end - start
-    })
+    try {
+      nodes.grow(length)
+      let position = 0
+      entry.forEachPiece(0, entry.length, (bytes, start, end) => {
+        nodes.write(position, bytes, start, end)
+        position += end - start
+      })
+    } catch (error) {
+      nodes.freeNodes(0, nodes.nodeCount)
+      this.#freeRecordOnly(region, address)
+      throw error
+    }
     writeChunks(region.memory.i32[address >>> 28]!, chunksAt(address, flags), nodes, region.index)
   }
 
