@@ -14,6 +14,7 @@ export function existsForWrite(context: CommandContext, index: number, db: numbe
   const end = args.end[index]!
   if (!keyspace.lookup(db, args.bytes, start, end)) return false
   if (!entryExpired(context)) return true
+  keyspace.expiredKeys++
   keyspace.deleteEntry(db, args.bytes, start, end)
   return false
 }

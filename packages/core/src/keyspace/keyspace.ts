@@ -14,6 +14,7 @@ import { BLOCK_BYTES_MAX, SEGMENT_BYTES_MAX, SHARD_COUNT } from '../limits.ts'
 import { Arena } from '../memory/arena.ts'
 import { byteOffsetOf } from '../memory/region-memory.ts'
 import { CLASS_OF_UNITS } from '../memory/size-classes.ts'
+import { ACCESS_CLOCK_SECONDS, accessClockAt } from './access-clock.ts'
 import { accessedFrequency, decayedCounter, frequencyOf, newFrequency } from './access-frequency.ts'
 import { Entry } from './entry.ts'
 import { Generation, type GenerationTransfer } from './generation.ts'
@@ -57,8 +58,6 @@ import type { RegionWriter } from './region-writer.ts'
 
 /** A dataset larger than this is dropped by FLUSHALL as a whole generation, so that its memory goes back to the system. */
 const FLUSH_IN_PLACE_BYTES_MAX: number = 64 << 20
-/** Seconds per tick of the access clock in a record (16 bits: it wraps after 7.5 days). */
-export const ACCESS_CLOCK_SECONDS = 10
 const TWO_32: number = 2 ** 32
 const RANDOM_NEIGHBOURS = 16
 
@@ -98,7 +97,11 @@ export class Keyspace {
   /** Told after another generation has taken over (full sync, FLUSHALL of a large dataset). */
   onGeneration: ((generation: Generation) => void) | undefined
   /** Ticks of ACCESS_CLOCK_SECONDS, 16 bits; set by whoever owns the clock. */
-  accessClock = 0
+  accessClock: number = accessClockAt(Date.now())
+  /** Reads by clients that found a key, and that did not (INFO keyspace_hits, keyspace_misses); keys expired here. */
+  hits = 0
+  misses = 0
+  expiredKeys = 0
   /** An LFU policy is configured: records keep a frequency instead of the access clock. Set by whoever owns the policy. */
   tracksFrequency = false
 

@@ -135,6 +135,8 @@ export class RegionWriter extends RegionView {
     words[base + hole * 2 + 1] = 0
     words[base] = words[base]! - 1
     control[root + ROOT_KEYS] = control[root + ROOT_KEYS]! - 1
+    // Entries have moved: an insert that follows has to look for its place itself.
+    this.pageAddress = 0
   }
 
   /** Frees directory and pages of a table (not its records) and leaves it empty. */
