@@ -117,7 +117,7 @@ describe('FUNCTION', () => {
     const library = Buffer.concat([Buffer.from(SIMPLE), Buffer.from('-- \xff\x00\xe9\r\n', 'latin1')])
     await same('FUNCTION', 'LOAD', library)
     const [[shown]] = readAllReplies(runner.run('FUNCTION', 'LIST', 'WITHCODE'), true) as [[Buffer[]]]
-    expect(shown!.at(-1)).toEqual(library)
+    expect(shown.at(-1)).toEqual(library)
   })
 
   it('exchanges dumps with a stock server, by each policy', async () => {

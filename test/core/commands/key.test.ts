@@ -139,7 +139,7 @@ describe('OBJECT', () => {
     expect(runner.text('OBJECT', 'FREQ', 'k')).toMatch(
       /^-ERR An LFU maxmemory policy is not selected, access frequency not/,
     )
-    keyspace.accessClock = 7
+    keyspace.accessClock += 7
     expect(runner.text('OBJECT', 'IDLETIME', 'k')).toBe(':70\r\n')
     runner.run('TOUCH', 'k')
     expect(runner.text('OBJECT', 'IDLETIME', 'k')).toBe(':0\r\n')
