@@ -19,8 +19,8 @@ function items(count: number, make: (i: number) => Argument | readonly Argument[
   const all: Argument[] = []
   for (let i = 0; i < count; i++) {
     const made = make(i)
-    if (typeof made === 'string' || made instanceof Uint8Array) all.push(made)
-    else all.push(...made)
+    if (Array.isArray(made)) all.push(...made)
+    else all.push(made as Argument)
   }
   return all
 }
