@@ -19,7 +19,7 @@ function items(count: number, make: (i: number) => Argument | readonly Argument[
   const all: Argument[] = []
   for (let i = 0; i < count; i++) {
     const made = make(i)
-    if (Array.isArray(made)) all.push(...(made as readonly Argument[]))
+    if (Array.isArray(made)) all.push(...made)
     else all.push(made as Argument)
   }
   return all
