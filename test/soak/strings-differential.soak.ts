@@ -29,13 +29,19 @@ export const soak: Soak = {
 const COMMANDS_PER_ROUND = 200
 const TABLES = [stringCommands, bitmapCommands, hyperloglogCommands]
 const RDB_TYPE_LIST_QUICKLIST_2 = 18
+/** The latest time a record can hold. */
+const EXPIRE_AT_MS_MAX = 2 ** 63 - 1024
 /** A relative time is counted from the moment of each side. */
 const EXPIRY_TOLERANCE_MS = 20_000
 
 async function run(options: SoakOptions): Promise<SoakResult> {
   const random = new SeededRandom(options.seed)
   const server = await startRedisServer({
-    directives: { 'proto-max-bulk-len': DIFFERENTIAL_STRING_BYTES_MAX, 'repl-diskless-sync': 'no' },
+    directives: {
+      'proto-max-bulk-len': DIFFERENTIAL_STRING_BYTES_MAX,
+      'repl-diskless-sync': 'no',
+      'repl-timeout': 86_400,
+    },
   })
   try {
     const client = await server.raw({ timeoutMs: 60_000 })
@@ -60,6 +66,7 @@ async function run(options: SoakOptions): Promise<SoakResult> {
       here.resp = resp
       here.settings.hllSparseMaxBytes = sparseBytesMax
       replica.runner.settings.hllSparseMaxBytes = sparseBytesMax
+      let diverged = false
       const commands = Array.from({ length: COMMANDS_PER_ROUND }, () => randomCommand(random))
       client.send(Buffer.concat(commands.map((command) => encodeCommand(...command))))
       for (const [index, command] of commands.entries()) {
@@ -71,19 +78,29 @@ async function run(options: SoakOptions): Promise<SoakResult> {
           )
         }
         if (expected.startsWith('-')) errors++
+        diverged ||= keptFromReplicas(command, expected)
       }
-      await compareKeys(client, here, `${where}, as a primary`)
+      await compareKeys(client, here, `${where}, as a primary`, commands)
       await replica.runUntil(client, `${options.seed}:${round}`)
       if (replica.runner.errorCount > 0) {
         throw new Error(`${where}: the stream made an error: ${replica.runner.context.reply.lastError}`)
       }
-      await compareKeys(client, replica.runner, `${where}, from the stream`)
+      if (!diverged) await compareKeys(client, replica.runner, `${where}, from the stream`, commands)
       count++
     }
     return { count, counted: { commands: count * COMMANDS_PER_ROUND, errors, 'stream commands': replica.count } }
   } finally {
     await server.stop()
   }
+}
+
+/**
+ * Changes that Redis itself does not tell its replicas: of a command that meets a corrupt HyperLogLog halfway, and the
+ * growth of a string for a BITFIELD that then fails by OVERFLOW FAIL.
+ */
+function keptFromReplicas(command: Command, reply: string): boolean {
+  if (reply.startsWith('-INVALIDOBJ')) return true
+  return command[0] === 'BITFIELD' && (reply.includes('$-1\r\n') || reply.includes('_\r\n'))
 }
 
 /** DEL belongs to another family: done on the keyspace. */
@@ -98,28 +115,34 @@ function runHere(runner: CommandRunner, command: Command): string {
 }
 
 /** Type, bytes, encoding and expiry of every key must agree. */
-async function compareKeys(client: RawClient, runner: CommandRunner, where: string): Promise<void> {
+async function compareKeys(
+  client: RawClient,
+  runner: CommandRunner,
+  where: string,
+  commands: readonly Command[],
+): Promise<void> {
   for (const key of DIFFERENTIAL_KEYS) {
-    const name = `${where}, key '${key.slice(0, 10)}'`
+    const wrong = (what: string): Error => {
+      const history = commands.filter((command) => command.includes(key)).map((command) => `\n  ${shown(command)}`)
+      return new Error(`${where}, key '${key.slice(0, 10)}': ${what}, after${history.slice(-12).join('')}`)
+    }
     const type = String(await client.call('TYPE', key))
     const own = runner.isAlive(Buffer.from(key)) ? runner.peek(key) : undefined
     const ownType = own === undefined ? 'none' : own.rdbType === 0 ? 'string' : 'list'
-    if (type !== ownType) throw new Error(`${name}: ${type} in Redis, ${ownType} here`)
+    if (type !== ownType) throw wrong(`${type} in Redis, ${ownType} here`)
     if (own === undefined || type !== 'string') continue
     const expected = (await client.callBinary('GET', key)) as Buffer
     if (!expected.equals(own.value)) {
-      throw new Error(
-        `${name}: ${clipped(expected.toString('latin1'))} became ${clipped(own.value.toString('latin1'))}`,
-      )
+      throw wrong(`${clipped(expected.toString('latin1'))} became ${clipped(own.value.toString('latin1'))}`)
     }
     const expireAtMs = Number(await client.call('PEXPIRETIME', key))
     if (Math.abs(expireAtMs - own.expireAtMs) > EXPIRY_TOLERANCE_MS && expireAtMs < 2 ** 53) {
-      throw new Error(`${name}: expires at ${expireAtMs} in Redis, ${own.expireAtMs} here`)
+      throw wrong(`expires at ${expireAtMs} in Redis, ${own.expireAtMs} here`)
     }
-    // Long strings are 'raw' anyway; results of INCRBYFLOAT and HyperLogLogs that were written by SET are left out.
+    // Long strings are 'raw' anyway; HyperLogLogs that were written by SET are left out.
     if (runner.context.fromPrimary || expected.length > 44 || expected.toString('latin1').startsWith('HYLL')) continue
     const encoding = String(await client.call('OBJECT', 'ENCODING', key))
-    if ((encoding === 'raw') !== own.raw) throw new Error(`${name}: ${encoding} in Redis, raw here: ${own.raw}`)
+    if ((encoding === 'raw') !== own.raw) throw wrong(`${encoding} in Redis, raw here: ${own.raw}`)
   }
 }
 
@@ -170,7 +193,7 @@ class StreamRunner {
     else if (name === 'DEL') keyspace.delete(0, key, 0, key.length)
     else if (name === 'RPUSH') keyspace.put(0, key, 0, key.length, RDB_TYPE_LIST_QUICKLIST_2, 0, key, 0, 1, -1)
     else if (name === 'PEXPIREAT' || name === 'PERSIST') {
-      const expireAtMs = name === 'PERSIST' ? -1 : Number(command[2]!.toString())
+      const expireAtMs = name === 'PERSIST' ? -1 : Math.min(Number(command[2]!.toString()), EXPIRE_AT_MS_MAX)
       if (keyspace.lookup(0, key, 0, key.length)) keyspace.setEntryExpire(0, key, 0, key.length, expireAtMs)
     } else if (!['SELECT', 'PING', 'MULTI', 'EXEC', 'REPLCONF'].includes(name)) {
       throw new Error(`the stream brought ${name}, which this test does not know`)

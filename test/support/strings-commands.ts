@@ -128,7 +128,7 @@ function value(random: SeededRandom): string | Buffer {
 /** Times far away from now on either side, so that the moment of execution does not matter. */
 function expiry(random: SeededRandom): string[] {
   const option = random.pick(['EX', 'PX', 'EXAT', 'PXAT', 'ex', 'pxat'])
-  if (random.chance(0.1)) return [option, integer(random)]
+  if (random.chance(0.1)) return [option, longEnough(integer(random))]
   if (random.chance(0.05)) return [option]
   const seconds = random.int(2_000_000_000, 9_000_000_000)
   switch (option.toUpperCase()) {
@@ -163,7 +163,7 @@ function stringCommand(random: SeededRandom): Command {
       return ['SETNX', key(random), value(random)]
     case 6: {
       const seconds = random.chance(0.3) ? integer(random) : String(random.int(100_000, 200_000))
-      return ['SETEX', key(random), seconds, value(random)]
+      return ['SETEX', key(random), longEnough(seconds), value(random)]
     }
     case 7: {
       const milliseconds = random.chance(0.3) ? integer(random) : String(random.int(100_000_000, 200_000_000))
@@ -206,7 +206,7 @@ function stringCommand(random: SeededRandom): Command {
   }
 }
 
-/** Times of a few milliseconds would make the result depend on when it is looked at. */
+/** A short time, or a moment soon, would make the result depend on when it is looked at. */
 function longEnough(milliseconds: string): string {
   const value = Number(milliseconds)
   return value > 0 && value < 100_000_000 ? '100000000' : milliseconds

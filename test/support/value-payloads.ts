@@ -53,11 +53,12 @@ function recipes(random: SeededRandom): Record<string, Commands> {
       ['ZREMRANGEBYRANK', K, 5, -1],
     ],
     'hash listpack': [['HSET', K, 'f', 'v', 'g', '12', 'h', '']],
-    'hash hashtable': [['HSET', K, ...items(300, (i) => [`f${i}`, i * i])]],
+    'hash listpack of 300': [['HSET', K, ...items(300, (i) => [`f${i}`, i])]],
+    'hash hashtable': [['HSET', K, ...items(600, (i) => [`f${i}`, i * i])]],
     'hash long value': [['HSET', K, 'f', 'z'.repeat(65)]],
     'hash shrunk': [
-      ['HSET', K, ...items(200, (i) => [`f${i}`, i])],
-      ['HDEL', K, ...items(195, (i) => `f${i}`)],
+      ['HSET', K, ...items(700, (i) => [`f${i}`, i])],
+      ['HDEL', K, ...items(695, (i) => `f${i}`)],
     ],
     'stream small': [['XADD', K, '1-1', 'f', 'v']],
     'stream empty': [

@@ -5,13 +5,12 @@
  * Expiry: on the stream a key whose time has come is alive (its DEL is on the way); for a client it is absent, and a
  * write by a client removes it first (redis 7.0 db.c expireIfNeeded).
  */
-import { parseInteger } from '../encoding/integer.ts'
+import { parseBigInteger, parseInteger } from '../encoding/integer.ts'
 import { FLAG_RAW } from '../keyspace/layout.ts'
 import { VALUE_BYTES_MAX } from '../limits.ts'
-import { NOT_A_FLOAT, NOT_AN_INTEGER, SYNTAX_ERROR, WRONG_TYPE } from '../resp/error-replies.ts'
+import { NOT_AN_INTEGER, WRONG_TYPE } from '../resp/error-replies.ts'
 import type { CommandContext } from './command.ts'
 
-export { NOT_A_FLOAT, NOT_AN_INTEGER, SYNTAX_ERROR, WRONG_TYPE }
 const STRING_TOO_LONG = 'ERR string exceeds maximum allowed size (proto-max-bulk-len)'
 
 /** Finds the key in argument `index` for reading; `keyspace.entry` describes it then. */
@@ -25,7 +24,10 @@ export function findForRead(context: CommandContext, index: number): boolean {
 export function findQuietly(context: CommandContext, index: number): boolean {
   const { args, keyspace } = context
   if (context.fromPrimary) return keyspace.lookup(context.db, args.bytes, args.start[index]!, args.end[index]!)
-  return keyspace.lookupAlive(context.db, args.bytes, args.start[index]!, args.end[index]!, context.nowMs)
+  const found = keyspace.lookupAlive(context.db, args.bytes, args.start[index]!, args.end[index]!, context.nowMs)
+  if (found) keyspace.hits++
+  else keyspace.misses++
+  return found
 }
 
 /** Finds the key in argument `index` for changing it. For a client an expired key is removed and counts as absent. */
@@ -36,7 +38,8 @@ export function findForWrite(context: CommandContext, index: number): boolean {
   if (!keyspace.lookup(context.db, args.bytes, start, end)) return false
   if (context.fromPrimary) return true
   const { expireAtMs } = keyspace.entry
-  if (expireAtMs === -1 || context.nowMs <= expireAtMs) return true
+  if (expireAtMs < 0 || context.nowMs <= expireAtMs) return true
+  keyspace.expiredKeys++
   keyspace.deleteEntry(context.db, args.bytes, start, end)
   return false
 }
@@ -107,18 +110,16 @@ export function integerArgument(context: CommandContext, index: number, error: s
   return value
 }
 
-/** Is the argument this word (given in upper case), whatever its case? */
-export function argumentIs(context: CommandContext, index: number, word: string): boolean {
-  const { args } = context
-  const start = args.start[index]!
-  if (args.end[index]! - start !== word.length) return false
-  const { bytes } = args
-  for (let i = 0; i < word.length; i++) {
-    const byte = bytes[start + i]!
-    const upper = byte >= 97 && byte <= 122 ? byte - 32 : byte
-    if (upper !== word.charCodeAt(i)) return false
-  }
-  return true
+/**
+ * Are `from` and `to`, read from arguments `index` and `index + 1`, both negative and in the wrong order? Exact also where
+ * they were rounded to the same number.
+ */
+export function isBackwards(context: CommandContext, index: number, from: number, to: number): boolean {
+  if (from >= 0 || to >= 0) return false
+  if (from !== to || Number.isSafeInteger(from)) return from > to
+  const { bytes, start, end } = context.args
+  const exactFrom = parseBigInteger(bytes, start[index]!, end[index]!)!
+  return exactFrom > parseBigInteger(bytes, start[index + 1]!, end[index + 1]!)!
 }
 
 /** Do two arguments have the same bytes? */
@@ -130,12 +131,6 @@ export function sameArgument(context: CommandContext, left: number, right: numbe
   const second = args.start[right]!
   for (let i = 0; i < count; i++) if (args.bytes[first + i] !== args.bytes[second + i]) return false
   return true
-}
-
-/** The argument as text for an error message; bytes that are not UTF-8 are replaced. */
-export function argumentText(context: CommandContext, index: number): string {
-  const { args } = context
-  return Buffer.from(args.bytes.subarray(args.start[index], args.end[index])).toString()
 }
 
 /**

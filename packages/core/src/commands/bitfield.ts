@@ -4,9 +4,9 @@
  * bigint.
  */
 import { readBits, writeBits } from '../encoding/bits.ts'
-import { parseBigInteger, parseInteger } from '../encoding/integer.ts'
+import { INT64_MAX, parseBigInteger, parseInteger } from '../encoding/integer.ts'
+import { SYNTAX_ERROR } from '../resp/error-replies.ts'
 import {
-  argumentIs,
   expectString,
   findForRead,
   findForWrite,
@@ -14,8 +14,8 @@ import {
   growFound,
   integerArgument,
   makeEmptyString,
-  SYNTAX_ERROR,
 } from './access.ts'
+import { argIs } from './arguments.ts'
 import { bitOffsetArgument } from './bit-offset.ts'
 import type { CommandContext } from './command.ts'
 
@@ -75,7 +75,8 @@ function run(context: CommandContext, readOnly: boolean): void {
     if (!found) makeEmptyString(context, 1)
     const length = Math.floor(lastBit / 8) + 1
     changed = length > entry.length
-    if (changed) growFound(context, 1, length)
+    // Also when it is long enough: a string that BITFIELD may write becomes 'raw', whatever comes of it.
+    growFound(context, 1, Math.max(length, entry.length))
   }
   reply.array(operations.length)
   for (const operation of operations) {
@@ -98,10 +99,10 @@ function parseOperations(context: CommandContext): Operation[] | undefined {
   for (let index = 2; index < args.count;) {
     const behind = args.count - index - 1
     let kind: number
-    if (argumentIs(context, index, 'GET') && behind >= 2) kind = GET
-    else if (argumentIs(context, index, 'SET') && behind >= 3) kind = SET
-    else if (argumentIs(context, index, 'INCRBY') && behind >= 3) kind = INCRBY
-    else if (argumentIs(context, index, 'OVERFLOW') && behind >= 1) {
+    if (argIs(context.args, index, 'GET') && behind >= 2) kind = GET
+    else if (argIs(context.args, index, 'SET') && behind >= 3) kind = SET
+    else if (argIs(context.args, index, 'INCRBY') && behind >= 3) kind = INCRBY
+    else if (argIs(context.args, index, 'OVERFLOW') && behind >= 1) {
       overflow = overflowArgument(context, index + 1)
       if (overflow === -1) {
         reply.error('ERR Invalid OVERFLOW type specified')
@@ -137,9 +138,9 @@ function parseOperations(context: CommandContext): Operation[] | undefined {
 }
 
 function overflowArgument(context: CommandContext, index: number): number {
-  if (argumentIs(context, index, 'WRAP')) return WRAP
-  if (argumentIs(context, index, 'SAT')) return SATURATE
-  return argumentIs(context, index, 'FAIL') ? FAIL : -1
+  if (argIs(context.args, index, 'WRAP')) return WRAP
+  if (argIs(context.args, index, 'SAT')) return SATURATE
+  return argIs(context.args, index, 'FAIL') ? FAIL : -1
 }
 
 /** Copies the bytes of a field; zeros behind the end of the string. */
@@ -213,7 +214,9 @@ function changeWide(context: CommandContext, operation: Operation, value: bigint
       context.reply.nullBulk()
       return false
     }
-    if (overflow === SATURATE) after = after > max || (kind === SET && !signed) ? max : min
+    // The distance of a number close to the least int64 from `max` overflows in Redis, and it counts as too large.
+    const wraps = kind === SET && (!signed || (bits < 64 && max - after > INT64_MAX))
+    if (overflow === SATURATE) after = after > max || wraps ? max : min
     else after = signed ? BigInt.asIntN(bits, after) : BigInt.asUintN(bits, after)
   }
   context.reply.integer(kind === SET ? before : after)

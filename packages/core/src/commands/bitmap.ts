@@ -3,17 +3,18 @@
  * bitops.c). BITOP is bitop.ts, BITFIELD bitfield.ts.
  */
 import { countBits, findOtherByte, firstBit } from '../encoding/bits.ts'
+import { SYNTAX_ERROR } from '../resp/error-replies.ts'
 import {
-  argumentIs,
   expectString,
   findForRead,
   findForWrite,
   foundChanged,
   growFound,
   integerArgument,
+  isBackwards,
   makeEmptyString,
-  SYNTAX_ERROR,
 } from './access.ts'
+import { argIs } from './arguments.ts'
 import { bitOffsetArgument } from './bit-offset.ts'
 import { runBitField, runBitFieldRo } from './bitfield.ts'
 import { runBitOp } from './bitop.ts'
@@ -85,7 +86,7 @@ function runBitCount(context: CommandContext): void {
   if (Number.isNaN(from)) return
   let to = integerArgument(context, 3)
   if (Number.isNaN(to)) return
-  if (from < 0 && to < 0 && from > to) {
+  if (isBackwards(context, 2, from, to)) {
     reply.integer(0)
     return
   }
@@ -183,8 +184,8 @@ function findBit(context: CommandContext, bit: number, from: number, to: number)
 
 /** BYTE or BIT: bits per unit; 0 after having written the error. */
 function unitArgument(context: CommandContext, index: number): number {
-  if (argumentIs(context, index, 'BIT')) return 1
-  if (argumentIs(context, index, 'BYTE')) return 8
+  if (argIs(context.args, index, 'BIT')) return 1
+  if (argIs(context.args, index, 'BYTE')) return 8
   context.reply.error(SYNTAX_ERROR)
   return 0
 }

@@ -4,8 +4,8 @@
  * is also a source, a block of it is read before it is written.
  */
 import { FLAG_RAW } from '../keyspace/layout.ts'
+import { SYNTAX_ERROR } from '../resp/error-replies.ts'
 import {
-  argumentIs,
   deleteFound,
   expectString,
   findForRead,
@@ -14,8 +14,8 @@ import {
   growFound,
   putFound,
   sameArgument,
-  SYNTAX_ERROR,
 } from './access.ts'
+import { argIs } from './arguments.ts'
 import type { CommandContext } from './command.ts'
 
 const AND = 1
@@ -144,13 +144,13 @@ function isZero(count: number): boolean {
 }
 
 function operationArgument(context: CommandContext): number {
-  if (argumentIs(context, 1, 'AND')) return AND
-  if (argumentIs(context, 1, 'OR')) return OR
-  if (argumentIs(context, 1, 'XOR')) return XOR
-  if (argumentIs(context, 1, 'NOT')) return NOT
+  if (argIs(context.args, 1, 'AND')) return AND
+  if (argIs(context.args, 1, 'OR')) return OR
+  if (argIs(context.args, 1, 'XOR')) return XOR
+  if (argIs(context.args, 1, 'NOT')) return NOT
   if (!context.fromPrimary) return 0
-  if (argumentIs(context, 1, 'DIFF')) return DIFF
-  if (argumentIs(context, 1, 'DIFF1')) return DIFF1
-  if (argumentIs(context, 1, 'ANDOR')) return ANDOR
-  return argumentIs(context, 1, 'ONE') ? ONE : 0
+  if (argIs(context.args, 1, 'DIFF')) return DIFF
+  if (argIs(context.args, 1, 'DIFF1')) return DIFF1
+  if (argIs(context.args, 1, 'ANDOR')) return ANDOR
+  return argIs(context.args, 1, 'ONE') ? ONE : 0
 }

@@ -41,8 +41,11 @@ export interface CommandContext {
   nowMs: number
   /** True on the replication stream: no expiry, READONLY, OOM or size checks (redis 7.0 server.c mustObeyClient). */
   readonly fromPrimary: boolean
-  /** True when this node's own clients may change its data: reads may then refresh what they computed (PFCOUNT). */
-  readonly writable: boolean
+  /**
+   * True when a client's read may store what it computed, as PFCOUNT does on a primary. Whoever sets it sends such
+   * changes to the replicas below.
+   */
+  readonly writable?: boolean
   readonly settings: CommandSettings
 }
 

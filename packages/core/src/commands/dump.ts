@@ -110,7 +110,7 @@ function restore(context: CommandContext): void {
   if (value === undefined) return
   const start = args.start[1]!
   const end = args.end[1]!
-  const expireAtMs = ttl === 0 ? -1 : Number(ttl) + (options.absolute ? 0 : nowMs)
+  const expireAtMs = ttl === 0 ? -1 : restoredTime(ttl, options.absolute ? 0 : nowMs)
   if (expireAtMs !== -1 && expireAtMs <= nowMs && !fromPrimary) {
     // As if it had been restored and then expired.
     if (found) keyspace.delete(db, args.bytes, start, end)
@@ -121,6 +121,12 @@ function restore(context: CommandContext): void {
     }
   }
   reply.ok()
+}
+
+/** Beyond 63 bits the sum wraps around into the past, as it does in Redis. */
+function restoredTime(ttl: number | bigint, baseMs: number): number {
+  const sum = Number(ttl) + baseMs
+  return Number.isSafeInteger(sum) ? sum : Number(BigInt.asIntN(64, BigInt(ttl) + BigInt(baseMs)))
 }
 
 function restoreRow(since: string, summary: string, flags: number): CommandRow {

@@ -33,7 +33,8 @@ import {
   writeCardinality,
 } from '../encoding/hyperloglog.ts'
 import { FLAG_RAW } from '../keyspace/layout.ts'
-import { argumentIs, argumentText, expectString, findForRead, findForWrite, foundChanged, putFound } from './access.ts'
+import { expectString, findForRead, findForWrite, foundChanged, putFound } from './access.ts'
+import { argIs, argText } from './arguments.ts'
 import type { CommandContext, CommandTable } from './command.ts'
 import { ADMIN, DENYOOM, FAST, READONLY, WRITE } from './flags.ts'
 
@@ -41,6 +42,8 @@ const NOT_A_HLL = 'WRONGTYPE Key is not a valid HyperLogLog string value.'
 const CORRUPT = 'INVALIDOBJ Corrupted HLL object detected'
 
 const CARDINALITY_AT = 8
+const WORK_BYTES_MAX: number = 16 * 1024 * 1024
+const KEPT_WORK_BYTES_MAX: number = 64 * 1024
 
 /** A copy of the value being worked on, and the registers of several values. */
 const work: HllBytes = { bytes: new Uint8Array(HLL_DENSE_BYTES), length: 0 }
@@ -105,7 +108,7 @@ function addToDense(context: CommandContext): void {
 
 /** PFCOUNT key [key …] */
 function runPfCount(context: CommandContext): void {
-  const { args, keyspace, reply } = context
+  const { args, reply } = context
   registers.fill(0)
   if (args.count > 2) {
     for (let index = 1; index < args.count; index++) {
@@ -126,12 +129,19 @@ function runPfCount(context: CommandContext): void {
   }
   if (!mergeFound(context)) return
   const count = estimateCardinality(registers)
-  if (context.fromPrimary || context.writable) {
-    writeCardinality(header, CARDINALITY_AT, count)
-    keyspace.writeEntry(CARDINALITY_AT, header, CARDINALITY_AT, HLL_HEADER_BYTES)
-    foundChanged(context, 1)
-  }
+  if (context.fromPrimary || context.writable === true) storeCardinality(context, count)
   reply.integer(count)
+}
+
+/** Stores the cardinality in the value just found. PFCOUNT is a read for the dispatcher: it may come without a unit. */
+function storeCardinality(context: CommandContext, count: number | bigint): void {
+  const { keyspace } = context
+  const isUnit = !keyspace.counters.isOpen
+  if (isUnit) keyspace.begin()
+  writeCardinality(header, CARDINALITY_AT, count)
+  keyspace.writeEntry(CARDINALITY_AT, header, CARDINALITY_AT, HLL_HEADER_BYTES)
+  foundChanged(context, 1)
+  if (isUnit) keyspace.end()
 }
 
 /** PFMERGE target [source …]: the target counts as a source. */
@@ -167,8 +177,8 @@ function runPfDebug(context: CommandContext): void {
   }
   if (!expectHll(context) || !loadValue(context)) return
   const sparse = hllEncoding(header) === HLL_SPARSE
-  const getsRegisters = argumentIs(context, 1, 'GETREG')
-  if (getsRegisters || argumentIs(context, 1, 'TODENSE')) {
+  const getsRegisters = argIs(context.args, 1, 'GETREG')
+  if (getsRegisters || argIs(context.args, 1, 'TODENSE')) {
     if (sparse) {
       if (!sparseToDense(work)) {
         reply.error(CORRUPT)
@@ -182,11 +192,11 @@ function runPfDebug(context: CommandContext): void {
     }
     reply.array(HLL_REGISTERS)
     for (let index = 0; index < HLL_REGISTERS; index++) reply.integer(denseRegister(work.bytes, index))
-  } else if (argumentIs(context, 1, 'DECODE')) {
+  } else if (argIs(context.args, 1, 'DECODE')) {
     if (sparse) reply.bulkString(describeSparse(work))
     else reply.error('ERR HLL encoding is not sparse')
-  } else if (argumentIs(context, 1, 'ENCODING')) reply.simple(sparse ? 'sparse' : 'dense')
-  else reply.error(`ERR Unknown PFDEBUG subcommand '${argumentText(context, 1)}'`)
+  } else if (argIs(context.args, 1, 'ENCODING')) reply.simple(sparse ? 'sparse' : 'dense')
+  else reply.error(`ERR Unknown PFDEBUG subcommand '${argText(context.args, 1)}'`)
 }
 
 const SELFTEST_ELEMENTS = 20_000
@@ -233,14 +243,19 @@ function expectHll(context: CommandContext): boolean {
   return false
 }
 
-/** Copies the value just found, whose header was checked, to `work`; refuses one that is too long to be valid. */
+/**
+ * Copies the value just found, whose header was checked, to `work`. A sparse value that is too long to be valid is still
+ * changed as Redis changes it, up to a bound.
+ */
 function loadValue(context: CommandContext): boolean {
   const { entry } = context.keyspace
-  if (entry.length > HLL_SPARSE_BYTES_END) {
+  if (entry.length > WORK_BYTES_MAX) {
     context.reply.error(CORRUPT)
     return false
   }
-  if (work.bytes.length < entry.length) work.bytes = new Uint8Array(entry.length)
+  if (work.bytes.length < entry.length || work.bytes.length > KEPT_WORK_BYTES_MAX) {
+    work.bytes = new Uint8Array(Math.max(entry.length, HLL_DENSE_BYTES))
+  }
   entry.copy(0, entry.length, work.bytes, 0)
   work.length = entry.length
   return true
@@ -248,8 +263,9 @@ function loadValue(context: CommandContext): boolean {
 
 /** Merges the value just found into `registers`; writes the error when it is no valid HyperLogLog. */
 function mergeFound(context: CommandContext): boolean {
-  if (!expectHll(context) || !loadValue(context)) return false
-  if (mergeRegisters(registers, work)) return true
+  if (!expectHll(context)) return false
+  const fits = context.keyspace.entry.length < HLL_SPARSE_BYTES_END
+  if (fits && loadValue(context) && mergeRegisters(registers, work)) return true
   context.reply.error(CORRUPT)
   return false
 }

@@ -3,7 +3,9 @@
  * dynamic programme only what the way back needs is kept: one bit per cell, "the longer one is above", which is a
  * thirty-second of what Redis allocates. The limit is Redis' all the same, so that both refuse the same strings.
  */
-import { argumentIs, findForRead, integerArgument, SYNTAX_ERROR } from './access.ts'
+import { SYNTAX_ERROR } from '../resp/error-replies.ts'
+import { findForRead, integerArgument } from './access.ts'
+import { argIs } from './arguments.ts'
 import type { CommandContext } from './command.ts'
 
 const TABLE_CELL_BYTES = 4
@@ -29,10 +31,10 @@ export function runLcs(context: CommandContext): void {
   let withLengths = false
   let minLength = 0
   for (let index = 3; index < context.args.count; index++) {
-    if (argumentIs(context, index, 'IDX')) wantsMatches = true
-    else if (argumentIs(context, index, 'LEN')) wantsLength = true
-    else if (argumentIs(context, index, 'WITHMATCHLEN')) withLengths = true
-    else if (argumentIs(context, index, 'MINMATCHLEN') && index + 1 < context.args.count) {
+    if (argIs(context.args, index, 'IDX')) wantsMatches = true
+    else if (argIs(context.args, index, 'LEN')) wantsLength = true
+    else if (argIs(context.args, index, 'WITHMATCHLEN')) withLengths = true
+    else if (argIs(context.args, index, 'MINMATCHLEN') && index + 1 < context.args.count) {
       minLength = integerArgument(context, ++index)
       if (Number.isNaN(minLength)) return
     } else {

@@ -4,7 +4,7 @@ import type { CommandContext } from './command.ts'
 /** Has the time of the key in `entry` come? Never for the stream, which acts on it as if it were alive. */
 export function entryExpired(context: CommandContext): boolean {
   const { expireAtMs } = context.keyspace.entry
-  return expireAtMs !== -1 && !context.fromPrimary && context.nowMs > expireAtMs
+  return expireAtMs >= 0 && !context.fromPrimary && context.nowMs > expireAtMs
 }
 
 /** Is the key of argument `index` in database `db`? For a client an expired one is removed and counts as absent. */
@@ -14,6 +14,7 @@ export function existsForWrite(context: CommandContext, index: number, db: numbe
   const end = args.end[index]!
   if (!keyspace.lookup(db, args.bytes, start, end)) return false
   if (!entryExpired(context)) return true
+  keyspace.expiredKeys++
   keyspace.deleteEntry(db, args.bytes, start, end)
   return false
 }

@@ -13,7 +13,8 @@ import {
 } from '../encoding/integer.ts'
 import { addLongDoubles, formatLongDouble, parseLongDouble } from '../encoding/long-double.ts'
 import type { Entry } from '../keyspace/entry.ts'
-import { expectString, findForWrite, integerArgument, NOT_A_FLOAT, NOT_AN_INTEGER, putFound } from './access.ts'
+import { NOT_AN_INTEGER, NOT_A_FLOAT } from '../resp/error-replies.ts'
+import { expectString, findForWrite, integerArgument, putFound } from './access.ts'
 import type { CommandContext } from './command.ts'
 
 const WOULD_OVERFLOW = 'ERR increment or decrement would overflow'

@@ -6,7 +6,8 @@
  * On the stream the comparing conditions of Redis 8.4 and Valkey 8.1 (IFEQ, IFNE, IFDEQ, IFDNE) are known as well.
  */
 import { INT64_MAX, parseBigInteger, parseInteger } from '../encoding/integer.ts'
-import { argumentIs, NOT_AN_INTEGER, SYNTAX_ERROR } from './access.ts'
+import { SYNTAX_ERROR, NOT_AN_INTEGER } from '../resp/error-replies.ts'
+import { argIs } from './arguments.ts'
 import type { CommandContext } from './command.ts'
 
 export const OPTION_NX = 0x1
@@ -73,23 +74,23 @@ function fits(option: number): boolean {
 function optionAt(context: CommandContext, index: number): number {
   switch (context.args.end[index]! - context.args.start[index]!) {
     case 2:
-      if (argumentIs(context, index, 'EX')) return OPTION_EX
-      if (argumentIs(context, index, 'PX')) return OPTION_PX
-      if (argumentIs(context, index, 'NX')) return OPTION_NX
-      return argumentIs(context, index, 'XX') ? OPTION_XX : 0
+      if (argIs(context.args, index, 'EX')) return OPTION_EX
+      if (argIs(context.args, index, 'PX')) return OPTION_PX
+      if (argIs(context.args, index, 'NX')) return OPTION_NX
+      return argIs(context.args, index, 'XX') ? OPTION_XX : 0
     case 3:
-      return argumentIs(context, index, 'GET') ? OPTION_GET : 0
+      return argIs(context.args, index, 'GET') ? OPTION_GET : 0
     case 4:
-      if (argumentIs(context, index, 'PXAT')) return OPTION_PXAT
-      if (argumentIs(context, index, 'EXAT')) return OPTION_EXAT
-      if (argumentIs(context, index, 'IFEQ')) return OPTION_IFEQ
-      return argumentIs(context, index, 'IFNE') ? OPTION_IFNE : 0
+      if (argIs(context.args, index, 'PXAT')) return OPTION_PXAT
+      if (argIs(context.args, index, 'EXAT')) return OPTION_EXAT
+      if (argIs(context.args, index, 'IFEQ')) return OPTION_IFEQ
+      return argIs(context.args, index, 'IFNE') ? OPTION_IFNE : 0
     case 5:
-      if (argumentIs(context, index, 'IFDEQ')) return OPTION_IFDEQ
-      return argumentIs(context, index, 'IFDNE') ? OPTION_IFDNE : 0
+      if (argIs(context.args, index, 'IFDEQ')) return OPTION_IFDEQ
+      return argIs(context.args, index, 'IFDNE') ? OPTION_IFDNE : 0
     case 7:
-      if (argumentIs(context, index, 'KEEPTTL')) return OPTION_KEEPTTL
-      return argumentIs(context, index, 'PERSIST') ? OPTION_PERSIST : 0
+      if (argIs(context.args, index, 'KEEPTTL')) return OPTION_KEEPTTL
+      return argIs(context.args, index, 'PERSIST') ? OPTION_PERSIST : 0
     default:
       return 0
   }

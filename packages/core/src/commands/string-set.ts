@@ -4,6 +4,7 @@
  *
  * The stream brings times as PXAT, and one that has passed is stored all the same: the primary's DEL follows.
  */
+import { WRONG_TYPE, SYNTAX_ERROR, wrongNumberOfArguments } from '../resp/error-replies.ts'
 import {
   argumentLength,
   deleteFound,
@@ -12,8 +13,6 @@ import {
   findForWrite,
   integerArgument,
   putFound,
-  SYNTAX_ERROR,
-  WRONG_TYPE,
 } from './access.ts'
 import type { CommandArgs, CommandContext } from './command.ts'
 import {
@@ -251,6 +250,6 @@ function replyString(context: CommandContext, found: boolean): boolean {
 
 function expectPairs(context: CommandContext, name: string): boolean {
   if (context.args.count % 2 === 1) return true
-  context.reply.error(`ERR wrong number of arguments for '${name}' command`)
+  context.reply.error(wrongNumberOfArguments(name))
   return false
 }

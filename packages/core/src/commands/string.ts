@@ -13,6 +13,7 @@ import {
   foundChanged,
   growFound,
   integerArgument,
+  isBackwards,
   makeEmptyString,
   putFound,
 } from './access.ts'
@@ -119,7 +120,7 @@ function runGetRange(context: CommandContext): void {
   if (found && !expectString(context)) return
   const { entry } = context.keyspace
   const length = found ? entry.length : 0
-  const nothing = from < 0 && to < 0 && from > to
+  const nothing = isBackwards(context, 2, from, to)
   if (from < 0) from = Math.max(0, length + from)
   if (to < 0) to = Math.max(0, length + to)
   if (to >= length) to = length - 1

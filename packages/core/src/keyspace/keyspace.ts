@@ -14,6 +14,7 @@ import { BLOCK_BYTES_MAX, SEGMENT_BYTES_MAX, SHARD_COUNT } from '../limits.ts'
 import { Arena } from '../memory/arena.ts'
 import { byteOffsetOf } from '../memory/region-memory.ts'
 import { CLASS_OF_UNITS } from '../memory/size-classes.ts'
+import { ACCESS_CLOCK_SECONDS, accessClockAt } from './access-clock.ts'
 import { accessedFrequency, decayedCounter, frequencyOf, newFrequency } from './access-frequency.ts'
 import { Entry } from './entry.ts'
 import { Generation, type GenerationTransfer } from './generation.ts'
@@ -57,9 +58,8 @@ import type { RegionWriter } from './region-writer.ts'
 
 /** A dataset larger than this is dropped by FLUSHALL as a whole generation, so that its memory goes back to the system. */
 const FLUSH_IN_PLACE_BYTES_MAX: number = 64 << 20
-/** Seconds per tick of the access clock in a record (16 bits: it wraps after 7.5 days). */
-export const ACCESS_CLOCK_SECONDS = 10
 const TWO_32: number = 2 ** 32
+const RANDOM_NEIGHBOURS = 16
 
 export interface KeyspaceOptions {
   readonly databaseCount: number
@@ -97,7 +97,11 @@ export class Keyspace {
   /** Told after another generation has taken over (full sync, FLUSHALL of a large dataset). */
   onGeneration: ((generation: Generation) => void) | undefined
   /** Ticks of ACCESS_CLOCK_SECONDS, 16 bits; set by whoever owns the clock. */
-  accessClock = 0
+  accessClock: number = accessClockAt(Date.now())
+  /** Reads by clients that found a key, and that did not (INFO keyspace_hits, keyspace_misses); keys expired here. */
+  hits = 0
+  misses = 0
+  expiredKeys = 0
   /** An LFU policy is configured: records keep a frequency instead of the access clock. Set by whoever owns the policy. */
   tracksFrequency = false
 
@@ -160,11 +164,14 @@ export class Keyspace {
     return true
   }
 
-  /** As `lookup`, but a key whose time has come counts as absent (it stays until the primary's DEL). */
+  /**
+   * As `lookup`, but a key whose time has come counts as absent (it stays until the primary's DEL). A time before 1970 never
+   * comes (redis 7.0 db.c keyIsExpired()).
+   */
   lookupAlive(db: number, key: Uint8Array, start: number, end: number, nowMs: number): boolean {
     if (!this.lookup(db, key, start, end)) return false
     const { expireAtMs } = this.entry
-    if (expireAtMs !== -1 && nowMs > expireAtMs) {
+    if (expireAtMs >= 0 && nowMs > expireAtMs) {
       this.entry.address = 0
       return false
     }
@@ -354,7 +361,12 @@ export class Keyspace {
       )
     } else {
       address = createRecord(region, key, keyStart, keyEnd, rdbType, newFlags, valueLength, expireAtMs, clock, false)
-      fillValue(region, address, value, valueStart, valueEnd)
+      try {
+        fillValue(region, address, value, valueStart, valueEnd)
+      } catch (error) {
+        this.#freeRecordOnly(region, address)
+        throw error
+      }
     }
     this.#install(region, root, order, tag, old, address)
     if (this.listener.active) this.listener.keyChanged(db, key, keyStart, keyEnd)
@@ -465,15 +477,21 @@ export class Keyspace {
     if (!this.lookup(fromDb, from, fromStart, fromEnd)) return false
     const { entry, generation } = this
     const source = entry.region
+    const sourceRoot = this.#root
+    const sourceOrder = this.#order
+    const sourceTag = this.#tag
     hashKey(this.#seed, to, toStart, toEnd)
     const order = hashOrder
     const tag = hashTag
     const targetIndex = shardOf(order)
     const target = generation.regions[regionOf(targetIndex)]!
+    const root = generation.rootOf(toDb, targetIndex)
+    const sourceAddress = entry.address
+    if (root === sourceRoot && target.find(root, order, tag, to, toStart, toEnd) === sourceAddress) return true
     this.counters.enter(this.#shard)
     this.counters.enter(targetIndex)
-    const root = generation.rootOf(toDb, targetIndex)
-    const flags = entry.flags & (FLAG_RAW | FLAG_EXPIRE)
+    const sourceFlags = entry.flags
+    const flags = sourceFlags & (FLAG_RAW | FLAG_EXPIRE)
     const fits = headerBytes(flags) + (toEnd - toStart) + entry.length <= BLOCK_BYTES_MAX
     const chunks = entry.isChunked && !copy && !fits
     const address = createRecord(
@@ -496,16 +514,16 @@ export class Keyspace {
         entry.owner.index,
       )
     } else this.#copyEntryValue(target, address, entry.length)
-    const sourceAddress = entry.address
+    const old = target.find(root, order, tag, to, toStart, toEnd)
+    this.#install(target, root, order, tag, old, address, chunks)
     if (!copy) {
-      // The source's slot goes first: removing it later could meet a slot moved by the insert.
-      this.#countExpire(this.#root, entry.flags, 0)
-      source.remove(this.#root)
+      // The insert may have moved the source's slot.
+      source.find(sourceRoot, sourceOrder, sourceTag, from, fromStart, fromEnd)
+      source.remove(sourceRoot)
+      this.#countExpire(sourceRoot, sourceFlags, 0)
       if (chunks) this.#freeRecordOnly(source, sourceAddress)
       else this.#freeRecord(source, sourceAddress)
     }
-    const old = target.find(root, order, tag, to, toStart, toEnd)
-    this.#install(target, root, order, tag, old, address)
     entry.address = 0
     if (!copy && this.listener.active) this.listener.keyChanged(fromDb, from, fromStart, fromEnd)
     if (this.listener.active) this.listener.keyChanged(toDb, to, toStart, toEnd)
@@ -623,26 +641,19 @@ export class Keyspace {
   /** A random key of a non-empty database becomes `entry`. @param random 0 … 1 @returns false when the database is empty. */
   randomKey(db: number, random: () => number): boolean {
     if (this.size(db) === 0) return false
-    for (let tries = 0; tries < 100; tries++) {
-      let found = false
-      const from = Math.floor(random() * TWO_32)
-      // Up to 16 neighbours, then one of them: evens out that a gap before a key makes it likelier.
-      const seen: [RegionWriter, number][] = []
-      scanTable(this.generation, db, from, 16, (region, address) => {
-        found = true
-        seen.push([region, address])
-      })
-      if (!found) continue
-      const [region, address] = seen[Math.floor(random() * seen.length)]!
-      this.entry.load(region, this.generation.regions, address)
-      return true
+    const { generation } = this
+    // Some neighbours, then one of them: evens out that a gap before a key makes it likelier.
+    const wanted = Math.min(RANDOM_NEIGHBOURS, this.size(db))
+    const seen: [RegionWriter, number][] = []
+    const visit = (region: RegionWriter, address: number): void => {
+      seen.push([region, address])
     }
-    let first: [RegionWriter, number] | undefined
-    scanTable(this.generation, db, 0, 1, (region, address) => {
-      first ??= [region, address]
-    })
-    if (first === undefined) return false
-    this.entry.load(first[0], this.generation.regions, first[1])
+    // A call gives up after some thousand empty pages; the end of the hash order is followed by its beginning.
+    for (let cursor = Math.floor(random() * TWO_32); seen.length < wanted;) {
+      cursor = scanTable(generation, db, cursor, wanted - seen.length, visit)
+    }
+    const [region, address] = seen[Math.floor(random() * seen.length)]!
+    this.entry.load(region, generation.regions, address)
     return true
   }
 
@@ -695,12 +706,29 @@ export class Keyspace {
     return sum
   }
 
-  /** Links a new record in place of `old` (0: none), which is freed; find() has just run for this key in this shard. */
-  #install(region: RegionWriter, root: number, order: number, tag: number, old: number, address: number): void {
+  /**
+   * Links a new record in place of `old` (0: none), which is freed; find() has just run for this key in this shard.
+   * When memory ends, nothing has changed and the new record is freed (but not nodes that it `borrows`).
+   */
+  #install(
+    region: RegionWriter,
+    root: number,
+    order: number,
+    tag: number,
+    old: number,
+    address: number,
+    borrows: boolean = false,
+  ): void {
     const flags = recordFlags(region, address)
     if (old === 0) {
+      try {
+        region.insert(root, order, tag, address)
+      } catch (error) {
+        if (borrows) this.#freeRecordOnly(region, address)
+        else this.#freeRecord(region, address)
+        throw error
+      }
       this.#countExpire(root, 0, flags)
-      region.insert(root, order, tag, address)
       return
     }
     this.#countExpire(root, recordFlags(region, old), flags)
@@ -715,7 +743,10 @@ export class Keyspace {
     control[root + ROOT_EXPIRES] = control[root + ROOT_EXPIRES]! + change
   }
 
-  /** Copies the value of `entry` into a fresh record for `length` bytes (zeros behind the old ones). */
+  /**
+   * Copies the value of `entry` into a fresh record for `length` bytes (zeros behind the old ones). When memory ends, the
+   * record is freed.
+   */
   #copyEntryValue(region: RegionWriter, address: number, length: number): void {
     const { entry } = this
     const flags = recordFlags(region, address)
@@ -728,12 +759,18 @@ export class Keyspace {
       return
     }
     const nodes = this.#nodes.open(region, 0, 0)
-    nodes.grow(length)
-    let position = 0
-    entry.forEachPiece(0, entry.length, (bytes, start, end) => {
-      nodes.write(position, bytes, start, end)
-      position += end - start
-    })
+    try {
+      nodes.grow(length)
+      let position = 0
+      entry.forEachPiece(0, entry.length, (bytes, start, end) => {
+        nodes.write(position, bytes, start, end)
+        position += end - start
+      })
+    } catch (error) {
+      nodes.freeNodes(0, nodes.nodeCount)
+      this.#freeRecordOnly(region, address)
+      throw error
+    }
     writeChunks(region.memory.i32[address >>> 28]!, chunksAt(address, flags), nodes, region.index)
   }
 

@@ -17,7 +17,7 @@ const nodesOfNewRecord = new NodeValue()
 
 /**
  * Allocates a record and writes header and key. The value is left to the caller; when it does not fit inline (or
- * `forceChunks`) the record is chunked with no nodes yet.
+ * `forceChunks`) the record is chunked with no nodes yet. When memory ends, nothing is left behind.
  */
 export function createRecord(
   region: RegionWriter,
@@ -39,12 +39,18 @@ export function createRecord(
     all |= FLAG_LONG_KEY
     keyInline = 0
     const nodes = nodesOfNewRecord.open(region, 0, 0)
-    nodes.append(key, keyStart, keyEnd)
+    nodes.fill(key, keyStart, keyEnd)
     keyRoot = nodes.root
   }
   if (forceChunks || headerBytes(all) + keyInline + valueLength > BLOCK_BYTES_MAX) all |= FLAG_CHUNKED
   const inlineValue = (all & FLAG_CHUNKED) === 0 ? valueLength : 0
-  const address = region.arena.allocate(headerBytes(all) + keyInline + inlineValue)
+  let address: number
+  try {
+    address = region.arena.allocate(headerBytes(all) + keyInline + inlineValue)
+  } catch (error) {
+    if (keyRoot !== 0) nodesOfNewRecord.open(region, keyRoot, keyLength).freeNodes(0, nodesOfNewRecord.nodeCount)
+    throw error
+  }
   const words = region.memory.i32[address >>> 28]!
   let at = byteOffsetOf(address) >>> 2
   words[at] = (keyInline << 16) | (all << 8) | rdbType
@@ -104,7 +110,7 @@ export function createInlineRecord(
   return address
 }
 
-/** Writes a whole value into a fresh record. */
+/** Writes a whole value into a fresh record. When memory ends, the record has no nodes. */
 export function fillValue(region: RegionWriter, address: number, value: Uint8Array, start: number, end: number): void {
   const flags = recordFlags(region, address)
   if ((flags & FLAG_CHUNKED) === 0) {
@@ -114,7 +120,7 @@ export function fillValue(region: RegionWriter, address: number, value: Uint8Arr
     return
   }
   const nodes = nodesOfNewRecord.open(region, 0, 0)
-  nodes.append(value, start, end)
+  nodes.fill(value, start, end)
   writeChunks(region.memory.i32[address >>> 28]!, chunksAt(address, flags), nodes, region.index)
 }
 
@@ -134,9 +140,10 @@ export function writeChunks(words: Int32Array, at: number, nodes: NodeValue, own
   words[at + 3] = owner
 }
 
+/** A time beyond 63 bits (rounding can lead there) becomes the end of time, not the distant past. */
 export function writeTime(words: Int32Array, at: number, expireAtMs: number): void {
   words[at] = expireAtMs | 0
-  words[at + 1] = Math.floor(expireAtMs / TWO_32)
+  words[at + 1] = Math.min(Math.floor(expireAtMs / TWO_32), 0x7fff_ffff)
 }
 
 /** Bytes of the key that stand in the record itself. */

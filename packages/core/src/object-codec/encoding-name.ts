@@ -24,7 +24,7 @@ import { visitItems } from './value-items.ts'
 import type { ValueSource } from './value-source.ts'
 
 const SET_MAX_INTSET_ENTRIES = 512
-const HASH_MAX_LISTPACK_ENTRIES = 128
+const HASH_MAX_LISTPACK_ENTRIES = 512
 const ZSET_MAX_LISTPACK_ENTRIES = 128
 const MAX_LISTPACK_VALUE_BYTES = 64
 /** Longer strings are 'raw' (object.c OBJ_ENCODING_EMBSTR_SIZE_LIMIT). */

@@ -226,5 +226,8 @@ export function streamStatLines(node: Node): string[] {
     `sync_asked_full:${status.counters.fullResyncs}`,
     `sync_asked_partial_ok:${status.counters.partialResyncs}`,
     `total_net_repl_input_bytes:${status.bytesReceived}`,
+    `keyspace_hits:${node.keyspace.hits}`,
+    `keyspace_misses:${node.keyspace.misses}`,
+    `expired_keys:${node.keyspace.expiredKeys}`,
   ]
 }

@@ -5,7 +5,7 @@
 import { stat } from 'node:fs/promises'
 import { generateReplid } from '@understudy/core/internal'
 import {
-  ACCESS_CLOCK_SECONDS,
+  accessClockAt,
   BacklogWriter,
   clampBacklogBytes,
   type Clock,
@@ -276,7 +276,7 @@ export class UnderstudyServer implements Node {
   #startHousekeeping(): void {
     this.#housekeeping = setInterval(() => {
       const { keyspace } = this
-      keyspace.accessClock = Math.floor(performance.now() / 1000 / ACCESS_CLOCK_SECONDS) & 0xffff
+      keyspace.accessClock = accessClockAt(this.clock.wallMs())
       if (keyspace.lazyFreePending > 0) keyspace.freeSlice(SLICE_MS_MAX)
     }, HOUSEKEEPING_MS)
     this.#housekeeping.unref()

@@ -47,7 +47,7 @@ export async function runLoadTask(task: LoadTask): Promise<LoadReply> {
     if (source.kind === 'file') {
       scanFile(source.path, scanner, window, ring)
     } else {
-      scanRing(ring, scanner, window)
+      scanRing(source.framing, ring, scanner, window)
       leftover = passFrame(source.framing, ring, scanner, window)
     }
     tee?.complete()
@@ -66,8 +66,16 @@ async function importCreateLoaderSink(url: string): Promise<CreateLoaderSink> {
   return createLoaderSink
 }
 
-function scanRing(ring: RingConsumer, scanner: RdbScanner, window: ScanWindow): void {
+function scanRing(
+  framing: RdbLoadOptions['framing'],
+  ring: RingConsumer,
+  scanner: RdbScanner,
+  window: ScanWindow,
+): void {
+  const most = framing.kind === 'length' ? framing.byteLength : Number.POSITIVE_INFINITY
   while (!scanner.finished) {
+    // Nobody tells of the end of a counted transfer: all of it is here, and the snapshot is not at its end.
+    if (window.receivedBytes >= most) scanner.finish(window.receivedBytes)
     takeBytes(ring, window.receivedBytes, () => scanner.finish(window.receivedBytes))
     const target = window.writable()
     const count = Math.min(target.length, ring.end - ring.start)
