@@ -11,6 +11,7 @@ import {
   dataCommandFamilies,
   type Clock,
   Keyspace,
+  LibraryStore,
   type Logger,
   Readers,
 } from '@understudy/core/internal'
@@ -21,6 +22,16 @@ import { checksum } from './consistency-values.mjs'
 
 export type Sabotage = 'none' | 'skip-validation' | 'skip-entering' | 'skip-leaving'
 
+const NO_FACTS = {
+  usedBytes: 0,
+  peakBytes: 0,
+  startupBytes: 0,
+  residentBytes: 0,
+  backlogBytes: 0,
+  replicaBytes: 0,
+  clientBytes: 0,
+  functionBytes: 0,
+}
 const SINGLES = 20_000
 const PAIRS = 2_000
 const READERS = 2
@@ -54,7 +65,7 @@ export async function runConsistency(options: SoakOptions, sabotage: Sabotage): 
   if (sabotage === 'skip-entering') Object.assign(keyspace.counters, { enterStep: 0, leaveStep: 2 })
   if (sabotage === 'skip-leaving') Object.assign(keyspace.counters, { enterStep: 2, leaveStep: 0 })
   const stream = new CommandStream({ clock })
-  const applier = new StreamApplier(dataCommandFamilies, {
+  const applier = new StreamApplier(dataCommandFamilies({ libraries: new LibraryStore(), memory: () => NO_FACTS }), {
     clock,
     logger: silent,
     keyspace,

@@ -100,7 +100,8 @@ class Reader {
       case '+':
         return this.#string(Buffer.from(line, 'latin1'))
       case '-':
-        return new ReplyError(Buffer.from(line, 'latin1').toString())
+        // Errors quote bytes of requests, so they are read as latin1, as they are written.
+        return new ReplyError(line)
       case ':':
         return this.#integer(line, start)
       case '$':

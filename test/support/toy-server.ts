@@ -2,8 +2,8 @@
  * A RESP server with the connection and admin commands of `net` and a few toy commands on a Map, for tests that need no
  * real keyspace.
  */
-import { argText, DENYOOM, FAST, READONLY, WRITE } from '@understudy/core/internal'
-import type { CommandTable, Keyspace, Logger } from '@understudy/core/internal'
+import { argText, DENYOOM, FAST, Keyspace, READONLY, WRITE } from '@understudy/core/internal'
+import type { CommandTable, Logger } from '@understudy/core/internal'
 import {
   addClientInfoSections,
   clientCommandFamilies,
@@ -111,7 +111,7 @@ export async function startToyServer(
   const server: ClientServer = new ClientServer({
     settings: { ...defaultClientSettings(), ...settings },
     families: [...clientCommandFamilies(), toyCommands(new Map(), () => server)],
-    keyspace: {} as Keyspace,
+    keyspace: new Keyspace({ databaseCount: 16 }),
     ports: {},
     clock: { monotonicMs: () => performance.now(), wallMs: () => Date.now() },
     logger,

@@ -5,5 +5,3 @@ export type { CreateLoaderSink, LoaderSink, LoaderSinkOptions } from './load/cre
 export { RdbScanner, WINDOW_BYTES_MIN } from './scan/scanner.ts'
 export type { ScanOptions } from './scan/scanner.ts'
 export { ScanWindow, WINDOW_BYTES_DEFAULT } from './scan/window.ts'
-export { MemorySink } from './load/memory-sink.ts'
-export type { MemoryEntry } from './load/memory-sink.ts'

@@ -1,5 +1,7 @@
 /** The loaders: a pool of worker threads that load snapshots. The only place that knows where the worker's file is. */
 import { statSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { MessageChannel } from 'node:worker_threads'
 import { Piscina } from 'piscina'
 import { RdbError } from '@understudy/core/internal'
@@ -17,6 +19,8 @@ const THREADS_MAX = 2
 /** A thread that did its work goes soon: memory of a generation that was dropped is held by every thread that saw it. */
 const IDLE_TIMEOUT_MS = 1000
 const PROGRESS_EVERY_MS = 200
+/** How long closing waits for loads to give up before their threads are ended. */
+const CLOSE_AFTER_MS = 2000
 
 export interface RdbLoaderPoolOptions {
   /** Bytes between the receiver and the loader: a power of two, 8 MiB by default. */
@@ -31,7 +35,9 @@ export class RdbLoaderPool implements RdbLoader {
   readonly #pool: Piscina<LoadTask, LoadReply>
   readonly #ringBytes: number
   readonly #sinkModuleUrl: string | undefined
-  readonly #active = new Set<RingProducer>()
+  /** Loads under way, and what ends when they do. */
+  readonly #active = new Map<RingProducer, { readonly running: Promise<unknown>; readonly giveUp: AbortController }>()
+  #closed = false
 
   constructor(options: RdbLoaderPoolOptions = {}) {
     this.#ringBytes = options.ringBytes ?? RING_BYTES_DEFAULT
@@ -42,6 +48,10 @@ export class RdbLoaderPool implements RdbLoader {
       maxThreads: THREADS_MAX,
       concurrentTasksPerWorker: 1,
       idleTimeout: IDLE_TIMEOUT_MS,
+    })
+    // A thread that could not even start (its working directory is gone, no memory): the load that waits for it would wait for ever.
+    this.#pool.on('error', (error: unknown) => {
+      for (const { giveUp } of this.#active.values()) giveUp.abort(error)
     })
   }
 
@@ -91,18 +101,32 @@ export class RdbLoaderPool implements RdbLoader {
   }
 
   async close(): Promise<void> {
-    for (const producer of this.#active) producer.abort()
+    this.#closed = true
+    for (const producer of this.#active.keys()) producer.abort()
+    // Threads that give up by themselves remove their files.
+    const given = new AbortController()
+    const late = sleep(CLOSE_AFTER_MS, undefined, { signal: given.signal }).catch(() => {})
+    await Promise.race([Promise.allSettled([...this.#active.values()].map(({ running }) => running)), late])
+    given.abort()
     await this.#pool.destroy()
   }
 
   async #run(task: LoadTask, producer: RingProducer): Promise<LoadReply & { ok: true }> {
-    this.#active.add(producer)
     let reply: LoadReply
+    const giveUp = new AbortController()
+    const { signal } = giveUp
     try {
-      reply = await this.#pool.run(task, task.spacePort === undefined ? {} : { transferList: [task.spacePort] })
+      // A closed Piscina would take the task and never run it.
+      if (this.#closed) throw new Error('the pool is closed')
+      const transferList = task.spacePort === undefined ? [] : [task.spacePort]
+      const running = this.#pool.run(task, { signal, transferList })
+      this.#active.set(producer, { running, giveUp })
+      reply = await running
     } catch (error) {
       // The thread died: out of memory, terminated, or the pool is closed.
-      const text = error instanceof Error ? error.message : String(error)
+      if (task.file !== undefined) await rm(task.file.temporaryPath, { force: true }).catch(() => {})
+      const fault: unknown = signal.aborted ? signal.reason : error
+      const text = fault instanceof Error ? fault.message : String(fault)
       throw new RdbError('RDB_WORKER_FAILED', `the RDB worker died: ${text}`, producer.progress().loadedBytes)
     } finally {
       this.#active.delete(producer)

@@ -24,7 +24,10 @@ export function findForRead(context: CommandContext, index: number): boolean {
 export function findQuietly(context: CommandContext, index: number): boolean {
   const { args, keyspace } = context
   if (context.fromPrimary) return keyspace.lookup(context.db, args.bytes, args.start[index]!, args.end[index]!)
-  return keyspace.lookupAlive(context.db, args.bytes, args.start[index]!, args.end[index]!, context.nowMs)
+  const found = keyspace.lookupAlive(context.db, args.bytes, args.start[index]!, args.end[index]!, context.nowMs)
+  if (found) keyspace.hits++
+  else keyspace.misses++
+  return found
 }
 
 /** Finds the key in argument `index` for changing it. For a client an expired key is removed and counts as absent. */
@@ -35,7 +38,8 @@ export function findForWrite(context: CommandContext, index: number): boolean {
   if (!keyspace.lookup(context.db, args.bytes, start, end)) return false
   if (context.fromPrimary) return true
   const { expireAtMs } = keyspace.entry
-  if (expireAtMs === -1 || context.nowMs <= expireAtMs) return true
+  if (expireAtMs < 0 || context.nowMs <= expireAtMs) return true
+  keyspace.expiredKeys++
   keyspace.deleteEntry(context.db, args.bytes, start, end)
   return false
 }

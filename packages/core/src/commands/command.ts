@@ -26,6 +26,8 @@ export interface CommandSettings {
   protoMaxBulkBytes: number
   /** hll-sparse-max-bytes: a longer sparse HyperLogLog (header included) becomes dense. */
   hllSparseMaxBytes: number
+  /** DEBUG SET-ACTIVE-EXPIRE: may a writable node delete expired keys that nobody touches? Default: yes. */
+  activeExpire?: boolean
 }
 
 /** Everything a command may touch. One instance per connection (and one for the stream), reused for every command. */
@@ -54,8 +56,12 @@ export type KeyPositions = readonly [first: number, last: number, step: number]
 export interface CommandMetadata {
   /** ACL categories that do not follow from the flags and the group, without '@': `dangerous` for KEYS. */
   readonly categories?: readonly string[]
+  /** False when the ACL category of the group does not apply (SORT is not in @keyspace). */
+  readonly groupCategory?: boolean
   /** Command tips: `nondeterministic_output` … */
   readonly tips?: readonly string[]
+  /** How keys are used, in Redis' words (`OW update`, `RM delete` …), when it does not follow from the flags. */
+  readonly keyFlags?: readonly string[]
   /** Big-O for COMMAND DOCS. */
   readonly complexity?: string
   /** Arguments in one line for HELP: `<id> [TIMEOUT|ERROR]`. */

@@ -1,7 +1,39 @@
 /** The commands on data, in one list: the stream applies them, clients call them, COMMAND describes them. */
+import type { LibraryStore } from '../functions/library-store.ts'
 import { bitmapCommands } from './bitmap.ts'
 import type { CommandTable } from './command.ts'
+import { databaseCommands } from './database.ts'
+import { dumpCommands } from './dump.ts'
+import { expireCommands } from './expire.ts'
+import { functionCommands } from './function.ts'
 import { hyperloglogCommands } from './hyperloglog.ts'
+import { keyCommands } from './key.ts'
+import { type MemoryFacts, memoryCommands } from './memory.ts'
+import { objectCommands } from './object.ts'
+import { scanCommands } from './scan.ts'
+import { sortCommands } from './sort.ts'
 import { stringCommands } from './string.ts'
 
-export const dataCommandFamilies: readonly CommandTable[] = [stringCommands, bitmapCommands, hyperloglogCommands]
+export interface DataCommandPorts {
+  /** Where FUNCTION keeps its libraries. */
+  readonly libraries: LibraryStore
+  /** What MEMORY STATS and DOCTOR tell about the process. */
+  readonly memory: () => MemoryFacts
+}
+
+export function dataCommandFamilies(ports: DataCommandPorts): readonly CommandTable[] {
+  return [
+    stringCommands,
+    bitmapCommands,
+    hyperloglogCommands,
+    keyCommands,
+    expireCommands,
+    scanCommands,
+    objectCommands,
+    dumpCommands,
+    sortCommands,
+    databaseCommands,
+    memoryCommands(ports.memory),
+    functionCommands(ports.libraries),
+  ]
+}

@@ -62,7 +62,9 @@ export function categoriesOf<Context extends CommandContext>(entry: CommandEntry
   if ((flags & BLOCKING) !== 0) found.add('blocking')
   found.add((flags & FAST) === 0 ? 'slow' : 'fast')
   // A container has the categories of its flags alone; its subcommands carry the group's.
-  const category = CATEGORY_OF_GROUP[row.group]
+  // WAIT is documented as generic and belongs to the connection.
+  const elsewhere = row.groupCategory === false || found.has('connection')
+  const category = elsewhere ? undefined : CATEGORY_OF_GROUP[row.group]
   if (category !== undefined && !(entry.subcommands !== undefined && row.arity === -2)) found.add(category)
   return ACL_CATEGORIES.filter((name) => found.has(name))
 }
@@ -90,11 +92,14 @@ export function findKeys<Context extends CommandContext>(
 
 /** Does the command work on keys at all? */
 export function takesKeys<Context extends CommandContext>(entry: CommandEntry<Context>): boolean {
-  return entry.row.keys[0] !== 0 || entry.row.findKeys !== undefined
+  // What shard channels have in the place of keys only serves to find their slot.
+  return (entry.row.keys[0] !== 0 || entry.row.findKeys !== undefined) && (entry.flags & PUBSUB) === 0
 }
 
 /** Flags of every key argument for COMMAND GETKEYSANDFLAGS and the key specification. */
-export function keyFlagsOf<Context extends CommandContext>(entry: CommandEntry<Context>): string[] {
+export function keyFlagsOf<Context extends CommandContext>(entry: CommandEntry<Context>): readonly string[] {
+  if (entry.row.keyFlags !== undefined) return entry.row.keyFlags
+  if ((entry.flags & PUBSUB) !== 0) return ['not_key']
   if ((entry.flags & READONLY) !== 0) return ['RO', 'access']
   if ((entry.flags & WRITE) !== 0) return ['RW', 'access', 'update']
   return ['RO']

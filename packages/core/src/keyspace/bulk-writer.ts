@@ -20,14 +20,16 @@ import {
   ROOT_EXPIRES,
   shardOf,
 } from './layout.ts'
+import { ACCESS_CLOCK_SECONDS, accessClockAt } from './access-clock.ts'
 import { NodeValue } from './node-value.ts'
-import { chunksAt, createRecord, fillValue, writeChunks } from './record.ts'
+import { chunksAt, createInlineRecord, createRecord, fillValue, INLINE_KEY_BYTES_MAX, writeChunks } from './record.ts'
 
 const BATCH_ENTRIES_MAX = 64
 
 export class BulkWriter implements RdbSink {
   readonly generation: Generation
   readonly databaseCount: number
+  readonly #accessClock: number = accessClockAt(Date.now())
   /** Keys inserted so far. */
   keyCount = 0
 
@@ -42,6 +44,7 @@ export class BulkWriter implements RdbSink {
   readonly #valueStart = new Int32Array(BATCH_ENTRIES_MAX)
   readonly #valueEnd = new Int32Array(BATCH_ENTRIES_MAX)
   readonly #expireAtMs = new Float64Array(BATCH_ENTRIES_MAX)
+  readonly #access = new Int32Array(BATCH_ENTRIES_MAX)
   readonly #order = new Int32Array(BATCH_ENTRIES_MAX)
   readonly #tag = new Int32Array(BATCH_ENTRIES_MAX)
   readonly #page = new Int32Array(BATCH_ENTRIES_MAX)
@@ -84,7 +87,7 @@ export class BulkWriter implements RdbSink {
     valueStart: number,
     valueEnd: number,
     expireAtMs: number,
-    _idleSeconds: number,
+    idleSeconds: number,
     _freq: number,
   ): void {
     const i = this.#count
@@ -97,6 +100,7 @@ export class BulkWriter implements RdbSink {
     this.#valueStart[i] = valueStart
     this.#valueEnd[i] = valueEnd
     this.#expireAtMs[i] = expireAtMs
+    this.#access[i] = this.#accessOf(idleSeconds)
     this.#count = i + 1
     if (i + 1 === BATCH_ENTRIES_MAX) this.flush()
   }
@@ -108,7 +112,7 @@ export class BulkWriter implements RdbSink {
     keyStart: number,
     keyEnd: number,
     expireAtMs: number,
-    _idleSeconds: number,
+    idleSeconds: number,
     _freq: number,
   ): void {
     this.flush()
@@ -128,7 +132,7 @@ export class BulkWriter implements RdbSink {
       flags,
       BLOCK_BYTES_MAX,
       expireAtMs,
-      0,
+      this.#accessOf(idleSeconds),
       true,
     )
     this.#pieces = this.#pieceNodes.open(region, 0, 0)
@@ -197,20 +201,37 @@ export class BulkWriter implements RdbSink {
     this.#refuseDuplicate(db, order, tag, key, keyStart, keyEnd)
     const region = this.generation.regions[regionOf(shardOf(order))]!
     const flags = expireAtMs === -1 ? 0 : FLAG_EXPIRE
-    const address = createRecord(
-      region,
-      key,
-      keyStart,
-      keyEnd,
-      this.#type[i]!,
-      flags,
-      valueEnd - valueStart,
-      expireAtMs,
-      0,
-      headerBytes(flags) + (keyEnd - keyStart) + (valueEnd - valueStart) > BLOCK_BYTES_MAX,
-    )
-    fillValue(region, address, this.#value[i]!, valueStart, valueEnd)
+    const value = this.#value[i]!
+    const rdbType = this.#type[i]!
+    const inlineBytes = headerBytes(flags) + (keyEnd - keyStart) + (valueEnd - valueStart)
+    let address: number
+    if (inlineBytes <= BLOCK_BYTES_MAX && keyEnd - keyStart <= INLINE_KEY_BYTES_MAX) {
+      address = createInlineRecord(
+        region,
+        inlineBytes,
+        key,
+        keyStart,
+        keyEnd,
+        rdbType,
+        flags,
+        value,
+        valueStart,
+        valueEnd,
+        expireAtMs,
+        this.#access[i]!,
+      )
+    } else {
+      const length = valueEnd - valueStart
+      address = createRecord(region, key, keyStart, keyEnd, rdbType, flags, length, expireAtMs, this.#access[i]!, false)
+      fillValue(region, address, value, valueStart, valueEnd)
+    }
     this.#insert(db, order, tag, address, flags)
+  }
+
+  /** Access clock of a key that was last used so long ago; -1: now. */
+  #accessOf(idleSeconds: number): number {
+    const ticks = idleSeconds > 0 ? Math.floor(idleSeconds / ACCESS_CLOCK_SECONDS) : 0
+    return (this.#accessClock - Math.min(ticks, 0xffff)) & 0xffff
   }
 
   #refuseDuplicate(db: number, order: number, tag: number, key: Uint8Array, start: number, end: number): void {

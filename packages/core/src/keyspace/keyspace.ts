@@ -14,6 +14,8 @@ import { BLOCK_BYTES_MAX, SEGMENT_BYTES_MAX, SHARD_COUNT } from '../limits.ts'
 import { Arena } from '../memory/arena.ts'
 import { byteOffsetOf } from '../memory/region-memory.ts'
 import { CLASS_OF_UNITS } from '../memory/size-classes.ts'
+import { ACCESS_CLOCK_SECONDS, accessClockAt } from './access-clock.ts'
+import { accessedFrequency, decayedCounter, frequencyOf, newFrequency } from './access-frequency.ts'
 import { Entry } from './entry.ts'
 import { Generation, type GenerationTransfer } from './generation.ts'
 import { HashSeed, hashKey, hashOrder, hashTag } from './key-hash.ts'
@@ -26,10 +28,12 @@ import {
   FLAG_LONG_KEY,
   FLAG_RAW,
   headerBytes,
+  PAGE_BYTES,
   ROOT_DEPTH,
   ROOT_DIRECTORY,
   ROOT_EXPIRES,
   ROOT_KEYS,
+  ROOT_PAGES,
   ROOT_WORDS,
   regionOf,
   shardOf,
@@ -39,8 +43,10 @@ import { NodeValue } from './node-value.ts'
 import {
   chunksAt,
   copyIntoRegion,
+  createInlineRecord,
   createRecord,
   fillValue,
+  INLINE_KEY_BYTES_MAX,
   inlineKeyBytes,
   recordFlags,
   writeChunks,
@@ -52,9 +58,8 @@ import type { RegionWriter } from './region-writer.ts'
 
 /** A dataset larger than this is dropped by FLUSHALL as a whole generation, so that its memory goes back to the system. */
 const FLUSH_IN_PLACE_BYTES_MAX: number = 64 << 20
-/** Seconds per tick of the access clock in a record (16 bits: it wraps after 7.5 days). */
-export const ACCESS_CLOCK_SECONDS = 10
 const TWO_32: number = 2 ** 32
+const RANDOM_NEIGHBOURS = 16
 
 export interface KeyspaceOptions {
   readonly databaseCount: number
@@ -92,7 +97,13 @@ export class Keyspace {
   /** Told after another generation has taken over (full sync, FLUSHALL of a large dataset). */
   onGeneration: ((generation: Generation) => void) | undefined
   /** Ticks of ACCESS_CLOCK_SECONDS, 16 bits; set by whoever owns the clock. */
-  accessClock = 0
+  accessClock: number = accessClockAt(Date.now())
+  /** Reads by clients that found a key, and that did not (INFO keyspace_hits, keyspace_misses); keys expired here. */
+  hits = 0
+  misses = 0
+  expiredKeys = 0
+  /** An LFU policy is configured: records keep a frequency instead of the access clock. Set by whoever owns the policy. */
+  tracksFrequency = false
 
   readonly #segmentBytesMax: number
   readonly #lazyFree = new LazyFree((region, address) => this.#freeRecord(region, address))
@@ -153,31 +164,68 @@ export class Keyspace {
     return true
   }
 
-  /** As `lookup`, but a key whose time has come counts as absent (it stays until the primary's DEL). */
+  /**
+   * As `lookup`, but a key whose time has come counts as absent (it stays until the primary's DEL). A time before 1970 never
+   * comes (redis 7.0 db.c keyIsExpired()).
+   */
   lookupAlive(db: number, key: Uint8Array, start: number, end: number, nowMs: number): boolean {
     if (!this.lookup(db, key, start, end)) return false
     const { expireAtMs } = this.entry
-    if (expireAtMs !== -1 && nowMs > expireAtMs) {
+    if (expireAtMs >= 0 && nowMs > expireAtMs) {
       this.entry.address = 0
       return false
     }
     return true
   }
 
-  /** Notes that `entry` was read: the base of OBJECT IDLETIME. */
+  /** Notes that `entry` was read: the base of OBJECT IDLETIME and FREQ. */
   markAccess(): void {
-    const { entry, accessClock } = this
-    const words = entry.region.memory.i32[entry.address >>> 28]!
-    const at = (byteOffsetOf(entry.address) >>> 2) + 1
-    const word = words[at]!
-    if (word >>> 16 !== accessClock) words[at] = (accessClock << 16) | (word & 0xffff)
+    const bits = this.#accessBits()
+    const fresh = this.#accessedAgain(bits)
+    if (bits !== fresh) this.#setAccessBits(fresh)
   }
 
   /** Seconds since `entry` was last read or written, in steps of ACCESS_CLOCK_SECONDS. */
   idleSeconds(): number {
+    return ((this.accessClock - this.#accessBits()) & 0xffff) * ACCESS_CLOCK_SECONDS
+  }
+
+  /** Logarithmic access frequency of `entry`, 0 … 255; only while `tracksFrequency`. */
+  frequency(): number {
+    return decayedCounter(this.#accessBits(), this.accessClock)
+  }
+
+  /** Says how `entry` was used before it came here; what the policy does not need is ignored. -1: not told. */
+  setAccess(idleSeconds: number, frequency: number): void {
+    if (this.tracksFrequency) {
+      if (frequency >= 0) this.#setAccessBits(frequencyOf(frequency, this.accessClock))
+    } else if (idleSeconds >= 0) {
+      const ticks = Math.min(0xffff, Math.floor(idleSeconds / ACCESS_CLOCK_SECONDS))
+      this.#setAccessBits((this.accessClock - ticks) & 0xffff)
+    }
+  }
+
+  /** The access bits of a new record. */
+  #newAccess(): number {
+    return this.tracksFrequency ? newFrequency(this.accessClock) : this.accessClock
+  }
+
+  /** The access bits of a record that had `bits` and is used now. */
+  #accessedAgain(bits: number): number {
+    return this.tracksFrequency ? accessedFrequency(bits, this.accessClock, Math.random()) : this.accessClock
+  }
+
+  /** The access bits of `entry`. */
+  #accessBits(): number {
     const { entry } = this
-    const word = entry.region.memory.i32[entry.address >>> 28]![(byteOffsetOf(entry.address) >>> 2) + 1]!
-    return ((this.accessClock - (word >>> 16)) & 0xffff) * ACCESS_CLOCK_SECONDS
+    return entry.region.memory.i32[entry.address >>> 28]![(byteOffsetOf(entry.address) >>> 2) + 1]! >>> 16
+  }
+
+  #setAccessBits(bits: number): void {
+    const { entry } = this
+    const words = entry.region.memory.i32[entry.address >>> 28]!
+    const at = (byteOffsetOf(entry.address) >>> 2) + 1
+    words[at] = (bits << 16) | (words[at]! & 0xffff)
   }
 
   // ---- changes of one key ---------------------------------------------------------------------------------------
@@ -284,26 +332,42 @@ export class Keyspace {
       ) {
         // Same block: only the value, the flags and the time change.
         words[at] = (keyLength << 16) | (newFlags << 8) | rdbType
-        words[at + 1] = (this.accessClock << 16) | valueLength
+        words[at + 1] = (this.#accessedAgain(words[at + 1]! >>> 16) << 16) | valueLength
         if (expireAtMs !== -1) writeTime(words, at + 2, expireAtMs)
         copyIntoRegion(region, old >>> 28, (at << 2) + headerBytes(newFlags) + keyLength, value, valueStart, valueEnd)
         if (this.listener.active) this.listener.keyChanged(db, key, keyStart, keyEnd)
         return
       }
     }
-    const address = createRecord(
-      region,
-      key,
-      keyStart,
-      keyEnd,
-      rdbType,
-      newFlags,
-      valueLength,
-      expireAtMs,
-      this.accessClock,
-      false,
-    )
-    fillValue(region, address, value, valueStart, valueEnd)
+    const clock =
+      old === 0
+        ? this.#newAccess()
+        : this.#accessedAgain(region.memory.i32[old >>> 28]![(byteOffsetOf(old) >>> 2) + 1]! >>> 16)
+    let address: number
+    if (bytes <= BLOCK_BYTES_MAX && keyLength <= INLINE_KEY_BYTES_MAX) {
+      address = createInlineRecord(
+        region,
+        bytes,
+        key,
+        keyStart,
+        keyEnd,
+        rdbType,
+        newFlags,
+        value,
+        valueStart,
+        valueEnd,
+        expireAtMs,
+        clock,
+      )
+    } else {
+      address = createRecord(region, key, keyStart, keyEnd, rdbType, newFlags, valueLength, expireAtMs, clock, false)
+      try {
+        fillValue(region, address, value, valueStart, valueEnd)
+      } catch (error) {
+        this.#freeRecordOnly(region, address)
+        throw error
+      }
+    }
     this.#install(region, root, order, tag, old, address)
     if (this.listener.active) this.listener.keyChanged(db, key, keyStart, keyEnd)
   }
@@ -368,7 +432,7 @@ export class Keyspace {
     ) {
       const words = region.memory.i32[entry.address >>> 28]!
       const at = (byteOffsetOf(entry.address) >>> 2) + 1
-      words[at] = (this.accessClock << 16) | length
+      words[at] = (this.#accessedAgain(words[at]! >>> 16) << 16) | length
       entry.bytes.fill(0, entry.start + entry.length, entry.start + length)
       this.#setFlags(flags)
       entry.length = length
@@ -413,15 +477,21 @@ export class Keyspace {
     if (!this.lookup(fromDb, from, fromStart, fromEnd)) return false
     const { entry, generation } = this
     const source = entry.region
+    const sourceRoot = this.#root
+    const sourceOrder = this.#order
+    const sourceTag = this.#tag
     hashKey(this.#seed, to, toStart, toEnd)
     const order = hashOrder
     const tag = hashTag
     const targetIndex = shardOf(order)
     const target = generation.regions[regionOf(targetIndex)]!
+    const root = generation.rootOf(toDb, targetIndex)
+    const sourceAddress = entry.address
+    if (root === sourceRoot && target.find(root, order, tag, to, toStart, toEnd) === sourceAddress) return true
     this.counters.enter(this.#shard)
     this.counters.enter(targetIndex)
-    const root = generation.rootOf(toDb, targetIndex)
-    const flags = entry.flags & (FLAG_RAW | FLAG_EXPIRE)
+    const sourceFlags = entry.flags
+    const flags = sourceFlags & (FLAG_RAW | FLAG_EXPIRE)
     const fits = headerBytes(flags) + (toEnd - toStart) + entry.length <= BLOCK_BYTES_MAX
     const chunks = entry.isChunked && !copy && !fits
     const address = createRecord(
@@ -433,7 +503,7 @@ export class Keyspace {
       flags,
       chunks ? BLOCK_BYTES_MAX : entry.length,
       entry.expireAtMs,
-      this.accessClock,
+      copy ? this.#newAccess() : this.#accessedAgain(this.#accessBits()),
       chunks,
     )
     if (chunks) {
@@ -444,16 +514,16 @@ export class Keyspace {
         entry.owner.index,
       )
     } else this.#copyEntryValue(target, address, entry.length)
-    const sourceAddress = entry.address
+    const old = target.find(root, order, tag, to, toStart, toEnd)
+    this.#install(target, root, order, tag, old, address, chunks)
     if (!copy) {
-      // The source's slot goes first: removing it later could meet a slot moved by the insert.
-      this.#countExpire(this.#root, entry.flags, 0)
-      source.remove(this.#root)
+      // The insert may have moved the source's slot.
+      source.find(sourceRoot, sourceOrder, sourceTag, from, fromStart, fromEnd)
+      source.remove(sourceRoot)
+      this.#countExpire(sourceRoot, sourceFlags, 0)
       if (chunks) this.#freeRecordOnly(source, sourceAddress)
       else this.#freeRecord(source, sourceAddress)
     }
-    const old = target.find(root, order, tag, to, toStart, toEnd)
-    this.#install(target, root, order, tag, old, address)
     entry.address = 0
     if (!copy && this.listener.active) this.listener.keyChanged(fromDb, from, fromStart, fromEnd)
     if (this.listener.active) this.listener.keyChanged(toDb, to, toStart, toEnd)
@@ -571,26 +641,19 @@ export class Keyspace {
   /** A random key of a non-empty database becomes `entry`. @param random 0 … 1 @returns false when the database is empty. */
   randomKey(db: number, random: () => number): boolean {
     if (this.size(db) === 0) return false
-    for (let tries = 0; tries < 100; tries++) {
-      let found = false
-      const from = Math.floor(random() * TWO_32)
-      // Up to 16 neighbours, then one of them: evens out that a gap before a key makes it likelier.
-      const seen: [RegionWriter, number][] = []
-      scanTable(this.generation, db, from, 16, (region, address) => {
-        found = true
-        seen.push([region, address])
-      })
-      if (!found) continue
-      const [region, address] = seen[Math.floor(random() * seen.length)]!
-      this.entry.load(region, this.generation.regions, address)
-      return true
+    const { generation } = this
+    // Some neighbours, then one of them: evens out that a gap before a key makes it likelier.
+    const wanted = Math.min(RANDOM_NEIGHBOURS, this.size(db))
+    const seen: [RegionWriter, number][] = []
+    const visit = (region: RegionWriter, address: number): void => {
+      seen.push([region, address])
     }
-    let first: [RegionWriter, number] | undefined
-    scanTable(this.generation, db, 0, 1, (region, address) => {
-      first ??= [region, address]
-    })
-    if (first === undefined) return false
-    this.entry.load(first[0], this.generation.regions, first[1])
+    // A call gives up after some thousand empty pages; the end of the hash order is followed by its beginning.
+    for (let cursor = Math.floor(random() * TWO_32); seen.length < wanted;) {
+      cursor = scanTable(generation, db, cursor, wanted - seen.length, visit)
+    }
+    const [region, address] = seen[Math.floor(random() * seen.length)]!
+    this.entry.load(region, generation.regions, address)
     return true
   }
 
@@ -602,6 +665,18 @@ export class Keyspace {
     const inlineValue = entry.isChunked ? 0 : entry.length
     const record = Arena.blockBytes(headerBytes(entry.flags) + inlineKeyBytes(entry) + inlineValue)
     return record + 8 + (entry.isChunked ? entry.nodes().footprint() : 0)
+  }
+
+  /** Bytes of the table of a database: directories and pages, without the records. */
+  tableBytes(db: number): number {
+    const { generation } = this
+    let sum = 0
+    for (let shard = 0; shard < SHARD_COUNT; shard++) {
+      const root = generation.rootOf(db, shard)
+      if (generation.control[root + ROOT_DIRECTORY] === 0) continue
+      sum += generation.control[root + ROOT_PAGES]! * PAGE_BYTES + 2 ** generation.control[root + ROOT_DEPTH]! * 4
+    }
+    return sum
   }
 
   /** Bytes of all blocks in use. */
@@ -631,12 +706,29 @@ export class Keyspace {
     return sum
   }
 
-  /** Links a new record in place of `old` (0: none), which is freed; find() has just run for this key in this shard. */
-  #install(region: RegionWriter, root: number, order: number, tag: number, old: number, address: number): void {
+  /**
+   * Links a new record in place of `old` (0: none), which is freed; find() has just run for this key in this shard.
+   * When memory ends, nothing has changed and the new record is freed (but not nodes that it `borrows`).
+   */
+  #install(
+    region: RegionWriter,
+    root: number,
+    order: number,
+    tag: number,
+    old: number,
+    address: number,
+    borrows: boolean = false,
+  ): void {
     const flags = recordFlags(region, address)
     if (old === 0) {
+      try {
+        region.insert(root, order, tag, address)
+      } catch (error) {
+        if (borrows) this.#freeRecordOnly(region, address)
+        else this.#freeRecord(region, address)
+        throw error
+      }
       this.#countExpire(root, 0, flags)
-      region.insert(root, order, tag, address)
       return
     }
     this.#countExpire(root, recordFlags(region, old), flags)
@@ -651,7 +743,10 @@ export class Keyspace {
     control[root + ROOT_EXPIRES] = control[root + ROOT_EXPIRES]! + change
   }
 
-  /** Copies the value of `entry` into a fresh record for `length` bytes (zeros behind the old ones). */
+  /**
+   * Copies the value of `entry` into a fresh record for `length` bytes (zeros behind the old ones). When memory ends, the
+   * record is freed.
+   */
   #copyEntryValue(region: RegionWriter, address: number, length: number): void {
     const { entry } = this
     const flags = recordFlags(region, address)
@@ -664,12 +759,18 @@ export class Keyspace {
       return
     }
     const nodes = this.#nodes.open(region, 0, 0)
-    nodes.grow(length)
-    let position = 0
-    entry.forEachPiece(0, entry.length, (bytes, start, end) => {
-      nodes.write(position, bytes, start, end)
-      position += end - start
-    })
+    try {
+      nodes.grow(length)
+      let position = 0
+      entry.forEachPiece(0, entry.length, (bytes, start, end) => {
+        nodes.write(position, bytes, start, end)
+        position += end - start
+      })
+    } catch (error) {
+      nodes.freeNodes(0, nodes.nodeCount)
+      this.#freeRecordOnly(region, address)
+      throw error
+    }
     writeChunks(region.memory.i32[address >>> 28]!, chunksAt(address, flags), nodes, region.index)
   }
 
@@ -688,7 +789,7 @@ export class Keyspace {
       flags,
       length,
       expireAtMs,
-      this.accessClock,
+      this.#accessedAgain(this.#accessBits()),
       movesNodes,
     )
     if (movesNodes) {

@@ -30,30 +30,34 @@ export class NodeValue {
     return this
   }
 
-  /** Makes the value `length` bytes long (never shorter); new bytes read as zeros. */
+  /** Makes the value `length` bytes long (never shorter); new bytes read as zeros. When memory ends, nothing has changed. */
   grow(length: number): void {
     if (length > VALUE_BYTES_MAX) {
       throw new KeyspaceError('KEYSPACE_VALUE_TOO_BIG', `a value of ${length} bytes exceeds ${VALUE_BYTES_MAX}`)
     }
     const before = this.length
     if (length <= before) return
-    this.#growIndex(before, length)
-    this.length = length
-    // The former last node becomes longer: give it a block for its new length, zeros behind the old bytes.
+    const { arena, memory } = this.#region
+    // The last node becomes longer: it needs a block for its new length, zeros behind the old bytes.
     const tail = before % BLOCK_BYTES_MAX
-    if (tail === 0) return
     const index = Math.floor(before / BLOCK_BYTES_MAX)
-    const node = this.#region.nodeOf(this.root, length, index)
-    if (node === 0) return
+    const node = tail === 0 ? 0 : this.#region.nodeOf(this.root, before, index)
     const need = Math.min(BLOCK_BYTES_MAX, length - index * BLOCK_BYTES_MAX)
-    const memory = this.#region.memory
-    if (Arena.blockBytes(need) !== Arena.blockBytes(tail)) {
-      const grown = this.#region.arena.allocate(need)
+    const grown = node !== 0 && Arena.blockBytes(need) !== Arena.blockBytes(tail) ? arena.allocate(need) : 0
+    try {
+      this.#growIndex(before, length)
+    } catch (error) {
+      if (grown !== 0) arena.free(grown)
+      throw error
+    }
+    this.length = length
+    if (node === 0) return
+    if (grown !== 0) {
       const from = byteOffsetOf(node)
       const to = byteOffsetOf(grown)
       memory.u8[grown >>> 28]!.set(memory.u8[node >>> 28]!.subarray(from, from + tail), to)
       memory.u8[grown >>> 28]!.fill(0, to + tail, to + need)
-      this.#region.arena.free(node)
+      arena.free(node)
       this.#setNode(index, grown)
     } else {
       const at = byteOffsetOf(node)
@@ -83,6 +87,16 @@ export class NodeValue {
     const at = this.length
     this.grow(at + (end - start))
     this.write(at, source, start, end)
+  }
+
+  /** Makes an empty value of these bytes. When memory ends, it is empty again. */
+  fill(source: Uint8Array, start: number, end: number): void {
+    try {
+      this.append(source, start, end)
+    } catch (error) {
+      this.freeNodes(0, this.nodeCount)
+      throw error
+    }
   }
 
   /** Copies bytes [from, to) of the value to `target[at …)`. */
@@ -141,6 +155,7 @@ export class NodeValue {
   #writableNode(index: number, nodeBytes: number, keepsBytes: boolean): number {
     const node = this.#region.nodeOf(this.root, this.length, index)
     if (node !== 0) return node
+    this.#ensureIndexBlock(index)
     const made = this.#region.arena.allocate(nodeBytes)
     if (keepsBytes) {
       const at = byteOffsetOf(made)
@@ -150,18 +165,24 @@ export class NodeValue {
     return made
   }
 
+  /** Above one index block: has the one that node `index` hangs below. Apart from `#setNode`, which must not fail. */
+  #ensureIndexBlock(index: number): void {
+    if (this.length <= SINGLE_INDEX_BYTES_MAX) return
+    const { memory } = this.#region
+    const slot = (byteOffsetOf(this.root) >>> 2) + Math.floor(index / NODES_PER_INDEX)
+    if (memory.i32[this.root >>> 28]![slot] !== 0) return
+    const block = this.#zeroBlock(BLOCK_BYTES_MAX)
+    memory.i32[this.root >>> 28]![slot] = block
+  }
+
   #setNode(index: number, node: number): void {
     const { memory } = this.#region
+    const rootAt = byteOffsetOf(this.root) >>> 2
     if (this.length <= SINGLE_INDEX_BYTES_MAX) {
-      memory.i32[this.root >>> 28]![(byteOffsetOf(this.root) >>> 2) + index] = node
+      memory.i32[this.root >>> 28]![rootAt + index] = node
       return
     }
-    const slot = (byteOffsetOf(this.root) >>> 2) + Math.floor(index / NODES_PER_INDEX)
-    let block = memory.i32[this.root >>> 28]![slot]!
-    if (block === 0) {
-      block = this.#zeroBlock(BLOCK_BYTES_MAX)
-      memory.i32[this.root >>> 28]![slot] = block
-    }
+    const block = memory.i32[this.root >>> 28]![rootAt + Math.floor(index / NODES_PER_INDEX)]!
     memory.i32[block >>> 28]![(byteOffsetOf(block) >>> 2) + (index % NODES_PER_INDEX)] = node
   }
 
@@ -170,8 +191,14 @@ export class NodeValue {
     if (before > SINGLE_INDEX_BYTES_MAX) return
     const nodesBefore = Math.ceil(before / BLOCK_BYTES_MAX)
     if (after > SINGLE_INDEX_BYTES_MAX) {
-      const full = this.#resizeIndex(nodesBefore, NODES_PER_INDEX)
       const root = this.#zeroBlock(BLOCK_BYTES_MAX)
+      let full: number
+      try {
+        full = this.#resizeIndex(nodesBefore, NODES_PER_INDEX)
+      } catch (error) {
+        this.#region.arena.free(root)
+        throw error
+      }
       memory.i32[root >>> 28]![byteOffsetOf(root) >>> 2] = full
       this.root = root
       return

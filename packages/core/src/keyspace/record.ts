@@ -10,14 +10,14 @@ import { NodeValue } from './node-value.ts'
 import type { RegionWriter } from './region-writer.ts'
 
 /** Keys longer than this are kept in nodes. */
-const INLINE_KEY_BYTES_MAX = 8192
+export const INLINE_KEY_BYTES_MAX = 8192
 const TWO_32: number = 2 ** 32
 
 const nodesOfNewRecord = new NodeValue()
 
 /**
  * Allocates a record and writes header and key. The value is left to the caller; when it does not fit inline (or
- * `forceChunks`) the record is chunked with no nodes yet.
+ * `forceChunks`) the record is chunked with no nodes yet. When memory ends, nothing is left behind.
  */
 export function createRecord(
   region: RegionWriter,
@@ -28,7 +28,7 @@ export function createRecord(
   flags: number,
   valueLength: number,
   expireAtMs: number,
-  accessClock: number,
+  accessBits: number,
   forceChunks: boolean,
 ): number {
   const keyLength = keyEnd - keyStart
@@ -39,16 +39,22 @@ export function createRecord(
     all |= FLAG_LONG_KEY
     keyInline = 0
     const nodes = nodesOfNewRecord.open(region, 0, 0)
-    nodes.append(key, keyStart, keyEnd)
+    nodes.fill(key, keyStart, keyEnd)
     keyRoot = nodes.root
   }
   if (forceChunks || headerBytes(all) + keyInline + valueLength > BLOCK_BYTES_MAX) all |= FLAG_CHUNKED
   const inlineValue = (all & FLAG_CHUNKED) === 0 ? valueLength : 0
-  const address = region.arena.allocate(headerBytes(all) + keyInline + inlineValue)
+  let address: number
+  try {
+    address = region.arena.allocate(headerBytes(all) + keyInline + inlineValue)
+  } catch (error) {
+    if (keyRoot !== 0) nodesOfNewRecord.open(region, keyRoot, keyLength).freeNodes(0, nodesOfNewRecord.nodeCount)
+    throw error
+  }
   const words = region.memory.i32[address >>> 28]!
   let at = byteOffsetOf(address) >>> 2
   words[at] = (keyInline << 16) | (all << 8) | rdbType
-  words[at + 1] = (accessClock << 16) | inlineValue
+  words[at + 1] = (accessBits << 16) | inlineValue
   at += 2
   if ((all & FLAG_EXPIRE) !== 0) {
     writeTime(words, at, expireAtMs)
@@ -68,7 +74,43 @@ export function createRecord(
   return address
 }
 
-/** Writes a whole value into a fresh record. */
+/**
+ * Makes a record of a key and a whole value that fit one block (`inlineBytes` at most BLOCK_BYTES_MAX, key at most
+ * INLINE_KEY_BYTES_MAX): the way of nearly all keys, so everything is done in one go.
+ */
+export function createInlineRecord(
+  region: RegionWriter,
+  inlineBytes: number,
+  key: Uint8Array,
+  keyStart: number,
+  keyEnd: number,
+  rdbType: number,
+  flags: number,
+  value: Uint8Array,
+  valueStart: number,
+  valueEnd: number,
+  expireAtMs: number,
+  accessClock: number,
+): number {
+  const address = region.arena.allocate(inlineBytes)
+  const segment = address >>> 28
+  const words = region.memory.i32[segment]!
+  const bytes = region.memory.u8[segment]!
+  const view = region.memory.views[segment]!
+  const at = byteOffsetOf(address) >>> 2
+  words[at] = ((keyEnd - keyStart) << 16) | (flags << 8) | rdbType
+  words[at + 1] = (accessClock << 16) | (valueEnd - valueStart)
+  let offset = (at + 2) << 2
+  if ((flags & FLAG_EXPIRE) !== 0) {
+    writeTime(words, at + 2, expireAtMs)
+    offset += 8
+  }
+  copyBytes(key, viewOf(key), keyStart, keyEnd, bytes, view, offset)
+  copyBytes(value, viewOf(value), valueStart, valueEnd, bytes, view, offset + (keyEnd - keyStart))
+  return address
+}
+
+/** Writes a whole value into a fresh record. When memory ends, the record has no nodes. */
 export function fillValue(region: RegionWriter, address: number, value: Uint8Array, start: number, end: number): void {
   const flags = recordFlags(region, address)
   if ((flags & FLAG_CHUNKED) === 0) {
@@ -78,7 +120,7 @@ export function fillValue(region: RegionWriter, address: number, value: Uint8Arr
     return
   }
   const nodes = nodesOfNewRecord.open(region, 0, 0)
-  nodes.append(value, start, end)
+  nodes.fill(value, start, end)
   writeChunks(region.memory.i32[address >>> 28]!, chunksAt(address, flags), nodes, region.index)
 }
 
@@ -98,9 +140,10 @@ export function writeChunks(words: Int32Array, at: number, nodes: NodeValue, own
   words[at + 3] = owner
 }
 
+/** A time beyond 63 bits (rounding can lead there) becomes the end of time, not the distant past. */
 export function writeTime(words: Int32Array, at: number, expireAtMs: number): void {
   words[at] = expireAtMs | 0
-  words[at + 1] = Math.floor(expireAtMs / TWO_32)
+  words[at + 1] = Math.min(Math.floor(expireAtMs / TWO_32), 0x7fff_ffff)
 }
 
 /** Bytes of the key that stand in the record itself. */

@@ -27,10 +27,10 @@ export class RegionView {
   readonly control: Int32Array
   readonly index: number
 
-  // Registers of the last find(): where the slot is, for the writer.
-  /** Address of the page that holds the slot found. */
+  // Registers of the last find(), for the writer.
+  /** Address of the page that holds the slot; 0 when the table has no page for the key yet. */
   pageAddress = 0
-  /** Slot in that page (1 … 127). */
+  /** The key's slot in that page (1 … 127), or the empty one at which the search ended. */
   slot = 0
   /**
    * Set when an offset led beyond the views of this thread: the memory has grown (refresh and look again) or was torn.
@@ -52,6 +52,7 @@ export class RegionView {
   find(root: number, order: number, tag: number, key: Uint8Array, start: number, end: number): number {
     const { control, memory } = this
     const directory = control[root + ROOT_DIRECTORY]!
+    this.pageAddress = 0
     if (directory === 0) return 0
     const depth = control[root + ROOT_DEPTH]!
     const directoryWords = memory.i32[directory >>> 28]
@@ -68,7 +69,11 @@ export class RegionView {
       for (let probes = 1; probes < PAGE_SLOTS; probes++) {
         const at = base + slot * 2
         const address = words[at + 1]!
-        if (address === 0) break
+        if (address === 0) {
+          this.pageAddress = page
+          this.slot = slot
+          break
+        }
         if ((words[at]! & SLOT_TAG_MASK) === wanted && this.keyEquals(address, key, start, end)) {
           this.pageAddress = page
           this.slot = slot

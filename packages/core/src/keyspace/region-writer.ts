@@ -53,8 +53,27 @@ export class RegionWriter extends RegionView {
     this.#makeDirectory(root, depth)
   }
 
-  /** Adds a slot for a record whose key is known to be absent. */
+  /** Adds a slot for a record whose key the last find() of this region, for this very key, did not find. */
   insert(root: number, order: number, tag: number, address: number): void {
+    const { control, pageAddress } = this
+    if (pageAddress !== 0) {
+      const words = this.memory.i32[pageAddress >>> 28]!
+      const base = byteOffsetOf(pageAddress) >>> 2
+      const header = words[base]!
+      if ((header & 0xffff) < PAGE_KEYS_MAX) {
+        const at = base + this.slot * 2
+        words[base] = header + 1
+        words[at] = (windowOf(order, header >>> 16) << SLOT_TAG_BITS) | (tag & SLOT_TAG_MASK)
+        words[at + 1] = address
+        control[root + ROOT_KEYS] = control[root + ROOT_KEYS]! + 1
+        return
+      }
+    }
+    this.#insertSlowly(root, order, tag, address)
+  }
+
+  /** Finds or makes room: first key of a page, splits, growth of the directory, overflow. */
+  #insertSlowly(root: number, order: number, tag: number, address: number): void {
     const { control } = this
     if (control[root + ROOT_DIRECTORY] === 0) this.#makeDirectory(root, 0)
     for (;;) {
@@ -116,6 +135,8 @@ export class RegionWriter extends RegionView {
     words[base + hole * 2 + 1] = 0
     words[base] = words[base]! - 1
     control[root + ROOT_KEYS] = control[root + ROOT_KEYS]! - 1
+    // Entries have moved: an insert that follows has to look for its place itself.
+    this.pageAddress = 0
   }
 
   /** Frees directory and pages of a table (not its records) and leaves it empty. */

@@ -15,6 +15,7 @@
  * for the few things that are longer than a block (table directories).
  */
 import { strict as assert } from 'node:assert'
+import { KeyspaceError } from '../errors.ts'
 import { BLOCK_BYTES_MAX, RUN_BYTES } from '../limits.ts'
 import { addressOf, byteOffsetOf, type RegionMemory } from './region-memory.ts'
 import { CLASS_BLOCKS_PER_RUN, CLASS_BYTES, CLASS_COUNT, CLASS_OF_UNITS } from './size-classes.ts'
@@ -207,6 +208,9 @@ export class Arena {
     const { memory } = this
     let segment = memory.i32[0]![H_BUMP_SEGMENT]!
     const runsMax = this.#segmentBytesMax / RUN_BYTES
+    if (runs > runsMax - this.#metaRuns()) {
+      throw new KeyspaceError('KEYSPACE_OUT_OF_MEMORY', `${runs} neighbouring runs do not fit into a segment`)
+    }
     if (memory.i32[0]![H_BUMP_RUN + segment]! + runs > runsMax) {
       // The rest of a full segment is given to the free runs, so that nothing is lost.
       for (let rest = memory.i32[0]![H_BUMP_RUN + segment]!; rest < runsMax; rest++) {

@@ -7,16 +7,23 @@
 /** Longest range that is copied without a native call. */
 const SHORT_BYTES_MAX = 256
 
-let viewedBytes: Uint8Array = new Uint8Array(0)
-let viewedView: DataView = new DataView(viewedBytes.buffer)
+let newestBytes: Uint8Array = new Uint8Array(0)
+let newestView: DataView = new DataView(newestBytes.buffer)
+let olderBytes: Uint8Array = newestBytes
+let olderView: DataView = newestView
 
-/** A DataView over the same bytes. The last one is remembered: commands of one buffer come one after the other. */
+/**
+ * A DataView over the same bytes. The last two are remembered: commands of one buffer come one after the other, and a
+ * loader takes keys from one array and decompressed values from another.
+ */
 export function viewOf(bytes: Uint8Array): DataView {
-  if (bytes !== viewedBytes) {
-    viewedBytes = bytes
-    viewedView = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  }
-  return viewedView
+  if (bytes === newestBytes) return newestView
+  const view = bytes === olderBytes ? olderView : new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  olderBytes = newestBytes
+  olderView = newestView
+  newestBytes = bytes
+  newestView = view
+  return view
 }
 
 /** Copies `source[start .. end)` to `target[at …)`; the views cover the same bytes as the arrays. */

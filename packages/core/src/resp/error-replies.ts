@@ -30,7 +30,7 @@ export const NO_PASSWORD_ERROR: string =
   'ERR AUTH <password> called without any password configured for the default user. ' +
   'Are you sure your configuration is correct?'
 export const HELLO_NOAUTH_ERROR: string =
-  'NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> ' +
+  'NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> <pass> ' +
   'option can be used to authenticate the client and select the RESP protocol version at the same time'
 export const INVALID_CLIENT_NAME_ERROR = 'ERR Client names cannot contain spaces, newlines or special characters.'
 export const WAIT_ON_REPLICA_ERROR: string =

@@ -19,12 +19,13 @@ import {
   refusesReads,
   ReplicaError,
   SKIP_MONITOR,
+  SKIP_SLOWLOG,
   unknownCommand,
   unknownSubcommand,
   WRITE,
   wrongNumberOfArguments,
 } from '@understudy/core/internal'
-import type { CommandEntry, RequesterState } from '@understudy/core/internal'
+import type { CommandEntry, RequesterState, ShardCounters } from '@understudy/core/internal'
 import type { ClientServer } from './server.ts'
 import type { ClientSession } from './session.ts'
 import { monitorLine } from './monitor.ts'
@@ -51,6 +52,8 @@ const FLUSH_BYTES: number = 192 * 1024
 const CHECKED_STATES: number = CLIENT_UNAUTHENTICATED | CLIENT_MULTI | CLIENT_PUBSUB | CLIENT_REPLICA
 /** Commands with one of these flags need every check. */
 const CHECKED_FLAGS: number = WRITE | PROTECTED | NO_MULTI | ADMIN
+/** Of commands that may be units: writers, and EXEC, which alone has the second flag. */
+const UNIT_FLAGS: number = WRITE | SKIP_SLOWLOG
 const DROPPED_REPLIES: number = CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP
 /** Commands that MULTI does not queue. */
 const NEVER_QUEUED: ReadonlySet<string> = new Set(['exec', 'discard', 'multi', 'watch', 'quit', 'reset'])
@@ -211,9 +214,7 @@ export function callCommand(session: ClientSession, entry: CommandEntry<ClientSe
   const lengthBefore = reply.length
   session.entry = entry
   // A command that may write is one unit for readers in other threads; so is a whole EXEC, which its commands join.
-  const { counters } = session.keyspace
-  const isUnit = ((entry.flags & WRITE) !== 0 || entry.name === 'exec') && !counters.isOpen
-  if (isUnit) counters.begin()
+  const unit = (entry.flags & UNIT_FLAGS) === 0 ? undefined : openUnit(session, entry)
   try {
     entry.run(session)
   } catch (error) {
@@ -222,7 +223,7 @@ export function callCommand(session: ClientSession, entry: CommandEntry<ClientSe
     reply.length = lengthBefore
     reply.error(error.code === 'KEYSPACE_OUT_OF_MEMORY' ? `OOM ${error.message}` : `ERR ${error.message}`)
   } finally {
-    if (isUnit) counters.end()
+    unit?.end()
   }
   if (reply.errorCount !== errorsBefore) {
     server.statistics.failed[entry.id]!++
@@ -232,6 +233,14 @@ export function callCommand(session: ClientSession, entry: CommandEntry<ClientSe
     server.feedMonitors(monitorLine(session, entry))
   }
   if (session.tracking !== undefined) trackReads(session, entry)
+}
+
+/** @returns the counters if the unit was opened here. */
+function openUnit(session: ClientSession, entry: CommandEntry<ClientSession>): ShardCounters | undefined {
+  const { counters } = session.keyspace
+  if (counters.isOpen || ((entry.flags & WRITE) === 0 && entry.name !== 'exec')) return undefined
+  counters.begin()
+  return counters
 }
 
 function trackReads(session: ClientSession, entry: CommandEntry<ClientSession>): void {

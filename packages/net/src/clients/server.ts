@@ -157,9 +157,13 @@ export class ClientServer {
         tracking.flushed()
       },
     }
+    options.keyspace.listener = this.changes
   }
 
-  /** What the keyspace's writer tells about changes: WATCH and CLIENT TRACKING live on it. */
+  /**
+   * What the keyspace tells about changes: WATCH and CLIENT TRACKING live on it. The constructor makes it the keyspace's
+   * listener; who wants to hear too puts a listener of their own there and calls this one.
+   */
   readonly changes: KeyChangeListener
 
   /**

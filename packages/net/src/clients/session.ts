@@ -10,8 +10,9 @@
  */
 import type { Socket } from 'node:net'
 import { ReplyEncoder, RequestDecoder } from '@understudy/core/internal'
-import type { CommandArgs, CommandContext, CommandEntry, CommandSettings, Keyspace } from '@understudy/core/internal'
+import type { CommandArgs, CommandContext, CommandEntry, Keyspace } from '@understudy/core/internal'
 import type { OutputBufferLimit } from '../config/special-values.ts'
+import type { ClientSettings } from './settings.ts'
 import type { ClientServer } from './server.ts'
 import type { SlabWriter } from './slabs.ts'
 import type { TrackingOptions } from './tracking.ts'
@@ -76,6 +77,7 @@ export class ClientSession implements CommandContext, SlabWriter {
   /** The server's shared encoder. */
   readonly reply: ReplyEncoder
   readonly fromPrimary = false
+  readonly settings: ClientSettings
   /** The decoder, or the queued arguments while EXEC runs. */
   args: CommandArgs
   db = 0
@@ -121,15 +123,17 @@ export class ClientSession implements CommandContext, SlabWriter {
     this.createdAtMs = nowMs
     this.lastInteractionMs = nowMs
     this.reply = server.encoder
+    this.settings = server.settings
     this.args = this.decoder
+  }
+
+  get writable(): boolean {
+    const { node } = this.server
+    return !node.replica || !node.replicaReadOnly
   }
 
   get keyspace(): Keyspace {
     return this.server.keyspace
-  }
-
-  get settings(): CommandSettings {
-    return this.server.settings
   }
 
   get closed(): boolean {

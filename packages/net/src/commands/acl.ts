@@ -13,6 +13,7 @@ import {
   arityFits,
   categoriesOf,
   LOADING,
+  NOT_AN_INTEGER,
   NOSCRIPT,
   STALE,
   wrongNumberOfArguments,
@@ -43,7 +44,7 @@ function users(client: ClientSession): void {
 function getUser(client: ClientSession): void {
   const { args, reply } = client
   if (argText(args, 2) !== 'default') {
-    reply.nullArray()
+    reply.nullBulk()
     return
   }
   const digest = passwordDigest(client)
@@ -110,6 +111,10 @@ function dryRun(client: ClientSession): void {
 function genPass(client: ClientSession): void {
   const { args, reply } = client
   const bits = args.count > 2 ? argInteger(args, 2) : 256
+  if (Number.isNaN(bits)) {
+    reply.error(NOT_AN_INTEGER)
+    return
+  }
   if (!(bits > 0 && bits <= GENPASS_BITS_MAX)) {
     reply.error(
       'ERR ACL GENPASS argument must be the number of bits for the output password, a positive number up to ' +

@@ -65,7 +65,7 @@ function objection(current: TrackingOptions | undefined, wanted: ParsedOptions):
     )
   }
   if (wanted.broadcast && (wanted.optIn || wanted.optOut)) return 'ERR OPTIN and OPTOUT are not compatible with BCAST'
-  if (wanted.optIn && wanted.optOut) return 'ERR You can use either OPTIN mode or OPTOUT mode, not both'
+  if (wanted.optIn && wanted.optOut) return "ERR You can't specify both OPTIN mode and OPTOUT mode"
   if (current !== undefined && ((wanted.optIn && current.optOut) || (wanted.optOut && current.optIn))) {
     return (
       "ERR You can't switch OPTIN/OPTOUT mode before disabling tracking for this client, and then re-enabling it with " +

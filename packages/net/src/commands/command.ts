@@ -42,7 +42,7 @@ function info(client: ClientSession): void {
   reply.array(args.count - 2)
   for (let i = 2; i < args.count; i++) {
     const entry = server.registry.findFullName(argText(args, i))
-    if (entry === undefined) reply.nullArray()
+    if (entry === undefined) reply.nullBulk()
     else writeCommandInfo(reply, entry)
   }
 }

@@ -3,7 +3,7 @@
  *
  * Source: redis 7.0 slowlog.c, latency.c.
  */
-import { ADMIN, argInteger, argText, LOADING, NOSCRIPT, STALE } from '@understudy/core/internal'
+import { ADMIN, argInteger, argText, LOADING, NOSCRIPT, STALE, subcommandSyntaxError } from '@understudy/core/internal'
 import type { CommandTable } from '@understudy/core/internal'
 import { CLIENT_MONITOR, CLIENT_MULTI } from '../clients/session.ts'
 import type { ClientSession } from '../clients/session.ts'
@@ -15,7 +15,7 @@ function slowLogGet(client: ClientSession): void {
   const { args, reply, server } = client
   let count = SLOWLOG_GET_DEFAULT
   if (args.count > 3) {
-    reply.error("ERR wrong number of arguments for 'slowlog|get' command")
+    reply.error(subcommandSyntaxError(args, 'slowlog'))
     return
   }
   if (args.count === 3) {

@@ -4,7 +4,17 @@
  *
  * Source: redis 7.0 pubsub.c.
  */
-import { argBytes, argText, FAST, globMatches, LOADING, NOSCRIPT, PUBSUB, STALE } from '@understudy/core/internal'
+import {
+  argBytes,
+  argText,
+  FAST,
+  globMatches,
+  LOADING,
+  NOSCRIPT,
+  PUBSUB,
+  STALE,
+  subcommandSyntaxError,
+} from '@understudy/core/internal'
 import type { CommandTable } from '@understudy/core/internal'
 import { CLIENT_PUBSUB } from '../clients/session.ts'
 import type { ClientSession } from '../clients/session.ts'
@@ -67,9 +77,7 @@ function listChannels(kind: 'channels' | 'shardChannels'): (client: ClientSessio
     const { args, server, reply } = client
     const pattern = args.count > 2 ? argBytes(args, 2) : undefined
     if (args.count > 3) {
-      reply.error(
-        `ERR wrong number of arguments for 'pubsub|${kind === 'channels' ? 'channels' : 'shardchannels'}' command`,
-      )
+      reply.error(subcommandSyntaxError(args, 'pubsub'))
       return
     }
     const names = [...server.pubsub[kind].keys()].filter((name) => {

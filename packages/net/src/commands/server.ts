@@ -144,6 +144,7 @@ export const serverCommands: CommandTable<ClientSession> = {
     tips: ['nondeterministic_output'],
   }),
   WAIT: row(3, NOSCRIPT, '3.0.0', 'generic', 'Waits until replicas have acknowledged the writes so far.', wait, {
+    categories: ['connection'],
     tips: ['request_policy:all_shards', 'response_policy:agg_min'],
   }),
   SHUTDOWN: row(

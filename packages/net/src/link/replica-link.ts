@@ -282,11 +282,13 @@ export class ReplicaLink {
       case 'close':
         return this.#close()
       case 'begin-full-sync':
-        return this.#beginFullSync(action.framing)
+        this.#beginFullSync(action.framing)
+        // The machine told of its new state before there was a load to be seen in getStatus(), and below while there still was.
+        return this.#ports.onState?.(this.#machine.state.name)
       case 'abort-full-sync':
         this.#receiver?.load.abort()
         this.#receiver = undefined
-        return
+        return this.#ports.onState?.(this.#machine.state.name)
       case 'resume-stream':
         return
       case 'forget-unapplied':

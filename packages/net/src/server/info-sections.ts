@@ -3,6 +3,7 @@
  * of Stats that belong to them. Field names: redis 7.0 server.c genRedisInfoString(); what is ours has names of its own.
  */
 import { getHeapStatistics } from 'node:v8'
+import type { MemoryFacts } from '@understudy/core/internal'
 import type { Node } from './node.ts'
 
 export function addDataInfoSections(node: Node): void {
@@ -25,41 +26,60 @@ function human(bytes: number): string {
   return `${bytes}B`
 }
 
+/** Of this process: its largest used_memory so far, and what it used before any data. */
 let peakBytes = 0
+const startupBytes = getHeapStatistics().used_heap_size
+
+/** What MEMORY STATS and INFO memory tell. */
+export function memoryFacts(node: Node): MemoryFacts {
+  const { keyspace, backlog, link } = node
+  const heap = getHeapStatistics().used_heap_size
+  const usedBytes = keyspace.generation.runBytes + heap + backlog.capacityBytes + link.stream.bufferBytes
+  peakBytes = Math.max(peakBytes, usedBytes)
+  return {
+    usedBytes,
+    peakBytes,
+    startupBytes,
+    residentBytes: process.memoryUsage.rss(),
+    backlogBytes: backlog.capacityBytes,
+    replicaBytes: 0,
+    clientBytes: clientBytes(node),
+    functionBytes: node.libraries.codeBytes,
+  }
+}
 
 function memoryLines(node: Node): string[] {
-  const { keyspace, backlog, link, config } = node
+  const { keyspace, link, config } = node
+  const { usedBytes, peakBytes: peak, residentBytes, backlogBytes, clientBytes: clients } = memoryFacts(node)
   const dataset = keyspace.usedBytes
-  const heap = getHeapStatistics().used_heap_size
-  const replication = backlog.capacityBytes + link.stream.bufferBytes
-  const used = keyspace.generation.runBytes + heap + replication
-  peakBytes = Math.max(peakBytes, used)
-  const rss = process.memoryUsage.rss()
   const maxmemory = config.get('maxmemory')
   return [
-    `used_memory:${used}`,
-    `used_memory_human:${human(used)}`,
-    `used_memory_rss:${rss}`,
-    `used_memory_rss_human:${human(rss)}`,
-    `used_memory_peak:${peakBytes}`,
-    `used_memory_peak_human:${human(peakBytes)}`,
-    `used_memory_overhead:${used - dataset}`,
+    `used_memory:${usedBytes}`,
+    `used_memory_human:${human(usedBytes)}`,
+    `used_memory_rss:${residentBytes}`,
+    `used_memory_rss_human:${human(residentBytes)}`,
+    `used_memory_peak:${peak}`,
+    `used_memory_peak_human:${human(peak)}`,
+    `used_memory_overhead:${usedBytes - dataset}`,
+    `used_memory_startup:${startupBytes}`,
     `used_memory_dataset:${dataset}`,
-    `used_memory_dataset_perc:${((100 * dataset) / used).toFixed(2)}%`,
-    `js_heap_used:${heap}`,
+    `used_memory_dataset_perc:${((100 * dataset) / usedBytes).toFixed(2)}%`,
+    `js_heap_used:${getHeapStatistics().used_heap_size}`,
     `keyspace_segment_bytes:${keyspace.generation.runBytes}`,
     `maxmemory:${maxmemory}`,
     `maxmemory_human:${human(maxmemory)}`,
     `maxmemory_policy:${config.get('maxmemory-policy')}`,
-    `mem_fragmentation_ratio:${(rss / used).toFixed(2)}`,
+    `mem_fragmentation_ratio:${(residentBytes / usedBytes).toFixed(2)}`,
     'mem_not_counted_for_evict:0',
-    `mem_replication_backlog:${backlog.capacityBytes}`,
-    `mem_total_replication_buffers:${replication}`,
+    `mem_replication_backlog:${backlogBytes}`,
+    `mem_total_replication_buffers:${backlogBytes + link.stream.bufferBytes}`,
     'mem_clients_slaves:0',
-    `mem_clients_normal:${clientBytes(node)}`,
+    `mem_clients_normal:${clients}`,
     'mem_allocator:understudy-arena',
     'active_defrag_running:0',
     `lazyfree_pending_objects:${keyspace.lazyFreePending}`,
+    `number_of_functions:${node.libraries.functionCount}`,
+    `number_of_libraries:${node.libraries.libraryCount}`,
   ]
 }
 
@@ -206,5 +226,8 @@ export function streamStatLines(node: Node): string[] {
     `sync_asked_full:${status.counters.fullResyncs}`,
     `sync_asked_partial_ok:${status.counters.partialResyncs}`,
     `total_net_repl_input_bytes:${status.bytesReceived}`,
+    `keyspace_hits:${node.keyspace.hits}`,
+    `keyspace_misses:${node.keyspace.misses}`,
+    `expired_keys:${node.keyspace.expiredKeys}`,
   ]
 }

@@ -2,7 +2,7 @@
  * What the rooms of one server share: the parts that `understudy-server.ts` introduces to each other, as the commands
  * and INFO sections of this folder see them. No logic here.
  */
-import type { BacklogWriter, Clock, Keyspace, Logger, NodeState } from '@understudy/core/internal'
+import type { BacklogWriter, Clock, Keyspace, LibraryStore, Logger, NodeState } from '@understudy/core/internal'
 import type { ClientServer } from '../clients/server.ts'
 import type { Config } from '../config/config.ts'
 import type { ReplicaLink } from '../link/replica-link.ts'
@@ -28,6 +28,7 @@ export interface Node {
   readonly applier: StreamApplier
   readonly unapplied: UnappliedCommands
   readonly server: ClientServer
+  readonly libraries: LibraryStore
   /** Has this node ever had a dataset: loaded, synced, or its own as a primary? */
   hasData: boolean
   fileLoading: FileLoading | undefined

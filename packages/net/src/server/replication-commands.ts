@@ -33,7 +33,9 @@ export function replicationCommands(node: Node): CommandTable<ClientSession> {
     (text: string) =>
     (client: ClientSession): void =>
       client.reply.error(text)
-  const linkFlags = ADMIN | NOSCRIPT | STALE | NO_ASYNC_LOADING
+  // Unlike in Redis also while a snapshot is received or loaded, which ends then: a node that was never synced says it is
+  // loading as long as it has no primary to be synced by, and must be told of another one.
+  const linkFlags = ADMIN | NOSCRIPT | LOADING | STALE
   return {
     REPLICAOF: row(3, linkFlags, '5.0.0', 'server', 'Makes this node a replica of another, or a primary.', replicaOf),
     SLAVEOF: row(3, linkFlags, '1.0.0', 'server', 'Makes this node a replica of another, or a primary.', replicaOf),
@@ -100,7 +102,7 @@ export function replicationCommands(node: Node): CommandTable<ClientSession> {
 
 function runReplicaOf(node: Node, client: ClientSession): void {
   const { args, reply } = client
-  const by = `user request from '${describeClient(client)}'`
+  const by = describeClient(client)
   if (argIs(args, 1, 'NO') && argIs(args, 2, 'ONE')) {
     if (node.link.replicaOfNoOne(by)) node.config.assign('replicaof', undefined)
     node.hasData = true

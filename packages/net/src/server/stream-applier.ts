@@ -42,6 +42,7 @@ export interface StreamApplierPorts {
 class StreamContext implements CommandContext {
   readonly reply: ReplyEncoder = new ReplyEncoder(256)
   readonly fromPrimary = true
+  readonly writable = true
   readonly keyspace: Keyspace
   readonly settings: CommandSettings
   args: CommandArgs

@@ -5,13 +5,15 @@
 import { stat } from 'node:fs/promises'
 import { generateReplid } from '@understudy/core/internal'
 import {
-  ACCESS_CLOCK_SECONDS,
+  accessClockAt,
   BacklogWriter,
   clampBacklogBytes,
   type Clock,
   dataCommandFamilies,
+  debugDatasetSubcommands,
   idleNodeState,
   Keyspace,
+  LibraryStore,
   type Logger,
   type NodeState,
   type RdbLoadResult,
@@ -27,7 +29,7 @@ import { ReplicaLink } from '../link/replica-link.ts'
 import { collectGarbageSoon } from './collect-garbage.ts'
 import { configCommands } from './config-commands.ts'
 import { clientSettings, follow, linkConfig } from './configure.ts'
-import { addDataInfoSections, streamStatLines } from './info-sections.ts'
+import { addDataInfoSections, memoryFacts, streamStatLines } from './info-sections.ts'
 import type { FileLoading, Node } from './node.ts'
 import { replicationCommands } from './replication-commands.ts'
 import { StreamApplier } from './stream-applier.ts'
@@ -62,6 +64,7 @@ export class UnderstudyServer implements Node {
   readonly applier: StreamApplier
   readonly unapplied: UnappliedCommands
   readonly server: ClientServer
+  readonly libraries: LibraryStore = new LibraryStore()
   readonly runId: string = generateReplid()
   hasData = false
   fileLoading: FileLoading | undefined
@@ -83,9 +86,15 @@ export class UnderstudyServer implements Node {
     this.backlog = new BacklogWriter(clampBacklogBytes(config.get('repl-backlog-size')))
     this.unapplied = new UnappliedCommands(logger)
     const settings = clientSettings(config)
+    const dataFamilies = dataCommandFamilies({ libraries: this.libraries, memory: () => memoryFacts(this) })
     this.server = new ClientServer({
       settings,
-      families: [...dataCommandFamilies, ...clientCommandFamilies(), configCommands(this), replicationCommands(this)],
+      families: [
+        ...dataFamilies,
+        ...clientCommandFamilies(debugDatasetSubcommands),
+        configCommands(this),
+        replicationCommands(this),
+      ],
       renames: config.get('rename-command').map(({ from, to }) => [from, to] as const),
       keyspace: this.keyspace,
       ports: {
@@ -98,7 +107,7 @@ export class UnderstudyServer implements Node {
     })
     this.keyspace.listener = this.server.changes
     const { registry, statistics, pubsub } = this.server
-    this.applier = new StreamApplier([...dataCommandFamilies, streamCommands(pubsub)], {
+    this.applier = new StreamApplier([...dataFamilies, streamCommands(pubsub)], {
       clock: systemClock,
       logger,
       keyspace: this.keyspace,
@@ -202,6 +211,9 @@ export class UnderstudyServer implements Node {
     for (const [name, count] of Object.entries(summary.skippedModules)) {
       this.logger.warning(`${count} keys of module '${name}' were skipped: their values cannot be held here`)
     }
+    const { refused } = this.libraries.adopt(summary.functions)
+    if (refused > 0)
+      this.logger.warning(`${refused} function libraries of the snapshot cannot be parsed and were left out`)
     this.hasData = true
     this.unapplied.clear()
     // The memory of the old generation goes back when this thread, too, has let go of it.
@@ -264,7 +276,7 @@ export class UnderstudyServer implements Node {
   #startHousekeeping(): void {
     this.#housekeeping = setInterval(() => {
       const { keyspace } = this
-      keyspace.accessClock = Math.floor(performance.now() / 1000 / ACCESS_CLOCK_SECONDS) & 0xffff
+      keyspace.accessClock = accessClockAt(this.clock.wallMs())
       if (keyspace.lazyFreePending > 0) keyspace.freeSlice(SLICE_MS_MAX)
     }, HOUSEKEEPING_MS)
     this.#housekeeping.unref()

@@ -11,19 +11,12 @@ export interface LoaderSink {
   readonly sink: RdbSink
   /** The snapshot is complete and right, and everything is flushed. */
   finish(): GenerationTransfer
-  /** The load failed: let go of everything. */
-  discard(): void
 }
 
-/** What a module named by `sinkModuleUrl` must export under this name. */
+/** What a module named by `sinkModuleUrl` must export under the name `createLoaderSink`. */
 export type CreateLoaderSink = (options: LoaderSinkOptions) => LoaderSink
 
 export function createLoaderSink(options: LoaderSinkOptions): LoaderSink {
-  const generation = Generation.create(options)
-  return {
-    sink: new BulkWriter(generation),
-    finish: () => generation.transfer(),
-    // The generation has no other owner: it is gone with this object.
-    discard: () => {},
-  }
+  const writer = new BulkWriter(Generation.create(options))
+  return { sink: writer, finish: () => writer.generation.transfer() }
 }

@@ -47,7 +47,7 @@ export async function runLoadTask(task: LoadTask): Promise<LoadReply> {
     if (source.kind === 'file') {
       scanFile(source.path, scanner, window, ring)
     } else {
-      scanRing(ring, scanner, window)
+      scanRing(source.framing, ring, scanner, window)
       leftover = passFrame(source.framing, ring, scanner, window)
     }
     tee?.complete()
@@ -55,7 +55,6 @@ export async function runLoadTask(task: LoadTask): Promise<LoadReply> {
     return { ok: true, generation, summary: scanner.summary(), keyCount: scanner.keyCount, leftover }
   } catch (error) {
     tee?.discard()
-    loaderSink.discard()
     return { ok: false, error: toRecord(error, loadedBytes) }
   } finally {
     task.spacePort?.close()
@@ -63,12 +62,20 @@ export async function runLoadTask(task: LoadTask): Promise<LoadReply> {
 }
 
 async function importCreateLoaderSink(url: string): Promise<CreateLoaderSink> {
-  const module = (await import(url)) as { createLoaderSink: CreateLoaderSink }
-  return module.createLoaderSink
+  const { createLoaderSink }: { createLoaderSink: CreateLoaderSink } = await import(url)
+  return createLoaderSink
 }
 
-function scanRing(ring: RingConsumer, scanner: RdbScanner, window: ScanWindow): void {
+function scanRing(
+  framing: RdbLoadOptions['framing'],
+  ring: RingConsumer,
+  scanner: RdbScanner,
+  window: ScanWindow,
+): void {
+  const most = framing.kind === 'length' ? framing.byteLength : Number.POSITIVE_INFINITY
   while (!scanner.finished) {
+    // Nobody tells of the end of a counted transfer: all of it is here, and the snapshot is not at its end.
+    if (window.receivedBytes >= most) scanner.finish(window.receivedBytes)
     takeBytes(ring, window.receivedBytes, () => scanner.finish(window.receivedBytes))
     const target = window.writable()
     const count = Math.min(target.length, ring.end - ring.start)

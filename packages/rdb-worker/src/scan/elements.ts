@@ -11,7 +11,7 @@
  * not read twice: a phase that returns a position is done.
  */
 import { MODULE_AUX_GRAMMAR, readInt32, readInt64 } from '@understudy/core/internal'
-import type { ErrorCode, LengthSlot, RdbFamily, ValueWalker } from '@understudy/core/internal'
+import type { ErrorCode, LengthSlot, RdbFamily } from '@understudy/core/internal'
 import {
   RDB_OPCODE_AUX,
   RDB_OPCODE_EXPIRETIME,
@@ -33,7 +33,6 @@ export const MORE = -1
 /** What elements see of the scanner. */
 export interface ElementHost {
   readonly length: LengthSlot
-  readonly walker: ValueWalker
   /** Which part of the element comes next; 0 at its beginning, and set back to 0 when the element is done. */
   phase: number
   /** Reads a length at `at` into `length`. @returns the position behind it, or MORE. */

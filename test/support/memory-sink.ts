@@ -1,6 +1,12 @@
-/** A sink that keeps entries in maps on the heap, until the keyspace has a bulk writer. */
-import { ReplicaError } from '@understudy/core/internal'
-import type { RdbSink } from '@understudy/core/internal'
+/** An `RdbSink` that keeps entries in maps, in file order, and can say what is in them. */
+import {
+  bytesSource,
+  DatasetDigest,
+  digestKey,
+  digestText,
+  type RdbSink,
+  ReplicaError,
+} from '@understudy/core/internal'
 
 export interface MemoryEntry {
   readonly rdbType: number
@@ -65,8 +71,39 @@ export class MemorySink implements RdbSink {
 
   flush(): void {}
 
-  clear(): void {
-    this.databases.clear()
+  /** Keys per database, as the manifest of the corpus says it. */
+  counts(): Record<string, number> {
+    return Object.fromEntries([...this.databases].map(([db, entries]) => [`db${db}`, entries.size]))
+  }
+
+  /** Only the keys that expire after `nowMs`, or never. */
+  withoutExpired(nowMs: number): MemorySink {
+    const left = new MemorySink(this.databaseCount)
+    for (const [db, entries] of this.databases) {
+      for (const [key, entry] of entries) {
+        if (entry.expireAtMs === -1 || entry.expireAtMs > nowMs) left.#add(db, key, entry)
+      }
+    }
+    return left
+  }
+
+  /** DEBUG DIGEST. */
+  digest(): string {
+    const digest = new DatasetDigest()
+    for (const [db, entries] of this.databases) {
+      for (const [key, { rdbType, value, expireAtMs }] of entries) {
+        digest.add(db, digestKey(Buffer.from(key, 'latin1'), rdbType, bytesSource(value), expireAtMs !== -1))
+      }
+    }
+    return digestText(digest.value())
+  }
+
+  /** Everything, as plain data to compare. */
+  content(): unknown {
+    return [...this.databases].map(([db, entries]) => [
+      db,
+      [...entries].map(([key, entry]) => [key, { ...entry, value: Buffer.from(entry.value).toString('latin1') }]),
+    ])
   }
 
   #add(db: number, key: string, entry: MemoryEntry): void {

@@ -1,0 +1,111 @@
+/**
+ * Resident memory after each of two full syncs in a row from a live primary, against a load of the same data from a
+ * file: what the generation that was replaced leaves behind. Ours alone; the ratio is to ourselves.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { checkContents } from './support/contents.mjs'
+import { Dataset } from './support/dataset.mjs'
+import { peakResidentBytes, residentBytes, UsageMeter } from './support/process-usage.mjs'
+import { directoryWith, RDB_NAME, rdbFile } from './support/rdb-file.mjs'
+import { Row } from './support/row.mjs'
+
+const SYNC_TIMEOUT_MS = 180_000
+const POLL_MS = 20
+/** Between two looks at the memory while it settles. */
+const LOOK_EVERY_MS = 1000
+
+/** @typedef {import('./support/contenders.mjs').Contender} Contender */
+
+/** @param {import('./support/run.mjs').Run} run */
+export async function resync(run) {
+  const { contenders, sizes, seed, log, redisVersion } = run
+  const count = sizes.loadKeys
+  const dataset = new Dataset(seed)
+  const path = await rdbFile({ contenders, dataset, count, redisVersion, log })
+  const fromFile = () => ({ directory: directoryWith(contenders, path), directives: ['--dbfilename', RDB_NAME] })
+  const fresh = await contenders.with('understudy', fromFile(), async (ours) => {
+    await sleep(sizes.settleMs)
+    return residentBytes(ours.pid)
+  })
+  const rows = ['first', 'second'].map(
+    (which) =>
+      new Row({
+        scenario: 'resync',
+        title: `resident memory after the ${which} full sync of ${count.toLocaleString('en')} strings`,
+        unit: 'bytes',
+        ours: 'Understudy synced',
+        theirs: 'Understudy loaded',
+        goal: { ratio: 1.15, direction: 'at most' },
+      }),
+  )
+  const { directory, directives } = fromFile()
+  const atOnce = [...directives, '--repl-diskless-sync-delay', '0']
+  await contenders.with('redis', { directory, directives: atOnce }, async (primary) => {
+    const directives = ['--replicaof', '127.0.0.1', String(primary.port)]
+    await contenders.with('understudy', { directives }, async (ours) => {
+      for (const [index, row] of rows.entries()) {
+        const meter = new UsageMeter(ours.pid, { fromStart: index === 0 })
+        const startedMs = performance.now()
+        if (index > 0) {
+          // Another history: the replica that comes back cannot continue.
+          await primary.call('DEBUG', 'CHANGE-REPL-ID')
+          await primary.call('CLIENT', 'KILL', 'TYPE', 'replica')
+        }
+        await synced(ours, index + 1)
+        const usage = meter.stop()
+        log(`resync: full sync ${index + 1} took ${((performance.now() - startedMs) / 1000).toFixed(2)} s`)
+        await checkContents(ours, { dataset, count })
+        const settled = await settle(ours, sizes.resyncSettleMs)
+        row.add('ours', residentBytes(ours.pid), usage)
+        row.add('theirs', fresh)
+        row.contents = 'right'
+        row.notes.push(`measured after ${sizes.resyncSettleMs / 1000} s; ${settled}`)
+      }
+      rows[1]?.notes.push(`at most ${mebibytes(peakResidentBytes(ours.pid))} MiB at once, two generations side by side`)
+    })
+  })
+  return rows
+}
+
+/**
+ * Waits until `fullSyncs` full syncs are done and the link is up.
+ *
+ * @param {Contender} ours
+ * @param {number} fullSyncs
+ */
+async function synced(ours, fullSyncs) {
+  const deadline = performance.now() + SYNC_TIMEOUT_MS
+  while (performance.now() < deadline) {
+    const asked = Number(await ours.info('sync_asked_full'))
+    const link = await ours.info('master_link_status')
+    if (asked >= fullSyncs && link === 'up' && (await ours.info('master_sync_in_progress')) === '0') return
+    await sleep(POLL_MS)
+  }
+  throw new Error(`no full sync number ${fullSyncs} within ${SYNC_TIMEOUT_MS / 1000} s`)
+}
+
+/**
+ * @param {Contender} ours
+ * @param {number} milliseconds
+ * @returns {Promise<string>} How the memory fell.
+ */
+async function settle(ours, milliseconds) {
+  /** @type {string[]} */
+  const curve = [`${mebibytes(residentBytes(ours.pid))} MiB at once`]
+  let shown = residentBytes(ours.pid) ?? 0
+  const startedMs = performance.now()
+  while (performance.now() - startedMs < milliseconds) {
+    await sleep(Math.min(LOOK_EVERY_MS, milliseconds))
+    const now = residentBytes(ours.pid) ?? 0
+    if (Math.abs(now - shown) > shown * 0.05) {
+      curve.push(`${mebibytes(now)} MiB after ${((performance.now() - startedMs) / 1000).toFixed(0)} s`)
+      shown = now
+    }
+  }
+  return curve.join(', ')
+}
+
+/** @param {number | undefined} bytes */
+function mebibytes(bytes) {
+  return ((bytes ?? 0) / 2 ** 20).toFixed(0)
+}

@@ -1,0 +1,169 @@
+/**
+ * A primary that does nothing but send: the process behind fake-primary.mjs. It builds its streams before anybody
+ * connects, answers the handshake with an empty snapshot, and then writes from memory as fast as the socket takes it.
+ *
+ * Each part of the stream ends with `REPLCONF GETACK *`; the clock runs from the first byte of the part to the ACK that
+ * covers its last command. A replica's ACK does not count the GETACK itself (seen on redis 7.0.15).
+ *
+ * IPC, this process:   ready { port }   attached   done { elapsedMs, cpuSeconds, bytes }   failed { message }
+ * IPC, its owner:      send { part }
+ */
+import { createServer } from 'node:net'
+import { Dataset } from './dataset.mjs'
+import { buildSets } from './set-commands.mjs'
+
+/** Large enough that a write costs little beside the copy into the kernel. */
+const WRITE_BYTES = 4 * 1024 * 1024
+/** Writes handed to the socket before one of them has ended. */
+const WRITES_AHEAD = 2
+const REPLID = '5eed'.repeat(10)
+const GETACK = Buffer.from('*3\r\n$8\r\nREPLCONF\r\n$6\r\nGETACK\r\n$1\r\n*\r\n', 'latin1')
+const SELECT = Buffer.from('*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n', 'latin1')
+/** Version 10, no field, no key; a checksum of zeros says that there is none (redis 7.0 rdb.c rdbLoadRioWithLoadingCtx). */
+const EMPTY_RDB = Buffer.concat([Buffer.from('REDIS0010', 'latin1'), Buffer.from([0xff, 0, 0, 0, 0, 0, 0, 0, 0])])
+
+/** @typedef {{ seed: number, commands: number, rounds: number }} Plan */
+
+/** @param {Record<string, unknown>} message */
+function tell(message) {
+  process.send?.(message)
+}
+
+process.on('disconnect', () => process.exit(0))
+process.on('uncaughtException', (error) => {
+  tell({ kind: 'failed', message: error.stack })
+  process.exit(1)
+})
+
+/** @type {Plan} */
+const plan = JSON.parse(process.argv[2] ?? '')
+const dataset = new Dataset(plan.seed)
+/** @type {Buffer[][]} Slices of at most WRITE_BYTES; without the GETACK. */
+const parts = []
+for (let round = 0; round < plan.rounds; round++) {
+  const buffers = buildSets(dataset, 0, plan.commands, round)
+  if (round === 0) buffers.unshift(SELECT)
+  parts.push(
+    buffers.flatMap((buffer) =>
+      Array.from({ length: Math.ceil(buffer.length / WRITE_BYTES) }, (_, i) =>
+        buffer.subarray(i * WRITE_BYTES, (i + 1) * WRITE_BYTES),
+      ),
+    ),
+  )
+}
+
+/** The replica of now. @type {Feed | undefined} */
+let feed
+
+class Feed {
+  #socket
+  #input = ''
+  #isSynced = false
+  #isAttached = false
+  /** Stream offset behind everything sent. */
+  #sentOffset = 0
+  #awaitedOffset = -1
+  #startedMs = 0
+  #startedCpu = process.cpuUsage()
+  #bytes = 0
+
+  /** @param {import('node:net').Socket} socket */
+  constructor(socket) {
+    this.#socket = socket
+    socket.setNoDelay(true)
+    socket.on('data', (chunk) => this.#take(chunk.toString('latin1')))
+    socket.on('error', () => {})
+    socket.on('close', () => {
+      if (this.#awaitedOffset >= 0) tell({ kind: 'failed', message: 'the replica closed the link while it was fed' })
+      if (feed === this) feed = undefined
+    })
+  }
+
+  /** @param {number} part */
+  send(part) {
+    const slices = parts[part] ?? []
+    this.#bytes = slices.reduce((sum, slice) => sum + slice.length, 0)
+    this.#awaitedOffset = this.#sentOffset + this.#bytes
+    this.#sentOffset = this.#awaitedOffset + GETACK.length
+    this.#startedCpu = process.cpuUsage()
+    this.#startedMs = performance.now()
+    let next = 0
+    const sendNext = () => {
+      const slice = slices[next++]
+      if (slice !== undefined) this.#socket.write(slice, sendNext)
+      else if (next === slices.length + 1) this.#socket.write(GETACK)
+    }
+    for (let i = 0; i < WRITES_AHEAD; i++) sendNext()
+  }
+
+  close() {
+    this.#socket.destroy()
+  }
+
+  /** @param {string} text */
+  #take(text) {
+    this.#input += text
+    for (let words = this.#nextCommand(); words !== undefined; words = this.#nextCommand()) this.#answer(words)
+  }
+
+  /** Inline or multibulk: replicas send both forms. */
+  #nextCommand() {
+    const lines = this.#input.split('\r\n')
+    if (lines.length < 2) return undefined
+    const first = lines[0] ?? ''
+    if (!first.startsWith('*')) {
+      this.#input = this.#input.slice(first.length + 2)
+      return first.split(' ')
+    }
+    const used = 1 + Number(first.slice(1)) * 2
+    if (lines.length <= used) return undefined
+    this.#input = lines.slice(used).join('\r\n')
+    return lines.slice(1, used).filter((_, index) => index % 2 === 1)
+  }
+
+  /** @param {string[]} words */
+  #answer(words) {
+    switch ((words[0] ?? '').toUpperCase()) {
+      case 'PING':
+        return void this.#socket.write('+PONG\r\n')
+      case 'REPLCONF':
+        if ((words[1] ?? '').toUpperCase() === 'ACK') return this.#acknowledged(Number(words[2]))
+        return void this.#socket.write('+OK\r\n')
+      case 'PSYNC':
+        this.#socket.write(`+FULLRESYNC ${REPLID} 0\r\n$${EMPTY_RDB.length}\r\n`)
+        this.#socket.write(EMPTY_RDB)
+        this.#isSynced = true
+        return undefined
+      default:
+        return void this.#socket.write(`-ERR unknown command '${words[0]}'\r\n`)
+    }
+  }
+
+  /** @param {number} offset */
+  #acknowledged(offset) {
+    if (!this.#isSynced) return
+    if (!this.#isAttached) {
+      this.#isAttached = true
+      tell({ kind: 'attached' })
+    }
+    if (this.#awaitedOffset < 0 || offset < this.#awaitedOffset) return
+    const elapsedMs = performance.now() - this.#startedMs
+    const cpu = process.cpuUsage(this.#startedCpu)
+    this.#awaitedOffset = -1
+    tell({ kind: 'done', elapsedMs, cpuSeconds: (cpu.user + cpu.system) / 1e6, bytes: this.#bytes })
+  }
+}
+
+const server = createServer((socket) => {
+  feed?.close()
+  feed = new Feed(socket)
+})
+process.on('message', (/** @type {{ kind: string, part: number }} */ message) => {
+  if (message.kind !== 'send') return
+  if (feed === undefined) tell({ kind: 'failed', message: 'no replica is attached' })
+  else feed.send(message.part)
+})
+server.listen(0, '127.0.0.1', () => {
+  const address = server.address()
+  if (address !== null && typeof address === 'object') tell({ kind: 'ready', port: address.port })
+})

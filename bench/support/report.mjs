@@ -1,0 +1,168 @@
+/** What a run found, for people (a table in the terminal, Markdown) and for programs (JSON). */
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { availableParallelism, cpus, release, totalmem, type } from 'node:os'
+import { join } from 'node:path'
+
+/** @typedef {import('./row.mjs').RowResult} RowResult */
+/** @typedef {import('../micro.mjs').MicroResult} MicroResult */
+
+/**
+ * @typedef {object} Report
+ * @property {ReturnType<typeof describeRun>} run
+ * @property {RowResult[]} rows
+ * @property {MicroResult[]} micro
+ */
+
+const HEADINGS = ['what', 'Understudy', 'compared with', 'ratio [95 %]', 'must be', 'CPU s', 'threads', 'contents']
+
+/**
+ * The conditions: without them a number is none.
+ *
+ * @param {object} facts
+ * @param {string} facts.redisVersion
+ * @param {number} facts.seed
+ * @param {number} facts.pairs
+ * @param {boolean} facts.isQuick
+ * @param {import('./run.mjs').Sizes} facts.sizes
+ */
+export function describeRun({ redisVersion, seed, pairs, isQuick, sizes }) {
+  return {
+    date: new Date().toISOString(),
+    commit: commit(),
+    quick: isQuick,
+    cpu: cpus()[0]?.model ?? 'unknown',
+    cores: availableParallelism(),
+    memoryGiB: Math.round(totalmem() / 2 ** 30),
+    system: `${type()} ${release()}`,
+    node: process.versions.node,
+    redis: redisVersion,
+    seed,
+    pairs,
+    sizes,
+  }
+}
+
+/** @param {Report} report */
+export function tableText({ rows, micro }) {
+  const parts = []
+  if (rows.length > 0) parts.push(aligned([HEADINGS, ...rows.map(cells)]))
+  for (const row of rows) for (const note of row.notes) parts.push(`  ${row.title}: ${note}`)
+  if (micro.length > 0) parts.push(aligned([['function', 'per second', '±'], ...micro.map(microCells)]))
+  return parts.join('\n')
+}
+
+/**
+ * Writes `<name>.json` and `<name>.md`.
+ *
+ * @param {Report} report
+ * @param {string} directory
+ * @param {string} name
+ */
+export function writeReport(report, directory, name) {
+  mkdirSync(directory, { recursive: true })
+  const path = join(directory, name)
+  writeFileSync(`${path}.json`, `${JSON.stringify(report, undefined, 2)}\n`)
+  writeFileSync(`${path}.md`, markdown(report))
+  return path
+}
+
+/** @param {Report} report */
+function markdown({ run, rows, micro }) {
+  const lines = [
+    `# Benchmark of ${run.date.slice(0, 10)}${run.quick ? ' (quick: sizes too small to be results)' : ''}`,
+    '',
+    `Commit ${run.commit}. ${run.cpu}, ${run.cores} cores, ${run.memoryGiB} GiB, ${run.system}. Node ${run.node}, Redis ${run.redis}. ` +
+      `Seed ${run.seed}, ${run.pairs} pairs taken in turn (A B A B). Ratios are Understudy divided by what it is compared with: the median of ` +
+      'the pairs, with the 95 % interval of a bootstrap over the pairs. CPU seconds are medians of user + system of the server process with all ' +
+      'threads and children; threads are the most seen at once.',
+    '',
+  ]
+  if (rows.length > 0) {
+    lines.push(
+      markdownRow(HEADINGS),
+      markdownRow(HEADINGS.map(() => '---')),
+      ...rows.map((row) => markdownRow(cells(row))),
+      '',
+    )
+    for (const row of rows) for (const note of row.notes) lines.push(`- ${row.title}: ${note}`)
+    lines.push('')
+  }
+  if (micro.length > 0) {
+    lines.push(markdownRow(['function', 'per second', '±']), markdownRow(['---', '---', '---']))
+    lines.push(...micro.map((each) => markdownRow(microCells(each))), '')
+  }
+  lines.push('Sizes:', '', '```json', JSON.stringify(run.sizes, undefined, 2), '```', '')
+  return lines.join('\n')
+}
+
+/** @param {string[]} texts */
+function markdownRow(texts) {
+  return `| ${texts.join(' | ')} |`
+}
+
+/** @param {RowResult} row */
+function cells(row) {
+  const { ours, theirs, ratio, goal } = row
+  const interval = `${ratio.median.toFixed(2)} [${ratio.low.toFixed(2)} – ${ratio.high.toFixed(2)}]`
+  return [
+    row.title,
+    amount(ours.median, row.unit),
+    `${amount(theirs.median, row.unit)} (${theirs.server})`,
+    interval,
+    goal === undefined ? '' : `${goal.direction === 'at least' ? '≥' : '≤'} ${goal.ratio}: ${verdict(row)}`,
+    `${cpu(ours.cpuSeconds)} : ${cpu(theirs.cpuSeconds)}`,
+    `${ours.threads ?? 'n/a'} : ${theirs.threads ?? 'n/a'}`,
+    row.contents,
+  ]
+}
+
+/** @param {RowResult} row */
+function verdict({ ratio, goal }) {
+  if (goal === undefined) return ''
+  return (goal.direction === 'at least' ? ratio.median >= goal.ratio : ratio.median <= goal.ratio) ? 'yes' : 'NO'
+}
+
+/** @param {MicroResult} result */
+function microCells({ source, name, unit, perSecond, marginPercent }) {
+  return [`${source}: ${name}`, amount(perSecond, `${unit}/s`), `${marginPercent.toFixed(1)} %`]
+}
+
+/** @param {number | undefined} seconds */
+function cpu(seconds) {
+  return seconds === undefined ? 'n/a' : seconds.toFixed(2)
+}
+
+/**
+ * @param {number} value
+ * @param {string} unit
+ */
+function amount(value, unit) {
+  if (Number.isNaN(value)) return 'n/a'
+  if (unit === 'bytes') return `${(value / 2 ** 20).toFixed(0)} MiB`
+  return value >= 1e6 ? `${(value / 1e6).toFixed(2)} M ${unit}` : `${(value / 1e3).toFixed(0)} k ${unit}`
+}
+
+/** @param {string[][]} table */
+function aligned(table) {
+  const widths = (table[0] ?? []).map((_, column) => Math.max(...table.map((row) => row[column]?.length ?? 0)))
+  return table
+    .map((row) =>
+      row
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n')
+}
+
+function commit() {
+  try {
+    const options = { cwd: import.meta.dirname, encoding: /** @type {const} */ ('utf8') }
+    const hash = execFileSync('git', ['rev-parse', '--short', 'HEAD'], options).trim()
+    const changed = execFileSync('git', ['status', '--porcelain', '--untracked-files=no'], options).trim() !== ''
+    return changed ? `${hash} with changes` : hash
+  } catch {
+    return 'unknown'
+  }
+}

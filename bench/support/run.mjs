@@ -1,0 +1,64 @@
+/** What every scenario of one run of the benchmark shares, and how large things are. */
+
+/**
+ * @typedef {object} Sizes
+ * @property {number} streamCommands
+ * @property {number} loadKeys
+ * @property {number} digestKeysMax DEBUG DIGEST is left out for more: it takes longer than everything else.
+ * @property {number} settleMs Between the end of a load and the look at the memory.
+ * @property {number} resyncSettleMs The same after a full sync.
+ * @property {number} getKeys
+ * @property {[pipeline: number, requests: number][]} getRequests
+ * @property {boolean} ioThreads Also against a redis-server with io-threads.
+ * @property {number} microSeconds For each function.
+ */
+
+/**
+ * @typedef {object} Run
+ * @property {import('./contenders.mjs').Contenders} contenders
+ * @property {readonly import('./contenders.mjs').ContenderName[]} order Who is measured in each pair, in this order.
+ * @property {number} pairs
+ * @property {number} seed
+ * @property {Sizes} sizes
+ * @property {string} redisVersion
+ * @property {string} redisBenchmark
+ * @property {boolean} isProfiled Understudy alone, under the profiler: nothing is compared.
+ * @property {(line: string) => void} log
+ */
+
+/** @type {Sizes} */
+export const FULL = {
+  streamCommands: 3_000_000,
+  loadKeys: 5_000_000,
+  digestKeysMax: Infinity,
+  settleMs: 10_000,
+  resyncSettleMs: 120_000,
+  getKeys: 1_000_000,
+  getRequests: [
+    [1, 1_000_000],
+    [16, 8_000_000],
+    [64, 12_000_000],
+  ],
+  ioThreads: true,
+  microSeconds: 5,
+}
+
+/** Enough to see whether everything works and where it roughly stands; the numbers are no results. @type {Sizes} */
+export const QUICK = {
+  streamCommands: 500_000,
+  loadKeys: 1_000_000,
+  digestKeysMax: 500_000,
+  settleMs: 2000,
+  resyncSettleMs: 4000,
+  getKeys: 200_000,
+  getRequests: [
+    [1, 60_000],
+    [16, 600_000],
+    [64, 1_000_000],
+  ],
+  ioThreads: false,
+  microSeconds: 0.5,
+}
+
+export const FULL_PAIRS = 5
+export const QUICK_PAIRS = 2

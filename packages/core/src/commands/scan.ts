@@ -1,0 +1,132 @@
+/**
+ * KEYS and SCAN: expired keys are hidden. A SCAN meets every key that is there throughout, whatever grows, is deleted or
+ * swapped meanwhile: the cursor is a position in hash order (keyspace/scan.ts).
+ *
+ * Source: redis 7.0 db.c keysCommand(), scanGenericCommand(), parseScanCursorOrReply().
+ */
+import { globMatches } from '../glob.ts'
+import type { Entry } from '../keyspace/entry.ts'
+import { rdbTypeFacts } from '../object-codec/rdb-types.ts'
+import { ReplyEncoder } from '../resp/encoder.ts'
+import { SYNTAX_ERROR } from '../resp/error-replies.ts'
+import { argIs, argText } from './arguments.ts'
+import type { CommandContext, CommandTable } from './command.ts'
+import { READONLY } from './flags.ts'
+import { keyBytes, keyEnd, keyStart, locateKey } from './key-bytes.ts'
+import { integerArgument } from './access.ts'
+import { entryExpired } from './lookup.ts'
+
+const COUNT_DEFAULT = 10
+const STAR = 42
+const UINT64_MAX = 0xffff_ffff_ffff_ffffn
+const CURSOR = /^(?:[-+]?[0-9]+)?$/
+
+/** Collects the keys of one reply, whose number stands before them. Emptied by each use. */
+const collected: ReplyEncoder = new ReplyEncoder()
+let collectedCount = 0
+
+/** What a key must be to be shown. Argument indexes; 0 for no condition. */
+interface Filter {
+  pattern: number
+  typeName: string | undefined
+}
+
+function collect(context: CommandContext, entry: Entry, filter: Filter): void {
+  const { args } = context
+  locateKey(entry)
+  if (filter.pattern !== 0) {
+    const { start, end } = args
+    if (!globMatches(args.bytes, start[filter.pattern]!, end[filter.pattern]!, keyBytes, keyStart, keyEnd)) return
+  }
+  if (filter.typeName !== undefined && rdbTypeFacts(entry.rdbType)?.typeName !== filter.typeName) return
+  if (entryExpired(context)) return
+  collected.bulk(keyBytes, keyStart, keyEnd)
+  collectedCount++
+}
+
+function writeCollected({ reply }: CommandContext): void {
+  reply.array(collectedCount)
+  reply.raw(collected.bytes, 0, collected.length)
+  collected.clear()
+  collectedCount = 0
+}
+
+/** The argument's place if it restricts anything: '*' does not. */
+function patternAt({ args }: CommandContext, index: number): number {
+  const start = args.start[index]!
+  return args.end[index]! - start === 1 && args.bytes[start] === STAR ? 0 : index
+}
+
+function keys(context: CommandContext): void {
+  const filter = { pattern: patternAt(context, 1), typeName: undefined }
+  context.keyspace.forEach(context.db, (entry) => collect(context, entry, filter))
+  writeCollected(context)
+}
+
+/** A cursor as strtoul() reads it, or undefined after an error reply. */
+function cursorArgument(context: CommandContext, index: number): number | undefined {
+  const text = argText(context.args, index)
+  if (CURSOR.test(text)) {
+    const digits = text.replace(/^[-+]/, '')
+    const magnitude = BigInt(digits === '' ? '0' : digits)
+    // A sign wraps around, as it does in C; positions beyond ours are the end of the walk.
+    if (magnitude <= UINT64_MAX)
+      return text.startsWith('-') ? Number(BigInt.asUintN(64, -magnitude)) : Number(magnitude)
+  }
+  context.reply.error('ERR invalid cursor')
+  return undefined
+}
+
+function scan(context: CommandContext): void {
+  const { args, reply, keyspace } = context
+  const cursor = cursorArgument(context, 1)
+  if (cursor === undefined) return
+  const filter: Filter = { pattern: 0, typeName: undefined }
+  let count = COUNT_DEFAULT
+  for (let i = 2; i < args.count; i += 2) {
+    const hasValue = i + 1 < args.count
+    if (hasValue && argIs(args, i, 'COUNT')) {
+      const value = integerArgument(context, i + 1)
+      if (Number.isNaN(value)) return
+      if (value < 1) {
+        reply.error(SYNTAX_ERROR)
+        return
+      }
+      count = value
+    } else if (hasValue && argIs(args, i, 'MATCH')) filter.pattern = patternAt(context, i + 1)
+    else if (hasValue && argIs(args, i, 'TYPE')) filter.typeName = argText(args, i + 1).toLowerCase()
+    else {
+      reply.error(SYNTAX_ERROR)
+      return
+    }
+  }
+  const next = keyspace.scan(context.db, cursor, count, (entry) => collect(context, entry, filter))
+  reply.array(2)
+  reply.bulkString(String(next))
+  writeCollected(context)
+}
+
+/** Commands that walk a database. */
+export const scanCommands: CommandTable = {
+  KEYS: {
+    arity: 2,
+    flags: READONLY,
+    keys: [0, 0, 0],
+    since: '1.0.0',
+    group: 'generic',
+    summary: 'Find all keys matching the given pattern',
+    categories: ['dangerous'],
+    tips: ['request_policy:all_shards', 'nondeterministic_output_order'],
+    run: keys,
+  },
+  SCAN: {
+    arity: -2,
+    flags: READONLY,
+    keys: [0, 0, 0],
+    since: '2.8.0',
+    group: 'generic',
+    summary: 'Incrementally iterate the keys space',
+    tips: ['nondeterministic_output', 'request_policy:special'],
+    run: scan,
+  },
+}

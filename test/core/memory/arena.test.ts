@@ -1,0 +1,184 @@
+import {
+  Arena,
+  BLOCK_BYTES_MAX,
+  byteOffsetOf,
+  CLASS_BYTES,
+  CLASS_OF_UNITS,
+  RegionMemory,
+  RUN_BYTES,
+  segmentOf,
+} from '@understudy/core/internal'
+import { describe, expect, it } from 'vitest'
+import { SeededRandom } from '../../support/seeded-random.ts'
+
+function reservedBytes(memory: RegionMemory): number {
+  return memory.segments.reduce((sum, segment) => sum + segment.byteLength, 0)
+}
+
+/** Blocks and spans that fill themselves with a pattern of their own, and find it unchanged at the end. */
+class Tenants {
+  readonly memory = new RegionMemory([])
+  readonly arena: Arena
+  readonly blocks = new Map<number, { bytes: number; seal: number; span: boolean }>()
+  bytes = 0
+  #seals = 1
+
+  constructor(segmentBytesMax: number) {
+    this.arena = new Arena(this.memory, segmentBytesMax)
+  }
+
+  allocate(bytes: number): number {
+    const span = bytes > BLOCK_BYTES_MAX
+    const address = span ? this.arena.allocateSpan(bytes) : this.arena.allocate(bytes)
+    if (this.blocks.has(address)) throw new Error(`block ${address} was given twice`)
+    const words = this.#words(address, bytes)
+    if (span && words.some((word) => word !== 0)) throw new Error('a span is not zeroed')
+    const seal = this.#seals++
+    words.fill(seal)
+    this.blocks.set(address, { bytes, seal, span })
+    this.bytes += span ? Math.ceil(bytes / RUN_BYTES) * RUN_BYTES : Arena.blockBytes(bytes)
+    return address
+  }
+
+  free(address: number): void {
+    const { bytes, seal, span } = this.blocks.get(address)!
+    const words = this.#words(address, bytes)
+    for (const word of words) if (word !== seal) throw new Error(`block ${address} of ${bytes} bytes was overwritten`)
+    this.blocks.delete(address)
+    this.bytes -= span ? Math.ceil(bytes / RUN_BYTES) * RUN_BYTES : Arena.blockBytes(bytes)
+    if (span) this.arena.freeSpan(address)
+    else this.arena.free(address)
+  }
+
+  freeAll(random?: SeededRandom): void {
+    const addresses = [...this.blocks.keys()]
+    for (const address of random === undefined ? addresses : random.shuffle(addresses)) this.free(address)
+  }
+
+  #words(address: number, bytes: number): Int32Array {
+    const at = byteOffsetOf(address) >>> 2
+    return this.memory.i32[segmentOf(address)]!.subarray(at, at + (bytes >>> 2))
+  }
+}
+
+describe('size classes', () => {
+  it('fit every request, and waste little', () => {
+    const wrong: [bytes: number, block: number][] = []
+    for (let bytes = 1; bytes <= BLOCK_BYTES_MAX; bytes++) {
+      const block = CLASS_BYTES[CLASS_OF_UNITS[(bytes + 7) >>> 3]!]!
+      if (block < bytes || block % 8 !== 0 || block - bytes > bytes * 0.26 + 15) wrong.push([bytes, block])
+    }
+    expect(wrong).toEqual([])
+  })
+})
+
+describe('arena', () => {
+  it.each([
+    ['one large segment', 64 << 20],
+    ['many small segments', 1 << 20],
+  ])('gives blocks that never overlap and accounts for every byte (%s)', (_, segmentBytesMax) => {
+    const random = new SeededRandom(segmentBytesMax)
+    const tenants = new Tenants(segmentBytesMax)
+    for (let step = 0; step < 50_000; step++) {
+      // Grow to some MiB, shrink to nearly nothing, grow again with other sizes.
+      const wanted = Math.abs(((step / 10_000) % 2) - 1) < 0.5 ? 7 << 20 : 1 << 18
+      if (tenants.bytes < wanted && random.chance(0.9)) {
+        const large = random.chance(0.05)
+        tenants.allocate(large ? random.int(1, BLOCK_BYTES_MAX) : random.int(1, random.pick([24, 64, 300, 2000])))
+      } else {
+        const { value } = tenants.blocks.keys().next()
+        if (value !== undefined) tenants.free(value)
+      }
+      if (step % 5000 === 0) expect(tenants.arena.usedBytes).toBe(tenants.bytes)
+    }
+    tenants.freeAll(random)
+    expect(tenants.arena.usedBytes).toBe(0)
+    expect(tenants.arena.runBytes).toBe(0)
+    expect(tenants.memory.segments.length).toBeGreaterThanOrEqual(segmentBytesMax === 1 << 20 ? 4 : 1)
+  })
+
+  it('lets runs of one class serve another, so that memory does not grow', () => {
+    const tenants = new Tenants(64 << 20)
+    const fill = (bytes: number): void => {
+      while (tenants.bytes < 6 << 20) tenants.allocate(bytes)
+      tenants.freeAll()
+    }
+    fill(16)
+    const reserved = reservedBytes(tenants.memory)
+    for (const bytes of [40, 16_384, 1024, 5000, 16, 8192]) fill(bytes)
+    expect(reservedBytes(tenants.memory)).toBe(reserved)
+  })
+
+  it('keeps a run while one of its blocks is in use', () => {
+    const tenants = new Tenants(64 << 20)
+    const first = tenants.allocate(100)
+    for (let i = 0; i < 5000; i++) tenants.allocate(100)
+    for (const address of tenants.blocks.keys()) if (address !== first) tenants.free(address)
+    expect(tenants.arena.runBytes).toBe(RUN_BYTES)
+    tenants.freeAll()
+    expect(tenants.arena.runBytes).toBe(0)
+  })
+
+  it('gives spans of neighbouring runs, zeroed, and uses their runs again', () => {
+    const random = new SeededRandom(5)
+    const tenants = new Tenants(64 << 20)
+    for (let round = 0; round < 4; round++) {
+      for (const bytes of [BLOCK_BYTES_MAX + 8, RUN_BYTES, RUN_BYTES + 1, 5 * RUN_BYTES, 20 * RUN_BYTES]) {
+        tenants.allocate(bytes)
+        for (let i = 0; i < 50; i++) tenants.allocate(random.int(1, BLOCK_BYTES_MAX))
+      }
+      tenants.freeAll(random)
+      expect(tenants.arena.usedBytes).toBe(0)
+      expect(tenants.arena.runBytes).toBe(0)
+    }
+  })
+
+  it('forgets everything at once', () => {
+    const tenants = new Tenants(1 << 20)
+    while (tenants.memory.segments.length < 4) tenants.allocate(3000)
+    const reserved = reservedBytes(tenants.memory)
+    for (let round = 0; round < 3; round++) {
+      tenants.arena.reset()
+      tenants.blocks.clear()
+      tenants.bytes = 0
+      expect(tenants.arena.usedBytes).toBe(0)
+      while (tenants.bytes < 2 << 20) tenants.allocate(700 + round * 900)
+      tenants.freeAll()
+    }
+    expect(reservedBytes(tenants.memory)).toBe(reserved)
+  })
+
+  it('says when all segments are full, and goes on when something is freed', () => {
+    const tenants = new Tenants(1 << 20)
+    const fill = (): void => {
+      for (;;) tenants.allocate(16_000)
+    }
+    expect(fill).toThrow(expect.objectContaining({ code: 'KEYSPACE_OUT_OF_MEMORY' }))
+    expect(() => tenants.arena.allocateSpan(2 * RUN_BYTES)).toThrow(
+      expect.objectContaining({ code: 'KEYSPACE_OUT_OF_MEMORY' }),
+    )
+    expect(tenants.memory.segments).toHaveLength(16)
+    expect(tenants.arena.usedBytes).toBe(tenants.bytes)
+    // All runs of all segments are in use, but the first of each, which describes the others.
+    expect(tenants.arena.runBytes).toBe(16 * 15 * RUN_BYTES)
+    tenants.freeAll()
+    expect(fill).toThrow(expect.objectContaining({ code: 'KEYSPACE_OUT_OF_MEMORY' }))
+    tenants.freeAll(new SeededRandom(1))
+    expect(tenants.arena.runBytes).toBe(0)
+  })
+
+  it('refuses a span longer than a segment', () => {
+    const arena = new Arena(new RegionMemory([]), 1 << 20)
+    expect(() => arena.allocateSpan(1 << 20)).toThrow(expect.objectContaining({ code: 'KEYSPACE_OUT_OF_MEMORY' }))
+    expect(arena.usedBytes).toBe(0)
+  })
+
+  it('is taken over with its segments by another thread', () => {
+    const first = new Tenants(1 << 20)
+    while (first.memory.segments.length < 3) first.allocate(900)
+    const second = new Arena(new RegionMemory([...first.memory.segments]), 1 << 20)
+    expect(second.usedBytes).toBe(first.bytes)
+    const taken = new Set(first.blocks.keys())
+    for (let i = 0; i < 2000; i++) if (taken.has(second.allocate(900))) throw new Error('a block was given twice')
+  })
+})

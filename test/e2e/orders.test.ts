@@ -1,0 +1,193 @@
+/** REPLICAOF in all its uses, and targets that cannot be followed. */
+import { once } from 'node:events'
+import { createServer, type Socket } from 'node:net'
+import { describe, expect, it } from 'vitest'
+import { freePort } from '../support/free-port.ts'
+import type { TestServer } from '../support/test-server.ts'
+import { waitFor } from '../support/wait-for.ts'
+import { answers, caughtUp, infoIs, later, linkIs, startNode, startPrimary, startReplica } from './topology.ts'
+
+describe('REPLICAOF', () => {
+  it('at run time, again, to another primary, NO ONE', async () => {
+    const first = await startPrimary()
+    const second = await startPrimary()
+    await first.call('SET', 'from', 'first')
+    await second.call('SET', 'from', 'second')
+    const node = await startNode()
+    expect(await node.call('ROLE')).toEqual(['master', 0, []])
+
+    expect(await node.call('REPLICAOF', '127.0.0.1', first.port)).toBe('OK')
+    expect(await node.call('REPLICAOF', '127.0.0.1', first.port)).toBe('OK Already connected to specified master')
+    await linkIs(node, 'up')
+    expect(await node.call('GET', 'from')).toBe('first')
+    expect(((await node.call('ROLE')) as unknown[]).slice(0, 4)).toEqual([
+      'slave',
+      '127.0.0.1',
+      first.port,
+      'connected',
+    ])
+    expect((await first.info('replication'))['slave0']).toContain(`port=${node.port},state=online`)
+
+    expect(await node.call('SLAVEOF', '127.0.0.1', second.port)).toBe('OK')
+    await infoIs(node, 'master_port', String(second.port))
+    await linkIs(node, 'up')
+    expect(await node.call('GET', 'from')).toBe('second')
+    await infoIs(first, 'connected_slaves', '0')
+
+    await caughtUp(second, node)
+    const before = await node.info('replication')
+    expect(await node.call('REPLICAOF', 'NO', 'ONE')).toBe('OK')
+    const after = await node.info('replication')
+    expect(after).toMatchObject({
+      role: 'master',
+      master_replid2: before['master_replid'],
+      second_repl_offset: String(Number(before['slave_repl_offset']) + 1),
+    })
+    expect(after['master_replid']).not.toBe(before['master_replid'])
+    expect(await node.call('GET', 'from')).toBe('second')
+    expect(node.lines.some((line) => /MASTER MODE enabled \(user request from '/.test(line))).toBe(true)
+    expect(await node.call('REPLICAOF', 'no', 'one')).toBe('OK')
+  })
+
+  it('refuses a bad port with a clear error and stays what it is', async () => {
+    const node = await startNode()
+    await expect(node.call('REPLICAOF', '127.0.0.1', 'x')).rejects.toThrow(
+      'ERR value is not an integer or out of range',
+    )
+    await expect(node.call('REPLICAOF', '127.0.0.1', '70000')).rejects.toThrow('ERR Invalid master port')
+    await expect(node.call('REPLICAOF', '127.0.0.1')).rejects.toThrow('ERR wrong number of arguments')
+    expect((await node.info('replication'))['role']).toBe('master')
+  })
+
+  it('NO ONE in the middle of a handshake and of a transfer ends both, and the data stay', async () => {
+    const primary = await startPrimary()
+    await primary.call('DEBUG', 'POPULATE', '3000', 'key', '100')
+    await primary.call('SET', 'kept', 'yes')
+    const node = await startReplica(primary)
+    // A handshake without an answer.
+    const silent = await listen(() => {})
+    await node.call('REPLICAOF', '127.0.0.1', silent)
+    await waitFor('the handshake', async () => ((await node.call('ROLE')) as string[])[3] !== 'connect')
+    await node.call('REPLICAOF', 'NO', 'ONE')
+    expect((await node.info('replication'))['role']).toBe('master')
+    expect(await node.call('GET', 'kept')).toBe('yes')
+    // A transfer that takes long.
+    await node.call('CONFIG', 'SET', 'key-load-delay', '1000')
+    await node.call('REPLICAOF', '127.0.0.1', primary.port)
+    await infoIs(node, 'async_loading', '1')
+    await node.call('REPLICAOF', 'NO', 'ONE')
+    await infoIs(node, 'async_loading', '0')
+    expect(await node.call('GET', 'kept')).toBe('yes')
+    expect(await node.call('DBSIZE')).toBe(3001)
+  })
+})
+
+describe('a target that cannot be followed', () => {
+  /** A node with data that is then sent elsewhere. @returns why the link fails there. */
+  async function sendTo(port: number): Promise<{ node: TestServer; failure: string }> {
+    const primary = await startPrimary()
+    await primary.call('SET', 'kept', 'yes')
+    const node = await startReplica(primary, { 'repl-timeout': 2 })
+    await node.call('REPLICAOF', '127.0.0.1', port === 0 ? node.port : port)
+    const failure = await waitFor('the failure', async () => {
+      const text = (await node.info('replication'))['master_link_last_failure']
+      return text === '' ? undefined : text
+    })
+    await linkIs(node, 'down')
+    expect(await node.call('GET', 'kept')).toBe('yes')
+    expect(await node.call('PING')).toBe('PONG')
+    // Back where it was: at once.
+    await node.call('REPLICAOF', '127.0.0.1', primary.port)
+    await linkIs(node, 'up')
+    expect(await node.call('GET', 'kept')).toBe('yes')
+    return { node, failure }
+  }
+
+  it('itself', async () => {
+    const { failure } = await sendTo(0)
+    expect(failure).not.toBe('')
+  })
+
+  it('a closed port', async () => {
+    const { failure, node } = await sendTo(await freePort())
+    expect(failure).toContain('ECONNREFUSED')
+    expect(node.lines.some((line) => /Error condition on socket for SYNC: .*ECONNREFUSED/.test(line))).toBe(true)
+  })
+
+  it('something that is not Redis', async () => {
+    const http = await listen((socket) => socket.once('data', () => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n')))
+    const { failure, node } = await sendTo(http)
+    expect(failure).toContain('HTTP/1.1 400 Bad Request')
+    expect(
+      node.lines.some((line) => line.includes("Error reply to PING from master: 'HTTP/1.1 400 Bad Request'")),
+    ).toBe(true)
+  })
+
+  it('something that sends without an end and never a line', async () => {
+    const flood = await listen((socket) => {
+      const more = (): void => {
+        while (!socket.destroyed && socket.write(Buffer.alloc(65_536, 0x61)));
+      }
+      socket.on('drain', more)
+      more()
+    })
+    const { failure } = await sendTo(flood)
+    expect(failure).toMatch(/line|long|byte/i)
+  })
+
+  it('something that ends every connection, something that never answers', async () => {
+    const { failure } = await sendTo(await listen((socket) => socket.end()))
+    expect(failure).not.toBe('')
+    const { failure: silence } = await sendTo(await listen(() => {}))
+    expect(silence).toBe('time-out')
+  })
+
+  it('a primary that answers nonsense to PSYNC', async () => {
+    const answer = (socket: Socket): void => {
+      socket.on('data', (bytes) => {
+        if (bytes.includes('PSYNC')) socket.write('+FULLRESYNC zz -5\r\n$nonsense\r\n')
+        else socket.write(bytes.includes('PING') ? '+PONG\r\n' : '+OK\r\n+OK\r\n')
+      })
+    }
+    const { failure } = await sendTo(await listen(answer))
+    expect(failure).not.toBe('')
+  })
+
+  it('a primary that announces 512 MB and sends nothing: a time-out, no memory', async () => {
+    const answer = (socket: Socket): void => {
+      socket.on('data', (bytes) => {
+        if (bytes.includes('PSYNC')) socket.write(`+FULLRESYNC ${'a'.repeat(40)} 1\r\n$536870912\r\nREDIS0010`)
+        else if (bytes.length > 1) socket.write(bytes.includes('PING') ? '+PONG\r\n' : '+OK\r\n+OK\r\n')
+      })
+    }
+    const { failure, node } = await sendTo(await listen(answer))
+    expect(failure).toBe('time-out')
+    expect(Number((await node.info('memory'))['used_memory_rss'])).toBeLessThan(500 * 2 ** 20)
+  })
+})
+
+async function listen(serve: (socket: Socket) => void): Promise<number> {
+  const sockets = new Set<Socket>()
+  const server = createServer((socket) => {
+    sockets.add(socket)
+    socket.on('error', () => {})
+    serve(socket)
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  later(() => {
+    server.close()
+    for (const socket of sockets) socket.destroy()
+  })
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('no port')
+  return address.port
+}
+
+it('answers from an empty dataset only after REPLICAOF NO ONE of a node that was never synced', async () => {
+  const node = await startNode({ replicaof: ['127.0.0.1', await freePort()] })
+  await expect(node.call('GET', 'k')).rejects.toThrow(/^LOADING /)
+  expect((await node.info())['loading']).toBe('1')
+  await node.call('REPLICAOF', 'NO', 'ONE')
+  await answers(node, ['GET', 'k'], null)
+})

@@ -1,0 +1,4 @@
+import { soakSlice } from '../support/soak.ts'
+import { soak } from './keys-differential.soak.ts'
+
+soakSlice('keys-differential', soak)

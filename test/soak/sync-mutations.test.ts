@@ -1,0 +1,4 @@
+import { soakSlice } from '../support/soak.ts'
+import { soak } from './sync-mutations.soak.ts'
+
+soakSlice('sync-mutations', soak)
