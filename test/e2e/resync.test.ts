@@ -31,9 +31,9 @@ describe('history', () => {
     await primary.kill()
     const client = await replica.raw()
     let reads = 0
-    let isOver = false
+    const reader = { isOver: false }
     const reading = (async (): Promise<void> => {
-      while (!isOver) {
+      while (!reader.isOver) {
         expect(await client.call('GET', 'n')).toMatch(/^[23]$/)
         expect(Number(await client.call('DBSIZE'))).toBe(5001)
         reads++
@@ -43,7 +43,7 @@ describe('history', () => {
     await again.call('SET', 'n', '3')
     await linkIs(replica, 'up')
     await answers(replica, ['GET', 'n'], '3')
-    isOver = true
+    reader.isOver = true
     await reading
     expect(reads).toBeGreaterThan(100)
     expect((await again.info('stats'))['sync_full']).toBe('1')
