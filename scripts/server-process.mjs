@@ -34,6 +34,7 @@ process.on('exit', () => {
  * @property {NodeJS.ProcessEnv} [env] Default: ours.
  * @property {string} [cwd]
  * @property {string} [ownedDirectory] Removed when the server has ended.
+ * @property {boolean} [ownGroup] It does not get the terminal's ^C: we end it.
  * @property {number} [readyTimeoutMs] Default 20 s.
  */
 
@@ -79,6 +80,7 @@ export class ServerProcess {
       cwd: options.cwd,
       env: options.env ?? process.env,
       stdio: ['ignore', 'pipe', 'pipe'],
+      detached: options.ownGroup === true,
     })
     this.#child = child
     running.add(this)

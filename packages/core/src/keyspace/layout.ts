@@ -40,7 +40,7 @@ export const C_SHARDS = 2
 export const C_DATABASES = 3
 /** 1 once another generation has taken over: readers move on. Written by the link role, read by all. */
 export const C_RETIRED = 4
-/** Count of readers that failed too often and ask the writer to stay out for a moment. */
+/** 1 while a reader that failed too often asks the writer to stay out for a moment. Set by readers, cleared by both. */
 export const C_READER_WAITING = 5
 export const C_NUMBER = 6
 /** Four words: the 16 bytes of the hash seed. */

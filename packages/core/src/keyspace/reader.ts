@@ -50,6 +50,9 @@ export class KeyspaceReader {
   // Registers of the record at hand.
   #rdbType = 0
   #expireAtMs = -1
+  /** Of the attempt at hand. */
+  #nowMs = 0
+  #isClosed = false
 
   /** Attempts that had to be repeated, since the reader was opened. */
   retries = 0
@@ -72,7 +75,7 @@ export class KeyspaceReader {
 
   /**
    * The values of string keys, all as they were at one moment of the stream.
-   * @throws ReplicaError NOT_READY when the writer is gone or does not let go of a shard for seconds.
+   * @throws ReplicaError NOT_READY when this reader was closed, or the writer does not let go of a shard for seconds.
    */
   mget(db: number, keys: readonly Uint8Array[]): (Buffer | undefined)[] {
     this.#read(db, keys, true)
@@ -109,13 +112,16 @@ export class KeyspaceReader {
     return this.#length[0] === ABSENT ? -2 : this.#expireAtMs
   }
 
-  /** Lets go of the memory. The writer notices by the port. */
+  /** No reads after this. The writer notices by the port, and then stops using the counters if nobody else reads. */
   close(): void {
+    this.#isClosed = true
     this.#port.close()
   }
 
   /** Reads all keys at one moment: lengths (and copies, one behind the other) are valid when it returns. */
   #read(db: number, keys: readonly Uint8Array[], copyValues: boolean): void {
+    // The writer may have left the protocol: what is read now could be anything.
+    if (this.#isClosed) throw new ReplicaError('NOT_READY', 'this reader was closed', { retryable: false })
     const count = keys.length
     if (count > this.#order.length) this.#growRegisters(count)
     let asked: Int32Array | undefined
@@ -123,9 +129,10 @@ export class KeyspaceReader {
       for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
         if (attempt > 0) {
           this.retries++
-          if (attempt === ATTEMPTS_BEFORE_ASKING) {
+          if (attempt >= ATTEMPTS_BEFORE_ASKING) {
+            // Again each time: the writer clears the request when it has waited long enough, another reader when it is done.
             asked = this.#generation.control
-            Atomics.add(asked, C_READER_WAITING, 1)
+            Atomics.store(asked, C_READER_WAITING, 1)
           }
           // On a busy machine the writer may sit in its critical section without a CPU: let it have this one.
           if (attempt > 4) pause()
@@ -137,13 +144,15 @@ export class KeyspaceReader {
         }
         if (!this.#enter(keys)) continue
         this.#copied = 0
+        // One time for all keys: two that expire together must not be seen apart because the clock moved in between.
+        this.#nowMs = Date.now()
         for (let i = 0; i < count; i++) this.#length[i] = this.#readOne(db, keys[i]!, i, copyValues)
         this.beforeValidation?.()
         if (this.skipValidation || this.#validate(count)) return
       }
     } finally {
       if (asked !== undefined) {
-        Atomics.sub(asked, C_READER_WAITING, 1)
+        Atomics.store(asked, C_READER_WAITING, 0)
         Atomics.notify(asked, C_READER_WAITING)
       }
     }
@@ -209,7 +218,7 @@ export class KeyspaceReader {
     this.#expireAtMs = -1
     if ((flags & FLAG_EXPIRE) !== 0) {
       this.#expireAtMs = (words[at]! >>> 0) + words[at + 1]! * TWO_32
-      if (Date.now() > this.#expireAtMs) return ABSENT
+      if (this.#expireAtMs >= 0 && this.#nowMs > this.#expireAtMs) return ABSENT
       at += 2
     }
     if (!copyValue) return 0

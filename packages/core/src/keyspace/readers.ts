@@ -48,9 +48,16 @@ export class Readers {
     return { generation: this.#keyspace.generation.transfer(), port: port2 }
   }
 
-  /** Detaches all readers; their next read of a retired generation finds a closed port. */
+  /**
+   * Tells the readers nothing more. They may still be reading, so the counters stay in use; a reader of a generation that
+   * is retired later fails with NOT_READY or goes on in the old one.
+   */
   close(): void {
-    for (const port of this.#ports) port.close()
+    for (const port of this.#ports) {
+      port.removeAllListeners('close')
+      port.close()
+    }
+    this.#ports.clear()
   }
 
   #detach(port: MessagePort): void {

@@ -47,9 +47,14 @@ export class ShardCounters {
     for (let shard = 0; shard < SHARD_COUNT; shard++) Atomics.add(next.control, next.counterOf(shard), this.enterStep)
   }
 
-  /** The generation given to `prepare()` has taken over: the old one's shards are left, the unit goes on in the new. */
+  /**
+   * The generation given to `prepare()` has taken over and the unit goes on in it. The old one's shards that the unit had
+   * entered stay odd for ever: their content is half of the unit, and a reader that has not yet seen that the generation
+   * is retired must not find them even. Shards that were not entered can still be read to the end.
+   */
   use(next: GenerationLayout): void {
-    this.#leaveEntered()
+    for (let i = 0; i < this.#count; i++) this.#entered[this.#list[i]!] = 0
+    this.#count = 0
     this.#layout = next
     if (!this.#open || !this.active) return
     for (let shard = 0; shard < SHARD_COUNT; shard++) {
@@ -86,13 +91,12 @@ export class ShardCounters {
   end(): void {
     this.#open = false
     if (this.#count === 0) return
-    this.#leaveEntered()
     const { control } = this.#layout
+    this.#leaveEntered(control)
     if (Atomics.load(control, C_READER_WAITING) !== 0) this.#yieldToReaders(control)
   }
 
-  #leaveEntered(): void {
-    const { control } = this.#layout
+  #leaveEntered(control: Int32Array): void {
     for (let i = 0; i < this.#count; i++) {
       const shard = this.#list[i]!
       this.#entered[shard] = 0
@@ -102,14 +106,13 @@ export class ShardCounters {
     this.#count = 0
   }
 
-  /** Readers that failed too often get a moment without changes; waiting ends when they are done, or after 1 ms. */
+  /**
+   * A reader that failed too often gets a moment without changes: until it clears its request, or 1 ms. The request is
+   * cleared here too, so that a reader whose thread has ended in between costs one such moment and not one per unit; a
+   * living one asks again.
+   */
   #yieldToReaders(control: Int32Array): void {
-    const until = performance.now() + YIELD_MS_MAX
-    for (;;) {
-      const waiting = Atomics.load(control, C_READER_WAITING)
-      const left = until - performance.now()
-      if (waiting === 0 || left <= 0) return
-      Atomics.wait(control, C_READER_WAITING, waiting, left)
-    }
+    Atomics.wait(control, C_READER_WAITING, 1, YIELD_MS_MAX)
+    Atomics.store(control, C_READER_WAITING, 0)
   }
 }

@@ -1,0 +1,70 @@
+/** Starts the demo's two servers on free ports of 127.0.0.1, each in a new folder that is removed with it. */
+import { mkdtemp } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { freePort } from '../free-port.mjs'
+import { ROOT } from '../run-tool.mjs'
+import { ServerProcess } from '../server-process.mjs'
+
+const READY = /Ready to accept connections/
+const PORT_TAKEN = /Address already in use|Failed listening on port/
+const PORT_TRIES = 5
+
+/**
+ * @param {string} server Path of redis-server.
+ */
+export function startPrimary(server) {
+  return start('redis-server', server, [], {
+    save: '',
+    appendonly: 'no',
+    'enable-debug-command': 'local',
+    // Nobody else is to come: the snapshot begins at once.
+    'repl-diskless-sync-delay': '0',
+    // Long enough for somebody to stop Understudy with ^Z, bring it back and see a partial resync.
+    'repl-backlog-size': '64mb',
+  })
+}
+
+/**
+ * @param {string} node The Node.js to run it with.
+ * @param {number} primaryPort
+ */
+export function startUnderstudy(node, primaryPort) {
+  return start('understudy', node, [join(ROOT, 'packages/net/bin/understudy.js')], {
+    replicaof: `127.0.0.1 ${primaryPort}`,
+    save: '',
+    'enable-debug-command': 'local',
+  })
+}
+
+/**
+ * @param {string} name
+ * @param {string} command
+ * @param {string[]} leadingArgs
+ * @param {Record<string, string>} directives
+ */
+async function start(name, command, leadingArgs, directives) {
+  for (let tries = 1; ; tries++) {
+    const port = await freePort()
+    const directory = await mkdtemp(join(tmpdir(), 'understudy-demo-'))
+    const all = { port: String(port), bind: '127.0.0.1', dir: directory, ...directives }
+    const args = Object.entries(all).flatMap(([directive, value]) => [
+      `--${directive}`,
+      ...(value === '' ? [''] : value.split(' ')),
+    ])
+    try {
+      const process = await ServerProcess.start({
+        name: `${name} on port ${port}`,
+        command,
+        args: [...leadingArgs, ...args],
+        ready: READY,
+        ownedDirectory: directory,
+        // ^C is for the demo, which compares the data before it ends the servers.
+        ownGroup: true,
+      })
+      return { process, port }
+    } catch (error) {
+      if (tries >= PORT_TRIES || !PORT_TAKEN.test(String(error))) throw error
+    }
+  }
+}

@@ -1,0 +1,162 @@
+/**
+ * The corners of the readers' protocol that a race meets too seldom to be tested by racing (test/soak/consistency does
+ * that): each is brought about on purpose, with reader and writer in one thread and the hook between looking and
+ * validating.
+ */
+import { C_READER_WAITING, C_RETIRED, Keyspace, KeyspaceReader, Readers } from '@understudy/core/internal'
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { waitFor } from '../../support/wait-for.ts'
+
+const bytes = (text: string): Buffer => Buffer.from(text)
+
+function put(keyspace: Keyspace, key: string, value: string | Buffer, expireAtMs = -1): void {
+  const k = bytes(key)
+  const v = Buffer.from(value as string)
+  keyspace.put(0, k, 0, k.length, 0, 0, v, 0, v.length, expireAtMs)
+}
+
+function unit(keyspace: Keyspace, change: () => void): void {
+  keyspace.begin()
+  change()
+  keyspace.end()
+}
+
+function open(): { keyspace: Keyspace; readers: Readers; reader: KeyspaceReader } {
+  const keyspace = new Keyspace({ databaseCount: 2, hashSeed: new Uint8Array(16).map((_, i) => i + 1) })
+  const readers = new Readers(keyspace)
+  // The first block makes the memory grow; opened after it, a reader need not look twice for that reason.
+  for (let i = 0; i < 64; i++) unit(keyspace, () => put(keyspace, `filler ${i}`, ''))
+  return { keyspace, readers, reader: new KeyspaceReader(readers.attach()) }
+}
+
+function get(reader: KeyspaceReader, ...keys: string[]): (string | undefined)[] {
+  return reader.mget(0, keys.map(bytes)).map((value) => value?.toString())
+}
+
+afterEach(() => {
+  vi.restoreAllMocks()
+})
+
+describe('a read', () => {
+  it('is repeated when one of its shards was changed before the validation', () => {
+    const { keyspace, reader } = open()
+    unit(keyspace, () => {
+      put(keyspace, 'a', 'old')
+      put(keyspace, 'b', 'old')
+    })
+    let changes = 0
+    reader.beforeValidation = () => {
+      if (changes++ > 0) return
+      unit(keyspace, () => {
+        put(keyspace, 'a', 'new')
+        put(keyspace, 'b', 'new')
+      })
+    }
+    expect(get(reader, 'a', 'b')).toEqual(['new', 'new'])
+    expect(reader.retries).toBe(1)
+  })
+
+  it('is not disturbed by a change of another shard', () => {
+    const { keyspace, reader } = open()
+    unit(keyspace, () => put(keyspace, 'a', 'old'))
+    reader.beforeValidation = () => unit(keyspace, () => put(keyspace, 'b', 'x')) // in another shard with this seed
+    expect(get(reader, 'a')).toEqual(['old'])
+    expect(reader.retries).toBe(0)
+  })
+
+  it('sees keys that expire together, together, though the clock moves between them', () => {
+    const { keyspace, reader } = open()
+    unit(keyspace, () => {
+      put(keyspace, 'a', 'v', 5000)
+      put(keyspace, 'b', 'v', 5000)
+    })
+    for (const [first, wanted] of [
+      [4998, ['v', 'v']],
+      [5000, ['v', 'v']],
+      [5001, [undefined, undefined]],
+    ] as const) {
+      let now: number = first
+      vi.spyOn(Date, 'now').mockImplementation(() => now++)
+      expect(get(reader, 'a', 'b'), `at ${first}`).toEqual(wanted)
+    }
+  })
+})
+
+describe('a unit that replaces the generation', () => {
+  it('never shows what it did before, even to a reader that has just found the old one in force', () => {
+    const { keyspace, reader } = open()
+    unit(keyspace, () => {
+      put(keyspace, 'a', 'old')
+      put(keyspace, 'b', 'old')
+    })
+    // As MULTI, SET a, FLUSHALL of a large dataset, SET b, EXEC; it begins right after the reader's look at C_RETIRED.
+    const original = Atomics.load
+    let loads = 0
+    vi.spyOn(Atomics, 'load').mockImplementation(((array: Int32Array, index: number) => {
+      const value = original(array, index)
+      loads++
+      if (loads === 1) {
+        expect(index).toBe(C_RETIRED)
+        keyspace.begin()
+        put(keyspace, 'a', 'half')
+        keyspace.counters.enterAll()
+        keyspace.swapGeneration(keyspace.newGeneration(2))
+      } else if (loads === 8) {
+        put(keyspace, 'b', 'whole')
+        keyspace.end()
+      }
+      return value
+    }) as typeof Atomics.load)
+    expect(get(reader, 'a', 'b')).toEqual([undefined, 'whole'])
+  })
+
+  it('leaves shards that it had not touched readable to the end', () => {
+    const { keyspace, reader } = open()
+    unit(keyspace, () => put(keyspace, 'a', 'old'))
+    let swaps = 0
+    reader.beforeValidation = () => {
+      if (swaps++ === 0) keyspace.adopt(keyspace.newGeneration(2).transfer())
+    }
+    expect(get(reader, 'a')).toEqual(['old'])
+    expect(reader.retries).toBe(0)
+    expect(get(reader, 'a')).toEqual([undefined])
+  })
+})
+
+describe('a request to the writer to stay out', () => {
+  it('costs the writer one moment when the thread that asked has ended', () => {
+    const { keyspace } = open()
+    keyspace.generation.control[C_READER_WAITING] = 1
+    const waits = vi.spyOn(Atomics, 'wait')
+    for (let i = 0; i < 20; i++) unit(keyspace, () => put(keyspace, 'a', String(i)))
+    expect(waits).toHaveBeenCalledTimes(1)
+  })
+})
+
+describe('closing', () => {
+  it('a reader ends its reads, since the writer may leave the protocol from then on', () => {
+    const { reader } = open()
+    reader.close()
+    expect(() => get(reader, 'a')).toThrow(expect.objectContaining({ code: 'NOT_READY' }))
+  })
+
+  it('all readers from the writer keeps the counters in use: they may still be reading', async () => {
+    const { keyspace, readers, reader } = open()
+    unit(keyspace, () => put(keyspace, 'a', 'old'))
+    readers.close()
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    reader.beforeValidation = () => {
+      reader.beforeValidation = undefined
+      unit(keyspace, () => put(keyspace, 'a', 'new'))
+    }
+    expect(get(reader, 'a')).toEqual(['new'])
+    expect(reader.retries).toBe(1)
+  })
+
+  it('the last reader lets the writer work without counters', async () => {
+    const { keyspace, reader } = open()
+    expect(keyspace.counters.active).toBe(true)
+    reader.close()
+    await waitFor('the writer to notice', () => !keyspace.counters.active)
+  })
+})
