@@ -24,7 +24,7 @@ export async function info(client) {
  *
  * @param {Record<string, string>} fields
  */
-export function keyCount(fields) {
+function keyCount(fields) {
   let sum = 0
   for (const [name, value] of Object.entries(fields)) {
     if (/^db\d+$/.test(name)) sum += Number(/keys=(\d+)/.exec(value)?.[1] ?? 0)
