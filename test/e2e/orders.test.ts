@@ -157,7 +157,7 @@ describe('a target that cannot be followed', () => {
     const answer = (socket: Socket): void => {
       socket.on('data', (bytes) => {
         if (bytes.includes('PSYNC')) socket.write(`+FULLRESYNC ${'a'.repeat(40)} 1\r\n$536870912\r\nREDIS0010`)
-        else socket.write(bytes.includes('PING') ? '+PONG\r\n' : '+OK\r\n+OK\r\n')
+        else if (bytes.length > 1) socket.write(bytes.includes('PING') ? '+PONG\r\n' : '+OK\r\n+OK\r\n')
       })
     }
     const { failure, node } = await sendTo(await listen(answer))

@@ -45,9 +45,9 @@ describe('repl-timeout', () => {
     await linkIs(replica, 'up')
   })
 
-  it('handshake: cut at every byte of the answers, it comes up in the end', async () => {
+  it('handshake: cut, reset and answered with garbage, it comes up in the end', async () => {
     const primary = await startFakePrimary()
-    for (const atByte of [1, 6, 12, 20]) primary.misbehave({ phase: 'handshake', atByte, fault: 'reset' })
+    primary.misbehave({ phase: 'handshake', atByte: 13, fault: 'reset' })
     primary.misbehave({ phase: 'handshake', atByte: 40, fault: 'garbage', bytes: Buffer.from('\0\0\xff\r\n') })
     const replica = await startReplica(primary)
     expect(primary.pendingMisbehaviours).toBe(0)
@@ -60,15 +60,14 @@ describe('repl-timeout', () => {
     const replica = await startReplica(primary, { 'repl-timeout': TIMEOUT_SECONDS })
     await infoIs(replica, 'slave_repl_offset', String(primary.offset))
     primary.replid = 'b'.repeat(40)
-    primary.takeSnapshot(Buffer.concat([emptyRdb().subarray(0, 9), Buffer.alloc(30), emptyRdb().subarray(9)]))
-    primary.misbehave({ phase: 'snapshot', atByte: 20, fault: 'stall' })
+    primary.takeSnapshot(emptyRdb())
+    primary.misbehave({ phase: 'snapshot', atByte: 12, fault: 'stall' })
     primary.cutAll()
     await infoIs(replica, 'master_sync_in_progress', '1')
     expect(await replica.call('GET', 'k')).toBe('v')
     expectInTime(await millisecondsUntil(replica, /Timeout receiving bulk data from MASTER/))
     expect(await replica.call('GET', 'k')).toBe('v')
     expect((await replica.info('replication'))['slave_repl_offset']).toBe(String(primary.offset))
-    primary.takeSnapshot(emptyRdb())
     await linkIs(replica, 'up')
     expect(await replica.call('GET', 'k')).toBe(null)
   })
@@ -113,7 +112,7 @@ describe('a lost link', () => {
   it('is tried at growing distances while attempts fail, and at once again after a success', async () => {
     const primary = await startPrimary()
     const replica = await startReplica(primary)
-    const { port, directory } = primary
+    const { port } = primary
     const tries = (): number => replica.lines.filter((line) => line.includes('Connecting to MASTER')).length
     const before = tries()
     await primary.kill()
@@ -121,7 +120,7 @@ describe('a lost link', () => {
     // At once, then after about 1 and 2 seconds more.
     expect(tries() - before).toBeGreaterThanOrEqual(2)
     expect(tries() - before).toBeLessThanOrEqual(5)
-    const again = await startPrimary({}, { port, directory })
+    const again = await startPrimary({}, { port })
     await linkIs(replica, 'up', { timeoutMs: 15_000 })
     const started = performance.now()
     await again.call('CLIENT', 'KILL', 'TYPE', 'replica')

@@ -367,9 +367,8 @@ class Pair {
     const key = this.#random.pick(KEYS)
     const theirs = readOne(await this.#theirs(name, key))
     const ours = readOne(this.#ours(name, key))
-    const close = typeof theirs === 'number' && typeof ours === 'number' && theirs > 0 && ours > 0
-    if (theirs !== ours && !(close && Math.abs(theirs - ours) <= tolerance))
-      this.#fail(name, String(theirs), String(ours))
+    const close = Number(theirs) > 0 && Number(ours) > 0 && Math.abs(Number(theirs) - Number(ours)) <= tolerance
+    if (theirs !== ours && !close) this.#fail(name, String(theirs), String(ours))
   }
 
   /** COPY makes an integer of its own out of a shared one; here they are the same. */

@@ -5,7 +5,7 @@
 import { strict as assert } from 'node:assert'
 import type { Keyspace } from '@understudy/core/internal'
 import { checkKeyspace } from './keyspace-check.ts'
-import type { SeededRandom } from './seeded-random.ts'
+import { SeededRandom } from './seeded-random.ts'
 
 export interface ModelEntry {
   rdbType: number
@@ -176,11 +176,20 @@ export class KeyspaceModel {
   }
 }
 
+/** Random bytes to cut values from: drawing each byte anew would take most of a test's time. */
+const POOL: Buffer = new SeededRandom(20).bytes(1 << 20)
+
+/** `length` random bytes (a copy), at most 1 MiB. */
+export function pooledBytes(random: SeededRandom, length: number): Buffer {
+  const start = random.int(0, POOL.length - length)
+  return Buffer.from(POOL.subarray(start, start + length))
+}
+
 /** Mostly short values, some at the borders of blocks, some of several nodes. */
 export function randomValue(random: SeededRandom): Buffer {
   const kind = random.float()
-  if (kind < 0.8) return random.bytes(random.int(0, 60))
-  if (kind < 0.95) return random.bytes(random.int(0, 2000))
-  if (kind < 0.98) return random.bytes(16_384 - random.int(0, 60))
-  return random.bytes(random.int(16_300, 70_000))
+  if (kind < 0.8) return pooledBytes(random, random.int(0, 60))
+  if (kind < 0.95) return pooledBytes(random, random.int(0, 2000))
+  if (kind < 0.98) return pooledBytes(random, 16_384 - random.int(0, 60))
+  return pooledBytes(random, random.int(16_300, 70_000))
 }

@@ -36,7 +36,7 @@ export class RdbLoaderPool implements RdbLoader {
   readonly #ringBytes: number
   readonly #sinkModuleUrl: string | undefined
   /** Loads under way, and what ends when they do. */
-  readonly #active = new Map<RingProducer, Promise<unknown>>()
+  readonly #active = new Map<RingProducer, { readonly running: Promise<unknown>; readonly giveUp: AbortController }>()
   #closed = false
 
   constructor(options: RdbLoaderPoolOptions = {}) {
@@ -48,6 +48,10 @@ export class RdbLoaderPool implements RdbLoader {
       maxThreads: THREADS_MAX,
       concurrentTasksPerWorker: 1,
       idleTimeout: IDLE_TIMEOUT_MS,
+    })
+    // A thread that could not even start (its working directory is gone, no memory): the load that waits for it would wait for ever.
+    this.#pool.on('error', (error: unknown) => {
+      for (const { giveUp } of this.#active.values()) giveUp.abort(error)
     })
   }
 
@@ -102,23 +106,27 @@ export class RdbLoaderPool implements RdbLoader {
     // Threads that give up by themselves remove their files.
     const given = new AbortController()
     const late = sleep(CLOSE_AFTER_MS, undefined, { signal: given.signal }).catch(() => {})
-    await Promise.race([Promise.allSettled(this.#active.values()), late])
+    await Promise.race([Promise.allSettled([...this.#active.values()].map(({ running }) => running)), late])
     given.abort()
     await this.#pool.destroy()
   }
 
   async #run(task: LoadTask, producer: RingProducer): Promise<LoadReply & { ok: true }> {
     let reply: LoadReply
+    const giveUp = new AbortController()
+    const { signal } = giveUp
     try {
       // A closed Piscina would take the task and never run it.
       if (this.#closed) throw new Error('the pool is closed')
-      const running = this.#pool.run(task, task.spacePort === undefined ? {} : { transferList: [task.spacePort] })
-      this.#active.set(producer, running)
+      const transferList = task.spacePort === undefined ? [] : [task.spacePort]
+      const running = this.#pool.run(task, { signal, transferList })
+      this.#active.set(producer, { running, giveUp })
       reply = await running
     } catch (error) {
       // The thread died: out of memory, terminated, or the pool is closed.
       if (task.file !== undefined) await rm(task.file.temporaryPath, { force: true }).catch(() => {})
-      const text = error instanceof Error ? error.message : String(error)
+      const fault: unknown = signal.aborted ? signal.reason : error
+      const text = fault instanceof Error ? fault.message : String(fault)
       throw new RdbError('RDB_WORKER_FAILED', `the RDB worker died: ${text}`, producer.progress().loadedBytes)
     } finally {
       this.#active.delete(producer)

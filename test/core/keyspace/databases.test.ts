@@ -1,6 +1,6 @@
 import { Generation, Keyspace } from '@understudy/core/internal'
 import { describe, expect, it } from 'vitest'
-import { KeyspaceModel, randomValue } from '../../support/keyspace-model.ts'
+import { KeyspaceModel, pooledBytes, randomValue } from '../../support/keyspace-model.ts'
 import { SeededRandom } from '../../support/seeded-random.ts'
 
 function filled(databaseCount: number, keys: number, segmentBytesMax?: number): KeyspaceModel {
@@ -42,9 +42,9 @@ describe('FLUSHDB', () => {
   it('frees values of many nodes, also those whose nodes came from another region', () => {
     const random = new SeededRandom(9)
     const model = new KeyspaceModel(new Keyspace({ databaseCount: 2 }))
-    model.put(1, 'stays', 0, random.bytes(200_000))
+    model.put(1, 'stays', 0, pooledBytes(random, 200_000))
     for (let i = 0; i < 12; i++) {
-      model.put(0, `big:${i}`, 18, random.bytes(3_000_000))
+      model.put(0, `big:${i}`, 18, Buffer.alloc(3_000_000, i + 1))
       model.transplant(0, `big:${i}`, i % 2, `moved:${i}`, false)
     }
     model.checkAll()
@@ -137,7 +137,7 @@ describe('segments of 1 MiB', () => {
     model.checkAll()
   })
 
-  it.each([1, 2, 3])('may run full: the change is refused, everything else stays right (seed %i)', (seed) => {
+  it.each([1, 2])('may run full: the change is refused, everything else stays right (seed %i)', (seed) => {
     const random = new SeededRandom(seed)
     const model = new KeyspaceModel(new Keyspace({ databaseCount: 2, segmentBytesMax: 1 << 20 }))
     const refused: string[] = []
@@ -149,7 +149,7 @@ describe('segments of 1 MiB', () => {
         refused.push(key)
       }
     }
-    for (let i = 0; refused.length < 300; i++) {
+    for (let i = 0; refused.length < 150; i++) {
       const key = `key:${random.int(0, 30_000)}`.padEnd(random.chance(0.02) ? 9000 : 1, 'x')
       const kind = random.int(0, 9)
       const long = random.chance(0.1)
@@ -160,7 +160,7 @@ describe('segments of 1 MiB', () => {
               i % 2,
               key,
               0,
-              random.bytes(long ? random.int(0, 150_000) : random.int(0, 3000)),
+              pooledBytes(random, long ? random.int(0, 150_000) : random.int(0, 3000)),
               random.chance(0.3) ? 2 ** 41 : -1,
             ),
           key,

@@ -29,12 +29,12 @@ function runModel(model: KeyspaceModel, random: SeededRandom, keys: readonly str
 }
 
 describe('keyspace', () => {
-  it.each([1, 2, 3])('agrees with a Map over 30,000 random changes of few keys (seed %i)', (seed) => {
+  it.each([1, 2])('agrees with a Map over 20,000 random changes of few keys (seed %i)', (seed) => {
     const random = new SeededRandom(seed)
     const keys = Array.from({ length: 300 }, (_, i) => `key:${i}`)
     keys.push('', 'x'.repeat(8192), 'y'.repeat(8193), 'z'.repeat(16_384), 'w'.repeat(40_000), 'v'.repeat(16_385))
     const model = new KeyspaceModel(new Keyspace({ databaseCount: 4 }))
-    runModel(model, random, keys, 30_000)
+    runModel(model, random, keys, 20_000)
     model.checkAll()
     for (const [db, database] of model.databases.entries()) for (const key of database.keys()) model.delete(db, key)
     model.settle()
@@ -58,25 +58,25 @@ describe('keyspace', () => {
     const { keyspace } = model
     const key = Buffer.alloc(12)
     keyspace.begin()
-    for (let i = 0; i < 400_000; i++) {
+    for (let i = 0; i < 250_000; i++) {
       key.writeUInt32LE(i, 4)
       keyspace.put(0, key, 0, 12, 0, 0, key, 4, 8, -1)
     }
-    expect(keyspace.size(0)).toBe(400_000)
-    for (let i = 0; i < 400_000; i += 7) {
+    expect(keyspace.size(0)).toBe(250_000)
+    for (let i = 0; i < 250_000; i += 7) {
       key.writeUInt32LE(i, 4)
       expect(keyspace.lookup(0, key, 0, 12) && keyspace.entry.bytes[keyspace.entry.start] === (i & 255)).toBe(true)
     }
-    for (let i = 0; i < 400_000; i += 2) {
+    for (let i = 0; i < 250_000; i += 2) {
       key.writeUInt32LE(i, 4)
       if (!keyspace.delete(0, key, 0, 12)) throw new Error(`key ${i} is gone`)
     }
-    for (let i = 1; i < 400_000; i += 2) {
+    for (let i = 1; i < 250_000; i += 2) {
       key.writeUInt32LE(i, 4)
       if (!keyspace.lookup(0, key, 0, 12)) throw new Error(`key ${i} is gone`)
     }
     keyspace.end()
-    expect(keyspace.size(0)).toBe(200_000)
+    expect(keyspace.size(0)).toBe(125_000)
   })
 
   it('has a full 64-bit time: far future, and before 1970', () => {

@@ -38,7 +38,7 @@ export function findForWrite(context: CommandContext, index: number): boolean {
   if (!keyspace.lookup(context.db, args.bytes, start, end)) return false
   if (context.fromPrimary) return true
   const { expireAtMs } = keyspace.entry
-  if (expireAtMs === -1 || context.nowMs <= expireAtMs) return true
+  if (expireAtMs < 0 || context.nowMs <= expireAtMs) return true
   keyspace.expiredKeys++
   keyspace.deleteEntry(context.db, args.bytes, start, end)
   return false

@@ -110,7 +110,7 @@ function runTtl(context: CommandContext, unitMs: number, absolute: boolean): voi
     reply.integer(-1)
     return
   }
-  const ms = absolute ? expireAtMs : Math.max(0, expireAtMs - nowMs)
+  const ms = Math.max(0, absolute ? expireAtMs : expireAtMs - nowMs)
   const shown = unitMs === 1 ? ms : Math.floor((ms + unitMs / 2) / unitMs)
   reply.integer(Number.isSafeInteger(shown) ? shown : BigInt(shown))
 }

@@ -4,7 +4,7 @@ import type { CommandContext } from './command.ts'
 /** Has the time of the key in `entry` come? Never for the stream, which acts on it as if it were alive. */
 export function entryExpired(context: CommandContext): boolean {
   const { expireAtMs } = context.keyspace.entry
-  return expireAtMs !== -1 && !context.fromPrimary && context.nowMs > expireAtMs
+  return expireAtMs >= 0 && !context.fromPrimary && context.nowMs > expireAtMs
 }
 
 /** Is the key of argument `index` in database `db`? For a client an expired one is removed and counts as absent. */

@@ -59,6 +59,7 @@ import type { RegionWriter } from './region-writer.ts'
 /** A dataset larger than this is dropped by FLUSHALL as a whole generation, so that its memory goes back to the system. */
 const FLUSH_IN_PLACE_BYTES_MAX: number = 64 << 20
 const TWO_32: number = 2 ** 32
+const RANDOM_NEIGHBOURS = 16
 
 export interface KeyspaceOptions {
   readonly databaseCount: number
@@ -163,11 +164,14 @@ export class Keyspace {
     return true
   }
 
-  /** As `lookup`, but a key whose time has come counts as absent (it stays until the primary's DEL). */
+  /**
+   * As `lookup`, but a key whose time has come counts as absent (it stays until the primary's DEL). A time before 1970 never
+   * comes (redis 7.0 db.c keyIsExpired()).
+   */
   lookupAlive(db: number, key: Uint8Array, start: number, end: number, nowMs: number): boolean {
     if (!this.lookup(db, key, start, end)) return false
     const { expireAtMs } = this.entry
-    if (expireAtMs !== -1 && nowMs > expireAtMs) {
+    if (expireAtMs >= 0 && nowMs > expireAtMs) {
       this.entry.address = 0
       return false
     }
@@ -637,26 +641,19 @@ export class Keyspace {
   /** A random key of a non-empty database becomes `entry`. @param random 0 … 1 @returns false when the database is empty. */
   randomKey(db: number, random: () => number): boolean {
     if (this.size(db) === 0) return false
-    for (let tries = 0; tries < 100; tries++) {
-      let found = false
-      const from = Math.floor(random() * TWO_32)
-      // Up to 16 neighbours, then one of them: evens out that a gap before a key makes it likelier.
-      const seen: [RegionWriter, number][] = []
-      scanTable(this.generation, db, from, 16, (region, address) => {
-        found = true
-        seen.push([region, address])
-      })
-      if (!found) continue
-      const [region, address] = seen[Math.floor(random() * seen.length)]!
-      this.entry.load(region, this.generation.regions, address)
-      return true
+    const { generation } = this
+    // Some neighbours, then one of them: evens out that a gap before a key makes it likelier.
+    const wanted = Math.min(RANDOM_NEIGHBOURS, this.size(db))
+    const seen: [RegionWriter, number][] = []
+    const visit = (region: RegionWriter, address: number): void => {
+      seen.push([region, address])
     }
-    let first: [RegionWriter, number] | undefined
-    scanTable(this.generation, db, 0, 1, (region, address) => {
-      first ??= [region, address]
-    })
-    if (first === undefined) return false
-    this.entry.load(first[0], this.generation.regions, first[1])
+    // A call gives up after some thousand empty pages; the end of the hash order is followed by its beginning.
+    for (let cursor = Math.floor(random() * TWO_32); seen.length < wanted;) {
+      cursor = scanTable(generation, db, cursor, wanted - seen.length, visit)
+    }
+    const [region, address] = seen[Math.floor(random() * seen.length)]!
+    this.entry.load(region, generation.regions, address)
     return true
   }
 

@@ -218,7 +218,7 @@ export class KeyspaceReader {
     this.#expireAtMs = -1
     if ((flags & FLAG_EXPIRE) !== 0) {
       this.#expireAtMs = (words[at]! >>> 0) + words[at + 1]! * TWO_32
-      if (this.#nowMs > this.#expireAtMs) return ABSENT
+      if (this.#expireAtMs >= 0 && this.#nowMs > this.#expireAtMs) return ABSENT
       at += 2
     }
     if (!copyValue) return 0

@@ -134,7 +134,10 @@ function readHandshake(config: Config, ownPort: () => number): ReplicaLinkConfig
   return {
     user: Buffer.from(config.get('masteruser'), 'latin1'),
     password: Buffer.from(config.get('masterauth'), 'latin1'),
-    listeningPort: announcedPort === 0 ? ownPort() : announcedPort,
+    // Asked for at every handshake: the port is not open yet when the configuration is read, and may change.
+    get listeningPort(): number {
+      return announcedPort === 0 ? ownPort() : announcedPort
+    },
     announceIp: config.get('replica-announce-ip'),
     version: undefined,
     psync: renamed['psync'] ?? 'PSYNC',

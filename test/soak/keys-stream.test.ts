@@ -1,0 +1,4 @@
+import { soakSlice } from '../support/soak.ts'
+import { soak } from './keys-stream.soak.ts'
+
+soakSlice('keys-stream', soak)
