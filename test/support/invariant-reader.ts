@@ -99,7 +99,7 @@ export class InvariantReader {
       ['EXEC'],
       ['DBSIZE'],
     ])
-    const refused = replies.find((reply) => reply instanceof ReplyError) as ReplyError | undefined
+    const refused = replies.find((reply): reply is ReplyError => reply instanceof ReplyError)
     if (refused !== undefined) {
       // The dataset may come between two commands of a pipeline, not go.
       if (refused.code === 'LOADING' || refused.code === 'EXECABORT') return false

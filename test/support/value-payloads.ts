@@ -16,7 +16,13 @@ type Commands = readonly (readonly Argument[])[]
 const K = 'payload-source'
 
 function items(count: number, make: (i: number) => Argument | readonly Argument[]): Argument[] {
-  return Array.from({ length: count }, (_, i) => make(i)).flat() as Argument[]
+  const all: Argument[] = []
+  for (let i = 0; i < count; i++) {
+    const made = make(i)
+    if (Array.isArray(made)) all.push(...made)
+    else all.push(made as Argument)
+  }
+  return all
 }
 
 /** Commands that leave a value at K. */
