@@ -1,0 +1,61 @@
+/**
+ * node examples/reader-thread.mjs HOST PORT KEY [KEY …]
+ *
+ * A replica inside your own process, read from another thread without a network: attaches to the primary at HOST:PORT,
+ * then a worker thread reads the keys straight from shared memory, all as they were at one moment, for a second.
+ * Build first: npx -y pnpm@12 run build.
+ *
+ * It uses the packages' `internal` doors, which may change: the embedding API proper is not built yet.
+ */
+import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
+import { KeyspaceReader } from '@understudy/core/internal'
+import { loadConfig, parseArguments, ServerLog, UnderstudyServer } from '@understudy/net/internal'
+
+if (isMainThread) await replicate(process.argv.slice(2))
+else read()
+
+/** The main thread: the link to the primary, and the only writer. @param {string[]} args */
+async function replicate([host, port, ...keys]) {
+  if (host === undefined || port === undefined || keys.length === 0) {
+    console.error('node examples/reader-thread.mjs HOST PORT KEY [KEY …]')
+    process.exit(1)
+  }
+  const command = parseArguments(['--port', '0', '--repl-diskless-load', 'swapdb', '--replicaof', host, port])
+  if (command.kind !== 'run') throw new Error('not a command to run')
+  const server = new UnderstudyServer({
+    config: loadConfig(command, { warn: console.warn }),
+    logger: new ServerLog({ level: 'warning' }),
+    version: '0',
+    onShutdown: () => process.exit(0),
+    onPanic: (reason) => {
+      throw new Error(reason)
+    },
+  })
+  await server.start()
+  while (!server.link.getStatus().isUp) await sleep(10)
+
+  // A handle is for one reader; the port in it goes along, so that the reader hears of new memory and new generations.
+  const handle = server.readers.attach()
+  const worker = new Worker(new URL(import.meta.url), { workerData: { handle, keys }, transferList: [handle.port] })
+  const [result] = await once(worker, 'message')
+  console.log(result)
+  await server.stop()
+}
+
+/** The worker thread: reads what the other thread writes. */
+function read() {
+  const reader = new KeyspaceReader(workerData.handle)
+  const keys = workerData.keys.map((/** @type {string} */ key) => Buffer.from(key))
+  const until = performance.now() + 1000
+  let reads = 0
+  /** @type {(Buffer | undefined)[]} */
+  let values = []
+  while (performance.now() < until) {
+    values = reader.mget(0, keys) // database 0; undefined: no such key, or not a string
+    reads++
+  }
+  reader.close()
+  parentPort?.postMessage({ reads, values: values.map((value) => value?.toString()) })
+}
