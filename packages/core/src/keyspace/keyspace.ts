@@ -553,7 +553,7 @@ export class Keyspace {
     this.counters.enterAll()
     let others = false
     for (let other = 0; other < this.databaseCount && !others; other++) others = other !== db && this.size(other) > 0
-    if (!others) return this.flushAll()
+    if (!others) return this.flushAll(db)
     const { generation } = this
     for (let shardIndex = 0; shardIndex < SHARD_COUNT; shardIndex++) {
       const root = generation.rootOf(db, shardIndex)
@@ -569,19 +569,19 @@ export class Keyspace {
     this.listener.databaseFlushed(db)
   }
 
-  /** Removes all keys of all databases, in constant time. */
-  flushAll(): void {
+  /** Removes all keys of all databases, in constant time. @param told what listeners hear was flushed; -1: everything. */
+  flushAll(told = -1): void {
     this.counters.enterAll()
     const { generation } = this
     if (generation.runBytes > FLUSH_IN_PLACE_BYTES_MAX) {
-      this.swapGeneration(this.newGeneration(generation.databaseCount))
+      this.swapGeneration(this.newGeneration(generation.databaseCount), told)
       return
     }
     this.#lazyFree.clear()
     generation.control.fill(0, generation.roots)
     for (const region of generation.regions) region.arena.reset()
     this.entry.address = 0
-    this.listener.databaseFlushed(-1)
+    this.listener.databaseFlushed(told)
   }
 
   /** Exchanges two databases. */
@@ -598,7 +598,7 @@ export class Keyspace {
    * Another generation takes over: built by a loader, or empty. Readers of the old one are told first, finish in it, and
    * move on; its memory goes back to the system when every thread has let go and collected.
    */
-  swapGeneration(next: Generation): void {
+  swapGeneration(next: Generation, told = -1): void {
     const previous = this.generation
     next.control[C_NUMBER] = previous.number + 1
     this.counters.prepare(next)
@@ -609,7 +609,7 @@ export class Keyspace {
     this.counters.use(next)
     this.#lazyFree.clear()
     this.entry.address = 0
-    this.listener.databaseFlushed(-1)
+    this.listener.databaseFlushed(told)
   }
 
   /** Takes a generation that a loader has built. */

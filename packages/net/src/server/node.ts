@@ -11,6 +11,7 @@ import type { UnappliedCommands } from './unapplied.ts'
 
 /** Progress of a file that is loaded at start; undefined otherwise. */
 export interface FileLoading {
+  readonly path: string
   readonly startedMs: number
   loadedBytes: number
   totalBytes: number

@@ -162,23 +162,29 @@ export class UnderstudyServer implements Node {
       { moreStats: () => streamStatLines(this) },
     )
     addDataInfoSections(this)
+    follow(config, ['maxmemory-policy'], () => {
+      this.keyspace.tracksFrequency = config.get('maxmemory-policy').endsWith('-lfu')
+    })
     follow(config, ['replica-read-only', 'replica-serve-stale-data'], () => this.updateState())
     config.onChange('repl-backlog-size', (bytes) => this.backlog.resize(clampBacklogBytes(bytes)))
     config.onChange('port', (port) => this.#changePort(port))
   }
 
   /**
-   * Loads the file of `dir`/`dbfilename` when there is one, opens the port and starts to follow the primary.
+   * Opens the port, loads the file of `dir`/`dbfilename` when there is one (clients are told -LOADING meanwhile), and
+   * starts to follow the primary.
    * @throws RdbError for a corrupt file, the system's error when the port is taken.
    */
   async start(): Promise<void> {
     const { config, logger } = this
     const primary = config.get('replicaof')
-    await this.#loadFile()
-    if (primary === undefined) this.hasData = true
+    const file = await this.#findFile()
+    this.fileLoading = file
+    this.hasData = primary === undefined
     this.updateState()
     await this.server.listen(this.#listenOptions(config.get('port')))
     this.#startHousekeeping()
+    if (file !== undefined) await this.#loadFile(file)
     if (primary !== undefined) this.link.replicaOf(primary.host, primary.port)
     this.updateState()
     logger.notice('Ready to accept connections')
@@ -226,22 +232,20 @@ export class UnderstudyServer implements Node {
     collectGarbageSoon()
   }
 
-  async #loadFile(): Promise<void> {
-    const { config, logger, clock } = this
-    const path = config.path('dbfilename')
-    if (path === undefined) return
+  /** The file to load at start, with nothing loaded yet; undefined when there is none. */
+  async #findFile(): Promise<FileLoading | undefined> {
+    const path = this.config.path('dbfilename')
+    if (path === undefined) return undefined
     const file = await stat(path).catch(() => undefined)
-    if (file === undefined || !file.isFile()) return
-    const loading: FileLoading = {
-      startedMs: clock.monotonicMs(),
-      loadedBytes: 0,
-      totalBytes: file.size,
-      loadedKeys: 0,
-    }
-    this.fileLoading = loading
+    if (file === undefined || !file.isFile()) return undefined
+    return { path, startedMs: this.clock.monotonicMs(), loadedBytes: 0, totalBytes: file.size, loadedKeys: 0 }
+  }
+
+  async #loadFile(loading: FileLoading): Promise<void> {
+    const { config, logger, clock } = this
     try {
       const result = await this.#loader.loadFile(
-        path,
+        loading.path,
         {
           databaseCount: config.get('databases'),
           hashSeed: this.keyspace.hashSeed,
