@@ -28,7 +28,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     }
     process.chdir(config.get('dir'))
   } catch (error) {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
+    process.stderr.write(`${messageOf(error)}\n`)
     process.exitCode = 1
     return
   }
@@ -36,12 +36,18 @@ export async function main(argv: readonly string[]): Promise<void> {
 }
 
 async function serve(config: Config, version: string, warnings: readonly string[]): Promise<void> {
-  const file = config.path('logfile')
-  const log = new ServerLog({ level: config.get('loglevel'), ...(file === undefined ? {} : { file }) })
+  const log = openLog(config)
+  if (log === undefined) return
   config.onChange('loglevel', (level) => log.setLevel(level))
   log.notice(`Understudy version=${version}, bits=64, node=${process.versions.node}, PID: ${process.pid}, started`)
   for (const warning of warnings) log.warning(warning)
   if (config.file !== undefined) log.notice('Configuration loaded')
+  // A bug. What it left in memory cannot be trusted, so the process ends; but the log has to say why.
+  process.on('uncaughtException', (error) => {
+    log.warning(`=== UNDERSTUDY BUG REPORT === ${error.stack ?? messageOf(error)}${causeOf(error)}`)
+    pidFile?.remove()
+    process.exit(1)
+  })
   const pidPath = config.path('pidfile')
   const pidFile = pidPath === undefined ? undefined : writePidFile(pidPath, (message) => log.warning(message))
 
@@ -59,20 +65,29 @@ async function serve(config: Config, version: string, warnings: readonly string[
     )
     timer.unref()
   }
-  const server = new UnderstudyServer({
-    config,
-    logger: log,
-    version,
-    onShutdown: () => {
-      log.notice('User requested shutdown...')
-      end(0)
-    },
-    onPanic: (reason) => {
-      log.warning(`Stopping: ${reason}`)
-      end(1)
-    },
-    onRole: (isReplica) => log.setRole(isReplica ? 'S' : 'M'),
-  })
+  let server: UnderstudyServer
+  try {
+    server = new UnderstudyServer({
+      config,
+      logger: log,
+      version,
+      onShutdown: () => {
+        log.notice('User requested shutdown...')
+        end(0)
+      },
+      onPanic: (reason) => {
+        log.warning(`Stopping: ${reason}`)
+        end(1)
+      },
+      onRole: (isReplica) => log.setRole(isReplica ? 'S' : 'M'),
+    })
+  } catch (error) {
+    // What the configuration alone does not show: a command to rename that does not exist, memory that is not there.
+    pidFile?.remove()
+    log.warning(`Cannot start: ${messageOf(error)}`)
+    process.exitCode = 1
+    return
+  }
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, () => {
       log.notice(`Received ${signal} scheduling shutdown...`)
@@ -92,8 +107,27 @@ async function serve(config: Config, version: string, warnings: readonly string[
   }
 }
 
+function openLog(config: Config): ServerLog | undefined {
+  const file = config.path('logfile')
+  try {
+    return new ServerLog({ level: config.get('loglevel'), ...(file === undefined ? {} : { file }) })
+  } catch (error) {
+    process.stderr.write(`Can't open the log file: ${messageOf(error)}\n`)
+    process.exitCode = 1
+    return undefined
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
+function causeOf(error: Error): string {
+  return error.cause instanceof Error ? ` Cause: ${error.cause.stack ?? error.cause.message}` : ''
+}
+
 function startFailure(error: unknown, port: number): string {
-  const message = error instanceof Error ? error.message : String(error)
+  const message = messageOf(error)
   const code = error instanceof Error && 'code' in error ? error.code : undefined
   if (code === 'EADDRINUSE' || code === 'EACCES' || code === 'EADDRNOTAVAIL') {
     return `Failed listening on port ${port} (tcp), aborting: ${message}`
