@@ -61,12 +61,15 @@ const PROTECTED_MODE_ERROR =
   'password with requirepass, or bind only to trusted addresses and set protected-mode to no, or connect locally ' +
   "and run 'CONFIG SET protected-mode no'."
 
-export interface ListenOptions {
+export interface TcpListenOptions {
   /** Addresses; one that begins with '-' may be missing on this machine. */
   bind: readonly string[]
   /** 0 with `anyPort`: the system chooses; 0 without: no TCP. */
   port: number
   anyPort?: boolean
+}
+
+export interface ListenOptions extends TcpListenOptions {
   unixSocket?: string
   unixSocketPermissions?: number
 }
@@ -116,6 +119,8 @@ export class ClientServer {
   turn = 1
 
   readonly #listeners: Server[] = []
+  /** What the TCP listeners were opened with. */
+  #listening: TcpListenOptions = { bind: [], port: 0 }
   #nextClientId = 1
   #suspended: ClientSession[] = []
   #unflushed: ClientSession[] = []
@@ -192,7 +197,8 @@ export class ClientServer {
           }
         }
         this.port = port
-      }
+      } else this.port = 0
+      this.#listening = { bind: options.bind, port: options.port }
       if (options.unixSocket !== undefined && options.unixSocket !== '') {
         removeStaleSocket(options.unixSocket)
         await this.#open({ path: options.unixSocket, backlog: this.settings.tcpBacklog })
@@ -202,32 +208,44 @@ export class ClientServer {
       for (const listener of this.#listeners.splice(0)) listener.close()
       throw error
     }
-    this.#startCron()
+    this.restartCron()
   }
 
-  #startCron(): void {
+  /** Begins the periodic work anew: at start, and when `hz` changed. */
+  restartCron(): void {
+    clearInterval(this.#cron)
+    this.#cronCount = 0
     const intervalMs = Math.max(2, Math.floor(1000 / this.settings.hz))
     this.#cron = setInterval(() => this.#runCron(), intervalMs)
     this.#cron.unref()
   }
 
   /**
-   * Opens the TCP port anew (CONFIG SET port) and closes the old one afterwards; connections stay.
-   * @throws as `listen`; the old port then stays open.
+   * Opens another TCP port, or the same one on other addresses (CONFIG SET port, bind); connections stay. Another port
+   * is opened before the old one is closed; for new addresses the old ones have to be closed first.
+   * @throws as `listen`; what was open before is open again then.
    */
-  async relisten(options: ListenOptions): Promise<void> {
+  async relisten(options: TcpListenOptions): Promise<void> {
+    const previous = this.#listening
+    const samePort = options.port === previous.port
+    if (samePort && options.bind.join(' ') === previous.bind.join(' ')) return
     const before = this.#listeners.splice(0)
-    const keeps = before.filter((listener) => typeof listener.address() === 'string')
+    const unix = before.filter((listener) => typeof listener.address() === 'string')
+    const tcp = before.filter((listener) => !unix.includes(listener))
+    if (samePort) for (const listener of tcp) listener.close()
     try {
-      clearInterval(this.#cron)
       await this.listen(options)
     } catch (error) {
-      this.#listeners.push(...before)
-      this.#startCron()
+      try {
+        if (samePort) await this.listen(previous)
+        else this.#listeners.push(...tcp)
+      } finally {
+        this.#listeners.push(...unix)
+      }
       throw error
     }
-    this.#listeners.push(...keeps)
-    for (const listener of before) if (!keeps.includes(listener)) listener.close()
+    this.#listeners.push(...unix)
+    if (!samePort) for (const listener of tcp) listener.close()
   }
 
   /** Stops listening and closes every connection. */
@@ -242,6 +260,11 @@ export class ClientServer {
     )
     for (const session of this.sessions.values()) session.kill()
     await Promise.all(closing)
+  }
+
+  /** A number for CLIENT LIST that no other connection has had. */
+  takeClientId(): number {
+    return this.#nextClientId++
   }
 
   /** Sends push output at the end of this turn of the event loop. */
@@ -386,8 +409,6 @@ export class ClientServer {
         noDelay: true,
         allowHalfOpen: true,
         pauseOnConnect: true,
-        keepAlive: this.settings.tcpKeepaliveSeconds > 0,
-        keepAliveInitialDelay: this.settings.tcpKeepaliveSeconds * 1000,
       },
       (socket) => this.#accept(socket, 'path' in options ? String(options.path) : undefined),
     )
@@ -417,6 +438,9 @@ export class ClientServer {
       refuse(socket, MAX_CLIENTS_ERROR)
       return
     }
+    if (unixPath === undefined && settings.tcpKeepaliveSeconds > 0) {
+      socket.setKeepAlive(true, settings.tcpKeepaliveSeconds * 1000)
+    }
     const flags = unixPath === undefined ? 0 : CLIENT_UNIX_SOCKET
     const address = unixPath === undefined ? hostPort(socket.remoteAddress, socket.remotePort) : `${unixPath}:0`
     if (settings.protectedMode && settings.requirepass === '' && !isLocal(address, flags)) {
@@ -425,7 +449,7 @@ export class ClientServer {
       return
     }
     const localAddress = unixPath === undefined ? hostPort(socket.localAddress, socket.localPort) : `${unixPath}:0`
-    const made = new ClientSession(this, socket, this.#nextClientId++, address, localAddress, this.clock.monotonicMs())
+    const made = new ClientSession(this, socket, this.takeClientId(), address, localAddress, this.clock.monotonicMs())
     made.flags = flags | (settings.requirepass === '' ? 0 : CLIENT_UNAUTHENTICATED)
     session = made
     this.sessions.set(made.id, made)
@@ -534,7 +558,7 @@ function refuse(socket: Socket, text: string): void {
   socket.destroySoon()
 }
 
-function hostPort(host: string | undefined, port: number | undefined): string {
+export function hostPort(host: string | undefined, port: number | undefined): string {
   const plain = (host ?? '?').replace(/^::ffff:(?=\d+\.)/, '')
   return plain.includes(':') ? `[${plain}]:${port ?? 0}` : `${plain}:${port ?? 0}`
 }

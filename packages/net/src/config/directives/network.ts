@@ -30,7 +30,7 @@ export const networkDirectives = {
     unit: 'B',
     supported: false,
   },
-  'tracking-table-max-keys': { type: 'int', min: 0, max: 'long', default: 1000000, unit: 'keys', supported: false },
+  'tracking-table-max-keys': { type: 'int', min: 0, max: 'long', default: 1000000, unit: 'keys' },
   'socket-mark-id': { type: 'int', min: 0, max: 'uint', default: 0, change: 'no', supported: false },
 
   'tls-port': {
@@ -53,7 +53,13 @@ export const networkDirectives = {
   'tls-protocols': { type: 'string', default: '' },
   'tls-ciphers': { type: 'string', default: '' },
   'tls-ciphersuites': { type: 'string', default: '' },
-  'tls-auth-clients': { type: 'enum', values: ['no', 'yes', 'optional'], default: 'yes' },
+  'tls-auth-clients': {
+    type: 'enum',
+    values: ['no', 'yes', 'optional'],
+    default: 'yes',
+    supported: false,
+    warning: 'clients cannot connect by TLS yet',
+  },
   'tls-dh-params-file': { type: 'string', default: '', volatile: true, supported: false },
   'tls-prefer-server-ciphers': { type: 'bool', default: false, supported: false },
   'tls-session-caching': { type: 'bool', default: true, supported: false },
