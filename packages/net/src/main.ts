@@ -16,13 +16,15 @@ import { UnderstudyServer } from './server/understudy-server.ts'
 /** Runs the command. Resolves when it has nothing more to say; a server goes on until a signal or SHUTDOWN. */
 export async function main(argv: readonly string[]): Promise<void> {
   const version = readVersion()
-  const warnings: string[] = []
+  // What is said before there is a log is kept for it.
+  const early: string[] = []
+  const notes: Notes = { warn: (message) => early.push(message) }
   let config: Config
   try {
     const command = parseArguments(argv)
     if (command.kind === 'help') return void process.stdout.write(HELP_TEXT)
     if (command.kind === 'version') return void process.stdout.write(`${versionLine(version)}\n`)
-    config = loadConfig(command, { warn: (message) => warnings.push(message) })
+    config = loadConfig(command, { warn: (message) => notes.warn(message) })
     if (config.get('daemonize')) {
       throw new Error('daemonize yes is not available: the process stays in the foreground; use a supervisor')
     }
@@ -32,15 +34,21 @@ export async function main(argv: readonly string[]): Promise<void> {
     process.exitCode = 1
     return
   }
-  await serve(config, version, warnings)
+  await serve(config, version, notes, early)
 }
 
-async function serve(config: Config, version: string, warnings: readonly string[]): Promise<void> {
+/** Where warnings of the configuration go. */
+interface Notes {
+  warn: (message: string) => void
+}
+
+async function serve(config: Config, version: string, notes: Notes, early: readonly string[]): Promise<void> {
   const log = openLog(config)
   if (log === undefined) return
   config.onChange('loglevel', (level) => log.setLevel(level))
   log.notice(`Understudy version=${version}, bits=64, node=${process.versions.node}, PID: ${process.pid}, started`)
-  for (const warning of warnings) log.warning(warning)
+  for (const warning of early) log.warning(warning)
+  notes.warn = (message) => log.warning(message)
   if (config.file !== undefined) log.notice('Configuration loaded')
   // A bug. What it left in memory cannot be trusted, so the process ends; but the log has to say why.
   process.on('uncaughtException', (error) => {
@@ -84,7 +92,8 @@ async function serve(config: Config, version: string, warnings: readonly string[
   } catch (error) {
     // What the configuration alone does not show: a command to rename that does not exist, memory that is not there.
     pidFile?.remove()
-    log.warning(`Cannot start: ${messageOf(error)}`)
+    const hint = error instanceof RangeError ? ` (for ${config.get('databases')} databases)` : ''
+    log.warning(`Cannot start: ${messageOf(error)}${hint}`)
     process.exitCode = 1
     return
   }
