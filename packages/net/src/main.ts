@@ -3,12 +3,12 @@
  * server/understudy-server.ts.
  */
 import { readFileSync } from 'node:fs'
-import { ReplicaError } from '@understudy/core/internal'
+import { ConfigError, ReplicaError } from '@understudy/core/internal'
 import { parseArguments } from './cli/arguments.ts'
 import { HELP_TEXT } from './cli/help.ts'
 import { versionLine } from './cli/version.ts'
 import type { Config } from './config/config.ts'
-import { loadConfig } from './config/load-config.ts'
+import { fatalConfigText, loadConfig } from './config/load-config.ts'
 import { writePidFile } from './config/pid-file.ts'
 import { ServerLog } from './log/server-log.ts'
 import { UnderstudyServer } from './server/understudy-server.ts'
@@ -30,7 +30,8 @@ export async function main(argv: readonly string[]): Promise<void> {
     }
     process.chdir(config.get('dir'))
   } catch (error) {
-    process.stderr.write(`${messageOf(error)}\n`)
+    const text = error instanceof ConfigError ? fatalConfigText(error, version) : messageOf(error)
+    process.stderr.write(`${text}\n`)
     process.exitCode = 1
     return
   }
