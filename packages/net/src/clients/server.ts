@@ -5,9 +5,7 @@
  * One thread. A readable event hands its piece of input to the connection's decoder and runs it (`dispatcher.ts`). A
  * pipeline that uses up its turn goes on in the next turn of the event loop, after everybody else had one.
  */
-import { createServer } from 'node:net'
-import type { Server, Socket } from 'node:net'
-import { chmodSync, unlinkSync } from 'node:fs'
+import type { Socket } from 'node:net'
 import {
   CommandRegistry,
   FAST,
@@ -40,6 +38,7 @@ import {
   ClientSession,
 } from './session.ts'
 import { runCommands } from './dispatcher.ts'
+import { Listeners, type ListenOptions, type TcpListenOptions } from './listeners.ts'
 import { readShared } from './shared-reads.ts'
 import { CommandMeter } from './meter.ts'
 import { InfoRegistry } from './info.ts'
@@ -60,19 +59,6 @@ const PROTECTED_MODE_ERROR =
   'default user. In this mode connections are only accepted from the loopback interface. To accept others: set a ' +
   'password with requirepass, or bind only to trusted addresses and set protected-mode to no, or connect locally ' +
   "and run 'CONFIG SET protected-mode no'."
-
-export interface TcpListenOptions {
-  /** Addresses; one that begins with '-' may be missing on this machine. */
-  bind: readonly string[]
-  /** 0 with `anyPort`: the system chooses; 0 without: no TCP. */
-  port: number
-  anyPort?: boolean
-}
-
-export interface ListenOptions extends TcpListenOptions {
-  unixSocket?: string
-  unixSocketPermissions?: number
-}
 
 export interface ClientServerOptions {
   settings: ClientSettings
@@ -113,14 +99,10 @@ export class ClientServer {
   pauseUntilMs = 0
   pauseWritesOnly = false
   readonly postponed: Set<ClientSession> = new Set()
-  /** The TCP port that is listened on; 0 for none. */
-  port = 0
   /** Counts turns of the event loop in which long pieces of input came. */
   turn = 1
 
-  readonly #listeners: Server[] = []
-  /** What the TCP listeners were opened with. */
-  #listening: TcpListenOptions = { bind: [], port: 0 }
+  readonly #listeners: Listeners
   #nextClientId = 1
   #suspended: ClientSession[] = []
   #unflushed: ClientSession[] = []
@@ -138,6 +120,11 @@ export class ClientServer {
     this.clock = options.clock
     this.logger = options.logger
     this.keyspace = options.keyspace
+    this.#listeners = new Listeners({
+      backlog: () => this.settings.tcpBacklog,
+      accept: (socket, unixPath) => this.#accept(socket, unixPath),
+      failed: (error) => this.logger.warning(`Accepting client connection: ${error.message}`),
+    })
     this.tracking = new Tracking((id) => this.sessions.get(id))
     const touches = new KeyTouches()
     this.ports = { watch: touches, ...options.ports }
@@ -172,43 +159,20 @@ export class ClientServer {
    */
   readonly changes: KeyChangeListener
 
-  /**
-   * Opens all listening sockets.
-   * @throws the system's error (EADDRINUSE …) when one cannot be opened; none is open then.
-   */
+  /** Opens all listening sockets. @throws as `Listeners.open`. */
   async listen(options: ListenOptions): Promise<void> {
-    try {
-      if (options.port !== 0 || options.anyPort === true) {
-        let port = options.port
-        for (const address of options.bind) {
-          const optional = address.startsWith('-')
-          const host = optional ? address.slice(1) : address
-          try {
-            const server = await this.#open({
-              host: host === '*' ? '0.0.0.0' : host === '::*' ? '::' : host,
-              port,
-              backlog: this.settings.tcpBacklog,
-              ...(host.includes(':') ? { ipv6Only: true } : {}),
-            })
-            const bound = server.address()
-            if (bound !== null && typeof bound === 'object') port = bound.port
-          } catch (error) {
-            if (!optional || !isMissingAddress(error)) throw error
-          }
-        }
-        this.port = port
-      } else this.port = 0
-      this.#listening = { bind: options.bind, port: options.port }
-      if (options.unixSocket !== undefined && options.unixSocket !== '') {
-        removeStaleSocket(options.unixSocket)
-        await this.#open({ path: options.unixSocket, backlog: this.settings.tcpBacklog })
-        if (options.unixSocketPermissions) chmodSync(options.unixSocket, options.unixSocketPermissions)
-      }
-    } catch (error) {
-      for (const listener of this.#listeners.splice(0)) listener.close()
-      throw error
-    }
+    await this.#listeners.open(options)
     this.restartCron()
+  }
+
+  /** CONFIG SET port and bind; connections stay. @throws as `Listeners.reopen`. */
+  relisten(options: TcpListenOptions): Promise<void> {
+    return this.#listeners.reopen(options)
+  }
+
+  /** The TCP port that is listened on; 0 for none. */
+  get port(): number {
+    return this.#listeners.port
   }
 
   /** Begins the periodic work anew: at start, and when `hz` changed. */
@@ -220,46 +184,13 @@ export class ClientServer {
     this.#cron.unref()
   }
 
-  /**
-   * Opens another TCP port, or the same one on other addresses (CONFIG SET port, bind); connections stay. Another port
-   * is opened before the old one is closed; for new addresses the old ones have to be closed first.
-   * @throws as `listen`; what was open before is open again then.
-   */
-  async relisten(options: TcpListenOptions): Promise<void> {
-    const previous = this.#listening
-    const samePort = options.port === previous.port
-    if (samePort && options.bind.join(' ') === previous.bind.join(' ')) return
-    const before = this.#listeners.splice(0)
-    const unix = before.filter((listener) => typeof listener.address() === 'string')
-    const tcp = before.filter((listener) => !unix.includes(listener))
-    if (samePort) for (const listener of tcp) listener.close()
-    try {
-      await this.listen(options)
-    } catch (error) {
-      try {
-        if (samePort) await this.listen(previous)
-        else this.#listeners.push(...tcp)
-      } finally {
-        this.#listeners.push(...unix)
-      }
-      throw error
-    }
-    this.#listeners.push(...unix)
-    if (!samePort) for (const listener of tcp) listener.close()
-  }
-
   /** Stops listening and closes every connection. */
   async close(): Promise<void> {
     clearInterval(this.#cron)
     clearTimeout(this.#pauseTimer)
-    const closing = this.#listeners.splice(0).map(
-      (listener) =>
-        new Promise<void>((resolve) => {
-          listener.close(() => resolve())
-        }),
-    )
+    const closing = this.#listeners.close()
     for (const session of this.sessions.values()) session.kill()
-    await Promise.all(closing)
+    await closing
   }
 
   /** A number for CLIENT LIST that no other connection has had. */
@@ -401,26 +332,6 @@ export class ClientServer {
     this.postponed.delete(session)
     this.sessions.delete(session.id)
     this.ports.sessionClosed?.(session)
-  }
-
-  #open(options: object): Promise<Server> {
-    const listener = createServer(
-      {
-        noDelay: true,
-        allowHalfOpen: true,
-        pauseOnConnect: true,
-      },
-      (socket) => this.#accept(socket, 'path' in options ? String(options.path) : undefined),
-    )
-    return new Promise((resolve, reject) => {
-      listener.once('error', reject)
-      listener.listen(options, () => {
-        listener.off('error', reject)
-        listener.on('error', (error) => this.logger.warning(`Accepting client connection: ${error.message}`))
-        this.#listeners.push(listener)
-        resolve(listener)
-      })
-    })
   }
 
   #accept(accepted: Socket, unixPath: string | undefined): void {
@@ -565,17 +476,4 @@ export function hostPort(host: string | undefined, port: number | undefined): st
 
 function isLocal(address: string, flags: number): boolean {
   return (flags & CLIENT_UNIX_SOCKET) !== 0 || address.startsWith('127.') || address.startsWith('[::1]')
-}
-
-function isMissingAddress(error: unknown): boolean {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined
-  return code === 'EADDRNOTAVAIL' || code === 'EAFNOSUPPORT' || code === 'EINVAL'
-}
-
-function removeStaleSocket(path: string): void {
-  try {
-    unlinkSync(path)
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error
-  }
 }

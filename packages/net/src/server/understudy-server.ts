@@ -21,7 +21,8 @@ import {
   SLICE_MS_MAX,
 } from '@understudy/core/internal'
 import { RdbLoaderPool } from '@understudy/rdb-worker'
-import { ClientServer, type ListenOptions } from '../clients/server.ts'
+import type { ListenOptions } from '../clients/listeners.ts'
+import { ClientServer } from '../clients/server.ts'
 import { addClientInfoSections } from '../commands/info-sections.ts'
 import { clientCommandFamilies } from '../commands/index.ts'
 import type { Config } from '../config/config.ts'
