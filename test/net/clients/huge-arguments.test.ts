@@ -1,4 +1,5 @@
-/** Arguments that fit a request but no JavaScript string: an error reply, and the server lives. */
+/** Arguments that fit a request but nothing behind it: no JavaScript string, no timer of Node. The server lives. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { encodeCommand, RawClient } from '../../support/raw-client.ts'
 import { startToyServer, type ToyServer } from '../../support/toy-server.ts'
@@ -51,4 +52,18 @@ it('WATCH of a key longer than a megabyte notices its change, and only that', as
   }
   watcher.close()
   writer.close()
+})
+
+it('WAIT and CLIENT PAUSE longer than a timer can be are not over at once', async () => {
+  const [waiter, other] = [await RawClient.connect({ port: toy.port }), await RawClient.connect({ port: toy.port })]
+  waiter.send(encodeCommand('WAIT', '1', '99999999999'))
+  expect(await other.call('CLIENT', 'PAUSE', '99999999999', 'WRITE')).toBe('OK')
+  const writer = await RawClient.connect({ port: toy.port })
+  writer.send(encodeCommand('SET', 'held', '1'))
+  await sleep(100)
+  expect(waiter.received()).toHaveLength(0)
+  expect(writer.received()).toHaveLength(0)
+  expect(await other.call('CLIENT', 'UNPAUSE')).toBe('OK')
+  expect(await writer.readReply()).toBe('OK')
+  for (const raw of [waiter, other, writer]) raw.close()
 })

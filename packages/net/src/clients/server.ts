@@ -49,7 +49,7 @@ import { ServerStatistics } from './statistics.ts'
 import { SlabPool } from './slabs.ts'
 import { shortenedArgs, SlowLog } from './slow-log.ts'
 import { Tracking } from './tracking.ts'
-import type { ClientSettings } from './settings.ts'
+import { type ClientSettings, TIMER_MS_MAX } from './settings.ts'
 import type { ServerPorts } from './ports.ts'
 
 /** A piece of input at least this long may be followed by another one in the same turn of the event loop. */
@@ -238,8 +238,14 @@ export class ClientServer {
     this.pauseUntilMs = Math.max(this.pauseUntilMs, untilMs)
     this.pauseWritesOnly =
       this.pauseUntilMs !== 0 && this.postponed.size === 0 ? writesOnly : this.pauseWritesOnly && writesOnly
+    this.#awaitPauseEnd()
+  }
+
+  #awaitPauseEnd(): void {
     clearTimeout(this.#pauseTimer)
-    this.#pauseTimer = setTimeout(() => this.unpause(), Math.max(1, this.pauseUntilMs - this.clock.wallMs()))
+    const restMs = this.pauseUntilMs - this.clock.wallMs()
+    const wake = (): void => (restMs > TIMER_MS_MAX ? this.#awaitPauseEnd() : this.unpause())
+    this.#pauseTimer = setTimeout(wake, Math.min(Math.max(1, restMs), TIMER_MS_MAX))
     this.#pauseTimer.unref()
   }
 

@@ -12,7 +12,7 @@ import type { Socket } from 'node:net'
 import { REPLY_BYTES_MAX, ReplyEncoder, RequestDecoder } from '@understudy/core/internal'
 import type { CommandArgs, CommandContext, CommandEntry, Keyspace } from '@understudy/core/internal'
 import type { OutputBufferLimit } from '../config/special-values.ts'
-import type { ClientSettings } from './settings.ts'
+import { type ClientSettings, TIMER_MS_MAX } from './settings.ts'
 import type { ClientServer } from './server.ts'
 import type { SlabWriter } from './slabs.ts'
 import type { TrackingOptions } from './tracking.ts'
@@ -291,7 +291,8 @@ export class ClientSession implements CommandContext, SlabWriter {
 
   /** No further command of this connection runs until `unblock`. @param timeoutMs 0: no limit. */
   block(timeoutMs: number, timedOut: () => void): void {
-    const timer = timeoutMs > 0 ? setTimeout(() => this.unblock(timedOut), timeoutMs) : undefined
+    const timer =
+      timeoutMs > 0 ? setTimeout(() => this.unblock(timedOut), Math.min(timeoutMs, TIMER_MS_MAX)) : undefined
     this.blocked = { timer, timedOut }
     this.flags |= CLIENT_BLOCKED
   }

@@ -41,6 +41,9 @@ export interface ClientSettings extends CommandSettings {
 
 const MEBIBYTE = 1024 * 1024
 
+/** Longest time that a timer of Node takes (24.8 days); a longer one would be over at once. */
+export const TIMER_MS_MAX: number = 2 ** 31 - 1
+
 export function defaultClientSettings(): ClientSettings {
   return {
     requirepass: '',
