@@ -211,7 +211,8 @@ function replicationLines(node: Node): string[] {
       ...node.unapplied.lines(),
     )
   }
-  const hasBacklog = backlog.histlen > 0 || status.host !== undefined
+  // Redis makes it with the first synchronization.
+  const hasBacklog = backlog.histlen > 0 || status.counters.fullResyncs + status.counters.partialResyncs > 0
   lines.push(
     'connected_slaves:0',
     'master_failover_state:no-failover',

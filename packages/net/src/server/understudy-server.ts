@@ -3,7 +3,6 @@
  * each does is in its own room; this file only connects them and knows in which order they start and end.
  */
 import { stat } from 'node:fs/promises'
-import { generateReplid } from '@understudy/core/internal'
 import {
   accessClockAt,
   BacklogWriter,
@@ -11,6 +10,7 @@ import {
   type Clock,
   dataCommandFamilies,
   debugDatasetSubcommands,
+  generateReplid,
   idleNodeState,
   Keyspace,
   LibraryStore,
