@@ -30,7 +30,7 @@
 export const FULL = {
   streamCommands: 3_000_000,
   loadKeys: 5_000_000,
-  digestKeysMax: Infinity,
+  digestKeysMax: 1_000_000_000,
   settleMs: 10_000,
   resyncSettleMs: 120_000,
   getKeys: 1_000_000,

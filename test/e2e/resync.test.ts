@@ -1,6 +1,6 @@
 /** What becomes of history and data when primaries restart, change their id, or hand over; and the snapshot's file. */
 import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -31,9 +31,9 @@ describe('history', () => {
     await primary.kill()
     const client = await replica.raw()
     let reads = 0
-    let isOver = false
+    const reader = { isOver: false }
     const reading = (async (): Promise<void> => {
-      while (!isOver) {
+      while (!reader.isOver) {
         expect(await client.call('GET', 'n')).toMatch(/^[23]$/)
         expect(Number(await client.call('DBSIZE'))).toBe(5001)
         reads++
@@ -43,7 +43,7 @@ describe('history', () => {
     await again.call('SET', 'n', '3')
     await linkIs(replica, 'up')
     await answers(replica, ['GET', 'n'], '3')
-    isOver = true
+    reader.isOver = true
     await reading
     expect(reads).toBeGreaterThan(100)
     expect((await again.info('stats'))['sync_full']).toBe('1')
@@ -131,12 +131,15 @@ describe('history', () => {
     const primary = await startPrimary()
     await startReplica(primary)
     const client = await primary.raw()
-    for (let i = 0; i < 5; i++) {
+    let quick = 0
+    for (let i = 0; i < 6; i++) {
       await client.call('SET', 'k', i)
       const asked = performance.now()
       expect(await client.call('WAIT', '1', '3000')).toBe(1)
-      expect(performance.now() - asked).toBeLessThan(500)
+      if (performance.now() - asked < 250) quick++
     }
+    // With the ACK of every second alone, it would be one in four.
+    expect(quick).toBeGreaterThanOrEqual(5)
   })
 })
 
@@ -156,7 +159,38 @@ describe("the snapshot's file", () => {
     expect(await diskless.call('DBSIZE')).toBe(1000)
   })
 
-  it('cannot be written: one clear line, and the old data are served', async () => {
+  it('cannot be made: a clear line at every attempt, until there is another way', async () => {
+    const primary = await startPrimary()
+    await primary.call('SET', 'k', 'v')
+    // Where nobody can make files, not even root.
+    const replica = await startReplica(primary, {}, { directory: '/proc', wait: false })
+    const line = await replica.waitForLine(/Failed trying to load the MASTER synchronization DB/)
+    expect(line).toMatch(/\/proc\/temp-.*(ENOENT|EACCES|EPERM)/)
+    expect((await replica.info('replication'))['master_link_last_failure']).toContain('/proc/temp-')
+    await replica.call('CONFIG', 'SET', 'repl-diskless-load', 'swapdb')
+    await linkIs(replica, 'up')
+    expect(await replica.call('GET', 'k')).toBe('v')
+  })
+
+  it('cannot get its name: the old data and the old file stay', async () => {
+    const primary = await startPrimary()
+    await primary.call('SET', 'k', 'v')
+    const replica = await startReplica(primary)
+    const file = join(replica.directory, 'dump.rdb')
+    await rm(file)
+    await mkdir(join(file, 'in the way'), { recursive: true })
+    const fromLine = replica.lines.length
+    await primary.call('DEBUG', 'CHANGE-REPL-ID')
+    await primary.call('CLIENT', 'KILL', 'TYPE', 'replica')
+    await replica.waitForLine(/dump\.rdb.*(EISDIR|ENOTEMPTY|EEXIST)/, { fromLine })
+    expect(await replica.call('GET', 'k')).toBe('v')
+    expect(await readdir(replica.directory)).toEqual(['dump.rdb'])
+    await rm(file, { recursive: true })
+    await linkIs(replica, 'up')
+    expect((await stat(file)).size).toBeGreaterThan(0)
+  })
+
+  it('has no directory any more: one clear line, and the old data are served', async () => {
     const primary = await startPrimary()
     await primary.call('SET', 'k', 'old')
     const replica = await startReplica(primary)

@@ -251,15 +251,7 @@ class Pair {
 
   #scanNonsense(): Argument[] {
     return this.#some(() =>
-      this.#random.pick<Argument[]>([
-        ['COUNT', 0],
-        ['COUNT', 'x'],
-        ['COUNT', '-5'],
-        ['MATCH'],
-        ['x', 'y'],
-        ['TYPE'],
-        ['COUNT'],
-      ]),
+      this.#random.pick<Argument[]>([['COUNT', 0], ['COUNT', 'x'], ['COUNT', '-5'], ['x', 'y'], ['COUNT']]),
     )
       .flat()
       .concat('x')

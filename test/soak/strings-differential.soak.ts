@@ -29,6 +29,7 @@ export const soak: Soak = {
 const COMMANDS_PER_ROUND = 200
 const TABLES = [stringCommands, bitmapCommands, hyperloglogCommands]
 const RDB_TYPE_LIST_QUICKLIST_2 = 18
+const SPARSE_HLL = Buffer.from('HYLL\x01')
 /** The latest time a record can hold. */
 const EXPIRE_AT_MS_MAX = 2 ** 63 - 1024
 /** A relative time is counted from the moment of each side. */
@@ -55,22 +56,17 @@ async function run(options: SoakOptions): Promise<SoakResult> {
       const where = `seed ${options.seed}, round ${round}`
       const resp = random.chance(0.5) ? 2 : 3
       const sparseBytesMax = random.pick([0, 60, 300, 3000, 16_000])
-      await client.call('HELLO', resp)
-      await client.call('FLUSHALL')
-      await client.call('CONFIG', 'SET', 'hll-sparse-max-bytes', sparseBytesMax)
-      await client.call('RPUSH', LIST_KEY, 'item')
-      here.keyspace.begin()
-      here.keyspace.flushAll()
-      here.keyspace.end()
-      here.put(LIST_KEY, RDB_TYPE_LIST_QUICKLIST_2, Buffer.from('never read'))
-      here.resp = resp
-      here.settings.hllSparseMaxBytes = sparseBytesMax
+      const begin = (): Promise<void> => beginRound(client, here, resp, sparseBytesMax)
+      await begin()
       replica.runner.settings.hllSparseMaxBytes = sparseBytesMax
       let diverged = false
       const commands = Array.from({ length: COMMANDS_PER_ROUND }, () => randomCommand(random))
       client.send(Buffer.concat(commands.map((command) => encodeCommand(...command))))
+      let undefinedBytes = false
       for (const [index, command] of commands.entries()) {
         const expected = (await client.readReplyBytes()).toString('latin1')
+        undefinedBytes ||= readsBehindTheEnd(here, command)
+        if (undefinedBytes) continue
         const actual = runHere(here, command)
         if (actual !== expected) {
           throw new Error(
@@ -80,17 +76,51 @@ async function run(options: SoakOptions): Promise<SoakResult> {
         if (expected.startsWith('-')) errors++
         diverged ||= keptFromReplicas(command, expected)
       }
-      await compareKeys(client, here, `${where}, as a primary`, commands)
-      await replica.runUntil(client, `${options.seed}:${round}`)
-      if (replica.runner.errorCount > 0) {
-        throw new Error(`${where}: the stream made an error: ${replica.runner.context.reply.lastError}`)
+      if (undefinedBytes) {
+        await replica.runUntil(client, `${options.seed}:${round}`)
+        count++
+        continue
       }
+      await compareKeys(client, here, `${where}, as a primary`, commands).catch(async (error: unknown) => {
+        await begin()
+        await runSlowly(client, here, commands, where)
+        throw error
+      })
+      await replica.runUntil(client, `${options.seed}:${round}`)
       if (!diverged) await compareKeys(client, replica.runner, `${where}, from the stream`, commands)
       count++
     }
     return { count, counted: { commands: count * COMMANDS_PER_ROUND, errors, 'stream commands': replica.count } }
   } finally {
     await server.stop()
+  }
+}
+
+async function beginRound(client: RawClient, here: CommandRunner, resp: 2 | 3, sparseBytesMax: number): Promise<void> {
+  await client.call('HELLO', resp)
+  await client.call('FLUSHALL')
+  await client.call('CONFIG', 'SET', 'hll-sparse-max-bytes', sparseBytesMax)
+  await client.call('RPUSH', LIST_KEY, 'item')
+  here.keyspace.begin()
+  here.keyspace.flushAll()
+  here.keyspace.end()
+  here.put(LIST_KEY, RDB_TYPE_LIST_QUICKLIST_2, Buffer.from('never read'))
+  here.resp = resp
+  here.settings.hllSparseMaxBytes = sparseBytesMax
+}
+
+/** The commands again, comparing the keys after each: names the one that makes the difference. */
+async function runSlowly(
+  client: RawClient,
+  here: CommandRunner,
+  commands: readonly Command[],
+  where: string,
+): Promise<void> {
+  for (const [index, command] of commands.entries()) {
+    client.send(encodeCommand(...command))
+    await client.readReplyBytes()
+    runHere(here, command)
+    await compareKeys(client, here, `${where}, command ${index}: ${shown(command)}`, commands.slice(0, index + 1))
   }
 }
 
@@ -101,6 +131,21 @@ async function run(options: SoakOptions): Promise<SoakResult> {
 function keptFromReplicas(command: Command, reply: string): boolean {
   if (reply.startsWith('-INVALIDOBJ')) return true
   return command[0] === 'BITFIELD' && (reply.includes('$-1\r\n') || reply.includes('_\r\n'))
+}
+
+/**
+ * Does the command work on a damaged sparse HyperLogLog whose last byte begins a run of two? Redis then reads and writes
+ * behind the end of the string, and what it finds there depends on its memory: nothing to compare with.
+ */
+function readsBehindTheEnd(runner: CommandRunner, command: Command): boolean {
+  if (!String(command[0]).startsWith('PF')) return false
+  return command.slice(1).some((name) => {
+    const value = runner.peek(name)?.value
+    if (value === undefined || !value.subarray(0, 5).equals(SPARSE_HLL)) return false
+    let at = 16
+    while (at < value.length) at += (value[at]! & 0xc0) === 0x40 ? 2 : 1
+    return at > value.length
+  })
 }
 
 /** DEL belongs to another family: done on the keyspace. */
@@ -185,8 +230,10 @@ class StreamRunner {
     const key = command[1] ?? Buffer.alloc(0)
     const { keyspace } = runner
     if (runner.has(name)) {
+      const errors = runner.errorCount
       runner.run(...command)
-      return
+      if (runner.errorCount === errors || runner.context.reply.lastError.startsWith('INVALIDOBJ')) return
+      throw new Error(`the stream's ${shown(command)} failed: ${runner.context.reply.lastError}`)
     }
     keyspace.begin()
     if (name === 'FLUSHALL') keyspace.flushAll()

@@ -160,7 +160,7 @@ class Check implements KeyspaceFacts {
     const count = Math.ceil(length / BLOCK_BYTES_MAX)
     const two = count > NODES_PER_INDEX
     this.#block(region.index, root, two ? BLOCK_BYTES_MAX : count * 4)
-    for (let i = 0; two && i < NODES_PER_INDEX; i++) {
+    for (let i = 0; i < (two ? NODES_PER_INDEX : 0); i++) {
       const index = words(region, root)[(byteOffsetOf(root) >>> 2) + i]!
       if (index !== 0) this.#block(region.index, index, BLOCK_BYTES_MAX)
     }

@@ -42,7 +42,7 @@ describe('keyspace', () => {
     expect(left).toBe(0)
   })
 
-  it('agrees with a Map over 100,000 random changes of many keys in segments of 1 MiB', () => {
+  it('agrees with a Map over 100,000 random changes of many keys in segments of 4 MiB', () => {
     const random = new SeededRandom(4)
     const keys = Array.from({ length: 40_000 }, (_, i) => `key:${i}:${'p'.repeat(i % 40)}`)
     const model = new KeyspaceModel(new Keyspace({ databaseCount: 2, segmentBytesMax: 4 << 20 }))
@@ -53,7 +53,7 @@ describe('keyspace', () => {
     expect(model.keyspace.generation.regions.some(({ memory }) => memory.segments.length > 2)).toBe(true)
   })
 
-  it('splits pages up to depth 7 and shrinks to nothing', () => {
+  it('splits pages again and again, and finds what is left when half is gone', () => {
     const model = new KeyspaceModel(new Keyspace({ databaseCount: 1 }))
     const { keyspace } = model
     const key = Buffer.alloc(12)

@@ -6,7 +6,8 @@
  */
 const ZERO = 48
 const MINUS = 45
-/** Numbers of so many digits stay below 2^53. */
+/** Numbers of so many digits stay below 2^31, and below 2^53. */
+const SMALL_DIGITS = 9
 const EXACT_DIGITS = 15
 /** '-9223372036854775808' */
 export const INTEGER_TEXT_BYTES_MAX = 20
@@ -29,15 +30,30 @@ export function parseInteger(bytes: Uint8Array, start: number, end: number): num
     const exact = parseBigInteger(bytes, start, end)
     return exact === undefined ? NaN : Number(exact)
   }
-  let value = bytes[at]! - ZERO
-  if (value === 0) return digits === 1 && !negative ? 0 : NaN
-  if (value < 0 || value > 9) return NaN
-  for (at++; at < end; at++) {
+  const first = bytes[at]! - ZERO
+  if (first === 0) return digits === 1 && !negative ? 0 : NaN
+  if (digits > SMALL_DIGITS) {
+    const value = parseDigits(bytes, at, end)
+    return negative ? -value : value
+  }
+  // The common case in 32-bit arithmetic, whose result is a small integer and needs no heap number.
+  let small = 0
+  for (; at < end; at++) {
+    const digit = bytes[at]! - ZERO
+    if (digit < 0 || digit > 9) return NaN
+    small = (small * 10 + digit) | 0
+  }
+  return negative ? -small | 0 : small
+}
+
+function parseDigits(bytes: Uint8Array, start: number, end: number): number {
+  let value = 0
+  for (let at = start; at < end; at++) {
     const digit = bytes[at]! - ZERO
     if (digit < 0 || digit > 9) return NaN
     value = value * 10 + digit
   }
-  return negative ? -value : value
+  return value
 }
 
 /** The exact value of `bytes[start .. end)`, undefined when that is not an int64. */
@@ -60,6 +76,7 @@ export function parseBigInteger(bytes: Uint8Array, start: number, end: number): 
 
 /** Writes a safe integer as text at `target[at …)`; @returns the position behind it. Takes up to 17 bytes. */
 export function writeInteger(target: Uint8Array, at: number, value: number): number {
+  if (value >= 0 && value <= 0x7fff_ffff) return writeDigits(target, at, value | 0, countDigits(value | 0))
   let rest = value
   if (rest < 0) {
     target[at++] = MINUS

@@ -17,6 +17,7 @@ import {
   readStringHeader,
   StringSlot,
 } from '../object-codec/string-codec.ts'
+import { type LibraryFunction, registeredFunctions } from './registered-functions.ts'
 
 const OPCODE_FUNCTION2 = 245
 const OPCODE_FUNCTION_PRE_GA = 246
@@ -24,14 +25,6 @@ const FOOTER_BYTES = 10
 const CHECKSUM_BYTES = 8
 export const FUNCTION_ENGINE = 'LUA'
 const LIBRARY_NAME = /^[A-Za-z0-9_]+$/
-
-/** A function that the text of a library registers. */
-export interface LibraryFunction {
-  readonly name: string
-  readonly description: string | undefined
-  /** no-writes, allow-oom, allow-stale … */
-  readonly flags: readonly string[]
-}
 
 export interface FunctionLibrary {
   /** One character per byte (latin1). */
@@ -189,7 +182,7 @@ function parseLibrary(code: Uint8Array): FunctionLibrary {
   }
   const engine = parts[0]!.slice(2)
   if (engine.toUpperCase() !== FUNCTION_ENGINE) throw new LibraryError(`Engine '${engine}' not found`)
-  return { name, code: Uint8Array.from(code), functions: functionsIn(text) }
+  return { name, code: Uint8Array.from(code), functions: registeredFunctions(text) }
 }
 
 /** Words of a line as configuration lines have them: quotes hold blanks together. Undefined for an open quote. */
@@ -198,38 +191,4 @@ function splitWords(line: string): string[] | undefined {
   const rest = line.replace(/(?:[^\s"']|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')+/g, '').trim()
   if (rest !== '') return undefined
   return words.map((word) => word.replace(/"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'/g, (_, a, b) => a ?? b ?? ''))
-}
-
-const LITERAL = String.raw`(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)")`
-const REGISTERED = new RegExp(
-  String.raw`register_function\s*(?:\(\s*${LITERAL}|\(?\s*\{([^}]*(?:\{[^}]*\}[^}]*)*)\})`,
-  'g',
-)
-const ALL_LITERALS = new RegExp(LITERAL, 'g')
-
-/** What `redis.register_function` is called with, where that is a literal. */
-function functionsIn(text: string): LibraryFunction[] {
-  const found: LibraryFunction[] = []
-  // Comments could hold calls that are not made.
-  const code = text.replace(/--\[\[[\s\S]*?\]\]/g, ' ').replace(/--[^\n]*/g, ' ')
-  for (const [, single, double, table] of code.matchAll(REGISTERED)) {
-    if (table === undefined) {
-      found.push({ name: single ?? double ?? '', description: undefined, flags: [] })
-      continue
-    }
-    const name = fieldOf(table, 'function_name')
-    if (name === undefined) continue
-    const flags = /\bflags\s*=\s*\{([^}]*)\}/.exec(table)?.[1] ?? ''
-    found.push({
-      name,
-      description: fieldOf(table, 'description'),
-      flags: [...flags.matchAll(ALL_LITERALS)].map(([, one, other]) => one ?? other ?? ''),
-    })
-  }
-  return found
-}
-
-function fieldOf(table: string, field: string): string | undefined {
-  const [, single, double] = new RegExp(String.raw`\b${field}\s*=\s*${LITERAL}`).exec(table) ?? []
-  return single ?? double
 }

@@ -122,6 +122,18 @@ export class RequestDecoder implements CommandArgs {
     this.#limit += chunk.length
   }
 
+  /** The memory of the piece fed last is about to be used again: what was not consumed is copied. */
+  keep(): void {
+    if (this.#owned || this.#limit === 0) return
+    if (this.#position >= this.#limit && this.#argsLeft === 0) {
+      this.#buffer = EMPTY
+      this.#base = this.#position = this.#limit = this.#searched = 0
+      this.count = 0
+      return
+    }
+    this.#makeRoom(this.#limit - this.#base)
+  }
+
   /** Finds the next command. On PROTOCOL_ERROR the input is spoilt: every later call returns it again. */
   next(): number {
     if (this.error !== '') return PROTOCOL_ERROR

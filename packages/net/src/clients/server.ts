@@ -40,6 +40,7 @@ import {
   ClientSession,
 } from './session.ts'
 import { runCommands } from './dispatcher.ts'
+import { readShared } from './shared-reads.ts'
 import { CommandMeter } from './meter.ts'
 import { InfoRegistry } from './info.ts'
 import { KeyTouches } from './watch.ts'
@@ -384,6 +385,7 @@ export class ClientServer {
       {
         noDelay: true,
         allowHalfOpen: true,
+        pauseOnConnect: true,
         keepAlive: this.settings.tcpKeepaliveSeconds > 0,
         keepAliveInitialDelay: this.settings.tcpKeepaliveSeconds * 1000,
       },
@@ -400,8 +402,14 @@ export class ClientServer {
     })
   }
 
-  #accept(socket: Socket, unixPath: string | undefined): void {
+  #accept(accepted: Socket, unixPath: string | undefined): void {
     const { settings, statistics } = this
+    let session: ClientSession | undefined
+    const { socket, isShared } = readShared(accepted, (chunk) => {
+      if (session === undefined) return
+      this.#receive(session, chunk)
+      if (isShared) session.decoder.keep()
+    })
     socket.on('error', ignoreError)
     statistics.connectionsReceived++
     if (this.sessions.size >= settings.maxclients) {
@@ -417,19 +425,12 @@ export class ClientServer {
       return
     }
     const localAddress = unixPath === undefined ? hostPort(socket.localAddress, socket.localPort) : `${unixPath}:0`
-    const session = new ClientSession(
-      this,
-      socket,
-      this.#nextClientId++,
-      address,
-      localAddress,
-      this.clock.monotonicMs(),
-    )
-    session.flags = flags | (settings.requirepass === '' ? 0 : CLIENT_UNAUTHENTICATED)
-    this.sessions.set(session.id, session)
-    socket.on('data', (chunk: Buffer) => this.#receive(session, chunk))
-    socket.on('end', () => this.#inputEnded(session))
-    socket.on('close', () => this.forget(session))
+    const made = new ClientSession(this, socket, this.#nextClientId++, address, localAddress, this.clock.monotonicMs())
+    made.flags = flags | (settings.requirepass === '' ? 0 : CLIENT_UNAUTHENTICATED)
+    session = made
+    this.sessions.set(made.id, made)
+    socket.on('end', () => this.#inputEnded(made))
+    socket.on('close', () => this.forget(made))
   }
 
   #receive(session: ClientSession, chunk: Buffer): void {

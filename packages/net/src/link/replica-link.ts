@@ -73,7 +73,7 @@ export interface ReplicaLinkConfig {
 export interface ReplicaLinkPorts {
   readonly clock: Clock
   readonly logger: Logger
-  readonly loader: RdbLoader
+  readonly loader: Pick<RdbLoader, 'load'>
   readonly backlog: BacklogWriter
   /** A command of the stream. Errors of the command are the port's business; a throw ends the link (see onStreamError). */
   readonly applyCommand: (args: CommandArgs, db: number) => void

@@ -47,7 +47,8 @@ function set(node: Node, client: ClientSession): void {
   }
   for (let i = 0; i < words.length; i += 2) pairs.push([words[i]!, words[i + 1]!])
   const isLocal = (client.flags & CLIENT_UNIX_SOCKET) !== 0 || /^(127\.|\[?::1)/.test(client.address)
-  const answer = node.config.set(pairs, { fromLocalClient: isLocal, loading: node.state.loading })
+  // Not `state.loading`: a node that waits for its first sync may need another setting to get it.
+  const answer = node.config.set(pairs, { fromLocalClient: isLocal, loading: node.fileLoading !== undefined })
   if (answer instanceof Promise) {
     // A port that has to be opened first: the client's next command waits.
     client.block(0, () => {})

@@ -35,6 +35,7 @@ import { replicationCommands } from './replication-commands.ts'
 import { StreamApplier } from './stream-applier.ts'
 import { streamCommands } from './stream-commands.ts'
 import { UnappliedCommands } from './unapplied.ts'
+import { ensureWorkingDirectory } from './working-directory.ts'
 
 const HOUSEKEEPING_MS = 20
 
@@ -123,7 +124,12 @@ export class UnderstudyServer implements Node {
       {
         clock: systemClock,
         logger,
-        loader: this.#loader,
+        loader: {
+          load: (load) => {
+            ensureWorkingDirectory(config.get('dir'))
+            return this.#loader.load(load)
+          },
+        },
         backlog: this.backlog,
         applyCommand: this.applier.command,
         applyGroup: this.applier.group,

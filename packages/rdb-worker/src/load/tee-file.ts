@@ -14,6 +14,7 @@ export class TeeFile {
   readonly #temporaryPath: string
   #descriptor: number | undefined
   #unsyncedBytes = 0
+  #hasName = false
 
   /** @throws ReplicaError FILE_FAILED, as all methods do */
   constructor(path: string, temporaryPath: string) {
@@ -40,6 +41,7 @@ export class TeeFile {
     attempt('cannot write', this.#temporaryPath, () => fsyncSync(descriptor))
     this.#close()
     attempt(`cannot rename ${this.#temporaryPath} to`, this.#path, () => renameSync(this.#temporaryPath, this.#path))
+    this.#hasName = true
     attempt('cannot sync', dirname(this.#path), () => {
       const directory = openSync(dirname(this.#path), 'r')
       try {
@@ -50,11 +52,11 @@ export class TeeFile {
     })
   }
 
-  /** Removes what was written. Never throws; harmless after `complete()`. */
+  /** Removes what has not got its name. Never throws; harmless after `complete()`. */
   discard(): void {
-    if (this.#descriptor === undefined) return
+    if (this.#hasName) return
     try {
-      this.#close()
+      if (this.#descriptor !== undefined) this.#close()
       unlinkSync(this.#temporaryPath)
     } catch {
       // What failed before is the error to tell; this one could only hide it.

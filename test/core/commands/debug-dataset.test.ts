@@ -1,0 +1,102 @@
+import {
+  type CommandTable,
+  datasetDigest,
+  debugDatasetSubcommands,
+  dumpCommands,
+  expireCommands,
+  keyCommands,
+} from '@understudy/core/internal'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { CommandRunner } from '../../support/command-runner.ts'
+import type { RawClient } from '../../support/raw-client.ts'
+import { startRedisServer } from '../../support/redis-server.ts'
+import { SeededRandom } from '../../support/seeded-random.ts'
+import type { TestServer } from '../../support/test-server.ts'
+import { makeValuePayloads, type ValuePayload } from '../../support/value-payloads.ts'
+
+/** DEBUG as `net` puts it together. */
+const debug: CommandTable = {
+  DEBUG: {
+    arity: -2,
+    flags: 0,
+    keys: [0, 0, 0],
+    since: '1.0.0',
+    group: 'server',
+    summary: '',
+    run: (context) => {
+      const { args } = context
+      const name = Buffer.from(args.bytes.subarray(args.start[1], args.end[1])).toString().toUpperCase()
+      debugDatasetSubcommands[name]!.run(context)
+    },
+  },
+}
+
+describe('DEBUG on the dataset', () => {
+  let server: TestServer
+  let client: RawClient
+  let payloads: ValuePayload[]
+  let runner: CommandRunner
+  beforeAll(async () => {
+    server = await startRedisServer()
+    client = await server.raw()
+    payloads = await makeValuePayloads(client, new SeededRandom(3))
+    runner = new CommandRunner([debug, dumpCommands, keyCommands, expireCommands])
+    for (const [i, { name, payload }] of payloads.entries()) {
+      await client.call('SELECT', i % 5)
+      runner.db = i % 5
+      const command = ['RESTORE', name, i % 3 === 0 ? 4_000_000_000_000 : 0, payload, 'ABSTTL'] as const
+      await client.call(...command)
+      expect(runner.text(...command)).toBe('+OK\r\n')
+    }
+  })
+  afterAll(() => server.stop())
+
+  it('DIGEST agrees over all types, and so does every DIGEST-VALUE', async () => {
+    expect(datasetDigest(runner.keyspace)).toBe(await client.call('DEBUG', 'DIGEST'))
+    expect(runner.text('DEBUG', 'DIGEST')).toBe(await client.callExact('DEBUG', 'DIGEST'))
+    for (const [i, { name }] of payloads.entries()) {
+      await client.call('SELECT', i % 5)
+      runner.db = i % 5
+      expect(runner.text('DEBUG', 'DIGEST-VALUE', name, 'absent'), name).toBe(
+        await client.callExact('DEBUG', 'DIGEST-VALUE', name, 'absent'),
+      )
+    }
+    expect(new CommandRunner([debug]).text('DEBUG', 'DIGEST')).toBe(`+${'0'.repeat(40)}\r\n`)
+  })
+
+  it('OBJECT tells the same encoding, and the length of the value in a snapshot', async () => {
+    for (const [i, { name }] of payloads.entries()) {
+      await client.call('SELECT', i % 5)
+      runner.db = i % 5
+      const theirs = String(await client.call('DEBUG', 'OBJECT', name))
+      const ours = runner.text('DEBUG', 'OBJECT', name)
+      expect(ours).toMatch(
+        /^\+Value at:\S+ refcount:\d+ encoding:\S+ serializedlength:\d+ lru:\d+ lru_seconds_idle:\d+/,
+      )
+      expect(fieldOf(ours, 'encoding'), name).toBe(fieldOf(theirs, 'encoding'))
+      expect(fieldOf(ours, 'refcount'), name).toBe(fieldOf(theirs, 'refcount'))
+      const length = Number(fieldOf(theirs, 'serializedlength'))
+      // A stock server packs what has shrunk when it loads it; here it stays as it came.
+      if (name.includes('shrunk')) continue
+      // Compression may find a little more or less.
+      expect(Math.abs(Number(fieldOf(ours, 'serializedlength')) - length), name).toBeLessThanOrEqual(length * 0.1)
+    }
+  })
+
+  it('refuses what is wrong as a stock server does', async () => {
+    for (const args of [['DIGEST', 'x'], ['OBJECT'], ['OBJECT', 'absent'], ['DIGEST-VALUE'], ['SET-ACTIVE-EXPIRE']]) {
+      expect(runner.text('DEBUG', ...args), args.join(' ')).toBe(await client.callExact('DEBUG', ...args))
+    }
+  })
+
+  it('SET-ACTIVE-EXPIRE is a setting', () => {
+    expect(runner.text('DEBUG', 'SET-ACTIVE-EXPIRE', '0')).toBe('+OK\r\n')
+    expect(runner.settings.activeExpire).toBe(false)
+    runner.run('DEBUG', 'SET-ACTIVE-EXPIRE', '1')
+    expect(runner.settings.activeExpire).toBe(true)
+  })
+})
+
+function fieldOf(text: string, field: string): string | undefined {
+  return new RegExp(`${field}:(\\S+)`).exec(text)?.[1]
+}

@@ -1,0 +1,170 @@
+/** The process: what it loads at start, how it ends, what it says when it cannot start. */
+import { execFile } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { once } from 'node:events'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { fillDataset } from '../support/dataset.ts'
+import { freePort } from '../support/free-port.ts'
+import { UNDERSTUDY_BIN } from '../support/understudy-server.ts'
+import { infoIs, later, startNode, startPrimary, startReplica } from './topology.ts'
+
+/** Runs the executable to its end. */
+async function runToEnd(args: readonly string[]): Promise<{ code: number; lines: string[] }> {
+  return new Promise((resolve) => {
+    const child = execFile(process.execPath, [UNDERSTUDY_BIN, ...args], { timeout: 20_000 }, (_, stdout, stderr) => {
+      const lines = `${stdout}${stderr}`.split('\n').filter((line) => line !== '')
+      resolve({ code: child.exitCode ?? -1, lines })
+    })
+  })
+}
+
+async function newDirectory(): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'understudy-test-'))
+  later(() => rm(directory, { recursive: true, force: true }))
+  return directory
+}
+
+/** A dump.rdb of a live server in a new directory, and that server's digest. */
+async function savedDataset(keys: number): Promise<{ directory: string; digest: string; size: number }> {
+  const directory = await newDirectory()
+  const primary = await startPrimary()
+  await fillDataset(primary.port, { seed: 3, keys, databases: [0, 7] })
+  await primary.call('SAVE')
+  await cp(join(primary.directory, 'dump.rdb'), join(directory, 'dump.rdb'))
+  const digest = String(await primary.call('DEBUG', 'DIGEST'))
+  return { directory, digest, size: Number(await primary.call('DBSIZE')) }
+}
+
+const digestOf = async (file: string): Promise<string> =>
+  createHash('sha1')
+    .update(await readFile(file))
+    .digest('hex')
+
+describe('the file at start', () => {
+  it('is loaded before the port opens, and served while a primary is not to be reached', async () => {
+    const { directory, digest, size } = await savedDataset(5000)
+    const node = await startNode({}, { directory })
+    expect(await node.call('DBSIZE')).toBe(size)
+    expect(await node.call('DEBUG', 'DIGEST')).toBe(digest)
+    expect(node.lines.some((line) => /DB loaded from disk/.test(line))).toBe(true)
+    await node.stop()
+    const replica = await startReplica({ port: await freePort() }, {}, { directory, wait: false })
+    expect(await replica.call('DBSIZE')).toBe(size)
+    expect(await replica.info()).toMatchObject({ loading: '0', role: 'slave', master_link_status: 'down' })
+  })
+
+  it('that is corrupt ends the start: one line with the reason, a code other than 0, the file as it was', async () => {
+    const { directory } = await savedDataset(500)
+    const file = join(directory, 'dump.rdb')
+    const bytes = await readFile(file)
+    const args = async (): Promise<string[]> => [
+      '--port',
+      String(await freePort()),
+      '--bind',
+      '127.0.0.1',
+      '--dir',
+      directory,
+    ]
+    for (const [damaged, reason] of [
+      [flipped(bytes, bytes.length - 3), /CRC error/],
+      [bytes.subarray(0, bytes.length / 2), /Unexpected EOF|not complete/],
+      [Buffer.from('this is no snapshot at all'), /not a snapshot/i],
+      [Buffer.concat([Buffer.from('REDIS9999'), bytes.subarray(9)]), /RDB format version/],
+    ] as const) {
+      await writeFile(file, damaged)
+      const before = await digestOf(file)
+      const { code, lines } = await runToEnd(await args())
+      expect(code, lines.join('\n')).toBeGreaterThan(0)
+      expect(
+        lines.filter((line) => reason.test(line)),
+        lines.join('\n'),
+      ).toHaveLength(1)
+      expect(lines.some((line) => /Ready to accept connections/.test(line))).toBe(false)
+      expect(
+        lines.some((line) => /^\s+at /.test(line)),
+        'a stack trace is not for operators',
+      ).toBe(false)
+      expect(await digestOf(file)).toBe(before)
+    }
+  })
+})
+
+describe('the end', () => {
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    it(`${signal} ends it at once with code 0, in the middle of a load as well`, async () => {
+      const primary = await startPrimary()
+      await primary.call('DEBUG', 'POPULATE', '5000', 'key', '50')
+      const replica = await startReplica(primary, { 'key-load-delay': 1000 }, { wait: false })
+      await infoIs(replica, 'master_sync_in_progress', '1')
+      const started = performance.now()
+      if (signal === 'SIGTERM') await replica.stop()
+      else {
+        replica.process.signal('SIGINT')
+        await replica.waitForLine(/bye bye/)
+      }
+      expect(performance.now() - started).toBeLessThan(4000)
+      expect(replica.lines.some((line) => /received .*SIG(TERM|INT)|Received SIG(TERM|INT)/i.test(line))).toBe(true)
+    })
+  }
+
+  it('SHUTDOWN NOSAVE ends it and closes the connection; SHUTDOWN SAVE says that it cannot save', async () => {
+    const node = await startNode()
+    await expect(node.call('SHUTDOWN', 'SAVE')).rejects.toThrow(/^ERR /)
+    const client = await node.raw()
+    client.send('SHUTDOWN NOSAVE\r\n')
+    expect((await client.readToEnd()).length).toBe(0)
+  })
+
+  it('SIGSTOP and SIGCONT do no harm', async () => {
+    const primary = await startPrimary()
+    const replica = await startReplica(primary)
+    replica.pause()
+    await primary.call('SET', 'k', 'v')
+    replica.resume()
+    await infoIs(replica, 'db0', 'keys=1,expires=0,avg_ttl=0')
+  })
+})
+
+describe('what cannot start', () => {
+  it('a port that is taken', async () => {
+    const server = createServer()
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    later(() => void server.close())
+    const address = server.address() as { port: number }
+    const { code, lines } = await runToEnd([
+      '--port',
+      String(address.port),
+      '--bind',
+      '127.0.0.1',
+      '--dir',
+      await newDirectory(),
+    ])
+    expect(code).toBeGreaterThan(0)
+    expect(
+      lines.some((line) => line.includes(`Failed listening on port ${address.port}`)),
+      lines.join('\n'),
+    ).toBe(true)
+  })
+
+  it('a directory that does not exist', async () => {
+    const { code, lines } = await runToEnd(['--port', String(await freePort()), '--dir', '/nowhere/at/all'])
+    expect(code).toBeGreaterThan(0)
+    expect(lines.join('\n')).toContain('/nowhere/at/all')
+  })
+
+  it('SAVE and BGSAVE answer an error that says so', async () => {
+    const node = await startNode()
+    for (const command of ['SAVE', 'BGSAVE']) await expect(node.call(command)).rejects.toThrow(/^ERR .*not available/)
+  })
+})
+
+function flipped(bytes: Buffer, at: number): Buffer {
+  const copy = Buffer.from(bytes)
+  copy[at]! ^= 0x10
+  return copy
+}
