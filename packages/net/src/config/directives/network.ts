@@ -30,7 +30,7 @@ export const networkDirectives = {
     unit: 'B',
     supported: false,
   },
-  'tracking-table-max-keys': { type: 'int', min: 0, max: 'long', default: 1000000, unit: 'keys', supported: false },
+  'tracking-table-max-keys': { type: 'int', min: 0, max: 'long', default: 1000000, unit: 'keys' },
   'socket-mark-id': { type: 'int', min: 0, max: 'uint', default: 0, change: 'no', supported: false },
 
   'tls-port': {
