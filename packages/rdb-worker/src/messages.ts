@@ -23,6 +23,8 @@ export interface LoadTask {
   readonly sinkModuleUrl: string | undefined
   /** Threads that help, once they are up. */
   readonly inserters: readonly InserterLink[]
+  /** The load does not begin without them. */
+  readonly awaitInserters: boolean
 }
 
 /** What the scanning thread has of an inserter. */

@@ -43,6 +43,10 @@ export interface RdbLoaderPoolOptions {
   readonly threads?: number
   /** Snapshots known to be shorter are loaded by one thread. 8 MiB by default; less in tests. */
   readonly parallelBytesMin?: number
+  /** Begin no load before all its threads are up, for tests: otherwise those that are not up in time are not missed. */
+  readonly awaitInserters?: boolean
+  /** A module that exports `insert`, to be an inserter that fails. */
+  readonly insertModuleUrl?: string
 }
 
 /** An inserter of one load: the scanner's end, the inserter's, and ours. */
@@ -50,18 +54,29 @@ interface Inserting {
   readonly link: InserterLink
   readonly task: InsertTask
   readonly guard: InsertQueueGuard
+  readonly giveUp: AbortController
+}
+
+interface ActiveLoad {
+  readonly running: Promise<unknown>
+  readonly giveUp: AbortController
+  readonly inserting: readonly Inserting[]
 }
 
 type FileOptions = Parameters<RdbLoader['loadFile']>[1]
 
 export class RdbLoaderPool implements RdbLoader {
-  readonly #pool: Piscina
+  readonly #pool: Piscina<LoadTask, LoadReply>
+  /** Apart from the loaders, who would otherwise wait for threads that wait for loaders. */
+  readonly #inserterPool: Piscina<InsertTask, void>
   readonly #ringBytes: number
   readonly #sinkModuleUrl: string | undefined
   readonly #shares: number[]
   readonly #parallelBytesMin: number
+  readonly #awaitInserters: boolean
+  readonly #insertModuleUrl: string
   /** Loads under way, and what ends when they do. */
-  readonly #active = new Map<RingProducer, { readonly running: Promise<unknown>; readonly giveUp: AbortController }>()
+  readonly #active = new Map<RingProducer, ActiveLoad>()
   #closed = false
 
   constructor(options: RdbLoaderPoolOptions = {}) {
@@ -70,17 +85,32 @@ export class RdbLoaderPool implements RdbLoader {
     const threads = options.threads ?? Math.min(THREADS_DEFAULT, availableParallelism())
     this.#shares = inserterShares(threads)
     this.#parallelBytesMin = options.parallelBytesMin ?? PARALLEL_BYTES_MIN
+    this.#awaitInserters = options.awaitInserters ?? false
+    this.#insertModuleUrl = options.insertModuleUrl ?? WORKER_URL.href
+    const filename = WORKER_URL.href
+    const idleTimeout = IDLE_TIMEOUT_MS
     this.#pool = new Piscina({
-      filename: WORKER_URL.href,
+      filename,
       minThreads: 0,
-      // A load's inserters queue right behind it: of all loads that wait for a thread the first needs none of the others'.
-      maxThreads: LOADS_MAX * threads,
+      maxThreads: LOADS_MAX,
       concurrentTasksPerWorker: 1,
-      idleTimeout: IDLE_TIMEOUT_MS,
+      idleTimeout,
+    })
+    this.#inserterPool = new Piscina({
+      filename: this.#insertModuleUrl,
+      name: INSERT,
+      minThreads: 0,
+      maxThreads: Math.max(1, LOADS_MAX * (threads - 1)),
+      concurrentTasksPerWorker: 1,
+      idleTimeout,
     })
     // A thread that could not even start (its working directory is gone, no memory): the load that waits for it would wait for ever.
     this.#pool.on('error', (error: unknown) => {
       for (const { giveUp } of this.#active.values()) giveUp.abort(error)
+    })
+    // Nobody waits for an inserter that did not start.
+    this.#inserterPool.on('error', () => {
+      for (const { inserting } of this.#active.values()) inserting.forEach(giveUpStarting)
     })
   }
 
@@ -101,6 +131,7 @@ export class RdbLoaderPool implements RdbLoader {
       keyLoadDelayMicros: options.keyLoadDelayMicros ?? 0,
       sinkModuleUrl: this.#sinkModuleUrl,
       inserters: inserting.map(({ link }) => link),
+      awaitInserters: this.#awaitInserters,
     }
     return new RingLoad(producer, framing, port1, this.#run(task, producer, inserting))
   }
@@ -125,6 +156,7 @@ export class RdbLoaderPool implements RdbLoader {
       keyLoadDelayMicros: options.keyLoadDelayMicros ?? 0,
       sinkModuleUrl: this.#sinkModuleUrl,
       inserters: inserting.map(({ link }) => link),
+      awaitInserters: this.#awaitInserters,
     }
     const reporting = onProgress === undefined ? undefined : reportProgress(totalBytes, producer, onProgress)
     try {
@@ -143,7 +175,7 @@ export class RdbLoaderPool implements RdbLoader {
     const late = sleep(CLOSE_AFTER_MS, undefined, { signal: given.signal }).catch(() => {})
     await Promise.race([Promise.allSettled([...this.#active.values()].map(({ running }) => running)), late])
     given.abort()
-    await this.#pool.destroy()
+    await Promise.all([this.#pool.destroy(), this.#inserterPool.destroy()])
   }
 
   /** What the inserters of one load need; none for a short one. */
@@ -152,14 +184,19 @@ export class RdbLoaderPool implements RdbLoader {
     return this.#shares.map((regions) => {
       const queue = createInsertQueue()
       const { port1, port2 } = new MessageChannel()
-      return { link: { queue, port: port1, regions }, task: { queue, port: port2 }, guard: new InsertQueueGuard(queue) }
+      return {
+        link: { queue, port: port1, regions },
+        task: { queue, port: port2 },
+        guard: new InsertQueueGuard(queue),
+        giveUp: new AbortController(),
+      }
     })
   }
 
   /** Runs beside a load, which learns through the queue how it ends. */
-  async #runInserter({ task, guard }: Inserting, signal: AbortSignal): Promise<void> {
+  async #runInserter({ task, guard, giveUp }: Inserting): Promise<void> {
     try {
-      await this.#pool.run(task, { name: INSERT, signal, transferList: [task.port] })
+      await this.#inserterPool.run(task, { signal: giveUp.signal, transferList: [task.port] })
     } catch {
       // The thread died. The load fails if it was given a part of the work.
     } finally {
@@ -176,9 +213,9 @@ export class RdbLoaderPool implements RdbLoader {
       if (this.#closed) throw new Error('the pool is closed')
       const transferList = task.inserters.map(({ port }) => port)
       if (task.spacePort !== undefined) transferList.push(task.spacePort)
-      const running: Promise<LoadReply> = this.#pool.run(task, { signal, transferList })
-      this.#active.set(producer, { running, giveUp })
-      for (const inserter of inserting) void this.#runInserter(inserter, signal)
+      const running = this.#pool.run(task, { signal, transferList })
+      this.#active.set(producer, { running, giveUp, inserting })
+      for (const inserter of inserting) void this.#runInserter(inserter)
       reply = await running
     } catch (error) {
       // The thread died: out of memory, terminated, or the pool is closed.
@@ -188,11 +225,19 @@ export class RdbLoaderPool implements RdbLoader {
       throw new RdbError('RDB_WORKER_FAILED', `the RDB worker died: ${text}`, producer.progress().loadedBytes)
     } finally {
       this.#active.delete(producer)
-      for (const { guard } of inserting) guard.stop()
+      for (const inserter of inserting) {
+        inserter.guard.stop()
+        giveUpStarting(inserter)
+      }
     }
     if (!reply.ok) throw fromRecord(reply.error)
     return reply
   }
+}
+
+/** An inserter that is up lets go when the queue tells it; one that still waits for a thread has to be taken back. */
+function giveUpStarting({ guard, giveUp }: Inserting): void {
+  if (guard.starting) giveUp.abort()
 }
 
 function reportProgress(

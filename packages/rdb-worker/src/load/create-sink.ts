@@ -9,6 +9,8 @@ export interface LoaderSinkOptions {
   readonly hashSeed: Uint8Array
   /** Threads that may be given a part of the work. */
   readonly inserters: readonly InserterLink[]
+  /** Do not begin without them. */
+  readonly awaitInserters: boolean
 }
 
 export interface LoaderSink {
@@ -24,6 +26,7 @@ export function createLoaderSink(options: LoaderSinkOptions): LoaderSink {
   const generation = Generation.create(options)
   if (options.inserters.length > 0) {
     const sink = new PartitioningSink(generation, options.inserters)
+    if (options.awaitInserters) sink.awaitInserters()
     return { sink, finish: () => sink.finish() }
   }
   const writer = new BulkWriter(generation)

@@ -111,6 +111,15 @@ export class InsertQueueProducer {
     this.#open()
   }
 
+  /** Waits until the inserter is up, or is known not to come. */
+  waitUntilUp(): void {
+    for (;;) {
+      const news = Atomics.load(this.#control, NEWS)
+      if (this.state !== INSERTER_STARTING) return
+      Atomics.wait(this.#control, NEWS, news)
+    }
+  }
+
   /** Is there somebody to take regions, who has none yet? */
   get joinable(): boolean {
     return !this.#joined && Atomics.load(this.#control, STATE) === INSERTER_READY
@@ -341,6 +350,11 @@ export class InsertQueueGuard {
 
   constructor(memory: InsertQueueMemory) {
     this.#control = new Int32Array(memory.control)
+  }
+
+  /** It was not heard of yet. */
+  get starting(): boolean {
+    return Atomics.load(this.#control, STATE) === INSERTER_STARTING
   }
 
   /** The scanner is through, or dead: the inserter shall let go. Harmless when it has. */

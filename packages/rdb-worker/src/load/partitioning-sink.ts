@@ -70,6 +70,12 @@ export class PartitioningSink implements RdbSink {
     this.#awaited = links.length
   }
 
+  /** Gives all inserters that come up their regions now, rather than when they are up. */
+  awaitInserters(): void {
+    for (const { queue } of this.#inserters) queue.waitUntilUp()
+    this.#letJoin()
+  }
+
   resizeHint(db: number, keys: number, _expires: number): void {
     this.#own.plan(db, keys, this.#ownRegions)
     for (const inserter of this.#joined()) {
