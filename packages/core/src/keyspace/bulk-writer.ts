@@ -1,7 +1,11 @@
 /**
  * Fills a generation that nobody else can see yet, from the entries of a snapshot. It is the keyspace's `RdbSink`: no
  * counters, no listeners, no replacing of keys (a key that comes twice is an error), and entries are inserted in batches:
- * all keys of a batch are hashed, then all their pages are touched, then all are inserted, so that cache misses overlap.
+ * all pages of a batch are touched, then all entries are inserted, so that cache misses overlap.
+ *
+ * Several threads may fill one generation, each with a writer and a `Generation` of its own over the same memory, as long
+ * as no two of them are given keys of the same region: regions share no memory but words of the control block that
+ * belong to one shard each.
  */
 import { KeyspaceError } from '../errors.ts'
 import { BLOCK_BYTES_MAX, SHARD_COUNT } from '../limits.ts'
@@ -70,10 +74,17 @@ export class BulkWriter implements RdbSink {
   }
 
   resizeHint(db: number, keys: number, _expires: number): void {
+    this.plan(db, keys, -1)
+  }
+
+  /** Prepares the tables of a database for so many keys, in the regions whose bits are set. Full tables stay as they are. */
+  plan(db: number, keys: number, regions: number): void {
     this.flush()
     const { generation } = this
     for (let shard = 0; shard < SHARD_COUNT; shard++) {
-      generation.regions[regionOf(shard)]!.plan(generation.rootOf(db, shard), keys / SHARD_COUNT)
+      const region = regionOf(shard)
+      if ((regions & (1 << region)) === 0) continue
+      generation.regions[region]!.plan(generation.rootOf(db, shard), keys / SHARD_COUNT)
     }
   }
 
@@ -88,9 +99,45 @@ export class BulkWriter implements RdbSink {
     valueEnd: number,
     expireAtMs: number,
     idleSeconds: number,
+    freq: number,
+  ): void {
+    hashKey(this.generation.seed, key, keyStart, keyEnd)
+    this.putHashed(
+      hashOrder,
+      hashTag,
+      db,
+      rdbType,
+      key,
+      keyStart,
+      keyEnd,
+      value,
+      valueStart,
+      valueEnd,
+      expireAtMs,
+      idleSeconds,
+      freq,
+    )
+  }
+
+  /** `put` for who has hashed the key already, with the generation's seed. */
+  putHashed(
+    order: number,
+    tag: number,
+    db: number,
+    rdbType: number,
+    key: Uint8Array,
+    keyStart: number,
+    keyEnd: number,
+    value: Uint8Array,
+    valueStart: number,
+    valueEnd: number,
+    expireAtMs: number,
+    idleSeconds: number,
     _freq: number,
   ): void {
     const i = this.#count
+    this.#order[i] = order
+    this.#tag[i] = tag
     this.#db[i] = db
     this.#type[i] = rdbType
     this.#key[i] = key
@@ -158,13 +205,8 @@ export class BulkWriter implements RdbSink {
     if (count === 0) return
     this.#count = 0
     const { generation } = this
-    const { control, seed } = generation
-    // Three short loops: independent loads of one loop overlap in the CPU.
-    for (let i = 0; i < count; i++) {
-      hashKey(seed, this.#key[i]!, this.#keyStart[i]!, this.#keyEnd[i]!)
-      this.#order[i] = hashOrder
-      this.#tag[i] = hashTag
-    }
+    const { control } = generation
+    // Short loops: independent loads of one loop overlap in the CPU.
     for (let i = 0; i < count; i++) {
       const order = this.#order[i]!
       const shard = shardOf(order)
