@@ -1,5 +1,17 @@
-/** Sockets, clients and the command line. */
-export * from './link/link-status.ts'
-export * from './link/replica-link.ts'
-export * from './link/transport.ts'
-export const SERVER_NAME = 'understudy'
+/**
+ * Public door of @understudy/net: a whole server inside another process, and the link to a primary by itself.
+ *
+ *   const server = new UnderstudyServer({ config: loadConfig({ file }), logger, version, onShutdown, onPanic })
+ *   await server.start()
+ *   const handle = server.readers.attach() // for a KeyspaceReader in another thread
+ */
+export { Config } from './config/config.ts'
+export { loadConfig } from './config/load-config.ts'
+export type { ConfigSources, LoadOptions } from './config/load-config.ts'
+export type { LinkStatus } from './link/link-status.ts'
+export { ReplicaLink } from './link/replica-link.ts'
+export type { ReplicaLinkConfig, ReplicaLinkPorts } from './link/replica-link.ts'
+export type { TlsFiles } from './link/transport.ts'
+export { ServerLog } from './log/server-log.ts'
+export { UnderstudyServer } from './server/understudy-server.ts'
+export type { UnderstudyServerOptions } from './server/understudy-server.ts'

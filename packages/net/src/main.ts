@@ -3,12 +3,12 @@
  * server/understudy-server.ts.
  */
 import { readFileSync } from 'node:fs'
-import { ReplicaError } from '@understudy/core/internal'
+import { ConfigError, ReplicaError } from '@understudy/core/internal'
 import { parseArguments } from './cli/arguments.ts'
 import { HELP_TEXT } from './cli/help.ts'
 import { versionLine } from './cli/version.ts'
 import type { Config } from './config/config.ts'
-import { loadConfig } from './config/load-config.ts'
+import { fatalConfigText, loadConfig } from './config/load-config.ts'
 import { writePidFile } from './config/pid-file.ts'
 import { ServerLog } from './log/server-log.ts'
 import { UnderstudyServer } from './server/understudy-server.ts'
@@ -16,32 +16,47 @@ import { UnderstudyServer } from './server/understudy-server.ts'
 /** Runs the command. Resolves when it has nothing more to say; a server goes on until a signal or SHUTDOWN. */
 export async function main(argv: readonly string[]): Promise<void> {
   const version = readVersion()
-  const warnings: string[] = []
+  // What is said before there is a log is kept for it.
+  const early: string[] = []
+  const notes: Notes = { warn: (message) => early.push(message) }
   let config: Config
   try {
     const command = parseArguments(argv)
     if (command.kind === 'help') return void process.stdout.write(HELP_TEXT)
     if (command.kind === 'version') return void process.stdout.write(`${versionLine(version)}\n`)
-    config = loadConfig(command, { warn: (message) => warnings.push(message) })
+    config = loadConfig(command, { warn: (message) => notes.warn(message) })
     if (config.get('daemonize')) {
       throw new Error('daemonize yes is not available: the process stays in the foreground; use a supervisor')
     }
     process.chdir(config.get('dir'))
   } catch (error) {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
+    const text = error instanceof ConfigError ? fatalConfigText(error, version) : messageOf(error)
+    process.stderr.write(`${text}\n`)
     process.exitCode = 1
     return
   }
-  await serve(config, version, warnings)
+  await serve(config, version, notes, early)
 }
 
-async function serve(config: Config, version: string, warnings: readonly string[]): Promise<void> {
-  const file = config.path('logfile')
-  const log = new ServerLog({ level: config.get('loglevel'), ...(file === undefined ? {} : { file }) })
+/** Where warnings of the configuration go. */
+interface Notes {
+  warn: (message: string) => void
+}
+
+async function serve(config: Config, version: string, notes: Notes, early: readonly string[]): Promise<void> {
+  const log = openLog(config)
+  if (log === undefined) return
   config.onChange('loglevel', (level) => log.setLevel(level))
   log.notice(`Understudy version=${version}, bits=64, node=${process.versions.node}, PID: ${process.pid}, started`)
-  for (const warning of warnings) log.warning(warning)
+  for (const warning of early) log.warning(warning)
+  notes.warn = (message) => log.warning(message)
   if (config.file !== undefined) log.notice('Configuration loaded')
+  // A bug. What it left in memory cannot be trusted, so the process ends; but the log has to say why.
+  process.on('uncaughtException', (error) => {
+    log.warning(`=== UNDERSTUDY BUG REPORT === ${error.stack ?? messageOf(error)}${causeOf(error)}`)
+    pidFile?.remove()
+    process.exit(1)
+  })
   const pidPath = config.path('pidfile')
   const pidFile = pidPath === undefined ? undefined : writePidFile(pidPath, (message) => log.warning(message))
 
@@ -59,20 +74,30 @@ async function serve(config: Config, version: string, warnings: readonly string[
     )
     timer.unref()
   }
-  const server = new UnderstudyServer({
-    config,
-    logger: log,
-    version,
-    onShutdown: () => {
-      log.notice('User requested shutdown...')
-      end(0)
-    },
-    onPanic: (reason) => {
-      log.warning(`Stopping: ${reason}`)
-      end(1)
-    },
-    onRole: (isReplica) => log.setRole(isReplica ? 'S' : 'M'),
-  })
+  let server: UnderstudyServer
+  try {
+    server = new UnderstudyServer({
+      config,
+      logger: log,
+      version,
+      onShutdown: () => {
+        log.notice('User requested shutdown...')
+        end(0)
+      },
+      onPanic: (reason) => {
+        log.warning(`Stopping: ${reason}`)
+        end(1)
+      },
+      onRole: (isReplica) => log.setRole(isReplica ? 'S' : 'M'),
+    })
+  } catch (error) {
+    // What the configuration alone does not show: a command to rename that does not exist, memory that is not there.
+    pidFile?.remove()
+    const hint = error instanceof RangeError ? ` (for ${config.get('databases')} databases)` : ''
+    log.warning(`Cannot start: ${messageOf(error)}${hint}`)
+    process.exitCode = 1
+    return
+  }
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, () => {
       log.notice(`Received ${signal} scheduling shutdown...`)
@@ -92,8 +117,27 @@ async function serve(config: Config, version: string, warnings: readonly string[
   }
 }
 
+function openLog(config: Config): ServerLog | undefined {
+  const file = config.path('logfile')
+  try {
+    return new ServerLog({ level: config.get('loglevel'), ...(file === undefined ? {} : { file }) })
+  } catch (error) {
+    process.stderr.write(`Can't open the log file: ${messageOf(error)}\n`)
+    process.exitCode = 1
+    return undefined
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
+function causeOf(error: Error): string {
+  return error.cause instanceof Error ? ` Cause: ${error.cause.stack ?? error.cause.message}` : ''
+}
+
 function startFailure(error: unknown, port: number): string {
-  const message = error instanceof Error ? error.message : String(error)
+  const message = messageOf(error)
   const code = error instanceof Error && 'code' in error ? error.code : undefined
   if (code === 'EADDRINUSE' || code === 'EACCES' || code === 'EADDRNOTAVAIL') {
     return `Failed listening on port ${port} (tcp), aborting: ${message}`

@@ -5,9 +5,7 @@
  * One thread. A readable event hands its piece of input to the connection's decoder and runs it (`dispatcher.ts`). A
  * pipeline that uses up its turn goes on in the next turn of the event loop, after everybody else had one.
  */
-import { createServer } from 'node:net'
-import type { Server, Socket } from 'node:net'
-import { chmodSync, unlinkSync } from 'node:fs'
+import type { Socket } from 'node:net'
 import {
   CommandRegistry,
   FAST,
@@ -40,6 +38,7 @@ import {
   ClientSession,
 } from './session.ts'
 import { runCommands } from './dispatcher.ts'
+import { Listeners, type ListenOptions, type TcpListenOptions } from './listeners.ts'
 import { readShared } from './shared-reads.ts'
 import { CommandMeter } from './meter.ts'
 import { InfoRegistry } from './info.ts'
@@ -60,16 +59,6 @@ const PROTECTED_MODE_ERROR =
   'default user. In this mode connections are only accepted from the loopback interface. To accept others: set a ' +
   'password with requirepass, or bind only to trusted addresses and set protected-mode to no, or connect locally ' +
   "and run 'CONFIG SET protected-mode no'."
-
-export interface ListenOptions {
-  /** Addresses; one that begins with '-' may be missing on this machine. */
-  bind: readonly string[]
-  /** 0 with `anyPort`: the system chooses; 0 without: no TCP. */
-  port: number
-  anyPort?: boolean
-  unixSocket?: string
-  unixSocketPermissions?: number
-}
 
 export interface ClientServerOptions {
   settings: ClientSettings
@@ -110,12 +99,10 @@ export class ClientServer {
   pauseUntilMs = 0
   pauseWritesOnly = false
   readonly postponed: Set<ClientSession> = new Set()
-  /** The TCP port that is listened on; 0 for none. */
-  port = 0
   /** Counts turns of the event loop in which long pieces of input came. */
   turn = 1
 
-  readonly #listeners: Server[] = []
+  readonly #listeners: Listeners
   #nextClientId = 1
   #suspended: ClientSession[] = []
   #unflushed: ClientSession[] = []
@@ -133,6 +120,11 @@ export class ClientServer {
     this.clock = options.clock
     this.logger = options.logger
     this.keyspace = options.keyspace
+    this.#listeners = new Listeners({
+      backlog: () => this.settings.tcpBacklog,
+      accept: (socket, unixPath) => this.#accept(socket, unixPath),
+      failed: (error) => this.logger.warning(`Accepting client connection: ${error.message}`),
+    })
     this.tracking = new Tracking((id) => this.sessions.get(id))
     const touches = new KeyTouches()
     this.ports = { watch: touches, ...options.ports }
@@ -167,81 +159,43 @@ export class ClientServer {
    */
   readonly changes: KeyChangeListener
 
-  /**
-   * Opens all listening sockets.
-   * @throws the system's error (EADDRINUSE …) when one cannot be opened; none is open then.
-   */
+  /** Opens all listening sockets. @throws as `Listeners.open`. */
   async listen(options: ListenOptions): Promise<void> {
-    try {
-      if (options.port !== 0 || options.anyPort === true) {
-        let port = options.port
-        for (const address of options.bind) {
-          const optional = address.startsWith('-')
-          const host = optional ? address.slice(1) : address
-          try {
-            const server = await this.#open({
-              host: host === '*' ? '0.0.0.0' : host === '::*' ? '::' : host,
-              port,
-              backlog: this.settings.tcpBacklog,
-              ...(host.includes(':') ? { ipv6Only: true } : {}),
-            })
-            const bound = server.address()
-            if (bound !== null && typeof bound === 'object') port = bound.port
-          } catch (error) {
-            if (!optional || !isMissingAddress(error)) throw error
-          }
-        }
-        this.port = port
-      }
-      if (options.unixSocket !== undefined && options.unixSocket !== '') {
-        removeStaleSocket(options.unixSocket)
-        await this.#open({ path: options.unixSocket, backlog: this.settings.tcpBacklog })
-        if (options.unixSocketPermissions) chmodSync(options.unixSocket, options.unixSocketPermissions)
-      }
-    } catch (error) {
-      for (const listener of this.#listeners.splice(0)) listener.close()
-      throw error
-    }
-    this.#startCron()
+    await this.#listeners.open(options)
+    this.restartCron()
   }
 
-  #startCron(): void {
+  /** CONFIG SET port and bind; connections stay. @throws as `Listeners.reopen`. */
+  relisten(options: TcpListenOptions): Promise<void> {
+    return this.#listeners.reopen(options)
+  }
+
+  /** The TCP port that is listened on; 0 for none. */
+  get port(): number {
+    return this.#listeners.port
+  }
+
+  /** Begins the periodic work anew: at start, and when `hz` changed. */
+  restartCron(): void {
+    clearInterval(this.#cron)
+    this.#cronCount = 0
     const intervalMs = Math.max(2, Math.floor(1000 / this.settings.hz))
     this.#cron = setInterval(() => this.#runCron(), intervalMs)
     this.#cron.unref()
-  }
-
-  /**
-   * Opens the TCP port anew (CONFIG SET port) and closes the old one afterwards; connections stay.
-   * @throws as `listen`; the old port then stays open.
-   */
-  async relisten(options: ListenOptions): Promise<void> {
-    const before = this.#listeners.splice(0)
-    const keeps = before.filter((listener) => typeof listener.address() === 'string')
-    try {
-      clearInterval(this.#cron)
-      await this.listen(options)
-    } catch (error) {
-      this.#listeners.push(...before)
-      this.#startCron()
-      throw error
-    }
-    this.#listeners.push(...keeps)
-    for (const listener of before) if (!keeps.includes(listener)) listener.close()
   }
 
   /** Stops listening and closes every connection. */
   async close(): Promise<void> {
     clearInterval(this.#cron)
     clearTimeout(this.#pauseTimer)
-    const closing = this.#listeners.splice(0).map(
-      (listener) =>
-        new Promise<void>((resolve) => {
-          listener.close(() => resolve())
-        }),
-    )
+    const closing = this.#listeners.close()
     for (const session of this.sessions.values()) session.kill()
-    await Promise.all(closing)
+    await closing
+  }
+
+  /** A number for CLIENT LIST that no other connection has had. */
+  takeClientId(): number {
+    return this.#nextClientId++
   }
 
   /** Sends push output at the end of this turn of the event loop. */
@@ -380,28 +334,6 @@ export class ClientServer {
     this.ports.sessionClosed?.(session)
   }
 
-  #open(options: object): Promise<Server> {
-    const listener = createServer(
-      {
-        noDelay: true,
-        allowHalfOpen: true,
-        pauseOnConnect: true,
-        keepAlive: this.settings.tcpKeepaliveSeconds > 0,
-        keepAliveInitialDelay: this.settings.tcpKeepaliveSeconds * 1000,
-      },
-      (socket) => this.#accept(socket, 'path' in options ? String(options.path) : undefined),
-    )
-    return new Promise((resolve, reject) => {
-      listener.once('error', reject)
-      listener.listen(options, () => {
-        listener.off('error', reject)
-        listener.on('error', (error) => this.logger.warning(`Accepting client connection: ${error.message}`))
-        this.#listeners.push(listener)
-        resolve(listener)
-      })
-    })
-  }
-
   #accept(accepted: Socket, unixPath: string | undefined): void {
     const { settings, statistics } = this
     let session: ClientSession | undefined
@@ -417,6 +349,9 @@ export class ClientServer {
       refuse(socket, MAX_CLIENTS_ERROR)
       return
     }
+    if (unixPath === undefined && settings.tcpKeepaliveSeconds > 0) {
+      socket.setKeepAlive(true, settings.tcpKeepaliveSeconds * 1000)
+    }
     const flags = unixPath === undefined ? 0 : CLIENT_UNIX_SOCKET
     const address = unixPath === undefined ? hostPort(socket.remoteAddress, socket.remotePort) : `${unixPath}:0`
     if (settings.protectedMode && settings.requirepass === '' && !isLocal(address, flags)) {
@@ -425,7 +360,7 @@ export class ClientServer {
       return
     }
     const localAddress = unixPath === undefined ? hostPort(socket.localAddress, socket.localPort) : `${unixPath}:0`
-    const made = new ClientSession(this, socket, this.#nextClientId++, address, localAddress, this.clock.monotonicMs())
+    const made = new ClientSession(this, socket, this.takeClientId(), address, localAddress, this.clock.monotonicMs())
     made.flags = flags | (settings.requirepass === '' ? 0 : CLIENT_UNAUTHENTICATED)
     session = made
     this.sessions.set(made.id, made)
@@ -534,24 +469,11 @@ function refuse(socket: Socket, text: string): void {
   socket.destroySoon()
 }
 
-function hostPort(host: string | undefined, port: number | undefined): string {
+export function hostPort(host: string | undefined, port: number | undefined): string {
   const plain = (host ?? '?').replace(/^::ffff:(?=\d+\.)/, '')
   return plain.includes(':') ? `[${plain}]:${port ?? 0}` : `${plain}:${port ?? 0}`
 }
 
 function isLocal(address: string, flags: number): boolean {
   return (flags & CLIENT_UNIX_SOCKET) !== 0 || address.startsWith('127.') || address.startsWith('[::1]')
-}
-
-function isMissingAddress(error: unknown): boolean {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined
-  return code === 'EADDRNOTAVAIL' || code === 'EAFNOSUPPORT' || code === 'EINVAL'
-}
-
-function removeStaleSocket(path: string): void {
-  try {
-    unlinkSync(path)
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error
-  }
 }

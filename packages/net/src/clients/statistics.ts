@@ -58,6 +58,10 @@ export class ServerStatistics {
   /** Largest input and output buffers of the last seconds. */
   recentInputBufferMax = 0
   recentOutputBufferMax = 0
+  /** Bytes that came from primaries since the start; whoever has a link to one puts its counter here. */
+  replicationInputTotal: () => number = () => 0
+  #replicationInputBase = 0
+  readonly replicationInputRate: Rate = new Rate()
   readonly commandRate: Rate = new Rate()
   readonly inputRate: Rate = new Rate()
   readonly outputRate: Rate = new Rate()
@@ -69,6 +73,11 @@ export class ServerStatistics {
     this.rejected = new Float64Array(commandCount)
     this.failed = new Float64Array(commandCount)
     this.histograms = Array.from({ length: commandCount })
+  }
+
+  /** Bytes that came from primaries since the start or the last reset. */
+  get replicationInputBytes(): number {
+    return this.replicationInputTotal() - this.#replicationInputBase
   }
 
   /** @param elapsedMs time that `count` commands took together. */
@@ -92,6 +101,7 @@ export class ServerStatistics {
     this.commandRate.sample(this.commandsProcessed, nowMs)
     this.inputRate.sample(this.netInputBytes, nowMs)
     this.outputRate.sample(this.netOutputBytes, nowMs)
+    this.replicationInputRate.sample(this.replicationInputBytes, nowMs)
   }
 
   /** CONFIG RESETSTAT. */
@@ -102,6 +112,7 @@ export class ServerStatistics {
     this.commandsProcessed = this.connectionsReceived = this.connectionsRejected = 0
     this.errorReplies = this.unexpectedErrorReplies = 0
     this.netInputBytes = this.netOutputBytes = this.readsProcessed = this.writesProcessed = 0
-    for (const rate of [this.commandRate, this.inputRate, this.outputRate]) rate.clear()
+    this.#replicationInputBase = this.replicationInputTotal()
+    for (const rate of [this.commandRate, this.inputRate, this.outputRate, this.replicationInputRate]) rate.clear()
   }
 }

@@ -225,7 +225,7 @@ function killMatching(client: ClientSession, filter: KillFilter): number {
     killed++
   }
   for (const other of server.ports.foreignConnections?.() ?? []) {
-    if (!matches(filter, other, other.ageMs, 'default')) continue
+    if (!matches(filter, other, other.ageMs, other.type === 'master' ? '(superuser)' : 'default')) continue
     other.kill()
     killed++
   }

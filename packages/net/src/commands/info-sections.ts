@@ -87,7 +87,7 @@ function clientLines(server: ClientServer): string[] {
     outputMax = Math.max(outputMax, session.pendingOutputBytes)
   }
   return [
-    `connected_clients:${server.sessions.size}`,
+    `connected_clients:${server.sessions.size + [...(server.ports.foreignConnections?.() ?? [])].length}`,
     'cluster_connections:0',
     `maxclients:${settings.maxclients}`,
     `client_recent_max_input_buffer:${inputMax}`,

@@ -42,7 +42,5 @@ export interface LinkStatus {
     | undefined
   /** Why the last attempt failed; empty while the link works. */
   readonly lastFailure: string
-  /** Bytes received from primaries since the start. */
-  readonly bytesReceived: number
   readonly counters: LinkCounters
 }

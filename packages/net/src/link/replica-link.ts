@@ -41,7 +41,7 @@ import type {
 import type { LinkStatus } from './link-status.ts'
 import { SnapshotReceiver } from './snapshot-receiver.ts'
 import { PrimaryConnection } from './transport.ts'
-import type { TlsFiles, TransportEvents } from './transport.ts'
+import type { ConnectionEnds, TlsFiles, TransportEvents } from './transport.ts'
 
 /** Read whenever it is needed, so CONFIG SET works by changing the object. */
 export interface ReplicaLinkConfig {
@@ -215,6 +215,16 @@ export class ReplicaLink {
     return this.#machine.state
   }
 
+  /** From primaries, since the start. */
+  get bytesReceived(): number {
+    return this.#status.bytesReceived
+  }
+
+  /** Both ends of the connection to the primary; undefined when there is none. */
+  get connectionEnds(): ConnectionEnds | undefined {
+    return this.#connection?.ends
+  }
+
   /** For INFO replication, INFO persistence (loading) and ROLE. */
   getStatus(): LinkStatus {
     const machine = this.#machine
@@ -258,7 +268,6 @@ export class ReplicaLink {
               loadedKeys: progress.loadedKeys,
             },
       lastFailure: machine.lastFailure,
-      bytesReceived: this.#status.bytesReceived,
       counters: { ...machine.counters },
     }
   }

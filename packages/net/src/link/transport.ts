@@ -51,6 +51,11 @@ export interface TransportEvents {
   ended(reason: string): void
 }
 
+/** As the socket knows them: undefined before it is connected and after its end. */
+export type ConnectionEnds = {
+  readonly [End in 'remoteAddress' | 'remotePort' | 'localAddress' | 'localPort']: Socket[End] | undefined
+}
+
 const KEEP_ALIVE_AFTER_MS = 60_000
 
 export class PrimaryConnection {
@@ -98,6 +103,12 @@ export class PrimaryConnection {
       failure ||= 'connection closed by the primary'
     })
     socket.once('close', () => this.#ended(failure || 'connection closed'))
+  }
+
+  /** Both ends of the connection, as far as the socket knows them. */
+  get ends(): ConnectionEnds {
+    const { remoteAddress, remotePort, localAddress, localPort } = this.#socket
+    return { remoteAddress, remotePort, localAddress, localPort }
   }
 
   send(bytes: Uint8Array): void {

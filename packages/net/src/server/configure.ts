@@ -90,6 +90,7 @@ export function linkConfig(config: Config, hashSeed: Uint8Array, ownPort: () => 
       'dir',
       'dbfilename',
       'rdb-del-sync-files',
+      'save',
       'rdbchecksum',
       'key-load-delay',
       'masterauth',

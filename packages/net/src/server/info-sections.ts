@@ -2,6 +2,7 @@
  * The sections of INFO that tell about data and replication: Memory, Persistence, Replication, Keyspace, and the lines
  * of Stats that belong to them. Field names: redis 7.0 server.c genRedisInfoString(); what is ours has names of its own.
  */
+import { totalmem } from 'node:os'
 import { getHeapStatistics } from 'node:v8'
 import type { MemoryFacts } from '@understudy/core/internal'
 import type { Node } from './node.ts'
@@ -60,26 +61,41 @@ function memoryLines(node: Node): string[] {
     `used_memory_rss_human:${human(residentBytes)}`,
     `used_memory_peak:${peak}`,
     `used_memory_peak_human:${human(peak)}`,
+    `used_memory_peak_perc:${((100 * usedBytes) / peak).toFixed(2)}%`,
     `used_memory_overhead:${usedBytes - dataset}`,
     `used_memory_startup:${startupBytes}`,
     `used_memory_dataset:${dataset}`,
     `used_memory_dataset_perc:${((100 * dataset) / usedBytes).toFixed(2)}%`,
     `js_heap_used:${getHeapStatistics().used_heap_size}`,
     `keyspace_segment_bytes:${keyspace.generation.runBytes}`,
+    `total_system_memory:${totalmem()}`,
+    `total_system_memory_human:${human(totalmem())}`,
+    // There is no interpreter: no script, cached or running, takes memory.
+    'used_memory_lua:0',
+    'used_memory_vm_eval:0',
+    'used_memory_scripts_eval:0',
+    'number_of_cached_scripts:0',
+    `number_of_functions:${node.libraries.functionCount}`,
+    `number_of_libraries:${node.libraries.libraryCount}`,
+    'used_memory_vm_functions:0',
+    'used_memory_vm_total:0',
+    `used_memory_functions:${node.libraries.codeBytes}`,
+    `used_memory_scripts:${node.libraries.codeBytes}`,
     `maxmemory:${maxmemory}`,
     `maxmemory_human:${human(maxmemory)}`,
     `maxmemory_policy:${config.get('maxmemory-policy')}`,
     `mem_fragmentation_ratio:${(residentBytes / usedBytes).toFixed(2)}`,
+    `mem_fragmentation_bytes:${residentBytes - usedBytes}`,
     'mem_not_counted_for_evict:0',
     `mem_replication_backlog:${backlogBytes}`,
     `mem_total_replication_buffers:${backlogBytes + link.stream.bufferBytes}`,
     'mem_clients_slaves:0',
     `mem_clients_normal:${clients}`,
+    'mem_cluster_links:0',
+    'mem_aof_buffer:0',
     'mem_allocator:understudy-arena',
     'active_defrag_running:0',
     `lazyfree_pending_objects:${keyspace.lazyFreePending}`,
-    `number_of_functions:${node.libraries.functionCount}`,
-    `number_of_libraries:${node.libraries.libraryCount}`,
   ]
 }
 
@@ -105,6 +121,7 @@ function persistenceLines(node: Node): string[] {
     'rdb_last_bgsave_status:ok',
     'rdb_last_bgsave_time_sec:-1',
     'rdb_current_bgsave_time_sec:-1',
+    'rdb_last_cow_size:0',
     'rdb_saves:0',
     `rdb_last_load_keys_expired:${node.lastSnapshot.keysExpired}`,
     `rdb_last_load_keys_loaded:${node.lastSnapshot.keysLoaded}`,
@@ -116,6 +133,8 @@ function persistenceLines(node: Node): string[] {
     'aof_current_rewrite_time_sec:-1',
     'aof_last_bgrewrite_status:ok',
     'aof_last_write_status:ok',
+    'module_fork_in_progress:0',
+    'module_fork_last_cow_size:0',
   ]
   const progress = loadingProgress(node)
   if (progress === undefined) {
@@ -221,11 +240,14 @@ function keyspaceLines(node: Node): string[] {
 /** Lines of Stats about the stream; they replace the defaults of the same name. */
 export function streamStatLines(node: Node): string[] {
   const status = node.link.getStatus()
+  const { statistics } = node.server
   return [
+    `total_net_input_bytes:${statistics.netInputBytes + statistics.replicationInputBytes}`,
+    `total_net_repl_input_bytes:${statistics.replicationInputBytes}`,
+    `instantaneous_input_repl_kbps:${(statistics.replicationInputRate.perSecond / 1024).toFixed(2)}`,
     // Those that this node asked of its primary. What it grants to replicas below comes with feeding them.
     `sync_asked_full:${status.counters.fullResyncs}`,
     `sync_asked_partial_ok:${status.counters.partialResyncs}`,
-    `total_net_repl_input_bytes:${status.bytesReceived}`,
     `keyspace_hits:${node.keyspace.hits}`,
     `keyspace_misses:${node.keyspace.misses}`,
     `expired_keys:${node.keyspace.expiredKeys}`,

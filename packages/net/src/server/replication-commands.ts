@@ -116,7 +116,7 @@ function runReplicaOf(node: Node, client: ClientSession): void {
   }
   const port = argInteger(args, 2)
   if (!(port >= 0 && port <= PORT_MAX)) {
-    reply.error(Number.isNaN(port) ? 'ERR value is not an integer or out of range' : 'ERR Invalid master port')
+    reply.error('ERR Invalid master port')
     return
   }
   const host = argText(args, 1)

@@ -21,7 +21,8 @@ import {
   SLICE_MS_MAX,
 } from '@understudy/core/internal'
 import { RdbLoaderPool } from '@understudy/rdb-worker'
-import { ClientServer, type ListenOptions } from '../clients/server.ts'
+import type { ListenOptions } from '../clients/listeners.ts'
+import { ClientServer } from '../clients/server.ts'
 import { addClientInfoSections } from '../commands/info-sections.ts'
 import { clientCommandFamilies } from '../commands/index.ts'
 import type { Config } from '../config/config.ts'
@@ -31,6 +32,7 @@ import { configCommands } from './config-commands.ts'
 import { clientSettings, follow, linkConfig } from './configure.ts'
 import { addDataInfoSections, memoryFacts, streamStatLines } from './info-sections.ts'
 import type { FileLoading, Node } from './node.ts'
+import { PrimaryClient } from './primary-client.ts'
 import { replicationCommands } from './replication-commands.ts'
 import { StreamApplier } from './stream-applier.ts'
 import { streamCommands } from './stream-commands.ts'
@@ -74,6 +76,7 @@ export class UnderstudyServer implements Node {
 
   readonly #options: UnderstudyServerOptions
   readonly #loader = new RdbLoaderPool()
+  readonly #primaryClient = new PrimaryClient(this)
   #housekeeping: NodeJS.Timeout | undefined
 
   constructor(options: UnderstudyServerOptions) {
@@ -102,6 +105,7 @@ export class UnderstudyServer implements Node {
       keyspace: this.keyspace,
       ports: {
         shutdown: (request) => this.#shutdown(request.save),
+        foreignConnections: () => this.#primaryClient.connections(),
         lastSave: () => Math.floor(this.lastLoadWallMs / 1000),
       },
       clock: systemClock,
@@ -150,9 +154,13 @@ export class UnderstudyServer implements Node {
           this.updateState()
         },
         isEmpty: () => !this.hasData || this.keyspace.keyCount === 0,
-        onState: () => this.updateState(),
+        onState: () => {
+          this.#primaryClient.noteState()
+          this.updateState()
+        },
       },
     )
+    statistics.replicationInputTotal = () => this.link.bytesReceived
     addClientInfoSections(
       this.server,
       {
@@ -169,7 +177,9 @@ export class UnderstudyServer implements Node {
     })
     follow(config, ['replica-read-only', 'replica-serve-stale-data'], () => this.updateState())
     config.onChange('repl-backlog-size', (bytes) => this.backlog.resize(clampBacklogBytes(bytes)))
-    config.onChange('port', (port) => this.#changePort(port))
+    config.onChange('port', () => this.#listenAnew())
+    config.onChange('bind', () => this.#listenAnew())
+    config.onChange('hz', () => this.server.restartCron())
   }
 
   /**
@@ -273,13 +283,16 @@ export class UnderstudyServer implements Node {
     }
   }
 
-  async #changePort(port: number): Promise<string | undefined> {
+  async #listenAnew(): Promise<string | undefined> {
+    const port = this.config.get('port')
+    const bind = this.config.get('bind')
     try {
-      await this.server.relisten({ bind: this.config.get('bind'), port })
+      await this.server.relisten({ bind, port })
       return undefined
     } catch (error) {
-      this.logger.warning(`Failed listening on port ${port}: ${error instanceof Error ? error.message : String(error)}`)
-      return 'Unable to listen on this port. Check server logs.'
+      const reason = error instanceof Error ? error.message : String(error)
+      this.logger.warning(`Failed listening on port ${port} (tcp) of ${bind.join(' ')}: ${reason}`)
+      return 'Unable to listen on this port or address. Check server logs.'
     }
   }
 
