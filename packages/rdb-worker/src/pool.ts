@@ -57,12 +57,6 @@ interface Inserting {
   readonly giveUp: AbortController
 }
 
-interface ActiveLoad {
-  readonly running: Promise<unknown>
-  readonly giveUp: AbortController
-  readonly inserting: readonly Inserting[]
-}
-
 type FileOptions = Parameters<RdbLoader['loadFile']>[1]
 
 export class RdbLoaderPool implements RdbLoader {
@@ -76,7 +70,9 @@ export class RdbLoaderPool implements RdbLoader {
   readonly #awaitInserters: boolean
   readonly #insertModuleUrl: string
   /** Loads under way, and what ends when they do. */
-  readonly #active = new Map<RingProducer, ActiveLoad>()
+  readonly #active = new Map<RingProducer, { readonly running: Promise<unknown>; readonly giveUp: AbortController }>()
+  /** Inserters that run or wait for a thread. */
+  readonly #inserters = new Set<Inserting>()
   #closed = false
 
   constructor(options: RdbLoaderPoolOptions = {}) {
@@ -110,7 +106,7 @@ export class RdbLoaderPool implements RdbLoader {
     })
     // Nobody waits for an inserter that did not start.
     this.#inserterPool.on('error', () => {
-      for (const { inserting } of this.#active.values()) inserting.forEach(giveUpStarting)
+      for (const { guard, giveUp } of this.#inserters) if (guard.starting) giveUp.abort()
     })
   }
 
@@ -194,12 +190,15 @@ export class RdbLoaderPool implements RdbLoader {
   }
 
   /** Runs beside a load, which learns through the queue how it ends. */
-  async #runInserter({ task, guard, giveUp }: Inserting): Promise<void> {
+  async #runInserter(inserter: Inserting): Promise<void> {
+    const { task, guard, giveUp } = inserter
+    this.#inserters.add(inserter)
     try {
       await this.#inserterPool.run(task, { signal: giveUp.signal, transferList: [task.port] })
     } catch {
       // The thread died. The load fails if it was given a part of the work.
     } finally {
+      this.#inserters.delete(inserter)
       guard.gone()
     }
   }
@@ -214,7 +213,7 @@ export class RdbLoaderPool implements RdbLoader {
       const transferList = task.inserters.map(({ port }) => port)
       if (task.spacePort !== undefined) transferList.push(task.spacePort)
       const running = this.#pool.run(task, { signal, transferList })
-      this.#active.set(producer, { running, giveUp, inserting })
+      this.#active.set(producer, { running, giveUp })
       for (const inserter of inserting) void this.#runInserter(inserter)
       reply = await running
     } catch (error) {
@@ -225,19 +224,11 @@ export class RdbLoaderPool implements RdbLoader {
       throw new RdbError('RDB_WORKER_FAILED', `the RDB worker died: ${text}`, producer.progress().loadedBytes)
     } finally {
       this.#active.delete(producer)
-      for (const inserter of inserting) {
-        inserter.guard.stop()
-        giveUpStarting(inserter)
-      }
+      for (const { guard } of inserting) guard.stop()
     }
     if (!reply.ok) throw fromRecord(reply.error)
     return reply
   }
-}
-
-/** An inserter that is up lets go when the queue tells it; one that still waits for a thread has to be taken back. */
-function giveUpStarting({ guard, giveUp }: Inserting): void {
-  if (guard.starting) giveUp.abort()
 }
 
 function reportProgress(

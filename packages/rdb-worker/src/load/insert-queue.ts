@@ -244,9 +244,8 @@ export class InsertQueueProducer {
 }
 
 export const QUEUE_CHUNK = 0
-export const QUEUE_JOINED = 1
-export const QUEUE_ENDED = 2
-export const QUEUE_STOPPED = 3
+export const QUEUE_ENDED = 1
+export const QUEUE_STOPPED = 2
 
 /** The inserting side. One per queue, one thread, which blocks. */
 export class InsertQueueConsumer {
@@ -284,14 +283,13 @@ export class InsertQueueConsumer {
     wakeScanner(this.#control)
   }
 
-  /** Blocks until the scanner has given regions. @returns QUEUE_JOINED, or that the load is over before it came to that */
-  waitForJoin(): typeof QUEUE_JOINED | typeof QUEUE_ENDED | typeof QUEUE_STOPPED {
+  /** Blocks until the scanner has given regions. @returns false: the load is over before it came to that */
+  waitForJoin(): boolean {
     for (;;) {
       const wake = Atomics.load(this.#control, WAKE)
       const flags = Atomics.load(this.#control, FLAGS)
-      if ((flags & FLAG_STOP) !== 0) return QUEUE_STOPPED
-      if ((flags & FLAG_JOINED) !== 0) return QUEUE_JOINED
-      if ((flags & FLAG_END) !== 0) return QUEUE_ENDED
+      if ((flags & FLAG_STOP) !== 0) return false
+      if ((flags & FLAG_JOINED) !== 0) return true
       Atomics.wait(this.#control, WAKE, wake)
     }
   }

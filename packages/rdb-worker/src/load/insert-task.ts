@@ -11,7 +11,6 @@ import {
   InsertQueueConsumer,
   QUEUE_CHUNK,
   QUEUE_ENDED,
-  QUEUE_JOINED,
   ROW_APPEND,
   ROW_BEGIN,
   ROW_END,
@@ -30,7 +29,7 @@ export function runInsertTask({ queue: memory, port }: InsertTask): void {
   }
   try {
     queue.setState(INSERTER_READY)
-    if (queue.waitForJoin() !== QUEUE_JOINED) return
+    if (!queue.waitForJoin()) return
     const order: InserterOrder = receiveMessageOnPort(port)?.message
     const generation = new Generation(order.generation)
     if (insertAll(queue, new BulkWriter(generation), order.regions)) {

@@ -5,7 +5,7 @@ import { REGION_COUNT } from '@understudy/core/internal'
 /** More could not all have a region. */
 export const LOAD_THREADS_MAX: number = REGION_COUNT
 /** What scanning, checking, hashing and handing over cost, for all keys together, in insertions of one region's keys. */
-const SCAN_COST_REGIONS = 2.4
+const SCAN_COST_REGIONS = 3.5
 
 /**
  * Shares the regions out so that all threads have about the same to do.
