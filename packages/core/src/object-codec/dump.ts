@@ -5,7 +5,7 @@
  *   | value type | value as in a snapshot | RDB version u16 LE | CRC64 of all before it, LE |
  */
 import { Crc64 } from '../encoding/crc64.ts'
-import { RdbError } from '../errors.ts'
+import { KeyspaceError, RdbError } from '../errors.ts'
 import { convertValkeyHash } from './valkey-hash.ts'
 import {
   RDB_TYPE_HASH_METADATA,
@@ -27,13 +27,20 @@ import { ValueFault, ValueWalker } from './value-walker.ts'
 
 const FOOTER_BYTES = 10
 
+/** Longest value that becomes one payload: it is made in memory, beside the reply it goes into. */
+const DUMPED_BYTES_MAX = 2 ** 30
+
 /**
  * The payload of a value.
  * @param value for type string the decoded string, else the bytes of the value in a snapshot
  * @param compress may a string be compressed (`rdbcompression`)?
+ * @throws KeyspaceError KEYSPACE_VALUE_TOO_BIG beyond 1 GiB.
  */
 export function encodeDump(rdbType: number, value: ValueSource, compress: boolean = true): Uint8Array {
   const length = value.lengthBytes
+  if (length > DUMPED_BYTES_MAX) {
+    throw new KeyspaceError('KEYSPACE_VALUE_TOO_BIG', `the value is too long for DUMP: ${length} bytes`)
+  }
   const isString = rdbType === RDB_TYPE_STRING
   const payload = new Uint8Array(1 + (isString ? encodedStringBytesMax(length) : length) + FOOTER_BYTES)
   payload[0] = rdbType

@@ -5,6 +5,7 @@
  * Source: RESP specification (redis.io/docs/reference/protocol-spec); the RESP2 fall-backs of RESP3 types are those of
  * redis 7.0 networking.c (addReplyDouble, addReplyMapLen, addReplyNull …).
  */
+import { ReplicaError } from '../errors.ts'
 import { copyBytes, viewOf } from '../memory/copy-bytes.ts'
 
 const CR = 13
@@ -26,6 +27,9 @@ const OPEN_PAREN = 40
 /** A slab larger than this is not kept once its replies are sent. */
 const KEPT_SLAB_BYTES_MAX = 256 * 1024
 const FIRST_SLAB_BYTES = 16 * 1024
+
+/** Most bytes of replies that wait in one encoder. A Buffer of Node 20 ends at 4 GiB, and growing copies. */
+export const REPLY_BYTES_MAX = 0x7fff0000
 
 export class ReplyEncoder {
   /** 2 or 3; HELLO changes it. */
@@ -66,13 +70,16 @@ export class ReplyEncoder {
     return out
   }
 
-  /** Makes room for `more` bytes after `length`. */
+  /** Makes room for `more` bytes after `length`. @throws ReplicaError PROTOCOL_TOO_BIG beyond REPLY_BYTES_MAX. */
   reserve(more: number): void {
     const need = this.length + more
     if (need <= this.bytes.length) return
+    if (need > REPLY_BYTES_MAX) {
+      throw new ReplicaError('PROTOCOL_TOO_BIG', `the reply would be longer than ${REPLY_BYTES_MAX} bytes`)
+    }
     let size = this.bytes.length * 2
     while (size < need) size *= 2
-    const grown = Buffer.allocUnsafeSlow(size)
+    const grown = Buffer.allocUnsafeSlow(Math.min(size, REPLY_BYTES_MAX))
     this.bytes.copy(grown, 0, 0, this.length)
     this.bytes = grown
   }

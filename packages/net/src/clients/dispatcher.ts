@@ -11,6 +11,7 @@ import {
   COMMAND,
   errorCode,
   execAbort,
+  isSizeFault,
   NO_MULTI,
   PROTECTED,
   PROTOCOL_ERROR,
@@ -218,10 +219,8 @@ export function callCommand(session: ClientSession, entry: CommandEntry<ClientSe
   try {
     entry.run(session)
   } catch (error) {
-    // An operating fault (no memory, a value too big) is this client's error; a bug is not hidden.
-    if (!(error instanceof ReplicaError)) throw error
     reply.length = lengthBefore
-    reply.error(error.code === 'KEYSPACE_OUT_OF_MEMORY' ? `OOM ${error.message}` : `ERR ${error.message}`)
+    reply.error(faultReply(error))
   } finally {
     unit?.end()
   }
@@ -233,6 +232,15 @@ export function callCommand(session: ClientSession, entry: CommandEntry<ClientSe
     server.feedMonitors(monitorLine(session, entry))
   }
   if (session.tracking !== undefined) trackReads(session, entry)
+}
+
+/** An operating fault (no memory, something too big) is this client's error. @throws what is none: a bug is not hidden. */
+function faultReply(error: unknown): string {
+  if (error instanceof ReplicaError) {
+    return error.code === 'KEYSPACE_OUT_OF_MEMORY' ? `OOM ${error.message}` : `ERR ${error.message}`
+  }
+  if (isSizeFault(error)) return 'ERR an argument or the reply is too long for this command'
+  throw error
 }
 
 /** @returns the counters if the unit was opened here. */

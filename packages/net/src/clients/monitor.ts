@@ -7,7 +7,11 @@ import type { CommandArgs, CommandEntry } from '@understudy/core/internal'
 import { argIs } from '@understudy/core/internal'
 import type { ClientSession } from './session.ts'
 
-/** Latin1, without CRLF and '+'. */
+/** Redis shows everything; a line in memory has to end. */
+const ARG_BYTES_MAX = 2 ** 20
+const LINE_LENGTH_MAX = 2 ** 24
+
+/** Latin1, without CRLF and '+'. Of arguments beyond 1 MiB and lines beyond 16 MiB the rest is only counted. */
 export function monitorLine(session: ClientSession, entry: CommandEntry<ClientSession>): string {
   const now = session.server.clock.wallMs()
   // Microseconds as in Redis; the clock gives milliseconds, the rest comes from the monotonic clock.
@@ -16,7 +20,10 @@ export function monitorLine(session: ClientSession, entry: CommandEntry<ClientSe
   let line = `${time} [${session.db} ${session.address}]`
   const { args } = session
   const hidden = secretArguments(entry.name, args)
-  for (let i = 0; i < args.count; i++) line += hidden(i) ? ' "(redacted)"' : ` ${quote(args, i)}`
+  for (let i = 0; i < args.count; i++) {
+    if (line.length > LINE_LENGTH_MAX) return `${line} "... (${args.count - i} more arguments)"`
+    line += hidden(i) ? ' "(redacted)"' : ` ${quote(args, i)}`
+  }
   return line
 }
 
@@ -33,7 +40,9 @@ function secretArguments(name: string, args: CommandArgs): (index: number) => bo
 
 function quote(args: CommandArgs, index: number): string {
   let text = '"'
-  for (let i = args.start[index]!; i < args.end[index]!; i++) {
+  const argEnd = args.end[index]!
+  const end = Math.min(argEnd, args.start[index]! + ARG_BYTES_MAX)
+  for (let i = args.start[index]!; i < end; i++) {
     const byte = args.bytes[i]!
     if (byte === 34 || byte === 92) text += `\\${String.fromCharCode(byte)}`
     else if (byte === 10) text += '\\n'
@@ -44,5 +53,5 @@ function quote(args: CommandArgs, index: number): string {
     else if (byte >= 32 && byte < 127) text += String.fromCharCode(byte)
     else text += `\\x${byte.toString(16).padStart(2, '0')}`
   }
-  return `${text}"`
+  return argEnd === end ? `${text}"` : `${text}... (${argEnd - end} more bytes)"`
 }

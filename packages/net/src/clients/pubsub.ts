@@ -28,7 +28,7 @@ export class PubSub {
   deliver(channel: Uint8Array, message: Uint8Array): number {
     if (this.channels.size === 0 && this.patterns.size === 0) return 0
     let receivers = 0
-    const subscribers = this.channels.get(latin1(channel))
+    const subscribers = subscribersOf(this.channels, channel)
     if (subscribers !== undefined) {
       for (const session of subscribers) {
         writeMessage(session.pushEncoder(), 'message', undefined, channel, message)
@@ -47,7 +47,7 @@ export class PubSub {
 
   /** SPUBLISH. */
   deliverShard(channel: Uint8Array, message: Uint8Array): number {
-    const subscribers = this.shardChannels.get(latin1(channel))
+    const subscribers = subscribersOf(this.shardChannels, channel)
     if (subscribers === undefined) return 0
     for (const session of subscribers) writeMessage(session.pushEncoder(), 'smessage', undefined, channel, message)
     return subscribers.size
@@ -128,6 +128,13 @@ function writeMessage(
   encoder.bulk(message, 0, message.length)
 }
 
-function latin1(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1')
+/** Nobody can subscribe to a name that does not fit a string (512 MiB). */
+const CHANNEL_BYTES_MAX = 2 ** 28
+
+function subscribersOf<Subscribers>(
+  channels: ReadonlyMap<string, Subscribers>,
+  channel: Uint8Array,
+): Subscribers | undefined {
+  if (channels.size === 0 || channel.length > CHANNEL_BYTES_MAX) return undefined
+  return channels.get(Buffer.from(channel.buffer, channel.byteOffset, channel.length).toString('latin1'))
 }

@@ -9,7 +9,7 @@
  * cannot be sent at once joins the second, so that the order is kept and no slab is tied up by a slow reader.
  */
 import type { Socket } from 'node:net'
-import { ReplyEncoder, RequestDecoder } from '@understudy/core/internal'
+import { REPLY_BYTES_MAX, ReplyEncoder, RequestDecoder } from '@understudy/core/internal'
 import type { CommandArgs, CommandContext, CommandEntry, Keyspace } from '@understudy/core/internal'
 import type { OutputBufferLimit } from '../config/special-values.ts'
 import type { ClientSettings } from './settings.ts'
@@ -57,6 +57,8 @@ export const CLIENT_STOPPED: number =
   CLIENT_BLOCKED | CLIENT_POSTPONED | CLIENT_SUSPENDED | CLIENT_BACK_PRESSURE | CLIENT_CLOSE_AFTER_REPLY | CLIENT_CLOSED
 
 const SIDE_BYTES = 512
+/** Unsent output of a connection that is not read: with it and one message more a buffer still ends below its bound. */
+const SIDE_BYTES_MAX = 2 ** 30
 
 export interface BlockedState {
   readonly timer: NodeJS.Timeout | undefined
@@ -169,6 +171,11 @@ export class ClientSession implements CommandContext, SlabWriter {
     if (this.server.current === this) return this.reply
     this.#side ??= new ReplyEncoder(SIDE_BYTES)
     this.#side.resp = this.resp
+    if (this.#side.length > SIDE_BYTES_MAX) {
+      // Without a limit (client-output-buffer-limit pubsub 0 0 0) the end is what one buffer can hold.
+      this.server.dropForOutput(this)
+      this.#side.clear()
+    }
     if (!this.#sideScheduled) {
       this.#sideScheduled = true
       this.server.scheduleFlush(this)
@@ -190,6 +197,11 @@ export class ClientSession implements CommandContext, SlabWriter {
       return
     }
     const target = side ?? (this.#side = new ReplyEncoder(SIDE_BYTES))
+    if (target.length + encoder.length > REPLY_BYTES_MAX) {
+      encoder.clear()
+      this.server.dropForOutput(this)
+      return
+    }
     target.raw(encoder.bytes, 0, encoder.length)
     encoder.clear()
     this.#sendSide()

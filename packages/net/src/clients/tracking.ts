@@ -26,6 +26,9 @@ interface PrefixState {
   readonly changed: Map<string, ClientSession | undefined>
 }
 
+/** Longer keys are not tracked: their name would not fit a string. */
+const TRACKED_KEY_BYTES_MAX = 2 ** 28
+
 export class Tracking {
   /** Key (latin1) -> ids of connections that read it. */
   readonly #keys: Map<string, Set<number>> = new Map()
@@ -87,6 +90,7 @@ export class Tracking {
     for (const index of indexes) {
       const { buffer, byteOffset } = args.bytes
       const start = args.start[index]!
+      if (args.end[index]! - start > TRACKED_KEY_BYTES_MAX) continue
       const key = Buffer.from(buffer, byteOffset + start, args.end[index]! - start).toString('latin1')
       let ids = this.#keys.get(key)
       if (ids === undefined) {
@@ -102,7 +106,7 @@ export class Tracking {
 
   /** @param by the connection whose command changed the key, if one did. */
   keyChanged(key: Uint8Array, start: number, end: number, by: ClientSession | undefined): void {
-    if (!this.active) return
+    if (!this.active || end - start > TRACKED_KEY_BYTES_MAX) return
     const name = Buffer.from(key.buffer, key.byteOffset + start, end - start).toString('latin1')
     for (const [prefix, state] of this.#prefixes) {
       if (name.startsWith(prefix)) state.changed.set(name, by)

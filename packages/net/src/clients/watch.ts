@@ -4,6 +4,7 @@
  * `WatchPort` is what sessions need. `KeyTouches` implements it for a keyspace that tells about its changes: it counts
  * touches of watched keys only, so that a writer pays one comparison (`active`) while nobody watches.
  */
+import { createHash } from 'node:crypto'
 import type { KeyChangeListener } from '@understudy/core/internal'
 
 export interface WatchPort {
@@ -73,6 +74,13 @@ export class KeyTouches implements WatchPort, KeyChangeListener {
   }
 }
 
+/** Longer keys are known by their digest: a string has to end. */
+const NAMED_BYTES_MAX = 2 ** 20
+
+/** One character per byte; a digest begins with a character that no byte is. */
 function nameOf(key: Uint8Array, start: number, end: number): string {
+  if (end - start > NAMED_BYTES_MAX) {
+    return `\u0100${createHash('sha256').update(key.subarray(start, end)).digest('hex')}`
+  }
   return Buffer.from(key.buffer, key.byteOffset + start, end - start).toString('latin1')
 }

@@ -5,6 +5,8 @@
  */
 import {
   CommandRegistry,
+  isSizeFault,
+  KeyspaceError,
   ReplicaError,
   ReplyEncoder,
   arityFits,
@@ -118,6 +120,10 @@ export class StreamApplier {
     } catch (error) {
       // No memory or a value too big: the data would differ from here on, so the link has to hear of it.
       if (error instanceof ReplicaError) throw error
+      if (isSizeFault(error)) {
+        const text = `'${entry.name}' at stream offset ${this.#ports.offset()} is too big to be applied here`
+        throw new KeyspaceError('KEYSPACE_VALUE_TOO_BIG', text, { cause: error })
+      }
       throw new Error(`applying '${entry.name}' at stream offset ${this.#ports.offset()} failed`, { cause: error })
     }
     this.#countCommand(entry, isTimed ? (performance.now() - beganMs) * TIMED_EVERY : 0)
