@@ -42,7 +42,7 @@ const FLAG_END = 2
 const FLAG_STOP = 4
 
 /** The thread is being started. */
-export const INSERTER_STARTING = 0
+const INSERTER_STARTING = 0
 /** It waits for its regions. */
 export const INSERTER_READY = 1
 /** It has sent its segments. */
@@ -50,7 +50,7 @@ export const INSERTER_DONE = 2
 /** It has sent an error. */
 export const INSERTER_FAILED = 3
 /** Its thread does not exist any more, or works for somebody else. */
-export const INSERTER_GONE = 4
+const INSERTER_GONE = 4
 
 const CHUNKS = 16
 const CHUNK_BYTES: number = 128 << 10

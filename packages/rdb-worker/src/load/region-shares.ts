@@ -3,7 +3,7 @@ import { strict as assert } from 'node:assert'
 import { REGION_COUNT } from '@understudy/core/internal'
 
 /** More could not all have a region. */
-export const LOAD_THREADS_MAX: number = REGION_COUNT
+const LOAD_THREADS_MAX: number = REGION_COUNT
 /** What scanning, checking, hashing and handing over cost, for all keys together, in insertions of one region's keys. */
 const SCAN_COST_REGIONS = 3.5
 
