@@ -9,6 +9,18 @@ import { info } from './figures.mjs'
 
 const SAMPLES = 2000
 const SAMPLES_PER_CALL = 200
+/** Of a key that is compared. */
+const SAMPLED_TTL_MS_MIN = 60_000
+const NAMED_KEYS = [
+  'big:string',
+  'big:list',
+  'big:hash',
+  'big:set',
+  'big:zset',
+  'clock',
+  'visitors:today',
+  'visitors:unique',
+]
 const CATCH_UP_MS_MAX = 15_000
 const DIFFERENCES_SHOWN_MAX = 10
 
@@ -94,25 +106,34 @@ async function compare(primary, replica, offset) {
   return { differences: shown, offset, keys, sampled: names.length, digest: ourDigest ?? '' }
 }
 
-/** Random keys, and those that hold something big. @param {Redis} client */
+/**
+ * Random keys, and those that hold something big. Not those that are about to expire: looking at an expired key makes the
+ * primary delete it, and the DEL is still on its way when the other side is asked.
+ *
+ * @param {Redis} client
+ */
 async function sampleKeys(client) {
-  const names = new Set([
-    'big:string',
-    'big:list',
-    'big:hash',
-    'big:set',
-    'big:zset',
-    'clock',
-    'visitors:today',
-    'visitors:unique',
-  ])
-  const pipeline = client.pipeline()
-  for (let i = 0; i < SAMPLES; i++) pipeline.randomkey()
-  for (const [error, name] of (await pipeline.exec()) ?? []) {
+  const names = new Set(NAMED_KEYS)
+  const random = client.pipeline()
+  for (let i = 0; i < SAMPLES; i++) random.randomkey()
+  for (const name of await resultsOf(random)) if (typeof name === 'string') names.add(name)
+  const all = [...names]
+  const ttls = client.pipeline()
+  for (const name of all) ttls.pttl(name)
+  const left = await resultsOf(ttls)
+  return all.filter((_, i) => Number(left[i]) < 0 || Number(left[i]) > SAMPLED_TTL_MS_MIN)
+}
+
+/**
+ * @param {ReturnType<Redis['pipeline']>} pipeline
+ * @returns {Promise<unknown[]>}
+ * @throws the first error that was answered.
+ */
+async function resultsOf(pipeline) {
+  return ((await pipeline.exec()) ?? []).map(([error, result]) => {
     if (error) throw error
-    if (typeof name === 'string') names.add(name)
-  }
-  return [...names]
+    return result
+  })
 }
 
 /**
@@ -125,10 +146,7 @@ async function describe(client, names) {
   const pipeline = client.pipeline()
   for (const name of names) pipeline.type(name).call('PEXPIRETIME', name)
   pipeline.call('DEBUG', 'DIGEST-VALUE', ...names)
-  const results = ((await pipeline.exec()) ?? []).map(([error, result]) => {
-    if (error) throw error
-    return result
-  })
+  const results = await resultsOf(pipeline)
   const digests = /** @type {unknown[]} */ (results.at(-1))
   return names.map(
     (_, i) => `${String(results[i * 2])} expiring ${String(results[i * 2 + 1])} with digest ${String(digests[i])}`,

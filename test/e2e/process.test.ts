@@ -45,7 +45,7 @@ const digestOf = async (file: string): Promise<string> =>
     .digest('hex')
 
 describe('the file at start', () => {
-  it('is loaded before the port opens, and served while a primary is not to be reached', async () => {
+  it('is loaded before it is ready, and served while a primary is not to be reached', async () => {
     const { directory, digest, size } = await savedDataset(5000)
     const node = await startNode({}, { directory })
     expect(await node.call('DBSIZE')).toBe(size)

@@ -61,7 +61,7 @@ export interface RdbSink {
   ): void
   append(bytes: Uint8Array, start: number, end: number): void
   end(): void
-  /** Everything put so far is inserted when this returns. */
+  /** No bytes are borrowed any more when this returns. What was put is inserted, or on its way in another thread. */
   flush(): void
 }
 

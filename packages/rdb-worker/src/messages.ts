@@ -5,6 +5,7 @@
 import { RdbError, ReplicaError } from '@understudy/core/internal'
 import type { ErrorCode, GenerationTransfer, RdbLoadOptions, RdbSummary } from '@understudy/core/internal'
 import type { MessagePort } from 'node:worker_threads'
+import type { InsertQueueMemory } from './load/insert-queue.ts'
 import type { RingMemory } from './load/ring.ts'
 
 export interface LoadTask {
@@ -20,7 +21,37 @@ export interface LoadTask {
   readonly keyLoadDelayMicros: number
   /** Module that makes the sink instead of `create-sink.ts`. */
   readonly sinkModuleUrl: string | undefined
+  /** Threads that help, once they are up. */
+  readonly inserters: readonly InserterLink[]
+  /** The load does not begin without them. */
+  readonly awaitInserters: boolean
 }
+
+/** What the scanning thread has of an inserter. */
+export interface InserterLink {
+  readonly queue: InsertQueueMemory
+  /** An InserterOrder goes out, an InserterReport comes back. */
+  readonly port: MessagePort
+  /** Bit set of the regions that it takes. */
+  readonly regions: number
+}
+
+/** What an inserter starts with. */
+export interface InsertTask {
+  readonly queue: InsertQueueMemory
+  readonly port: MessagePort
+}
+
+/** From now on these regions of the generation are the inserter's. */
+export interface InserterOrder {
+  readonly generation: GenerationTransfer
+  readonly regions: number
+}
+
+/** The regions are given back, with the segments that they have now; or the load has failed. */
+export type InserterReport =
+  | { readonly ok: true; readonly generation: GenerationTransfer }
+  | { readonly ok: false; readonly error: ErrorRecord }
 
 export type LoadReply =
   | {

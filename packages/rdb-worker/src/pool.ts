@@ -1,21 +1,33 @@
-/** The loaders: a pool of worker threads that load snapshots. The only place that knows where the worker's file is. */
+/**
+ * The loaders: a pool of worker threads that load snapshots, one that scans and some that help it to insert. The only place
+ * that knows where the worker's file is, and that learns of a thread's death: it then wakes who waits for that thread.
+ */
 import { statSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
+import { availableParallelism } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { MessageChannel } from 'node:worker_threads'
 import { Piscina } from 'piscina'
 import { RdbError } from '@understudy/core/internal'
 import type { RdbLoad, RdbLoader, RdbLoadOptions, RdbLoadResult } from '@understudy/core/internal'
+import { createInsertQueue, InsertQueueGuard } from './load/insert-queue.ts'
+import { inserterShares } from './load/region-shares.ts'
 import { createRing, RING_BYTES_DEFAULT, RingProducer } from './load/ring.ts'
 import { RingLoad } from './load/ring-load.ts'
 import { fromRecord } from './messages.ts'
-import type { LoadReply, LoadTask } from './messages.ts'
+import type { InserterLink, InsertTask, LoadReply, LoadTask } from './messages.ts'
 
 /** Not rewritten by the compiler: the name the file has beside this one's output in dist/. */
 const WORKER_URL = new URL('./load/loader-worker.js', import.meta.url)
 
 /** One loads; a second may start while the first still gives up. */
-const THREADS_MAX = 2
+const LOADS_MAX = 2
+/** As many cores as a load takes when nobody says anything. */
+const THREADS_DEFAULT = 2
+/** A shorter snapshot is loaded before another thread is up. */
+const PARALLEL_BYTES_MIN: number = 8 << 20
+/** Export of the worker's file that inserts. */
+const INSERT = 'insert'
 /** A thread that did its work goes soon: memory of a generation that was dropped is held by every thread that saw it. */
 const IDLE_TIMEOUT_MS = 1000
 const PROGRESS_EVERY_MS = 200
@@ -27,50 +39,97 @@ export interface RdbLoaderPoolOptions {
   readonly ringBytes?: number
   /** A module that exports `createLoaderSink`, to fill something else than a generation of the keyspace. */
   readonly sinkModuleUrl?: string
+  /** Threads of one load, 1 to 8: one scans, all insert. 2 by default, 1 on a machine with one core. */
+  readonly threads?: number
+  /** Snapshots known to be shorter are loaded by one thread. 8 MiB by default; less in tests. */
+  readonly parallelBytesMin?: number
+  /** Begin no load before all its threads are up, for tests: otherwise those that are not up in time are not missed. */
+  readonly awaitInserters?: boolean
+  /** A module that exports `insert`, to be an inserter that fails. */
+  readonly insertModuleUrl?: string
+}
+
+/** An inserter of one load: the scanner's end, the inserter's, and ours. */
+interface Inserting {
+  readonly link: InserterLink
+  readonly task: InsertTask
+  readonly guard: InsertQueueGuard
+  readonly giveUp: AbortController
 }
 
 type FileOptions = Parameters<RdbLoader['loadFile']>[1]
 
 export class RdbLoaderPool implements RdbLoader {
   readonly #pool: Piscina<LoadTask, LoadReply>
+  /** Apart from the loaders, who would otherwise wait for threads that wait for loaders. */
+  readonly #inserterPool: Piscina<InsertTask, void>
   readonly #ringBytes: number
   readonly #sinkModuleUrl: string | undefined
+  readonly #shares: number[]
+  readonly #parallelBytesMin: number
+  readonly #awaitInserters: boolean
+  readonly #insertModuleUrl: string
   /** Loads under way, and what ends when they do. */
   readonly #active = new Map<RingProducer, { readonly running: Promise<unknown>; readonly giveUp: AbortController }>()
+  /** Inserters that run or wait for a thread. */
+  readonly #inserters = new Set<Inserting>()
   #closed = false
 
   constructor(options: RdbLoaderPoolOptions = {}) {
     this.#ringBytes = options.ringBytes ?? RING_BYTES_DEFAULT
     this.#sinkModuleUrl = options.sinkModuleUrl
+    const threads = options.threads ?? Math.min(THREADS_DEFAULT, availableParallelism())
+    this.#shares = inserterShares(threads)
+    this.#parallelBytesMin = options.parallelBytesMin ?? PARALLEL_BYTES_MIN
+    this.#awaitInserters = options.awaitInserters ?? false
+    this.#insertModuleUrl = options.insertModuleUrl ?? WORKER_URL.href
+    const filename = WORKER_URL.href
+    const idleTimeout = IDLE_TIMEOUT_MS
     this.#pool = new Piscina({
-      filename: WORKER_URL.href,
+      filename,
       minThreads: 0,
-      maxThreads: THREADS_MAX,
+      maxThreads: LOADS_MAX,
       concurrentTasksPerWorker: 1,
-      idleTimeout: IDLE_TIMEOUT_MS,
+      idleTimeout,
+    })
+    this.#inserterPool = new Piscina({
+      filename: this.#insertModuleUrl,
+      name: INSERT,
+      minThreads: 0,
+      maxThreads: Math.max(1, LOADS_MAX * (threads - 1)),
+      concurrentTasksPerWorker: 1,
+      idleTimeout,
     })
     // A thread that could not even start (its working directory is gone, no memory): the load that waits for it would wait for ever.
     this.#pool.on('error', (error: unknown) => {
       for (const { giveUp } of this.#active.values()) giveUp.abort(error)
     })
+    // Nobody waits for an inserter that did not start.
+    this.#inserterPool.on('error', () => {
+      for (const { guard, giveUp } of this.#inserters) if (guard.starting) giveUp.abort()
+    })
   }
 
   load(options: RdbLoadOptions): RdbLoad {
+    const { framing } = options
+    const inserting = this.#inserting(framing.kind === 'length' ? framing.byteLength : Number.POSITIVE_INFINITY)
     const ring = createRing(this.#ringBytes)
     const producer = new RingProducer(ring)
     const { port1, port2 } = new MessageChannel()
     const task: LoadTask = {
       ring,
       spacePort: port2,
-      source: { kind: 'ring', framing: options.framing },
+      source: { kind: 'ring', framing },
       databaseCount: options.databaseCount,
       hashSeed: options.hashSeed,
       verifyChecksum: options.verifyChecksum,
       file: options.file,
       keyLoadDelayMicros: options.keyLoadDelayMicros ?? 0,
       sinkModuleUrl: this.#sinkModuleUrl,
+      inserters: inserting.map(({ link }) => link),
+      awaitInserters: this.#awaitInserters,
     }
-    return new RingLoad(producer, options.framing, port1, this.#run(task, producer))
+    return new RingLoad(producer, framing, port1, this.#run(task, producer, inserting))
   }
 
   async loadFile(
@@ -78,6 +137,8 @@ export class RdbLoaderPool implements RdbLoader {
     options: FileOptions,
     onProgress?: (loadedBytes: number, totalBytes: number, loadedKeys: number) => void,
   ): Promise<RdbLoadResult> {
+    const totalBytes = statSync(path, { throwIfNoEntry: false })?.size ?? 0
+    const inserting = this.#inserting(totalBytes)
     const ring = createRing(16)
     const producer = new RingProducer(ring)
     const task: LoadTask = {
@@ -90,10 +151,12 @@ export class RdbLoaderPool implements RdbLoader {
       file: undefined,
       keyLoadDelayMicros: options.keyLoadDelayMicros ?? 0,
       sinkModuleUrl: this.#sinkModuleUrl,
+      inserters: inserting.map(({ link }) => link),
+      awaitInserters: this.#awaitInserters,
     }
-    const reporting = onProgress === undefined ? undefined : reportProgress(path, producer, onProgress)
+    const reporting = onProgress === undefined ? undefined : reportProgress(totalBytes, producer, onProgress)
     try {
-      const { generation, summary, keyCount } = await this.#run(task, producer)
+      const { generation, summary, keyCount } = await this.#run(task, producer, inserting)
       return { generation, summary, keyCount }
     } finally {
       clearInterval(reporting)
@@ -108,19 +171,50 @@ export class RdbLoaderPool implements RdbLoader {
     const late = sleep(CLOSE_AFTER_MS, undefined, { signal: given.signal }).catch(() => {})
     await Promise.race([Promise.allSettled([...this.#active.values()].map(({ running }) => running)), late])
     given.abort()
-    await this.#pool.destroy()
+    await Promise.all([this.#pool.destroy(), this.#inserterPool.destroy()])
   }
 
-  async #run(task: LoadTask, producer: RingProducer): Promise<LoadReply & { ok: true }> {
+  /** What the inserters of one load need; none for a short one. */
+  #inserting(totalBytes: number): Inserting[] {
+    if (totalBytes < this.#parallelBytesMin || this.#sinkModuleUrl !== undefined) return []
+    return this.#shares.map((regions) => {
+      const queue = createInsertQueue()
+      const { port1, port2 } = new MessageChannel()
+      return {
+        link: { queue, port: port1, regions },
+        task: { queue, port: port2 },
+        guard: new InsertQueueGuard(queue),
+        giveUp: new AbortController(),
+      }
+    })
+  }
+
+  /** Runs beside a load, which learns through the queue how it ends. */
+  async #runInserter(inserter: Inserting): Promise<void> {
+    const { task, guard, giveUp } = inserter
+    this.#inserters.add(inserter)
+    try {
+      await this.#inserterPool.run(task, { signal: giveUp.signal, transferList: [task.port] })
+    } catch {
+      // The thread died. The load fails if it was given a part of the work.
+    } finally {
+      this.#inserters.delete(inserter)
+      guard.gone()
+    }
+  }
+
+  async #run(task: LoadTask, producer: RingProducer, inserting: Inserting[]): Promise<LoadReply & { ok: true }> {
     let reply: LoadReply
     const giveUp = new AbortController()
     const { signal } = giveUp
     try {
       // A closed Piscina would take the task and never run it.
       if (this.#closed) throw new Error('the pool is closed')
-      const transferList = task.spacePort === undefined ? [] : [task.spacePort]
+      const transferList = task.inserters.map(({ port }) => port)
+      if (task.spacePort !== undefined) transferList.push(task.spacePort)
       const running = this.#pool.run(task, { signal, transferList })
       this.#active.set(producer, { running, giveUp })
+      for (const inserter of inserting) void this.#runInserter(inserter)
       reply = await running
     } catch (error) {
       // The thread died: out of memory, terminated, or the pool is closed.
@@ -130,6 +224,7 @@ export class RdbLoaderPool implements RdbLoader {
       throw new RdbError('RDB_WORKER_FAILED', `the RDB worker died: ${text}`, producer.progress().loadedBytes)
     } finally {
       this.#active.delete(producer)
+      for (const { guard } of inserting) guard.stop()
     }
     if (!reply.ok) throw fromRecord(reply.error)
     return reply
@@ -137,11 +232,10 @@ export class RdbLoaderPool implements RdbLoader {
 }
 
 function reportProgress(
-  path: string,
+  totalBytes: number,
   producer: RingProducer,
   onProgress: (loadedBytes: number, totalBytes: number, loadedKeys: number) => void,
 ): NodeJS.Timeout {
-  const totalBytes = statSync(path, { throwIfNoEntry: false })?.size ?? 0
   return setInterval(() => {
     const { loadedBytes, loadedKeys } = producer.progress()
     onProgress(loadedBytes, totalBytes, loadedKeys)

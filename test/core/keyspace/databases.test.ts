@@ -87,7 +87,7 @@ describe('FLUSHALL', () => {
     const model = new KeyspaceModel(new Keyspace({ databaseCount: 2 }))
     const { keyspace } = model
     const generations: Generation[] = []
-    keyspace.onGeneration = (generation) => generations.push(generation)
+    keyspace.generationListeners.push((generation) => generations.push(generation))
     const value = Buffer.alloc(1 << 20, 7)
     for (let i = 0; i < 80; i++) model.put(0, `k${i}`, 0, value)
     const former = keyspace.generation

@@ -25,6 +25,8 @@ const hashSeed = new SeededRandom(41).bytes(16)
 const endMark = Buffer.from('0123456789abcdef0123456789abcdef01234567')
 
 let directory: string
+/** Threads of a load in the test that runs. */
+let threads = 1
 const pools: RdbLoaderPool[] = []
 
 beforeEach(() => {
@@ -36,7 +38,7 @@ afterEach(async () => {
 })
 
 function newPool(options?: RdbLoaderPoolOptions): RdbLoaderPool {
-  const pool = new RdbLoaderPool(options)
+  const pool = new RdbLoaderPool({ threads, parallelBytesMin: 0, awaitInserters: true, ...options })
   pools.push(pool)
   return pool
 }
@@ -113,272 +115,278 @@ function expectContent(result: RdbLoadResult, bytes: Uint8Array): void {
   expect(keyspaceDigest(keyspace)).toBe(sink.digest())
 }
 
-describe('a load of known length', () => {
-  it('fills a generation through a ring that is much smaller', async () => {
-    const bytes = snapshot(20_000)
-    const load = newPool({ ringBytes: 1 << 14 }).load(options({ kind: 'length', byteLength: bytes.length }))
-    const waits = await feed(load, bytes)
-    const result = await load.result
-    expect(waits).toBeGreaterThan(5)
-    expect(result.summary).toMatchObject({ version: 10, byteCount: bytes.length, checksumVerified: true })
-    expect(result.summary.aux).toEqual([['repl-stream-db', '0']])
-    expect(load.progress()).toEqual({ loadedBytes: bytes.length, loadedKeys: result.keyCount })
-    expectContent(result, bytes)
+describe.each([1, 2, 4])('with threads: %i,', (count) => {
+  beforeEach(() => {
+    threads = count
   })
 
-  it('does not give out room beyond the length', async () => {
-    const bytes = snapshot(10)
-    const load = newPool().load(options({ kind: 'length', byteLength: bytes.length }))
-    await feed(load, bytes)
-    expect(load.writable()).toBeUndefined()
-    await load.result
-  })
+  describe('a load of known length', () => {
+    it('fills a generation through a ring that is much smaller', async () => {
+      const bytes = snapshot(20_000)
+      const load = newPool({ ringBytes: 1 << 14 }).load(options({ kind: 'length', byteLength: bytes.length }))
+      const waits = await feed(load, bytes)
+      const result = await load.result
+      expect(waits).toBeGreaterThan(5)
+      expect(result.summary).toMatchObject({ version: 10, byteCount: bytes.length, checksumVerified: true })
+      expect(result.summary.aux).toEqual([['repl-stream-db', '0']])
+      expect(load.progress()).toEqual({ loadedBytes: bytes.length, loadedKeys: result.keyCount })
+      expectContent(result, bytes)
+    })
 
-  it('takes bytes behind the end of the snapshot as part of the transfer', async () => {
-    const bytes = snapshot(10)
-    const load = newPool().load(options({ kind: 'length', byteLength: bytes.length + 5000 }))
-    await feed(load, Buffer.concat([bytes, Buffer.alloc(5000)]))
-    expect((await load.result).summary.byteCount).toBe(bytes.length)
-  })
-
-  it('that ends early is truncated', async () => {
-    const bytes = snapshot(100)
-    for (const cut of [0, 5, 1000, bytes.length - 1]) {
+    it('does not give out room beyond the length', async () => {
+      const bytes = snapshot(10)
       const load = newPool().load(options({ kind: 'length', byteLength: bytes.length }))
-      await feed(load, bytes.subarray(0, cut))
-      load.end()
-      expect(await failure(load)).toMatchObject({ name: 'RdbError', code: 'RDB_TRUNCATED', byteOffset: cut })
-    }
-  })
-
-  it('that is damaged says where', async () => {
-    const bytes = snapshot(100)
-    const damaged = Buffer.from(bytes)
-    damaged[bytes.length - 3]! ^= 1
-    const load = newPool().load(options({ kind: 'length', byteLength: bytes.length }))
-    await feed(load, damaged)
-    expect(await failure(load)).toMatchObject({
-      code: 'RDB_BAD_CHECKSUM',
-      byteOffset: bytes.length - 8,
-      retryable: false,
+      await feed(load, bytes)
+      expect(load.writable()).toBeUndefined()
+      await load.result
     })
-    const twice = new RdbBuilder().selectDb(0).text('k', '1').text('k', '2').end()
-    const again = newPool().load(options({ kind: 'length', byteLength: twice.length }))
-    await feed(again, twice)
-    expect(await failure(again)).toMatchObject({ name: 'RdbError', code: 'RDB_DUPLICATE_KEY' })
-  })
-})
 
-describe('a load up to an end mark', () => {
-  it('hands back what follows the mark, wherever the pieces were cut', async () => {
-    const bytes = snapshot(50)
-    const stream = Buffer.from('*1\r\n$4\r\nPING\r\n'.repeat(100))
-    const pool = newPool({ ringBytes: 1 << 12 })
-    for (const pieceBytesMax of [1, 7, 39, 500, 4096]) {
-      const load = pool.load(options({ kind: 'mark', endMark }))
-      const all = Buffer.concat([bytes, endMark, stream])
-      await feed(load, all, pieceBytesMax)
-      expectContent(await load.result, bytes)
-      const leftover = load.leftover()
-      // What found no room any more stays with who has it.
-      expect(all.subarray(bytes.length + 40, bytes.length + 40 + leftover.length).equals(leftover)).toBe(true)
-      if (pieceBytesMax === 4096) expect(leftover.length).toBeGreaterThan(0)
-    }
-  })
-
-  it('hands back bytes that are still in the ring', async () => {
-    const bytes = snapshot(5)
-    const load = newPool().load(options({ kind: 'mark', endMark }))
-    await feed(load, Buffer.concat([bytes, endMark]))
-    await load.result
-    const target = load.writable()!
-    target.set(Buffer.from('late'))
-    load.produced(4)
-    expect(Buffer.from(load.leftover()).toString()).toBe('late')
-  })
-
-  it('refuses another mark, with its place', async () => {
-    const bytes = snapshot(5)
-    const wrong = Buffer.from(endMark)
-    wrong[39] = 0x21
-    const load = newPool().load(options({ kind: 'mark', endMark }))
-    await feed(load, Buffer.concat([bytes, wrong]))
-    expect(await failure(load)).toMatchObject({ code: 'RDB_BAD_END_MARK', byteOffset: bytes.length + 39 })
-  })
-
-  it('refuses half a mark', async () => {
-    const bytes = snapshot(5)
-    const load = newPool().load(options({ kind: 'mark', endMark }))
-    await feed(load, Buffer.concat([bytes, endMark.subarray(0, 20)]))
-    load.end()
-    expect(await failure(load)).toMatchObject({ code: 'RDB_TRUNCATED', byteOffset: bytes.length + 20 })
-  })
-})
-
-describe('the file beside a load', () => {
-  const names = (): { path: string; temporaryPath: string } => ({
-    path: join(directory, 'dump.rdb'),
-    temporaryPath: join(directory, 'temp-1.rdb'),
-  })
-
-  it('is the snapshot, without mark and stream', async () => {
-    const bytes = snapshot(20_000)
-    const load = newPool().load(options({ kind: 'mark', endMark }, { file: names() }))
-    await feed(load, Buffer.concat([bytes, endMark, Buffer.from('stream')]))
-    await load.result
-    expect(readFileSync(names().path).equals(bytes)).toBe(true)
-    expect(readdirSync(directory)).toEqual(['dump.rdb'])
-  })
-
-  it('is removed when the load fails or is given up, and the one before stays', async () => {
-    writeFileSync(names().path, 'the one before')
-    const bytes = snapshot(1000)
-    const damaged = Buffer.from(bytes)
-    damaged[bytes.length - 1]! ^= 1
-    const pool = newPool()
-    const load = pool.load(options({ kind: 'length', byteLength: bytes.length }, { file: names() }))
-    await feed(load, damaged)
-    expect(await failure(load)).toMatchObject({ code: 'RDB_BAD_CHECKSUM' })
-    const second = pool.load(options({ kind: 'length', byteLength: bytes.length }, { file: names() }))
-    await feed(second, bytes.subarray(0, 9000))
-    await expect.poll(() => existsSync(names().temporaryPath)).toBe(true)
-    second.abort()
-    expect(await failure(second)).toMatchObject({ code: 'RDB_ABORTED' })
-    expect(readdirSync(directory)).toEqual(['dump.rdb'])
-    expect(readFileSync(names().path, 'utf8')).toBe('the one before')
-  })
-
-  it('that cannot be written fails the load with the reason', async () => {
-    const bytes = snapshot(1000)
-    const pool = newPool()
-    const missing = { path: join(directory, 'no', 'dump.rdb'), temporaryPath: join(directory, 'no', 'temp.rdb') }
-    const load = pool.load(options({ kind: 'length', byteLength: bytes.length }, { file: missing }))
-    await feed(load, bytes)
-    expect(await failure(load)).toMatchObject({
-      name: 'ReplicaError',
-      code: 'FILE_FAILED',
-      message: expect.stringMatching(/cannot create .*temp\.rdb: no such file or directory \(ENOENT\)/),
+    it('takes bytes behind the end of the snapshot as part of the transfer', async () => {
+      const bytes = snapshot(10)
+      const load = newPool().load(options({ kind: 'length', byteLength: bytes.length + 5000 }))
+      await feed(load, Buffer.concat([bytes, Buffer.alloc(5000)]))
+      expect((await load.result).summary.byteCount).toBe(bytes.length)
     })
-    if (!existsSync('/dev/full')) return
-    const full = names()
-    symlinkSync('/dev/full', full.temporaryPath)
-    const second = pool.load(options({ kind: 'length', byteLength: bytes.length }, { file: full }))
-    await feed(second, bytes)
-    expect(await failure(second)).toMatchObject({
-      code: 'FILE_FAILED',
-      message: expect.stringMatching(/cannot write .*no space left on the device \(ENOSPC\)/),
-    })
-    expect(readdirSync(directory)).toEqual([])
-    expect(statSync('/dev/full').isCharacterDevice()).toBe(true)
-  })
-})
 
-describe('a load from a file', () => {
-  it('gives what the scanner finds, for the whole corpus', async () => {
-    const pool = newPool()
-    for (const { file, bytes: length } of corpus()) {
-      const bytes = corpusBytes(file)
-      const path = fileURLToPath(new URL(`../../fixtures/rdb/${file}`, import.meta.url))
-      let expected: unknown
-      try {
-        expected = scanBytes(bytes, { totalBytes: length }).sink.digest()
-      } catch (error) {
-        expected = (error as { code: string }).code
+    it('that ends early is truncated', async () => {
+      const bytes = snapshot(100)
+      for (const cut of [0, 5, 1000, bytes.length - 1]) {
+        const load = newPool().load(options({ kind: 'length', byteLength: bytes.length }))
+        await feed(load, bytes.subarray(0, cut))
+        load.end()
+        expect(await failure(load)).toMatchObject({ name: 'RdbError', code: 'RDB_TRUNCATED', byteOffset: cut })
       }
-      const actual = await pool.loadFile(path, { databaseCount: 16, hashSeed, verifyChecksum: true }).then(
-        ({ generation }) => keyspaceDigest(adopt(generation, hashSeed)),
-        (error: { code: string }) => error.code,
-      )
-      expect(actual, file).toBe(expected)
-    }
-  })
-
-  it('says what is wrong with the file', async () => {
-    const pool = newPool()
-    const plain = { databaseCount: 16, hashSeed, verifyChecksum: true }
-    await expect(pool.loadFile(join(directory, 'none'), plain)).rejects.toMatchObject({
-      code: 'FILE_FAILED',
-      message: expect.stringMatching(/cannot read .*none: no such file/),
     })
-    await expect(pool.loadFile(directory, plain)).rejects.toMatchObject({ code: 'FILE_FAILED' })
-    const path = join(directory, 'cut.rdb')
-    writeFileSync(path, snapshot(100).subarray(0, 700))
-    await expect(pool.loadFile(path, plain)).rejects.toMatchObject({ code: 'RDB_TRUNCATED', byteOffset: 700 })
-    writeFileSync(path, new RdbBuilder().selectDb(3).end())
-    await expect(pool.loadFile(path, { ...plain, databaseCount: 2 })).rejects.toMatchObject({
-      code: 'KEYSPACE_BAD_DATABASE',
+
+    it('that is damaged says where', async () => {
+      const bytes = snapshot(100)
+      const damaged = Buffer.from(bytes)
+      damaged[bytes.length - 3]! ^= 1
+      const load = newPool().load(options({ kind: 'length', byteLength: bytes.length }))
+      await feed(load, damaged)
+      expect(await failure(load)).toMatchObject({
+        code: 'RDB_BAD_CHECKSUM',
+        byteOffset: bytes.length - 8,
+        retryable: false,
+      })
+      const twice = new RdbBuilder().selectDb(0).text('k', '1').text('k', '2').end()
+      const again = newPool().load(options({ kind: 'length', byteLength: twice.length }))
+      await feed(again, twice)
+      expect(await failure(again)).toMatchObject({ name: 'RdbError', code: 'RDB_DUPLICATE_KEY' })
     })
   })
 
-  it('reports progress', async () => {
-    const path = join(directory, 'slow.rdb')
-    const bytes = snapshot(3000)
-    writeFileSync(path, bytes)
-    const seen: number[][] = []
-    const slow = { databaseCount: 16, hashSeed, verifyChecksum: true, keyLoadDelayMicros: 300 }
-    await newPool().loadFile(path, slow, (...numbers) => seen.push(numbers))
-    expect(seen.length).toBeGreaterThan(2)
-    expect(seen.every(([, total]) => total === bytes.length)).toBe(true)
-    const keys = seen.map(([, , loaded]) => loaded!)
-    expect(keys).toEqual([...keys].sort((a, b) => a - b))
-    expect(keys.at(-1)).toBeGreaterThan(0)
-  })
-})
-
-describe('a load that does not go well', () => {
-  it('is given up soon, also when keys are loaded slowly', async () => {
-    const bytes = snapshot(10_000)
-    const load = newPool().load(options({ kind: 'length', byteLength: bytes.length }, { keyLoadDelayMicros: 10_000 }))
-    await feed(load, bytes)
-    await expect.poll(() => load.progress().loadedKeys, { timeout: 5000 }).toBeGreaterThan(0)
-    const started = performance.now()
-    load.abort()
-    expect(await failure(load)).toMatchObject({ code: 'RDB_ABORTED' })
-    expect(performance.now() - started).toBeLessThan(1000)
-    load.abort()
-    load.end()
-  })
-
-  it('is given up while it waits for bytes', async () => {
-    const load = newPool().load(options({ kind: 'mark', endMark }))
-    await feed(load, snapshot(100).subarray(0, 1000))
-    await expect.poll(() => load.progress().loadedBytes).toBeGreaterThan(0)
-    load.abort()
-    expect(await failure(load)).toMatchObject({ name: 'RdbError', code: 'RDB_ABORTED' })
-  })
-
-  it('survives the death of its thread, and the pool goes on', async () => {
-    const pool = newPool({ sinkModuleUrl: new URL('../../support/crashing-sink.mjs', import.meta.url).href })
-    const bytes = snapshot(100)
-    const framing = { kind: 'length', byteLength: bytes.length } as const
-    const file = { path: join(directory, 'dump.rdb'), temporaryPath: join(directory, 'temp.rdb') }
-    const crashing = pool.load(options(framing, { databaseCount: 13, file }))
-    await feed(crashing, bytes)
-    expect(await failure(crashing)).toMatchObject({ name: 'RdbError', code: 'RDB_WORKER_FAILED' })
-    expect(readdirSync(directory)).toEqual([])
-    const buggy = pool.load(options(framing, { databaseCount: 14 }))
-    await feed(buggy, bytes)
-    expect(await failure(buggy)).toMatchObject({
-      code: 'RDB_WORKER_FAILED',
-      message: expect.stringContaining('a bug in the sink'),
+  describe('a load up to an end mark', () => {
+    it('hands back what follows the mark, wherever the pieces were cut', async () => {
+      const bytes = snapshot(50)
+      const stream = Buffer.from('*1\r\n$4\r\nPING\r\n'.repeat(100))
+      const pool = newPool({ ringBytes: 1 << 12 })
+      for (const pieceBytesMax of [1, 7, 39, 500, 4096]) {
+        const load = pool.load(options({ kind: 'mark', endMark }))
+        const all = Buffer.concat([bytes, endMark, stream])
+        await feed(load, all, pieceBytesMax)
+        expectContent(await load.result, bytes)
+        const leftover = load.leftover()
+        // What found no room any more stays with who has it.
+        expect(all.subarray(bytes.length + 40, bytes.length + 40 + leftover.length).equals(leftover)).toBe(true)
+        if (pieceBytesMax === 4096) expect(leftover.length).toBeGreaterThan(0)
+      }
     })
-    const good = pool.load(options(framing))
-    await feed(good, bytes)
-    expectContent(await good.result, bytes)
+
+    it('hands back bytes that are still in the ring', async () => {
+      const bytes = snapshot(5)
+      const load = newPool().load(options({ kind: 'mark', endMark }))
+      await feed(load, Buffer.concat([bytes, endMark]))
+      await load.result
+      const target = load.writable()!
+      target.set(Buffer.from('late'))
+      load.produced(4)
+      expect(Buffer.from(load.leftover()).toString()).toBe('late')
+    })
+
+    it('refuses another mark, with its place', async () => {
+      const bytes = snapshot(5)
+      const wrong = Buffer.from(endMark)
+      wrong[39] = 0x21
+      const load = newPool().load(options({ kind: 'mark', endMark }))
+      await feed(load, Buffer.concat([bytes, wrong]))
+      expect(await failure(load)).toMatchObject({ code: 'RDB_BAD_END_MARK', byteOffset: bytes.length + 39 })
+    })
+
+    it('refuses half a mark', async () => {
+      const bytes = snapshot(5)
+      const load = newPool().load(options({ kind: 'mark', endMark }))
+      await feed(load, Buffer.concat([bytes, endMark.subarray(0, 20)]))
+      load.end()
+      expect(await failure(load)).toMatchObject({ code: 'RDB_TRUNCATED', byteOffset: bytes.length + 20 })
+    })
   })
 
-  it('ends when the pool is closed', async () => {
-    const pool = newPool()
-    const load = pool.load(options({ kind: 'mark', endMark }))
-    await feed(load, snapshot(100).subarray(0, 1000))
-    await expect.poll(() => load.progress().loadedBytes).toBeGreaterThan(0)
-    const failed = failure(load)
-    await pool.close()
-    expect((await failed) as { code: string }).toMatchObject({
-      code: expect.stringMatching(/^RDB_(ABORTED|WORKER_FAILED)$/),
+  describe('the file beside a load', () => {
+    const names = (): { path: string; temporaryPath: string } => ({
+      path: join(directory, 'dump.rdb'),
+      temporaryPath: join(directory, 'temp-1.rdb'),
     })
-    await expect(pool.load(options({ kind: 'mark', endMark })).result).rejects.toMatchObject({
-      code: 'RDB_WORKER_FAILED',
+
+    it('is the snapshot, without mark and stream', async () => {
+      const bytes = snapshot(20_000)
+      const load = newPool().load(options({ kind: 'mark', endMark }, { file: names() }))
+      await feed(load, Buffer.concat([bytes, endMark, Buffer.from('stream')]))
+      await load.result
+      expect(readFileSync(names().path).equals(bytes)).toBe(true)
+      expect(readdirSync(directory)).toEqual(['dump.rdb'])
+    })
+
+    it('is removed when the load fails or is given up, and the one before stays', async () => {
+      writeFileSync(names().path, 'the one before')
+      const bytes = snapshot(1000)
+      const damaged = Buffer.from(bytes)
+      damaged[bytes.length - 1]! ^= 1
+      const pool = newPool()
+      const load = pool.load(options({ kind: 'length', byteLength: bytes.length }, { file: names() }))
+      await feed(load, damaged)
+      expect(await failure(load)).toMatchObject({ code: 'RDB_BAD_CHECKSUM' })
+      const second = pool.load(options({ kind: 'length', byteLength: bytes.length }, { file: names() }))
+      await feed(second, bytes.subarray(0, 9000))
+      await expect.poll(() => existsSync(names().temporaryPath)).toBe(true)
+      second.abort()
+      expect(await failure(second)).toMatchObject({ code: 'RDB_ABORTED' })
+      expect(readdirSync(directory)).toEqual(['dump.rdb'])
+      expect(readFileSync(names().path, 'utf8')).toBe('the one before')
+    })
+
+    it('that cannot be written fails the load with the reason', async () => {
+      const bytes = snapshot(1000)
+      const pool = newPool()
+      const missing = { path: join(directory, 'no', 'dump.rdb'), temporaryPath: join(directory, 'no', 'temp.rdb') }
+      const load = pool.load(options({ kind: 'length', byteLength: bytes.length }, { file: missing }))
+      await feed(load, bytes)
+      expect(await failure(load)).toMatchObject({
+        name: 'ReplicaError',
+        code: 'FILE_FAILED',
+        message: expect.stringMatching(/cannot create .*temp\.rdb: no such file or directory \(ENOENT\)/),
+      })
+      if (!existsSync('/dev/full')) return
+      const full = names()
+      symlinkSync('/dev/full', full.temporaryPath)
+      const second = pool.load(options({ kind: 'length', byteLength: bytes.length }, { file: full }))
+      await feed(second, bytes)
+      expect(await failure(second)).toMatchObject({
+        code: 'FILE_FAILED',
+        message: expect.stringMatching(/cannot write .*no space left on the device \(ENOSPC\)/),
+      })
+      expect(readdirSync(directory)).toEqual([])
+      expect(statSync('/dev/full').isCharacterDevice()).toBe(true)
+    })
+  })
+
+  describe('a load from a file', () => {
+    it('gives what the scanner finds, for the whole corpus', async () => {
+      const pool = newPool()
+      for (const { file, bytes: length } of corpus()) {
+        const bytes = corpusBytes(file)
+        const path = fileURLToPath(new URL(`../../fixtures/rdb/${file}`, import.meta.url))
+        let expected: unknown
+        try {
+          expected = scanBytes(bytes, { totalBytes: length }).sink.digest()
+        } catch (error) {
+          expected = (error as { code: string }).code
+        }
+        const actual = await pool.loadFile(path, { databaseCount: 16, hashSeed, verifyChecksum: true }).then(
+          ({ generation }) => keyspaceDigest(adopt(generation, hashSeed)),
+          (error: { code: string }) => error.code,
+        )
+        expect(actual, file).toBe(expected)
+      }
+    })
+
+    it('says what is wrong with the file', async () => {
+      const pool = newPool()
+      const plain = { databaseCount: 16, hashSeed, verifyChecksum: true }
+      await expect(pool.loadFile(join(directory, 'none'), plain)).rejects.toMatchObject({
+        code: 'FILE_FAILED',
+        message: expect.stringMatching(/cannot read .*none: no such file/),
+      })
+      await expect(pool.loadFile(directory, plain)).rejects.toMatchObject({ code: 'FILE_FAILED' })
+      const path = join(directory, 'cut.rdb')
+      writeFileSync(path, snapshot(100).subarray(0, 700))
+      await expect(pool.loadFile(path, plain)).rejects.toMatchObject({ code: 'RDB_TRUNCATED', byteOffset: 700 })
+      writeFileSync(path, new RdbBuilder().selectDb(3).end())
+      await expect(pool.loadFile(path, { ...plain, databaseCount: 2 })).rejects.toMatchObject({
+        code: 'KEYSPACE_BAD_DATABASE',
+      })
+    })
+
+    it('reports progress', async () => {
+      const path = join(directory, 'slow.rdb')
+      const bytes = snapshot(3000)
+      writeFileSync(path, bytes)
+      const seen: number[][] = []
+      const slow = { databaseCount: 16, hashSeed, verifyChecksum: true, keyLoadDelayMicros: 300 }
+      await newPool().loadFile(path, slow, (...numbers) => seen.push(numbers))
+      expect(seen.length).toBeGreaterThan(2)
+      expect(seen.every(([, total]) => total === bytes.length)).toBe(true)
+      const keys = seen.map(([, , loaded]) => loaded!)
+      expect(keys).toEqual([...keys].sort((a, b) => a - b))
+      expect(keys.at(-1)).toBeGreaterThan(0)
+    })
+  })
+
+  describe('a load that does not go well', () => {
+    it('is given up soon, also when keys are loaded slowly', async () => {
+      const bytes = snapshot(10_000)
+      const load = newPool().load(options({ kind: 'length', byteLength: bytes.length }, { keyLoadDelayMicros: 10_000 }))
+      await feed(load, bytes)
+      await expect.poll(() => load.progress().loadedKeys, { timeout: 5000 }).toBeGreaterThan(0)
+      const started = performance.now()
+      load.abort()
+      expect(await failure(load)).toMatchObject({ code: 'RDB_ABORTED' })
+      expect(performance.now() - started).toBeLessThan(1000)
+      load.abort()
+      load.end()
+    })
+
+    it('is given up while it waits for bytes', async () => {
+      const load = newPool().load(options({ kind: 'mark', endMark }))
+      await feed(load, snapshot(100).subarray(0, 1000))
+      await expect.poll(() => load.progress().loadedBytes).toBeGreaterThan(0)
+      load.abort()
+      expect(await failure(load)).toMatchObject({ name: 'RdbError', code: 'RDB_ABORTED' })
+    })
+
+    it('survives the death of its thread, and the pool goes on', async () => {
+      const pool = newPool({ sinkModuleUrl: new URL('../../support/crashing-sink.mjs', import.meta.url).href })
+      const bytes = snapshot(100)
+      const framing = { kind: 'length', byteLength: bytes.length } as const
+      const file = { path: join(directory, 'dump.rdb'), temporaryPath: join(directory, 'temp.rdb') }
+      const crashing = pool.load(options(framing, { databaseCount: 13, file }))
+      await feed(crashing, bytes)
+      expect(await failure(crashing)).toMatchObject({ name: 'RdbError', code: 'RDB_WORKER_FAILED' })
+      expect(readdirSync(directory)).toEqual([])
+      const buggy = pool.load(options(framing, { databaseCount: 14 }))
+      await feed(buggy, bytes)
+      expect(await failure(buggy)).toMatchObject({
+        code: 'RDB_WORKER_FAILED',
+        message: expect.stringContaining('a bug in the sink'),
+      })
+      const good = pool.load(options(framing))
+      await feed(good, bytes)
+      expectContent(await good.result, bytes)
+    })
+
+    it('ends when the pool is closed', async () => {
+      const pool = newPool()
+      const load = pool.load(options({ kind: 'mark', endMark }))
+      await feed(load, snapshot(100).subarray(0, 1000))
+      await expect.poll(() => load.progress().loadedBytes).toBeGreaterThan(0)
+      const failed = failure(load)
+      await pool.close()
+      expect((await failed) as { code: string }).toMatchObject({
+        code: expect.stringMatching(/^RDB_(ABORTED|WORKER_FAILED)$/),
+      })
+      await expect(pool.load(options({ kind: 'mark', endMark })).result).rejects.toMatchObject({
+        code: 'RDB_WORKER_FAILED',
+      })
     })
   })
 })

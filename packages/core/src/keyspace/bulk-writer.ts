@@ -1,10 +1,14 @@
 /**
  * Fills a generation that nobody else can see yet, from the entries of a snapshot. It is the keyspace's `RdbSink`: no
  * counters, no listeners, no replacing of keys (a key that comes twice is an error), and entries are inserted in batches:
- * all keys of a batch are hashed, then all their pages are touched, then all are inserted, so that cache misses overlap.
+ * all pages of a batch are touched, then all entries are inserted, so that cache misses overlap.
+ *
+ * Several threads may fill one generation, each with a writer and a `Generation` of its own over the same memory, as long
+ * as no two of them are given keys of the same region: regions share no memory but words of the control block that
+ * belong to one shard each.
  */
 import { KeyspaceError } from '../errors.ts'
-import { BLOCK_BYTES_MAX, SHARD_COUNT } from '../limits.ts'
+import { BLOCK_BYTES_MAX, REGION_COUNT, SHARD_COUNT } from '../limits.ts'
 import { byteOffsetOf } from '../memory/region-memory.ts'
 import type { RdbSink } from '../ports.ts'
 import type { Generation } from './generation.ts'
@@ -22,6 +26,7 @@ import {
 } from './layout.ts'
 import { ACCESS_CLOCK_SECONDS, accessClockAt } from './access-clock.ts'
 import { NodeValue } from './node-value.ts'
+import type { RegionWriter } from './region-writer.ts'
 import { chunksAt, createInlineRecord, createRecord, fillValue, INLINE_KEY_BYTES_MAX, writeChunks } from './record.ts'
 
 const BATCH_ENTRIES_MAX = 64
@@ -47,7 +52,10 @@ export class BulkWriter implements RdbSink {
   readonly #access = new Int32Array(BATCH_ENTRIES_MAX)
   readonly #order = new Int32Array(BATCH_ENTRIES_MAX)
   readonly #tag = new Int32Array(BATCH_ENTRIES_MAX)
+  readonly #root = new Int32Array(BATCH_ENTRIES_MAX)
   readonly #page = new Int32Array(BATCH_ENTRIES_MAX)
+  /** Words of each region's first segment, which is nearly always the only one. Renewed with each batch. */
+  readonly #firstSegments: Int32Array[] = []
   /** Sum of what was touched: read by nobody, but it keeps the touching from being optimised away. */
   touched = 0
 
@@ -57,7 +65,7 @@ export class BulkWriter implements RdbSink {
   #pieceAddress = 0
   #pieceOrder = 0
   #pieceTag = 0
-  #pieceDb = 0
+  #pieceRoot = 0
 
   constructor(generation: Generation) {
     this.generation = generation
@@ -70,10 +78,17 @@ export class BulkWriter implements RdbSink {
   }
 
   resizeHint(db: number, keys: number, _expires: number): void {
+    this.plan(db, keys, -1)
+  }
+
+  /** Prepares the tables of a database for so many keys, in the regions whose bits are set. Full tables stay as they are. */
+  plan(db: number, keys: number, regions: number): void {
     this.flush()
     const { generation } = this
     for (let shard = 0; shard < SHARD_COUNT; shard++) {
-      generation.regions[regionOf(shard)]!.plan(generation.rootOf(db, shard), keys / SHARD_COUNT)
+      const region = regionOf(shard)
+      if ((regions & (1 << region)) === 0) continue
+      generation.regions[region]!.plan(generation.rootOf(db, shard), keys / SHARD_COUNT)
     }
   }
 
@@ -88,9 +103,45 @@ export class BulkWriter implements RdbSink {
     valueEnd: number,
     expireAtMs: number,
     idleSeconds: number,
+    freq: number,
+  ): void {
+    hashKey(this.generation.seed, key, keyStart, keyEnd)
+    this.putHashed(
+      hashOrder,
+      hashTag,
+      db,
+      rdbType,
+      key,
+      keyStart,
+      keyEnd,
+      value,
+      valueStart,
+      valueEnd,
+      expireAtMs,
+      idleSeconds,
+      freq,
+    )
+  }
+
+  /** `put` for who has hashed the key already, with the generation's seed. */
+  putHashed(
+    order: number,
+    tag: number,
+    db: number,
+    rdbType: number,
+    key: Uint8Array,
+    keyStart: number,
+    keyEnd: number,
+    value: Uint8Array,
+    valueStart: number,
+    valueEnd: number,
+    expireAtMs: number,
+    idleSeconds: number,
     _freq: number,
   ): void {
     const i = this.#count
+    this.#order[i] = order
+    this.#tag[i] = tag
     this.#db[i] = db
     this.#type[i] = rdbType
     this.#key[i] = key
@@ -117,11 +168,12 @@ export class BulkWriter implements RdbSink {
   ): void {
     this.flush()
     hashKey(this.generation.seed, key, keyStart, keyEnd)
-    const region = this.generation.regions[regionOf(shardOf(hashOrder))]!
+    const shard = shardOf(hashOrder)
+    const region = this.generation.regions[regionOf(shard)]!
     this.#pieceOrder = hashOrder
     this.#pieceTag = hashTag
-    this.#pieceDb = db
-    this.#refuseDuplicate(db, hashOrder, hashTag, key, keyStart, keyEnd)
+    this.#pieceRoot = this.generation.rootOf(db, shard)
+    if (region.find(this.#pieceRoot, hashOrder, hashTag, key, keyStart, keyEnd) !== 0) refuse(db, key, keyStart, keyEnd)
     const flags = expireAtMs === -1 ? 0 : FLAG_EXPIRE
     this.#pieceAddress = createRecord(
       region,
@@ -150,7 +202,7 @@ export class BulkWriter implements RdbSink {
     const flags = (words[byteOffsetOf(address) >>> 2]! >>> 8) & 0xff
     writeChunks(words, chunksAt(address, flags), this.#pieces!, region.index)
     this.#pieces = undefined
-    this.#insert(this.#pieceDb, order, this.#pieceTag, address, flags)
+    this.#insert(region, this.#pieceRoot, order, this.#pieceTag, address, flags)
   }
 
   flush(): void {
@@ -158,31 +210,35 @@ export class BulkWriter implements RdbSink {
     if (count === 0) return
     this.#count = 0
     const { generation } = this
-    const { control, seed } = generation
-    // Three short loops: independent loads of one loop overlap in the CPU.
+    const { control, regions } = generation
+    const pages = this.#page
+    const roots = this.#root
+    const orders = this.#order
+    const tags = this.#tag
+    const firstSegments = this.#firstSegments
+    for (let region = 0; region < REGION_COUNT; region++) firstSegments[region] = regions[region]!.memory.i32[0]!
+    // Short loops: independent loads of one loop overlap in the CPU.
     for (let i = 0; i < count; i++) {
-      hashKey(seed, this.#key[i]!, this.#keyStart[i]!, this.#keyEnd[i]!)
-      this.#order[i] = hashOrder
-      this.#tag[i] = hashTag
-    }
-    for (let i = 0; i < count; i++) {
-      const order = this.#order[i]!
+      const order = orders[i]!
       const shard = shardOf(order)
       const root = generation.rootOf(this.#db[i]!, shard)
+      roots[i] = root
       const directory = control[root + ROOT_DIRECTORY]!
-      const words = generation.regions[regionOf(shard)]!.memory.i32[directory >>> 28]!
-      this.#page[i] =
-        directory === 0
+      // What does not stand in a region's first 2 GiB is inserted without having been touched.
+      pages[i] =
+        directory >>> 28 !== 0 || directory === 0
           ? 0
-          : words[(byteOffsetOf(directory) >>> 2) + directoryIndex(order, control[root + ROOT_DEPTH]!)]!
+          : firstSegments[regionOf(shard)]![
+              (byteOffsetOf(directory) >>> 2) + directoryIndex(order, control[root + ROOT_DEPTH]!)
+            ]!
     }
     let touched = 0
     for (let i = 0; i < count; i++) {
-      const page = this.#page[i]!
-      if (page === 0) continue
-      const words = generation.regions[regionOf(shardOf(this.#order[i]!))]!.memory.i32[page >>> 28]!
+      const page = pages[i]!
+      if (page === 0 || page >>> 28 !== 0) continue
+      const words = firstSegments[regionOf(shardOf(orders[i]!))]!
       const base = byteOffsetOf(page) >>> 2
-      touched ^= words[base]! ^ words[base + (this.#tag[i]! & (PAGE_SLOTS - 1)) * 2]!
+      touched ^= words[base]! ^ words[base + (tags[i]! & (PAGE_SLOTS - 1)) * 2]!
     }
     this.touched = touched
     for (let i = 0; i < count; i++) this.#insertRow(i)
@@ -192,14 +248,14 @@ export class BulkWriter implements RdbSink {
     const key = this.#key[i]!
     const keyStart = this.#keyStart[i]!
     const keyEnd = this.#keyEnd[i]!
-    const db = this.#db[i]!
     const order = this.#order[i]!
     const tag = this.#tag[i]!
+    const root = this.#root[i]!
     const expireAtMs = this.#expireAtMs[i]!
     const valueStart = this.#valueStart[i]!
     const valueEnd = this.#valueEnd[i]!
-    this.#refuseDuplicate(db, order, tag, key, keyStart, keyEnd)
     const region = this.generation.regions[regionOf(shardOf(order))]!
+    if (region.find(root, order, tag, key, keyStart, keyEnd) !== 0) refuse(this.#db[i]!, key, keyStart, keyEnd)
     const flags = expireAtMs === -1 ? 0 : FLAG_EXPIRE
     const value = this.#value[i]!
     const rdbType = this.#type[i]!
@@ -225,7 +281,7 @@ export class BulkWriter implements RdbSink {
       address = createRecord(region, key, keyStart, keyEnd, rdbType, flags, length, expireAtMs, this.#access[i]!, false)
       fillValue(region, address, value, valueStart, valueEnd)
     }
-    this.#insert(db, order, tag, address, flags)
+    this.#insert(region, root, order, tag, address, flags)
   }
 
   /** Access clock of a key that was last used so long ago; -1: now. */
@@ -234,25 +290,19 @@ export class BulkWriter implements RdbSink {
     return (this.#accessClock - Math.min(ticks, 0xffff)) & 0xffff
   }
 
-  #refuseDuplicate(db: number, order: number, tag: number, key: Uint8Array, start: number, end: number): void {
-    const shard = shardOf(order)
-    const root = this.generation.rootOf(db, shard)
-    if (this.generation.regions[regionOf(shard)]!.find(root, order, tag, key, start, end) !== 0) {
-      throw new KeyspaceError(
-        'RDB_DUPLICATE_KEY',
-        `the key '${printableKey(key, start, end)}' comes twice in database ${db}`,
-      )
+  #insert(region: RegionWriter, root: number, order: number, tag: number, address: number, flags: number): void {
+    if ((flags & FLAG_EXPIRE) !== 0) {
+      const { control } = this.generation
+      control[root + ROOT_EXPIRES] = control[root + ROOT_EXPIRES]! + 1
     }
-  }
-
-  #insert(db: number, order: number, tag: number, address: number, flags: number): void {
-    const shard = shardOf(order)
-    const root = this.generation.rootOf(db, shard)
-    const { control } = this.generation
-    if ((flags & FLAG_EXPIRE) !== 0) control[root + ROOT_EXPIRES] = control[root + ROOT_EXPIRES]! + 1
-    this.generation.regions[regionOf(shard)]!.insert(root, order, tag, address)
+    region.insert(root, order, tag, address)
     this.keyCount++
   }
+}
+
+function refuse(db: number, key: Uint8Array, start: number, end: number): never {
+  const name = printableKey(key, start, end)
+  throw new KeyspaceError('RDB_DUPLICATE_KEY', `the key '${name}' comes twice in database ${db}`)
 }
 
 /** The beginning of a key for a message: printableKey ASCII, everything else as \xHH. */

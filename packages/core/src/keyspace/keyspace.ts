@@ -94,8 +94,8 @@ export class Keyspace {
   readonly counters: ShardCounters
   readonly hashSeed: Uint8Array
   listener: KeyChangeListener = NOBODY
-  /** Told after another generation has taken over (full sync, FLUSHALL of a large dataset). */
-  onGeneration: ((generation: Generation) => void) | undefined
+  /** Told, before readers can see it, of every generation that takes over (full sync, FLUSHALL of a large dataset). */
+  readonly generationListeners: ((generation: Generation) => void)[] = []
   /** Ticks of ACCESS_CLOCK_SECONDS, 16 bits; set by whoever owns the clock. */
   accessClock: number = accessClockAt(Date.now())
   /** Reads by clients that found a key, and that did not (INFO keyspace_hits, keyspace_misses); keys expired here. */
@@ -602,7 +602,7 @@ export class Keyspace {
     const previous = this.generation
     next.control[C_NUMBER] = previous.number + 1
     this.counters.prepare(next)
-    this.onGeneration?.(next)
+    for (const listener of this.generationListeners) listener(next)
     // Readers that see this find the next generation already waiting at their port.
     Atomics.store(previous.control, C_RETIRED, 1)
     this.generation = next

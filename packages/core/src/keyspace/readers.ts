@@ -23,13 +23,13 @@ export class Readers {
   readonly #keyspace: Keyspace
   readonly #ports = new Set<MessagePort>()
 
-  /** One per keyspace: takes over its `onGeneration`. */
+  /** One per keyspace. */
   constructor(keyspace: Keyspace) {
     this.#keyspace = keyspace
-    keyspace.onGeneration = (generation) => {
+    keyspace.generationListeners.push((generation) => {
       this.#watch(generation)
       this.#tell({ kind: 'generation', generation: generation.transfer() })
-    }
+    })
     this.#watch(keyspace.generation)
   }
 

@@ -87,6 +87,8 @@ export class UnderstudyServer implements Node {
     this.lastLoadWallMs = systemClock.wallMs()
     this.keyspace = new Keyspace({ databaseCount: config.get('databases') })
     this.readers = new Readers(this.keyspace)
+    // The memory of the old generation goes back when this thread, too, has let go of it.
+    this.keyspace.generationListeners.push(collectGarbageSoon)
     this.backlog = new BacklogWriter(clampBacklogBytes(config.get('repl-backlog-size')))
     this.unapplied = new UnappliedCommands(logger)
     const settings = clientSettings(config)
@@ -238,8 +240,6 @@ export class UnderstudyServer implements Node {
       this.logger.warning(`${refused} function libraries of the snapshot cannot be parsed and were left out`)
     this.hasData = true
     this.unapplied.clear()
-    // The memory of the old generation goes back when this thread, too, has let go of it.
-    collectGarbageSoon()
   }
 
   /** The file to load at start, with nothing loaded yet; undefined when there is none. */

@@ -1,15 +1,21 @@
 /** The one place where a loader gets what it fills: a generation of its own, that nobody else can see yet. */
 import { BulkWriter, Generation } from '@understudy/core/internal'
 import type { GenerationTransfer, RdbSink } from '@understudy/core/internal'
+import type { InserterLink } from '../messages.ts'
+import { PartitioningSink } from './partitioning-sink.ts'
 
 export interface LoaderSinkOptions {
   readonly databaseCount: number
   readonly hashSeed: Uint8Array
+  /** Threads that may be given a part of the work. */
+  readonly inserters: readonly InserterLink[]
+  /** Do not begin without them. */
+  readonly awaitInserters: boolean
 }
 
 export interface LoaderSink {
   readonly sink: RdbSink
-  /** The snapshot is complete and right, and everything is flushed. */
+  /** The snapshot is complete and right, and everything is flushed. Waits for threads that help; throws what they threw. */
   finish(): GenerationTransfer
 }
 
@@ -17,6 +23,12 @@ export interface LoaderSink {
 export type CreateLoaderSink = (options: LoaderSinkOptions) => LoaderSink
 
 export function createLoaderSink(options: LoaderSinkOptions): LoaderSink {
-  const writer = new BulkWriter(Generation.create(options))
-  return { sink: writer, finish: () => writer.generation.transfer() }
+  const generation = Generation.create(options)
+  if (options.inserters.length > 0) {
+    const sink = new PartitioningSink(generation, options.inserters)
+    if (options.awaitInserters) sink.awaitInserters()
+    return { sink, finish: () => sink.finish() }
+  }
+  const writer = new BulkWriter(generation)
+  return { sink: writer, finish: () => generation.transfer() }
 }

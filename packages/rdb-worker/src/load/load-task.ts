@@ -1,16 +1,16 @@
 /**
- * One load, from its first byte to its reply; blocks the thread it runs in. Parsing and inserting are one thread's work, but
- * meet only at the sink: several loaders behind one scanner need another sink, nothing here.
+ * One load, from its first byte to its reply; blocks the thread it runs in. Parsing and inserting meet only at the sink, and
+ * only the sink knows whether other threads insert too.
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
-import { RdbError } from '@understudy/core/internal'
-import type { RdbLoadOptions } from '@understudy/core/internal'
+import { RdbError, ReplicaError } from '@understudy/core/internal'
+import type { GenerationTransfer, RdbLoadOptions } from '@understudy/core/internal'
 import { toRecord } from '../messages.ts'
 import type { LoadReply, LoadTask } from '../messages.ts'
 import { RdbScanner } from '../scan/scanner.ts'
 import { ScanWindow } from '../scan/window.ts'
 import { createLoaderSink } from './create-sink.ts'
-import type { CreateLoaderSink } from './create-sink.ts'
+import type { CreateLoaderSink, LoaderSink } from './create-sink.ts'
 import { delayingSink } from './delaying-sink.ts'
 import { fileFailure } from './file-failure.ts'
 import { RING_ABORTED, RING_ENDED, RingConsumer } from './ring.ts'
@@ -22,7 +22,8 @@ export async function runLoadTask(task: LoadTask): Promise<LoadReply> {
   const ring = new RingConsumer(task.ring, () => task.spacePort?.postMessage(0))
   let loadedBytes = 0
   let tee: TeeFile | undefined
-  const loaderSink = createSink({ databaseCount: task.databaseCount, hashSeed: task.hashSeed })
+  const { databaseCount, hashSeed, inserters, awaitInserters } = task
+  const loaderSink = createSink({ databaseCount, hashSeed, inserters, awaitInserters })
   try {
     const sink =
       task.keyLoadDelayMicros === 0
@@ -50,14 +51,25 @@ export async function runLoadTask(task: LoadTask): Promise<LoadReply> {
       scanRing(source.framing, ring, scanner, window)
       leftover = passFrame(source.framing, ring, scanner, window)
     }
+    const generation = finish(loaderSink, scanner.consumedBytes)
     tee?.complete()
-    const generation = loaderSink.finish()
     return { ok: true, generation, summary: scanner.summary(), keyCount: scanner.keyCount, leftover }
   } catch (error) {
     tee?.discard()
     return { ok: false, error: toRecord(error, loadedBytes) }
   } finally {
     task.spacePort?.close()
+    for (const { port } of inserters) port.close()
+  }
+}
+
+/** What goes wrong in other threads may come to light only at the end. */
+function finish(loaderSink: LoaderSink, byteOffset: number): GenerationTransfer {
+  try {
+    return loaderSink.finish()
+  } catch (error) {
+    if (error instanceof ReplicaError) throw new RdbError(error.code, error.message, byteOffset)
+    throw error
   }
 }
 

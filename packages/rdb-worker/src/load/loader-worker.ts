@@ -1,5 +1,6 @@
-/** Entry point of a loader's thread; see `pool.ts`, which knows its path. */
-import type { LoadReply, LoadTask } from '../messages.ts'
+/** Entry point of the pool's threads; see `pool.ts`, which knows its path and the names of what it exports. */
+import type { InsertTask, LoadReply, LoadTask } from '../messages.ts'
+import { runInsertTask } from './insert-task.ts'
 import { runLoadTask } from './load-task.ts'
 import { lowerThreadPriority } from './thread-priority.ts'
 
@@ -7,4 +8,8 @@ lowerThreadPriority()
 
 export default function load(task: LoadTask): Promise<LoadReply> {
   return runLoadTask(task)
+}
+
+export function insert(task: InsertTask): void {
+  runInsertTask(task)
 }

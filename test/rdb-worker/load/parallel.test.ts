@@ -1,0 +1,229 @@
+/** Loads by several threads give what one thread gives, and fail as one thread fails. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { lzfCompress, REGION_COUNT } from '@understudy/core/internal'
+import { RdbLoaderPool, type RdbLoaderPoolOptions } from '@understudy/rdb-worker'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { inserterShares } from '../../../packages/rdb-worker/dist/load/region-shares.js'
+import { damageRdb } from '../../support/damage-rdb.ts'
+import { adopt, keyspaceDigest } from '../../support/keyspace-digest.ts'
+import { RdbBuilder } from '../../support/rdb-builder.ts'
+import { corpus, corpusBytes } from '../../support/rdb-corpus.ts'
+import { scanBytes } from '../../support/scan-rdb.ts'
+import { SeededRandom } from '../../support/seeded-random.ts'
+
+const hashSeed = new SeededRandom(61).bytes(16)
+const plain = { databaseCount: 16, hashSeed, verifyChecksum: true }
+
+let directory: string
+const pools: RdbLoaderPool[] = []
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'rdb-parallel-'))
+})
+afterEach(async () => {
+  await Promise.all(pools.splice(0).map((pool) => pool.close()))
+  rmSync(directory, { recursive: true, force: true })
+})
+
+function newPool(options: RdbLoaderPoolOptions): RdbLoaderPool {
+  const pool = new RdbLoaderPool({ parallelBytesMin: 0, awaitInserters: true, ...options })
+  pools.push(pool)
+  return pool
+}
+
+function fileWith(bytes: Uint8Array, name = 'dump.rdb'): string {
+  const path = join(directory, name)
+  writeFileSync(path, bytes)
+  return path
+}
+
+/** Strings, compressed ones, lists longer than the scanner's window, keys longer than a chunk, in several databases. */
+function mixed(keys: number, seed: number): Buffer {
+  const random = new SeededRandom(seed)
+  const builder = new RdbBuilder().selectDb(0)
+  const hint = (count: number): unknown => builder.raw(251).length(count).length(0)
+  hint(keys / 3)
+  for (let i = 0; i < keys; i++) {
+    if (i === Math.floor(keys / 3) || i === Math.floor((2 * keys) / 3)) {
+      builder.selectDb(1 + (i % 13))
+      hint(i % 2 === 0 ? keys : 2 ** 31)
+    }
+    if (random.chance(0.1)) builder.expireAtMs(BigInt(2 ** 41 + i))
+    if (random.chance(0.1)) builder.raw(248).length(random.int(0, 100_000))
+    const key = i % 401 === 7 ? `${i} ${'long key '.repeat(random.int(1, 30_000))}` : `key ${i}`
+    switch (i % 100 === 3 ? random.int(0, 4) : 5) {
+      case 0:
+        builder.text(key, random.bytes(random.int(0, 300_000)))
+        break
+      case 1: {
+        // Decoded it is longer than the window.
+        const text = Buffer.from(random.text(20).repeat(random.int(100, 120_000)))
+        const packed = Buffer.alloc(text.length)
+        const length = lzfCompress(text, 0, text.length, packed, 0, packed.length)
+        builder.raw(0).string(key).raw(0xc3).length(length).length(text.length).raw(packed.subarray(0, length))
+        break
+      }
+      case 2: {
+        const count = random.int(1, 3000)
+        const items = new RdbBuilder('').length(count)
+        for (let item = 0; item < count; item++) items.string(random.text(random.int(0, 1500)))
+        builder.entry(1, key, items.bytes())
+        break
+      }
+      case 3:
+        builder
+          .raw(0)
+          .string(key)
+          .raw(0xc1, i & 0xff, i >>> 8)
+        break
+      default:
+        builder.text(key, random.text(random.int(0, 60)))
+    }
+  }
+  return builder.end()
+}
+
+describe('a load by several threads', () => {
+  it.each([1, 2, 3, 4, 8])('gives the same dataset (%i)', async (threads) => {
+    const bytes = mixed(6000, 62)
+    const { sink, keyCount } = scanBytes(bytes)
+    const pool = newPool({ threads })
+    const result = await pool.loadFile(fileWith(bytes), plain)
+    expect(result.keyCount).toBe(keyCount)
+    const keyspace = adopt(result.generation, hashSeed)
+    expect(keyspace.keyCount).toBe(keyCount)
+    expect(keyspaceDigest(keyspace)).toBe(sink.digest())
+  })
+
+  it('gives the same dataset when threads come up in the middle of it', async () => {
+    const bytes = mixed(3000, 63)
+    const digest = scanBytes(bytes).sink.digest()
+    for (const delayMs of [0, 10, 40]) {
+      const pool = newPool({ threads: 4, awaitInserters: false })
+      const load = pool.load({ ...plain, framing: { kind: 'length', byteLength: bytes.length } })
+      for (let at = 0; at < bytes.length;) {
+        const target = load.writable(1 << 20)
+        if (target === undefined) {
+          await new Promise<void>((resolve) => {
+            load.onSpace = resolve
+          })
+          continue
+        }
+        target.set(bytes.subarray(at, at + target.length))
+        load.produced(target.length)
+        at += target.length
+        if (delayMs > 0) await sleep(delayMs)
+      }
+      expect(keyspaceDigest(adopt((await load.result).generation, hashSeed)), `${delayMs} ms`).toBe(digest)
+    }
+  })
+
+  it('takes and refuses what one thread takes and refuses', async () => {
+    const random = new SeededRandom(64)
+    const files = corpus().filter(({ bytes }) => bytes > 40 && bytes < 40_000)
+    const alone = newPool({ threads: 1 })
+    const several = newPool({ threads: 3 })
+    const verdict = async (pool: RdbLoaderPool, path: string): Promise<string> =>
+      pool.loadFile(path, plain).then(
+        ({ generation }) => keyspaceDigest(adopt(generation, hashSeed)),
+        (error: { code: string; name: string }) => `${error.name} ${error.code}`,
+      )
+    const seen = new Set<boolean>()
+    for (let i = 0; i < 150; i++) {
+      const { file } = random.pick(files)
+      const { bytes, kind } = damageRdb(corpusBytes(file), random)
+      const path = fileWith(bytes)
+      const expected = await verdict(alone, path)
+      const actual = await verdict(several, path)
+      seen.add(expected.startsWith('RdbError'))
+      // Another thread may notice its duplicate when the scanner has met the next mistake.
+      if (expected === 'RdbError RDB_DUPLICATE_KEY') expect(actual, `${file}, ${kind}`).toMatch(/^RdbError RDB_/)
+      else expect(actual, `${file}, ${kind}`).toBe(expected)
+    }
+    expect(seen.size).toBe(2)
+  })
+
+  it('refuses a key that comes twice, whoever meets it', async () => {
+    const pool = newPool({ threads: 3 })
+    for (let i = 0; i < 30; i++) {
+      const builder = new RdbBuilder().selectDb(0)
+      const count = i < 15 ? 3 : 50_000
+      for (let key = 0; key < count; key++) builder.text(`twice ${i} ${key}`, 'value')
+      const again = i % 3 === 0 ? 0 : count - 1
+      builder.text(`twice ${i} ${again}`, i % 2 === 0 ? 'short' : 'long'.repeat(600_000))
+      if (i >= 15) for (let key = 0; key < count; key++) builder.text(`after ${i} ${key}`, 'value')
+      const bytes = builder.end()
+      await expect(pool.loadFile(fileWith(bytes), plain)).rejects.toMatchObject({
+        name: 'RdbError',
+        code: 'RDB_DUPLICATE_KEY',
+        message: expect.stringContaining(`'twice ${i} ${again}' comes twice in database 0`),
+        byteOffset: expect.toSatisfy((offset: number) => offset > 0 && offset <= bytes.length),
+      })
+    }
+  })
+
+  it('survives the death of an inserter, and the pool goes on', async () => {
+    const insertModuleUrl = new URL('../../support/crashing-inserter.mjs', import.meta.url).href
+    const pool = newPool({ threads: 2, insertModuleUrl })
+    // More than fits into a queue, and less: the death is met while rows are handed over, and at the end.
+    for (const keys of [200_000, 50]) {
+      const builder = new RdbBuilder().selectDb(0)
+      for (let key = 0; key < keys; key++) builder.text(`key ${key}`, 'value')
+      const bytes = builder.end()
+      const path = fileWith(bytes)
+      const dead = { name: 'RdbError', code: 'RDB_WORKER_FAILED', message: expect.stringMatching(/thread died/) }
+      await expect(pool.loadFile(path, { ...plain, databaseCount: 13 })).rejects.toMatchObject(dead)
+      const buggy = { name: 'RdbError', code: 'RDB_WORKER_FAILED', message: expect.stringMatching(/a bug in the ins/) }
+      await expect(pool.loadFile(path, { ...plain, databaseCount: 14 })).rejects.toMatchObject(buggy)
+      const { generation } = await pool.loadFile(path, plain)
+      expect(keyspaceDigest(adopt(generation, hashSeed))).toBe(scanBytes(bytes).sink.digest())
+    }
+  })
+
+  it('is given up by all of its threads', async () => {
+    const pool = newPool({ threads: 4 })
+    const bytes = mixed(3000, 65)
+    for (let i = 0; i < 4; i++) {
+      const load = pool.load({ ...plain, framing: { kind: 'length', byteLength: bytes.length } })
+      const target = load.writable(200_000)!
+      target.set(bytes.subarray(0, target.length))
+      load.produced(target.length)
+      if (i > 0) await expect.poll(() => load.progress().loadedKeys).toBeGreaterThan(0)
+      load.abort()
+      await expect(load.result).rejects.toMatchObject({ name: 'RdbError', code: 'RDB_ABORTED' })
+    }
+    const { generation } = await pool.loadFile(fileWith(bytes), plain)
+    expect(keyspaceDigest(adopt(generation, hashSeed))).toBe(scanBytes(bytes).sink.digest())
+    const started = performance.now()
+    await pool.close()
+    // No thread had to be ended: they had let go.
+    expect(performance.now() - started).toBeLessThan(1500)
+  })
+
+  it('runs beside another, and queues behind two', async () => {
+    // Two at a time get threads: one that waited for inserters could wait for those of a load behind it.
+    const pool = newPool({ threads: 3, awaitInserters: false })
+    const bytes = mixed(1000, 66)
+    const digest = scanBytes(bytes).sink.digest()
+    const path = fileWith(bytes)
+    const results = await Promise.all([1, 2, 3, 4, 5].map(() => pool.loadFile(path, plain)))
+    for (const { generation } of results) expect(keyspaceDigest(adopt(generation, hashSeed))).toBe(digest)
+  })
+})
+
+describe('the shares of the threads', () => {
+  it('are disjoint, and none is empty', () => {
+    for (let threads = 1; threads <= REGION_COUNT; threads++) {
+      const shares = inserterShares(threads)
+      expect(shares).toHaveLength(threads - 1)
+      const bits = shares.map((share) => share.toString(2).replaceAll('0', '').length)
+      expect(Math.min(8, ...bits)).toBeGreaterThan(0)
+      const union = shares.reduce((all, share) => all | share, 0)
+      expect(union.toString(2).replaceAll('0', '')).toHaveLength(bits.reduce((sum, count) => sum + count, 0))
+      expect(union).toBeLessThan(1 << REGION_COUNT)
+    }
+  })
+})
