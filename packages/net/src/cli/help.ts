@@ -15,7 +15,7 @@ Examples:
        understudy --port 7777 --replicaof 127.0.0.1 6379
        understudy /etc/redis/6379.conf
        understudy /etc/redis/6379.conf --loglevel verbose --save ""
-       echo 'maxmemory 128mb' | understudy -
+       echo 'replicaof 127.0.0.1 6379' | understudy --port 7777 -
 
 Where to listen:
   --port 6379                       0: no TCP port
@@ -36,11 +36,10 @@ What to follow:
   --replica-read-only yes|no
   --upstream-command psync NAME     a command that the primary has renamed
 
-Files and memory:
+Files:
   --dir PATH                        with --dbfilename dump.rdb
   --save SECONDS CHANGES            "" for no snapshots
   --databases 16
-  --maxmemory BYTES                 units: k kb m mb g gb
 
 Log:
   --loglevel debug|verbose|notice|warning
