@@ -75,7 +75,7 @@ export class UnderstudyServer implements Node {
   lastSnapshot = { keysLoaded: 0, keysExpired: 0, skippedModuleKeys: 0 }
 
   readonly #options: UnderstudyServerOptions
-  readonly #loader = new RdbLoaderPool()
+  readonly #loader: RdbLoaderPool
   readonly #primaryClient = new PrimaryClient(this)
   #housekeeping: NodeJS.Timeout | undefined
 
@@ -83,6 +83,8 @@ export class UnderstudyServer implements Node {
     const { config, logger } = options
     this.#options = options
     this.config = config
+    const threads = config.get('rdb-load-threads')
+    this.#loader = new RdbLoaderPool(threads === 0 ? {} : { threads })
     this.logger = logger
     this.lastLoadWallMs = systemClock.wallMs()
     this.keyspace = new Keyspace({ databaseCount: config.get('databases') })

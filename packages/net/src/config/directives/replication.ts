@@ -122,6 +122,7 @@ export const replicationDirectives = {
   },
 
   /** Names under which the primary knows commands of the link: `upstream-command psync SECRETNAME`. */
+  'rdb-load-threads': { type: 'int', min: 0, max: 8, default: 0, unit: 'threads', change: 'no', foreign: true },
   'upstream-command': { type: 'special', form: 'upstream-command', foreign: true },
 
   'replica-full-sync-buffer-limit': {
