@@ -105,6 +105,7 @@ export class ClientServer {
   readonly #listeners: Listeners
   #nextClientId = 1
   #suspended: ClientSession[] = []
+  #unsent: ClientSession[] = []
   #unflushed: ClientSession[] = []
   #immediate: NodeJS.Immediate | undefined
   #cron: NodeJS.Timeout | undefined
@@ -196,6 +197,15 @@ export class ClientServer {
   /** A number for CLIENT LIST that no other connection has had. */
   takeClientId(): number {
     return this.#nextClientId++
+  }
+
+  /**
+   * Sends a connection's replies at the end of this turn of the event loop: all readable connections are read first, as
+   * redis does (beforeSleep). A client of many connections then finds many replies when it wakes, not one at a time.
+   */
+  writeSoon(session: ClientSession): void {
+    this.#unsent.push(session)
+    this.#endTurnSoon()
   }
 
   /** Sends push output at the end of this turn of the event loop. */
@@ -418,9 +428,17 @@ export class ClientServer {
     if (this.#immediate === undefined) this.#immediate = setImmediate(this.#runImmediate)
   }
 
+  #sendUnsent(): void {
+    const unsent = this.#unsent
+    if (unsent.length === 0) return
+    this.#unsent = []
+    for (const session of unsent) session.sendUnsent()
+  }
+
   #endTurn(): void {
     this.#immediate = undefined
     this.turn++
+    this.#sendUnsent()
     this.tracking.flushBroadcast()
     const unflushed = this.#unflushed
     if (unflushed.length > 0) {

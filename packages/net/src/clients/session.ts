@@ -113,6 +113,9 @@ export class ClientSession implements CommandContext, SlabWriter {
   turnMs = 0
   /** Bytes in and out, for CLIENT LIST of later versions and for tests. */
   inputBytesTotal = 0
+  /** Output that waits for the end of this turn of the event loop, and what to call when it was taken. */
+  #unsent: Buffer | undefined
+  #unsentDone: (() => void) | undefined
   #side: ReplyEncoder | undefined
   #sideScheduled = false
 
@@ -191,6 +194,7 @@ export class ClientSession implements CommandContext, SlabWriter {
       encoder.clear()
       return
     }
+    this.sendUnsent()
     const side = this.#side
     if (this.writesInFlight === 0 && (side === undefined || side.length === 0)) {
       this.server.slabs.send(this)
@@ -221,8 +225,24 @@ export class ClientSession implements CommandContext, SlabWriter {
     const { statistics } = this.server
     statistics.netOutputBytes += view.length
     statistics.writesProcessed++
+    this.#unsent = view
+    this.#unsentDone = done
+    this.server.writeSoon(this)
+  }
+
+  /** Gives the socket what `write` put off. */
+  sendUnsent(): void {
+    const view = this.#unsent
+    if (view === undefined) return
+    const done = this.#unsentDone!
+    this.#unsent = undefined
+    this.#unsentDone = undefined
+    if (this.socket.destroyed) {
+      done()
+      return
+    }
     this.socket.write(view, done)
-    if (this.writesInFlight > 0) this.#checkOutput()
+    if (this.writesInFlight > 0 && this.socket.writableLength > 0) this.#checkOutput()
   }
 
   written(byteCount: number): void {
@@ -247,7 +267,11 @@ export class ClientSession implements CommandContext, SlabWriter {
   /** Closes once everything written was sent. */
   closeAfterReply(): void {
     if (this.closed) return
-    if (this.#side !== undefined && this.#side.length > 0) this.#writeSide(this.#side)
+    this.sendUnsent()
+    if (this.#side !== undefined && this.#side.length > 0) {
+      this.#writeSide(this.#side)
+      this.sendUnsent()
+    }
     this.socket.destroySoon()
     this.server.forget(this)
   }
@@ -257,6 +281,7 @@ export class ClientSession implements CommandContext, SlabWriter {
     if (this.closed) return
     this.server.forget(this)
     this.socket.destroy()
+    this.sendUnsent()
   }
 
   /** Begins MULTI. */
