@@ -1,7 +1,7 @@
 /**
  * Reading from accepted connections into one shared buffer. Node allocates 64 KiB for every read of an accepted socket
- * and shrinks it afterwards; with many small requests that is a third of the server's CPU time (0.74 against 0.50 s for
- * the same GETs without a pipeline). Sockets that are made with `onread` do not, but only clients can ask for it.
+ * and shrinks it afterwards; with many small requests that is a good part of the server's CPU time (`bench get` shows it).
+ * Sockets that are made with `onread` do not, but only clients can ask for it.
  *
  * So the connection's handle is moved from the socket that the server made into one with `onread`. The handle is not a
  * documented part of Node (it has been the same since 0.12); where it is missing, the server's own socket is used and
