@@ -7,7 +7,7 @@
  * and all the while a client reads: never half a transaction, never half a dataset, nothing that goes backwards.
  */
 import { CuttingProxy, type Cut, type CutDone } from '../support/cutting-proxy.ts'
-import { equalDigests } from '../support/compare-datasets.ts'
+import { compareDatasets, equalDigests } from '../support/compare-datasets.ts'
 import { fillDataset } from '../support/dataset.ts'
 import { InvariantReader, writeInvariants } from '../support/invariant-reader.ts'
 import { startRedisServer } from '../support/redis-server.ts'
@@ -258,9 +258,26 @@ class Run {
     this.#counted['full']! += grown('sync_full')
   }
 
+  /** Which keys differ, for the message. */
+  async #differences(): Promise<string> {
+    const scratch = await startRedisServer({})
+    try {
+      await compareDatasets(this.#primary, this.#replica, scratch)
+      return 'key by key nothing differs any more'
+    } catch (error) {
+      return String(error)
+    } finally {
+      await scratch.stop()
+    }
+  }
+
   async #converged(): Promise<void> {
     await this.#load.pause()
-    await equalDigests(this.#primary, this.#replica)
+    try {
+      await equalDigests(this.#primary, this.#replica)
+    } catch (error) {
+      throw new Error(`${String(error)}\n${await this.#differences()}`, { cause: error })
+    }
     this.#lastApplied = Number((await this.#replica.info('replication'))['slave_repl_offset'])
     this.#reader.check()
     this.#load.resume()
