@@ -32,6 +32,8 @@ export class RegionView {
   pageAddress = 0
   /** The key's slot in that page (1 … 127), or the empty one at which the search ended. */
   slot = 0
+  /** Header of that page, when the slot is empty: loaded early, because insert() has to wait for its cache line otherwise. */
+  pageHeader = 0
   /**
    * Set when an offset led beyond the views of this thread: the memory has grown (refresh and look again) or was torn.
    * Never set on the writer's side. Cleared by the reader.
@@ -72,6 +74,7 @@ export class RegionView {
         if (address === 0) {
           this.pageAddress = page
           this.slot = slot
+          this.pageHeader = words[base]!
           break
         }
         if ((words[at]! & SLOT_TAG_MASK) === wanted && this.keyEquals(address, key, start, end)) {

@@ -59,7 +59,7 @@ export class RegionWriter extends RegionView {
     if (pageAddress !== 0) {
       const words = this.memory.i32[pageAddress >>> 28]!
       const base = byteOffsetOf(pageAddress) >>> 2
-      const header = words[base]!
+      const header = this.pageHeader
       if ((header & 0xffff) < PAGE_KEYS_MAX) {
         const at = base + this.slot * 2
         words[base] = header + 1

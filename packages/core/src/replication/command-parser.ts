@@ -98,6 +98,14 @@ export class CommandParser {
     let wanted = this.#wanted
     let found = this.#found
 
+    if (wanted === UNKNOWN && cursor + 4 <= tail && bytes[cursor] === STAR) {
+      // Nearly all commands have fewer than ten arguments; every other line is read below, from its beginning.
+      const count = bytes[cursor + 1]! - ZERO
+      if (count >= 0 && count <= 9 && bytes[cursor + 2] === CR && bytes[cursor + 3] === LF) {
+        wanted = count
+        cursor += 4
+      }
+    }
     if (wanted === UNKNOWN) {
       if (cursor >= tail) return false
       let position = cursor
@@ -124,6 +132,20 @@ export class CommandParser {
 
     let length = this.#bulkLength
     while (found < wanted) {
+      if (length === UNKNOWN && cursor + 5 <= tail && bytes[cursor] === DOLLAR) {
+        // Nearly all lengths have one digit or two; as above.
+        const tens = bytes[cursor + 1]! - ZERO
+        const units = bytes[cursor + 2]! - ZERO
+        if (tens >= 0 && tens <= 9) {
+          if (units === CR - ZERO && bytes[cursor + 3] === LF) {
+            length = tens
+            cursor += 4
+          } else if (units >= 0 && units <= 9 && bytes[cursor + 3] === CR && bytes[cursor + 4] === LF) {
+            length = tens * 10 + units
+            cursor += 5
+          }
+        }
+      }
       if (length === UNKNOWN) {
         let position = cursor
         let missing = position >= tail
