@@ -8,7 +8,13 @@ import type { MessagePort } from 'node:worker_threads'
 import type { InsertQueueMemory } from './load/insert-queue.ts'
 import type { RingMemory } from './load/ring.ts'
 
-export interface LoadTask {
+/** A task whose thread writes memory that other threads go on with. */
+export interface SharedMemoryTask {
+  /** `memoryFingerprint()` of who asks: the thread refuses when its own differs (`same-code.ts`). */
+  readonly memoryFingerprint: string
+}
+
+export interface LoadTask extends SharedMemoryTask {
   readonly ring: RingMemory
   /** Messages on it, of any content, mean: there is room in the ring again. */
   readonly spacePort: MessagePort | undefined
@@ -37,7 +43,7 @@ export interface InserterLink {
 }
 
 /** What an inserter starts with. */
-export interface InsertTask {
+export interface InsertTask extends SharedMemoryTask {
   readonly queue: InsertQueueMemory
   readonly port: MessagePort
 }

@@ -8,7 +8,7 @@ import { availableParallelism } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { MessageChannel } from 'node:worker_threads'
 import { Piscina } from 'piscina'
-import { RdbError } from '@understudy/core/internal'
+import { memoryFingerprint, RdbError } from '@understudy/core/internal'
 import type { RdbLoad, RdbLoader, RdbLoadOptions, RdbLoadResult } from '@understudy/core/internal'
 import { createInsertQueue, InsertQueueGuard } from './load/insert-queue.ts'
 import { inserterShares } from './load/region-shares.ts'
@@ -117,6 +117,7 @@ export class RdbLoaderPool implements RdbLoader {
     const producer = new RingProducer(ring)
     const { port1, port2 } = new MessageChannel()
     const task: LoadTask = {
+      memoryFingerprint: memoryFingerprint(),
       ring,
       spacePort: port2,
       source: { kind: 'ring', framing },
@@ -142,6 +143,7 @@ export class RdbLoaderPool implements RdbLoader {
     const ring = createRing(16)
     const producer = new RingProducer(ring)
     const task: LoadTask = {
+      memoryFingerprint: memoryFingerprint(),
       ring,
       spacePort: undefined,
       source: { kind: 'file', path },
@@ -182,7 +184,7 @@ export class RdbLoaderPool implements RdbLoader {
       const { port1, port2 } = new MessageChannel()
       return {
         link: { queue, port: port1, regions },
-        task: { queue, port: port2 },
+        task: { memoryFingerprint: memoryFingerprint(), queue, port: port2 },
         guard: new InsertQueueGuard(queue),
         giveUp: new AbortController(),
       }

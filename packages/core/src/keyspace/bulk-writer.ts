@@ -34,7 +34,7 @@ const BATCH_ENTRIES_MAX = 64
 export class BulkWriter implements RdbSink {
   readonly generation: Generation
   readonly databaseCount: number
-  readonly #accessClock: number = accessClockAt(Date.now())
+  readonly #accessClock: number
   /** Keys inserted so far. */
   keyCount = 0
 
@@ -67,8 +67,10 @@ export class BulkWriter implements RdbSink {
   #pieceTag = 0
   #pieceRoot = 0
 
-  constructor(generation: Generation) {
+  /** @param accessClock of keys whose idle time is not told */
+  constructor(generation: Generation, accessClock: number = accessClockAt(Date.now())) {
     this.generation = generation
+    this.#accessClock = accessClock
     this.databaseCount = generation.databaseCount
     const empty = new Uint8Array(0)
     for (let i = 0; i < BATCH_ENTRIES_MAX; i++) {

@@ -4,6 +4,7 @@ import { BulkWriter, Generation } from '@understudy/core/internal'
 import { toRecord } from '../messages.ts'
 import type { InsertTask, InserterOrder, InserterReport } from '../messages.ts'
 import { GrowingBytes } from '../scan/scratch.ts'
+import { checkSameCode } from './same-code.ts'
 import {
   INSERTER_DONE,
   INSERTER_FAILED,
@@ -20,7 +21,8 @@ import {
   ROW_STRIDE,
 } from './insert-queue.ts'
 
-export function runInsertTask({ queue: memory, port }: InsertTask): void {
+export function runInsertTask(task: InsertTask): void {
+  const { queue: memory, port } = task
   const queue = new InsertQueueConsumer(memory)
   const report = (message: InserterReport, state: number): void => {
     // First the message, then the state: who sees the state finds the message at its port.
@@ -28,6 +30,7 @@ export function runInsertTask({ queue: memory, port }: InsertTask): void {
     queue.setState(state)
   }
   try {
+    checkSameCode(task)
     queue.setState(INSERTER_READY)
     if (!queue.waitForJoin()) return
     const order: InserterOrder = receiveMessageOnPort(port)?.message

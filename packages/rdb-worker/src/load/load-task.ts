@@ -14,6 +14,7 @@ import type { CreateLoaderSink, LoaderSink } from './create-sink.ts'
 import { delayingSink } from './delaying-sink.ts'
 import { fileFailure } from './file-failure.ts'
 import { RING_ABORTED, RING_ENDED, RingConsumer } from './ring.ts'
+import { checkSameCode } from './same-code.ts'
 import { TeeFile } from './tee-file.ts'
 
 export async function runLoadTask(task: LoadTask): Promise<LoadReply> {
@@ -23,8 +24,9 @@ export async function runLoadTask(task: LoadTask): Promise<LoadReply> {
   let loadedBytes = 0
   let tee: TeeFile | undefined
   const { databaseCount, hashSeed, inserters, awaitInserters } = task
-  const loaderSink = createSink({ databaseCount, hashSeed, inserters, awaitInserters })
   try {
+    checkSameCode(task)
+    const loaderSink = createSink({ databaseCount, hashSeed, inserters, awaitInserters })
     const sink =
       task.keyLoadDelayMicros === 0
         ? loaderSink.sink

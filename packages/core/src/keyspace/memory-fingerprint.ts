@@ -1,0 +1,56 @@
+/**
+ * Do two threads write the memory they share in the same way? A worker thread reads its modules when it starts, which may be
+ * months after the program did; an update in place has changed them by then. A loader that hashes or lays out otherwise
+ * than the link role would build a generation that looks whole and in which keys are not found again: the data would
+ * differ from the primary's without a word. So whoever builds memory for another thread compares fingerprints first.
+ *
+ * The fingerprint is what the code does: a few hundred keys are written into a small generation of its own, and its memory
+ * is hashed word by word.
+ */
+import { BulkWriter } from './bulk-writer.ts'
+import { Generation } from './generation.ts'
+import { RDB_TYPE_STRING } from '../object-codec/rdb-types.ts'
+
+/** Fixed: what depends on it, and on nothing else, must come out equal. */
+const SEED: Uint8Array = Uint8Array.from({ length: 16 }, (_, i) => 11 + 17 * i)
+const SEGMENT_BYTES_MAX: number = 1 << 20
+const ACCESS_CLOCK = 0x1234
+/** Their bytes repeat after 256; the lengths tell them apart. */
+const HASHED_KEYS = 120
+const CROWDED_KEYS = 250
+const EXPIRE_AT_MS = 1_900_000_000_123
+
+let known: string | undefined
+
+/** Eight hexadecimal digits; any thread. Made once per thread, in a few milliseconds. */
+export function memoryFingerprint(): string {
+  known ??= makeFingerprint()
+  return known
+}
+
+function makeFingerprint(): string {
+  const generation = Generation.create({ databaseCount: 1, hashSeed: SEED, segmentBytesMax: SEGMENT_BYTES_MAX })
+  const writer = new BulkWriter(generation, ACCESS_CLOCK)
+  const bytes = Uint8Array.from({ length: 40_000 }, (_, i) => i * 7)
+  const put = (at: number, keyBytes: number, valueBytes: number, expireAtMs: number): void =>
+    writer.put(0, RDB_TYPE_STRING, bytes, at, at + keyBytes, bytes, 100, 100 + valueBytes, expireAtMs, -1, -1)
+  for (let i = 0; i < HASHED_KEYS; i++) put(i, 2 + (i % 30), (i * 3) % 90, i % 7 === 0 ? EXPIRE_AT_MS + i : -1)
+  put(HASHED_KEYS, 8000, 10, -1)
+  put(HASHED_KEYS, 9000, 10, -1)
+  put(HASHED_KEYS, 12, 30_000, -1)
+  // All in the first shard, so that its pages are split and its directory grows.
+  for (let i = 0; i < CROWDED_KEYS; i++) {
+    const order = Math.imul(i, 0x9e3779b1) >>> 6
+    writer.putHashed(order, Math.imul(i, 0x85ebca6b), 0, RDB_TYPE_STRING, bytes, i, i + 40, bytes, 0, 5, -1, -1, -1)
+  }
+  writer.flush()
+  let hash = hashWords(generation.control, 0)
+  for (const region of generation.regions) for (const words of region.memory.i32) hash = hashWords(words, hash)
+  return (hash >>> 0).toString(16).padStart(8, '0')
+}
+
+function hashWords(words: Int32Array, before: number): number {
+  let hash = before
+  for (let i = 0; i < words.length; i++) hash = (Math.imul(hash ^ words[i]!, 0x01000193) + (hash >>> 15)) | 0
+  return hash
+}
