@@ -303,7 +303,7 @@ describe('notify-keyspace-events', () => {
     }
   })
 
-  it('a RESP3 subscriber hears of its own commands', async () => {
+  it('a RESP3 subscriber hears of its own commands; those of a transaction behind the reply of EXEC', async () => {
     const answers: string[] = []
     for (const server of [primary, ours]) {
       await server.call('CONFIG', 'SET', 'notify-keyspace-events', 'KEA')
@@ -315,6 +315,12 @@ describe('notify-keyspace-events', () => {
       answers.push((await client.readToEnd()).toString('latin1'))
       client.close()
     }
-    expect(answers[1]).toBe(answers[0])
+    const [theirs, own] = answers as [string, string]
+    // Redis 7.0 sends the messages in the middle of the array; later versions, and we, behind it.
+    const exec = theirs.indexOf('*2\r\n')
+    expect(own.slice(0, exec)).toBe(theirs.slice(0, exec))
+    expect(own.slice(exec)).toMatch(/^\*2\r\n:1\r\n:\d+\r\n>4\r\n/)
+    expect(own.split('>4').toSorted()).toHaveLength(theirs.split('>4').length)
+    expect(own.endsWith('$1\r\nv\r\n+OK\r\n')).toBe(true)
   })
 })
