@@ -83,18 +83,23 @@ async function compare(steps: readonly string[]): Promise<void> {
   const names = new Set(steps.map((step) => /^(\w+):/.exec(step)?.[1]).filter((name) => name !== undefined))
   for (const resp of [2, 3] as const) {
     const stages = [new Stage(theirs), new Stage(ours)] as const
-    for (const stage of stages) await stage.open(names, resp)
-    for (const step of [...steps, 'sleep 10']) {
-      const [, name, text] = /^(\w+): (.*)$/.exec(step) ?? []
-      if (name === undefined) await settled(Number(step.slice(6)))
-      else await Promise.all(stages.map((stage) => stage.act(name, text!)))
-      const deadline = performance.now() + 1000
-      const equal = (): boolean => isDeepStrictEqual(stages[0].received(), stages[1].received())
-      while (!equal() && performance.now() < deadline) await settled(2)
-      expect(stages[1].received(), step).toEqual(stages[0].received())
+    try {
+      for (const stage of stages) await stage.open(names, resp)
+      for (const step of [...steps, 'sleep 10']) await perform(stages, step)
+    } finally {
+      for (const stage of stages) stage.close()
     }
-    for (const stage of stages) stage.close()
   }
+}
+
+async function perform(stages: readonly [Stage, Stage], step: string): Promise<void> {
+  const [, name, text] = /^(\w+): (.*)$/.exec(step) ?? []
+  if (name === undefined) await settled(Number(step.slice(6)))
+  else await Promise.all(stages.map((stage) => stage.act(name, text!)))
+  const deadline = performance.now() + 1000
+  const equal = (): boolean => isDeepStrictEqual(stages[0].received(), stages[1].received())
+  while (!equal() && performance.now() < deadline) await settled(2)
+  expect(stages[1].received(), step).toEqual(stages[0].received())
 }
 
 const LISTS: Record<string, string[]> = {
