@@ -5,6 +5,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { encodeCommand, type RawClient } from '../../support/raw-client.ts'
+import { knowsCommands } from '../../support/known-commands.ts'
 import { startRedisServer } from '../../support/redis-server.ts'
 import type { TestServer } from '../../support/test-server.ts'
 import { startUnderstudy } from '../../support/understudy-server.ts'
@@ -341,12 +342,25 @@ const STREAMS: Record<string, string[]> = {
   ],
 }
 
+/** Names of the commands in a case. */
+function commandsOf(steps: readonly string[]): string[] {
+  return steps.flatMap((step) => {
+    const text = /^\w+: (.*)$/.exec(step)?.[1]
+    if (text === undefined || text === 'close') return []
+    return text.split(' ; ').map((command) => command.split(' ', 1)[0]!.replace('unblock', 'CLIENT'))
+  })
+}
+
 describe.each([
   ['lists', LISTS],
   ['sorted sets', SORTED_SETS],
   ['streams', STREAMS],
 ])('%s', (_name, cases) => {
-  it.each(Object.keys(cases))('%s', async (name) => {
+  const names = Object.keys(cases).filter((name) => knowsCommands(commandsOf(cases[name]!)))
+  it.each(names)('%s', async (name) => {
     await compare(cases[name]!)
+  })
+  it('a wait inside of a transaction is over at once', async () => {
+    await compare(['a: MULTI ; WAIT 0 0 ; EXEC'])
   })
 })
