@@ -4,11 +4,14 @@
  */
 import { isDeepStrictEqual } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { untilEqualOffsets } from '../../support/compare-datasets.ts'
+import { freePort } from '../../support/free-port.ts'
 import { encodeCommand, type RawClient } from '../../support/raw-client.ts'
 import { knowsCommands } from '../../support/known-commands.ts'
 import { startRedisServer } from '../../support/redis-server.ts'
 import type { TestServer } from '../../support/test-server.ts'
 import { startUnderstudy } from '../../support/understudy-server.ts'
+import { waitFor } from '../../support/wait-for.ts'
 
 let theirs: TestServer
 let ours: TestServer
@@ -350,6 +353,47 @@ function commandsOf(steps: readonly string[]): string[] {
     return text.split(' ; ').map((command) => command.split(' ', 1)[0]!.replace('unblock', 'CLIENT'))
   })
 }
+
+describe.runIf(knowsCommands(['XREAD', 'XADD']))('on a replica', () => {
+  it('XREAD BLOCK is served by the stream, looks again after a full resync, and ends with a change of role', async () => {
+    const primary = await startRedisServer()
+    const directives = { replicaof: ['127.0.0.1', primary.port] }
+    const replicas = await Promise.all([startRedisServer({ directives }), startUnderstudy({ directives })])
+    const transcripts: string[] = []
+    for (const replica of replicas) {
+      await waitFor('the link', async () => (await replica.info('replication'))['master_link_status'] === 'up')
+      const [all, fresh, later] = [await replica.raw(), await replica.raw(), await replica.raw()]
+      await primary.call('DEL', 's', 't')
+      await untilEqualOffsets(primary, replica)
+      all.send(encodeCommand('XREAD', 'BLOCK', 0, 'STREAMS', 's', 't', '0', '0'))
+      fresh.send(encodeCommand('XREAD', 'BLOCK', 0, 'STREAMS', 's', '1-1'))
+      await waitFor('two waits', async () => (await replica.info('clients'))['blocked_clients'] === '2')
+      const writer = await primary.raw()
+      await writer.pipeline([['MULTI'], ['XADD', 's', '1-1', 'f', 'v'], ['XADD', 's', '1-2', 'f', 'w'], ['EXEC']])
+      const seen = [await all.readReplyBytes(), await fresh.readReplyBytes()].map(String)
+      // While the replica does not hear the primary it misses a write, and gets it with a new dataset.
+      later.send(encodeCommand('XREAD', 'BLOCK', 0, 'STREAMS', 't', '0'))
+      await waitFor('a wait', async () => (await replica.info('clients'))['blocked_clients'] === '1')
+      await writer.pipeline([
+        ['DEBUG', 'CHANGE-REPL-ID'],
+        ['MULTI'],
+        ['CLIENT', 'KILL', 'TYPE', 'replica'],
+        ['XADD', 't', '7-7', 'f', 'v'],
+        ['EXEC'],
+      ])
+      seen.push(String(await later.readReplyBytes()))
+      later.send(encodeCommand('XREAD', 'BLOCK', 0, 'STREAMS', 'none', '0'))
+      await waitFor('a wait', async () => (await replica.info('clients'))['blocked_clients'] === '1')
+      await replica.call('REPLICAOF', '127.0.0.1', await freePort())
+      seen.push(String(await later.readToEnd()))
+      transcripts.push(seen.join(''))
+    }
+    expect(transcripts[1]).toBe(transcripts[0])
+    expect(transcripts[0]).toContain('7-7')
+    await Promise.all(replicas.map((replica) => replica.stop()))
+    await primary.stop()
+  })
+})
 
 describe.each([
   ['lists', LISTS],
