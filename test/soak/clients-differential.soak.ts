@@ -80,6 +80,17 @@ class Side {
     return [...this.clients.values()].map((client) => plain(client.received().toString('latin1')))
   }
 
+  /** Sends, and waits until the server has run it, or has put it off because the connection waits. */
+  async send(name: string, bytes: Uint8Array): Promise<void> {
+    const client = this.clients.get(name)!
+    const before = client.received().length
+    client.send(bytes)
+    for (;;) {
+      const line = String(await this.server.call('CLIENT', 'LIST', 'ID', this.ids.get(name)!))
+      if (client.received().length > before || / flags=\w*b/.test(line)) return
+    }
+  }
+
   async blocked(): Promise<number> {
     return Number((await this.server.info('clients'))['blocked_clients'])
   }
@@ -166,24 +177,25 @@ class Play {
 
   async #unblock(by: string, name: string, how = 'TIMEOUT'): Promise<void> {
     this.#history.push(`${by}: CLIENT UNBLOCK ${name} ${how}`)
-    for (const side of this.#sides) {
-      const words = ['CLIENT', 'UNBLOCK', String(side.ids.get(name))]
-      if (how !== '') words.push(how)
-      side.clients.get(by)!.send(encodeCommand(...words))
-    }
+    const words = (side: Side): string[] => [
+      'CLIENT',
+      'UNBLOCK',
+      String(side.ids.get(name)),
+      ...(how === '' ? [] : [how]),
+    ]
+    await Promise.all(this.#sides.map((side) => side.send(by, encodeCommand(...words(side)))))
     await this.#settle()
   }
 
   async #step(name: string, ...commands: string[][]): Promise<void> {
     this.#history.push(`${name}: ${commands.map((words) => words.join(' ')).join(' ; ')}`)
     const bytes = Buffer.concat(commands.map((words) => encodeCommand(...words)))
-    for (const side of this.#sides) side.clients.get(name)!.send(bytes)
+    await Promise.all(this.#sides.map((side) => side.send(name, bytes)))
     await this.#settle()
   }
 
-  /** Both servers have done the step when they answer this; then it must have had the same effects. */
+  /** The step must have had the same effects. */
   async #settle(): Promise<void> {
-    await Promise.all(this.#sides.map((side) => side.server.call('PING')))
     const deadline = performance.now() + WAIT_MS_MAX
     for (;;) {
       const [theirs, ours] = [this.#sides[0].received(), this.#sides[1].received()]
