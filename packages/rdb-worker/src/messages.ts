@@ -3,7 +3,13 @@
  * and are made anew from records.
  */
 import { RdbError, ReplicaError } from '@understudy/core/internal'
-import type { ErrorCode, GenerationTransfer, RdbLoadOptions, RdbSummary } from '@understudy/core/internal'
+import type {
+  EncodingThresholds,
+  ErrorCode,
+  GenerationTransfer,
+  RdbLoadOptions,
+  RdbSummary,
+} from '@understudy/core/internal'
 import type { MessagePort } from 'node:worker_threads'
 import type { InsertQueueMemory } from './load/insert-queue.ts'
 import type { RingMemory } from './load/ring.ts'
@@ -25,6 +31,7 @@ export interface LoadTask extends SharedMemoryTask {
   readonly verifyChecksum: boolean
   readonly file: RdbLoadOptions['file'] | undefined
   readonly keyLoadDelayMicros: number
+  readonly encodings: EncodingThresholds
   /** Module that makes the sink instead of `create-sink.ts`. */
   readonly sinkModuleUrl: string | undefined
   /** Threads that help, once they are up. */
@@ -52,6 +59,7 @@ export interface InsertTask extends SharedMemoryTask {
 export interface InserterOrder {
   readonly generation: GenerationTransfer
   readonly regions: number
+  readonly encodings: EncodingThresholds
 }
 
 /** The regions are given back, with the segments that they have now; or the load has failed. */

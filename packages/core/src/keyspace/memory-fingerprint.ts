@@ -7,6 +7,7 @@
  * The fingerprint is what the code does: a few hundred keys are written into a small generation of its own, and its memory
  * is hashed word by word.
  */
+import { DEFAULT_THRESHOLDS } from '../values/thresholds.ts'
 import { BulkWriter } from './bulk-writer.ts'
 import { Generation } from './generation.ts'
 import { RDB_TYPE_STRING } from '../object-codec/rdb-types.ts'
@@ -30,7 +31,7 @@ export function memoryFingerprint(): string {
 
 function makeFingerprint(): string {
   const generation = Generation.create({ databaseCount: 1, hashSeed: SEED, segmentBytesMax: SEGMENT_BYTES_MAX })
-  const writer = new BulkWriter(generation, ACCESS_CLOCK)
+  const writer = new BulkWriter(generation, DEFAULT_THRESHOLDS, ACCESS_CLOCK)
   const bytes = Uint8Array.from({ length: 40_000 }, (_, i) => i * 7)
   const put = (at: number, keyBytes: number, valueBytes: number, expireAtMs: number): void =>
     writer.put(0, RDB_TYPE_STRING, bytes, at, at + keyBytes, bytes, 100, 100 + valueBytes, expireAtMs, -1, -1)
