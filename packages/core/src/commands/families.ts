@@ -12,6 +12,7 @@ import { keyCommands } from './key.ts'
 import { type MemoryFacts, memoryCommands } from './memory.ts'
 import { objectCommands } from './object.ts'
 import { scanCommands } from './scan.ts'
+import { setCommands } from './set.ts'
 import { sortCommands } from './sort.ts'
 import { stringCommands } from './string.ts'
 
@@ -28,6 +29,7 @@ export function dataCommandFamilies(ports: DataCommandPorts): readonly CommandTa
     bitmapCommands,
     hyperloglogCommands,
     hashCommands,
+    setCommands,
     keyCommands,
     expireCommands,
     scanCommands,
