@@ -26,13 +26,14 @@ import {
   WRITE,
   wrongNumberOfArguments,
 } from '@understudy/core/internal'
-import type { CommandEntry, RequesterState, ShardCounters } from '@understudy/core/internal'
+import type { CommandContext, CommandEntry, RequesterState, ShardCounters } from '@understudy/core/internal'
 import type { ClientServer } from './server.ts'
 import type { ClientSession } from './session.ts'
 import { monitorLine } from './monitor.ts'
 import {
   CLIENT_BACK_PRESSURE,
   CLIENT_CLOSE_AFTER_REPLY,
+  CLIENT_DIRTY_CAS,
   CLIENT_DIRTY_EXEC,
   CLIENT_INPUT_ENDED,
   CLIENT_MULTI,
@@ -158,6 +159,7 @@ function runOne(session: ClientSession, server: ClientServer): void {
   server.meter.before(entry)
   callCommand(session, entry)
   server.meter.after(entry)
+  if (server.blockedKeys.hasReady) server.blockedKeys.serve()
   if ((session.flags & (CLIENT_REPLY_SKIP | CLIENT_REPLY_SKIP_NEXT)) !== 0) advanceReplySkip(session)
 }
 
@@ -187,7 +189,7 @@ function queueCommand(session: ClientSession, entry: CommandEntry<ClientSession>
   const { transaction, decoder, server } = session
   if (transaction === undefined) throw new Error('MULTI without a queue')
   // A transaction that will be discarded anyway takes no more memory.
-  if ((session.flags & CLIENT_DIRTY_EXEC) === 0) transaction.add(entry, decoder)
+  if ((session.flags & (CLIENT_DIRTY_EXEC | CLIENT_DIRTY_CAS)) === 0) transaction.add(entry, decoder)
   if (transaction.argumentBytes + decoder.pendingBytes > server.settings.clientQueryBufferBytesMax) {
     server.dropForInput(session)
     return
@@ -216,8 +218,10 @@ export function callCommand(session: ClientSession, entry: CommandEntry<ClientSe
   session.entry = entry
   // A command that may write is one unit for readers in other threads; so is a whole EXEC, which its commands join.
   const unit = (entry.flags & UNIT_FLAGS) === 0 ? undefined : openUnit(session, entry)
+  const db = session.db
   try {
     entry.run(session)
+    if ((entry.flags & WRITE) !== 0 && session.blocked === undefined) tellWrite(session, entry, db, errorsBefore)
   } catch (error) {
     reply.length = lengthBefore
     reply.error(faultReply(error))
@@ -232,6 +236,41 @@ export function callCommand(session: ClientSession, entry: CommandEntry<ClientSe
     server.feedMonitors(monitorLine(session, entry))
   }
   if (session.tracking !== undefined) trackReads(session, entry)
+}
+
+function tellWrite(session: ClientSession, entry: CommandEntry<ClientSession>, db: number, errorsBefore: number): void {
+  const { writes } = session.server.ports
+  if (writes !== undefined && session.reply.errorCount === errorsBefore) writes.wrote(entry, session.args, db)
+}
+
+/**
+ * Tries a command that waits once more, as one unit. The caller has put its arguments in place and chosen the encoder.
+ * @returns true when it has its reply.
+ */
+export function retryCommand(session: ClientSession, retry: (context: CommandContext) => boolean): boolean {
+  const { entry, reply, server } = session
+  if (entry === undefined) throw new Error('a wait without a command')
+  const errorsBefore = reply.errorCount
+  const lengthBefore = reply.length
+  session.nowMs = server.clock.wallMs()
+  const unit = (entry.flags & WRITE) === 0 ? undefined : openUnit(session, entry)
+  let served: boolean
+  try {
+    served = retry(session)
+    if (served && (entry.flags & WRITE) !== 0) tellWrite(session, entry, session.db, errorsBefore)
+  } catch (error) {
+    reply.length = lengthBefore
+    reply.error(faultReply(error))
+    served = true
+  } finally {
+    unit?.end()
+  }
+  if (reply.errorCount !== errorsBefore) {
+    server.statistics.failed[entry.id]!++
+    server.statistics.countError(reply.lastError)
+  }
+  if (served && session.tracking !== undefined) trackReads(session, entry)
+  return served
 }
 
 /** An operating fault (no memory, something too big) is this client's error. @throws what is none: a bug is not hidden. */
