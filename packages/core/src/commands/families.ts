@@ -14,6 +14,7 @@ import { objectCommands } from './object.ts'
 import { scanCommands } from './scan.ts'
 import { sortCommands } from './sort.ts'
 import { stringCommands } from './string.ts'
+import { zsetCommands } from './zset.ts'
 
 export interface DataCommandPorts {
   /** Where FUNCTION keeps its libraries. */
@@ -28,6 +29,7 @@ export function dataCommandFamilies(ports: DataCommandPorts): readonly CommandTa
     bitmapCommands,
     hyperloglogCommands,
     hashCommands,
+    zsetCommands,
     keyCommands,
     expireCommands,
     scanCommands,

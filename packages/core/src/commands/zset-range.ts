@@ -199,13 +199,7 @@ function removeRange(context: CommandContext, event: string): void {
   removeRanks(context, set, range.from, count, event)
 }
 
-function removeRanks(
-  context: CommandContext,
-  set: SortedSetWriter,
-  from: number,
-  count: number,
-  event: string,
-): void {
+function removeRanks(context: CommandContext, set: SortedSetWriter, from: number, count: number, event: string): void {
   if (count > 0) elementsRemoved(context, 1, event, set.removeRanks(from, count))
   context.reply.integer(count)
 }
