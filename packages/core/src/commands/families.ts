@@ -13,6 +13,7 @@ import { keyCommands } from './key.ts'
 import { type MemoryFacts, memoryCommands } from './memory.ts'
 import { objectCommands } from './object.ts'
 import { scanCommands } from './scan.ts'
+import { setCommands } from './set.ts'
 import { sortCommands } from './sort.ts'
 import { stringCommands } from './string.ts'
 import { zsetCommands } from './zset.ts'
@@ -32,6 +33,7 @@ export function dataCommandFamilies(ports: DataCommandPorts): readonly CommandTa
     hashCommands,
     zsetCommands,
     geoCommands,
+    setCommands,
     keyCommands,
     expireCommands,
     scanCommands,
