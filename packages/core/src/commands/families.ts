@@ -6,6 +6,7 @@ import { databaseCommands } from './database.ts'
 import { dumpCommands } from './dump.ts'
 import { expireCommands } from './expire.ts'
 import { functionCommands } from './function.ts'
+import { geoCommands } from './geo.ts'
 import { hashCommands } from './hash.ts'
 import { hyperloglogCommands } from './hyperloglog.ts'
 import { keyCommands } from './key.ts'
@@ -15,6 +16,7 @@ import { scanCommands } from './scan.ts'
 import { setCommands } from './set.ts'
 import { sortCommands } from './sort.ts'
 import { stringCommands } from './string.ts'
+import { zsetCommands } from './zset.ts'
 
 export interface DataCommandPorts {
   /** Where FUNCTION keeps its libraries. */
@@ -29,6 +31,8 @@ export function dataCommandFamilies(ports: DataCommandPorts): readonly CommandTa
     bitmapCommands,
     hyperloglogCommands,
     hashCommands,
+    zsetCommands,
+    geoCommands,
     setCommands,
     keyCommands,
     expireCommands,

@@ -1,0 +1,148 @@
+/**
+ * Scores as text: written as C's "%.17g" does (replies, listpacks, DEBUG DIGEST of redis 7.0), read as strtod() does.
+ * Registers and fast ways for whole numbers and short fractions; the rest goes through strings.
+ *
+ * Source: redis 7.0 networking.c addReplyDouble(), util.c string2d(), t_zset.c zslParseRange().
+ */
+import { formatDouble17 } from '../object-codec/double-text.ts'
+import { writeInteger } from './integer.ts'
+import { parseLongDouble } from './long-double.ts'
+
+/** Longest text: sign, 17 digits, point, exponent of three digits. */
+export const SCORE_TEXT_BYTES_MAX = 32
+
+const MINUS = 45
+const PLUS = 43
+const POINT = 46
+const ZERO = 48
+/** Digits that a double holds exactly, and the powers of ten that are exact. */
+const EXACT_DIGITS = 15
+/** Digits that are read in one go: as many as Redis writes, and one more. */
+const SHORT_DIGITS = 18
+/** Digits of the first of two parts. */
+const LOW_DIGITS = 9
+/** Halves the bits of a double. */
+const SPLITTER: number = 2 ** 27 + 1
+/** Relative error of a correction, generously. */
+const DOUBT: number = 2 ** -40
+const POWERS: Float64Array = Float64Array.from({ length: 23 }, (_, i) => Number(`1e${i}`))
+
+const DECIMAL = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i
+const INFINITE = /^[+-]?inf(?:inity)?$/i
+const HEXADECIMAL = /^[+-]?0x(?:[\da-f]+\.?[\da-f]*|\.[\da-f]+)(?:p[+-]?\d+)?$/i
+
+/** Writes a score at `target[at]`, at most SCORE_TEXT_BYTES_MAX bytes. @returns the position behind it. */
+export function writeScore(value: number, target: Uint8Array, at: number): number {
+  if (Number.isSafeInteger(value) && !Object.is(value, -0)) return writeInteger(target, at, value)
+  const text = shortText(value) ?? formatDouble17(value)
+  for (let i = 0; i < text.length; i++) target[at + i] = text.charCodeAt(i)
+  return at + text.length
+}
+
+/** Where the engine's own 17 digits are C's: no exponent, and no tie to be rounded. */
+function shortText(value: number): string | undefined {
+  const size = Math.abs(value)
+  if (!(size >= 1e-4 && size < 1e15)) return undefined
+  // Few digits behind the point: all of them are written. Very many: it cannot lie halfway between two texts.
+  if (Number.isInteger(value * 2 ** 30) && !(size < 1e7 && Number.isInteger(value * 1024))) return undefined
+  const text = value.toPrecision(17)
+  let end = text.length
+  while (text.charCodeAt(end - 1) === ZERO) end--
+  return text.slice(0, end)
+}
+
+/** Reads a score, as strings of commands and listpacks have it. @returns NaN for what Redis calls "not a valid float". */
+export function parseScore(bytes: Uint8Array, start: number, end: number): number {
+  const quick = parseShort(bytes, start, end)
+  return Number.isNaN(quick) ? parseText(latin1(bytes, start, end), true) : quick
+}
+
+/**
+ * Reads a bound of a range: strtod() alone, so spaces may stand before it, it ends at a NUL byte, nothing is 0, and what is too
+ * large is infinite. @returns NaN for what is none.
+ */
+export function parseBound(bytes: Uint8Array, start: number, end: number): number {
+  const quick = parseShort(bytes, start, end)
+  if (!Number.isNaN(quick)) return quick
+  const text = latin1(bytes, start, end).replace(/\0[^]*$/, '')
+  if (text === '') return 0
+  return parseText(text.replace(/^[ \t\n\v\f\r]+/, ''), false)
+}
+
+function latin1(bytes: Uint8Array, start: number, end: number): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString('latin1')
+}
+
+/** Up to 18 digits, with a point or without. NaN for everything else, and where rounding wants a closer look. */
+function parseShort(bytes: Uint8Array, start: number, end: number): number {
+  let at = start
+  const negative = bytes[at] === MINUS
+  if (at < end && (negative || bytes[at] === PLUS)) at++
+  const length = end - at
+  if (length < 1 || length > SHORT_DIGITS + 1) return NaN
+  // The digits as two numbers: all but the last nine, and those.
+  let high = 0
+  let low = 0
+  let digits = 0
+  let behind = -1
+  for (; at < end; at++) {
+    const byte = bytes[at]!
+    if (byte === POINT && behind < 0) {
+      behind = digits
+      continue
+    }
+    const digit = byte - 48
+    if (digit < 0 || digit > 9) return NaN
+    if (digits < LOW_DIGITS) low = low * 10 + digit
+    else high = high * 10 + digit
+    digits++
+  }
+  if (digits === 0 || digits > SHORT_DIGITS) return NaN
+  const fraction = behind < 0 ? 0 : digits - behind
+  let value: number
+  if (digits <= EXACT_DIGITS) {
+    value = digits <= LOW_DIGITS ? low : low * POWERS[digits - LOW_DIGITS]! + high
+    if (fraction > 0) value /= POWERS[fraction]!
+  } else {
+    // Both terms are exact; their sum and the quotient are kept with the part that a double has no room for.
+    const leading = low * POWERS[digits - LOW_DIGITS]!
+    const sum = leading + high
+    value = divideTwo(sum, high - (sum - leading), POWERS[fraction]!)
+  }
+  return negative ? -value : value
+}
+
+/** (sum + rest) / divisor, rounded once; NaN where that is not certain. */
+function divideTwo(sum: number, rest: number, divisor: number): number {
+  const quotient = sum / divisor
+  // What is left of sum after quotient * divisor, exactly (Dekker's product).
+  const q = quotient * SPLITTER
+  const qHigh = q - (q - quotient)
+  const qLow = quotient - qHigh
+  const d = divisor * SPLITTER
+  const dHigh = d - (d - divisor)
+  const dLow = divisor - dHigh
+  const product = quotient * divisor
+  const error = qHigh * dHigh - product + qHigh * dLow + qLow * dHigh + qLow * dLow
+  const correction = (sum - product - error + rest) / divisor
+  const value = quotient + correction
+  const lower = quotient + correction * (1 - DOUBT)
+  return lower === quotient + correction * (1 + DOUBT) ? value : NaN
+}
+
+function parseText(text: string, strict: boolean): number {
+  if (DECIMAL.test(text)) {
+    const value = Number(text)
+    if (!strict) return value
+    // Beyond what a double holds, or so small that it became zero.
+    const vanished = value === 0 && /[1-9]/.test(text.replace(/e.*$/i, ''))
+    return Number.isFinite(value) && !vanished ? value : NaN
+  }
+  if (INFINITE.test(text)) return text.startsWith('-') ? -Infinity : Infinity
+  if (!HEXADECIMAL.test(text)) return NaN
+  const bytes = Buffer.from(text, 'latin1')
+  const exact = parseLongDouble(bytes, 0, bytes.length)
+  if (exact === undefined || exact === 'infinite') return strict ? NaN : text.startsWith('-') ? -0 : 0
+  const value = Number(exact.significand) * 2 ** Math.max(-1074, exact.exponent)
+  return strict && !Number.isFinite(value) ? NaN : value
+}
