@@ -8,6 +8,8 @@ import { expireCommands } from './expire.ts'
 import { functionCommands } from './function.ts'
 import { hyperloglogCommands } from './hyperloglog.ts'
 import { keyCommands } from './key.ts'
+import { listCommands } from './list.ts'
+import { listMoveCommands } from './list-move.ts'
 import { type MemoryFacts, memoryCommands } from './memory.ts'
 import { objectCommands } from './object.ts'
 import { scanCommands } from './scan.ts'
@@ -26,6 +28,8 @@ export function dataCommandFamilies(ports: DataCommandPorts): readonly CommandTa
     stringCommands,
     bitmapCommands,
     hyperloglogCommands,
+    listCommands,
+    listMoveCommands,
     keyCommands,
     expireCommands,
     scanCommands,

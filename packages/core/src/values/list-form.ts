@@ -106,6 +106,10 @@ export const listForm: ValueForm = {
   free(value) {
     openList(value).free()
   },
+
+  visitBlocks(value, visit) {
+    openList(value).visitBlocks(visit)
+  },
 }
 
 function writePackedNode(region: RegionWriter, node: number, out: RdbWriter): void {

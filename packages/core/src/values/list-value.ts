@@ -35,6 +35,7 @@ import {
   freeNode,
   insertItem,
   isLongNode,
+  longNodeValue,
   type ListNodeRule,
   makePackedNode,
   makeNode,
@@ -251,6 +252,18 @@ export class ListValue extends ListCursor {
     if (!this.first()) return
     do visit(this.node)
     while (this.nextNode())
+  }
+
+  /** Shows every block; for checks. */
+  visitBlocks(visit: (address: number, bytes: number) => void): void {
+    const { region } = this
+    this.forEachNode((node) => {
+      visit(node, region.arena.roomOf(node))
+      if (isLongNode(region, node)) longNodeValue(region, node).visitBlocks(visit)
+    })
+    if (!this.openIndex()) return
+    visit(this.words[this.at + LIST_INDEX]!, ORDERED_INDEX_WORDS * 4)
+    this.#index.visitBlocks(visit)
   }
 
   get nodeCount(): number {

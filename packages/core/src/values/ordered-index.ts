@@ -144,6 +144,24 @@ export class OrderedIndex extends OrderedIndexCursor {
     return Arena.blockBytes(8 + this.capacity * LEAF_WORDS[this.kind]! * 4)
   }
 
+  /** Shows every node with the bytes that were asked for, not what the entries point to. For checks. */
+  visitBlocks(visit: (address: number, bytes: number) => void): void {
+    const root = this.state[this.at + INDEX_ROOT]!
+    if (root === 0) return
+    const lone = this.state[this.at + INDEX_NODES] === 1
+    if (lone) this.load(root, 0)
+    if (lone) visit(root, 8 + this.capacity * LEAF_WORDS[this.kind]! * 4)
+    else this.#visitNode(root, this.levels() - 1, visit)
+  }
+
+  #visitNode(node: number, level: number, visit: (address: number, bytes: number) => void): void {
+    visit(node, INDEX_NODE_BYTES)
+    if (level === 0) return
+    this.load(node, level)
+    const children = this.words.slice(this.addressesAt, this.addressesAt + this.count)
+    for (const child of children) this.#visitNode(child, level - 1, visit)
+  }
+
   #insert(address: number, value: number): void {
     const { state, at, nodes, slots } = this
     if (this.levels() === 0) {
