@@ -117,21 +117,6 @@ describe('RESTORE without a checksum', () => {
   })
 })
 
-describe('values of other types', () => {
-  it('SORT of one that is there says that it is not done, and changes nothing', () => {
-    runner.put('list', RDB_TYPE_LIST_QUICKLIST_2, LIST)
-    runner.put('string', 0, Buffer.from('v'))
-    expect(runner.text('SORT', 'list', 'STORE', 'string')).toBe(
-      '-ERR SORT of a list is not supported by this version\r\n',
-    )
-    expect(runner.text('SORT_RO', 'list')).toBe('-ERR SORT of a list is not supported by this version\r\n')
-    expect(runner.text('SORT', 'string')).toMatch(/^-WRONGTYPE /)
-    expect(runner.text('SORT', 'absent', 'STORE', 'string')).toBe(':0\r\n')
-    expect(runner.peek('string')).toBeUndefined()
-    expect(runner.errorCount).toBe(3)
-  })
-})
-
 describe('OBJECT', () => {
   it('IDLETIME and FREQ follow the policy, with the texts that tell why not', () => {
     const { keyspace } = runner
