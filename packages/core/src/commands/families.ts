@@ -6,6 +6,7 @@ import { databaseCommands } from './database.ts'
 import { dumpCommands } from './dump.ts'
 import { expireCommands } from './expire.ts'
 import { functionCommands } from './function.ts'
+import { hashCommands } from './hash.ts'
 import { hyperloglogCommands } from './hyperloglog.ts'
 import { keyCommands } from './key.ts'
 import { listCommands } from './list.ts'
@@ -30,6 +31,7 @@ export function dataCommandFamilies(ports: DataCommandPorts): readonly CommandTa
     hyperloglogCommands,
     listCommands,
     listMoveCommands,
+    hashCommands,
     keyCommands,
     expireCommands,
     scanCommands,
