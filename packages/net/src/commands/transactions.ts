@@ -59,6 +59,9 @@ function exec(client: ClientSession): void {
   const outerEntry = client.entry
   reply.array(transaction.count)
   client.args = queuedArgs
+  client.holdPushes()
+  const { writes } = client.server.ports
+  writes?.groupBegan()
   try {
     for (let i = 0; i < transaction.count && (client.flags & CLIENT_CLOSED) === 0; i++) {
       transaction.read(i, queuedArgs)
@@ -67,6 +70,8 @@ function exec(client: ClientSession): void {
       client.server.account(transaction.entries[i]!, 1, performance.now() - beganMs, true)
     }
   } finally {
+    writes?.groupEnded()
+    client.releasePushes()
     client.args = client.decoder
     client.entry = outerEntry
     client.discardTransaction()
