@@ -23,7 +23,8 @@ import { SeededRandom } from '../support/seeded-random.ts'
 import { rounds, type Soak, type SoakOptions, type SoakResult } from '../support/soak.ts'
 
 export const soak: Soak = {
-  about: 'a round runs 300 random list commands in Redis, here, and here again from the stream, and exchanges the lists',
+  about:
+    'a round runs 300 random list commands in Redis, here, and here again from the stream, and exchanges the lists',
   stated: { count: 2_000 },
   slice: { count: Infinity, seconds: 10 },
   run,
@@ -44,7 +45,9 @@ const NODE_SIZES = [-5, -2, -2, -1, 1, 3, 128]
 
 async function run(options: SoakOptions): Promise<SoakResult> {
   const random = new SeededRandom(options.seed)
-  const server = await startRedisServer({ directives: { databases: 1, 'repl-diskless-sync': 'no', 'repl-timeout': 86_400 } })
+  const server = await startRedisServer({
+    directives: { databases: 1, 'repl-diskless-sync': 'no', 'repl-timeout': 86_400 },
+  })
   let count = 0
   let errors = 0
   try {
@@ -74,7 +77,8 @@ async function run(options: SoakOptions): Promise<SoakResult> {
         if (expected.startsWith('-')) errors++
       }
       const digest = String(await client.call('DEBUG', 'DIGEST'))
-      if (digest !== datasetDigest(here.keyspace)) fail(`${where}, digest`, history, digest, datasetDigest(here.keyspace))
+      if (digest !== datasetDigest(here.keyspace))
+        fail(`${where}, digest`, history, digest, datasetDigest(here.keyspace))
       while (here.keyspace.freeSlice(100));
       checkKeyspace(here.keyspace)
       await replica.runUntil(client, `${options.seed}:${round}`)

@@ -1,4 +1,12 @@
-import { Generation, LIST_WORDS, LIST_COUNT, listNodeRule, ListValue, prepareElement, viewOf } from '@understudy/core/internal'
+import {
+  Generation,
+  LIST_WORDS,
+  LIST_COUNT,
+  listNodeRule,
+  ListValue,
+  prepareElement,
+  viewOf,
+} from '@understudy/core/internal'
 import { describe, expect, it } from 'vitest'
 import { SeededRandom } from '../../support/seeded-random.ts'
 
@@ -33,7 +41,9 @@ function prepare(text: string): void {
   prepareElement(bytes, 0, bytes.length)
 }
 
-const LENGTHS = [0, 1, 5, 20, 63, 64, 200, 1000, 4000, 5000, 8100, 8200, 16_300, 16_370, 16_371, 16_372, 20_000, 100_000]
+const LENGTHS = [
+  0, 1, 5, 20, 63, 64, 200, 1000, 4000, 5000, 8100, 8200, 16_300, 16_370, 16_371, 16_372, 20_000, 100_000,
+]
 
 function randomElement(random: SeededRandom, huge: boolean): string {
   if (random.chance(0.4)) {
@@ -140,7 +150,16 @@ describe('ListValue', () => {
   it('compares elements with bytes', () => {
     const { list } = newList()
     const rule = listNodeRule(-2)
-    const texts = ['', '0', '-1', '12345678901234567890', '9223372036854775807', 'x', 'y'.repeat(70), 'z'.repeat(40_000)]
+    const texts = [
+      '',
+      '0',
+      '-1',
+      '12345678901234567890',
+      '9223372036854775807',
+      'x',
+      'y'.repeat(70),
+      'z'.repeat(40_000),
+    ]
     for (const text of texts) {
       prepare(text)
       list.push(false, rule)

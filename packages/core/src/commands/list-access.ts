@@ -53,7 +53,13 @@ export function listRule(context: CommandContext): ListNodeRule {
 }
 
 /** Replies elements [from, to) as an array, in reverse when `backward`. */
-export function replyElements(context: CommandContext, list: ListValue, from: number, to: number, backward: boolean): void {
+export function replyElements(
+  context: CommandContext,
+  list: ListValue,
+  from: number,
+  to: number,
+  backward: boolean,
+): void {
   const { reply } = context
   reply.array(to - from)
   let more = list.seek(backward ? to - 1 : from)

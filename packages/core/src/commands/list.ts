@@ -7,7 +7,13 @@
 import { NOTIFY_LIST } from '../keyspace/key-events.ts'
 import { viewOf } from '../memory/copy-bytes.ts'
 import { INT64_MIN } from '../encoding/integer.ts'
-import { NO_SUCH_KEY, NOT_AN_INTEGER, OUT_OF_RANGE, SYNTAX_ERROR, wrongNumberOfArguments } from '../resp/error-replies.ts'
+import {
+  NO_SUCH_KEY,
+  NOT_AN_INTEGER,
+  OUT_OF_RANGE,
+  SYNTAX_ERROR,
+  wrongNumberOfArguments,
+} from '../resp/error-replies.ts'
 import { prepareElement } from '../values/list-node.ts'
 import type { ListValue } from '../values/list-value.ts'
 import { deleteFound, findForRead, findForWrite, foundChanged, integerArgument } from './access.ts'
@@ -181,7 +187,13 @@ function linsert(context: CommandContext): void {
 }
 
 /** From the position on, goes to the element that equals argument `index`. @param more is there a position? */
-function seekElement(list: ListValue, more: boolean, backward: boolean, context: CommandContext, index: number): boolean {
+function seekElement(
+  list: ListValue,
+  more: boolean,
+  backward: boolean,
+  context: CommandContext,
+  index: number,
+): boolean {
   const { args } = context
   const view = viewOf(args.bytes)
   const start = args.start[index]!
@@ -350,30 +362,114 @@ const READS = ['RO', 'access']
 
 /** Commands on one list. */
 export const listCommands: CommandTable = {
-  LPUSH: row(-3, WRITE | DENYOOM | FAST, '1.0.0', 'Puts elements before the first one of a list.', 'O(N), N elements given', INSERTS, (context) =>
-    push(context, true, false),
+  LPUSH: row(
+    -3,
+    WRITE | DENYOOM | FAST,
+    '1.0.0',
+    'Puts elements before the first one of a list.',
+    'O(N), N elements given',
+    INSERTS,
+    (context) => push(context, true, false),
   ),
-  RPUSH: row(-3, WRITE | DENYOOM | FAST, '1.0.0', 'Puts elements behind the last one of a list.', 'O(N), N elements given', INSERTS, (context) =>
-    push(context, false, false),
+  RPUSH: row(
+    -3,
+    WRITE | DENYOOM | FAST,
+    '1.0.0',
+    'Puts elements behind the last one of a list.',
+    'O(N), N elements given',
+    INSERTS,
+    (context) => push(context, false, false),
   ),
-  LPUSHX: row(-3, WRITE | DENYOOM | FAST, '2.2.0', 'Puts elements before the first one of a list that exists.', 'O(N), N elements given', INSERTS, (context) =>
-    push(context, true, true),
+  LPUSHX: row(
+    -3,
+    WRITE | DENYOOM | FAST,
+    '2.2.0',
+    'Puts elements before the first one of a list that exists.',
+    'O(N), N elements given',
+    INSERTS,
+    (context) => push(context, true, true),
   ),
-  RPUSHX: row(-3, WRITE | DENYOOM | FAST, '2.2.0', 'Puts elements behind the last one of a list that exists.', 'O(N), N elements given', INSERTS, (context) =>
-    push(context, false, true),
+  RPUSHX: row(
+    -3,
+    WRITE | DENYOOM | FAST,
+    '2.2.0',
+    'Puts elements behind the last one of a list that exists.',
+    'O(N), N elements given',
+    INSERTS,
+    (context) => push(context, false, true),
   ),
-  LPOP: row(-2, WRITE | FAST, '1.0.0', 'Takes elements from the head of a list.', 'O(N), N elements taken', DELETES, (context) =>
-    pop(context, true),
+  LPOP: row(
+    -2,
+    WRITE | FAST,
+    '1.0.0',
+    'Takes elements from the head of a list.',
+    'O(N), N elements taken',
+    DELETES,
+    (context) => pop(context, true),
   ),
-  RPOP: row(-2, WRITE | FAST, '1.0.0', 'Takes elements from the tail of a list.', 'O(N), N elements taken', DELETES, (context) =>
-    pop(context, false),
+  RPOP: row(
+    -2,
+    WRITE | FAST,
+    '1.0.0',
+    'Takes elements from the tail of a list.',
+    'O(N), N elements taken',
+    DELETES,
+    (context) => pop(context, false),
   ),
   LLEN: row(2, READONLY | FAST, '1.0.0', 'Returns how many elements a list has.', 'O(1)', ['RO'], llen),
-  LRANGE: row(4, READONLY, '1.0.0', 'Returns a range of elements of a list.', 'O(log(S)+N), S nodes before the range of N elements', READS, lrange),
+  LRANGE: row(
+    4,
+    READONLY,
+    '1.0.0',
+    'Returns a range of elements of a list.',
+    'O(log(S)+N), S nodes before the range of N elements',
+    READS,
+    lrange,
+  ),
   LINDEX: row(3, READONLY, '1.0.0', 'Returns the element at a position of a list.', 'O(log(N))', READS, lindex),
-  LSET: row(4, WRITE | DENYOOM, '1.0.0', 'Replaces the element at a position of a list.', 'O(log(N))', ['RW', 'update'], lset),
-  LINSERT: row(5, WRITE | DENYOOM, '2.2.0', 'Puts an element before or behind another one of a list.', 'O(N), N elements before that one', INSERTS, linsert),
-  LREM: row(4, WRITE, '1.0.0', 'Removes elements that equal a given one from a list.', 'O(N+M), N elements, M removed', ['RW', 'delete'], lrem),
-  LTRIM: row(4, WRITE, '1.0.0', 'Keeps a range of elements of a list.', 'O(N), N elements removed', ['RW', 'delete'], ltrim),
-  LPOS: row(-3, READONLY, '6.0.6', 'Returns the positions of elements of a list that equal a given one.', 'O(N), N elements', READS, lpos),
+  LSET: row(
+    4,
+    WRITE | DENYOOM,
+    '1.0.0',
+    'Replaces the element at a position of a list.',
+    'O(log(N))',
+    ['RW', 'update'],
+    lset,
+  ),
+  LINSERT: row(
+    5,
+    WRITE | DENYOOM,
+    '2.2.0',
+    'Puts an element before or behind another one of a list.',
+    'O(N), N elements before that one',
+    INSERTS,
+    linsert,
+  ),
+  LREM: row(
+    4,
+    WRITE,
+    '1.0.0',
+    'Removes elements that equal a given one from a list.',
+    'O(N+M), N elements, M removed',
+    ['RW', 'delete'],
+    lrem,
+  ),
+  LTRIM: row(
+    4,
+    WRITE,
+    '1.0.0',
+    'Keeps a range of elements of a list.',
+    'O(N), N elements removed',
+    ['RW', 'delete'],
+    ltrim,
+  ),
+  LPOS: row(
+    -3,
+    READONLY,
+    '6.0.6',
+    'Returns the positions of elements of a list that equal a given one.',
+    'O(N), N elements',
+    READS,
+    lpos,
+  ),
 }

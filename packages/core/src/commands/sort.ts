@@ -17,6 +17,7 @@ import type { CommandArgs, CommandContext, CommandTable } from './command.ts'
 import { DENYOOM, MOVABLE_KEYS, READONLY, WRITE } from './flags.ts'
 import { listRule, openList } from './list-access.ts'
 import { notify, notifyDeleted } from './notify.ts'
+import { partialSort } from './partial-sort.ts'
 import { ByteItems, sortScore } from './sort-items.ts'
 import { SortPattern } from './sort-pattern.ts'
 
@@ -31,13 +32,24 @@ interface SortOptions {
   /** Index of the STORE argument, 0 for none. */
   store: number
   by: SortPattern | undefined
+  /** A BY without a star was there: nothing is sorted, whatever else is said. */
+  keepsOrder: boolean
   readonly get: SortPattern[]
 }
 
 /** The options, or undefined after an error reply. */
 function sortOptions(context: CommandContext, readonly: boolean): SortOptions | undefined {
   const { args, reply } = context
-  const options: SortOptions = { descending: false, alpha: false, start: 0, count: -1, store: 0, by: undefined, get: [] }
+  const options: SortOptions = {
+    descending: false,
+    alpha: false,
+    start: 0,
+    count: -1,
+    store: 0,
+    by: undefined,
+    keepsOrder: false,
+    get: [],
+  }
   for (let i = 2; i < args.count; i++) {
     const left = args.count - i - 1
     if (argIs(args, i, 'ASC')) options.descending = false
@@ -50,8 +62,10 @@ function sortOptions(context: CommandContext, readonly: boolean): SortOptions | 
       if (Number.isNaN(options.count)) return undefined
       i += 2
     } else if (argIs(args, i, 'STORE') && left >= 1 && !readonly) options.store = ++i
-    else if (argIs(args, i, 'BY') && left >= 1) options.by = new SortPattern(args, ++i)
-    else if (argIs(args, i, 'GET') && left >= 1) options.get.push(new SortPattern(args, ++i))
+    else if (argIs(args, i, 'BY') && left >= 1) {
+      options.by = new SortPattern(args, ++i)
+      options.keepsOrder ||= !options.by.hasStar
+    } else if (argIs(args, i, 'GET') && left >= 1) options.get.push(new SortPattern(args, ++i))
     else {
       reply.error(SYNTAX_ERROR)
       return undefined
@@ -79,8 +93,8 @@ function takeRange(context: CommandContext, from: number, to: number): ByteItems
   let more = list.seek(from)
   for (let left = to - from; left > 0 && more; left--, more = list.next()) {
     list.load()
-    const length = list.elementLength
-    list.copyElement(items.bytes, items.add(length))
+    const at = items.add(list.elementLength)
+    list.copyElement(items.bytes, at)
   }
   return items
 }
@@ -107,7 +121,7 @@ function runSort(context: CommandContext, readonly: boolean): void {
     reply.error(WRONG_TYPE)
     return
   }
-  let keepsOrder = options.by !== undefined && !options.by.hasStar
+  let { keepsOrder } = options
   if (keepsOrder) options.by = undefined
   if (keepsOrder && typeName === 'set' && options.store !== 0) {
     // A set has no order of its own; what is stored must be the same everywhere.
@@ -130,7 +144,7 @@ function runSort(context: CommandContext, readonly: boolean): void {
   const order = new Uint32Array(elements.count)
   for (let i = 0; i < order.length; i++) order[i] = i
   if (keepsOrder && options.descending && typeName !== 'set') order.reverse()
-  else if (!keepsOrder && !sortOrder(context, options, elements, order)) {
+  else if (!keepsOrder && !sortOrder(context, options, elements, order, start, end)) {
     reply.error(NOT_NUMBERS_ERROR)
     return
   }
@@ -151,15 +165,20 @@ function sortOrder(
   { alpha, by, descending, store }: SortOptions,
   elements: ByteItems,
   order: Uint32Array,
+  start: number,
+  end: number,
 ): boolean {
   const direction = descending ? -1 : 1
   if (alpha) {
     const weights = by === undefined ? elements : takeWeights(context, by, elements)
-    order.sort((left, right) => {
+    const compare = (left: number, right: number): number => {
       const missing = (weights.isMissing(right) ? 1 : 0) - (weights.isMissing(left) ? 1 : 0)
       if (missing !== 0 || weights.isMissing(left)) return direction * missing
       return direction * (store === 0 ? weights.compareAsText(left, right) : weights.compare(left, right))
-    })
+    }
+    // Elements of equal weight: as Redis chooses among them.
+    if (by !== undefined && end - start < order.length) partialSort(order, compare, start, end - 1)
+    else order.sort(compare)
     return true
   }
   const scores = new Float64Array(elements.count)

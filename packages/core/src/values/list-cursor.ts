@@ -91,9 +91,7 @@ export class ListCursor {
     if (this.count === 0) return false
     const tail = this.words[this.at + LIST_TAIL]!
     const entered =
-      tail === 0
-        ? this.enterNode(PLACE_HEAD, this.words[this.at + LIST_HEAD]!)
-        : this.enterNode(PLACE_TAIL, tail)
+      tail === 0 ? this.enterNode(PLACE_HEAD, this.words[this.at + LIST_HEAD]!) : this.enterNode(PLACE_TAIL, tail)
     return entered && this.toLastItem()
   }
 
@@ -297,10 +295,15 @@ export class ListCursor {
       const view = this.view.memory.views[this.node >>> 28]!
       let low: number
       if (first === 0xf1) low = view.getInt16(from + 1, true)
-      else if (first === 0xf2) low = (bytes[from + 1]! << 8 | bytes[from + 2]! << 16 | bytes[from + 3]! << 24) >> 8
+      else if (first === 0xf2)
+        low = ((bytes[from + 1]! << 8) | (bytes[from + 2]! << 16) | (bytes[from + 3]! << 24)) >> 8
       else if (first === 0xf3 || first === 0xf4) low = view.getInt32(from + 1, true)
       else return false
-      return this.#loadInteger(low, first === 0xf4 ? view.getInt32(from + 5, true) : low >> 31, first === 0xf4 ? 9 : first - 0xee)
+      return this.#loadInteger(
+        low,
+        first === 0xf4 ? view.getInt32(from + 5, true) : low >> 31,
+        first === 0xf4 ? 9 : first - 0xee,
+      )
     }
     const content = header + length
     const next = this.itemAt + content + (content <= 127 ? 1 : content < 16_383 ? 2 : 3)
