@@ -6,7 +6,6 @@ import {
   expireCommands,
   keyCommands,
   objectCommands,
-  RDB_TYPE_LIST_QUICKLIST_2,
   scanCommands,
   sortCommands,
 } from '@understudy/core/internal'
@@ -15,8 +14,6 @@ import { CommandRunner } from '../../support/command-runner.ts'
 import { readAllReplies } from '../../support/resp-reader.ts'
 
 const NOW = 1_800_000_000_000
-/** A list of one element 'a', as a snapshot has it behind the key. */
-const LIST = Buffer.from('01020a0a00000001008161 02ff'.replaceAll(' ', ''), 'hex')
 const NO_CHECKSUM = Buffer.alloc(8)
 
 let runner: CommandRunner

@@ -303,7 +303,7 @@ function positionOptions(context: CommandContext): PositionOptions | undefined {
 
 /** LPOS key element [RANK rank] [COUNT count] [MAXLEN length] */
 function lpos(context: CommandContext): void {
-  const { args, reply } = context
+  const { reply } = context
   const options = positionOptions(context)
   if (options === undefined) return
   const found = findForRead(context, 1)
