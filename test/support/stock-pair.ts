@@ -82,7 +82,7 @@ export class StockPair {
 }
 
 function elements(reply: Reply, stride: number): Reply {
-  if (reply instanceof Map) return elements([...reply].flat() as Reply[], 2)
+  if (reply instanceof Map) return elements([...reply].flat(), 2)
   if (reply instanceof Set) return elements([...reply] as Reply[], stride)
   if (!Array.isArray(reply)) return reply
   const parts: string[] = []

@@ -90,7 +90,7 @@ describe('hashes', () => {
         await pair.same('HLEN', key)
         return
       case 16:
-        await pair.same(random.pick(['RENAME', 'COPY']), key, random.pick(['i', 'j']), ...[])
+        await pair.same(random.pick(['RENAME', 'COPY']), key, random.pick(['i', 'j']))
         return
       case 17:
         await pair.same('COPY', key, random.pick(['i', 'j']), 'REPLACE')

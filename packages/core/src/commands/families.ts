@@ -14,6 +14,7 @@ import { listMoveCommands } from './list-move.ts'
 import { type MemoryFacts, memoryCommands } from './memory.ts'
 import { objectCommands } from './object.ts'
 import { scanCommands } from './scan.ts'
+import { setCommands } from './set.ts'
 import { sortCommands } from './sort.ts'
 import { stringCommands } from './string.ts'
 
@@ -32,6 +33,7 @@ export function dataCommandFamilies(ports: DataCommandPorts): readonly CommandTa
     listCommands,
     listMoveCommands,
     hashCommands,
+    setCommands,
     keyCommands,
     expireCommands,
     scanCommands,
