@@ -4,10 +4,14 @@
  */
 import { isDeepStrictEqual } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { untilEqualOffsets } from '../../support/compare-datasets.ts'
+import { freePort } from '../../support/free-port.ts'
 import { encodeCommand, type RawClient } from '../../support/raw-client.ts'
+import { knowsCommands } from '../../support/known-commands.ts'
 import { startRedisServer } from '../../support/redis-server.ts'
 import type { TestServer } from '../../support/test-server.ts'
 import { startUnderstudy } from '../../support/understudy-server.ts'
+import { waitFor } from '../../support/wait-for.ts'
 
 let theirs: TestServer
 let ours: TestServer
@@ -83,18 +87,23 @@ async function compare(steps: readonly string[]): Promise<void> {
   const names = new Set(steps.map((step) => /^(\w+):/.exec(step)?.[1]).filter((name) => name !== undefined))
   for (const resp of [2, 3] as const) {
     const stages = [new Stage(theirs), new Stage(ours)] as const
-    for (const stage of stages) await stage.open(names, resp)
-    for (const step of [...steps, 'sleep 10']) {
-      const [, name, text] = /^(\w+): (.*)$/.exec(step) ?? []
-      if (name === undefined) await settled(Number(step.slice(6)))
-      else await Promise.all(stages.map((stage) => stage.act(name, text!)))
-      const deadline = performance.now() + 1000
-      const equal = (): boolean => isDeepStrictEqual(stages[0].received(), stages[1].received())
-      while (!equal() && performance.now() < deadline) await settled(2)
-      expect(stages[1].received(), step).toEqual(stages[0].received())
+    try {
+      for (const stage of stages) await stage.open(names, resp)
+      for (const step of [...steps, 'sleep 10']) await perform(stages, step)
+    } finally {
+      for (const stage of stages) stage.close()
     }
-    for (const stage of stages) stage.close()
   }
+}
+
+async function perform(stages: readonly [Stage, Stage], step: string): Promise<void> {
+  const [, name, text] = /^(\w+): (.*)$/.exec(step) ?? []
+  if (name === undefined) await settled(Number(step.slice(6)))
+  else await Promise.all(stages.map((stage) => stage.act(name, text!)))
+  const deadline = performance.now() + 1000
+  const equal = (): boolean => isDeepStrictEqual(stages[0].received(), stages[1].received())
+  while (!equal() && performance.now() < deadline) await settled(2)
+  expect(stages[1].received(), step).toEqual(stages[0].received())
 }
 
 const LISTS: Record<string, string[]> = {
@@ -336,12 +345,77 @@ const STREAMS: Record<string, string[]> = {
   ],
 }
 
+/** Names of the commands in a case. */
+function commandsOf(steps: readonly string[]): string[] {
+  return steps.flatMap((step) => {
+    const text = /^\w+: (.*)$/.exec(step)?.[1]
+    if (text === undefined || text === 'close') return []
+    return text.split(' ; ').map((command) => command.split(' ', 1)[0]!.replace('unblock', 'CLIENT'))
+  })
+}
+
+describe.runIf(knowsCommands(['XREAD', 'XADD']))('on a replica', () => {
+  it('XREAD BLOCK is served by the stream and ends with a change of role', async () => {
+    const primary = await startRedisServer()
+    const directives = { replicaof: ['127.0.0.1', primary.port] }
+    const replicas = await Promise.all([startRedisServer({ directives }), startUnderstudy({ directives })])
+    const transcripts: string[] = []
+    for (const replica of replicas) {
+      await waitFor('the link', async () => (await replica.info('replication'))['master_link_status'] === 'up')
+      const [all, fresh, later] = [await replica.raw(), await replica.raw(), await replica.raw()]
+      await primary.call('DEL', 's', 't')
+      await untilEqualOffsets(primary, replica)
+      all.send(encodeCommand('XREAD', 'BLOCK', 0, 'STREAMS', 's', 't', '0', '0'))
+      fresh.send(encodeCommand('XREAD', 'BLOCK', 0, 'STREAMS', 's', '1-1'))
+      await waitFor('two waits', async () => (await replica.info('clients'))['blocked_clients'] === '2')
+      const writer = await primary.raw()
+      await writer.pipeline([['MULTI'], ['XADD', 's', '1-1', 'f', 'v'], ['XADD', 's', '1-2', 'f', 'w'], ['EXEC']])
+      const seen = [await all.readReplyBytes(), await fresh.readReplyBytes()].map(String)
+      later.send(encodeCommand('XREAD', 'BLOCK', 0, 'STREAMS', 'none', '0'))
+      await waitFor('a wait', async () => (await replica.info('clients'))['blocked_clients'] === '1')
+      await replica.call('REPLICAOF', '127.0.0.1', await freePort())
+      seen.push(String(await later.readToEnd()))
+      transcripts.push(seen.join(''))
+    }
+    expect(transcripts[1]).toBe(transcripts[0])
+    expect(transcripts[0]).toContain('1-2')
+    await Promise.all(replicas.map((replica) => replica.stop()))
+    await primary.stop()
+  })
+
+  it('XREAD BLOCK looks again when a new dataset takes over: here it does, in redis it does not', async () => {
+    const primary = await startRedisServer()
+    const replica = await startUnderstudy({ directives: { replicaof: ['127.0.0.1', primary.port] } })
+    await waitFor('the link', async () => (await replica.info('replication'))['master_link_status'] === 'up')
+    const waiter = await replica.raw()
+    waiter.send(encodeCommand('XREAD', 'BLOCK', 0, 'STREAMS', 's', '0'))
+    await waitFor('a wait', async () => (await replica.info('clients'))['blocked_clients'] === '1')
+    // In one go: the replica cannot hear of the write but from the new dataset.
+    const writer = await primary.raw()
+    await writer.pipeline([
+      ['MULTI'],
+      ['DEBUG', 'CHANGE-REPL-ID'],
+      ['CLIENT', 'KILL', 'TYPE', 'replica'],
+      ['XADD', 's', '7-7', 'f', 'v'],
+      ['EXEC'],
+    ])
+    expect(await waiter.readReply()).toEqual([['s', [['7-7', ['f', 'v']]]]])
+    expect(await replica.info('replication')).toMatchObject({ master_link_status: 'up' })
+    await replica.stop()
+    await primary.stop()
+  })
+})
+
 describe.each([
   ['lists', LISTS],
   ['sorted sets', SORTED_SETS],
   ['streams', STREAMS],
 ])('%s', (_name, cases) => {
-  it.each(Object.keys(cases))('%s', async (name) => {
+  const names = Object.keys(cases).filter((name) => knowsCommands(commandsOf(cases[name]!)))
+  it.each(names)('%s', async (name) => {
     await compare(cases[name]!)
+  })
+  it('a wait inside of a transaction is over at once', async () => {
+    await compare(['a: MULTI ; WAIT 0 0 ; EXEC'])
   })
 })

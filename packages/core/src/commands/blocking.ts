@@ -32,12 +32,20 @@ export interface KeyWait {
   readonly retry: (context: CommandContext, index: number) => boolean
   /** Writes the reply of a wait whose time is over. */
   readonly timedOut: (context: CommandContext) => void
+  /** Writes the reply where nobody can wait, when that is another one (BLMOVE: a null instead of a null array). */
+  readonly denied?: (context: CommandContext) => void
 }
 
 /** Ends the command without a reply: it goes on when a key changes. Call it last. */
 export function waitForKeys(context: CommandContext, wait: KeyWait): void {
-  if (context.wait === undefined) wait.timedOut(context)
+  if (context.wait === undefined) denyWait(context, wait)
   else context.wait(wait)
+}
+
+/** The time is over at once. */
+export function denyWait(context: CommandContext, wait: KeyWait): void {
+  if (wait.denied === undefined) wait.timedOut(context)
+  else wait.denied(context)
 }
 
 const INT64_END = 2 ** 63

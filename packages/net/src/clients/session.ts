@@ -9,7 +9,7 @@
  * cannot be sent at once joins the second, so that the order is kept and no slab is tied up by a slow reader.
  */
 import type { Socket } from 'node:net'
-import { REPLY_BYTES_MAX, ReplyEncoder, RequestDecoder } from '@understudy/core/internal'
+import { denyWait, REPLY_BYTES_MAX, ReplyEncoder, RequestDecoder } from '@understudy/core/internal'
 import type { CommandArgs, CommandContext, CommandEntry, Keyspace, KeyWait } from '@understudy/core/internal'
 import type { OutputBufferLimit } from '../config/special-values.ts'
 import { type ClientSettings, TIMER_MS_MAX } from './settings.ts'
@@ -348,7 +348,7 @@ export class ClientSession implements CommandContext, SlabWriter {
    * CLIENT_DENY_BLOCKING).
    */
   wait(wait: KeyWait): void {
-    if ((this.flags & CLIENT_MULTI) !== 0) wait.timedOut(this)
+    if ((this.flags & CLIENT_MULTI) !== 0) denyWait(this, wait)
     else this.server.blockedKeys.block(this, wait)
   }
 

@@ -84,11 +84,10 @@ function watch(client: ClientSession): void {
     reply.error('ERR WATCH inside MULTI is not allowed')
     return
   }
+  const onTouch = (): void => void (client.flags |= CLIENT_DIRTY_CAS)
   for (let i = 1; i < args.count; i++) {
-    const key = argBytes(args, i)
-    if (client.watched.some((watched) => watched.db === client.db && watched.key.equals(key))) continue
-    const onTouch = (): void => void (client.flags |= CLIENT_DIRTY_CAS)
-    client.watched.push(server.watches.watch(client.db, key, onTouch))
+    const watch = server.watches.watch(client, client.db, argBytes(args, i), onTouch)
+    if (watch !== undefined) client.watched.push(watch)
   }
   reply.ok()
 }
