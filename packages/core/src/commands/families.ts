@@ -17,6 +17,7 @@ import { scanCommands } from './scan.ts'
 import { setCommands } from './set.ts'
 import { sortCommands } from './sort.ts'
 import { stringCommands } from './string.ts'
+import { zsetCommands } from './zset.ts'
 
 export interface DataCommandPorts {
   /** Where FUNCTION keeps its libraries. */
@@ -34,6 +35,7 @@ export function dataCommandFamilies(ports: DataCommandPorts): readonly CommandTa
     listMoveCommands,
     hashCommands,
     setCommands,
+    zsetCommands,
     keyCommands,
     expireCommands,
     scanCommands,

@@ -144,22 +144,17 @@ export class OrderedIndex extends OrderedIndexCursor {
     return Arena.blockBytes(8 + this.capacity * LEAF_WORDS[this.kind]! * 4)
   }
 
-  /** Shows every node with the bytes that were asked for, not what the entries point to. For checks. */
+  /** Shows every node with the bytes that were asked for. */
   visitBlocks(visit: (address: number, bytes: number) => void): void {
-    const root = this.state[this.at + INDEX_ROOT]!
-    if (root === 0) return
-    const lone = this.state[this.at + INDEX_NODES] === 1
-    if (lone) this.load(root, 0)
-    if (lone) visit(root, 8 + this.capacity * LEAF_WORDS[this.kind]! * 4)
-    else this.#visitNode(root, this.levels() - 1, visit)
-  }
-
-  #visitNode(node: number, level: number, visit: (address: number, bytes: number) => void): void {
-    visit(node, INDEX_NODE_BYTES)
-    if (level === 0) return
-    this.load(node, level)
-    const children = this.words.slice(this.addressesAt, this.addressesAt + this.count)
-    for (const child of children) this.#visitNode(child, level - 1, visit)
+    const walk = (node: number, level: number): void => {
+      this.load(node, level)
+      visit(node, level === 0 && this.levels() === 1 ? this.footprint() : INDEX_NODE_BYTES)
+      if (level === 0) return
+      for (let slot = 0; this.load(node, level) && slot < this.count; slot++) {
+        walk(this.words[this.addressesAt + slot]!, level - 1)
+      }
+    }
+    if (this.levels() > 0) walk(this.state[this.at + INDEX_ROOT]!, this.levels() - 1)
   }
 
   #insert(address: number, value: number): void {
