@@ -10,6 +10,7 @@ import {
   listpackItemBytes,
 } from '../encoding/listpack-edit.ts'
 import { addLongDoubles, formatLongDouble, parseLongDouble } from '../encoding/long-double.ts'
+import { NOTIFY_HASH } from '../keyspace/key-events.ts'
 import { FLAG_LARGE_ENCODING } from '../keyspace/layout.ts'
 import { NOT_A_FLOAT, NOT_AN_INTEGER, wrongNumberOfArguments } from '../resp/error-replies.ts'
 import { FORM_HASH_LISTPACK, PACKED_LARGE_ENCODING_BYTES_MAX } from '../values/form-numbers.ts'
@@ -28,6 +29,7 @@ import {
   replyFieldValue,
   setField,
 } from './hash-value.ts'
+import { notify, notifyDeleted } from './notify.ts'
 
 const WOULD_OVERFLOW = 'ERR increment or decrement would overflow'
 
@@ -107,14 +109,19 @@ function runHSet(context: CommandContext): void {
     return
   }
   const created = setPairs(context)
-  if (created >= 0) reply.integer(created)
+  if (created < 0) return
+  notify(context, NOTIFY_HASH, 'hset', 1)
+  reply.integer(created)
 }
 
 /** HMSET key field value [field value …] */
 function runHMSet(context: CommandContext): void {
   const { args, reply } = context
   if (args.count % 2 === 1) reply.error(wrongNumberOfArguments('hmset'))
-  else if (setPairs(context) >= 0) reply.ok()
+  else if (setPairs(context) >= 0) {
+    notify(context, NOTIFY_HASH, 'hset', 1)
+    reply.ok()
+  }
 }
 
 /** HSETNX key field value */
@@ -127,6 +134,7 @@ function runHSetNx(context: CommandContext): void {
     return
   }
   setPairs(context)
+  notify(context, NOTIFY_HASH, 'hset', 1)
   reply.integer(1)
 }
 
@@ -170,6 +178,7 @@ function runHIncrBy(context: CommandContext): void {
     return
   }
   storeField(context, found, digits, writeBigInteger(digits, 0, sum))
+  notify(context, NOTIFY_HASH, 'hincrby', 1)
   reply.integer(sum)
 }
 
@@ -202,6 +211,7 @@ function runHIncrByFloat(context: CommandContext): void {
   }
   const result = Buffer.from(formatLongDouble(value), 'latin1')
   storeField(context, found, result, result.length)
+  notify(context, NOTIFY_HASH, 'hincrbyfloat', 1)
   reply.bulk(result, 0, result.length)
 }
 
@@ -215,7 +225,12 @@ function runHDel(context: CommandContext): void {
     for (let index = 2; index < args.count && keyspace.entry.address !== 0; index++) {
       if (removeField(context, index)) removed++
     }
-    if (removed > 0 && keyspace.entry.address !== 0) foundChanged(context, 1)
+    if (removed > 0) {
+      const isGone = keyspace.entry.address === 0
+      if (!isGone) foundChanged(context, 1)
+      notify(context, NOTIFY_HASH, 'hdel', 1)
+      if (isGone) notifyDeleted(context, 1)
+    }
   }
   reply.integer(removed)
 }

@@ -4,10 +4,12 @@
  */
 import { parseInteger } from '../encoding/integer.ts'
 import { parseInt64 } from '../encoding/packed-item.ts'
+import { NOTIFY_SET } from '../keyspace/key-events.ts'
 import { SYNTAX_ERROR } from '../resp/error-replies.ts'
 import { deleteFound, findForRead, findForWrite } from './access.ts'
 import { argIs } from './arguments.ts'
 import type { CommandArgs, CommandContext } from './command.ts'
+import { notify, notifyDeleted } from './notify.ts'
 import { expectSet, SetMaker, SetView } from './set-value.ts'
 import { scanned } from './scan-options.ts'
 
@@ -84,6 +86,12 @@ function reply(context: CommandContext, operation: Operation): void {
   scanned.clear()
 }
 
+const STORE_EVENTS: Readonly<Record<Operation, string>> = {
+  intersection: 'sinterstore',
+  union: 'sunionstore',
+  difference: 'sdiffstore',
+}
+
 function store(context: CommandContext, operation: Operation): void {
   const { args, keyspace } = context
   if (!openSets(context, 2, args.count)) return
@@ -99,8 +107,13 @@ function store(context: CommandContext, operation: Operation): void {
     if (!mayDifferenceBeIntset(context)) maker.forbidIntset()
     forEachOfDifference(add)
   }
-  if (maker.count > 0) maker.put(context, 1, -1)
-  else if (found && findForWrite(context, 1)) deleteFound(context, 1)
+  if (maker.count > 0) {
+    maker.put(context, 1, -1)
+    notify(context, NOTIFY_SET, STORE_EVENTS[operation], 1)
+  } else if (found && findForWrite(context, 1)) {
+    deleteFound(context, 1)
+    notifyDeleted(context, 1)
+  }
   context.reply.integer(maker.count)
 }
 

@@ -1,11 +1,13 @@
 /** Sets (redis 7.0 t_set.c). Members and encodings: set-value.ts; several sets at once: set-operations.ts. */
 import { parseInteger } from '../encoding/integer.ts'
+import { NOTIFY_SET } from '../keyspace/key-events.ts'
 import { SYNTAX_ERROR, WRONG_TYPE } from '../resp/error-replies.ts'
 import { isSetForm } from '../values/form-numbers.ts'
 import { deleteFound, findForRead, findForWrite, foundChanged, sameArgument } from './access.ts'
 import type { CommandContext, CommandTable } from './command.ts'
 import { locateName, nameBytes, nameEnd, nameStart } from './element-reply.ts'
 import { DENYOOM, FAST, MOVABLE_KEYS, READONLY, WRITE } from './flags.ts'
+import { notify, notifyDeleted } from './notify.ts'
 import { rangedCount } from './ranged-count.ts'
 import {
   cursorArgument,
@@ -39,13 +41,17 @@ function runSAdd(context: CommandContext): void {
     for (let i = 2; i < args.count; i++) {
       if (addMember(context, 1, args.bytes, args.start[i]!, args.end[i]!)) added++
     }
-    if (added > 0) foundChanged(context, 1)
+    if (added > 0) {
+      foundChanged(context, 1)
+      notify(context, NOTIFY_SET, 'sadd', 1)
+    }
     reply.integer(added)
     return
   }
   maker.begin(context)
   for (let i = 2; i < args.count; i++) maker.add(args.bytes, args.start[i]!, args.end[i]!)
   maker.put(context, 1, -1)
+  notify(context, NOTIFY_SET, 'sadd', 1)
   reply.integer(maker.count)
 }
 
@@ -58,9 +64,17 @@ function runSRem(context: CommandContext): void {
     for (let i = 2; i < args.count && keyspace.entry.address !== 0; i++) {
       if (removeMember(context, 1, args.bytes, args.start[i]!, args.end[i]!)) removed++
     }
-    if (removed > 0 && keyspace.entry.address !== 0) foundChanged(context, 1)
+    if (removed > 0) noteRemoval(context, 'srem')
   }
   reply.integer(removed)
+}
+
+/** Tells of members removed from the set at argument 1, and of its end if they were the last. */
+function noteRemoval(context: CommandContext, event: string): void {
+  const isGone = context.keyspace.entry.address === 0
+  if (!isGone) foundChanged(context, 1)
+  notify(context, NOTIFY_SET, event, 1)
+  if (isGone) notifyDeleted(context, 1)
 }
 
 /** SMOVE source target member */
@@ -87,13 +101,17 @@ function runSMove(context: CommandContext): void {
     reply.integer(0)
     return
   }
-  if (keyspace.entry.address !== 0) foundChanged(context, 1)
+  noteRemoval(context, 'srem')
   if (findForWrite(context, 2)) {
-    if (addMember(context, 2, args.bytes, start, end)) foundChanged(context, 2)
+    if (addMember(context, 2, args.bytes, start, end)) {
+      foundChanged(context, 2)
+      notify(context, NOTIFY_SET, 'sadd', 2)
+    }
   } else {
     maker.begin(context)
     maker.add(args.bytes, start, end)
     maker.put(context, 2, -1)
+    notify(context, NOTIFY_SET, 'sadd', 2)
   }
   reply.integer(1)
 }
@@ -160,7 +178,7 @@ function runSPop(context: CommandContext): void {
   view.open(keyspace).random(keepMember)
   reply.bulk(kept, 0, keptLength)
   removeMember(context, 1, kept, 0, keptLength)
-  if (keyspace.entry.address !== 0) foundChanged(context, 1)
+  noteRemoval(context, 'spop')
 }
 
 /** A copy of a member that is about to be removed. */
@@ -194,6 +212,7 @@ function popSeveral(context: CommandContext): void {
       return true
     })
     deleteFound(context, 1)
+    noteRemoval(context, 'spop')
     return
   }
   reply.set(count)
@@ -204,7 +223,7 @@ function popSeveral(context: CommandContext): void {
     reply.bulk(member, 0, member.length)
     removeMember(context, 1, member, 0, member.length)
   }
-  foundChanged(context, 1)
+  noteRemoval(context, 'spop')
 }
 
 /** So many different members of the set in `view`, which has more: copies. */
