@@ -6,6 +6,7 @@ import { databaseCommands } from './database.ts'
 import { dumpCommands } from './dump.ts'
 import { expireCommands } from './expire.ts'
 import { functionCommands } from './function.ts'
+import { geoCommands } from './geo.ts'
 import { hashCommands } from './hash.ts'
 import { hyperloglogCommands } from './hyperloglog.ts'
 import { keyCommands } from './key.ts'
@@ -36,6 +37,7 @@ export function dataCommandFamilies(ports: DataCommandPorts): readonly CommandTa
     hashCommands,
     setCommands,
     zsetCommands,
+    geoCommands,
     keyCommands,
     expireCommands,
     scanCommands,

@@ -566,8 +566,9 @@ export class OrderedIndex extends OrderedIndexCursor {
   // ---- nodes
 
   #makeNode(level: number, bytes: number): number {
-    const node = this.#arena.allocate(bytes)
-    this.#clearNode(node, level, leafCapacity(this.kind, bytes))
+    const capacity = leafCapacity(this.kind, bytes)
+    const node = this.#arena.allocate(8 + capacity * LEAF_WORDS[this.kind]! * 4)
+    this.#clearNode(node, level, capacity)
     return node
   }
 

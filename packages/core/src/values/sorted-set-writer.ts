@@ -90,6 +90,7 @@ export class SortedSetWriter extends SortedSet {
   add(member: Uint8Array, start: number, end: number, score: number): void {
     const thresholds = this.#thresholds
     if (!this.#exists) this.#createPacked(this.#firstIsSkiplist)
+    const { isPacked } = this
     if (
       !this.#isSkiplist &&
       (this.count + 1 > thresholds.zsetMaxListpackEntries || end - start > thresholds.zsetMaxListpackValue)
@@ -107,8 +108,9 @@ export class SortedSetWriter extends SortedSet {
         return
       }
       this.#makeLarge()
-      this.find(member, start, end)
     }
+    // The table wants the place of this very member.
+    if (isPacked) this.find(member, start, end)
     this.#keyspace.enterEntry()
     addToLarge(this, this.order, member, start, end, value)
   }

@@ -5,8 +5,7 @@
  *   packed   listpack of member, score, member, score …, ascending
  *   large    a table of members (record: member -> score) and an ordered index of the records
  */
-import { listpackRead } from '../encoding/listpack.ts'
-import { LISTPACK_HEADER_BYTES } from '../encoding/listpack.ts'
+import { LISTPACK_HEADER_BYTES, listpackRead } from '../encoding/listpack.ts'
 import { listpackCount, listpackFind, listpackPrevious, listpackSeek, listpackSkip } from '../encoding/listpack-edit.ts'
 import { INT64_TEXT_BYTES_MAX, PackedItem, writeInt64Text } from '../encoding/packed-item.ts'
 import { parseScore } from '../encoding/score-text.ts'
@@ -122,9 +121,10 @@ export class SortedSet {
     if (!this.isPacked) {
       return this.index.seekScore(score, behind ? ENTRIES_BEFORE : ENTRIES_AFTER) && this.#loadLarge()
     }
-    let more = this.#loadPacked(this.start + LISTPACK_HEADER_BYTES)
-    while (more && (this.score < score || (behind && this.score === score))) more = this.#loadPacked(this.nextAt)
-    return more
+    for (let more = this.#loadPacked(this.start + LISTPACK_HEADER_BYTES); more; more = this.#loadPacked(this.nextAt)) {
+      if (this.score > score || (this.score === score && !behind)) return true
+    }
+    return false
   }
 
   /** The same by members, whose scores are taken to be equal. */
