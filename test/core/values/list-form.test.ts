@@ -1,4 +1,5 @@
 import {
+  byteOffsetOf,
   bytesSource,
   dumpCommands,
   encodeDump,
@@ -115,5 +116,19 @@ describe('memory of lists', () => {
   it('of few elements is three quarters of what MEMORY USAGE says in redis 7.0.15', () => {
     expect(bytesOf(['element'])).toBeLessThan(0.75 * 144)
     expect(bytesOf(Array.from({ length: 10 }, (_, i) => `element:000${i}`))).toBeLessThan(0.75 * 288)
+  })
+})
+
+describe('docs/formats/list.md', () => {
+  it('shows the bytes of a node', () => {
+    const runner = new CommandRunner(TABLES)
+    runner.run('RPUSH', 'fruit', 'apple', '7')
+    expect(runner.keyspace.lookup(0, Buffer.from('fruit'), 0, 5)).toBe(true)
+    const { region, words, at } = runner.keyspace.openLarge()
+    const node = words[at + 2]!
+    expect([...words.subarray(at + 1, at + 5)]).toEqual([2, node, 0, 0])
+    const from = byteOffsetOf(node)
+    const bytes = region.memory.u8[node >>> 28]!.subarray(from, from + 17)
+    expect(Buffer.from(bytes).toString('hex')).toBe('0800110002000000856170706c65060701')
   })
 })
