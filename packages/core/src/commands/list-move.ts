@@ -79,10 +79,6 @@ function moveOrWait(context: CommandContext, fromHead: boolean, toHead: boolean,
     moveElement(context, fromHead, toHead)
     return
   }
-  if (context.wait === undefined) {
-    context.reply.nullBulk()
-    return
-  }
   waitForKeys(context, {
     awaitedType: 'list',
     keys: [1],
@@ -93,6 +89,7 @@ function moveOrWait(context: CommandContext, fromHead: boolean, toHead: boolean,
       return true
     },
     timedOut: (later) => later.reply.nullArray(),
+    denied: (later) => later.reply.nullBulk(),
   })
 }
 
