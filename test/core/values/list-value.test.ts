@@ -2,6 +2,7 @@ import {
   Generation,
   LIST_WORDS,
   LIST_COUNT,
+  ListCursor,
   listNodeRule,
   ListValue,
   prepareElement,
@@ -192,5 +193,34 @@ describe('ListValue', () => {
     list.trim(400_000, 400_010)
     expect(elements(list)).toEqual(Array.from({ length: 10 }, (_, i) => `element:${400_000 + i}`))
     expect(used() - before).toBeLessThan(1000)
+  })
+
+  it('always returns, whatever the memory holds', () => {
+    const random = new SeededRandom(9)
+    const { list } = newList()
+    const { region } = list
+    const rule = listNodeRule(-2)
+    for (let i = 0; i < 5000; i++) {
+      prepare(randomElement(random, i % 50 === 0))
+      list.push(random.chance(0.5), rule)
+    }
+    const bytes = region.memory.u8[0]!
+    const needle = Buffer.from('x'.repeat(64))
+    for (let round = 0; round < 300; round++) {
+      const cursor = new ListCursor().openView(region, list.words.slice(), 0)
+      for (let i = random.int(1, 2000); i > 0; i--) bytes[random.int(0, bytes.length - 1)] = random.int(0, 255)
+      if (random.chance(0.2)) cursor.words[random.int(1, 4)] = random.int(-(2 ** 31), 2 ** 31 - 1)
+      for (const move of ['first', 'last', 'seek'] as const) {
+        let there = move === 'seek' ? cursor.seek(random.int(0, 6000)) : cursor[move]()
+        for (let steps = 0; there && steps < 300; steps++) {
+          if (cursor.load() && cursor.elementLength < 1 << 20) {
+            const copy = new Uint8Array(cursor.elementLength)
+            cursor.copyElement(copy, 0)
+            cursor.equals(needle, viewOf(needle), 0, needle.length)
+          }
+          there = move === 'last' ? cursor.previous() : cursor.next()
+        }
+      }
+    }
   })
 })

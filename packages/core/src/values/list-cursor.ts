@@ -4,7 +4,7 @@
  */
 import { INT64_TEXT_BYTES_MAX, writeInt64Text } from '../encoding/packed-item.ts'
 import type { RegionView } from '../keyspace/region-view.ts'
-import { BLOCK_BYTES_MAX } from '../limits.ts'
+import { BLOCK_BYTES_MAX, VALUE_BYTES_MAX } from '../limits.ts'
 import { copyBytes, equalBytes, viewOf } from '../memory/copy-bytes.ts'
 import { byteOffsetOf } from '../memory/region-memory.ts'
 import type { ReplyEncoder } from '../resp/encoder.ts'
@@ -272,7 +272,7 @@ export class ListCursor {
       const at = base >>> 2
       this.longLength = (words[at + 1]! >>> 0) + words[at + 2]! * TWO_32
       this.longRoot = words[at + 3]!
-      return true
+      return this.longLength <= VALUE_BYTES_MAX
     }
     const from = base + this.itemAt
     const first = bytes[from]!
@@ -292,22 +292,20 @@ export class ListCursor {
       header = 5
       length = bytes[from + 1]! | (bytes[from + 2]! << 8) | (bytes[from + 3]! << 16)
     } else {
-      const view = this.view.memory.views[this.node >>> 28]!
-      let low: number
-      if (first === 0xf1) low = view.getInt16(from + 1, true)
-      else if (first === 0xf2)
-        low = ((bytes[from + 1]! << 8) | (bytes[from + 2]! << 16) | (bytes[from + 3]! << 24)) >> 8
-      else if (first === 0xf3 || first === 0xf4) low = view.getInt32(from + 1, true)
-      else return false
-      return this.#loadInteger(
-        low,
-        first === 0xf4 ? view.getInt32(from + 5, true) : low >> 31,
-        first === 0xf4 ? 9 : first - 0xee,
-      )
+      // 16, 24, 32 or 64 bits.
+      if (first > 0xf4) return false
+      const low16 = bytes[from + 1]! | (bytes[from + 2]! << 8)
+      if (first === 0xf1) return this.#loadInteger((low16 << 16) >> 16, (low16 << 16) >> 31, 3)
+      const low24 = low16 | (bytes[from + 3]! << 16)
+      if (first === 0xf2) return this.#loadInteger((low24 << 8) >> 8, (low24 << 8) >> 31, 4)
+      const low = low24 | (bytes[from + 4]! << 24)
+      if (first === 0xf3) return this.#loadInteger(low, low >> 31, 5)
+      const high = bytes[from + 5]! | (bytes[from + 6]! << 8) | (bytes[from + 7]! << 16) | (bytes[from + 8]! << 24)
+      return this.#loadInteger(low, high, 9)
     }
     const content = header + length
     const next = this.itemAt + content + (content <= 127 ? 1 : content < 16_383 ? 2 : 3)
-    if (next > BLOCK_BYTES_MAX) return false
+    if (next > BLOCK_BYTES_MAX || base + next > bytes.length) return this.#outside()
     this.itemNext = next
     this.bytes = bytes
     this.#bytesView = this.view.memory.views[this.node >>> 28]!
