@@ -8,8 +8,8 @@
  */
 import type { ReplyEncoder } from '../resp/encoder.ts'
 import type { Keyspace } from '../keyspace/keyspace.ts'
-import type { EncodingThresholds } from '../values/thresholds.ts'
 import type { KeyWait } from './blocking.ts'
+import type { EncodingThresholds } from '../values/thresholds.ts'
 
 /**
  * The arguments of one command: argument `i` (0 is the name) is `bytes[start[i] .. end[i])`.

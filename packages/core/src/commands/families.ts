@@ -10,6 +10,8 @@ import { geoCommands } from './geo.ts'
 import { hashCommands } from './hash.ts'
 import { hyperloglogCommands } from './hyperloglog.ts'
 import { keyCommands } from './key.ts'
+import { listCommands } from './list.ts'
+import { listMoveCommands } from './list-move.ts'
 import { type MemoryFacts, memoryCommands } from './memory.ts'
 import { objectCommands } from './object.ts'
 import { scanCommands } from './scan.ts'
@@ -30,10 +32,12 @@ export function dataCommandFamilies(ports: DataCommandPorts): readonly CommandTa
     stringCommands,
     bitmapCommands,
     hyperloglogCommands,
+    listCommands,
+    listMoveCommands,
     hashCommands,
+    setCommands,
     zsetCommands,
     geoCommands,
-    setCommands,
     keyCommands,
     expireCommands,
     scanCommands,

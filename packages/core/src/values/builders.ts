@@ -27,6 +27,7 @@ import { bytesSource, type ValueSource } from '../object-codec/value-source.ts'
 import { PACKED_BYTES_MAX } from './form-numbers.ts'
 import { formOf } from './forms.ts'
 import { buildHash, packedHashFlags } from './hash-form.ts'
+import { buildList, LIST_RDB_TYPES } from './list-form.ts'
 import { buildSet, packedIntsetFlags } from './set-form.ts'
 import type { EncodingThresholds } from './thresholds.ts'
 import type { ValueBuild } from './value-build.ts'
@@ -55,6 +56,7 @@ for (const rdbType of [
   BUILDERS[rdbType] = buildHash
 }
 for (const rdbType of [RDB_TYPE_SET, RDB_TYPE_SET_INTSET, RDB_TYPE_SET_LISTPACK]) BUILDERS[rdbType] = buildSet
+for (const rdbType of LIST_RDB_TYPES) BUILDERS[rdbType] = buildList
 
 for (const rdbType of [RDB_TYPE_ZSET, RDB_TYPE_ZSET_ZIPLIST, RDB_TYPE_ZSET_2, RDB_TYPE_ZSET_LISTPACK])
   BUILDERS[rdbType] = buildZset
