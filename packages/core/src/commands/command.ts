@@ -8,6 +8,7 @@
  */
 import type { ReplyEncoder } from '../resp/encoder.ts'
 import type { Keyspace } from '../keyspace/keyspace.ts'
+import type { KeyWait } from './blocking.ts'
 
 /**
  * The arguments of one command: argument `i` (0 is the name) is `bytes[start[i] .. end[i])`.
@@ -47,6 +48,8 @@ export interface CommandContext {
    */
   readonly writable?: boolean
   readonly settings: CommandSettings
+  /** Lets the connection wait for keys: see `blocking.ts`, whose `waitForKeys` is what commands call. */
+  wait?(wait: KeyWait): void
 }
 
 /** [first, last, step] key positions as in COMMAND INFO; last may be negative (counted from the end), 0 means no key. */

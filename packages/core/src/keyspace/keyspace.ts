@@ -18,6 +18,7 @@ import { ACCESS_CLOCK_SECONDS, accessClockAt } from './access-clock.ts'
 import { accessedFrequency, decayedCounter, frequencyOf, newFrequency } from './access-frequency.ts'
 import { Entry } from './entry.ts'
 import { Generation, type GenerationTransfer } from './generation.ts'
+import { KeyEvents, NOTIFY_NEW } from './key-events.ts'
 import { HashSeed, hashKey, hashOrder, hashTag } from './key-hash.ts'
 import {
   C_DATABASE_MAP,
@@ -94,6 +95,8 @@ export class Keyspace {
   readonly counters: ShardCounters
   readonly hashSeed: Uint8Array
   listener: KeyChangeListener = NOBODY
+  /** Keyspace notifications: commands leave their events here (`commands/notify.ts`). */
+  readonly events: KeyEvents = new KeyEvents()
   /** Told, before readers can see it, of every generation that takes over (full sync, FLUSHALL of a large dataset). */
   readonly generationListeners: ((generation: Generation) => void)[] = []
   /** Ticks of ACCESS_CLOCK_SECONDS, 16 bits; set by whoever owns the clock. */
@@ -370,6 +373,12 @@ export class Keyspace {
     }
     this.#install(region, root, order, tag, old, address)
     if (this.listener.active) this.listener.keyChanged(db, key, keyStart, keyEnd)
+    if (old === 0) this.#created(db, key, keyStart, keyEnd)
+  }
+
+  /** Event `new` (redis 7.0 db.c dbAdd()): whatever makes a key where there was none calls this. */
+  #created(db: number, key: Uint8Array, start: number, end: number): void {
+    if ((this.events.mask & NOTIFY_NEW) !== 0) this.events.deliver('new', db, key, start, end)
   }
 
   /** Removes a key. @returns false when it was not there. */
@@ -527,6 +536,8 @@ export class Keyspace {
     entry.address = 0
     if (!copy && this.listener.active) this.listener.keyChanged(fromDb, from, fromStart, fromEnd)
     if (this.listener.active) this.listener.keyChanged(toDb, to, toStart, toEnd)
+    // RENAME and COPY … REPLACE remove the old key first: there is always a new one.
+    this.#created(toDb, to, toStart, toEnd)
     return true
   }
 

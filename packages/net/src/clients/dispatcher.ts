@@ -26,7 +26,7 @@ import {
   WRITE,
   wrongNumberOfArguments,
 } from '@understudy/core/internal'
-import type { CommandEntry, RequesterState, ShardCounters } from '@understudy/core/internal'
+import type { CommandContext, CommandEntry, RequesterState, ShardCounters } from '@understudy/core/internal'
 import type { ClientServer } from './server.ts'
 import type { ClientSession } from './session.ts'
 import { monitorLine } from './monitor.ts'
@@ -158,6 +158,7 @@ function runOne(session: ClientSession, server: ClientServer): void {
   server.meter.before(entry)
   callCommand(session, entry)
   server.meter.after(entry)
+  if (server.blockedKeys.hasReady) server.blockedKeys.serve()
   if ((session.flags & (CLIENT_REPLY_SKIP | CLIENT_REPLY_SKIP_NEXT)) !== 0) advanceReplySkip(session)
 }
 
@@ -232,6 +233,35 @@ export function callCommand(session: ClientSession, entry: CommandEntry<ClientSe
     server.feedMonitors(monitorLine(session, entry))
   }
   if (session.tracking !== undefined) trackReads(session, entry)
+}
+
+/**
+ * Tries a command that waits once more, as one unit. The caller has put its arguments in place and chosen the encoder.
+ * @returns true when it has its reply.
+ */
+export function retryCommand(session: ClientSession, retry: (context: CommandContext) => boolean): boolean {
+  const { entry, reply, server } = session
+  if (entry === undefined) throw new Error('a wait without a command')
+  const errorsBefore = reply.errorCount
+  const lengthBefore = reply.length
+  session.nowMs = server.clock.wallMs()
+  const unit = (entry.flags & WRITE) === 0 ? undefined : openUnit(session, entry)
+  let served: boolean
+  try {
+    served = retry(session)
+  } catch (error) {
+    reply.length = lengthBefore
+    reply.error(faultReply(error))
+    served = true
+  } finally {
+    unit?.end()
+  }
+  if (reply.errorCount !== errorsBefore) {
+    server.statistics.failed[entry.id]!++
+    server.statistics.countError(reply.lastError)
+  }
+  if (served && session.tracking !== undefined) trackReads(session, entry)
+  return served
 }
 
 /** An operating fault (no memory, something too big) is this client's error. @throws what is none: a bug is not hidden. */

@@ -3,7 +3,6 @@
  * out has the answer of a server that does not do such things.
  */
 import type { ClientSession, ClientType } from './session.ts'
-import type { WatchPort } from './watch.ts'
 
 /** SHUTDOWN [NOSAVE|SAVE] [NOW] [FORCE]. */
 export interface ShutdownRequest {
@@ -26,8 +25,6 @@ export interface ForeignConnection {
 }
 
 export interface ServerPorts {
-  /** Touches of watched keys. By default the server's own, fed through `ClientServer.changes`. */
-  readonly watch: WatchPort
   /** @returns an error text (with its code) when the shutdown is refused; otherwise the process is about to end. */
   readonly shutdown?: (request: ShutdownRequest) => string | undefined
   readonly shutdownAbort?: () => boolean

@@ -28,9 +28,12 @@ import type {
 } from '@understudy/core/internal'
 import {
   CLIENT_BACK_PRESSURE,
+  CLIENT_CLOSE_AFTER_REPLY,
   CLIENT_CLOSED,
   CLIENT_INPUT_ENDED,
   CLIENT_POSTPONED,
+  CLIENT_REPLY_OFF,
+  CLIENT_REPLY_SKIP,
   CLIENT_STOPPED,
   CLIENT_SUSPENDED,
   CLIENT_UNAUTHENTICATED,
@@ -42,7 +45,8 @@ import { Listeners, type ListenOptions, type TcpListenOptions } from './listener
 import { readShared } from './shared-reads.ts'
 import { CommandMeter } from './meter.ts'
 import { InfoRegistry } from './info.ts'
-import { KeyTouches } from './watch.ts'
+import { BlockedKeys } from './blocked-keys.ts'
+import { KeyWatches } from './watch.ts'
 import { LatencyMonitor } from './latency-monitor.ts'
 import { PubSub } from './pubsub.ts'
 import { ServerStatistics } from './statistics.ts'
@@ -65,7 +69,7 @@ export interface ClientServerOptions {
   families: readonly CommandTable<ClientSession>[]
   renames?: readonly CommandRename[]
   keyspace: Keyspace
-  ports: Partial<ServerPorts>
+  ports: ServerPorts
   clock: Clock
   logger: Logger
   /** State of the node; changed in place by its owner. */
@@ -87,6 +91,8 @@ export class ClientServer {
   readonly slowLog: SlowLog = new SlowLog()
   readonly latency: LatencyMonitor = new LatencyMonitor()
   readonly tracking: Tracking
+  readonly watches: KeyWatches
+  readonly blockedKeys: BlockedKeys = new BlockedKeys(this)
   readonly info: InfoRegistry = new InfoRegistry()
   readonly encoder: ReplyEncoder = new ReplyEncoder(64)
   readonly slabs: SlabPool = new SlabPool(this.encoder)
@@ -127,27 +133,30 @@ export class ClientServer {
       failed: (error) => this.logger.warning(`Accepting client connection: ${error.message}`),
     })
     this.tracking = new Tracking((id) => this.sessions.get(id))
-    const touches = new KeyTouches()
-    this.ports = { watch: touches, ...options.ports }
+    this.watches = new KeyWatches(() => this.keyspace, options.clock)
+    this.ports = options.ports
     this.startedAtMs = options.clock.wallMs()
-    const { tracking } = this
+    const { tracking, watches, blockedKeys } = this
     this.changes = {
       get active(): boolean {
-        return touches.active || tracking.active
+        return watches.active || tracking.active || blockedKeys.active
       },
       keyChanged: (db, key, start, end) => {
-        touches.keyChanged(db, key, start, end)
+        if (watches.active) watches.keyChanged(db, key, start, end)
+        if (blockedKeys.active) blockedKeys.keyChanged(db, key, start, end)
         if (tracking.active) {
           tracking.keyChanged(key, start, end, this.current)
-          this.#endTurnSoon()
+          this.endTurnSoon()
         }
       },
       databaseFlushed: (db) => {
-        touches.databaseFlushed(db)
+        watches.databaseFlushed(db)
+        blockedKeys.databaseFlushed(db)
         tracking.flushed()
       },
       databasesSwapped: (first, second) => {
-        touches.databasesSwapped(first, second)
+        watches.databasesSwapped(first, second)
+        blockedKeys.databasesSwapped(first, second)
         tracking.flushed()
       },
     }
@@ -205,19 +214,19 @@ export class ClientServer {
    */
   writeSoon(session: ClientSession): void {
     this.#unsent.push(session)
-    this.#endTurnSoon()
+    this.endTurnSoon()
   }
 
   /** Sends push output at the end of this turn of the event loop. */
   scheduleFlush(session: ClientSession): void {
     this.#unflushed.push(session)
-    this.#endTurnSoon()
+    this.endTurnSoon()
   }
 
   /** Runs the rest of a connection's pipeline in the next turn. */
   runLater(session: ClientSession): void {
     this.#suspended.push(session)
-    this.#endTurnSoon()
+    this.endTurnSoon()
   }
 
   /** Something that stopped a connection is over. */
@@ -227,20 +236,31 @@ export class ClientServer {
     this.runLater(session)
   }
 
-  /** Writes the reply of a command that waited, and lets the connection go on. */
-  replyLater(session: ClientSession, writeReply: () => void): void {
+  /** Writes the reply of a command that waited: at once, in whatever turn. */
+  replyNow(session: ClientSession, writeReply: () => void): void {
     const outer = this.current
+    this.current = session
     if (outer !== undefined) {
-      // Called from another connection's command: its replies are in the shared encoder.
-      setImmediate(() => this.replyLater(session, writeReply))
+      // Another connection's replies are in the shared encoder.
+      session.replyAside(writeReply)
+      this.current = outer
       return
     }
-    this.current = session
     this.encoder.resp = session.resp
+    this.encoder.discardReplies = (session.flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP)) !== 0
     writeReply()
+    this.encoder.discardReplies = false
     this.current = undefined
     session.flush()
-    this.resume(session)
+  }
+
+  /** The role changes: whoever waits gets an error and is closed (redis 7.0 disconnectAllBlockedClients()). */
+  unblockAll(error: string): void {
+    for (const session of this.sessions.values()) {
+      if (session.blocked?.mayBeEnded !== true) continue
+      session.unblock(() => session.reply.error(error))
+      session.flags |= CLIENT_CLOSE_AFTER_REPLY
+    }
   }
 
   /** CLIENT PAUSE: later and wider pauses win. */
@@ -339,8 +359,7 @@ export class ClientServer {
   forget(session: ClientSession): void {
     if (session.closed) return
     session.flags |= CLIENT_CLOSED
-    clearTimeout(session.blocked?.timer)
-    session.blocked = undefined
+    session.endWait()
     session.discardTransaction()
     this.pubsub.unsubscribeAll(session)
     this.monitors.delete(session)
@@ -404,7 +423,7 @@ export class ClientServer {
         session.turnBytes = session.turnMs = 0
       }
       session.turnBytes += chunk.length
-      this.#endTurnSoon()
+      this.endTurnSoon()
       if (session.turnBytes > settings.turnBytesMax && (session.flags & CLIENT_STOPPED) === 0) {
         session.flags |= CLIENT_SUSPENDED
         session.socket.pause()
@@ -424,7 +443,8 @@ export class ClientServer {
       session.closeAfterReply()
   }
 
-  #endTurnSoon(): void {
+  /** Asks for `#endTurn` after the events of this turn. */
+  endTurnSoon(): void {
     if (this.#immediate === undefined) this.#immediate = setImmediate(this.#runImmediate)
   }
 
@@ -438,6 +458,7 @@ export class ClientServer {
   #endTurn(): void {
     this.#immediate = undefined
     this.turn++
+    if (this.blockedKeys.hasReady) this.blockedKeys.serve()
     this.#sendUnsent()
     this.tracking.flushBroadcast()
     const unflushed = this.#unflushed
@@ -452,6 +473,7 @@ export class ClientServer {
       if (session.closed) continue
       session.flags &= ~CLIENT_SUSPENDED
       session.turnBytes = session.turnMs = 0
+      if ((session.flags & CLIENT_CLOSE_AFTER_REPLY) !== 0) session.closeAfterReply()
       if ((session.flags & CLIENT_STOPPED) !== 0) continue
       runCommands(session)
       if (!session.closed && (session.flags & CLIENT_STOPPED) === 0) session.socket.resume()

@@ -10,13 +10,13 @@
  */
 import type { Socket } from 'node:net'
 import { REPLY_BYTES_MAX, ReplyEncoder, RequestDecoder } from '@understudy/core/internal'
-import type { CommandArgs, CommandContext, CommandEntry, Keyspace } from '@understudy/core/internal'
+import type { CommandArgs, CommandContext, CommandEntry, Keyspace, KeyWait } from '@understudy/core/internal'
 import type { OutputBufferLimit } from '../config/special-values.ts'
 import { type ClientSettings, TIMER_MS_MAX } from './settings.ts'
 import type { ClientServer } from './server.ts'
 import type { SlabWriter } from './slabs.ts'
 import type { TrackingOptions } from './tracking.ts'
-import type { WatchedKey } from './transaction.ts'
+import type { Watch } from './watch.ts'
 import { QueuedArgs, TransactionQueue } from './transaction.ts'
 import { Subscriptions } from './pubsub.ts'
 
@@ -60,10 +60,20 @@ const SIDE_BYTES = 512
 /** Unsent output of a connection that is not read: with it and one message more a buffer still ends below its bound. */
 const SIDE_BYTES_MAX = 2 ** 30
 
+/** A command that waits. */
 export interface BlockedState {
-  readonly timer: NodeJS.Timeout | undefined
+  timer: NodeJS.Timeout | undefined
   /** Writes the reply for a time-out. */
   readonly timedOut: () => void
+  /** Called when the wait ends in whatever way. */
+  readonly ended: () => void
+  /** Ended by CLIENT UNBLOCK and by a change of role. */
+  readonly mayBeEnded: boolean
+}
+
+export interface BlockOptions {
+  readonly ended?: () => void
+  readonly mayBeEnded?: boolean
 }
 
 export type ClientType = 'normal' | 'master' | 'replica' | 'pubsub'
@@ -76,8 +86,8 @@ export class ClientSession implements CommandContext, SlabWriter {
   readonly localAddress: string
   readonly createdAtMs: number
   readonly decoder: RequestDecoder = new RequestDecoder()
-  /** The server's shared encoder. */
-  readonly reply: ReplyEncoder
+  /** The server's shared encoder; while a reply is written in another connection's turn, one of its own. */
+  reply: ReplyEncoder
   readonly fromPrimary = false
   readonly settings: ClientSettings
   /** The decoder, or the queued arguments while EXEC runs. */
@@ -95,7 +105,7 @@ export class ClientSession implements CommandContext, SlabWriter {
   entry: CommandEntry<ClientSession> | undefined
   readonly subscriptions: Subscriptions = new Subscriptions()
   transaction: TransactionQueue | undefined
-  watched: WatchedKey[] = []
+  watched: Watch[] = []
   tracking: TrackingOptions | undefined
   /** CLIENT CACHING for the next command: set by it, dropped after the command that follows. */
   caching: 'yes' | 'no' | undefined
@@ -171,7 +181,10 @@ export class ClientSession implements CommandContext, SlabWriter {
    * at any time; the bytes leave in the order in which they were written.
    */
   pushEncoder(): ReplyEncoder {
-    if (this.server.current === this) return this.reply
+    return this.server.current === this ? this.reply : this.#openSide()
+  }
+
+  #openSide(): ReplyEncoder {
     this.#side ??= new ReplyEncoder(SIDE_BYTES)
     this.#side.resp = this.resp
     if (this.#side.length > SIDE_BYTES_MAX) {
@@ -298,38 +311,77 @@ export class ClientSession implements CommandContext, SlabWriter {
   }
 
   unwatchAll(): void {
+    this.flags &= ~CLIENT_DIRTY_CAS
     if (this.watched.length === 0) return
-    const port = this.server.ports.watch
-    for (const { db, key } of this.watched) port.unwatchKey(db, key, 0, key.length)
+    for (const watch of this.watched) this.server.watches.unwatch(watch)
     this.watched = []
   }
 
   /** Was a watched key touched since WATCH? */
   watchedTouched(): boolean {
     if ((this.flags & CLIENT_DIRTY_CAS) !== 0) return true
-    const port = this.server.ports.watch
-    for (const { db, key, counter } of this.watched) {
-      if (port.touchCounter(db, key, 0, key.length) !== counter) return true
-    }
-    return false
+    return this.watched.some((watch) => this.server.watches.touchedQuietly(watch))
+  }
+
+  /**
+   * The command under way waits for keys. In MULTI nobody waits: its time is over at once (redis 7.0
+   * CLIENT_DENY_BLOCKING).
+   */
+  wait(wait: KeyWait): void {
+    if ((this.flags & CLIENT_MULTI) !== 0) wait.timedOut(this)
+    else this.server.blockedKeys.block(this, wait)
   }
 
   /** No further command of this connection runs until `unblock`. @param timeoutMs 0: no limit. */
-  block(timeoutMs: number, timedOut: () => void): void {
-    const timer =
-      timeoutMs > 0 ? setTimeout(() => this.unblock(timedOut), Math.min(timeoutMs, TIMER_MS_MAX)) : undefined
-    this.blocked = { timer, timedOut }
+  block(timeoutMs: number, timedOut: () => void, options: BlockOptions = {}): void {
+    const { ended = () => {}, mayBeEnded = true } = options
+    const blocked: BlockedState = { timer: undefined, timedOut, ended, mayBeEnded }
+    this.blocked = blocked
     this.flags |= CLIENT_BLOCKED
+    if (timeoutMs <= 0) return
+    const { clock } = this.server
+    const endMs = clock.monotonicMs() + timeoutMs
+    const arm = (): void => {
+      const restMs = endMs - clock.monotonicMs()
+      const over = restMs <= TIMER_MS_MAX
+      blocked.timer = setTimeout(
+        () => (over ? this.unblock(timedOut) : arm()),
+        over ? Math.max(1, restMs) : TIMER_MS_MAX,
+      )
+    }
+    arm()
   }
 
   /** @param writeReply writes the reply of the command that waited into `reply`. */
   unblock(writeReply: () => void): void {
-    if (this.blocked === undefined) return
-    clearTimeout(this.blocked.timer)
+    if (!this.endWait() || this.closed) return
+    this.server.replyNow(this, writeReply)
+    this.server.resume(this)
+  }
+
+  /** The command that waited has its reply, or is gone. @returns false when none waited. */
+  endWait(): boolean {
+    const { blocked } = this
+    if (blocked === undefined) return false
+    clearTimeout(blocked.timer)
     this.blocked = undefined
     this.flags &= ~CLIENT_BLOCKED
-    if (this.closed) return
-    this.server.replyLater(this, writeReply)
+    blocked.ended()
+    return true
+  }
+
+  /** Runs `writeReply` with an encoder of this connection's own in place of the shared one, which another turn is using. */
+  replyAside(writeReply: () => void): void {
+    const shared = this.reply
+    const aside = this.#openSide()
+    aside.discardReplies = (this.flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP)) !== 0
+    this.reply = aside
+    try {
+      writeReply()
+    } finally {
+      this.reply = shared
+      aside.discardReplies = false
+    }
   }
 
   #sendSide(): void {

@@ -85,9 +85,19 @@ export class QueuedArgs implements CommandArgs {
   end: Int32Array = new Int32Array(16)
 }
 
-/** One WATCHed key and its counter at that time. */
-export interface WatchedKey {
-  readonly db: number
-  readonly key: Buffer
-  readonly counter: number
+/** A copy of the arguments of a command that waits. */
+export function copyArgs(args: CommandArgs): CommandArgs {
+  const { count } = args
+  const start = new Int32Array(count)
+  const end = new Int32Array(count)
+  let length = 0
+  for (let i = 0; i < count; i++) length += args.end[i]! - args.start[i]!
+  const bytes = Buffer.allocUnsafeSlow(length)
+  for (let i = 0, at = 0; i < count; i++) {
+    start[i] = at
+    bytes.set(args.bytes.subarray(args.start[i], args.end[i]), at)
+    at += args.end[i]! - args.start[i]!
+    end[i] = at
+  }
+  return { bytes, count, start, end }
 }

@@ -1,86 +1,104 @@
 /**
- * WATCH: how a connection learns that a key was touched between WATCH and EXEC.
+ * WATCH: how a connection learns that a key was touched between WATCH and EXEC. A writer pays one comparison (`active`)
+ * while nobody watches.
  *
- * `WatchPort` is what sessions need. `KeyTouches` implements it for a keyspace that tells about its changes: it counts
- * touches of watched keys only, so that a writer pays one comparison (`active`) while nobody watches.
+ * A key counts as touched when it was changed, when its time came, and when its database was emptied, exchanged or
+ * replaced by another generation and it was there before or is there now. A key whose time had come at WATCH counts as
+ * absent, so its removal is no change.
+ *
+ * Source: redis 7.0 multi.c touchWatchedKey(), touchAllWatchedKeysInDb(), isWatchedKeyExpired().
  */
-import { createHash } from 'node:crypto'
-import type { KeyChangeListener } from '@understudy/core/internal'
+import type { Clock, KeyChangeListener, Keyspace } from '@understudy/core/internal'
+import { KeyNames } from './key-names.ts'
 
-export interface WatchPort {
-  /** Begins to watch (one more time) and returns the key's counter. */
-  watchKey(db: number, key: Uint8Array, start: number, end: number): number
-  /** The counter of a watched key: it differs from the one at WATCH when the key may have changed since. */
-  touchCounter(db: number, key: Uint8Array, start: number, end: number): number
-  /** Ends one `watchKey`. */
-  unwatchKey(db: number, key: Uint8Array, start: number, end: number): void
+/** One key as one connection watches it. */
+export interface Watch {
+  readonly db: number
+  readonly key: Buffer
+  /** Told once, when the key is touched. */
+  readonly onTouch: () => void
+  /** It was there for clients at WATCH. */
+  existed: boolean
+  /** It was there at WATCH and its time had come. */
+  expired: boolean
+  /** Changes of an expired key: the first may only have removed it. */
+  changes: number
 }
 
-interface WatchedKey {
-  watchers: number
-  touches: number
-}
+export class KeyWatches implements KeyChangeListener {
+  readonly #names = new KeyNames<Set<Watch>>()
+  readonly #keyspace: () => Keyspace
+  readonly #clock: Clock
 
-export class KeyTouches implements WatchPort, KeyChangeListener {
-  readonly #databases: Map<number, Map<string, WatchedKey>> = new Map()
-  #count = 0
+  constructor(keyspace: () => Keyspace, clock: Clock) {
+    this.#keyspace = keyspace
+    this.#clock = clock
+  }
 
   get active(): boolean {
-    return this.#count > 0
+    return this.#names.count > 0
   }
 
-  watchKey(db: number, key: Uint8Array, start: number, end: number): number {
-    let keys = this.#databases.get(db)
-    if (keys === undefined) this.#databases.set(db, (keys = new Map()))
-    const name = nameOf(key, start, end)
-    let watched = keys.get(name)
-    if (watched === undefined) {
-      keys.set(name, (watched = { watchers: 0, touches: 0 }))
-      this.#count++
-    }
-    watched.watchers++
-    return watched.touches
+  watch(db: number, key: Buffer, onTouch: () => void): Watch {
+    const exists = this.#exists(db, key)
+    const existed = exists && !this.#isExpired()
+    const watch: Watch = { db, key, onTouch, existed, expired: exists && !existed, changes: 0 }
+    const watches = this.#names.find(db, key, 0, key.length)
+    if (watches === undefined) this.#names.add(db, key, new Set([watch]))
+    else watches.add(watch)
+    return watch
   }
 
-  touchCounter(db: number, key: Uint8Array, start: number, end: number): number {
-    return this.#databases.get(db)?.get(nameOf(key, start, end))?.touches ?? 0
+  unwatch(watch: Watch): void {
+    const { db, key } = watch
+    const watches = this.#names.find(db, key, 0, key.length)
+    if (watches === undefined || !watches.delete(watch) || watches.size > 0) return
+    this.#names.remove(db, key)
   }
 
-  unwatchKey(db: number, key: Uint8Array, start: number, end: number): void {
-    const keys = this.#databases.get(db)
-    const name = nameOf(key, start, end)
-    const watched = keys?.get(name)
-    if (keys === undefined || watched === undefined || --watched.watchers > 0) return
-    keys.delete(name)
-    this.#count--
-    if (keys.size === 0) this.#databases.delete(db)
+  /** Was the key touched in a way that `onTouch` could not tell: did its time come, did it replace an expired one? */
+  touchedQuietly({ db, key, expired, changes }: Watch): boolean {
+    const exists = this.#exists(db, key)
+    return expired ? changes > 1 || (changes === 1 && exists) : exists && this.#isExpired()
   }
 
   keyChanged(db: number, key: Uint8Array, start: number, end: number): void {
-    const watched = this.#databases.get(db)?.get(nameOf(key, start, end))
-    if (watched !== undefined) watched.touches++
+    const watches = this.#names.find(db, key, start, end)
+    if (watches === undefined) return
+    // No lookups here: this comes in the middle of commands, which go on with the entry they found.
+    for (const watch of watches) {
+      if (watch.expired) watch.changes++
+      else watch.onTouch()
+    }
   }
 
-  /** @param db -1 for all. */
+  /** @param db -1 for all. Called when the database is what it is now. */
   databaseFlushed(db: number): void {
-    for (const [index, keys] of this.#databases) {
-      if (db === -1 || index === db) for (const watched of keys.values()) watched.touches++
-    }
+    this.#names.forEach(db, (watches) => {
+      for (const watch of watches) this.#replaced(watch)
+    })
   }
 
   databasesSwapped(first: number, second: number): void {
     this.databaseFlushed(first)
     this.databaseFlushed(second)
   }
-}
 
-/** Longer keys are known by their digest: a string has to end. */
-const NAMED_BYTES_MAX = 2 ** 20
-
-/** One character per byte; a digest begins with a character that no byte is. */
-function nameOf(key: Uint8Array, start: number, end: number): string {
-  if (end - start > NAMED_BYTES_MAX) {
-    return `\u0100${createHash('sha256').update(key.subarray(start, end)).digest('hex')}`
+  #replaced(watch: Watch): void {
+    const exists = this.#exists(watch.db, watch.key)
+    const isExpired = exists && this.#isExpired()
+    if (watch.existed || (exists && !isExpired)) watch.onTouch()
+    else watch.expired = isExpired
+    watch.changes = 0
   }
-  return Buffer.from(key.buffer, key.byteOffset + start, end - start).toString('latin1')
+
+  #exists(db: number, key: Buffer): boolean {
+    return this.#keyspace().lookup(db, key, 0, key.length)
+  }
+
+  /** Of the key just found. */
+  #isExpired(): boolean {
+    const { expireAtMs } = this.#keyspace().entry
+    return expireAtMs >= 0 && this.#clock.wallMs() > expireAtMs
+  }
 }

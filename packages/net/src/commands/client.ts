@@ -293,7 +293,7 @@ function unblock(client: ClientSession): void {
   }
   const target = server.sessions.get(id)
   const blocked = target?.blocked
-  if (target === undefined || blocked === undefined) {
+  if (target === undefined || blocked === undefined || !blocked.mayBeEnded) {
     reply.integer(0)
     return
   }

@@ -16,7 +16,7 @@ import {
 } from '@understudy/core/internal'
 import type { CommandTable } from '@understudy/core/internal'
 import { callCommand } from '../clients/dispatcher.ts'
-import { CLIENT_CLOSED, CLIENT_DIRTY_EXEC, CLIENT_MULTI, queuedArgs } from '../clients/session.ts'
+import { CLIENT_CLOSED, CLIENT_DIRTY_CAS, CLIENT_DIRTY_EXEC, CLIENT_MULTI, queuedArgs } from '../clients/session.ts'
 import type { ClientSession } from '../clients/session.ts'
 import { row } from './rows.ts'
 
@@ -82,8 +82,8 @@ function watch(client: ClientSession): void {
   for (let i = 1; i < args.count; i++) {
     const key = argBytes(args, i)
     if (client.watched.some((watched) => watched.db === client.db && watched.key.equals(key))) continue
-    const counter = server.ports.watch.watchKey(client.db, key, 0, key.length)
-    client.watched.push({ db: client.db, key, counter })
+    const onTouch = (): void => void (client.flags |= CLIENT_DIRTY_CAS)
+    client.watched.push(server.watches.watch(client.db, key, onTouch))
   }
   reply.ok()
 }

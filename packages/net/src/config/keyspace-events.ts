@@ -1,19 +1,20 @@
 /** Classes of keyspace notifications and their letters in `notify-keyspace-events`. Source: redis 7.0 notify.c. */
-
-export const NOTIFY_KEYSPACE = 0x1
-export const NOTIFY_KEYEVENT = 0x2
-export const NOTIFY_GENERIC = 0x4
-export const NOTIFY_STRING = 0x8
-export const NOTIFY_LIST = 0x10
-export const NOTIFY_SET = 0x20
-export const NOTIFY_HASH = 0x40
-export const NOTIFY_ZSET = 0x80
-export const NOTIFY_EXPIRED = 0x100
-export const NOTIFY_EVICTED = 0x200
-export const NOTIFY_STREAM = 0x400
-export const NOTIFY_KEY_MISS = 0x800
-export const NOTIFY_MODULE = 0x2000
-export const NOTIFY_NEW = 0x4000
+import {
+  NOTIFY_EVICTED,
+  NOTIFY_EXPIRED,
+  NOTIFY_GENERIC,
+  NOTIFY_HASH,
+  NOTIFY_KEY_MISS,
+  NOTIFY_KEYEVENT,
+  NOTIFY_KEYSPACE,
+  NOTIFY_LIST,
+  NOTIFY_MODULE,
+  NOTIFY_NEW,
+  NOTIFY_SET,
+  NOTIFY_STREAM,
+  NOTIFY_STRING,
+  NOTIFY_ZSET,
+} from '@understudy/core/internal'
 
 /** Letters in the order in which they are printed. */
 const CLASSES: readonly (readonly [letter: string, flag: number])[] = [

@@ -51,7 +51,7 @@ function set(node: Node, client: ClientSession): void {
   const answer = node.config.set(pairs, { fromLocalClient: isLocal, loading: node.fileLoading !== undefined })
   if (answer instanceof Promise) {
     // A port that has to be opened first: the client's next command waits.
-    client.block(0, () => {})
+    client.block(0, () => {}, { mayBeEnded: false })
     void answer.then((text) => client.unblock(() => tell(client, text)))
     return
   }

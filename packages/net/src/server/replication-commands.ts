@@ -15,6 +15,7 @@ import {
   NO_MULTI,
   NOSCRIPT,
   STALE,
+  UNBLOCKED_ROLE_CHANGE_ERROR,
   type CommandTable,
 } from '@understudy/core/internal'
 import { CLIENT_REPLICA, type ClientSession } from '../clients/session.ts'
@@ -126,6 +127,7 @@ function runReplicaOf(node: Node, client: ClientSession): void {
   }
   node.config.assign('replicaof', { host: byteString(host), port })
   node.updateState()
+  node.server.unblockAll(UNBLOCKED_ROLE_CHANGE_ERROR)
   reply.ok()
 }
 

@@ -37,6 +37,8 @@ export interface StreamApplierPorts {
   readonly statisticsIdOf: (name: string) => number | undefined
   /** Stream offset before the unit at hand. */
   readonly offset: () => number
+  /** Clients that wait for keys: served after each unit. */
+  readonly blockedKeys: { readonly hasReady: boolean; serve(): void }
   /** propagation-error-behavior. */
   readonly onError: (text: string) => void
 }
@@ -82,24 +84,26 @@ export class StreamApplier {
 
   /** One command outside of a group. */
   readonly command = (args: CommandArgs, db: number): void => {
-    const { keyspace } = this.#ports
+    const { keyspace, blockedKeys } = this.#ports
     keyspace.counters.begin()
     try {
       this.#run(args, db)
     } finally {
       keyspace.counters.end()
     }
+    if (blockedKeys.hasReady) blockedKeys.serve()
   }
 
   /** A MULTI … EXEC group: readers see all of it or nothing. */
   readonly group = (group: StreamGroup): void => {
-    const { keyspace } = this.#ports
+    const { keyspace, blockedKeys } = this.#ports
     keyspace.counters.begin()
     try {
       while (group.next()) this.#run(group.args, group.db)
     } finally {
       keyspace.counters.end()
     }
+    if (blockedKeys.hasReady) blockedKeys.serve()
   }
 
   #run(args: CommandArgs, db: number): void {

@@ -125,6 +125,7 @@ export class UnderstudyServer implements Node {
       unapplied: this.unapplied,
       statisticsIdOf: (name) => registry.findFullName(name)?.id,
       offset: () => this.link.stream.fromOffset,
+      blockedKeys: this.server.blockedKeys,
       onError: (text) => this.#streamError(text),
     })
     this.link = new ReplicaLink(
