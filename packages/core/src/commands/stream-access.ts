@@ -4,12 +4,7 @@
  *
  * Source: redis 7.0 t_stream.c streamParseIntervalIDOrReply() and its like.
  */
-import {
-  parseStreamId,
-  STREAM_ID_BAD,
-  STREAM_ID_TEXT_BYTES_MAX,
-  StreamId,
-} from '../encoding/stream-id.ts'
+import { parseStreamId, STREAM_ID_BAD, STREAM_ID_TEXT_BYTES_MAX, StreamId } from '../encoding/stream-id.ts'
 import type { ReplyEncoder } from '../resp/encoder.ts'
 import { NOT_AN_INTEGER, WRONG_TYPE } from '../resp/error-replies.ts'
 import { FORM_STREAM } from '../values/form-numbers.ts'
@@ -68,7 +63,8 @@ export function idArgument(
   strict: boolean,
 ): boolean {
   const { args } = context
-  if (parseStreamId(args.bytes, args.start[index]!, args.end[index]!, id, missing, strict) !== STREAM_ID_BAD) return true
+  if (parseStreamId(args.bytes, args.start[index]!, args.end[index]!, id, missing, strict) !== STREAM_ID_BAD)
+    return true
   context.reply.error(INVALID_ID)
   return false
 }
@@ -162,7 +158,9 @@ export function noSuchKeyOrGroup(context: CommandContext, key: number, group: nu
 }
 
 export function noSuchGroup(context: CommandContext, key: number, group: number): void {
-  context.reply.error(`NOGROUP No such consumer group '${quoted(context, group)}' for key name '${quoted(context, key)}'`)
+  context.reply.error(
+    `NOGROUP No such consumer group '${quoted(context, group)}' for key name '${quoted(context, key)}'`,
+  )
 }
 
 /** The group named in argument `index` of the stream that is open, 0 for none. */

@@ -165,7 +165,10 @@ export function runXClaim(context: CommandContext): void {
   if (minIdleGiven === undefined) return
   const minIdle = Math.max(0, Number(minIdleGiven))
   let end = 5
-  while (end < args.count && parseStreamId(args.bytes, args.start[end]!, args.end[end]!, id, 0, true) !== STREAM_ID_BAD) {
+  while (
+    end < args.count &&
+    parseStreamId(args.bytes, args.start[end]!, args.end[end]!, id, 0, true) !== STREAM_ID_BAD
+  ) {
     end++
   }
   if (!claimOptions(context, end)) return

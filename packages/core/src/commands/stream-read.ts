@@ -109,9 +109,7 @@ function parseOptions(context: CommandContext, group: boolean): boolean {
       request.firstKey = i + 1
       request.keys = (args.count - i - 1) / 2
       if (!Number.isInteger(request.keys)) {
-        reply.error(
-          "ERR Unbalanced XREAD list of streams: for each stream key an ID or '$' must be specified.",
-        )
+        reply.error("ERR Unbalanced XREAD list of streams: for each stream key an ID or '$' must be specified.")
         return false
       }
     } else if (more >= 2 && argIs(args, i, 'GROUP')) {

@@ -110,9 +110,9 @@ export class StreamId {
 
   /** This ID becomes the differences that `setSum` would add to `base` to get `id`. */
   setDifference(id: StreamId, base: StreamId): void {
-    this.msHi = (id.msHi - base.msHi - ((id.msLo >>> 0) < (base.msLo >>> 0) ? 1 : 0)) | 0
+    this.msHi = (id.msHi - base.msHi - (id.msLo >>> 0 < base.msLo >>> 0 ? 1 : 0)) | 0
     this.msLo = (id.msLo - base.msLo) | 0
-    this.seqHi = (id.seqHi - base.seqHi - ((id.seqLo >>> 0) < (base.seqLo >>> 0) ? 1 : 0)) | 0
+    this.seqHi = (id.seqHi - base.seqHi - (id.seqLo >>> 0 < base.seqLo >>> 0 ? 1 : 0)) | 0
     this.seqLo = (id.seqLo - base.seqLo) | 0
   }
 

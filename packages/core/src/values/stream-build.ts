@@ -9,13 +9,7 @@ import { FORM_STREAM } from './form-numbers.ts'
 import { createStreamRoot, Stream } from './stream.ts'
 import { estimateEntriesRead } from './stream-counters.ts'
 import { ENTRIES_READ_UNKNOWN, StreamGroups } from './stream-groups.ts'
-import {
-  D_ROOT,
-  R_FIRST,
-  R_LAST,
-  R_MAX_DELETED,
-  STREAM_HAS_ACTIVE_TIMES,
-} from './stream-layout.ts'
+import { D_ROOT, R_FIRST, R_LAST, R_MAX_DELETED, STREAM_HAS_ACTIVE_TIMES } from './stream-layout.ts'
 import type { ValueBuild } from './value-build.ts'
 
 const stream = new Stream()

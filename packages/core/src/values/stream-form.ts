@@ -8,13 +8,13 @@ import type { RdbWriter } from '../object-codec/rdb-writer.ts'
 import type { ItemVisitor } from '../object-codec/value-items.ts'
 import { FORM_STREAM } from './form-numbers.ts'
 import type { LargeValue } from './large-value.ts'
-import { OrderedIndex, WEIGHTED } from './ordered-index.ts'
+import { OrderedIndex } from './ordered-index.ts'
+import { WEIGHTED } from './ordered-index-cursor.ts'
 import { createStreamRoot, freeStreamNode, Stream } from './stream.ts'
 import { GroupFreeing, StreamGroups } from './stream-groups.ts'
 import {
   CONSUMER_HEADER_BYTES,
   D_ROOT,
-
   GROUP_HEADER_BYTES,
   INLINE_NAME_BYTES_MAX,
   N_BYTES,
@@ -176,7 +176,9 @@ function footprint(value: LargeValue): number {
 
 function namedFootprint(headerBytes: number, name: { start: number; end: number }): number {
   const length = name.end - name.start
-  return length > INLINE_NAME_BYTES_MAX ? Arena.blockBytes(headerBytes) + length : Arena.blockBytes(headerBytes + length)
+  return length > INLINE_NAME_BYTES_MAX
+    ? Arena.blockBytes(headerBytes) + length
+    : Arena.blockBytes(headerBytes + length)
 }
 
 function visitBlocks(value: LargeValue, visit: (address: number, bytes: number) => void): void {
@@ -287,4 +289,3 @@ class StreamFreeing {
     return true
   }
 }
-

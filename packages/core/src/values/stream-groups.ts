@@ -9,7 +9,8 @@ import type { LazyFree } from '../keyspace/lazy-free.ts'
 import type { RegionView } from '../keyspace/region-view.ts'
 import type { RegionWriter } from '../keyspace/region-writer.ts'
 import { byteOffsetOf } from '../memory/region-memory.ts'
-import { type EntryOrder, OrderedIndex, WEIGHTED } from './ordered-index.ts'
+import { OrderedIndex } from './ordered-index.ts'
+import { type EntryOrder, WEIGHTED } from './ordered-index-cursor.ts'
 import { readInt64, type Stream, writeInt64 } from './stream.ts'
 import {
   CONSUMER_HEADER_BYTES,

@@ -6,7 +6,7 @@ import { NodeValue } from '../keyspace/node-value.ts'
 import type { RegionView } from '../keyspace/region-view.ts'
 import type { RegionWriter } from '../keyspace/region-writer.ts'
 import { byteOffsetOf } from '../memory/region-memory.ts'
-import type { EntryOrder, OrderedIndexCursor } from './ordered-index.ts'
+import type { EntryOrder, OrderedIndexCursor } from './ordered-index-cursor.ts'
 import { readNodeChunks } from './stream-reader.ts'
 import { INLINE_NAME_BYTES_MAX } from './stream-layout.ts'
 

@@ -6,7 +6,7 @@ import { StreamId } from '../encoding/stream-id.ts'
 import type { RegionView } from '../keyspace/region-view.ts'
 import { BLOCK_BYTES_MAX } from '../limits.ts'
 import { byteOffsetOf } from '../memory/region-memory.ts'
-import { type EntryOrder, OrderedIndexCursor, WEIGHTED } from './ordered-index.ts'
+import { type EntryOrder, OrderedIndexCursor, WEIGHTED } from './ordered-index-cursor.ts'
 import { N_BYTES, N_CHUNKS, N_ID, N_ROOM, NODE_HEADER_BYTES, R_NODES, ROOT_BLOCK_WORDS } from './stream-layout.ts'
 import { StreamNodeReader } from './stream-node.ts'
 
@@ -175,9 +175,7 @@ export class StreamReader {
     if (this.#scratch.length < length || this.#scratch.length > Math.max(KEPT_SCRATCH_BYTES_MAX, length)) {
       this.#scratch = new Uint8Array(length)
     }
-    return (
-      readNodeChunks(view, words[at + N_CHUNKS]!, length, this.#scratch) && node.open(this.#scratch, 0, length)
-    )
+    return readNodeChunks(view, words[at + N_CHUNKS]!, length, this.#scratch) && node.open(this.#scratch, 0, length)
   }
 }
 

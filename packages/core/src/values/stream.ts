@@ -14,7 +14,8 @@ import { BLOCK_BYTES_MAX } from '../limits.ts'
 import { Arena } from '../memory/arena.ts'
 import { byteOffsetOf } from '../memory/region-memory.ts'
 import { STREAM_ENTRY_SAME_FIELDS } from '../object-codec/blob-check.ts'
-import { OrderedIndex, WEIGHTED } from './ordered-index.ts'
+import { OrderedIndex } from './ordered-index.ts'
+import { WEIGHTED } from './ordered-index-cursor.ts'
 import {
   CHUNKED_NODE_BYTES,
   N_BYTES,
