@@ -12,6 +12,7 @@ import { type MemoryFacts, memoryCommands } from './memory.ts'
 import { objectCommands } from './object.ts'
 import { scanCommands } from './scan.ts'
 import { sortCommands } from './sort.ts'
+import { streamCommands } from './stream.ts'
 import { stringCommands } from './string.ts'
 
 export interface DataCommandPorts {
@@ -34,6 +35,7 @@ export function dataCommandFamilies(ports: DataCommandPorts): readonly CommandTa
     sortCommands,
     databaseCommands,
     memoryCommands(ports.memory),
+    streamCommands,
     functionCommands(ports.libraries),
   ]
 }

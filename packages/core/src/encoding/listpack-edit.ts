@@ -5,35 +5,22 @@
  *
  * The bytes are taken to be well-formed (`listpackCheck` was run when they came from outside); loops end on any bytes.
  */
-import { parseBigInteger, parseInteger } from './integer.ts'
-import { INT64_TEXT_BYTES_MAX } from './packed-item.ts'
 import { LISTPACK_END, LISTPACK_HEADER_BYTES } from './listpack.ts'
+import { int64Hi, int64Lo, parseInt64 } from './packed-item.ts'
 
 export const LISTPACK_EMPTY_BYTES: number = LISTPACK_HEADER_BYTES + 1
 const COUNT_UNKNOWN = 0xffff
 const TWO_32: number = 2 ** 32
 
-// What the last `classify` found out: an integer as two int32 halves, or a string.
-let isInteger = false
+// The integer at hand, as two int32 halves.
 let integerLo = 0
 let integerHi = 0
 
 /** Does `bytes[start .. end)` read as an int64? Its halves are in the registers then. */
 function classify(bytes: Uint8Array, start: number, end: number): boolean {
-  isInteger = false
-  const length = end - start
-  if (length === 0 || length > INT64_TEXT_BYTES_MAX) return false
-  const first = bytes[start]!
-  if (first > 0x39 || (first < 0x30 && first !== 0x2d)) return false
-  const value = parseInteger(bytes, start, end)
-  if (Number.isNaN(value)) return false
-  if (Number.isSafeInteger(value)) setInteger(value)
-  else {
-    const exact = parseBigInteger(bytes, start, end)!
-    integerLo = Number(BigInt.asIntN(32, exact))
-    integerHi = Number(exact >> 32n)
-  }
-  isInteger = true
+  if (!parseInt64(bytes, start, end)) return false
+  integerLo = int64Lo
+  integerHi = int64Hi
   return true
 }
 

@@ -11,7 +11,7 @@ import type { RegionWriter } from '../keyspace/region-writer.ts'
 import { byteOffsetOf } from '../memory/region-memory.ts'
 import { OrderedIndex } from './ordered-index.ts'
 import { type EntryOrder, WEIGHTED } from './ordered-index-cursor.ts'
-import { readInt64, type Stream, writeInt64 } from './stream.ts'
+import { readWords64, type Stream, writeWords64 } from './stream.ts'
 import {
   CONSUMER_HEADER_BYTES,
   G_CONSUMERS,
@@ -126,11 +126,11 @@ export class StreamGroups {
   }
 
   entriesRead(group: number): number | bigint {
-    return readInt64(this.#words(group), wordOf(group) + G_READ)
+    return readWords64(this.#words(group), wordOf(group) + G_READ)
   }
 
   setEntriesRead(group: number, value: number | bigint): void {
-    writeInt64(this.#words(group), wordOf(group) + G_READ, value)
+    writeWords64(this.#words(group), wordOf(group) + G_READ, value)
   }
 
   // ---- consumers ------------------------------------------------------------------------------------------------
@@ -184,20 +184,20 @@ export class StreamGroups {
   }
 
   seenTime(consumer: number): number | bigint {
-    return readInt64(this.#words(consumer), wordOf(consumer) + K_SEEN)
+    return readWords64(this.#words(consumer), wordOf(consumer) + K_SEEN)
   }
 
   setSeenTime(consumer: number, ms: number | bigint): void {
-    writeInt64(this.#words(consumer), wordOf(consumer) + K_SEEN, ms)
+    writeWords64(this.#words(consumer), wordOf(consumer) + K_SEEN, ms)
   }
 
   /** -1: never. */
   activeTime(consumer: number): number | bigint {
-    return readInt64(this.#words(consumer), wordOf(consumer) + K_ACTIVE)
+    return readWords64(this.#words(consumer), wordOf(consumer) + K_ACTIVE)
   }
 
   setActiveTime(consumer: number, ms: number | bigint): void {
-    writeInt64(this.#words(consumer), wordOf(consumer) + K_ACTIVE, ms)
+    writeWords64(this.#words(consumer), wordOf(consumer) + K_ACTIVE, ms)
   }
 
   // ---- pending entries ------------------------------------------------------------------------------------------
@@ -289,19 +289,19 @@ export class StreamGroups {
   }
 
   deliveryTime(pending: number): number | bigint {
-    return readInt64(this.#words(pending), wordOf(pending) + P_TIME)
+    return readWords64(this.#words(pending), wordOf(pending) + P_TIME)
   }
 
   setDeliveryTime(pending: number, ms: number | bigint): void {
-    writeInt64(this.#words(pending), wordOf(pending) + P_TIME, ms)
+    writeWords64(this.#words(pending), wordOf(pending) + P_TIME, ms)
   }
 
   deliveryCount(pending: number): number | bigint {
-    return readInt64(this.#words(pending), wordOf(pending) + P_COUNT)
+    return readWords64(this.#words(pending), wordOf(pending) + P_COUNT)
   }
 
   setDeliveryCount(pending: number, count: number | bigint): void {
-    writeInt64(this.#words(pending), wordOf(pending) + P_COUNT, count)
+    writeWords64(this.#words(pending), wordOf(pending) + P_COUNT, count)
   }
 
   pendingConsumer(pending: number): number {

@@ -99,11 +99,11 @@ export class Stream extends StreamReader {
 
   /** Entries ever added. */
   get entriesAdded(): number | bigint {
-    return readInt64(this.words, this.at + R_ADDED)
+    return readWords64(this.words, this.at + R_ADDED)
   }
 
   set entriesAdded(value: number | bigint) {
-    writeInt64(this.words, this.at + R_ADDED, value)
+    writeWords64(this.words, this.at + R_ADDED, value)
   }
 
   // ---- entries --------------------------------------------------------------------------------------------------
@@ -543,14 +543,14 @@ function rewriteListpack(
 }
 
 /** The int64 in two words; a bigint beyond 2^53. */
-export function readInt64(words: Int32Array, at: number): number | bigint {
+export function readWords64(words: Int32Array, at: number): number | bigint {
   const hi = words[at + 1]!
   const value = hi * TWO_32 + (words[at]! >>> 0)
   return Number.isSafeInteger(value) ? value : (BigInt(hi) << 32n) | BigInt(words[at]! >>> 0)
 }
 
 /** Writes an int64 to two words; what is beyond wraps around. */
-export function writeInt64(words: Int32Array, at: number, value: number | bigint): void {
+export function writeWords64(words: Int32Array, at: number, value: number | bigint): void {
   if (typeof value === 'number' && Number.isSafeInteger(value)) {
     words[at] = value | 0
     words[at + 1] = Math.floor(value / TWO_32) | 0
