@@ -20,7 +20,6 @@ import { SeededRandom } from '../../support/seeded-random.ts'
 function newRegion(): RegionWriter {
   return new RegionWriter(
     new RegionMemory([]),
-    new Int32Array(64),
     0,
     new HashSeed(new Uint8Array(16).fill(7)),
     64 << 20,

@@ -208,9 +208,9 @@ function serveNow(context: CommandContext, asked: ReadRequest, i: number): boole
     groups.lastId(group, from)
     fresh = last.compare(from) > 0
   }
+  if (!history && !fresh) return false
   context.keyspace.enterEntry()
   const consumer = consumerArgument(context, index, group, asked)
-  if (!history && !fresh) return false
   from.increment()
   replyKey(context, index)
   if (history) replyHistory(context, consumer, asked.count)
