@@ -70,7 +70,16 @@ export class StreamCommands {
     if (kind < 80) return `${Math.max(1, this.#ms - random.int(0, 40))}-${random.int(0, 2)}`
     if (kind < 86) return String(this.#ms - random.int(0, 60))
     if (kind < 94) {
-      return random.pick(['0', '0-0', '0-1', '-', '+', '18446744073709551615-18446744073709551615', '(5', '999999999999'])
+      return random.pick([
+        '0',
+        '0-0',
+        '0-1',
+        '-',
+        '+',
+        '18446744073709551615-18446744073709551615',
+        '(5',
+        '999999999999',
+      ])
     }
     return random.pick(BAD_IDS)
   }
@@ -79,9 +88,30 @@ export class StreamCommands {
     const random = this.#random
     switch (random.int(0, 11)) {
       case 0:
-        return random.pick(['0', '1', '127', '128', '-1', '4095', '4096', '-4096', '-4097', '32767', '-32769', '8388608'])
+        return random.pick([
+          '0',
+          '1',
+          '127',
+          '128',
+          '-1',
+          '4095',
+          '4096',
+          '-4096',
+          '-4097',
+          '32767',
+          '-32769',
+          '8388608',
+        ])
       case 1:
-        return random.pick(['2147483647', '2147483648', '9223372036854775807', '9223372036854775808', '-0', '007', ' 1'])
+        return random.pick([
+          '2147483647',
+          '2147483648',
+          '9223372036854775807',
+          '9223372036854775808',
+          '-0',
+          '007',
+          ' 1',
+        ])
       case 2:
         return 'v'.repeat(random.pick([0, 1, 63, 64, 65, 130, 4095, 4096]))
       case 3:
@@ -132,7 +162,14 @@ export class StreamCommands {
   #range(): Argument[] {
     const random = this.#random
     const extra = random.chance(0.03) ? ['x'] : []
-    return [random.pick(['XRANGE', 'XREVRANGE']), this.key(), this.#rangeEdge(), this.#rangeEdge(), ...this.#count(), ...extra]
+    return [
+      random.pick(['XRANGE', 'XREVRANGE']),
+      this.key(),
+      this.#rangeEdge(),
+      this.#rangeEdge(),
+      ...this.#count(),
+      ...extra,
+    ]
   }
 
   #streams(special: readonly string[]): Argument[] {
@@ -162,7 +199,15 @@ export class StreamCommands {
     if (random.chance(0.1)) options.push('IDLE', this.#number())
     if (random.chance(0.02)) options.push('x')
     const idle = random.pick(['0', '0', '0', '100000000', 'x', '-5'])
-    return ['XCLAIM', this.key(), this.#group(), this.#consumer(), idle, ...this.#several(() => this.#someId()), ...options]
+    return [
+      'XCLAIM',
+      this.key(),
+      this.#group(),
+      this.#consumer(),
+      idle,
+      ...this.#several(() => this.#someId()),
+      ...options,
+    ]
   }
 
   #autoClaim(): Argument[] {
@@ -219,7 +264,8 @@ export class StreamCommands {
   #setId(): Argument[] {
     const random = this.#random
     const options: Argument[] = []
-    if (random.chance(0.4)) options.push('ENTRIESADDED', random.chance(0.5) ? String(random.int(0, 2000)) : this.#number())
+    if (random.chance(0.4))
+      options.push('ENTRIESADDED', random.chance(0.5) ? String(random.int(0, 2000)) : this.#number())
     if (random.chance(0.4)) options.push('MAXDELETEDID', this.#someId())
     const id = random.chance(0.5) ? `${this.#ms + random.int(0, 3)}-5` : this.#someId()
     return ['XSETID', this.key(), id, ...options]

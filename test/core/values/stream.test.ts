@@ -18,12 +18,7 @@ import { describe, expect, it } from 'vitest'
 import { SeededRandom } from '../../support/seeded-random.ts'
 
 function newRegion(): RegionWriter {
-  return new RegionWriter(
-    new RegionMemory([]),
-    0,
-    new HashSeed(new Uint8Array(16).fill(7)),
-    64 << 20,
-  )
+  return new RegionWriter(new RegionMemory([]), 0, new HashSeed(new Uint8Array(16).fill(7)), 64 << 20)
 }
 
 function argsOf(texts: readonly string[]): CommandArgs {

@@ -285,10 +285,6 @@ export function runXSetId(context: CommandContext): void {
     return
   }
   if (!openFound(context)) return
-  if (newId.compare(stream.readId(R_MAX_DELETED, lastId)) < 0) {
-    reply.error('ERR The ID specified in XSETID is smaller than current max_deleted_entry_id')
-    return
-  }
   if (stream.length > 0) {
     stream.edge(false, lastId)
     if (newId.compare(lastId) < 0) {

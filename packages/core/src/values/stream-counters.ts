@@ -11,10 +11,11 @@ const other = new StreamId()
 const maxDeleted = new StreamId()
 const lastRead = new StreamId()
 
-/** May an entry at or behind `from` have been deleted? */
+/** May an entry at or behind `from` have been deleted, and not with all before it? */
 export function hasTombstonesFrom(stream: Stream, from: StreamId): boolean {
   stream.readId(R_MAX_DELETED, maxDeleted)
-  return stream.length !== 0 && !maxDeleted.isZero && from.compare(maxDeleted) <= 0
+  if (stream.length === 0 || maxDeleted.isZero) return false
+  return maxDeleted.compare(stream.readId(R_FIRST, other)) >= 0 && from.compare(maxDeleted) <= 0
 }
 
 /** How many entries were added up to the one of this ID: -1 when that cannot be told. */
