@@ -186,7 +186,7 @@ function sameButTimes(command: readonly Argument[], theirs: Reply, ours: Reply, 
     return theirs.every((item, i) => {
       const name = theirs[i - 1]
       const label = name instanceof Buffer ? name.toString('latin1') : ''
-      return sameButTimes(command, item as Reply, ours[i] as Reply, `${theirs.length}:${i}:${label}`)
+      return sameButTimes(command, item, ours[i] as Reply, `${theirs.length}:${i}:${label}`)
     })
   }
   if (theirs instanceof Buffer && ours instanceof Buffer) return theirs.equals(ours)

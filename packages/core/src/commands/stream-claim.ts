@@ -174,7 +174,8 @@ export function runXClaim(context: CommandContext): void {
   if (!claimOptions(context, end)) return
   context.keyspace.enterEntry()
   if (newLastId.compare(groups.lastId(group, other)) > 0) groups.setLastId(group, newLastId)
-  if (deliveryTime === -1 || deliveryTime < 0 || deliveryTime > nowMs) deliveryTime = nowMs
+  // A client's time may not lie ahead. The primary's is taken as it is: its clock may be ahead of ours.
+  if (deliveryTime < 0 || (deliveryTime > nowMs && !context.fromPrimary)) deliveryTime = nowMs
   const begin = reply.length
   let claimed = 0
   let consumer = 0

@@ -79,7 +79,7 @@ function openGroup(context: CommandContext): number {
 const DOLLAR = 36
 
 function isLastId({ args }: CommandContext): boolean {
-  return args.end[4]! - args.start[4]! === 1 && args.bytes[args.start[4]!] === DOLLAR
+  return args.end[4] === args.start[4]! + 1 && args.bytes[args.start[4]!] === DOLLAR
 }
 
 /** XGROUP CREATE key group id|$ [MKSTREAM] [ENTRIESREAD entries-read] */

@@ -158,7 +158,7 @@ function resolveIds(context: CommandContext): boolean {
       return false
     }
     const id = behind[i]!
-    const single = args.end[index]! - args.start[index]! === 1 ? args.bytes[args.start[index]!]! : 0
+    const single = args.end[index] === args.start[index]! + 1 ? args.bytes[args.start[index]!]! : 0
     if (single === DOLLAR) {
       if (group) {
         reply.error(

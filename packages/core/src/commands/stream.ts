@@ -138,7 +138,7 @@ const TILDE = 126
 const EQUALS = 61
 
 function isOne({ args }: CommandContext, index: number, byte: number): boolean {
-  return args.end[index]! - args.start[index]! === 1 && args.bytes[args.start[index]!] === byte
+  return args.end[index] === args.start[index]! + 1 && args.bytes[args.start[index]!] === byte
 }
 
 /** @returns entries removed. */

@@ -28,7 +28,6 @@ import {
   R_FLAGS,
   R_GROUPS,
   R_LAST,
-  R_MAX_DELETED,
   ROOT_BLOCK_BYTES,
   ROOT_BLOCK_WORDS,
 } from './stream-layout.ts'
@@ -462,7 +461,7 @@ export class Stream extends StreamReader {
       whole.set(node.bytes.subarray(node.start, node.end))
       rewriteListpack(whole, 0, before, countsAt, this.#counts, countsBytes, moved, added, addedBytes, addedItems)
       const made = new NodeValue().open(region, 0, 0)
-      made.fill(whole, 0, after)
+      made.append(whole, 0, after)
       chunks.freeNodes(0, chunks.nodeCount)
       words[at + N_CHUNKS] = made.root
     } else {
