@@ -6,10 +6,12 @@
  * write by a client removes it first (redis 7.0 db.c expireIfNeeded).
  */
 import { parseBigInteger, parseInteger } from '../encoding/integer.ts'
+import { NOTIFY_EXPIRED, NOTIFY_KEY_MISS } from '../keyspace/key-events.ts'
 import { FLAG_RAW } from '../keyspace/layout.ts'
 import { VALUE_BYTES_MAX } from '../limits.ts'
 import { NOT_AN_INTEGER, WRONG_TYPE } from '../resp/error-replies.ts'
 import type { CommandContext } from './command.ts'
+import { notify } from './notify.ts'
 
 const STRING_TOO_LONG = 'ERR string exceeds maximum allowed size (proto-max-bulk-len)'
 
@@ -20,8 +22,15 @@ export function findForRead(context: CommandContext, index: number): boolean {
   return true
 }
 
-/** As findForRead, without marking the access (OBJECT, TTL, TYPE and their like). */
+/** As findForRead, without marking the access (TTL, TYPE, EXISTS). */
 export function findQuietly(context: CommandContext, index: number): boolean {
+  if (findUnnoticed(context, index)) return true
+  notify(context, NOTIFY_KEY_MISS, 'keymiss', index)
+  return false
+}
+
+/** As findQuietly, and a miss is no event either (OBJECT, MEMORY USAGE). */
+export function findUnnoticed(context: CommandContext, index: number): boolean {
   const { args, keyspace } = context
   if (context.fromPrimary) return keyspace.lookup(context.db, args.bytes, args.start[index]!, args.end[index]!)
   const found = keyspace.lookupAlive(context.db, args.bytes, args.start[index]!, args.end[index]!, context.nowMs)
@@ -41,6 +50,7 @@ export function findForWrite(context: CommandContext, index: number): boolean {
   if (expireAtMs < 0 || context.nowMs <= expireAtMs) return true
   keyspace.expiredKeys++
   keyspace.deleteEntry(context.db, args.bytes, start, end)
+  notify(context, NOTIFY_EXPIRED, 'expired', index)
   return false
 }
 

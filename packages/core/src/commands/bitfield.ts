@@ -5,6 +5,7 @@
  */
 import { readBits, writeBits } from '../encoding/bits.ts'
 import { INT64_MAX, parseBigInteger, parseInteger } from '../encoding/integer.ts'
+import { NOTIFY_STRING } from '../keyspace/key-events.ts'
 import { SYNTAX_ERROR } from '../resp/error-replies.ts'
 import {
   expectString,
@@ -18,6 +19,7 @@ import {
 import { argIs } from './arguments.ts'
 import { bitOffsetArgument } from './bit-offset.ts'
 import type { CommandContext } from './command.ts'
+import { notify } from './notify.ts'
 
 const GET = 0
 const SET = 1
@@ -88,7 +90,10 @@ function run(context: CommandContext, readOnly: boolean): void {
       changed ||= fieldChanged
     }
   }
-  if (changed) foundChanged(context, 1)
+  if (changed) {
+    foundChanged(context, 1)
+    notify(context, NOTIFY_STRING, 'setbit', 1)
+  }
 }
 
 /** All operations, or undefined after having written an error. */

@@ -3,6 +3,7 @@
  * bitops.c). BITOP is bitop.ts, BITFIELD bitfield.ts.
  */
 import { countBits, findOtherByte, firstBit } from '../encoding/bits.ts'
+import { NOTIFY_STRING } from '../keyspace/key-events.ts'
 import { SYNTAX_ERROR } from '../resp/error-replies.ts'
 import {
   expectString,
@@ -20,6 +21,7 @@ import { runBitField, runBitFieldRo } from './bitfield.ts'
 import { runBitOp } from './bitop.ts'
 import type { CommandContext, CommandTable } from './command.ts'
 import { DENYOOM, FAST, READONLY, WRITE } from './flags.ts'
+import { notify } from './notify.ts'
 
 const BAD_BIT = 'ERR bit is not an integer or out of range'
 
@@ -47,7 +49,10 @@ function runSetBit(context: CommandContext): void {
   const before = entry.byteAt(at)
   oneByte[0] = bit === 1 ? before | mask : before & ~mask
   keyspace.writeEntry(at, oneByte, 0, 1)
-  if (grown || oneByte[0] !== before) foundChanged(context, 1)
+  if (grown || oneByte[0] !== before) {
+    foundChanged(context, 1)
+    notify(context, NOTIFY_STRING, 'setbit', 1)
+  }
   reply.integer((before & mask) === 0 ? 0 : 1)
 }
 

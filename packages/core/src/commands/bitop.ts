@@ -3,6 +3,7 @@
  * Redis 8.2, taken from the stream only). Works block by block, so that long strings need no second copy: when the target
  * is also a source, a block of it is read before it is written.
  */
+import { NOTIFY_STRING } from '../keyspace/key-events.ts'
 import { FLAG_RAW } from '../keyspace/layout.ts'
 import { SYNTAX_ERROR } from '../resp/error-replies.ts'
 import {
@@ -17,6 +18,7 @@ import {
 } from './access.ts'
 import { argIs } from './arguments.ts'
 import type { CommandContext } from './command.ts'
+import { notify, notifyDeleted } from './notify.ts'
 
 const AND = 1
 const OR = 2
@@ -67,12 +69,16 @@ export function runBitOp(context: CommandContext): void {
     if (entry.length > length) length = entry.length
   }
   if (length === 0) {
-    if (findForWrite(context, TARGET)) deleteFound(context, TARGET)
+    if (findForWrite(context, TARGET)) {
+      deleteFound(context, TARGET)
+      notifyDeleted(context, TARGET)
+    }
   } else if (length <= BLOCK_BYTES) {
     combine(context, operation, 0, length)
     findForWrite(context, TARGET)
     putFound(context, TARGET, FLAG_RAW, resultBytes, 0, length, -1)
   } else combineInPlace(context, operation, length)
+  if (length > 0) notify(context, NOTIFY_STRING, 'set', TARGET)
   reply.integer(length)
 }
 

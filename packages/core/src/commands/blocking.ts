@@ -32,12 +32,20 @@ export interface KeyWait {
   readonly retry: (context: CommandContext, index: number) => boolean
   /** Writes the reply of a wait whose time is over. */
   readonly timedOut: (context: CommandContext) => void
+  /** Writes the reply where nobody can wait, when that is another one (BLMOVE: a null instead of a null array). */
+  readonly denied?: (context: CommandContext) => void
 }
 
 /** Ends the command without a reply: it goes on when a key changes. Call it last. */
 export function waitForKeys(context: CommandContext, wait: KeyWait): void {
-  if (context.wait === undefined) wait.timedOut(context)
+  if (context.wait === undefined) denyWait(context, wait)
   else context.wait(wait)
+}
+
+/** The time is over at once. */
+export function denyWait(context: CommandContext, wait: KeyWait): void {
+  if (wait.denied === undefined) wait.timedOut(context)
+  else wait.denied(context)
 }
 
 const INT64_END = 2 ** 63
@@ -45,32 +53,30 @@ const INT64_END = 2 ** 63
 /** Argument `index`, seconds with a fraction, in milliseconds; undefined after an error reply. 0 means for ever. */
 export function timeoutSecondsArgument(context: CommandContext, index: number): number | undefined {
   const { args, reply } = context
-  const start = args.start[index]!
-  const value = parseLongDouble(args.bytes, start, args.end[index]!)
+  const value = parseLongDouble(args.bytes, args.start[index]!, args.end[index]!)
   if (value === undefined) {
     reply.error('ERR timeout is not a float or out of range')
     return undefined
   }
-  let seconds: number
-  if (value === 'infinite') seconds = args.bytes[start] === MINUS ? -Infinity : Infinity
-  else seconds = value.significand === 0n ? 0 : Number(value.significand) * 2 ** value.exponent
+  if (value === 'infinite') return checkedTimeout(context, Infinity)
+  // Zero may have any exponent.
+  const seconds = value.significand === 0n ? 0 : Number(value.significand) * 2 ** value.exponent
   return checkedTimeout(context, Math.ceil(seconds * 1000))
 }
 
 /** Argument `index`, whole milliseconds (XREAD BLOCK); undefined after an error reply. 0 means for ever. */
 export function timeoutMillisecondsArgument(context: CommandContext, index: number): number | undefined {
   const value = wideInteger(context, index)
-  if (value !== undefined) return checkedTimeout(context, Number(value))
+  // The largest int64 would be rounded up to 2^63.
+  if (value !== undefined) return checkedTimeout(context, Math.min(Number(value), INT64_END - 1024))
   context.reply.error('ERR timeout is not an integer or out of range')
   return undefined
 }
 
-const MINUS = 45
-
+/** What does not fit 64 bits has wrapped around in redis 7.0, and counts as negative. */
 function checkedTimeout(context: CommandContext, timeoutMs: number): number | undefined {
-  if (timeoutMs < 0) context.reply.error('ERR timeout is negative')
-  else if (timeoutMs + context.nowMs >= INT64_END) context.reply.error('ERR timeout is out of range')
   // -0 is 0.
-  else return timeoutMs + 0
+  if (timeoutMs >= 0 && timeoutMs < INT64_END) return timeoutMs + 0
+  context.reply.error('ERR timeout is negative')
   return undefined
 }

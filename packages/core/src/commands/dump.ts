@@ -5,6 +5,7 @@
  * are taken as well. An all-zero checksum means 'none' on the stream only.
  */
 import { RdbError } from '../errors.ts'
+import { NOTIFY_GENERIC, NOTIFY_NEW } from '../keyspace/key-events.ts'
 import { decodeRestore, encodeDump, type RestoredValue } from '../object-codec/dump.ts'
 import { BUSYKEY_ERROR, NOT_AN_INTEGER, SYNTAX_ERROR } from '../resp/error-replies.ts'
 import { argIs } from './arguments.ts'
@@ -12,6 +13,7 @@ import type { CommandContext, CommandRow, CommandTable } from './command.ts'
 import { snapshotValue } from '../values/stored-value.ts'
 import { ASKING, DENYOOM, READONLY, WRITE } from './flags.ts'
 import { findForRead, findForWrite, integerArgument } from './access.ts'
+import { notify, notifyDeleted } from './notify.ts'
 import { wideInteger } from './wide-integer.ts'
 import { ValueFault } from '../object-codec/value-walker.ts'
 
@@ -114,12 +116,14 @@ function restore(context: CommandContext): void {
   const expireAtMs = ttl === 0 ? -1 : restoredTime(ttl, options.absolute ? 0 : nowMs)
   if (expireAtMs !== -1 && expireAtMs <= nowMs && !fromPrimary) {
     // As if it had been restored and then expired.
-    if (found) keyspace.delete(db, args.bytes, start, end)
+    if (found && keyspace.delete(db, args.bytes, start, end)) notifyDeleted(context, 1)
   } else {
     if (!putRestored(context, value, expireAtMs)) return
     if ((options.idleSeconds !== -1 || options.freq !== -1) && keyspace.lookup(db, args.bytes, start, end)) {
       keyspace.setAccess(options.idleSeconds, options.freq)
     }
+    if (found) notify(context, NOTIFY_NEW, 'new', 1)
+    notify(context, NOTIFY_GENERIC, 'restore', 1)
   }
   reply.ok()
 }

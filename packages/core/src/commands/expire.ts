@@ -6,11 +6,13 @@
  * as a replica does, and the primary's DEL follows.
  */
 import { INT64_MAX, INT64_MIN } from '../encoding/integer.ts'
+import { NOTIFY_GENERIC } from '../keyspace/key-events.ts'
 import { NOT_AN_INTEGER } from '../resp/error-replies.ts'
 import { argIs, argText } from './arguments.ts'
 import type { CommandContext, CommandRow, CommandTable } from './command.ts'
 import { FAST, READONLY, WRITE } from './flags.ts'
 import { findForWrite, findQuietly } from './access.ts'
+import { notify, notifyDeleted } from './notify.ts'
 import { wideInteger } from './wide-integer.ts'
 
 const NX = 1
@@ -87,15 +89,23 @@ function runExpire(context: CommandContext, name: string, unitMs: number, relati
   }
   const start = args.start[1]!
   const end = args.end[1]!
-  if (atMs <= nowMs && !context.fromPrimary) keyspace.deleteEntry(db, args.bytes, start, end)
-  else keyspace.setEntryExpire(db, args.bytes, start, end, atMs)
+  if (atMs <= nowMs && !context.fromPrimary) {
+    keyspace.deleteEntry(db, args.bytes, start, end)
+    notifyDeleted(context, 1)
+  } else {
+    keyspace.setEntryExpire(db, args.bytes, start, end, atMs)
+    notify(context, NOTIFY_GENERIC, 'expire', 1)
+  }
   reply.integer(1)
 }
 
 function persist(context: CommandContext): void {
   const { args, keyspace, reply, db } = context
   const expires = findForWrite(context, 1) && keyspace.entry.expireAtMs !== -1
-  if (expires) keyspace.setEntryExpire(db, args.bytes, args.start[1]!, args.end[1]!, -1)
+  if (expires) {
+    keyspace.setEntryExpire(db, args.bytes, args.start[1]!, args.end[1]!, -1)
+    notify(context, NOTIFY_GENERIC, 'persist', 1)
+  }
   reply.integer(expires ? 1 : 0)
 }
 

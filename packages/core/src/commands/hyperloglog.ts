@@ -32,11 +32,13 @@ import {
   sparseToDense,
   writeCardinality,
 } from '../encoding/hyperloglog.ts'
+import { NOTIFY_STRING } from '../keyspace/key-events.ts'
 import { FLAG_RAW } from '../keyspace/layout.ts'
 import { expectString, findForRead, findForWrite, foundChanged, putFound } from './access.ts'
 import { argIs, argText } from './arguments.ts'
 import type { CommandContext, CommandTable } from './command.ts'
 import { ADMIN, DENYOOM, FAST, READONLY, WRITE } from './flags.ts'
+import { notify } from './notify.ts'
 
 const NOT_A_HLL = 'WRONGTYPE Key is not a valid HyperLogLog string value.'
 const CORRUPT = 'INVALIDOBJ Corrupted HLL object detected'
@@ -75,6 +77,7 @@ function runPfAdd(context: CommandContext): void {
   if (changed) {
     invalidateCardinality(work.bytes)
     putFound(context, 1, FLAG_RAW, work.bytes, 0, work.length, found ? entry.expireAtMs : -1)
+    notify(context, NOTIFY_STRING, 'pfadd', 1)
   }
   if (corrupt) reply.error(CORRUPT)
   else reply.integer(changed ? 1 : 0)
@@ -102,6 +105,7 @@ function addToDense(context: CommandContext): void {
     invalidateCardinality(header)
     keyspace.writeEntry(0, header, 0, HLL_HEADER_BYTES)
     foundChanged(context, 1)
+    notify(context, NOTIFY_STRING, 'pfadd', 1)
   }
   context.reply.integer(changed ? 1 : 0)
 }
@@ -164,6 +168,7 @@ function runPfMerge(context: CommandContext): void {
   }
   invalidateCardinality(work.bytes)
   putFound(context, 1, FLAG_RAW, work.bytes, 0, work.length, found ? entry.expireAtMs : -1)
+  notify(context, NOTIFY_STRING, 'pfadd', 1)
   reply.ok()
 }
 

@@ -3,6 +3,7 @@
  *
  * Source: redis 7.0 db.c.
  */
+import { NOTIFY_GENERIC } from '../keyspace/key-events.ts'
 import { NO_SUCH_KEY, SYNTAX_ERROR } from '../resp/error-replies.ts'
 import { rdbTypeFacts } from '../object-codec/rdb-types.ts'
 import { argIs } from './arguments.ts'
@@ -11,6 +12,7 @@ import { DENYOOM, FAST, READONLY, WRITE } from './flags.ts'
 import { keyBytes, keyEnd, keyStart, locateKey } from './key-bytes.ts'
 import { deleteFound, findForRead, findForWrite, findQuietly, sameArgument } from './access.ts'
 import { entryExpired, existsForWrite } from './lookup.ts'
+import { notify, notifyDeleted, notifyInDatabase } from './notify.ts'
 import { intArgument } from './wide-integer.ts'
 
 export const SAME_OBJECT_ERROR = 'ERR source and destination objects are the same'
@@ -25,6 +27,7 @@ function del(context: CommandContext): void {
   for (let i = 1; i < context.args.count; i++) {
     if (!findForWrite(context, i)) continue
     deleteFound(context, i)
+    notifyDeleted(context, i)
     deleted++
   }
   context.reply.integer(deleted)
@@ -63,11 +66,17 @@ function transplant(context: CommandContext, from: number, to: number, toDb: num
   )
 }
 
+function giveName(context: CommandContext): void {
+  transplant(context, 1, 2, context.db, false)
+  notify(context, NOTIFY_GENERIC, 'rename_from', 1)
+  notify(context, NOTIFY_GENERIC, 'rename_to', 2)
+}
+
 function rename(context: CommandContext): void {
   const { reply } = context
   if (!findForWrite(context, 1)) reply.error(NO_SUCH_KEY)
   else {
-    if (!sameArgument(context, 1, 2)) transplant(context, 1, 2, context.db, false)
+    if (!sameArgument(context, 1, 2)) giveName(context)
     reply.ok()
   }
 }
@@ -77,7 +86,7 @@ function renamenx(context: CommandContext): void {
   if (!findForWrite(context, 1)) reply.error(NO_SUCH_KEY)
   else if (sameArgument(context, 1, 2) || findForWrite(context, 2)) reply.integer(0)
   else {
-    transplant(context, 1, 2, context.db, false)
+    giveName(context)
     reply.integer(1)
   }
 }
@@ -110,6 +119,7 @@ function copy(context: CommandContext): void {
   else if (!findForRead(context, 1) || (existsForWrite(context, 2, toDb) && !replace)) reply.integer(0)
   else {
     transplant(context, 1, 2, toDb, true)
+    notifyInDatabase(context, NOTIFY_GENERIC, 'copy_to', toDb, 2)
     reply.integer(1)
   }
 }
@@ -122,6 +132,8 @@ function move(context: CommandContext): void {
   else if (!findForWrite(context, 1) || existsForWrite(context, 1, toDb)) reply.integer(0)
   else {
     transplant(context, 1, 1, toDb, false)
+    notify(context, NOTIFY_GENERIC, 'move_from', 1)
+    notifyInDatabase(context, NOTIFY_GENERIC, 'move_to', toDb, 1)
     reply.integer(1)
   }
 }

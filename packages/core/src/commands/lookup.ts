@@ -1,5 +1,7 @@
 /** Beside access.ts: who sees an expired key when it was met otherwise than by its name, or in another database. */
+import { NOTIFY_EXPIRED } from '../keyspace/key-events.ts'
 import type { CommandContext } from './command.ts'
+import { notifyInDatabase } from './notify.ts'
 
 /** Has the time of the key in `entry` come? Never for the stream, which acts on it as if it were alive. */
 export function entryExpired(context: CommandContext): boolean {
@@ -16,5 +18,6 @@ export function existsForWrite(context: CommandContext, index: number, db: numbe
   if (!entryExpired(context)) return true
   keyspace.expiredKeys++
   keyspace.deleteEntry(db, args.bytes, start, end)
+  notifyInDatabase(context, NOTIFY_EXPIRED, 'expired', db, index)
   return false
 }

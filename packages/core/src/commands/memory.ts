@@ -9,7 +9,7 @@ import { NOT_AN_INTEGER, SYNTAX_ERROR } from '../resp/error-replies.ts'
 import { argIs } from './arguments.ts'
 import type { CommandContext, CommandTable, KeyPositions, SubcommandRow } from './command.ts'
 import { READONLY } from './flags.ts'
-import { findQuietly } from './access.ts'
+import { findUnnoticed } from './access.ts'
 import { container } from './subcommands.ts'
 import { wideInteger } from './wide-integer.ts'
 
@@ -52,7 +52,7 @@ function usage(context: CommandContext): void {
       return
     }
   }
-  if (findQuietly(context, 2)) reply.integer(keyspace.footprint())
+  if (findUnnoticed(context, 2)) reply.integer(keyspace.footprint())
   else reply.nullBulk()
 }
 

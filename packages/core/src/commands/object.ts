@@ -6,7 +6,7 @@
 import { storedEncoding } from '../values/stored-value.ts'
 import type { CommandContext, CommandTable, KeyPositions } from './command.ts'
 import { READONLY } from './flags.ts'
-import { findQuietly } from './access.ts'
+import { findUnnoticed } from './access.ts'
 import { container } from './subcommands.ts'
 
 /** Redis shares the objects of 0 … 9,999; their count of references is INT_MAX. */
@@ -33,18 +33,18 @@ export function entryRefcount(context: CommandContext): number {
 }
 
 function encoding(context: CommandContext): void {
-  if (findQuietly(context, 2)) context.reply.bulkString(entryEncoding(context))
+  if (findUnnoticed(context, 2)) context.reply.bulkString(entryEncoding(context))
   else context.reply.nullBulk()
 }
 
 function refcount(context: CommandContext): void {
-  if (findQuietly(context, 2)) context.reply.integer(entryRefcount(context))
+  if (findUnnoticed(context, 2)) context.reply.integer(entryRefcount(context))
   else context.reply.nullBulk()
 }
 
 function idletime(context: CommandContext): void {
   const { keyspace, reply } = context
-  if (!findQuietly(context, 2)) reply.nullBulk()
+  if (!findUnnoticed(context, 2)) reply.nullBulk()
   else if (keyspace.tracksFrequency) {
     reply.error(`ERR An LFU maxmemory policy is selected, idle time not tracked. ${SWITCHING_TEXT}`)
   } else reply.integer(keyspace.idleSeconds())
@@ -52,7 +52,7 @@ function idletime(context: CommandContext): void {
 
 function freq(context: CommandContext): void {
   const { keyspace, reply } = context
-  if (!findQuietly(context, 2)) reply.nullBulk()
+  if (!findUnnoticed(context, 2)) reply.nullBulk()
   else if (keyspace.tracksFrequency) reply.integer(keyspace.frequency())
   else reply.error(`ERR An LFU maxmemory policy is not selected, access frequency not tracked. ${SWITCHING_TEXT}`)
 }

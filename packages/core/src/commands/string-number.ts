@@ -13,9 +13,11 @@ import {
 } from '../encoding/integer.ts'
 import { addLongDoubles, formatLongDouble, parseLongDouble } from '../encoding/long-double.ts'
 import type { Entry } from '../keyspace/entry.ts'
+import { NOTIFY_STRING } from '../keyspace/key-events.ts'
 import { NOT_AN_INTEGER, NOT_A_FLOAT } from '../resp/error-replies.ts'
 import { expectString, findForWrite, integerArgument, putFound } from './access.ts'
 import type { CommandContext } from './command.ts'
+import { notify } from './notify.ts'
 
 const WOULD_OVERFLOW = 'ERR increment or decrement would overflow'
 /** Decimal text of the new value, and the old one when it is not in one piece. */
@@ -71,6 +73,7 @@ export function runIncrByFloat(context: CommandContext): void {
   }
   const result = Buffer.from(formatLongDouble(sum), 'latin1')
   putFound(context, 1, 0, result, 0, result.length, found ? entry.expireAtMs : -1)
+  notify(context, NOTIFY_STRING, 'incrbyfloat', 1)
   reply.bulk(result, 0, result.length)
 }
 
@@ -95,6 +98,7 @@ function addSafe(context: CommandContext, increment: number): void {
     return
   }
   putFound(context, 1, 0, text, 0, writeInteger(text, 0, sum), found ? entry.expireAtMs : -1)
+  notify(context, NOTIFY_STRING, 'incrby', 1)
   context.reply.integer(sum)
 }
 
@@ -117,6 +121,7 @@ function addExact(context: CommandContext, increment: bigint): void {
     return
   }
   putFound(context, 1, 0, text, 0, writeBigInteger(text, 0, sum), found ? entry.expireAtMs : -1)
+  notify(context, NOTIFY_STRING, 'incrby', 1)
   context.reply.integer(sum)
 }
 

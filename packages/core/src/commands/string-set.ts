@@ -4,6 +4,7 @@
  *
  * The stream brings times as PXAT, and one that has passed is stored all the same: the primary's DEL follows.
  */
+import { NOTIFY_GENERIC, NOTIFY_KEY_MISS, NOTIFY_STRING } from '../keyspace/key-events.ts'
 import { WRONG_TYPE, SYNTAX_ERROR, wrongNumberOfArguments } from '../resp/error-replies.ts'
 import {
   argumentLength,
@@ -15,6 +16,7 @@ import {
   putFound,
 } from './access.ts'
 import type { CommandArgs, CommandContext } from './command.ts'
+import { notify, notifyDeleted } from './notify.ts'
 import {
   compareIndex,
   expireArgument,
@@ -43,6 +45,7 @@ import {
 export function runSet(context: CommandContext): void {
   if (context.args.count === 3) {
     putArgument(context, 1, 2, -1)
+    notify(context, NOTIFY_STRING, 'set', 1)
     context.reply.ok()
     return
   }
@@ -60,11 +63,16 @@ export function runSet(context: CommandContext): void {
   const wanted = conditionHolds(context, options, found)
   if ((options & OPTION_GET) !== 0) {
     if (found) entry.replyBulk(context.reply, 0, entry.length)
-    else context.reply.nullBulk()
+    else {
+      notify(context, NOTIFY_KEY_MISS, 'keymiss', 1)
+      context.reply.nullBulk()
+    }
   }
   if (wanted) {
     if ((options & OPTION_KEEPTTL) !== 0 && found) expireAtMs = entry.expireAtMs
     putFoundArgument(context, 1, 2, expireAtMs)
+    notify(context, NOTIFY_STRING, 'set', 1)
+    if (expireIndex !== 0) notify(context, NOTIFY_GENERIC, 'expire', 1)
   }
   if ((options & OPTION_GET) !== 0) return
   if (wanted) context.reply.ok()
@@ -78,6 +86,7 @@ export function runSetNx(context: CommandContext): void {
     return
   }
   putFoundArgument(context, 1, 2, -1)
+  notify(context, NOTIFY_STRING, 'set', 1)
   context.reply.integer(1)
 }
 
@@ -95,12 +104,15 @@ export function runPSetEx(context: CommandContext): void {
 export function runGetSet(context: CommandContext): void {
   if (!replyString(context, findForWrite(context, 1))) return
   putFoundArgument(context, 1, 2, -1)
+  notify(context, NOTIFY_STRING, 'set', 1)
 }
 
 /** GETDEL key */
 export function runGetDel(context: CommandContext): void {
   const found = findForWrite(context, 1)
-  if (replyString(context, found) && found) deleteFound(context, 1)
+  if (!replyString(context, found) || !found) return
+  deleteFound(context, 1)
+  notifyDeleted(context, 1)
 }
 
 /** GETEX key [EX s|PX ms|EXAT s|PXAT ms|PERSIST] */
@@ -121,9 +133,12 @@ export function runGetEx(context: CommandContext): void {
   const { entry } = keyspace
   entry.replyBulk(reply, 0, entry.length)
   const absolute = (options & (OPTION_EXAT | OPTION_PXAT)) !== 0
-  if (absolute && expireAtMs <= context.nowMs && !context.fromPrimary) deleteFound(context, 1)
-  else if (expireIndex !== 0 || ((options & OPTION_PERSIST) !== 0 && entry.expireAtMs !== -1)) {
+  if (absolute && expireAtMs <= context.nowMs && !context.fromPrimary) {
+    deleteFound(context, 1)
+    notifyDeleted(context, 1)
+  } else if (expireIndex !== 0 || ((options & OPTION_PERSIST) !== 0 && entry.expireAtMs !== -1)) {
     keyspace.setEntryExpire(context.db, args.bytes, args.start[1]!, args.end[1]!, expireAtMs)
+    notify(context, NOTIFY_GENERIC, expireIndex === 0 ? 'persist' : 'expire', 1)
   }
 }
 
@@ -131,7 +146,10 @@ export function runGetEx(context: CommandContext): void {
 export function runMSet(context: CommandContext): void {
   if (!expectPairs(context, 'mset')) return
   const { count } = context.args
-  for (let index = 1; index < count; index += 2) putArgument(context, index, index + 1, -1)
+  for (let index = 1; index < count; index += 2) {
+    putArgument(context, index, index + 1, -1)
+    notify(context, NOTIFY_STRING, 'set', index)
+  }
   context.reply.ok()
 }
 
@@ -144,7 +162,10 @@ export function runMSetNx(context: CommandContext): void {
     context.reply.integer(0)
     return
   }
-  for (let index = 1; index < count; index += 2) putArgument(context, index, index + 1, -1)
+  for (let index = 1; index < count; index += 2) {
+    putArgument(context, index, index + 1, -1)
+    notify(context, NOTIFY_STRING, 'set', index)
+  }
   context.reply.integer(1)
 }
 
@@ -176,6 +197,8 @@ export function runMSetEx(context: CommandContext): void {
   for (let index = 2; index < end; index += 2) {
     if ((options & OPTION_KEEPTTL) === 0) putArgument(context, index, index + 1, expireAtMs)
     else putFoundArgument(context, index, index + 1, findForWrite(context, index) ? entry.expireAtMs : -1)
+    notify(context, NOTIFY_STRING, 'set', index)
+    if (expireIndex !== 0) notify(context, NOTIFY_GENERIC, 'expire', index)
   }
   context.reply.integer(1)
 }
@@ -192,6 +215,8 @@ function setWithExpiry(context: CommandContext, option: number, name: string): v
   const expireAtMs = expireArgument(context, 2, option, name)
   if (Number.isNaN(expireAtMs)) return
   putArgument(context, 1, 3, expireAtMs)
+  notify(context, NOTIFY_STRING, 'set', 1)
+  notify(context, NOTIFY_GENERIC, 'expire', 1)
   context.reply.ok()
 }
 
@@ -199,6 +224,8 @@ function setWithExpiry(context: CommandContext, option: number, name: string): v
 function putArgument(context: CommandContext, key: number, value: number, expireAtMs: number): void {
   const { args } = context
   const { bytes, start, end } = args
+  // Nobody needs to look for the old value, unless somebody wants to hear that it had expired.
+  if (context.keyspace.events.mask !== 0) findForWrite(context, key)
   context.keyspace.put(context.db, bytes, start[key]!, end[key]!, 0, 0, bytes, start[value]!, end[value]!, expireAtMs)
 }
 
@@ -236,6 +263,7 @@ function equalsArgument(context: CommandContext, index: number): boolean {
 function replyString(context: CommandContext, found: boolean): boolean {
   const { reply } = context
   if (!found) {
+    notify(context, NOTIFY_KEY_MISS, 'keymiss', 1)
     reply.nullBulk()
     return true
   }

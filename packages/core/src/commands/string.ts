@@ -4,6 +4,7 @@
  *
  * A string remembers whether it was changed in place (FLAG_RAW): OBJECT ENCODING tells 'raw' then, as in Redis.
  */
+import { NOTIFY_STRING } from '../keyspace/key-events.ts'
 import {
   argumentLength,
   expectString,
@@ -18,6 +19,7 @@ import {
   putFound,
 } from './access.ts'
 import type { CommandContext, CommandTable } from './command.ts'
+import { notify } from './notify.ts'
 import { DENYOOM, FAST, MOVABLE_KEYS, READONLY, WRITE } from './flags.ts'
 import { runLcs } from './lcs.ts'
 import { runDecr, runDecrBy, runIncr, runIncrBy, runIncrByFloat } from './string-number.ts'
@@ -70,6 +72,7 @@ function runAppend(context: CommandContext): void {
   const { entry } = keyspace
   if (!findForWrite(context, 1)) {
     putFound(context, 1, 0, bytes, start[2]!, end[2]!, -1)
+    notify(context, NOTIFY_STRING, 'append', 1)
     reply.integer(end[2]! - start[2]!)
     return
   }
@@ -80,6 +83,7 @@ function runAppend(context: CommandContext): void {
   growFound(context, 1, length)
   keyspace.writeEntry(before, bytes, start[2]!, end[2]!)
   foundChanged(context, 1)
+  notify(context, NOTIFY_STRING, 'append', 1)
   reply.integer(length)
 }
 
@@ -106,6 +110,7 @@ function runSetRange(context: CommandContext): void {
   if (offset + count > entry.length) growFound(context, 1, offset + count)
   keyspace.writeEntry(offset, bytes, start[3]!, end[3]!)
   foundChanged(context, 1)
+  notify(context, NOTIFY_STRING, 'setrange', 1)
   reply.integer(entry.length)
 }
 

@@ -596,6 +596,7 @@ export class Keyspace {
     this.#install(region, this.#root, this.#order, this.#tag, old, address, true)
     entry.load(region, generation.regions, address)
     if (this.listener.active) this.listener.keyChanged(db, key, start, end)
+    if (old === 0) this.#created(db, key, start, end)
   }
 
   /** Creates the key that the last lookup did not find with a zeroed descriptor and no time to live; `entry` follows. */

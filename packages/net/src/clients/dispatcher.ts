@@ -33,6 +33,7 @@ import { monitorLine } from './monitor.ts'
 import {
   CLIENT_BACK_PRESSURE,
   CLIENT_CLOSE_AFTER_REPLY,
+  CLIENT_DIRTY_CAS,
   CLIENT_DIRTY_EXEC,
   CLIENT_INPUT_ENDED,
   CLIENT_MULTI,
@@ -188,7 +189,7 @@ function queueCommand(session: ClientSession, entry: CommandEntry<ClientSession>
   const { transaction, decoder, server } = session
   if (transaction === undefined) throw new Error('MULTI without a queue')
   // A transaction that will be discarded anyway takes no more memory.
-  if ((session.flags & CLIENT_DIRTY_EXEC) === 0) transaction.add(entry, decoder)
+  if ((session.flags & (CLIENT_DIRTY_EXEC | CLIENT_DIRTY_CAS)) === 0) transaction.add(entry, decoder)
   if (transaction.argumentBytes + decoder.pendingBytes > server.settings.clientQueryBufferBytesMax) {
     server.dropForInput(session)
     return
@@ -217,8 +218,10 @@ export function callCommand(session: ClientSession, entry: CommandEntry<ClientSe
   session.entry = entry
   // A command that may write is one unit for readers in other threads; so is a whole EXEC, which its commands join.
   const unit = (entry.flags & UNIT_FLAGS) === 0 ? undefined : openUnit(session, entry)
+  const db = session.db
   try {
     entry.run(session)
+    if ((entry.flags & WRITE) !== 0 && session.blocked === undefined) tellWrite(session, entry, db, errorsBefore)
   } catch (error) {
     reply.length = lengthBefore
     reply.error(faultReply(error))
@@ -235,6 +238,11 @@ export function callCommand(session: ClientSession, entry: CommandEntry<ClientSe
   if (session.tracking !== undefined) trackReads(session, entry)
 }
 
+function tellWrite(session: ClientSession, entry: CommandEntry<ClientSession>, db: number, errorsBefore: number): void {
+  const { writes } = session.server.ports
+  if (writes !== undefined && session.reply.errorCount === errorsBefore) writes.wrote(entry, session.args, db)
+}
+
 /**
  * Tries a command that waits once more, as one unit. The caller has put its arguments in place and chosen the encoder.
  * @returns true when it has its reply.
@@ -249,6 +257,7 @@ export function retryCommand(session: ClientSession, retry: (context: CommandCon
   let served: boolean
   try {
     served = retry(session)
+    if (served && (entry.flags & WRITE) !== 0) tellWrite(session, entry, session.db, errorsBefore)
   } catch (error) {
     reply.length = lengthBefore
     reply.error(faultReply(error))

@@ -19,14 +19,14 @@ export class PubSub {
   readonly shardChannels: Map<string, Set<ClientSession>> = new Map()
   readonly patterns: Map<string, PatternSubscribers> = new Map()
 
-  /** Could a message have a receiver? Lets the stream skip the work. */
-  get active(): boolean {
-    return this.channels.size > 0 || this.patterns.size > 0 || this.shardChannels.size > 0
+  /** Could a message to a channel have a receiver? Lets the stream skip the work. */
+  get hasListeners(): boolean {
+    return this.channels.size > 0 || this.patterns.size > 0
   }
 
   /** Sends `message` to everybody subscribed to `channel`. The bytes are copied. @returns how many got it. */
   deliver(channel: Uint8Array, message: Uint8Array): number {
-    if (this.channels.size === 0 && this.patterns.size === 0) return 0
+    if (!this.hasListeners) return 0
     let receivers = 0
     const subscribers = subscribersOf(this.channels, channel)
     if (subscribers !== undefined) {

@@ -240,18 +240,20 @@ export class ClientServer {
   replyNow(session: ClientSession, writeReply: () => void): void {
     const outer = this.current
     this.current = session
-    if (outer !== undefined) {
-      // Another connection's replies are in the shared encoder.
-      session.replyAside(writeReply)
+    try {
+      if (outer === undefined) {
+        this.encoder.resp = session.resp
+        this.encoder.discardReplies = (session.flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP)) !== 0
+        writeReply()
+        this.encoder.discardReplies = false
+        session.flush()
+      } else {
+        // Another connection's replies are in the shared encoder.
+        session.replyAside(writeReply)
+      }
+    } finally {
       this.current = outer
-      return
     }
-    this.encoder.resp = session.resp
-    this.encoder.discardReplies = (session.flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP)) !== 0
-    writeReply()
-    this.encoder.discardReplies = false
-    this.current = undefined
-    session.flush()
   }
 
   /** The role changes: whoever waits gets an error and is closed (redis 7.0 disconnectAllBlockedClients()). */

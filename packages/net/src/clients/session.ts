@@ -9,7 +9,7 @@
  * cannot be sent at once joins the second, so that the order is kept and no slab is tied up by a slow reader.
  */
 import type { Socket } from 'node:net'
-import { REPLY_BYTES_MAX, ReplyEncoder, RequestDecoder } from '@understudy/core/internal'
+import { denyWait, REPLY_BYTES_MAX, ReplyEncoder, RequestDecoder } from '@understudy/core/internal'
 import type { CommandArgs, CommandContext, CommandEntry, Keyspace, KeyWait } from '@understudy/core/internal'
 import type { OutputBufferLimit } from '../config/special-values.ts'
 import { type ClientSettings, TIMER_MS_MAX } from './settings.ts'
@@ -127,6 +127,8 @@ export class ClientSession implements CommandContext, SlabWriter {
   #unsent: Buffer | undefined
   #unsentDone: (() => void) | undefined
   #side: ReplyEncoder | undefined
+  #holdsPushes = false
+  #held: ReplyEncoder | undefined
   #sideScheduled = false
 
   constructor(server: ClientServer, socket: Socket, id: number, address: string, localAddress: string, nowMs: number) {
@@ -181,7 +183,25 @@ export class ClientSession implements CommandContext, SlabWriter {
    * at any time; the bytes leave in the order in which they were written.
    */
   pushEncoder(): ReplyEncoder {
-    return this.server.current === this ? this.reply : this.#openSide()
+    if (this.server.current !== this) return this.#openSide()
+    if (!this.#holdsPushes) return this.reply
+    this.#held ??= new ReplyEncoder(SIDE_BYTES)
+    this.#held.resp = this.resp
+    this.#held.discardReplies = this.reply.discardReplies
+    return this.#held
+  }
+
+  /** EXEC begins: its reply is one array, so messages for this connection itself wait for its end (redis 7.2; 7.0 mixes them). */
+  holdPushes(): void {
+    this.#holdsPushes = true
+  }
+
+  /** EXEC has ended: what waited goes behind its reply. */
+  releasePushes(): void {
+    const held = this.#held
+    this.#holdsPushes = false
+    this.#held = undefined
+    if (held !== undefined) this.reply.raw(held.bytes, 0, held.length)
   }
 
   #openSide(): ReplyEncoder {
@@ -328,7 +348,7 @@ export class ClientSession implements CommandContext, SlabWriter {
    * CLIENT_DENY_BLOCKING).
    */
   wait(wait: KeyWait): void {
-    if ((this.flags & CLIENT_MULTI) !== 0) wait.timedOut(this)
+    if ((this.flags & CLIENT_MULTI) !== 0) denyWait(this, wait)
     else this.server.blockedKeys.block(this, wait)
   }
 

@@ -13,6 +13,8 @@ import { KeyNames } from './key-names.ts'
 
 /** One key as one connection watches it. */
 export interface Watch {
+  /** Whoever watches, once for each key. */
+  readonly owner: object
   readonly db: number
   readonly key: Buffer
   /** Told once, when the key is touched. */
@@ -26,7 +28,8 @@ export interface Watch {
 }
 
 export class KeyWatches implements KeyChangeListener {
-  readonly #names = new KeyNames<Set<Watch>>()
+  /** By key, then by owner. */
+  readonly #names = new KeyNames<Map<object, Watch>>()
   readonly #keyspace: () => Keyspace
   readonly #clock: Clock
 
@@ -39,20 +42,21 @@ export class KeyWatches implements KeyChangeListener {
     return this.#names.count > 0
   }
 
-  watch(db: number, key: Buffer, onTouch: () => void): Watch {
+  /** @returns undefined when `owner` watches the key already. */
+  watch(owner: object, db: number, key: Buffer, onTouch: () => void): Watch | undefined {
+    let watches = this.#names.find(db, key, 0, key.length)
+    if (watches === undefined) this.#names.add(db, key, (watches = new Map()))
+    else if (watches.has(owner)) return undefined
     const exists = this.#exists(db, key)
     const existed = exists && !this.#isExpired()
-    const watch: Watch = { db, key, onTouch, existed, expired: exists && !existed, changes: 0 }
-    const watches = this.#names.find(db, key, 0, key.length)
-    if (watches === undefined) this.#names.add(db, key, new Set([watch]))
-    else watches.add(watch)
+    const watch: Watch = { owner, db, key, onTouch, existed, expired: exists && !existed, changes: 0 }
+    watches.set(owner, watch)
     return watch
   }
 
-  unwatch(watch: Watch): void {
-    const { db, key } = watch
+  unwatch({ owner, db, key }: Watch): void {
     const watches = this.#names.find(db, key, 0, key.length)
-    if (watches === undefined || !watches.delete(watch) || watches.size > 0) return
+    if (watches === undefined || !watches.delete(owner) || watches.size > 0) return
     this.#names.remove(db, key)
   }
 
@@ -66,7 +70,7 @@ export class KeyWatches implements KeyChangeListener {
     const watches = this.#names.find(db, key, start, end)
     if (watches === undefined) return
     // No lookups here: this comes in the middle of commands, which go on with the entry they found.
-    for (const watch of watches) {
+    for (const watch of watches.values()) {
       if (watch.expired) watch.changes++
       else watch.onTouch()
     }
@@ -75,7 +79,7 @@ export class KeyWatches implements KeyChangeListener {
   /** @param db -1 for all. Called when the database is what it is now. */
   databaseFlushed(db: number): void {
     this.#names.forEach(db, (watches) => {
-      for (const watch of watches) this.#replaced(watch)
+      for (const watch of watches.values()) this.#replaced(watch)
     })
   }
 

@@ -59,6 +59,9 @@ function exec(client: ClientSession): void {
   const outerEntry = client.entry
   reply.array(transaction.count)
   client.args = queuedArgs
+  client.holdPushes()
+  const { writes } = client.server.ports
+  writes?.groupBegan()
   try {
     for (let i = 0; i < transaction.count && (client.flags & CLIENT_CLOSED) === 0; i++) {
       transaction.read(i, queuedArgs)
@@ -67,6 +70,8 @@ function exec(client: ClientSession): void {
       client.server.account(transaction.entries[i]!, 1, performance.now() - beganMs, true)
     }
   } finally {
+    writes?.groupEnded()
+    client.releasePushes()
     client.args = client.decoder
     client.entry = outerEntry
     client.discardTransaction()
@@ -79,11 +84,10 @@ function watch(client: ClientSession): void {
     reply.error('ERR WATCH inside MULTI is not allowed')
     return
   }
+  const onTouch = (): void => void (client.flags |= CLIENT_DIRTY_CAS)
   for (let i = 1; i < args.count; i++) {
-    const key = argBytes(args, i)
-    if (client.watched.some((watched) => watched.db === client.db && watched.key.equals(key))) continue
-    const onTouch = (): void => void (client.flags |= CLIENT_DIRTY_CAS)
-    client.watched.push(server.watches.watch(client.db, key, onTouch))
+    const watch = server.watches.watch(client, client.db, argBytes(args, i), onTouch)
+    if (watch !== undefined) client.watched.push(watch)
   }
   reply.ok()
 }

@@ -14,7 +14,9 @@ export function streamCommands(pubsub: PubSub): CommandTable {
       since: '2.0.0',
       group: 'pubsub',
       summary: 'Delivers a message to local subscribers of a channel.',
-      run: (context) => void pubsub.deliver(argument(context, 1), argument(context, 2)),
+      run: (context) => {
+        if (pubsub.hasListeners) pubsub.deliver(argument(context, 1), argument(context, 2))
+      },
     },
     SPUBLISH: {
       arity: 3,
@@ -23,7 +25,9 @@ export function streamCommands(pubsub: PubSub): CommandTable {
       since: '7.0.0',
       group: 'pubsub',
       summary: 'Delivers a message to local subscribers of a shard channel.',
-      run: (context) => void pubsub.deliverShard(argument(context, 1), argument(context, 2)),
+      run: (context) => {
+        if (pubsub.shardChannels.size > 0) pubsub.deliverShard(argument(context, 1), argument(context, 2))
+      },
     },
   }
 }

@@ -22,6 +22,7 @@ import {
 } from '@understudy/core/internal'
 import { RdbLoaderPool } from '@understudy/rdb-worker'
 import type { ListenOptions } from '../clients/listeners.ts'
+import { chooseKeyEvents, deliverKeyEvents } from '../clients/key-notifications.ts'
 import { ClientServer } from '../clients/server.ts'
 import { addClientInfoSections } from '../commands/info-sections.ts'
 import { clientCommandFamilies } from '../commands/index.ts'
@@ -177,6 +178,10 @@ export class UnderstudyServer implements Node {
     addDataInfoSections(this)
     follow(config, ['maxmemory-policy'], () => {
       this.keyspace.tracksFrequency = config.get('maxmemory-policy').endsWith('-lfu')
+    })
+    deliverKeyEvents(this.keyspace.events, pubsub)
+    follow(config, ['notify-keyspace-events'], () => {
+      chooseKeyEvents(this.keyspace.events, config.get('notify-keyspace-events'))
     })
     follow(config, ['replica-read-only', 'replica-serve-stale-data'], () => this.updateState())
     config.onChange('repl-backlog-size', (bytes) => this.backlog.resize(clampBacklogBytes(bytes)))

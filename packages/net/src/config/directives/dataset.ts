@@ -133,8 +133,6 @@ export const datasetDirectives = {
   'notify-keyspace-events': {
     type: 'special',
     form: 'notify-keyspace-events',
-    supported: false,
-    warning: 'keyspace notifications are not sent yet',
   },
 
   'hash-max-listpack-entries': {
