@@ -24,7 +24,10 @@ async function seen(server: TestServer, key: string): Promise<{ text: string; ti
       return 0
     })
   }
-  return { text: JSON.stringify(strip(info)), times }
+  const text = JSON.stringify(strip(info), (_key, value: unknown) =>
+    typeof value === 'bigint' ? String(value) : value,
+  )
+  return { text, times }
 }
 
 /** Fails with what is around the first difference: the whole is too long to read. */

@@ -8,7 +8,7 @@
  */
 import { parseStreamId, STREAM_ID_BAD, StreamId } from '../encoding/stream-id.ts'
 import { NOTIFY_STREAM } from '../keyspace/key-events.ts'
-import { SYNTAX_ERROR, WRONG_TYPE } from '../resp/error-replies.ts'
+import { SYNTAX_ERROR } from '../resp/error-replies.ts'
 import { FORM_STREAM } from '../values/form-numbers.ts'
 import { estimateEntriesRead, hasTombstonesFrom } from '../values/stream-counters.ts'
 import { ENTRIES_READ_UNKNOWN } from '../values/stream-groups.ts'
@@ -313,7 +313,7 @@ function serveWaiting(context: CommandContext, asked: ReadRequest, index: number
   const found = findForRead(context, index)
   if (!found || keyspace.entry.rdbType !== FORM_STREAM) {
     if (!asked.group) return false
-    reply.error(found ? WRONG_TYPE : 'UNBLOCKED the stream key no longer exists')
+    reply.error('UNBLOCKED the stream key no longer exists')
     return true
   }
   openFound(context)
