@@ -118,9 +118,10 @@ export function countArgument(context: CommandContext, index: number): number | 
 }
 
 const idText = new Uint8Array(STREAM_ID_TEXT_BYTES_MAX)
+const idView = new DataView(idText.buffer)
 
 export function replyId(reply: ReplyEncoder, id: StreamId): void {
-  reply.bulk(idText, 0, id.writeText(idText, 0))
+  reply.bulk(idText, 0, id.writeText(idText, 0), idView)
 }
 
 /** Replies the entry under the cursor of `stream`: its ID, its fields and values. */

@@ -11,8 +11,8 @@
  */
 import { STREAM_ENTRY_DELETED, STREAM_ENTRY_SAME_FIELDS } from '../object-codec/blob-check.ts'
 import { INT64_TEXT_BYTES_MAX, PackedItem, writeInt64Text } from '../encoding/packed-item.ts'
-import { LISTPACK_HEADER_BYTES, listpackFirst, listpackNext, listpackRead } from '../encoding/listpack.ts'
-import { listpackPrevious } from '../encoding/listpack-edit.ts'
+import { LISTPACK_HEADER_BYTES, listpackFirst, listpackRead } from '../encoding/listpack.ts'
+import { listpackPrevious, listpackSkip } from '../encoding/listpack-edit.ts'
 import { StreamId } from '../encoding/stream-id.ts'
 import type { ReplyEncoder } from '../resp/encoder.ts'
 
@@ -22,6 +22,7 @@ export const MASTER_ITEMS = 4
 export const ENTRY_ITEMS = 4
 
 const digits = new Uint8Array(INT64_TEXT_BYTES_MAX)
+const digitsView = new DataView(digits.buffer)
 
 /** Gets fields and values: bytes borrowed until it returns. */
 export interface FieldVisitor {
@@ -57,12 +58,18 @@ export class StreamNodeReader {
   #nextAt = 0
   #previousAt = 0
   readonly #item = new PackedItem()
+  /** Over `bytes`. */
+  #view!: DataView
+  // The integer that was read last.
+  #lo = 0
+  #hi = 0
 
   /**
    * Opens a node; the cursor stands before its first entry. `nodeId` has to be set.
    * @returns false when the bytes are no node.
    */
   open(bytes: Uint8Array, start: number, end: number): boolean {
+    if (bytes !== this.bytes) this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     this.bytes = bytes
     this.start = start
     this.end = end
@@ -184,21 +191,54 @@ export class StreamNodeReader {
 
   /** Reads flags, ID and number of fields of the entry at `at`. @returns where its content begins, -1 when malformed. */
   #header(at: number): number {
-    const item = this.#item
     this.flagsAt = at
-    at = this.#read(at)
-    this.flags = this.#number()
-    at = this.#read(at)
-    const { lo, hi } = item
-    at = this.#read(at)
-    this.id.setSum(this.nodeId, lo, hi, item.lo, item.hi)
+    const flagsEnd = this.#integer(at)
+    this.flags = this.#lo
+    const msEnd = this.#integer(flagsEnd)
+    const msLo = this.#lo
+    const msHi = this.#hi
+    let to = this.#integer(msEnd)
+    this.id.setSum(this.nodeId, msLo, msHi, this.#lo, this.#hi)
     this.fieldCount = this.masterFields
     if (!this.sameFields) {
-      at = this.#read(at)
-      this.fieldCount = this.#number()
+      to = this.#integer(to)
+      this.fieldCount = this.#hi === 0 && this.#lo >= 0 ? Math.min(this.#lo, this.end - this.start) : 0
     }
-    this.contentAt = at
-    return at
+    this.contentAt = to
+    return to
+  }
+
+  /**
+   * Reads the integer at `at` into the registers: entries are full of them, so this is quicker than `listpackRead()` and looks
+   * no further than it has to. @returns the position of the next item, -1 when it is none.
+   */
+  #integer(at: number): number {
+    const { bytes } = this
+    if (at < 0 || at >= this.end - 1) return -1
+    const first = bytes[at]!
+    if (first < 0x80) {
+      this.#lo = first
+      this.#hi = 0
+      return at + 2
+    }
+    let next = at + 3
+    if (first >= 0xc0 && first < 0xe0) this.#lo = (((first & 0x1f) << 27) | (bytes[at + 1]! << 19)) >> 19
+    else if (first === 0xf1) {
+      this.#lo = ((bytes[at + 1]! << 16) | (bytes[at + 2]! << 24)) >> 16
+      next = at + 4
+    } else if (first === 0xf2) {
+      this.#lo = ((bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >> 8
+      next = at + 5
+    } else if (first === 0xf3 || first === 0xf4) {
+      this.#lo = bytes[at + 1]! | (bytes[at + 2]! << 8) | (bytes[at + 3]! << 16) | (bytes[at + 4]! << 24)
+      next = at + 6
+    } else return -1
+    this.#hi = this.#lo >> 31
+    if (first === 0xf4) {
+      this.#hi = bytes[at + 5]! | (bytes[at + 6]! << 8) | (bytes[at + 7]! << 16) | (bytes[at + 8]! << 24)
+      next = at + 10
+    }
+    return next < this.end ? next : -1
   }
 
   /** Number in the item just read; no more than could be in the node. */
@@ -214,7 +254,9 @@ export class StreamNodeReader {
   }
 
   #skip(at: number): number {
-    return at < 0 || at >= this.end - 1 ? -1 : listpackNext(this.bytes, at, this.end)
+    if (at < 0 || at >= this.end - 1) return -1
+    const next = listpackSkip(this.bytes, at)
+    return next > at && next < this.end ? next : -1
   }
 
   #visit(at: number, visitor: FieldVisitor): number {
@@ -234,8 +276,8 @@ export class StreamNodeReader {
       reply.bulk(digits, 0, 0)
       return -1
     }
-    if (item.isInteger) reply.bulk(digits, 0, writeInt64Text(item.lo, item.hi, digits, 0))
-    else reply.bulk(this.bytes, item.start, item.end)
+    if (item.isInteger) reply.bulk(digits, 0, writeInt64Text(item.lo, item.hi, digits, 0), digitsView)
+    else reply.bulk(this.bytes, item.start, item.end, this.#view)
     return next
   }
 }

@@ -68,6 +68,8 @@ export class Stream extends StreamReader {
   readonly #buffer = new ListpackBuffer()
   readonly #chunks = new NodeValue()
   readonly #difference = new StreamId()
+  /** First entry of the node that was trimmed last; 0-0: not known. */
+  readonly #firstLeft = new StreamId()
   readonly #counts = new Uint8Array(20)
 
   constructor() {
@@ -167,6 +169,7 @@ export class Stream extends StreamReader {
   trimToLength(length: number, approximate: boolean, limit: number): number {
     const { nodes } = this
     let removed = 0
+    this.#firstLeft.setZero()
     while (nodes.first() && this.length > length) {
       const live = nodes.weight
       if (limit !== 0 && removed + live > limit) break
@@ -186,6 +189,7 @@ export class Stream extends StreamReader {
   trimToId(id: StreamId, approximate: boolean, limit: number): number {
     const { nodes, node } = this
     let removed = 0
+    this.#firstLeft.setZero()
     while (nodes.first()) {
       const live = nodes.weight
       if (limit !== 0 && removed + live > limit) break
@@ -491,9 +495,12 @@ export class Stream extends StreamReader {
     const live = node.liveEntries
     const deleted = node.deletedEntries
     let marked = 0
-    while (marked < count && node.next()) {
-      if (until !== undefined && node.id.compare(until) >= 0) break
+    while (node.next()) {
       if (node.deleted) continue
+      if (marked === count || (until !== undefined && node.id.compare(until) >= 0)) {
+        this.#firstLeft.copyFrom(node.id)
+        break
+      }
       this.#markDeleted(address)
       marked++
     }
@@ -504,7 +511,8 @@ export class Stream extends StreamReader {
   }
 
   #afterTrim(removed: number): void {
-    if (this.length === 0 || removed > 0) this.updateFirstId()
+    if (removed > 0 && !this.#firstLeft.isZero) this.writeId(R_FIRST, this.#firstLeft)
+    else if (this.length === 0 || removed > 0) this.updateFirstId()
   }
 }
 
