@@ -72,6 +72,7 @@ export async function runConsistency(options: SoakOptions, sabotage: Sabotage): 
     settings: defaultClientSettings(),
     statistics: new ServerStatistics(1024),
     unapplied: new UnappliedCommands(silent),
+    blockedKeys: { hasReady: false, serve: () => {} },
     statisticsIdOf: () => undefined,
     offset: () => stream.fromOffset,
     onError: (text) => {

@@ -355,7 +355,7 @@ function commandsOf(steps: readonly string[]): string[] {
 }
 
 describe.runIf(knowsCommands(['XREAD', 'XADD']))('on a replica', () => {
-  it('XREAD BLOCK is served by the stream, looks again after a full resync, and ends with a change of role', async () => {
+  it('XREAD BLOCK is served by the stream and ends with a change of role', async () => {
     const primary = await startRedisServer()
     const directives = { replicaof: ['127.0.0.1', primary.port] }
     const replicas = await Promise.all([startRedisServer({ directives }), startUnderstudy({ directives })])
@@ -371,17 +371,6 @@ describe.runIf(knowsCommands(['XREAD', 'XADD']))('on a replica', () => {
       const writer = await primary.raw()
       await writer.pipeline([['MULTI'], ['XADD', 's', '1-1', 'f', 'v'], ['XADD', 's', '1-2', 'f', 'w'], ['EXEC']])
       const seen = [await all.readReplyBytes(), await fresh.readReplyBytes()].map(String)
-      // While the replica does not hear the primary it misses a write, and gets it with a new dataset.
-      later.send(encodeCommand('XREAD', 'BLOCK', 0, 'STREAMS', 't', '0'))
-      await waitFor('a wait', async () => (await replica.info('clients'))['blocked_clients'] === '1')
-      await writer.pipeline([
-        ['DEBUG', 'CHANGE-REPL-ID'],
-        ['MULTI'],
-        ['CLIENT', 'KILL', 'TYPE', 'replica'],
-        ['XADD', 't', '7-7', 'f', 'v'],
-        ['EXEC'],
-      ])
-      seen.push(String(await later.readReplyBytes()))
       later.send(encodeCommand('XREAD', 'BLOCK', 0, 'STREAMS', 'none', '0'))
       await waitFor('a wait', async () => (await replica.info('clients'))['blocked_clients'] === '1')
       await replica.call('REPLICAOF', '127.0.0.1', await freePort())
@@ -389,8 +378,30 @@ describe.runIf(knowsCommands(['XREAD', 'XADD']))('on a replica', () => {
       transcripts.push(seen.join(''))
     }
     expect(transcripts[1]).toBe(transcripts[0])
-    expect(transcripts[0]).toContain('7-7')
+    expect(transcripts[0]).toContain('1-2')
     await Promise.all(replicas.map((replica) => replica.stop()))
+    await primary.stop()
+  })
+
+  it('XREAD BLOCK looks again when a new dataset takes over: here it does, in redis it does not', async () => {
+    const primary = await startRedisServer()
+    const replica = await startUnderstudy({ directives: { replicaof: ['127.0.0.1', primary.port] } })
+    await waitFor('the link', async () => (await replica.info('replication'))['master_link_status'] === 'up')
+    const waiter = await replica.raw()
+    waiter.send(encodeCommand('XREAD', 'BLOCK', 0, 'STREAMS', 's', '0'))
+    await waitFor('a wait', async () => (await replica.info('clients'))['blocked_clients'] === '1')
+    // In one go: the replica cannot hear of the write but from the new dataset.
+    const writer = await primary.raw()
+    await writer.pipeline([
+      ['MULTI'],
+      ['DEBUG', 'CHANGE-REPL-ID'],
+      ['CLIENT', 'KILL', 'TYPE', 'replica'],
+      ['XADD', 's', '7-7', 'f', 'v'],
+      ['EXEC'],
+    ])
+    expect(await waiter.readReply()).toEqual([['s', [['7-7', ['f', 'v']]]]])
+    expect(await replica.info('replication')).toMatchObject({ master_link_status: 'up' })
+    await replica.stop()
     await primary.stop()
   })
 })

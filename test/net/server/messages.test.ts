@@ -90,11 +90,11 @@ describe('on the replica itself', () => {
 
   it('what a subscribed connection of RESP2 may do', async () => {
     const steps = [
-      ...['SUBSCRIBE a', 'PING', 'PING hello', 'GET k', 'MULTI', 'EXEC', 'PUBLISH a m', 'CLIENT ID', 'INFO', 'ECHO x'],
-      ...['HELLO 3', 'SELECT 1', 'NOPE', 'PING a b', 'SUBSCRIBE', 'PSUBSCRIBE p', 'SSUBSCRIBE s', 'PUBSUB NUMPAT'],
-      ...['UNSUBSCRIBE nope', 'UNSUBSCRIBE', 'PUNSUBSCRIBE', 'PING', 'GET k', 'SUNSUBSCRIBE', 'PING', 'GET k'],
-      ...['PSUBSCRIBE x', 'RESET', 'GET k', 'QUIT'],
-    ]
+      ['SUBSCRIBE a', 'PING', 'PING hello', 'GET k', 'MULTI', 'EXEC', 'PUBLISH a m', 'CLIENT ID', 'INFO', 'ECHO x'],
+      ['HELLO 3', 'SELECT 1', 'NOPE', 'PING a b', 'SUBSCRIBE', 'PSUBSCRIBE p', 'SSUBSCRIBE s', 'PUBSUB NUMPAT'],
+      ['UNSUBSCRIBE nope', 'UNSUBSCRIBE', 'PUNSUBSCRIBE', 'PING', 'GET k', 'SUNSUBSCRIBE', 'PING', 'GET k'],
+      ['PSUBSCRIBE x', 'RESET', 'GET k', 'QUIT'],
+    ].flat()
     const answers: string[] = []
     for (const server of [theirs, ours]) {
       const client = await server.raw()
@@ -115,9 +115,9 @@ describe('on the replica itself', () => {
       }
       const seen: unknown[] = []
       for (const step of [
-        ...['PUBSUB CHANNELS', 'PUBSUB CHANNELS a*', 'PUBSUB NUMSUB a none', 'PUBSUB NUMSUB', 'PUBSUB NUMPAT'],
-        ...['PUBSUB SHARDCHANNELS', 'PUBSUB SHARDCHANNELS x*', 'PUBSUB SHARDNUMSUB s none'],
-      ]) {
+        ['PUBSUB CHANNELS', 'PUBSUB CHANNELS a*', 'PUBSUB NUMSUB a none', 'PUBSUB NUMSUB', 'PUBSUB NUMPAT'],
+        ['PUBSUB SHARDCHANNELS', 'PUBSUB SHARDCHANNELS x*', 'PUBSUB SHARDNUMSUB s none'],
+      ].flat()) {
         const reply = await server.call(...step.split(' '))
         seen.push(Array.isArray(reply) && step === 'PUBSUB CHANNELS' ? reply.map(String).toSorted() : reply)
       }

@@ -140,7 +140,7 @@ describe('WATCH', () => {
       await b.call('SET', 'k', '1')
       await a.call('MULTI')
       await a.call('PING')
-      const line = String(await b.call('CLIENT', 'LIST', 'ID', Number(await idOf(a))))
+      const line = String(await b.call('CLIENT', 'LIST', 'ID', await idOf(a)))
       expect(line).toContain(' flags=xd ')
       // What EXEC will not run is not kept.
       expect(line).toContain(' multi=0 ')
@@ -236,11 +236,11 @@ describe('on a replica', () => {
   it('reads run, writes are refused when they are queued', async () => {
     await both(
       [
-        ...['MULTI', 'GET there', 'STRLEN there', 'EXEC'],
-        ...['MULTI', 'GET there', 'SET there 2', 'PING', 'EXEC', 'GET there'],
-        ...['MULTI', 'WATCH there', 'MULTI', 'GET', 'NOPE', 'EXEC', 'EXEC', 'DISCARD'],
-        ...['MULTI', 'SYNC', 'EXEC', 'MULTI', 'PUBLISH c m', 'WAIT 0 0', 'EXEC'],
-      ],
+        ['MULTI', 'GET there', 'STRLEN there', 'EXEC'],
+        ['MULTI', 'GET there', 'SET there 2', 'PING', 'EXEC', 'GET there'],
+        ['MULTI', 'WATCH there', 'MULTI', 'GET', 'NOPE', 'EXEC', 'EXEC', 'DISCARD'],
+        ['MULTI', 'SYNC', 'EXEC', 'MULTI', 'PUBLISH c m', 'WAIT 0 0', 'EXEC'],
+      ].flat(),
       [],
       [],
     )

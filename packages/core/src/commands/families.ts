@@ -6,11 +6,13 @@ import { databaseCommands } from './database.ts'
 import { dumpCommands } from './dump.ts'
 import { expireCommands } from './expire.ts'
 import { functionCommands } from './function.ts'
+import { hashCommands } from './hash.ts'
 import { hyperloglogCommands } from './hyperloglog.ts'
 import { keyCommands } from './key.ts'
 import { type MemoryFacts, memoryCommands } from './memory.ts'
 import { objectCommands } from './object.ts'
 import { scanCommands } from './scan.ts'
+import { setCommands } from './set.ts'
 import { sortCommands } from './sort.ts'
 import { streamCommands } from './stream.ts'
 import { stringCommands } from './string.ts'
@@ -27,6 +29,8 @@ export function dataCommandFamilies(ports: DataCommandPorts): readonly CommandTa
     stringCommands,
     bitmapCommands,
     hyperloglogCommands,
+    hashCommands,
+    setCommands,
     keyCommands,
     expireCommands,
     scanCommands,

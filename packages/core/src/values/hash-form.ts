@@ -267,7 +267,10 @@ export function fillHashTable(target: ElementTable, bytes: Uint8Array, start: nu
     }
     at = readListpackText(bytes, at, end)
     if (at < 0) break
-    addToTable(target, field, fieldStart, fieldEnd, textBytes, textStart, textEnd, -1)
+    // Twice the same field: as in the listpack, the first one counts.
+    if (!target.find(field, fieldStart, fieldEnd)) {
+      target.insert(field, fieldStart, fieldEnd, textBytes, textStart, textEnd, -1)
+    }
   }
 }
 

@@ -190,6 +190,6 @@ export function fillSetTable(target: ElementTable, bytes: Uint8Array, start: num
   for (let at = listpackFirst(start); at < last;) {
     at = readListpackText(bytes, at, end)
     if (at < 0) break
-    addMember(target, textBytes, textStart, textEnd)
+    if (!target.find(textBytes, textStart, textEnd)) target.insert(textBytes, textStart, textEnd, NO_VALUE, 0, 0, -1)
   }
 }
