@@ -16,6 +16,7 @@ import { setCommands } from './set.ts'
 import { sortCommands } from './sort.ts'
 import { streamCommands } from './stream.ts'
 import { stringCommands } from './string.ts'
+import { zsetCommands } from './zset.ts'
 
 export interface DataCommandPorts {
   /** Where FUNCTION keeps its libraries. */
@@ -31,6 +32,7 @@ export function dataCommandFamilies(ports: DataCommandPorts): readonly CommandTa
     hyperloglogCommands,
     hashCommands,
     setCommands,
+    zsetCommands,
     keyCommands,
     expireCommands,
     scanCommands,

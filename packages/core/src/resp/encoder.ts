@@ -5,6 +5,7 @@
  * Source: RESP specification (redis.io/docs/reference/protocol-spec); the RESP2 fall-backs of RESP3 types are those of
  * redis 7.0 networking.c (addReplyDouble, addReplyMapLen, addReplyNull …).
  */
+import { SCORE_TEXT_BYTES_MAX, writeScore } from '../encoding/score-text.ts'
 import { ReplicaError } from '../errors.ts'
 import { copyBytes, viewOf } from '../memory/copy-bytes.ts'
 
@@ -30,6 +31,8 @@ const FIRST_SLAB_BYTES = 16 * 1024
 
 /** Most bytes of replies that wait in one encoder. A Buffer of Node 20 ends at 4 GiB, and growing copies. */
 export const REPLY_BYTES_MAX = 0x7fff0000
+
+const doubleText: Uint8Array = new Uint8Array(SCORE_TEXT_BYTES_MAX)
 
 export class ReplyEncoder {
   /** 2 or 3; HELLO changes it. */
@@ -223,14 +226,14 @@ export class ReplyEncoder {
     this.#numberLine(this.resp === 2 ? STAR : GREATER, count)
   }
 
-  /** A double in RESP3, a bulk string of its shortest text in RESP2. */
+  /** A double in RESP3, a bulk string in RESP2; written as redis 7.0 does ("%.17g"). */
   double(value: number): void {
     if (this.discardReplies) return
-    const text = Number.isFinite(value) ? String(value) : Number.isNaN(value) ? 'nan' : value > 0 ? 'inf' : '-inf'
-    if (this.resp === 2) return this.bulkString(text)
-    this.reserve(text.length + 3)
+    const count = writeScore(value, doubleText, 0)
+    if (this.resp === 2) return this.bulk(doubleText, 0, count)
+    this.reserve(count + 3)
     this.bytes[this.length++] = COMMA
-    this.#ascii(text)
+    for (let i = 0; i < count; i++) this.bytes[this.length++] = doubleText[i]!
     this.#crlf()
   }
 

@@ -19,6 +19,10 @@ import {
   RDB_TYPE_STREAM_LISTPACKS,
   RDB_TYPE_STREAM_LISTPACKS_2,
   RDB_TYPE_STREAM_LISTPACKS_3,
+  RDB_TYPE_ZSET,
+  RDB_TYPE_ZSET_2,
+  RDB_TYPE_ZSET_LISTPACK,
+  RDB_TYPE_ZSET_ZIPLIST,
 } from '../object-codec/rdb-types.ts'
 import { READ_OK } from '../object-codec/rdb-length.ts'
 import { readStringHeader, STRING_LZF, STRING_RAW, StringSlot } from '../object-codec/string-codec.ts'
@@ -30,6 +34,7 @@ import { buildSet, packedIntsetFlags } from './set-form.ts'
 import { buildStream } from './stream-build.ts'
 import type { EncodingThresholds } from './thresholds.ts'
 import type { ValueBuild } from './value-build.ts'
+import { buildZset, packedZsetFlags } from './zset-form.ts'
 
 /** Builds a value of bytes that were walked, so are well-formed. May throw ValueFault for what the walk cannot see. */
 export type BuildValue = (rdbType: number, source: ValueSource, build: ValueBuild) => void
@@ -58,9 +63,13 @@ for (const rdbType of [RDB_TYPE_STREAM_LISTPACKS, RDB_TYPE_STREAM_LISTPACKS_2, R
   BUILDERS[rdbType] = buildStream
 }
 
+for (const rdbType of [RDB_TYPE_ZSET, RDB_TYPE_ZSET_ZIPLIST, RDB_TYPE_ZSET_2, RDB_TYPE_ZSET_LISTPACK])
+  BUILDERS[rdbType] = buildZset
+
 const PACKED_RULES: (PackedRule | undefined)[] = []
 PACKED_RULES[RDB_TYPE_HASH_LISTPACK] = packedHashFlags
 PACKED_RULES[RDB_TYPE_SET_INTSET] = packedIntsetFlags
+PACKED_RULES[RDB_TYPE_ZSET_LISTPACK] = packedZsetFlags
 
 const slot = new StringSlot()
 const decoded: Uint8Array = new Uint8Array(PACKED_BYTES_MAX)

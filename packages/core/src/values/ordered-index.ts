@@ -144,6 +144,19 @@ export class OrderedIndex extends OrderedIndexCursor {
     return Arena.blockBytes(8 + this.capacity * LEAF_WORDS[this.kind]! * 4)
   }
 
+  /** Shows every node with the bytes that were asked for. */
+  visitBlocks(visit: (address: number, bytes: number) => void): void {
+    const walk = (node: number, level: number): void => {
+      this.load(node, level)
+      visit(node, level === 0 && this.levels() === 1 ? this.footprint() : INDEX_NODE_BYTES)
+      if (level === 0) return
+      for (let slot = 0; this.load(node, level) && slot < this.count; slot++) {
+        walk(this.words[this.addressesAt + slot]!, level - 1)
+      }
+    }
+    if (this.levels() > 0) walk(this.state[this.at + INDEX_ROOT]!, this.levels() - 1)
+  }
+
   #insert(address: number, value: number): void {
     const { state, at, nodes, slots } = this
     if (this.levels() === 0) {
@@ -553,8 +566,9 @@ export class OrderedIndex extends OrderedIndexCursor {
   // ---- nodes
 
   #makeNode(level: number, bytes: number): number {
-    const node = this.#arena.allocate(bytes)
-    this.#clearNode(node, level, leafCapacity(this.kind, bytes))
+    const capacity = leafCapacity(this.kind, bytes)
+    const node = this.#arena.allocate(8 + capacity * LEAF_WORDS[this.kind]! * 4)
+    this.#clearNode(node, level, capacity)
     return node
   }
 

@@ -1,0 +1,95 @@
+/** ZADD and ZINCRBY. Source: redis 7.0 t_zset.c zaddGenericCommand(), zsetAdd(). */
+import { parseScore } from '../encoding/score-text.ts'
+import { NOTIFY_ZSET } from '../keyspace/key-events.ts'
+import { SYNTAX_ERROR } from '../resp/error-replies.ts'
+import { foundChanged } from './access.ts'
+import { argIs } from './arguments.ts'
+import type { CommandContext } from './command.ts'
+import { notify } from './notify.ts'
+import { scoreArgument, writeOrCreateZset } from './zset-access.ts'
+
+const ADD_NX = 1
+const ADD_XX = 2
+const ADD_GT = 4
+const ADD_LT = 8
+const ADD_CH = 16
+const ADD_INCR = 32
+
+export function zadd(context: CommandContext): void {
+  const { args } = context
+  let options = 0
+  let first = 2
+  for (; first < args.count; first++) {
+    if (argIs(args, first, 'NX')) options |= ADD_NX
+    else if (argIs(args, first, 'XX')) options |= ADD_XX
+    else if (argIs(args, first, 'CH')) options |= ADD_CH
+    else if (argIs(args, first, 'INCR')) options |= ADD_INCR
+    else if (argIs(args, first, 'GT')) options |= ADD_GT
+    else if (argIs(args, first, 'LT')) options |= ADD_LT
+    else break
+  }
+  addElements(context, options, first)
+}
+
+export function zincrby(context: CommandContext): void {
+  addElements(context, ADD_INCR, 2)
+}
+
+function addElements(context: CommandContext, options: number, first: number): void {
+  const { args, reply } = context
+  const { bytes, count } = args
+  if (count === first || (count - first) % 2 !== 0) return reply.error(SYNTAX_ERROR)
+  const refused = incompatible(options, (count - first) / 2)
+  if (refused !== undefined) return reply.error(refused)
+  for (let i = first; i < count; i += 2) if (Number.isNaN(scoreArgument(context, i))) return
+  const set = writeOrCreateZset(context, 1, first + 1)
+  if (set === undefined) return
+  const onlyNew = (options & ADD_NX) !== 0
+  const onlyOld = (options & ADD_XX) !== 0
+  let added = 0
+  let updated = 0
+  let processed = false
+  let score = 0
+  for (let i = first; i < count; i += 2) {
+    score = parseScore(bytes, args.start[i]!, args.end[i]!)
+    const start = args.start[i + 1]!
+    const end = args.end[i + 1]!
+    if (set.find(bytes, start, end)) {
+      const before = set.score
+      if (onlyNew) continue
+      if ((options & ADD_INCR) !== 0) {
+        score += before
+        if (Number.isNaN(score)) return reply.error('ERR resulting score is not a number (NaN)')
+      }
+      if ((options & ADD_LT) !== 0 && score >= before) continue
+      if ((options & ADD_GT) !== 0 && score <= before) continue
+      processed = true
+      if (score === before) continue
+      set.setScore(bytes, start, end, score)
+      updated++
+    } else if (!onlyOld) {
+      set.add(bytes, start, end, score)
+      processed = true
+      added++
+    }
+  }
+  if (added + updated > 0) {
+    foundChanged(context, 1)
+    notify(context, NOTIFY_ZSET, (options & ADD_INCR) === 0 ? 'zadd' : 'zincr', 1)
+  }
+  if ((options & ADD_INCR) === 0) reply.integer((options & ADD_CH) === 0 ? added : added + updated)
+  else if (processed) reply.double(score)
+  else reply.nullBulk()
+}
+
+function incompatible(options: number, elements: number): string | undefined {
+  if ((options & (ADD_NX | ADD_XX)) === (ADD_NX | ADD_XX)) {
+    return 'ERR XX and NX options at the same time are not compatible'
+  }
+  const exclusive = options & (ADD_NX | ADD_GT | ADD_LT)
+  if ((exclusive & (exclusive - 1)) !== 0) {
+    return 'ERR GT, LT, and/or NX options at the same time are not compatible'
+  }
+  if ((options & ADD_INCR) !== 0 && elements > 1) return 'ERR INCR option supports a single increment-element pair'
+  return undefined
+}

@@ -1,0 +1,95 @@
+/**
+ * Scores as text: written as C's "%.17g" does (replies, listpacks, DEBUG DIGEST of redis 7.0), read as strtod() does.
+ * Registers and fast ways for whole numbers and short fractions; the rest goes through strings.
+ *
+ * Source: redis 7.0 networking.c addReplyDouble(), util.c string2d(), t_zset.c zslParseRange().
+ */
+import { formatDouble17 } from '../object-codec/double-text.ts'
+import { writeInteger } from './integer.ts'
+import { parseLongDouble } from './long-double.ts'
+
+/** Longest text: sign, 17 digits, point, exponent of three digits. */
+export const SCORE_TEXT_BYTES_MAX = 32
+
+const MINUS = 45
+const PLUS = 43
+const POINT = 46
+/** Digits that a double holds exactly, and the powers of ten that are exact. */
+const EXACT_DIGITS = 15
+const POWERS: Float64Array = Float64Array.from({ length: 23 }, (_, i) => Number(`1e${i}`))
+
+const DECIMAL = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i
+const INFINITE = /^[+-]?inf(?:inity)?$/i
+const HEXADECIMAL = /^[+-]?0x(?:[\da-f]+\.?[\da-f]*|\.[\da-f]+)(?:p[+-]?\d+)?$/i
+
+/** Writes a score at `target[at]`, at most SCORE_TEXT_BYTES_MAX bytes. @returns the position behind it. */
+export function writeScore(value: number, target: Uint8Array, at: number): number {
+  if (Number.isSafeInteger(value) && !Object.is(value, -0)) return writeInteger(target, at, value)
+  const text = formatDouble17(value)
+  for (let i = 0; i < text.length; i++) target[at + i] = text.charCodeAt(i)
+  return at + text.length
+}
+
+/** Reads a score, as strings of commands and listpacks have it. @returns NaN for what Redis calls "not a valid float". */
+export function parseScore(bytes: Uint8Array, start: number, end: number): number {
+  const quick = parseShort(bytes, start, end)
+  return Number.isNaN(quick) ? parseText(latin1(bytes, start, end), true) : quick
+}
+
+/**
+ * Reads a bound of a range: strtod() alone, so spaces may stand before it, it ends at a NUL byte, nothing is 0, and what is too
+ * large is infinite. @returns NaN for what is none.
+ */
+export function parseBound(bytes: Uint8Array, start: number, end: number): number {
+  const quick = parseShort(bytes, start, end)
+  if (!Number.isNaN(quick)) return quick
+  const text = latin1(bytes, start, end).replace(/\0[^]*$/, '')
+  if (text === '') return 0
+  return parseText(text.replace(/^[ \t\n\v\f\r]+/, ''), false)
+}
+
+function latin1(bytes: Uint8Array, start: number, end: number): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString('latin1')
+}
+
+/** Up to 15 digits, with a point or without. NaN for everything else. */
+function parseShort(bytes: Uint8Array, start: number, end: number): number {
+  let at = start
+  const negative = bytes[at] === MINUS
+  if (at < end && (negative || bytes[at] === PLUS)) at++
+  const length = end - at
+  if (length < 1 || length > EXACT_DIGITS + 1) return NaN
+  let value = 0
+  let digits = 0
+  let behind = -1
+  for (; at < end; at++) {
+    const byte = bytes[at]!
+    if (byte === POINT && behind < 0) behind = digits
+    else {
+      const digit = byte - 48
+      if (digit < 0 || digit > 9) return NaN
+      value = value * 10 + digit
+      digits++
+    }
+  }
+  if (digits === 0 || digits > EXACT_DIGITS) return NaN
+  if (behind >= 0) value /= POWERS[digits - behind]!
+  return negative ? -value : value
+}
+
+function parseText(text: string, strict: boolean): number {
+  if (DECIMAL.test(text)) {
+    const value = Number(text)
+    if (!strict) return value
+    // Beyond what a double holds, or so small that it became zero.
+    const vanished = value === 0 && /[1-9]/.test(text.replace(/e.*$/i, ''))
+    return Number.isFinite(value) && !vanished ? value : NaN
+  }
+  if (INFINITE.test(text)) return text.startsWith('-') ? -Infinity : Infinity
+  if (!HEXADECIMAL.test(text)) return NaN
+  const bytes = Buffer.from(text, 'latin1')
+  const exact = parseLongDouble(bytes, 0, bytes.length)
+  if (exact === undefined || exact === 'infinite') return strict ? NaN : text.startsWith('-') ? -0 : 0
+  const value = Number(exact.significand) * 2 ** Math.max(-1074, exact.exponent)
+  return strict && !Number.isFinite(value) ? NaN : value
+}

@@ -1,0 +1,207 @@
+/**
+ * Sorted sets: a listpack of members and scores, or a table of members beside an ordered index of their records.
+ *
+ *   descriptor   0 owner, bits   1 … 5 root of the table   6 … 10 state of the index   11 unused
+ *
+ * OBJECT ENCODING names Redis' encoding: a large one whose LARGE_REPORTS_PACKED is set is a 'listpack' there, a listpack whose
+ * record has FLAG_LARGE_ENCODING a 'skiplist'.
+ */
+import {
+  LISTPACK_EMPTY_BYTES,
+  listpackAppend,
+  listpackCount,
+  listpackCreate,
+  listpackItemBytes,
+} from '../encoding/listpack-edit.ts'
+import { SCORE_TEXT_BYTES_MAX, writeScore } from '../encoding/score-text.ts'
+import { FLAG_LARGE_ENCODING } from '../keyspace/layout.ts'
+import { RDB_TYPE_ZSET_2, RDB_TYPE_ZSET_LISTPACK, RDB_TYPE_ZSET_ZIPLIST } from '../object-codec/rdb-types.ts'
+import { type ItemVisitor, visitItems } from '../object-codec/value-items.ts'
+import type { ValueSource } from '../object-codec/value-source.ts'
+import { ValueFault } from '../object-codec/value-walker.ts'
+import { FORM_ZSET, FORM_ZSET_LISTPACK, LARGE_REPORTS_PACKED, PACKED_BYTES_MAX } from './form-numbers.ts'
+import { writeElementKey } from './hash-form.ts'
+import { LargeValue } from './large-value.ts'
+import { SCORED } from './ordered-index-cursor.ts'
+import { OrderedIndex } from './ordered-index.ts'
+import { type SortedSet, ZSET_DESCRIPTOR_WORDS, ZSET_INDEX, ZSET_TABLE } from './sorted-set.ts'
+import { LargeSortedSet, PACKED_SKIPLIST_BYTES_MAX } from './sorted-set-writer.ts'
+import type { EncodingThresholds } from './thresholds.ts'
+import type { ValueBuild } from './value-build.ts'
+import type { ValueForm } from './value-form.ts'
+
+/** Leaves freed in one call of a slice. */
+const LEAVES_PER_SLICE = 64
+
+/** Of whole values: copies, digests, builds. Commands have their own. */
+const opened = new LargeSortedSet()
+const copied = new LargeSortedSet()
+const copiedValue = new LargeValue()
+
+export const zsetForm: ValueForm = {
+  form: FORM_ZSET,
+  descriptorWords: ZSET_DESCRIPTOR_WORDS,
+
+  count(value) {
+    return opened.openLarge(value).count
+  },
+
+  encodingName(value) {
+    return (value.bits & LARGE_REPORTS_PACKED) === 0 ? 'skiplist' : 'listpack'
+  },
+
+  visitItems(value, visitor) {
+    opened.openLarge(value)
+    for (let more = opened.seekRank(0); more; more = opened.next()) {
+      visitor.text(opened.memberBytes, opened.memberStart, opened.memberEnd)
+      visitor.score(opened.score)
+    }
+  },
+
+  serialize(value, out) {
+    opened.openLarge(value)
+    if ((value.bits & LARGE_REPORTS_PACKED) !== 0) {
+      const bytes = new Uint8Array(packedBytes(opened))
+      const length = writePacked(opened, bytes, true)
+      out.string(bytes, 0, length)
+      return RDB_TYPE_ZSET_LISTPACK
+    }
+    // From the greatest down, as Redis does: whoever loads it inserts at one end.
+    const { index, table } = opened
+    out.count(opened.count)
+    index.end()
+    while (index.previous()) {
+      writeElementKey(table.loadElement(index.address), out)
+      out.double(index.score)
+    }
+    return RDB_TYPE_ZSET_2
+  },
+
+  footprint(value) {
+    opened.openLarge(value)
+    return opened.table.footprint() + opened.index.footprint()
+  },
+
+  copy(value, target, descriptor) {
+    opened.openLarge(value)
+    descriptor[0] = target.index
+    copied.openLarge(copiedValue.open(value.regions, value.lazyFree, FORM_ZSET, descriptor, 0))
+    try {
+      opened.table.copyTo(target, descriptor, ZSET_TABLE)
+      for (let more = opened.seekRank(0); more; more = opened.next()) {
+        copied.find(opened.memberBytes, opened.memberStart, opened.memberEnd)
+        copied.index.append(copied.table.element.address, opened.score)
+      }
+    } catch (error) {
+      copied.free()
+      throw error
+    }
+  },
+
+  free(value) {
+    opened.openLarge(value)
+    opened.table.free()
+    const { index } = opened
+    for (let leaves = 0; leaves < LEAVES_PER_SLICE; leaves++) if (!index.freeLastLeaf()) return
+    const state = value.words.slice(value.at + ZSET_INDEX, value.at + ZSET_DESCRIPTOR_WORDS)
+    const rest = new OrderedIndex(SCORED).open(value.region, state, 0)
+    value.lazyFree.addSlices(() => {
+      for (let leaves = 0; leaves < LEAVES_PER_SLICE; leaves++) if (!rest.freeLastLeaf()) return true
+      return false
+    })
+  },
+
+  visitBlocks(value, visit) {
+    opened.openLarge(value)
+    opened.index.visitBlocks(visit)
+    opened.table.visitBlocks(visit)
+  },
+}
+
+const scoreText: Uint8Array = new Uint8Array(SCORE_TEXT_BYTES_MAX)
+const packing: Uint8Array = new Uint8Array(PACKED_BYTES_MAX)
+
+/** Bytes of the listpack with all elements. */
+function packedBytes(set: SortedSet, most = Number.POSITIVE_INFINITY): number {
+  let bytes = LISTPACK_EMPTY_BYTES
+  for (let more = set.seekRank(0); more && bytes <= most; more = set.next()) {
+    bytes += listpackItemBytes(set.memberBytes, set.memberStart, set.memberEnd)
+    bytes += listpackItemBytes(scoreText, 0, writeScore(set.score, scoreText, 0))
+  }
+  return bytes
+}
+
+/** Writes them; `target` is long enough. @returns the length. */
+function writePacked(set: SortedSet, target: Uint8Array, isListpack: boolean): number {
+  let length = listpackCreate(target, 0)
+  for (let more = set.seekRank(0); more; more = set.next()) {
+    length = listpackAppend(target, 0, set.memberBytes, set.memberStart, set.memberEnd)
+    // A listpack of Redis knows no negative zero.
+    const score = isListpack && set.score === 0 ? 0 : set.score
+    length = listpackAppend(target, 0, scoreText, 0, writeScore(score, scoreText, 0))
+  }
+  return length
+}
+
+/**
+ * Leaves a finished set as the result of a build: packed when that is short, with what Redis would call it.
+ * @param set opened on `build.large`
+ */
+export function finishZset(set: LargeSortedSet, isListpack: boolean, build: ValueBuild): void {
+  const most = isListpack ? PACKED_BYTES_MAX : PACKED_SKIPLIST_BYTES_MAX
+  // Two bytes an item or more: longer ones need not be measured.
+  if (set.count * 4 <= most && packedBytes(set, most) <= most) {
+    const length = writePacked(set, packing, isListpack)
+    set.free()
+    build.packed(FORM_ZSET_LISTPACK, isListpack ? 0 : FLAG_LARGE_ENCODING, packing, 0, length)
+  } else if (isListpack) build.large.setBits(LARGE_REPORTS_PACKED)
+}
+
+/** See `PackedRule`: redis 7.0 looks at the number of elements only when it loads a listpack. */
+export function packedZsetFlags(bytes: Uint8Array, start: number, end: number, thresholds: EncodingThresholds): number {
+  if (listpackCount(bytes, start) / 2 <= thresholds.zsetMaxListpackEntries) return 0
+  return end - start <= PACKED_SKIPLIST_BYTES_MAX ? FLAG_LARGE_ENCODING : -1
+}
+
+/** Makes a sorted set of any RDB type. */
+export function buildZset(rdbType: number, source: ValueSource, build: ValueBuild): void {
+  const set = new LargeSortedSet().openLarge(build.beginLarge(FORM_ZSET, 0))
+  const builder = new ZsetBuilder(set)
+  visitItems(rdbType, source, builder)
+  const { thresholds } = build
+  const isPacked = rdbType === RDB_TYPE_ZSET_LISTPACK || rdbType === RDB_TYPE_ZSET_ZIPLIST
+  finishZset(
+    set,
+    set.count <= thresholds.zsetMaxListpackEntries && (isPacked || builder.longest <= thresholds.zsetMaxListpackValue),
+    build,
+  )
+}
+
+class ZsetBuilder implements ItemVisitor {
+  longest = 0
+  readonly #set: LargeSortedSet
+  #member: Uint8Array = new Uint8Array(64)
+  #length = 0
+
+  constructor(set: LargeSortedSet) {
+    this.#set = set
+  }
+
+  text(bytes: Uint8Array, start: number, end: number): void {
+    const length = end - start
+    if (length > this.#member.length) this.#member = new Uint8Array(length * 2)
+    this.#member.set(bytes.subarray(start, end))
+    this.#length = length
+    if (length > this.longest) this.longest = length
+  }
+
+  score(value: number): void {
+    if (Number.isNaN(value)) throw new ValueFault('RDB_BAD_VALUE', 'a score is not a number', 0)
+    if (this.#set.find(this.#member, 0, this.#length)) throw new ValueFault('RDB_BAD_VALUE', 'a member comes twice', 0)
+    this.#set.add(this.#member, 0, this.#length, value)
+  }
+
+  fieldTtl(): void {}
+
+  entry(): void {}
+}
