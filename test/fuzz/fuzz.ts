@@ -1,0 +1,272 @@
+/**
+ * The differential test: random commands on a real redis-server, on a writable Understudy and, by way of replication, on a
+ * replica of that redis-server. See docs/fuzz.md for what it compares and how to read what it prints.
+ */
+import { dataCommandFamilies, LibraryStore } from '@understudy/core/internal'
+import { startRedisServer } from '../support/redis-server.ts'
+import { SeededRandom } from '../support/seeded-random.ts'
+import { rounds, type SoakOptions, type SoakResult } from '../support/soak.ts'
+import type { TestServer } from '../support/test-server.ts'
+import { startUnderstudy } from '../support/understudy-server.ts'
+import { makeValuePayloads } from '../support/value-payloads.ts'
+import { waitFor } from '../support/wait-for.ts'
+import { Coverage, rowsOfTable } from './coverage.ts'
+import { DATABASES, STRING_BYTES_MAX } from './draw.ts'
+import { type Endpoint, SocketEndpoint } from './endpoint.ts'
+import { Generator, type Step } from './generator.ts'
+import { allGrammars } from './grammars/index.ts'
+import { minimise } from './minimise.ts'
+import { type Endpoints, Pair, type RoundSettings, shownCommand } from './pair.ts'
+import { membersOf } from './replies.ts'
+import type { Difference } from './state.ts'
+
+export interface FuzzOptions extends SoakOptions {
+  /** Go on after a difference; they are reported together at the end, each kind once. */
+  readonly keepGoing?: boolean
+  /** Rows that are not made. */
+  readonly without?: readonly string[]
+  /** Only these rows, families or none. */
+  readonly only?: readonly string[]
+  /** Print all counts of the coverage. */
+  readonly showCoverage?: boolean
+}
+
+const BATCHES_PER_ROUND = 6
+const STEPS_PER_BATCH = 400
+const MINIMISE_MS = 45_000
+const PAYLOAD_BYTES_MAX = 80_000
+const DIRECTIVES: Readonly<Record<string, readonly string[]>> = {
+  'hash-max-listpack-entries': ['128', '512', '4', '0', '1'],
+  'hash-max-listpack-value': ['64', '64', '8', '0', '9000'],
+  'set-max-intset-entries': ['512', '16', '0'],
+  'zset-max-listpack-entries': ['128', '4', '0', '400'],
+  'zset-max-listpack-value': ['64', '8', '0', '9000'],
+  'list-max-listpack-size': ['-2', '-1', '4', '128', '1', '-5'],
+  'list-compress-depth': ['0', '0', '1', '2'],
+  'stream-node-max-entries': ['100', '10', '3', '0'],
+  'stream-node-max-bytes': ['4096', '200', '0'],
+  'hll-sparse-max-bytes': ['3000', '60', '300', '0', '16000'],
+}
+
+export async function fuzz(options: FuzzOptions): Promise<SoakResult> {
+  const servers = await FuzzServers.start()
+  try {
+    return await new Fuzz(servers, options).run()
+  } finally {
+    await servers.stop()
+  }
+}
+
+class Fuzz {
+  readonly #servers: FuzzServers
+  readonly #options: FuzzOptions
+  readonly #pair: Pair
+  readonly #reports = new Map<string, string>()
+
+  constructor(servers: FuzzServers, options: FuzzOptions) {
+    this.#servers = servers
+    this.#options = options
+    this.#pair = new Pair(servers.endpoints)
+  }
+
+  async run(): Promise<SoakResult> {
+    const { seed, log, without = [], only } = this.#options
+    const random = new SeededRandom(seed)
+    const payloads = (await this.#servers.payloads(random.fork())).filter(({ length }) => length <= PAYLOAD_BYTES_MAX)
+    const tableRows = rowsOfTable(dataCommandFamilies({ libraries: new LibraryStore(), memory: noMemoryFacts }))
+    const grammars = allGrammars(payloads)
+    const rows = [...new Set(grammars.flatMap(({ commands }) => commands.map(({ name }) => name)))]
+    const known = await this.#servers.rowsOfBoth([...new Set([...rows, ...tableRows])])
+    const isMade = (row: string): boolean => known.has(row) && !without.includes(row)
+    const chosen = grammars.map((grammar) => ({
+      ...grammar,
+      commands: grammar.commands.filter(
+        ({ name }) => only === undefined || only.includes(name) || only.includes(grammar.family),
+      ),
+    }))
+    const coverage = new Coverage(grammars, tableRows, isMade)
+    const started = performance.now()
+    let count = 0
+    let nextLog = started + 10_000
+    let commands = 0
+    let errors = 0
+    for (const round of rounds({ ...this.#options, log: () => {} })) {
+      const roundRandom = random.fork()
+      const settings: RoundSettings = {
+        resp: roundRandom.pick([2, 3]),
+        directives: Object.fromEntries(
+          Object.entries(DIRECTIVES).map(([name, values]) => [name, roundRandom.pick(values)]),
+        ),
+      }
+      const generator = new Generator(roundRandom, chosen, isMade)
+      await this.#pair.reset(settings)
+      const steps: Step[] = []
+      for (let batch = 0; batch < BATCHES_PER_ROUND; batch++) {
+        const made = Array.from({ length: STEPS_PER_BATCH }, () => generator.step())
+        const before = { commands: this.#pair.commandCount, errors: this.#pair.errorCount }
+        const first = steps.length
+        steps.push(...made)
+        let difference = await this.#pair.run(made)
+        if (difference?.step !== undefined) difference = { ...difference, step: difference.step + first }
+        difference ??= await this.#pair.compareState()
+        commands += this.#pair.commandCount - before.commands
+        errors += this.#pair.errorCount - before.errors
+        for (const step of made) for (const command of step) coverage.add(command)
+        if (difference !== undefined) {
+          await this.#found(difference, steps, settings, round)
+          break
+        }
+      }
+      count++
+      if (performance.now() >= nextLog) {
+        nextLog = performance.now() + 10_000
+        const seconds = (performance.now() - started) / 1000
+        log(
+          `round ${round} after ${seconds.toFixed(0)} s: ${commands} commands (${Math.round(commands / seconds)} a second), ${((errors / commands) * 100).toFixed(0)} % errors, ${this.#reports.size} differences`,
+        )
+      }
+    }
+    const lines = coverage.report(errors)
+    for (const line of this.#options.showCoverage === true ? lines : lines.slice(-2)) log(line)
+    if (this.#reports.size > 0) throw new Error([...this.#reports.values()].join('\n\n'))
+    const faults = only !== undefined ? [] : coverage.faults(errors)
+    if (faults.length > 0) throw new Error(`the coverage is not what it must be:\n  ${faults.join('\n  ')}`)
+    return { count, counted: { commands, errors } }
+  }
+
+  async #found(difference: Difference, steps: readonly Step[], settings: RoundSettings, round: number): Promise<void> {
+    const { keepGoing = false, log, seed } = this.#options
+    const name = `${difference.kind} ${difference.subject}`
+    if (this.#reports.has(name)) return
+    log(
+      `a difference in round ${round} of seed ${seed}: ${difference.kind}, ${difference.what.slice(0, 200)}; making it shorter`,
+    )
+    const report = await this.#report(difference, steps, settings, `seed ${seed}, round ${round}`)
+    this.#reports.set(name, report)
+    log(report)
+    if (!keepGoing) throw new Error(report)
+  }
+
+  async #report(
+    difference: Difference,
+    steps: readonly Step[],
+    settings: RoundSettings,
+    where: string,
+  ): Promise<string> {
+    const minimised = await minimise(
+      steps,
+      difference,
+      async (candidate) => {
+        await this.#pair.reset(settings)
+        const found = await this.#pair.run(candidate)
+        return found ?? (await this.#pair.compareState())
+      },
+      MINIMISE_MS,
+    )
+    return describeDifference(difference, minimised, settings, where)
+  }
+}
+
+/** What is printed for a difference: where, what, and the shortest case as redis-cli takes it. */
+export function describeDifference(
+  original: Difference,
+  minimised: Awaited<ReturnType<typeof minimise>>,
+  settings: RoundSettings,
+  where: string,
+): string {
+  const difference = minimised?.difference ?? original
+  const lines = [
+    `${where}: ${difference.kind}: ${difference.what}`,
+    `  expected ${difference.expected}`,
+    `  got      ${difference.actual}`,
+  ]
+  if (minimised === undefined) lines.push('  it did not show again when the round was replayed')
+  else {
+    const count = minimised.steps.reduce((sum, step) => sum + step.length, 0)
+    const cut = minimised.isMinimal ? '' : ', cut off by time'
+    lines.push(`  shortest case (${count} commands, ${minimised.replays} replays${cut}), RESP${settings.resp}, with`)
+    lines.push(
+      `    ${Object.entries(settings.directives)
+        .map(([name, value]) => `${name} ${value}`)
+        .join(', ')}`,
+    )
+    for (const step of minimised.steps.slice(-40))
+      for (const { words } of step) lines.push(`    ${shownCommand(words)}`)
+  }
+  return lines.join('\n')
+}
+
+/** A redis-server, a writable Understudy, and an Understudy that is the first one's replica. */
+class FuzzServers {
+  readonly endpoints: Endpoints
+  readonly #servers: readonly TestServer[]
+  readonly #all: readonly Endpoint[]
+
+  static async start(): Promise<FuzzServers> {
+    const directives = { databases: DATABASES, 'proto-max-bulk-len': STRING_BYTES_MAX, 'repl-timeout': 86_400 }
+    const primary = await startRedisServer({ directives: { ...directives, 'repl-diskless-sync': 'yes' } })
+    const servers = [primary]
+    try {
+      servers.push(await startUnderstudy({ directives }))
+      servers.push(await startUnderstudy({ directives: { ...directives, replicaof: ['127.0.0.1', primary.port] } }))
+      const [, writable, replica] = servers as [TestServer, TestServer, TestServer]
+      await waitFor('the first sync', async () => (await replica.info('replication'))['master_link_status'] === 'up', {
+        timeoutMs: 30_000,
+      })
+      for (const server of [primary, writable]) await server.call('DEBUG', 'SET-ACTIVE-EXPIRE', '0')
+      const connect = ({ port }: TestServer, name: string): Promise<Endpoint> => SocketEndpoint.connect(name, port)
+      const all = [
+        await connect(primary, 'the primary'),
+        await connect(writable, 'the writable node'),
+        await connect(primary, 'the primary'),
+        await connect(writable, 'the writable node'),
+        await connect(replica, 'the replica'),
+      ] as const
+      return new FuzzServers(servers, all)
+    } catch (error) {
+      for (const server of servers) await server.stop()
+      throw error
+    }
+  }
+
+  private constructor(
+    servers: readonly TestServer[],
+    all: readonly [Endpoint, Endpoint, Endpoint, Endpoint, Endpoint],
+  ) {
+    this.#servers = servers
+    this.#all = all
+    const [primary, writable, ...state] = all
+    this.endpoints = { primary, writable, state: { primary: state[0], writable: state[1], replica: state[2] } }
+  }
+
+  async payloads(random: SeededRandom): Promise<Buffer[]> {
+    const client = await this.#servers[0]!.raw({ timeoutMs: 30_000 })
+    await client.call('CONFIG', 'SET', 'proto-max-bulk-len', 512 * 1024 * 1024)
+    const payloads = await makeValuePayloads(client, random)
+    await client.call('CONFIG', 'SET', 'proto-max-bulk-len', STRING_BYTES_MAX)
+    client.close()
+    return payloads.map(({ payload }) => payload)
+  }
+
+  /** Which of these rows both servers have. */
+  async rowsOfBoth(rows: readonly string[]): Promise<Set<string>> {
+    const { state } = this.endpoints
+    const ask = [['COMMAND', 'INFO', ...rows.map((row) => row.toLowerCase().replace(' ', '|'))]]
+    const [left, right] = await Promise.all([rowNames(state.primary, ask), rowNames(state.writable, ask)])
+    return new Set(rows.filter((_, i) => left[i] === true && right[i] === true))
+  }
+
+  async stop(): Promise<void> {
+    for (const endpoint of this.#all) endpoint.close()
+    for (const server of this.#servers.toReversed()) await server.stop()
+  }
+}
+
+async function rowNames(endpoint: Endpoint, ask: readonly (readonly string[])[]): Promise<boolean[]> {
+  const [reply] = await endpoint.call(ask)
+  return membersOf(reply!)!.map((member) => (membersOf(member)?.length ?? 0) > 0)
+}
+
+function noMemoryFacts(): never {
+  throw new Error('the fuzz asks for names only')
+}
