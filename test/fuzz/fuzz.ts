@@ -196,7 +196,7 @@ export function describeDifference(
   return lines.join('\n')
 }
 
-/** A redis-server, a writable Understudy, and an Understudy that is the first one's replica. */
+/** A redis-server, a writable Understudy, and two replicas of the first: an Understudy and a stock one. */
 class FuzzServers {
   readonly endpoints: Endpoints
   readonly #servers: readonly TestServer[]
@@ -208,11 +208,15 @@ class FuzzServers {
     const servers = [primary]
     try {
       servers.push(await startUnderstudy({ directives }))
-      servers.push(await startUnderstudy({ directives: { ...directives, replicaof: ['127.0.0.1', primary.port] } }))
-      const [, writable, replica] = servers as [TestServer, TestServer, TestServer]
-      await waitFor('the first sync', async () => (await replica.info('replication'))['master_link_status'] === 'up', {
-        timeoutMs: 30_000,
-      })
+      const following = { ...directives, replicaof: ['127.0.0.1', primary.port] }
+      servers.push(await startUnderstudy({ directives: following }))
+      servers.push(await startRedisServer({ directives: following }))
+      const [, writable, replica, stock] = servers as [TestServer, TestServer, TestServer, TestServer]
+      for (const one of [replica, stock]) {
+        await waitFor('the first sync', async () => (await one.info('replication'))['master_link_status'] === 'up', {
+          timeoutMs: 30_000,
+        })
+      }
       for (const server of [primary, writable]) await server.call('DEBUG', 'SET-ACTIVE-EXPIRE', '0')
       const connect = ({ port }: TestServer, name: string): Promise<Endpoint> => SocketEndpoint.connect(name, port)
       const all = [
@@ -221,6 +225,7 @@ class FuzzServers {
         await connect(primary, 'the primary'),
         await connect(writable, 'the writable node'),
         await connect(replica, 'the replica'),
+        await connect(stock, 'the stock replica'),
       ] as const
       return new FuzzServers(servers, all)
     } catch (error) {
@@ -231,12 +236,16 @@ class FuzzServers {
 
   private constructor(
     servers: readonly TestServer[],
-    all: readonly [Endpoint, Endpoint, Endpoint, Endpoint, Endpoint],
+    all: readonly [Endpoint, Endpoint, Endpoint, Endpoint, Endpoint, Endpoint],
   ) {
     this.#servers = servers
     this.#all = all
     const [primary, writable, ...state] = all
-    this.endpoints = { primary, writable, state: { primary: state[0], writable: state[1], replica: state[2] } }
+    this.endpoints = {
+      primary,
+      writable,
+      state: { primary: state[0], writable: state[1], replica: state[2], stockReplica: state[3] },
+    }
   }
 
   async payloads(random: SeededRandom): Promise<Buffer[]> {

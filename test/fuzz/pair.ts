@@ -44,7 +44,12 @@ export class Pair {
     const settings = Object.entries(directives).map(([name, value]) => ['CONFIG', 'SET', name, value])
     const { primary, writable, state } = this.#endpoints
     const begin = [...settings, ['HELLO', String(resp)], ['SELECT', '0'], ['UNWATCH'], ['FLUSHALL', 'SYNC']]
-    await Promise.all([primary.call(begin), writable.call(begin), state.replica?.call(settings)])
+    await Promise.all([
+      primary.call(begin),
+      writable.call(begin),
+      state.replica?.call(settings),
+      state.stockReplica?.call(settings),
+    ])
   }
 
   /** Runs the steps. @returns the first difference between replies. */
