@@ -63,9 +63,9 @@ function keys(context: CommandContext): void {
   writeCollected(context)
 }
 
-/** A cursor as strtoul() reads it, or undefined after an error reply. */
+/** A cursor as strtoul() reads it (up to a NUL), or undefined after an error reply. */
 function cursorArgument(context: CommandContext, index: number): number | undefined {
-  const text = argText(context.args, index)
+  const [text = ''] = argText(context.args, index).split('\0')
   if (CURSOR.test(text)) {
     const digits = text.replace(/^[-+]/, '')
     const magnitude = BigInt(digits === '' ? '0' : digits)
