@@ -14,7 +14,8 @@ export class Coverage {
   readonly #uses = new Map<string, number>()
   readonly #tableRows: readonly string[]
   readonly #left: readonly string[]
-  #commands = 0
+  commands = 0
+  errors = 0
 
   /** @param isKnown Rows that the reference has, too. */
   constructor(grammars: readonly Grammar[], tableRows: readonly string[], isKnown: (row: string) => boolean) {
@@ -31,7 +32,7 @@ export class Coverage {
   }
 
   add({ row, options }: FuzzCommand): void {
-    this.#commands++
+    this.commands++
     this.#uses.set(row, (this.#uses.get(row) ?? 0) + 1)
     for (const option of new Set(options)) {
       const name = `${row} … ${option}`
@@ -39,8 +40,12 @@ export class Coverage {
     }
   }
 
+  get errorShare(): number {
+    return this.errors / Math.max(1, this.commands)
+  }
+
   /** What is wrong with it, in sentences; nothing when all is covered. */
-  faults(errors: number): string[] {
+  faults(): string[] {
     const faults: string[] = []
     for (const row of this.#tableRows) {
       if (!this.#uses.has(row) && UNTESTED[row] === undefined) {
@@ -49,18 +54,18 @@ export class Coverage {
         )
       }
     }
-    const wanted = Math.min(USES_MIN, Math.floor(this.#commands / COMMANDS_PER_USE))
+    const wanted = Math.min(USES_MIN, Math.floor(this.commands / COMMANDS_PER_USE))
     for (const [name, uses] of this.#uses) {
-      if (uses < wanted) faults.push(`${name} was used ${uses} times in ${this.#commands} commands, not ${wanted}`)
+      if (uses < wanted) faults.push(`${name} was used ${uses} times in ${this.commands} commands, not ${wanted}`)
     }
-    if (errors < this.#commands * ERRORS_MIN) {
-      faults.push(`only ${errors} of ${this.#commands} commands were errors, not ${ERRORS_MIN * 100} %`)
+    if (this.errors < this.commands * ERRORS_MIN) {
+      faults.push(`only ${this.errors} of ${this.commands} commands were errors, not ${ERRORS_MIN * 100} %`)
     }
     return faults
   }
 
   /** Lines for people. */
-  report(errors: number): string[] {
+  report(): string[] {
     const rows = [...this.#uses].filter(([name]) => !name.includes(' … ')).toSorted(([a], [b]) => (a < b ? -1 : 1))
     const lines = rows.map(([row, uses]) => {
       const options = [...this.#uses]
@@ -69,9 +74,9 @@ export class Coverage {
       return `${row} ${uses}${options.length === 0 ? '' : `: ${options.join(', ')}`}`
     })
     const least = Math.min(...this.#uses.values())
-    const share = ((errors / Math.max(1, this.#commands)) * 100).toFixed(1)
+    const share = (this.errorShare * 100).toFixed(1)
     lines.push(
-      `${this.#commands} commands, ${share} % errors; ${rows.length} rows, ${this.#uses.size - rows.length} options, each at least ${least} times`,
+      `${this.commands} commands, ${share} % errors; ${rows.length} rows, ${this.#uses.size - rows.length} options, each at least ${least} times`,
     )
     if (this.#left.length > 0) lines.push(`newer than the reference, left out: ${this.#left.join(', ')}`)
     return lines

@@ -21,6 +21,12 @@ export const POOLS = {
 export type Pool = keyof typeof POOLS
 const POOL_NAMES = Object.keys(POOLS) as Pool[]
 
+/**
+ * Sorted sets of one score: what a range by name is among different scores depends, in Redis, on the levels that its skip
+ * list has drawn. Only commands that keep to the one score name these keys.
+ */
+const LEX_KEYS = ['y:0', 'y:1', 'y:2']
+
 const ODD_KEYS: readonly Word[] = [
   '',
   'k*y',
@@ -32,7 +38,11 @@ const ODD_KEYS: readonly Word[] = [
 ]
 
 /** Every key that commands name on purpose. */
-export const ALL_KEYS: readonly Word[] = [...POOL_NAMES.flatMap((pool): Word[] => [...POOLS[pool]]), ...ODD_KEYS]
+export const ALL_KEYS: readonly Word[] = [
+  ...POOL_NAMES.flatMap((pool): Word[] => [...POOLS[pool]]),
+  ...ODD_KEYS,
+  ...LEX_KEYS,
+]
 
 export const DATABASES = 4
 
@@ -184,6 +194,10 @@ export class Draw {
     if (kind < 0.95) return this.random.pick<string>(POOLS[this.pool()])
     if (kind < 0.975) return this.random.pick(ODD_KEYS)
     return 'never'
+  }
+
+  lexKey(): Word {
+    return this.chance(0.95) ? this.pick(LEX_KEYS) : 'never'
   }
 
   /** An int64 as text, mostly small. */

@@ -2,6 +2,8 @@
  * The differential test: random commands on a real redis-server, on a writable Understudy and, by way of replication, on a
  * replica of that redis-server. See docs/fuzz.md for what it compares and how to read what it prints.
  */
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { dataCommandFamilies, LibraryStore } from '@understudy/core/internal'
 import { startRedisServer } from '../support/redis-server.ts'
 import { SeededRandom } from '../support/seeded-random.ts'
@@ -14,6 +16,7 @@ import { Coverage, rowsOfTable } from './coverage.ts'
 import { DATABASES, STRING_BYTES_MAX } from './draw.ts'
 import { type Endpoint, SocketEndpoint } from './endpoint.ts'
 import { Generator, type Step } from './generator.ts'
+import type { Grammar } from './grammar.ts'
 import { allGrammars } from './grammars/index.ts'
 import { minimise } from './minimise.ts'
 import { type Endpoints, Pair, type RoundSettings, shownCommand } from './pair.ts'
@@ -51,32 +54,43 @@ const DIRECTIVES: Readonly<Record<string, readonly string[]>> = {
 export async function fuzz(options: FuzzOptions): Promise<SoakResult> {
   const servers = await FuzzServers.start()
   try {
-    return await new Fuzz(servers, options).run()
+    const random = new SeededRandom(options.seed)
+    const grammars = allGrammars(await servers.payloads(random.fork()))
+    const tableRows = rowsOfTable(dataCommandFamilies({ libraries: new LibraryStore(), memory: noMemoryFacts }))
+    const known = await rowsOfBoth(servers.endpoints, [...rowsOfGrammars(grammars), ...tableRows])
+    return await new Fuzz({ endpoints: servers.endpoints, grammars, tableRows, known, random }, options).run()
   } finally {
     await servers.stop()
   }
 }
 
-class Fuzz {
-  readonly #servers: FuzzServers
+export interface Subject {
+  readonly endpoints: Endpoints
+  readonly grammars: readonly Grammar[]
+  /** Rows that must be covered when they are known. */
+  readonly tableRows: readonly string[]
+  /** Rows that both servers have. */
+  readonly known: ReadonlySet<string>
+  readonly random: SeededRandom
+}
+
+/** Rounds on a pair of servers. */
+export class Fuzz {
+  readonly #subject: Subject
   readonly #options: FuzzOptions
   readonly #pair: Pair
   readonly #reports = new Map<string, string>()
 
-  constructor(servers: FuzzServers, options: FuzzOptions) {
-    this.#servers = servers
+  constructor(subject: Subject, options: FuzzOptions) {
+    this.#subject = subject
     this.#options = options
-    this.#pair = new Pair(servers.endpoints)
+    this.#pair = new Pair(subject.endpoints)
   }
 
+  /** @throws with the report of the differences, or with what is wrong with the coverage. */
   async run(): Promise<SoakResult> {
-    const { seed, log, without = [], only } = this.#options
-    const random = new SeededRandom(seed)
-    const payloads = (await this.#servers.payloads(random.fork())).filter(({ length }) => length <= PAYLOAD_BYTES_MAX)
-    const tableRows = rowsOfTable(dataCommandFamilies({ libraries: new LibraryStore(), memory: noMemoryFacts }))
-    const grammars = allGrammars(payloads)
-    const rows = [...new Set(grammars.flatMap(({ commands }) => commands.map(({ name }) => name)))]
-    const known = await this.#servers.rowsOfBoth([...new Set([...rows, ...tableRows])])
+    const { log, without = [], only } = this.#options
+    const { grammars, tableRows, known, random } = this.#subject
     const isMade = (row: string): boolean => known.has(row) && !without.includes(row)
     const chosen = grammars.map((grammar) => ({
       ...grammar,
@@ -88,50 +102,51 @@ class Fuzz {
     const started = performance.now()
     let count = 0
     let nextLog = started + 10_000
-    let commands = 0
-    let errors = 0
     for (const round of rounds({ ...this.#options, log: () => {} })) {
-      const roundRandom = random.fork()
-      const settings: RoundSettings = {
-        resp: roundRandom.pick([2, 3]),
-        directives: Object.fromEntries(
-          Object.entries(DIRECTIVES).map(([name, values]) => [name, roundRandom.pick(values)]),
-        ),
-      }
-      const generator = new Generator(roundRandom, chosen, isMade)
-      await this.#pair.reset(settings)
-      const steps: Step[] = []
-      for (let batch = 0; batch < BATCHES_PER_ROUND; batch++) {
-        const made = Array.from({ length: STEPS_PER_BATCH }, () => generator.step())
-        const before = { commands: this.#pair.commandCount, errors: this.#pair.errorCount }
-        const first = steps.length
-        steps.push(...made)
-        let difference = await this.#pair.run(made)
-        if (difference?.step !== undefined) difference = { ...difference, step: difference.step + first }
-        difference ??= await this.#pair.compareState()
-        commands += this.#pair.commandCount - before.commands
-        errors += this.#pair.errorCount - before.errors
-        for (const step of made) for (const command of step) coverage.add(command)
-        if (difference !== undefined) {
-          await this.#found(difference, steps, settings, round)
-          break
-        }
-      }
+      await this.#round(round, random.fork(), (roundRandom) => new Generator(roundRandom, chosen, isMade), coverage)
       count++
-      if (performance.now() >= nextLog) {
-        nextLog = performance.now() + 10_000
-        const seconds = (performance.now() - started) / 1000
-        log(
-          `round ${round} after ${seconds.toFixed(0)} s: ${commands} commands (${Math.round(commands / seconds)} a second), ${((errors / commands) * 100).toFixed(0)} % errors, ${this.#reports.size} differences`,
-        )
-      }
+      if (performance.now() < nextLog) continue
+      nextLog = performance.now() + 10_000
+      const seconds = (performance.now() - started) / 1000
+      log(
+        `round ${round} after ${seconds.toFixed(0)} s: ${coverage.commands} commands (${Math.round(coverage.commands / seconds)} a second), ${(coverage.errorShare * 100).toFixed(0)} % errors, ${this.#reports.size} differences`,
+      )
     }
-    const lines = coverage.report(errors)
+    const lines = coverage.report()
     for (const line of this.#options.showCoverage === true ? lines : lines.slice(-2)) log(line)
     if (this.#reports.size > 0) throw new Error([...this.#reports.values()].join('\n\n'))
-    const faults = only !== undefined ? [] : coverage.faults(errors)
+    const faults = only !== undefined ? [] : coverage.faults()
     if (faults.length > 0) throw new Error(`the coverage is not what it must be:\n  ${faults.join('\n  ')}`)
-    return { count, counted: { commands, errors } }
+    return { count, counted: { commands: coverage.commands, errors: coverage.errors } }
+  }
+
+  async #round(
+    round: number,
+    random: SeededRandom,
+    makeGenerator: (random: SeededRandom) => Generator,
+    coverage: Coverage,
+  ): Promise<void> {
+    const settings: RoundSettings = {
+      resp: random.pick([2, 3]),
+      directives: Object.fromEntries(Object.entries(DIRECTIVES).map(([name, values]) => [name, random.pick(values)])),
+    }
+    const generator = makeGenerator(random)
+    await this.#pair.reset(settings)
+    const steps: Step[] = []
+    for (let batch = 0; batch < BATCHES_PER_ROUND; batch++) {
+      const made = Array.from({ length: STEPS_PER_BATCH }, () => generator.step())
+      const errorsBefore = this.#pair.errorCount
+      const first = steps.length
+      steps.push(...made)
+      let difference = await this.#pair.run(made)
+      if (difference?.step !== undefined) difference = { ...difference, step: difference.step + first }
+      difference ??= await this.#pair.compareState()
+      for (const step of made) for (const command of step) coverage.add(command)
+      coverage.errors += this.#pair.errorCount - errorsBefore
+      if (difference === undefined) continue
+      await this.#found(difference, steps, settings, round)
+      return
+    }
   }
 
   async #found(difference: Difference, steps: readonly Step[], settings: RoundSettings, round: number): Promise<void> {
@@ -163,8 +178,19 @@ class Fuzz {
       },
       MINIMISE_MS,
     )
-    return describeDifference(difference, minimised, settings, where)
+    if (minimised !== undefined) return describeDifference(difference, minimised, settings, where)
+    const file = keepHistory(steps, where)
+    return `${describeDifference(difference, undefined, settings, where)}\n  all its commands are in ${file}`
   }
+}
+
+/** What does not show again is all there is: every command, whole. */
+function keepHistory(steps: readonly Step[], where: string): string {
+  const directory = fileURLToPath(new URL('../../.cache/fuzz/', import.meta.url))
+  mkdirSync(directory, { recursive: true })
+  const file = `${directory}${where.replaceAll(/[^a-z0-9]+/g, '-')}.txt`
+  writeFileSync(file, steps.flatMap((step) => step.map(({ words }) => `${shownCommand(words, Infinity)}\n`)).join(''))
+  return file
 }
 
 /** What is printed for a difference: where, what, and the shortest case as redis-cli takes it. */
@@ -254,21 +280,24 @@ class FuzzServers {
     const payloads = await makeValuePayloads(client, random)
     await client.call('CONFIG', 'SET', 'proto-max-bulk-len', STRING_BYTES_MAX)
     client.close()
-    return payloads.map(({ payload }) => payload)
-  }
-
-  /** Which of these rows both servers have. */
-  async rowsOfBoth(rows: readonly string[]): Promise<Set<string>> {
-    const { state } = this.endpoints
-    const ask = [['COMMAND', 'INFO', ...rows.map((row) => row.toLowerCase().replace(' ', '|'))]]
-    const [left, right] = await Promise.all([rowNames(state.primary, ask), rowNames(state.writable, ask)])
-    return new Set(rows.filter((_, i) => left[i] === true && right[i] === true))
+    return payloads.map(({ payload }) => payload).filter(({ length }) => length <= PAYLOAD_BYTES_MAX)
   }
 
   async stop(): Promise<void> {
     for (const endpoint of this.#all) endpoint.close()
     for (const server of this.#servers.toReversed()) await server.stop()
   }
+}
+
+export function rowsOfGrammars(grammars: readonly Grammar[]): string[] {
+  return [...new Set(grammars.flatMap(({ commands }) => commands.map(({ name }) => name)))]
+}
+
+/** Which of these rows both servers have. */
+export async function rowsOfBoth({ state }: Endpoints, rows: readonly string[]): Promise<Set<string>> {
+  const ask = [['COMMAND', 'INFO', ...rows.map((row) => row.toLowerCase().replace(' ', '|'))]]
+  const [left, right] = await Promise.all([rowNames(state.primary, ask), rowNames(state.writable, ask)])
+  return new Set(rows.filter((_, i) => left[i] === true && right[i] === true))
 }
 
 async function rowNames(endpoint: Endpoint, ask: readonly (readonly string[])[]): Promise<boolean[]> {

@@ -1,7 +1,8 @@
 /** Compares what servers hold: digests, and per key type, encoding and time to live. */
 import { ALL_KEYS, DATABASES, type Word } from './draw.ts'
 import type { Endpoint } from './endpoint.ts'
-import { integerOf, membersOf, shownReply, stringOf } from './replies.ts'
+import { isExcusedFact } from './exceptions.ts'
+import { membersOf, shownReply, stringOf } from './replies.ts'
 
 export interface Difference {
   /** Where it shows: a command's reply, or what is held afterwards. */
@@ -37,8 +38,6 @@ export class DifferenceFound extends Error {
 }
 
 const CATCH_UP_MS = 20_000
-/** A relative time to live is counted from two moments; beyond 2^53 ms it is kept rounded. */
-const EXPIRY_TOLERANCE_MS = 60_000
 const DIGEST: readonly Word[] = ['DEBUG', 'DIGEST']
 const DATABASE_NAMES = Array.from({ length: DATABASES }, (_, db) => String(db))
 /** Also the keys that the harness and damaged commands make. */
@@ -58,11 +57,11 @@ const FACTS = ['TYPE', 'OBJECT ENCODING', 'PEXPIRETIME'] as const
 /** @throws DifferenceFound */
 export async function compareState({ primary, writable, replica, stockReplica }: StateEndpoints): Promise<void> {
   const replicas = [replica, stockReplica].filter((one) => one !== undefined)
-  await Promise.all(replicas.map((one) => catchUp(primary, one)))
+  for (const one of replicas) await catchUp(primary, one)
   // Expired keys that nobody has met yet are there on both.
   if (replica !== undefined) await compareDigests(primary, replica, 'replica', stockReplica)
   await Promise.all([meetAllKeys(primary), meetAllKeys(writable)])
-  await Promise.all(replicas.map((one) => catchUp(primary, one)))
+  for (const one of replicas) await catchUp(primary, one)
   if (replica !== undefined) await compareDigests(primary, replica, 'replica', stockReplica)
   await compareDigests(primary, writable, 'writable node')
   const keys = await keysOf(primary)
@@ -226,26 +225,18 @@ async function compareFacts(
     })
   }
   const ours = await factsOf(other, keys)
-  const tolerance = kind === 'replica' ? 0 : EXPIRY_TOLERANCE_MS
+  const isReplica = kind === 'replica'
   let judge: Buffer[] | undefined
   for (const [i, expected] of theirs.entries()) {
     const actual = ours[i]!
-    if (sameFact(expected, actual, tolerance)) continue
+    const fact = FACTS[i % FACTS.length]!
+    if (isExcusedFact(fact, expected, actual, isReplica)) continue
     if (stock !== undefined) {
       judge ??= await factsOf(stock, keys)
-      if (sameFact(judge[i]!, actual, tolerance)) continue
+      if (isExcusedFact(fact, judge[i]!, actual, isReplica)) continue
     }
-    const fact = FACTS[i % FACTS.length]!
     const { db, name } = keys[Math.floor(i / FACTS.length)]!
     const what = `${fact} of ${name.toString('latin1').slice(0, 60)} in database ${db}`
     throw new DifferenceFound({ kind, subject: fact, what, expected: shownReply(expected), actual: shownReply(actual) })
   }
-}
-
-function sameFact(expected: Buffer, actual: Buffer, tolerance: number): boolean {
-  if (expected.equals(actual)) return true
-  const left = integerOf(expected)
-  const right = integerOf(actual)
-  if (left === undefined || right === undefined || left <= 0 || right <= 0) return false
-  return Math.abs(left - right) <= Math.max(tolerance, left * 2 ** -50)
 }

@@ -56,7 +56,7 @@ export const genericGrammar: Grammar = {
     command(
       'SCAN',
       [
-        word((draw) => (draw.chance(0.8) ? '0' : draw.pick(['x', '', ' 1', '18446744073709551616', '-1']))),
+        word((draw) => (draw.chance(0.8) ? '0' : draw.pick(['x', '', ' 1', '18446744073709551616']))),
         some(option('MATCH', pattern), option('COUNT', bound), option('TYPE', typeName)),
       ],
       { weight: 0.3, inMulti: false },
@@ -135,7 +135,11 @@ export function restoreGrammar(payloads: readonly Buffer[]): Grammar {
     option('FREQ', count),
     literal('x'),
   )
-  const absolute = all(instant(1), payload, each(0.6, option('REPLACE')), option('ABSTTL'))
+  // Also without ABSTTL it is no time that passes during a test.
+  const restoredAt = word((draw) =>
+    draw.pick(['1600000000007', '4000000000000', '4000001000499', '9223372036854775807', '0', '-1', 'x']),
+  )
+  const absolute = all(restoredAt, payload, each(0.6, option('REPLACE')), option('ABSTTL'))
   return {
     family: 'restore',
     commands: ['RESTORE', 'RESTORE-ASKING'].flatMap((name) => [

@@ -48,7 +48,7 @@ export const hashGrammar: Grammar = {
       'HSCAN',
       [
         hash,
-        word((draw) => (draw.chance(0.9) ? '0' : draw.pick(['x', '', '-1', '18446744073709551616']))),
+        word((draw) => (draw.chance(0.9) ? '0' : draw.pick(['x', '', '18446744073709551616']))),
         some(option('MATCH', pattern), option('COUNT', bound)),
       ],
       { weight: 0.5, inMulti: false },

@@ -66,20 +66,31 @@ const weighted = part(
   },
   ['WEIGHTS', ...aggregate.options],
 )
-const rangeOptions = each(0.3, oneOf(option('BYSCORE'), option('BYLEX')), option('REV'), limit, withScores)
-/** Bounds that fit what they bound. */
-const rangeBySomething = oneOf(
+/** Bounds that fit what they bound, and some that do not. */
+const range = oneOf(
   all(index, index, each(0.4, option('REV'), withScores)),
   all(scoreBound, scoreBound, option('BYSCORE'), each(0.4, option('REV'), limit, withScores)),
-  all(lexBound, lexBound, option('BYLEX'), each(0.4, option('REV'), limit)),
-  all(oneOf(index, scoreBound, lexBound), oneOf(index, scoreBound, lexBound), rangeOptions),
+  all(
+    oneOf(index, scoreBound),
+    oneOf(index, scoreBound),
+    each(0.3, option('BYSCORE'), option('REV'), limit, withScores),
+  ),
 )
-const storeBySomething = oneOf(
+const lexRange = oneOf(
+  all(lexBound, lexBound, option('BYLEX'), each(0.4, option('REV'), limit)),
+  all(
+    oneOf(index, lexBound),
+    lexBound,
+    each(0.3, option('BYSCORE'), option('BYLEX'), option('REV'), limit, withScores),
+  ),
+)
+const storedRange = oneOf(
   all(index, index, each(0.4, option('REV'))),
   all(scoreBound, scoreBound, option('BYSCORE'), each(0.4, option('REV'), limit)),
-  all(lexBound, lexBound, option('BYLEX'), each(0.4, option('REV'), limit)),
-  all(index, index, rangeOptions),
+  all(index, index, each(0.3, option('BYSCORE'), option('REV'), limit, withScores)),
 )
+const lexKey = word((draw) => draw.lexKey())
+const zero = word((draw) => draw.pick(['0', '0', '0', '-0', '0.0', 'x']))
 
 export const sortedSetGrammar: Grammar = {
   family: 'sorted sets',
@@ -114,21 +125,23 @@ export const sortedSetGrammar: Grammar = {
     command('ZREM', [zset, many(1, 60, member)]),
     command('ZREMRANGEBYRANK', [zset, index, index], { weight: 0.5 }),
     command('ZREMRANGEBYSCORE', [zset, scoreBound, scoreBound], { weight: 0.5 }),
-    command('ZREMRANGEBYLEX', [zset, lexBound, lexBound], { weight: 0.5 }),
+    command('ZREMRANGEBYLEX', [lexKey, lexBound, lexBound], { weight: 0.5 }),
     command('ZCARD', [zset]),
     command('ZCOUNT', [zset, scoreBound, scoreBound]),
-    command('ZLEXCOUNT', [zset, lexBound, lexBound]),
+    command('ZLEXCOUNT', [lexKey, lexBound, lexBound]),
     command('ZSCORE', [zset, member]),
     command('ZMSCORE', [zset, many(1, 20, member)]),
     command('ZRANK', [zset, member]),
     command('ZREVRANK', [zset, member]),
-    command('ZRANGE', [zset, rangeBySomething], { weight: 2 }),
-    command('ZRANGESTORE', [zset, zset, storeBySomething]),
+    command('ZRANGE', [zset, range], { weight: 2 }),
+    command('ZRANGE', [lexKey, lexRange]),
+    command('ZRANGESTORE', [zset, zset, storedRange]),
+    command('ZRANGESTORE', [zset, lexKey, lexRange]),
     command('ZREVRANGE', [zset, index, index, maybe(0.5, withScores)]),
     command('ZRANGEBYSCORE', [zset, scoreBound, scoreBound, some(withScores, limit)]),
     command('ZREVRANGEBYSCORE', [zset, scoreBound, scoreBound, some(withScores, limit)]),
-    command('ZRANGEBYLEX', [zset, lexBound, lexBound, maybe(0.4, limit)]),
-    command('ZREVRANGEBYLEX', [zset, lexBound, lexBound, maybe(0.4, limit)]),
+    command('ZRANGEBYLEX', [lexKey, lexBound, lexBound, maybe(0.4, limit)]),
+    command('ZREVRANGEBYLEX', [lexKey, lexBound, lexBound, maybe(0.4, limit)]),
     command('ZUNION', [weighted, maybe(0.5, withScores)]),
     command('ZINTER', [weighted, maybe(0.5, withScores)]),
     command('ZDIFF', [sources, maybe(0.5, withScores)]),
@@ -150,7 +163,7 @@ export const sortedSetGrammar: Grammar = {
       'ZSCAN',
       [
         zset,
-        word((draw) => (draw.chance(0.9) ? '0' : draw.pick(['x', '', '-1', '18446744073709551616']))),
+        word((draw) => (draw.chance(0.9) ? '0' : draw.pick(['x', '', '18446744073709551616']))),
         some(option('MATCH', pattern), option('COUNT', bound)),
       ],
       { weight: 0.5, inMulti: false },
