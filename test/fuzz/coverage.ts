@@ -6,8 +6,8 @@ import type { Grammar } from './grammar.ts'
 
 /** What a run must use each row and option, when it is long enough. */
 export const USES_MIN = 1000
-/** One use for so many commands is asked of a shorter run. */
-const COMMANDS_PER_USE = 9000
+/** One use for so many commands is asked of a shorter run, less three standard deviations. */
+const COMMANDS_PER_USE = 8000
 const ERRORS_MIN = 0.2
 
 export class Coverage {
@@ -54,7 +54,8 @@ export class Coverage {
         )
       }
     }
-    const wanted = Math.min(USES_MIN, Math.floor(this.commands / COMMANDS_PER_USE))
+    const mean = this.commands / COMMANDS_PER_USE
+    const wanted = Math.min(USES_MIN, Math.floor(mean - 3 * Math.sqrt(mean)))
     for (const [name, uses] of this.#uses) {
       if (uses < wanted) faults.push(`${name} was used ${uses} times in ${this.commands} commands, not ${wanted}`)
     }

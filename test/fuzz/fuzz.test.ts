@@ -16,7 +16,7 @@ const servers: TestServer[] = []
 let endpoints: Endpoints
 
 beforeAll(async () => {
-  const directives = { databases: DATABASES, 'proto-max-bulk-len': STRING_BYTES_MAX }
+  const directives = { databases: DATABASES, 'proto-max-bulk-len': STRING_BYTES_MAX, hz: 500 }
   for (let i = 0; i < 2; i++) servers.push(await startRedisServer({ directives }))
   const [left, right] = servers as [TestServer, TestServer]
   for (const server of [left, right]) await server.call('DEBUG', 'SET-ACTIVE-EXPIRE', '0')

@@ -38,6 +38,9 @@ const get = option(
   word((draw) => draw.pick(['#', 's:*', 'h:*->e1', 'h:*->e*', 'w:*', '*->f', '', 'w:*->'])),
 )
 
+const limit = option('LIMIT', bound, bound)
+const store = option('STORE', key('list'))
+
 export const genericGrammar: Grammar = {
   family: 'generic',
   commands: [
@@ -62,24 +65,17 @@ export const genericGrammar: Grammar = {
       { weight: 0.3, inMulti: false },
     ),
     command('DBSIZE', [], { weight: 0.3 }),
-    command(
-      'SORT',
-      [
-        sortSource,
-        some(
-          by,
-          option('LIMIT', bound, bound),
-          get,
-          get,
-          option('ASC'),
-          option('DESC'),
-          option('ALPHA'),
-          option('ALPHA'),
-          option('STORE', key('list')),
-        ),
-      ],
-      { weight: 2 },
-    ),
+    // BY with ALPHA leaves equal weights in no certain order, so that is never stored.
+    command('SORT', [
+      sortSource,
+      some(by, limit, get, get, option('ASC'), option('DESC'), option('ALPHA'), option('ALPHA')),
+    ]),
+    command('SORT', [
+      sortSource,
+      some(limit, get, get, option('ASC'), option('DESC'), option('ALPHA'), option('ALPHA')),
+      store,
+    ]),
+    command('SORT', [sortSource, some(by, limit, get, option('ASC'), option('DESC')), store]),
     command('SORT_RO', [
       sortSource,
       some(by, option('LIMIT', bound, bound), get, option('ASC'), option('DESC'), option('ALPHA'), option('ALPHA')),
@@ -92,8 +88,8 @@ export const genericGrammar: Grammar = {
     command('MEMORY USAGE', [anyKey, maybe(0.5, option('SAMPLES', bound))], { weight: 0.3 }),
     command('DUMP', [anyKey], { weight: 0.5, inMulti: false }),
     command('SWAPDB', [database, database], { weight: 0.2 }),
-    command('FLUSHDB', [mode], { weight: 0.15 }),
-    command('FLUSHALL', [mode], { weight: 0.1 }),
+    command('FLUSHDB', [mode], { weight: 0.2 }),
+    command('FLUSHALL', [mode], { weight: 0.2 }),
     command('SELECT', [database], { weight: 0.6 }),
   ],
 }

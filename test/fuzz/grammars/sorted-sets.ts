@@ -107,20 +107,10 @@ export const sortedSetGrammar: Grammar = {
       option('INCR'),
       many(1, 2, float, member),
     ]),
-    // One score for many, for BYLEX.
-    command(
-      'ZADD',
-      [
-        zset,
-        many(
-          1,
-          40,
-          word(() => '0'),
-          member,
-        ),
-      ],
-      { weight: 2 },
-    ),
+    // One score for many, for ranges by name.
+    command('ZADD', [lexKey, many(1, 150, zero, member)], { weight: 3 }),
+    command('ZREM', [lexKey, many(1, 10, member)], { weight: 0.5 }),
+    command('DEL', [lexKey], { weight: 0.1 }),
     command('ZINCRBY', [zset, float, member]),
     command('ZREM', [zset, many(1, 60, member)]),
     command('ZREMRANGEBYRANK', [zset, index, index], { weight: 0.5 }),
