@@ -177,9 +177,15 @@ function translatePop(words: readonly Word[], reply: Buffer): Translation | unde
 
 /** `*` is the time: the second server gets the id that the first one made, and makes one of its own in a copy. */
 function translateAdd(words: readonly Word[], reply: Buffer): Translation | undefined {
-  const at = words.findIndex((word, i) => i >= 2 && word.toString() === '*')
+  let at = 2
+  for (; at < words.length; at++) {
+    const word = words[at]!.toString().toUpperCase()
+    if (word === 'LIMIT') at++
+    else if (word === 'MAXLEN' || word === 'MINID') at += ['=', '~'].includes(words[at + 1]?.toString() ?? '') ? 2 : 1
+    else if (word !== 'NOMKSTREAM') break
+  }
   const id = stringOf(reply)
-  if (at < 0 || id === undefined) return undefined
+  if (words[at]?.toString() !== '*' || id === undefined) return undefined
   const [key] = words.slice(1)
   return {
     commands: [
