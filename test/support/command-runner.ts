@@ -13,6 +13,7 @@ import {
   type CommandSettings,
   type CommandTable,
   HLL_SPARSE_BYTES_MAX,
+  DEFAULT_THRESHOLDS,
   Keyspace,
   PROTO_MAX_BULK_BYTES,
   ReplyEncoder,
@@ -30,6 +31,7 @@ class RunnerContext implements CommandContext {
   readonly settings: CommandSettings = {
     protoMaxBulkBytes: PROTO_MAX_BULK_BYTES,
     hllSparseMaxBytes: HLL_SPARSE_BYTES_MAX,
+    encodings: { ...DEFAULT_THRESHOLDS },
   }
   db = 0
   nowMs = 0

@@ -10,6 +10,8 @@ import {
   FLAG_CHUNKED,
   FLAG_EXPIRE,
   FLAG_LONG_KEY,
+  FORM_STREAM,
+  formOf,
   headerBytes,
   type Keyspace,
   NODES_PER_INDEX,
@@ -147,7 +149,24 @@ class Check implements KeyspaceFacts {
     }
     assert.ok(this.#keyspace.lookup(db, key, 0, key.length), `a key of ${key.length} bytes is not found by its name`)
     assert.equal(this.#keyspace.entry.address, record, 'a name leads to another record')
+    if (this.#keyspace.entry.isLarge) this.#large()
     return flags
+  }
+
+  /** Notes the blocks of the large value that was just found, and counts its elements. */
+  #large(): void {
+    const large = this.#keyspace.openLarge()
+    const form = formOf(large.form)
+    assert.equal(large.region.index, large.words[large.at]! & 0xff)
+    assert.ok(form.visitBlocks !== undefined, `form ${large.form} does not show its blocks`)
+    form.visitBlocks(large, (address, bytes) => {
+      this.#block(
+        large.region.index,
+        address,
+        bytes > BLOCK_BYTES_MAX ? Math.ceil(bytes / RUN_BYTES) * RUN_BYTES : bytes,
+      )
+    })
+    assert.ok(form.count(large) > 0 || large.form === FORM_STREAM, 'a value without elements')
   }
 
   /** Notes the blocks of a chunked value and returns its bytes (holes as zeros; long values only up to 1 MiB). */

@@ -3,6 +3,7 @@
  * implements the transport, tests implement all of them in memory.
  */
 import type { GenerationTransfer } from './keyspace/generation.ts'
+import type { EncodingThresholds } from './values/thresholds.ts'
 
 /** Time, passed in so that tests own it. */
 export interface Clock {
@@ -107,6 +108,8 @@ export interface RdbLoadOptions {
    * when complete. Left out: nothing touches the disk.
    */
   file?: { path: string; temporaryPath: string }
+  /** When values change their encoding (hash-max-listpack-entries …); Redis' defaults when left out. */
+  encodings?: EncodingThresholds
   /** Microseconds to sleep per key, for tests that need a slow load (key-load-delay); negative: that many keys per µs. */
   keyLoadDelayMicros?: number
 }
@@ -143,7 +146,7 @@ export interface RdbLoader {
   /** Loads a file (dir/dbfilename at start). `onProgress` is called a few times a second. */
   loadFile(
     path: string,
-    options: Pick<RdbLoadOptions, 'databaseCount' | 'hashSeed' | 'verifyChecksum' | 'keyLoadDelayMicros'>,
+    options: Pick<RdbLoadOptions, 'databaseCount' | 'hashSeed' | 'verifyChecksum' | 'keyLoadDelayMicros' | 'encodings'>,
     onProgress?: (loadedBytes: number, totalBytes: number, loadedKeys: number) => void,
   ): Promise<RdbLoadResult>
   /** Stops the worker threads. */

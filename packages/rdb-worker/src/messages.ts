@@ -3,7 +3,13 @@
  * and are made anew from records.
  */
 import { RdbError, ReplicaError } from '@understudy/core/internal'
-import type { ErrorCode, GenerationTransfer, RdbLoadOptions, RdbSummary } from '@understudy/core/internal'
+import type {
+  EncodingThresholds,
+  ErrorCode,
+  GenerationTransfer,
+  RdbLoadOptions,
+  RdbSummary,
+} from '@understudy/core/internal'
 import type { MessagePort } from 'node:worker_threads'
 import type { InsertQueueMemory } from './load/insert-queue.ts'
 import type { RingMemory } from './load/ring.ts'
@@ -19,6 +25,7 @@ export interface LoadTask {
   readonly verifyChecksum: boolean
   readonly file: RdbLoadOptions['file'] | undefined
   readonly keyLoadDelayMicros: number
+  readonly encodings: EncodingThresholds
   /** Module that makes the sink instead of `create-sink.ts`. */
   readonly sinkModuleUrl: string | undefined
   /** Threads that help, once they are up. */
@@ -46,6 +53,7 @@ export interface InsertTask {
 export interface InserterOrder {
   readonly generation: GenerationTransfer
   readonly regions: number
+  readonly encodings: EncodingThresholds
 }
 
 /** The regions are given back, with the segments that they have now; or the load has failed. */

@@ -8,7 +8,7 @@ import { availableParallelism } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { MessageChannel } from 'node:worker_threads'
 import { Piscina } from 'piscina'
-import { RdbError } from '@understudy/core/internal'
+import { DEFAULT_THRESHOLDS, RdbError } from '@understudy/core/internal'
 import type { RdbLoad, RdbLoader, RdbLoadOptions, RdbLoadResult } from '@understudy/core/internal'
 import { createInsertQueue, InsertQueueGuard } from './load/insert-queue.ts'
 import { inserterShares } from './load/region-shares.ts'
@@ -122,6 +122,7 @@ export class RdbLoaderPool implements RdbLoader {
       source: { kind: 'ring', framing },
       databaseCount: options.databaseCount,
       hashSeed: options.hashSeed,
+      encodings: { ...(options.encodings ?? DEFAULT_THRESHOLDS) },
       verifyChecksum: options.verifyChecksum,
       file: options.file,
       keyLoadDelayMicros: options.keyLoadDelayMicros ?? 0,
@@ -147,6 +148,7 @@ export class RdbLoaderPool implements RdbLoader {
       source: { kind: 'file', path },
       databaseCount: options.databaseCount,
       hashSeed: options.hashSeed,
+      encodings: { ...(options.encodings ?? DEFAULT_THRESHOLDS) },
       verifyChecksum: options.verifyChecksum,
       file: undefined,
       keyLoadDelayMicros: options.keyLoadDelayMicros ?? 0,

@@ -79,7 +79,7 @@ describe('DEBUG on the dataset', () => {
       // A stock server packs what has shrunk when it loads it; here it stays as it came.
       if (name.includes('shrunk')) continue
       // Compression may find a little more or less.
-      expect(Math.abs(Number(fieldOf(ours, 'serializedlength')) - length), name).toBeLessThanOrEqual(length * 0.1)
+      expect(Math.abs(Number(fieldOf(ours, 'serializedlength')) - length), name).toBeLessThanOrEqual(length * 0.1 + 8)
     }
   })
 

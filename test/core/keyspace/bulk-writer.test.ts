@@ -44,7 +44,7 @@ describe('bulk writer', () => {
       const key = i % 500 === 7 ? `long ${i} ${'k'.repeat(random.int(8000, 40_000))}` : `key:${i}`
       const keyBytes = Buffer.from(key)
       const value = randomValue(random)
-      const rdbType = random.pick([0, 0, 18, 16])
+      const rdbType = random.pick([0, 0, 7, 6])
       const expireAtMs = random.chance(0.3) ? 2 ** 41 + i : -1
       databases[db]!.set(key, { rdbType, value, expireAtMs })
       if (random.chance(0.05)) {

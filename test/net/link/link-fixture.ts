@@ -1,5 +1,6 @@
 /** A ReplicaLink with everything around it, writing down what it does. */
 import {
+  DEFAULT_THRESHOLDS,
   BacklogWriter,
   type CommandArgs,
   DEFAULT_HANDSHAKE,
@@ -62,6 +63,7 @@ export class LinkFixture {
         deleteSyncFiles: false,
         databaseCount: 16,
         hashSeed: new Uint8Array(16),
+        encodings: { ...DEFAULT_THRESHOLDS },
         verifyChecksum: true,
         keyLoadDelayMicros: 0,
         ...options.config,

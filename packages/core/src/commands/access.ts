@@ -51,6 +51,13 @@ export function expectString(context: CommandContext): boolean {
   return false
 }
 
+/** True when the key just found holds one of the forms that `isForm` knows; otherwise the error is written. */
+export function expectForm(context: CommandContext, isForm: (rdbType: number) => boolean): boolean {
+  if (isForm(context.keyspace.entry.rdbType)) return true
+  context.reply.error(WRONG_TYPE)
+  return false
+}
+
 /** Puts a string at the key of argument `index`, which was looked up just now (found or not). */
 export function putFound(
   context: CommandContext,

@@ -8,6 +8,7 @@
  */
 import type { ReplyEncoder } from '../resp/encoder.ts'
 import type { Keyspace } from '../keyspace/keyspace.ts'
+import type { EncodingThresholds } from '../values/thresholds.ts'
 
 /**
  * The arguments of one command: argument `i` (0 is the name) is `bytes[start[i] .. end[i])`.
@@ -26,6 +27,8 @@ export interface CommandSettings {
   protoMaxBulkBytes: number
   /** hll-sparse-max-bytes: a longer sparse HyperLogLog (header included) becomes dense. */
   hllSparseMaxBytes: number
+  /** hash-max-listpack-entries and its like: when Redis would change the encoding of a value. */
+  encodings: EncodingThresholds
   /** DEBUG SET-ACTIVE-EXPIRE: may a writable node delete expired keys that nobody touches? Default: yes. */
   activeExpire?: boolean
 }

@@ -4,25 +4,35 @@
  *
  * Source: redis 7.0 debug.c debugCommand().
  */
-import { DatasetDigest, digestKey, digestText, digestValue } from '../object-codec/digest.ts'
+import { DatasetDigest, type DigestedValue, digestOfKey, digestOfValue, digestText } from '../object-codec/digest.ts'
 import { encodeDump } from '../object-codec/dump.ts'
 import type { Keyspace } from '../keyspace/keyspace.ts'
 import { NO_SUCH_KEY, subcommandSyntaxError } from '../resp/error-replies.ts'
 import { argText } from './arguments.ts'
 import type { CommandContext } from './command.ts'
-import { entrySource } from './entry-source.ts'
 import { entryEncoding, entryRefcount } from './object.ts'
+import { entrySource, snapshotValue, storedTypeName, visitStoredItems } from '../values/stored-value.ts'
 
 const NO_DIGEST: string = '0'.repeat(40)
 /** A payload's bytes that are not the value: type, version and checksum. */
 const PAYLOAD_FRAME_BYTES = 11
+
+function digestedEntry(keyspace: Keyspace): DigestedValue {
+  const { entry } = keyspace
+  return {
+    typeName: storedTypeName(entry.rdbType),
+    text: entrySource(entry),
+    items: (visitor) => visitStoredItems(keyspace, visitor),
+    expires: entry.expireAtMs !== -1,
+  }
+}
 
 /** DEBUG DIGEST of all databases: 40 hex digits. O(bytes). */
 export function datasetDigest(keyspace: Keyspace): string {
   const digest = new DatasetDigest()
   for (let db = 0; db < keyspace.databaseCount; db++) {
     keyspace.forEach(db, (entry) => {
-      digest.add(db, digestKey(entry.keyToBuffer(), entry.rdbType, entrySource(entry), entry.expireAtMs !== -1))
+      digest.add(db, digestOfKey(entry.keyToBuffer(), digestedEntry(keyspace)))
     })
   }
   return digestText(digest.value())
@@ -37,10 +47,7 @@ function debugDigestValue({ args, keyspace, reply, db }: CommandContext): void {
   reply.array(args.count - 2)
   for (let i = 2; i < args.count; i++) {
     const found = keyspace.lookup(db, args.bytes, args.start[i]!, args.end[i]!)
-    const { entry } = keyspace
-    reply.simple(
-      found ? digestText(digestValue(entry.rdbType, entrySource(entry), entry.expireAtMs !== -1)) : NO_DIGEST,
-    )
+    reply.simple(found ? digestText(digestOfValue(digestedEntry(keyspace))) : NO_DIGEST)
   }
 }
 
@@ -55,7 +62,8 @@ function debugObject(context: CommandContext): void {
     return
   }
   const { entry } = keyspace
-  const serialized = encodeDump(entry.rdbType, entrySource(entry)).length - PAYLOAD_FRAME_BYTES
+  const value = snapshotValue(keyspace)
+  const serialized = encodeDump(value.rdbType, value.source).length - PAYLOAD_FRAME_BYTES
   const place = `${entry.region.index.toString(16)}:${(entry.address >>> 0).toString(16).padStart(8, '0')}`
   reply.simple(
     `Value at:${place} refcount:${entryRefcount(context)} encoding:${entryEncoding(context)} ` +

@@ -9,10 +9,11 @@ import { decodeRestore, encodeDump, type RestoredValue } from '../object-codec/d
 import { BUSYKEY_ERROR, NOT_AN_INTEGER, SYNTAX_ERROR } from '../resp/error-replies.ts'
 import { argIs } from './arguments.ts'
 import type { CommandContext, CommandRow, CommandTable } from './command.ts'
-import { entrySource } from './entry-source.ts'
+import { snapshotValue } from '../values/stored-value.ts'
 import { ASKING, DENYOOM, READONLY, WRITE } from './flags.ts'
 import { findForRead, findForWrite, integerArgument } from './access.ts'
 import { wideInteger } from './wide-integer.ts'
+import { ValueFault } from '../object-codec/value-walker.ts'
 
 const CHECKSUM_BYTES = 8
 const BAD_FOOTER_ERROR = 'ERR DUMP payload version or checksum are wrong'
@@ -25,8 +26,8 @@ function dump(context: CommandContext): void {
     reply.nullBulk()
     return
   }
-  const { entry } = keyspace
-  const payload = encodeDump(entry.rdbType, entrySource(entry))
+  const value = snapshotValue(keyspace)
+  const payload = encodeDump(value.rdbType, value.source)
   reply.bulk(payload, 0, payload.length)
 }
 
@@ -115,12 +116,28 @@ function restore(context: CommandContext): void {
     // As if it had been restored and then expired.
     if (found) keyspace.delete(db, args.bytes, start, end)
   } else {
-    keyspace.put(db, args.bytes, start, end, value.rdbType, 0, value.bytes, value.start, value.end, expireAtMs)
+    if (!putRestored(context, value, expireAtMs)) return
     if ((options.idleSeconds !== -1 || options.freq !== -1) && keyspace.lookup(db, args.bytes, start, end)) {
       keyspace.setAccess(options.idleSeconds, options.freq)
     }
   }
   reply.ok()
+}
+
+/** @returns false after an error reply. */
+function putRestored(context: CommandContext, value: RestoredValue, expireAtMs: number): boolean {
+  const { args, keyspace, settings, db } = context
+  const { rdbType, bytes, start, end } = value
+  try {
+    const key = args.bytes
+    const { encodings } = settings
+    keyspace.putEncoded(db, key, args.start[1]!, args.end[1]!, rdbType, bytes, start, end, expireAtMs, encodings)
+    return true
+  } catch (error) {
+    if (!(error instanceof ValueFault)) throw error
+    context.reply.error(BAD_DATA_ERROR)
+    return false
+  }
 }
 
 /** Beyond 63 bits the sum wraps around into the past, as it does in Redis. */

@@ -6,6 +6,7 @@ import { databaseCommands } from './database.ts'
 import { dumpCommands } from './dump.ts'
 import { expireCommands } from './expire.ts'
 import { functionCommands } from './function.ts'
+import { hashCommands } from './hash.ts'
 import { hyperloglogCommands } from './hyperloglog.ts'
 import { keyCommands } from './key.ts'
 import { type MemoryFacts, memoryCommands } from './memory.ts'
@@ -26,6 +27,7 @@ export function dataCommandFamilies(ports: DataCommandPorts): readonly CommandTa
     stringCommands,
     bitmapCommands,
     hyperloglogCommands,
+    hashCommands,
     keyCommands,
     expireCommands,
     scanCommands,

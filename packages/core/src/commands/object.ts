@@ -3,9 +3,8 @@
  *
  * Source: redis 7.0 object.c objectCommand().
  */
-import { encodingName } from '../object-codec/encoding-name.ts'
+import { storedEncoding } from '../values/stored-value.ts'
 import type { CommandContext, CommandTable, KeyPositions } from './command.ts'
-import { entrySource } from './entry-source.ts'
 import { READONLY } from './flags.ts'
 import { findQuietly } from './access.ts'
 import { container } from './subcommands.ts'
@@ -19,8 +18,7 @@ const SWITCHING_TEXT =
 
 /** Name of the encoding of the value that the last lookup found. */
 export function entryEncoding({ keyspace }: CommandContext): string {
-  const { entry } = keyspace
-  return encodingName(entry.rdbType, entrySource(entry), entry.isRaw)
+  return storedEncoding(keyspace)
 }
 
 /** References to the value that the last lookup found, as Redis would count them. */

@@ -15,11 +15,10 @@ import { READONLY } from './flags.ts'
 import { keyBytes, keyEnd, keyStart, locateKey } from './key-bytes.ts'
 import { integerArgument } from './access.ts'
 import { entryExpired } from './lookup.ts'
+import { cursorArgument } from './scan-options.ts'
 
 const COUNT_DEFAULT = 10
 const STAR = 42
-const UINT64_MAX = 0xffff_ffff_ffff_ffffn
-const CURSOR = /^(?:[-+]?[0-9]+)?$/
 
 /** Collects the keys of one reply, whose number stands before them. Emptied by each use. */
 const collected: ReplyEncoder = new ReplyEncoder()
@@ -61,20 +60,6 @@ function keys(context: CommandContext): void {
   const filter = { pattern: patternAt(context, 1), typeName: undefined }
   context.keyspace.forEach(context.db, (entry) => collect(context, entry, filter))
   writeCollected(context)
-}
-
-/** A cursor as strtoul() reads it (up to a NUL), or undefined after an error reply. */
-function cursorArgument(context: CommandContext, index: number): number | undefined {
-  const [text = ''] = argText(context.args, index).split('\0')
-  if (CURSOR.test(text)) {
-    const digits = text.replace(/^[-+]/, '')
-    const magnitude = BigInt(digits === '' ? '0' : digits)
-    // A sign wraps around, as it does in C; positions beyond ours are the end of the walk.
-    if (magnitude <= UINT64_MAX)
-      return text.startsWith('-') ? Number(BigInt.asUintN(64, -magnitude)) : Number(magnitude)
-  }
-  context.reply.error('ERR invalid cursor')
-  return undefined
 }
 
 function scan(context: CommandContext): void {

@@ -2,6 +2,7 @@
  * One item of a packed value (listpack, ziplist, intset, zipmap): a range of bytes or a 64-bit integer. A reader makes
  * one and has it filled again and again, so that walking a value allocates nothing.
  */
+import { parseBigInteger, parseInteger } from './integer.ts'
 
 export class PackedItem {
   isInteger = false
@@ -71,6 +72,31 @@ export function writeInt32Text(value: number, target: Uint8Array, at: number): n
     left = tenth
   }
   return end
+}
+
+export let int64Lo = 0
+export let int64Hi = 0
+
+/**
+ * Does the text `bytes[start .. end)` read as an int64 (redis 7.0 util.c string2ll())? Then `int64Lo` and `int64Hi` are its
+ * halves.
+ */
+export function parseInt64(bytes: Uint8Array, start: number, end: number): boolean {
+  const length = end - start
+  if (length === 0 || length > INT64_TEXT_BYTES_MAX) return false
+  const first = bytes[start]!
+  if (first > 0x39 || (first < 0x30 && first !== 0x2d)) return false
+  const value = parseInteger(bytes, start, end)
+  if (Number.isNaN(value)) return false
+  if (Number.isSafeInteger(value)) {
+    int64Lo = value | 0
+    int64Hi = Math.floor(value / 0x100000000)
+  } else {
+    const exact = parseBigInteger(bytes, start, end)!
+    int64Lo = Number(BigInt.asIntN(32, exact))
+    int64Hi = Number(exact >> 32n)
+  }
+  return true
 }
 
 /** The bytes of an item: a view of `bytes` for a byte item, new bytes with the decimal text for an integer. */

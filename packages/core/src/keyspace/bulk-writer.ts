@@ -25,9 +25,26 @@ import {
   shardOf,
 } from './layout.ts'
 import { ACCESS_CLOCK_SECONDS, accessClockAt } from './access-clock.ts'
+import { Entry } from './entry.ts'
+import { LazyFree } from './lazy-free.ts'
 import { NodeValue } from './node-value.ts'
+import { freePlainRecord } from './record-free.ts'
 import type { RegionWriter } from './region-writer.ts'
-import { chunksAt, createInlineRecord, createRecord, fillValue, INLINE_KEY_BYTES_MAX, writeChunks } from './record.ts'
+import {
+  chunksAt,
+  createInlineRecord,
+  createRecord,
+  fillValue,
+  INLINE_KEY_BYTES_MAX,
+  writeChunks,
+  writeDescriptor,
+} from './record.ts'
+import { buildFromSource, buildValue, hasBuilder } from '../values/builders.ts'
+import { descriptorBytes } from '../values/form-numbers.ts'
+import { formOf } from '../values/forms.ts'
+import { DEFAULT_THRESHOLDS, type EncodingThresholds } from '../values/thresholds.ts'
+import { ValueFault } from '../object-codec/value-walker.ts'
+import { ValueBuild } from '../values/value-build.ts'
 
 const BATCH_ENTRIES_MAX = 64
 
@@ -67,8 +84,16 @@ export class BulkWriter implements RdbSink {
   #pieceTag = 0
   #pieceRoot = 0
 
-  constructor(generation: Generation) {
+  readonly #lazyFree: LazyFree
+  readonly #build: ValueBuild
+  readonly #entry = new Entry()
+
+  /** @param thresholds decide what OBJECT ENCODING will say of the values, as they do when Redis loads. */
+  constructor(generation: Generation, thresholds: EncodingThresholds = DEFAULT_THRESHOLDS) {
     this.generation = generation
+    const { regions } = generation
+    this.#lazyFree = new LazyFree((region, address) => freePlainRecord(regions, this.#lazyFree, region, address))
+    this.#build = new ValueBuild(regions, this.#lazyFree, thresholds)
     this.databaseCount = generation.databaseCount
     const empty = new Uint8Array(0)
     for (let i = 0; i < BATCH_ENTRIES_MAX; i++) {
@@ -88,7 +113,7 @@ export class BulkWriter implements RdbSink {
     for (let shard = 0; shard < SHARD_COUNT; shard++) {
       const region = regionOf(shard)
       if ((regions & (1 << region)) === 0) continue
-      generation.regions[region]!.plan(generation.rootOf(db, shard), keys / SHARD_COUNT)
+      generation.regions[region]!.plan(generation.control, generation.rootOf(db, shard), keys / SHARD_COUNT)
     }
   }
 
@@ -173,7 +198,8 @@ export class BulkWriter implements RdbSink {
     this.#pieceOrder = hashOrder
     this.#pieceTag = hashTag
     this.#pieceRoot = this.generation.rootOf(db, shard)
-    if (region.find(this.#pieceRoot, hashOrder, hashTag, key, keyStart, keyEnd) !== 0) refuse(db, key, keyStart, keyEnd)
+    if (region.find(this.generation.control, this.#pieceRoot, hashOrder, hashTag, key, keyStart, keyEnd) !== 0)
+      refuse(db, key, keyStart, keyEnd)
     const flags = expireAtMs === -1 ? 0 : FLAG_EXPIRE
     this.#pieceAddress = createRecord(
       region,
@@ -202,7 +228,71 @@ export class BulkWriter implements RdbSink {
     const flags = (words[byteOffsetOf(address) >>> 2]! >>> 8) & 0xff
     writeChunks(words, chunksAt(address, flags), this.#pieces!, region.index)
     this.#pieces = undefined
-    this.#insert(region, this.#pieceRoot, order, this.#pieceTag, address, flags)
+    const converted = this.#convertPieces(region, address)
+    // Making a value of elements has moved the region's registers: look for the place again.
+    if (converted !== address) region.pageAddress = 0
+    this.#insert(region, this.#pieceRoot, order, this.#pieceTag, converted, flags)
+  }
+
+  /** The record of a value that came in pieces, with the value in its form; the pieces are freed. */
+  #convertPieces(region: RegionWriter, address: number): number {
+    const entry = this.#entry
+    entry.load(region, this.generation.regions, address)
+    const { rdbType, expireAtMs } = entry
+    if (rdbType === 0 || !hasBuilder(rdbType)) return address
+    const access = region.memory.i32[address >>> 28]![(byteOffsetOf(address) >>> 2) + 1]! >>> 16
+    const source = {
+      lengthBytes: entry.length,
+      copy: (offset: number, target: Uint8Array, at: number, count: number): void =>
+        entry.copy(offset, offset + count, target, at),
+    }
+    this.#build.begin(region)
+    const key = entry.keyToBuffer()
+    try {
+      buildFromSource(rdbType, source, this.#build)
+    } catch (error) {
+      throw asKeyspaceError(error, key, 0, key.length)
+    }
+    const made = this.#createBuilt(region, key, 0, key.length, expireAtMs, access)
+    freePlainRecord(this.generation.regions, this.#lazyFree, region, address)
+    while (this.#lazyFree.step(1000));
+    return made
+  }
+
+  /** A record of what was built. */
+  #createBuilt(
+    region: RegionWriter,
+    key: Uint8Array,
+    keyStart: number,
+    keyEnd: number,
+    expireAtMs: number,
+    access: number,
+  ): number {
+    const { form, isLarge, bytes, start, end, descriptor } = this.#build
+    const words = isLarge ? formOf(form).descriptorWords : 0
+    const length = isLarge ? descriptorBytes(words) : end - start
+    const flags = (isLarge ? 0 : this.#build.flags) | (expireAtMs === -1 ? 0 : FLAG_EXPIRE)
+    const inlineBytes = headerBytes(flags) + (keyEnd - keyStart) + length
+    if (!isLarge && keyEnd - keyStart <= INLINE_KEY_BYTES_MAX) {
+      return createInlineRecord(
+        region,
+        inlineBytes,
+        key,
+        keyStart,
+        keyEnd,
+        form,
+        flags,
+        bytes,
+        start,
+        end,
+        expireAtMs,
+        access,
+      )
+    }
+    const address = createRecord(region, key, keyStart, keyEnd, form, flags, length, expireAtMs, access, false)
+    if (isLarge) writeDescriptor(region, address, descriptor, 0, words)
+    else fillValue(region, address, bytes, start, end)
+    return address
   }
 
   flush(): void {
@@ -255,10 +345,24 @@ export class BulkWriter implements RdbSink {
     const valueStart = this.#valueStart[i]!
     const valueEnd = this.#valueEnd[i]!
     const region = this.generation.regions[regionOf(shardOf(order))]!
-    if (region.find(root, order, tag, key, keyStart, keyEnd) !== 0) refuse(this.#db[i]!, key, keyStart, keyEnd)
+    if (region.find(this.generation.control, root, order, tag, key, keyStart, keyEnd) !== 0)
+      refuse(this.#db[i]!, key, keyStart, keyEnd)
     const flags = expireAtMs === -1 ? 0 : FLAG_EXPIRE
     const value = this.#value[i]!
     const rdbType = this.#type[i]!
+    if (rdbType !== 0 && hasBuilder(rdbType)) {
+      this.#build.begin(region)
+      try {
+        buildValue(rdbType, value, valueStart, valueEnd, this.#build)
+      } catch (error) {
+        throw asKeyspaceError(error, key, keyStart, keyEnd)
+      }
+      // Making a value of elements has moved the region's registers: insert looks for the place itself.
+      if (this.#build.isLarge) region.pageAddress = 0
+      const made = this.#createBuilt(region, key, keyStart, keyEnd, expireAtMs, this.#access[i]!)
+      this.#insert(region, root, order, tag, made, flags)
+      return
+    }
     const inlineBytes = headerBytes(flags) + (keyEnd - keyStart) + (valueEnd - valueStart)
     let address: number
     if (inlineBytes <= BLOCK_BYTES_MAX && keyEnd - keyStart <= INLINE_KEY_BYTES_MAX) {
@@ -295,9 +399,15 @@ export class BulkWriter implements RdbSink {
       const { control } = this.generation
       control[root + ROOT_EXPIRES] = control[root + ROOT_EXPIRES]! + 1
     }
-    region.insert(root, order, tag, address)
+    region.insert(this.generation.control, root, order, tag, address)
     this.keyCount++
   }
+}
+
+/** What only the making of a value finds: it comes from batches, so the place in the snapshot is not known any more. */
+function asKeyspaceError(error: unknown, key: Uint8Array, start: number, end: number): unknown {
+  if (!(error instanceof ValueFault)) return error
+  return new KeyspaceError(error.code, `the value of key '${printableKey(key, start, end)}': ${error.message}`)
 }
 
 function refuse(db: number, key: Uint8Array, start: number, end: number): never {

@@ -6,6 +6,7 @@ import type { ReplyEncoder } from '../resp/encoder.ts'
 import { BLOCK_BYTES_MAX } from '../limits.ts'
 import { copyBytes, viewOf } from '../memory/copy-bytes.ts'
 import { byteOffsetOf } from '../memory/region-memory.ts'
+import { FORM_FIRST } from '../values/form-numbers.ts'
 import { FLAG_CHUNKED, FLAG_EXPIRE, FLAG_LONG_KEY, FLAG_RAW, headerBytes } from './layout.ts'
 import { NodeValue } from './node-value.ts'
 import type { RegionWriter } from './region-writer.ts'
@@ -43,8 +44,23 @@ export class Entry {
     return this.rdbType === 0
   }
 
+  /** Is the value in a large form, and `length` that of a descriptor? */
+  get isLarge(): boolean {
+    return this.rdbType >= FORM_FIRST
+  }
+
+  /** Large forms: index of the descriptor's first word in the words of the record's segment. */
+  get descriptorAt(): number {
+    return (this.start + 3) >>> 2
+  }
+
   get isChunked(): boolean {
     return (this.flags & FLAG_CHUNKED) !== 0
+  }
+
+  /** Is the key in nodes, not before the value? */
+  get isLongKey(): boolean {
+    return (this.flags & FLAG_LONG_KEY) !== 0
   }
 
   get isRaw(): boolean {

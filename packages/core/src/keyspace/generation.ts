@@ -85,7 +85,7 @@ export class Generation extends GenerationLayout {
     for (let region = 0; region < REGION_COUNT; region++) {
       const memory = new RegionMemory(transfer.segments[region] ?? [])
       memory.onSegment = (segment, index) => this.onSegment?.(region, index, segment)
-      this.regions.push(new RegionWriter(memory, this.control, region, this.seed, segmentBytesMax))
+      this.regions.push(new RegionWriter(memory, region, this.seed, segmentBytesMax))
     }
   }
 
@@ -136,7 +136,7 @@ export class GenerationView extends GenerationLayout {
   constructor(transfer: GenerationTransfer) {
     super(transfer.control)
     for (let region = 0; region < REGION_COUNT; region++) {
-      this.regions.push(new RegionView(new RegionMemory([...(transfer.segments[region] ?? [])]), this.control, region))
+      this.regions.push(new RegionView(new RegionMemory([...(transfer.segments[region] ?? [])]), region))
     }
   }
 }

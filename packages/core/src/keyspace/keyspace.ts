@@ -25,6 +25,7 @@ import {
   C_RETIRED,
   FLAG_CHUNKED,
   FLAG_EXPIRE,
+  FLAG_LARGE_ENCODING,
   FLAG_LONG_KEY,
   FLAG_RAW,
   headerBytes,
@@ -50,11 +51,19 @@ import {
   inlineKeyBytes,
   recordFlags,
   writeChunks,
+  writeDescriptor,
   writeTime,
 } from './record.ts'
 import { scanTable, walkTable } from './scan.ts'
+import { freePlainRecord, freeRecordOnly } from './record-free.ts'
 import { ShardCounters } from './shard-counters.ts'
 import type { RegionWriter } from './region-writer.ts'
+import { buildValue, hasBuilder } from '../values/builders.ts'
+import { descriptorBytes, DESCRIPTOR_WORDS_MAX, FORM_FIRST, PACKED_BYTES_MAX } from '../values/form-numbers.ts'
+import { formOf } from '../values/forms.ts'
+import { LargeValue } from '../values/large-value.ts'
+import type { EncodingThresholds } from '../values/thresholds.ts'
+import { ValueBuild } from '../values/value-build.ts'
 
 /** A dataset larger than this is dropped by FLUSHALL as a whole generation, so that its memory goes back to the system. */
 const FLUSH_IN_PLACE_BYTES_MAX: number = 64 << 20
@@ -109,6 +118,9 @@ export class Keyspace {
   readonly #lazyFree = new LazyFree((region, address) => this.#freeRecord(region, address))
   readonly #nodes = new NodeValue()
   readonly #seed: HashSeed
+  /** The large value of `entry` for whoever does not bring one of his own. */
+  readonly #large = new LargeValue()
+  readonly #copiedDescriptor = new Int32Array(DESCRIPTOR_WORDS_MAX)
   // Place of the last lookup: what changes of the same key need.
   #shard = 0
   #order = 0
@@ -155,7 +167,7 @@ export class Keyspace {
     const region = generation.regions[regionOf(shardIndex)]!
     this.#shard = shardIndex
     this.#root = generation.rootOf(db, shardIndex)
-    const address = region.find(this.#root, hashOrder, hashTag, key, start, end)
+    const address = region.find(generation.control, this.#root, hashOrder, hashTag, key, start, end)
     if (address === 0) {
       this.entry.address = 0
       return false
@@ -232,7 +244,8 @@ export class Keyspace {
 
   /**
    * Creates or replaces a key with a whole value. Whatever was there before (any type, any TTL) is gone.
-   * @param rdbType value type byte; 0 is a string, everything else is held as its RDB bytes.
+   * @param rdbType 0 is a string, 11, 16, 17 and 20 are packed values; another type is held as its RDB bytes. Not for
+   * values in a large form, nor for bytes of the record that is being replaced.
    * @param flags FLAG_RAW or 0.
    * @param expireAtMs -1 for none.
    */
@@ -314,7 +327,7 @@ export class Keyspace {
     const region = generation.regions[regionOf(shardIndex)]!
     const root = generation.rootOf(db, shardIndex)
     this.counters.enter(shardIndex)
-    const old = region.find(root, order, tag, key, keyStart, keyEnd)
+    const old = region.find(generation.control, root, order, tag, key, keyStart, keyEnd)
     const keyLength = keyEnd - keyStart
     const valueLength = valueEnd - valueStart
     const newFlags = expireAtMs === -1 ? flags : flags | FLAG_EXPIRE
@@ -325,6 +338,7 @@ export class Keyspace {
       const oldFlags = (words[at]! >>> 8) & 0xff
       if (
         bytes <= BLOCK_BYTES_MAX &&
+        (words[at]! & 0xff) < FORM_FIRST &&
         ((oldFlags | newFlags) & (FLAG_CHUNKED | FLAG_LONG_KEY)) === 0 &&
         ((oldFlags ^ newFlags) & FLAG_EXPIRE) === 0 &&
         CLASS_OF_UNITS[(bytes + 7) >>> 3] ===
@@ -364,7 +378,7 @@ export class Keyspace {
       try {
         fillValue(region, address, value, valueStart, valueEnd)
       } catch (error) {
-        this.#freeRecordOnly(region, address)
+        freeRecordOnly(region, address)
         throw error
       }
     }
@@ -384,8 +398,10 @@ export class Keyspace {
     const { entry } = this
     const { region, address } = entry
     this.counters.enter(this.#shard)
+    // Elements may have been looked up in the same region since.
+    if (entry.isLarge) region.find(this.generation.control, this.#root, this.#order, this.#tag, key, start, end)
     this.#countExpire(this.#root, entry.flags, 0)
-    region.remove(this.#root)
+    region.remove(this.generation.control, this.#root)
     this.#freeRecord(region, address)
     entry.address = 0
     if (this.listener.active) this.listener.keyChanged(db, key, start, end)
@@ -453,7 +469,178 @@ export class Keyspace {
     this.#setFlags(entry.flags | FLAG_RAW)
   }
 
-  /** Tells listeners of a change made through growEntry/writeEntry. */
+  // ---- packed and large values ------------------------------------------------------------------------------------
+
+  /** Enters the shard of the key that the last lookup looked for: before the first change made in place. */
+  enterEntry(): void {
+    this.counters.enter(this.#shard)
+  }
+
+  /** The region that holds the record of the key last looked up, or will: where blocks of a new value belong. */
+  get targetRegion(): RegionWriter {
+    return this.generation.regions[regionOf(this.#shard)]!
+  }
+
+  /** Opens the large value of `entry`. @param into for whoever needs several at once, or longer than until the next call. */
+  openLarge(into: LargeValue = this.#large): LargeValue {
+    const { entry } = this
+    const words = entry.region.memory.i32[entry.address >>> 28]!
+    return into.open(this.generation.regions, this.#lazyFree, entry.rdbType, words, entry.descriptorAt)
+  }
+
+  /** What makes values in `targetRegion`; the caller gives the region with `begin`. */
+  newBuild(thresholds: EncodingThresholds): ValueBuild {
+    return new ValueBuild(this.generation.regions, this.#lazyFree, thresholds)
+  }
+
+  /**
+   * Replaces bytes [at, at + removed) of the packed value of `entry` by `inserted` bytes, which the caller writes to
+   * `entry.bytes[entry.start + at …)` then. The bytes behind move; the record is made anew only when its block changes size.
+   * The new length is at most PACKED_BYTES_MAX.
+   */
+  spliceEntry(key: Uint8Array, start: number, end: number, at: number, removed: number, inserted: number): void {
+    const { entry } = this
+    const { region, flags } = entry
+    const before = entry.length
+    const length = before - removed + inserted
+    assert.ok(length <= PACKED_BYTES_MAX)
+    this.counters.enter(this.#shard)
+    const inline = headerBytes(flags) + inlineKeyBytes(entry)
+    if (CLASS_OF_UNITS[(inline + length + 7) >>> 3] === CLASS_OF_UNITS[(inline + before + 7) >>> 3]) {
+      const words = region.memory.i32[entry.address >>> 28]!
+      const word = (byteOffsetOf(entry.address) >>> 2) + 1
+      words[word] = (this.#accessedAgain(words[word]! >>> 16) << 16) | length
+      if (removed !== inserted) {
+        const { bytes, start: from } = entry
+        bytes.copyWithin(from + at + inserted, from + at + removed, from + before)
+      }
+      entry.length = length
+      return
+    }
+    const address = createRecord(
+      region,
+      key,
+      start,
+      end,
+      entry.rdbType,
+      flags,
+      length,
+      entry.expireAtMs,
+      this.#accessedAgain(this.#accessBits()),
+      false,
+    )
+    const target = region.memory.u8[address >>> 28]!
+    const to = byteOffsetOf(address) + inline
+    const source = entry.bytes
+    const from = entry.start
+    target.set(source.subarray(from, from + at), to)
+    target.set(source.subarray(from + at + removed, from + before), to + at + inserted)
+    region.find(this.generation.control, this.#root, this.#order, this.#tag, key, start, end)
+    region.repoint(address)
+    freeRecordOnly(region, entry.address)
+    entry.load(region, this.generation.regions, address)
+  }
+
+  /** Says that Redis would hold the packed value of `entry` in its large encoding. */
+  setLargeEncoding(): void {
+    this.counters.enter(this.#shard)
+    this.#setFlags(this.entry.flags | FLAG_LARGE_ENCODING)
+  }
+
+  /**
+   * Creates or replaces the key that the last lookup looked for with a value in a large form; `entry` follows. The blocks that
+   * the descriptor tells of belong to the keyspace from now on, those of the value before are freed. When memory ends, nothing
+   * has changed, and the blocks are still the caller's.
+   */
+  putLarge(
+    db: number,
+    key: Uint8Array,
+    start: number,
+    end: number,
+    form: number,
+    descriptor: Int32Array,
+    expireAtMs: number,
+  ): void {
+    this.counters.enter(this.#shard)
+    const { generation, entry } = this
+    const region = this.targetRegion
+    const words = formOf(form).descriptorWords
+    const old = region.find(generation.control, this.#root, this.#order, this.#tag, key, start, end)
+    const access =
+      old === 0
+        ? this.#newAccess()
+        : this.#accessedAgain(region.memory.i32[old >>> 28]![(byteOffsetOf(old) >>> 2) + 1]! >>> 16)
+    const flags = expireAtMs === -1 ? 0 : FLAG_EXPIRE
+    const address = createRecord(
+      region,
+      key,
+      start,
+      end,
+      form,
+      flags,
+      descriptorBytes(words),
+      expireAtMs,
+      access,
+      false,
+    )
+    writeDescriptor(region, address, descriptor, 0, words)
+    this.#install(region, this.#root, this.#order, this.#tag, old, address, true)
+    entry.load(region, generation.regions, address)
+    if (this.listener.active) this.listener.keyChanged(db, key, start, end)
+  }
+
+  /** Creates the key that the last lookup did not find with a zeroed descriptor and no time to live; `entry` follows. */
+  createLarge(db: number, key: Uint8Array, start: number, end: number, form: number, bits: number): LargeValue {
+    const descriptor = this.#copiedDescriptor.fill(0)
+    descriptor[0] = (bits << 8) | this.targetRegion.index
+    this.putLarge(db, key, start, end, form, descriptor, -1)
+    return this.openLarge()
+  }
+
+  /**
+   * Creates or replaces a key with a value of any RDB type, as it stands behind a key in a snapshot (strings decoded) and was
+   * checked already. @throws ValueFault for what the check did not see.
+   */
+  putEncoded(
+    db: number,
+    key: Uint8Array,
+    start: number,
+    end: number,
+    rdbType: number,
+    value: Uint8Array,
+    valueStart: number,
+    valueEnd: number,
+    expireAtMs: number,
+    thresholds: EncodingThresholds,
+  ): void {
+    if (!hasBuilder(rdbType)) {
+      this.put(db, key, start, end, rdbType, 0, value, valueStart, valueEnd, expireAtMs)
+      return
+    }
+    this.lookup(db, key, start, end)
+    this.counters.enter(this.#shard)
+    const build = this.newBuild(thresholds)
+    build.begin(this.targetRegion)
+    buildValue(rdbType, value, valueStart, valueEnd, build)
+    this.putBuilt(db, key, start, end, build, expireAtMs)
+  }
+
+  /** Creates or replaces the key last looked up with what was built in `targetRegion`. */
+  putBuilt(db: number, key: Uint8Array, start: number, end: number, build: ValueBuild, expireAtMs: number): void {
+    if (build.isLarge) {
+      try {
+        this.putLarge(db, key, start, end, build.form, build.descriptor, expireAtMs)
+      } catch (error) {
+        formOf(build.form).free(build.large)
+        throw error
+      }
+      return
+    }
+    const { form, flags, bytes } = build
+    this.putLookedUp(db, key, start, end, form, flags, bytes, build.start, build.end, expireAtMs)
+  }
+
+  /** Tells listeners of a change made through growEntry/writeEntry or in place. */
   entryChanged(db: number, key: Uint8Array, start: number, end: number): void {
     if (this.listener.active) this.listener.keyChanged(db, key, start, end)
   }
@@ -487,12 +674,15 @@ export class Keyspace {
     const target = generation.regions[regionOf(targetIndex)]!
     const root = generation.rootOf(toDb, targetIndex)
     const sourceAddress = entry.address
-    if (root === sourceRoot && target.find(root, order, tag, to, toStart, toEnd) === sourceAddress) return true
+    if (root === sourceRoot && target.find(generation.control, root, order, tag, to, toStart, toEnd) === sourceAddress)
+      return true
     this.counters.enter(this.#shard)
     this.counters.enter(targetIndex)
     const sourceFlags = entry.flags
     const flags = sourceFlags & (FLAG_RAW | FLAG_EXPIRE)
     const fits = headerBytes(flags) + (toEnd - toStart) + entry.length <= BLOCK_BYTES_MAX
+    const large = entry.isLarge
+    // The blocks change hands, or those of a large value are copied by its form.
     const chunks = entry.isChunked && !copy && !fits
     const address = createRecord(
       target,
@@ -513,15 +703,16 @@ export class Keyspace {
         entry.nodes(),
         entry.owner.index,
       )
-    } else this.#copyEntryValue(target, address, entry.length)
-    const old = target.find(root, order, tag, to, toStart, toEnd)
-    this.#install(target, root, order, tag, old, address, chunks)
+    } else if (large) this.#transplantDescriptor(target, address, copy)
+    else this.#copyEntryValue(target, address, entry.length)
+    const old = target.find(generation.control, root, order, tag, to, toStart, toEnd)
+    this.#install(target, root, order, tag, old, address, chunks || (large && !copy))
     if (!copy) {
       // The insert may have moved the source's slot.
-      source.find(sourceRoot, sourceOrder, sourceTag, from, fromStart, fromEnd)
-      source.remove(sourceRoot)
+      source.find(generation.control, sourceRoot, sourceOrder, sourceTag, from, fromStart, fromEnd)
+      source.remove(generation.control, sourceRoot)
       this.#countExpire(sourceRoot, sourceFlags, 0)
-      if (chunks) this.#freeRecordOnly(source, sourceAddress)
+      if (chunks || large) freeRecordOnly(source, sourceAddress)
       else this.#freeRecord(source, sourceAddress)
     }
     entry.address = 0
@@ -664,6 +855,7 @@ export class Keyspace {
     const { entry } = this
     const inlineValue = entry.isChunked ? 0 : entry.length
     const record = Arena.blockBytes(headerBytes(entry.flags) + inlineKeyBytes(entry) + inlineValue)
+    if (entry.isLarge) return record + 8 + formOf(entry.rdbType).footprint(this.openLarge())
     return record + 8 + (entry.isChunked ? entry.nodes().footprint() : 0)
   }
 
@@ -722,9 +914,9 @@ export class Keyspace {
     const flags = recordFlags(region, address)
     if (old === 0) {
       try {
-        region.insert(root, order, tag, address)
+        region.insert(this.generation.control, root, order, tag, address)
       } catch (error) {
-        if (borrows) this.#freeRecordOnly(region, address)
+        if (borrows) freeRecordOnly(region, address)
         else this.#freeRecord(region, address)
         throw error
       }
@@ -741,6 +933,29 @@ export class Keyspace {
     if (change === 0) return
     const { control } = this.generation
     control[root + ROOT_EXPIRES] = control[root + ROOT_EXPIRES]! + change
+  }
+
+  /**
+   * Writes the descriptor of the large value of `entry` into a fresh record: the same, or that of a copy. When memory ends,
+   * the record is freed.
+   */
+  #transplantDescriptor(region: RegionWriter, address: number, copy: boolean): void {
+    const { rdbType } = this.entry
+    const large = this.openLarge()
+    const form = formOf(rdbType)
+    if (!copy) {
+      writeDescriptor(region, address, large.words, large.at, form.descriptorWords)
+      return
+    }
+    const descriptor = this.#copiedDescriptor.fill(0)
+    descriptor[0] = (large.bits << 8) | region.index
+    try {
+      form.copy(large, region, descriptor)
+    } catch (error) {
+      freeRecordOnly(region, address)
+      throw error
+    }
+    writeDescriptor(region, address, descriptor, 0, form.descriptorWords)
   }
 
   /**
@@ -768,18 +983,22 @@ export class Keyspace {
       })
     } catch (error) {
       nodes.freeNodes(0, nodes.nodeCount)
-      this.#freeRecordOnly(region, address)
+      freeRecordOnly(region, address)
       throw error
     }
     writeChunks(region.memory.i32[address >>> 28]!, chunksAt(address, flags), nodes, region.index)
   }
 
-  /** Replaces the record of `entry` by one with other flags, length (never shorter) or time; `entry` follows. */
+  /**
+   * Replaces the record of `entry` by one with other flags, length (never shorter) or time; `entry` follows. The descriptor of
+   * a large value keeps its alignment: headers differ by multiples of eight.
+   */
   #rebuildEntry(key: Uint8Array, start: number, end: number, flags: number, length: number, expireAtMs: number): void {
     const { entry } = this
     const { region } = entry
     const before = entry.address
     const movesNodes = entry.isChunked && length === entry.length
+    const large = entry.isLarge
     const address = createRecord(
       region,
       key,
@@ -797,9 +1016,9 @@ export class Keyspace {
       writeChunks(region.memory.i32[address >>> 28]!, at, entry.nodes(), entry.owner.index)
     } else this.#copyEntryValue(region, address, length)
     this.#countExpire(this.#root, entry.flags, flags)
-    region.find(this.#root, this.#order, this.#tag, key, start, end)
+    region.find(this.generation.control, this.#root, this.#order, this.#tag, key, start, end)
     region.repoint(address)
-    if (movesNodes) this.#freeRecordOnly(region, before)
+    if (movesNodes || large) freeRecordOnly(region, before)
     else this.#freeRecord(region, before)
     entry.load(region, this.generation.regions, address)
   }
@@ -813,33 +1032,26 @@ export class Keyspace {
     words[at] = (words[at]! & ~0xff00) | (flags << 8)
   }
 
-  /** Frees a record with its long key and its nodes. */
+  /** Frees a record with its long key and all that its value owns. */
   #freeRecord(region: RegionWriter, address: number): void {
-    const flags = recordFlags(region, address)
-    if ((flags & FLAG_CHUNKED) !== 0) {
-      const words = region.memory.i32[address >>> 28]!
-      const at = chunksAt(address, flags)
-      const length = (words[at]! >>> 0) + words[at + 1]! * TWO_32
-      const owner = this.generation.regions[words[at + 3]!]!
-      if (this.#nodes.open(owner, words[at + 2]!, length).nodeCount > NODES_FREED_AT_ONCE) {
-        this.#lazyFree.addNodes(owner, words[at + 2]!, length)
-      } else {
-        this.#nodes.freeNodes(0, this.#nodes.nodeCount)
-      }
+    const { regions } = this.generation
+    const rdbType = region.memory.i32[address >>> 28]![byteOffsetOf(address) >>> 2]! & 0xff
+    if (rdbType < FORM_FIRST) {
+      freePlainRecord(regions, this.#lazyFree, region, address)
+      return
     }
-    this.#freeRecordOnly(region, address)
+    this.#openAt(freedLarge, region, address)
+    formOf(rdbType).free(freedLarge)
+    freeRecordOnly(region, address)
   }
 
-  /** Frees a record and its long key, but not the nodes of its value. */
-  #freeRecordOnly(region: RegionWriter, address: number): void {
-    const flags = recordFlags(region, address)
-    if ((flags & FLAG_LONG_KEY) !== 0) {
-      const words = region.memory.i32[address >>> 28]!
-      const at = (byteOffsetOf(address) + headerBytes(flags & FLAG_EXPIRE)) >>> 2
-      const nodes = this.#nodes.open(region, words[at + 1]!, words[at]! >>> 0)
-      nodes.freeNodes(0, nodes.nodeCount)
-    }
-    region.arena.free(address)
+  /** Opens the large value of a record. */
+  #openAt(large: LargeValue, region: RegionWriter, address: number): LargeValue {
+    const words = region.memory.i32[address >>> 28]!
+    const offset = byteOffsetOf(address)
+    const word0 = words[offset >>> 2]!
+    const start = offset + headerBytes((word0 >>> 8) & 0xff) + (word0 >>> 16)
+    return large.open(this.generation.regions, this.#lazyFree, word0 & 0xff, words, (start + 3) >>> 2)
   }
 
   /** Refuses a database index that does not exist. */
@@ -850,5 +1062,4 @@ export class Keyspace {
   }
 }
 
-/** Values with more nodes are freed in slices. */
-const NODES_FREED_AT_ONCE = 64
+const freedLarge = new LargeValue()

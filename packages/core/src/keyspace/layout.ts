@@ -54,6 +54,8 @@ export const ROOT_DEPTH = 1
 export const ROOT_KEYS = 2
 export const ROOT_EXPIRES = 3
 export const ROOT_PAGES = 4
+/** Words of a root that mean something: all that the root of a table of elements has. */
+export const ROOT_WORDS_USED = 5
 
 /** Word index of shard 0's counter. */
 export function countersAt(databases: number): number {
@@ -83,6 +85,8 @@ export const FLAG_CHUNKED = 2
 export const FLAG_LONG_KEY = 4
 /** The string was made by a command that leaves it 'raw' in OBJECT ENCODING (APPEND, SETRANGE, SETBIT …). */
 export const FLAG_RAW = 8
+/** The same bit of a packed value: Redis would hold it in its large encoding (hashtable, skiplist), and we say so. */
+export const FLAG_LARGE_ENCODING: number = FLAG_RAW
 
 /** Bytes before the key. */
 export function headerBytes(flags: number): number {

@@ -1,8 +1,10 @@
 /**
- * Freeing what is too big to free at once: the nodes of large values and whole tables (FLUSHDB beside other databases).
+ * Freeing what is too big to free at once: the nodes of long strings, whole tables (FLUSHDB beside other databases, hashes
+ * and sets with many elements) and what other forms of values are made of.
  * Things wait here already unlinked; `step()` frees them in slices. A generation that is dropped takes its queue along.
  *
- * The queue is bounded by what it points to: an entry stands for at least 1 MiB of nodes or for one table of a shard.
+ * The queue is bounded by what it points to: an entry stands for at least 1 MiB of nodes, for one table of a shard or for
+ * a value of many elements; the last entry is worked on first, so a table of large values adds those of one page at a time.
  */
 import { byteOffsetOf } from '../memory/region-memory.ts'
 import { PAGE_SLOTS } from './layout.ts'
@@ -14,6 +16,7 @@ const NODES_PER_CHECK = 64
 type Waiting =
   | { kind: 'nodes'; region: RegionWriter; root: number; length: number; next: number }
   | { kind: 'table'; region: RegionWriter; directory: number; depth: number; next: number }
+  | { kind: 'slices'; step: () => boolean }
 
 export class LazyFree {
   readonly #queue: Waiting[] = []
@@ -39,6 +42,11 @@ export class LazyFree {
     this.#queue.push({ kind: 'table', region, directory, depth, next: 0 })
   }
 
+  /** @param step frees a slice of at most about 0.1 ms and says whether all is freed. */
+  addSlices(step: () => boolean): void {
+    this.#queue.push({ kind: 'slices', step })
+  }
+
   clear(): void {
     this.#queue.length = 0
   }
@@ -52,12 +60,23 @@ export class LazyFree {
     const until = performance.now() + milliseconds
     while (this.#queue.length > 0) {
       const waiting = this.#queue.at(-1)!
-      const done = waiting.kind === 'nodes' ? this.#stepNodes(waiting) : this.#stepTable(waiting)
+      const done = this.#step(waiting)
       // Freeing a table may have queued large values behind it, so the entry is looked up again.
       if (done) this.#queue.splice(this.#queue.indexOf(waiting), 1)
       if (performance.now() >= until) break
     }
     return this.#queue.length > 0
+  }
+
+  #step(waiting: Waiting): boolean {
+    switch (waiting.kind) {
+      case 'nodes':
+        return this.#stepNodes(waiting)
+      case 'table':
+        return this.#stepTable(waiting)
+      case 'slices':
+        return waiting.step()
+    }
   }
 
   #stepNodes(waiting: Extract<Waiting, { kind: 'nodes' }>): boolean {

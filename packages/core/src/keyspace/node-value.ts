@@ -152,6 +152,25 @@ export class NodeValue {
     return sum + Math.ceil(this.nodeCount / NODES_PER_INDEX) * Math.min(BLOCK_BYTES_MAX, this.nodeCount * 4)
   }
 
+  /** Shows every block with the bytes that were asked for. */
+  visitBlocks(visit: (address: number, bytes: number) => void): void {
+    if (this.root === 0) return
+    const count = this.nodeCount
+    const isDeep = count > NODES_PER_INDEX
+    visit(this.root, isDeep ? BLOCK_BYTES_MAX : count * 4)
+    if (isDeep) {
+      const words = this.#region.memory.i32[this.root >>> 28]!
+      const at = byteOffsetOf(this.root) >>> 2
+      for (let i = 0; i < Math.ceil(count / NODES_PER_INDEX); i++) {
+        if (words[at + i] !== 0) visit(words[at + i]!, BLOCK_BYTES_MAX)
+      }
+    }
+    for (let index = 0; index < count; index++) {
+      const node = this.#region.nodeOf(this.root, this.length, index)
+      if (node !== 0) visit(node, Math.min(BLOCK_BYTES_MAX, this.length - index * BLOCK_BYTES_MAX))
+    }
+  }
+
   #writableNode(index: number, nodeBytes: number, keepsBytes: boolean): number {
     const node = this.#region.nodeOf(this.root, this.length, index)
     if (node !== 0) return node

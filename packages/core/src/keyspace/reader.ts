@@ -202,7 +202,15 @@ export class KeyspaceReader {
     const order = this.#order[i]!
     const shard = shardOf(order)
     const region = generation.regions[regionOf(shard)]!
-    const address = region.find(generation.rootOf(db, shard), order, this.#tag[i]!, key, 0, key.length)
+    const address = region.find(
+      generation.control,
+      generation.rootOf(db, shard),
+      order,
+      this.#tag[i]!,
+      key,
+      0,
+      key.length,
+    )
     if (address === 0) return ABSENT
     const words = region.memory.i32[address >>> 28]!
     const bytes = region.memory.u8[address >>> 28]!

@@ -140,6 +140,21 @@ export function writeChunks(words: Int32Array, at: number, nodes: NodeValue, own
   words[at + 3] = owner
 }
 
+/** Writes the descriptor of a large value into the record that was made for it. */
+export function writeDescriptor(
+  region: RegionWriter,
+  address: number,
+  descriptor: Int32Array,
+  from: number,
+  count: number,
+): void {
+  const words = region.memory.i32[address >>> 28]!
+  const offset = byteOffsetOf(address)
+  const word0 = words[offset >>> 2]!
+  const at = (offset + headerBytes((word0 >>> 8) & 0xff) + (word0 >>> 16) + 3) >>> 2
+  for (let i = 0; i < count; i++) words[at + i] = descriptor[from + i]!
+}
+
 /** A time beyond 63 bits (rounding can lead there) becomes the end of time, not the distant past. */
 export function writeTime(words: Int32Array, at: number, expireAtMs: number): void {
   const high = Math.floor(expireAtMs / TWO_32)

@@ -23,8 +23,6 @@ const OVERFLOW_PAGES_MAX = 65_536
 
 export class RegionView {
   readonly memory: RegionMemory
-  /** Control words of the generation. */
-  readonly control: Int32Array
   readonly index: number
 
   // Registers of the last find(), for the writer.
@@ -38,23 +36,31 @@ export class RegionView {
    */
   beyondView = false
 
-  constructor(memory: RegionMemory, control: Int32Array, index: number) {
+  constructor(memory: RegionMemory, index: number) {
     this.memory = memory
-    this.control = control
     this.index = index
   }
 
   /**
    * Finds the record of a key.
-   * @param root word index of the table's root for this shard in the control block.
+   * @param words where the table's root stands: the control block, or the descriptor of a value that is a table itself.
+   * @param root word index of the root in `words`.
    * @returns its address, or 0 when the key is not there (or, for readers, when the memory is torn).
    */
-  find(root: number, order: number, tag: number, key: Uint8Array, start: number, end: number): number {
-    const { control, memory } = this
-    const directory = control[root + ROOT_DIRECTORY]!
+  find(
+    words: Int32Array,
+    root: number,
+    order: number,
+    tag: number,
+    key: Uint8Array,
+    start: number,
+    end: number,
+  ): number {
+    const { memory } = this
+    const directory = words[root + ROOT_DIRECTORY]!
     this.pageAddress = 0
     if (directory === 0) return 0
-    const depth = control[root + ROOT_DEPTH]!
+    const depth = words[root + ROOT_DEPTH]!
     const directoryWords = memory.i32[directory >>> 28]
     const entry = (byteOffsetOf(directory) >>> 2) + directoryIndex(order, depth)
     if (directoryWords === undefined || entry >= directoryWords.length) return this.#outside()
@@ -62,19 +68,19 @@ export class RegionView {
     const wanted = tag & SLOT_TAG_MASK
     const home = tag & (PAGE_SLOTS - 1)
     for (let pages = 0; page !== 0 && pages < OVERFLOW_PAGES_MAX; pages++) {
-      const words = memory.i32[page >>> 28]
+      const pageWords = memory.i32[page >>> 28]
       const base = byteOffsetOf(page) >>> 2
-      if (words === undefined || base + PAGE_SLOTS * 2 > words.length) return this.#outside()
+      if (pageWords === undefined || base + PAGE_SLOTS * 2 > pageWords.length) return this.#outside()
       let slot = home === 0 ? 1 : home
       for (let probes = 1; probes < PAGE_SLOTS; probes++) {
         const at = base + slot * 2
-        const address = words[at + 1]!
+        const address = pageWords[at + 1]!
         if (address === 0) {
           this.pageAddress = page
           this.slot = slot
           break
         }
-        if ((words[at]! & SLOT_TAG_MASK) === wanted && this.keyEquals(address, key, start, end)) {
+        if ((pageWords[at]! & SLOT_TAG_MASK) === wanted && this.keyEquals(address, key, start, end)) {
           this.pageAddress = page
           this.slot = slot
           return address
@@ -82,7 +88,7 @@ export class RegionView {
         slot = slot === PAGE_SLOTS - 1 ? 1 : slot + 1
       }
       if (depth !== DIRECTORY_DEPTH_MAX) return 0
-      page = words[base + 1]!
+      page = pageWords[base + 1]!
     }
     return 0
   }

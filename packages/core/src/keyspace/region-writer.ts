@@ -1,6 +1,7 @@
 /**
- * One region as its only writer sees it: the table's inserts, removals and splits. Nothing here knows about counters:
- * the keyspace enters the shard before it calls these functions and leaves it after.
+ * One region as its only writer sees it: the inserts, removals and splits of tables. A table's root is five words at
+ * `table[root …]`: of the control block for keys, of a value's descriptor for its elements. Nothing here knows about
+ * counters: the keyspace enters the shard before it calls these functions and leaves it after.
  */
 import { strict as assert } from 'node:assert'
 import { Arena } from '../memory/arena.ts'
@@ -21,6 +22,7 @@ import {
   ROOT_DIRECTORY,
   ROOT_KEYS,
   ROOT_PAGES,
+  ROOT_WORDS_USED,
   SLOT_TAG_BITS,
   SLOT_TAG_MASK,
   WINDOW_BITS,
@@ -34,28 +36,28 @@ const HINTED_DEPTH_MAX = 12
 
 export class RegionWriter extends RegionView {
   readonly arena: Arena
-  readonly #seed: HashSeed
+  readonly seed: HashSeed
   /** Copy of the page being split. */
   readonly #split = new Int32Array(PAGE_SLOTS * 2)
   #longKey: Uint8Array = new Uint8Array(0)
 
-  constructor(memory: RegionMemory, control: Int32Array, index: number, seed: HashSeed, segmentBytesMax: number) {
-    super(memory, control, index)
-    this.#seed = seed
+  constructor(memory: RegionMemory, index: number, seed: HashSeed, segmentBytesMax: number) {
+    super(memory, index)
+    this.seed = seed
     this.arena = new Arena(memory, segmentBytesMax)
   }
 
   /** Prepares an empty table for about `keys` keys in this shard. */
-  plan(root: number, keys: number): void {
-    if (this.control[root + ROOT_DIRECTORY] !== 0) return
+  plan(table: Int32Array, root: number, keys: number): void {
+    if (table[root + ROOT_DIRECTORY] !== 0) return
     let depth = 0
     while (depth < HINTED_DEPTH_MAX && 2 ** depth * PAGE_KEYS_PLANNED < keys) depth++
-    this.#makeDirectory(root, depth)
+    this.#makeDirectory(table, root, depth)
   }
 
   /** Adds a slot for a record whose key the last find() of this region, for this very key, did not find. */
-  insert(root: number, order: number, tag: number, address: number): void {
-    const { control, pageAddress } = this
+  insert(table: Int32Array, root: number, order: number, tag: number, address: number): void {
+    const { pageAddress } = this
     if (pageAddress !== 0) {
       const words = this.memory.i32[pageAddress >>> 28]!
       const base = byteOffsetOf(pageAddress) >>> 2
@@ -65,24 +67,23 @@ export class RegionWriter extends RegionView {
         words[base] = header + 1
         words[at] = (windowOf(order, header >>> 16) << SLOT_TAG_BITS) | (tag & SLOT_TAG_MASK)
         words[at + 1] = address
-        control[root + ROOT_KEYS] = control[root + ROOT_KEYS]! + 1
+        table[root + ROOT_KEYS] = table[root + ROOT_KEYS]! + 1
         return
       }
     }
-    this.#insertSlowly(root, order, tag, address)
+    this.#insertSlowly(table, root, order, tag, address)
   }
 
   /** Finds or makes room: first key of a page, splits, growth of the directory, overflow. */
-  #insertSlowly(root: number, order: number, tag: number, address: number): void {
-    const { control } = this
-    if (control[root + ROOT_DIRECTORY] === 0) this.#makeDirectory(root, 0)
+  #insertSlowly(table: Int32Array, root: number, order: number, tag: number, address: number): void {
+    if (table[root + ROOT_DIRECTORY] === 0) this.#makeDirectory(table, root, 0)
     for (;;) {
-      const depth = control[root + ROOT_DEPTH]!
-      const directory = control[root + ROOT_DIRECTORY]!
+      const depth = table[root + ROOT_DEPTH]!
+      const directory = table[root + ROOT_DIRECTORY]!
       const entry = (byteOffsetOf(directory) >>> 2) + directoryIndex(order, depth)
       let page = this.memory.i32[directory >>> 28]![entry]!
       if (page === 0) {
-        page = this.#makePage(root, depth)
+        page = this.#makePage(table, root, depth)
         this.memory.i32[directory >>> 28]![entry] = page
       }
       const words = this.memory.i32[page >>> 28]!
@@ -94,13 +95,13 @@ export class RegionWriter extends RegionView {
         break
       }
       if (header >>> 16 === DIRECTORY_DEPTH_MAX) {
-        this.#insertOverflow(root, page, order, tag, address)
+        this.#insertOverflow(table, root, page, order, tag, address)
         break
       }
-      if (header >>> 16 === depth) this.#doubleDirectory(root, depth)
-      this.#splitPage(root, page, order)
+      if (header >>> 16 === depth) this.#doubleDirectory(table, root, depth)
+      this.#splitPage(table, root, page, order)
     }
-    control[root + ROOT_KEYS] = control[root + ROOT_KEYS]! + 1
+    table[root + ROOT_KEYS] = table[root + ROOT_KEYS]! + 1
   }
 
   /** Points the slot of the last successful find() at another record of the same key. */
@@ -110,8 +111,8 @@ export class RegionWriter extends RegionView {
   }
 
   /** Removes the slot of the last successful find(). The record itself is the caller's to free. */
-  remove(root: number): void {
-    const { control, pageAddress } = this
+  remove(table: Int32Array, root: number): void {
+    const { pageAddress } = this
     const words = this.memory.i32[pageAddress >>> 28]!
     const base = byteOffsetOf(pageAddress) >>> 2
     // Backward shift: entries behind the hole move up when their home does not lie after it.
@@ -134,17 +135,16 @@ export class RegionWriter extends RegionView {
     words[base + hole * 2] = 0
     words[base + hole * 2 + 1] = 0
     words[base] = words[base]! - 1
-    control[root + ROOT_KEYS] = control[root + ROOT_KEYS]! - 1
+    table[root + ROOT_KEYS] = table[root + ROOT_KEYS]! - 1
     // Entries have moved: an insert that follows has to look for its place itself.
     this.pageAddress = 0
   }
 
   /** Frees directory and pages of a table (not its records) and leaves it empty. */
-  dropTable(root: number): void {
-    const { control } = this
-    const directory = control[root + ROOT_DIRECTORY]!
+  dropTable(table: Int32Array, root: number): void {
+    const directory = table[root + ROOT_DIRECTORY]!
     if (directory === 0) return
-    const depth = control[root + ROOT_DEPTH]!
+    const depth = table[root + ROOT_DEPTH]!
     let last = 0
     for (let i = 0; i < 2 ** depth; i++) {
       let page = this.memory.i32[directory >>> 28]![(byteOffsetOf(directory) >>> 2) + i]!
@@ -157,7 +157,7 @@ export class RegionWriter extends RegionView {
       }
     }
     this.freeDirectory(directory, depth)
-    for (let i = 0; i < 8; i++) control[root + i] = 0
+    table.fill(0, root, root + ROOT_WORDS_USED)
   }
 
   /** hashOrder of a record's key, from the key itself. */
@@ -169,10 +169,10 @@ export class RegionWriter extends RegionView {
     const flags = (word0 >>> 8) & 0xff
     if ((flags & FLAG_LONG_KEY) === 0) {
       const start = offset + headerBytes(flags)
-      hashKey(this.#seed, bytes, start, start + (word0 >>> 16))
+      hashKey(this.seed, bytes, start, start + (word0 >>> 16))
     } else {
       const length = this.copyLongKey(address)
-      hashKey(this.#seed, this.#longKey, 0, length)
+      hashKey(this.seed, this.#longKey, 0, length)
     }
     return hashOrder
   }
@@ -199,10 +199,10 @@ export class RegionWriter extends RegionView {
     return this.#longKey
   }
 
-  #makeDirectory(root: number, depth: number): void {
+  #makeDirectory(table: Int32Array, root: number, depth: number): void {
     const directory = this.#allocateDirectory(depth)
-    this.control[root + ROOT_DIRECTORY] = directory
-    this.control[root + ROOT_DEPTH] = depth
+    table[root + ROOT_DIRECTORY] = directory
+    table[root + ROOT_DEPTH] = depth
   }
 
   #allocateDirectory(depth: number): number {
@@ -220,8 +220,8 @@ export class RegionWriter extends RegionView {
     else this.arena.free(directory)
   }
 
-  #doubleDirectory(root: number, depth: number): void {
-    const from = this.control[root + ROOT_DIRECTORY]!
+  #doubleDirectory(table: Int32Array, root: number, depth: number): void {
+    const from = table[root + ROOT_DIRECTORY]!
     const to = this.#allocateDirectory(depth + 1)
     const source = this.memory.i32[from >>> 28]!
     const target = this.memory.i32[to >>> 28]!
@@ -233,23 +233,23 @@ export class RegionWriter extends RegionView {
       target[targetAt++] = page
     }
     this.freeDirectory(from, depth)
-    this.control[root + ROOT_DIRECTORY] = to
-    this.control[root + ROOT_DEPTH] = depth + 1
+    table[root + ROOT_DIRECTORY] = to
+    table[root + ROOT_DEPTH] = depth + 1
   }
 
-  #makePage(root: number, depth: number): number {
+  #makePage(table: Int32Array, root: number, depth: number): number {
     const page = this.arena.allocate(PAGE_BYTES)
     const at = byteOffsetOf(page) >>> 2
     const words = this.memory.i32[page >>> 28]!
     words.fill(0, at, at + PAGE_SLOTS * 2)
     words[at] = depth << 16
-    this.control[root + ROOT_PAGES] = this.control[root + ROOT_PAGES]! + 1
+    table[root + ROOT_PAGES] = table[root + ROOT_PAGES]! + 1
     return page
   }
 
   /** Parts the page that `order` leads to by one more bit of the hash. The directory is already deeper than the page. */
-  #splitPage(root: number, page: number, order: number): void {
-    const upper = this.#makePage(root, 0)
+  #splitPage(table: Int32Array, root: number, page: number, order: number): void {
+    const upper = this.#makePage(table, root, 0)
     const words = this.memory.i32[page >>> 28]!
     const base = byteOffsetOf(page) >>> 2
     const upperWords = this.memory.i32[upper >>> 28]!
@@ -278,20 +278,20 @@ export class RegionWriter extends RegionView {
     }
     words[base] = ((depth + 1) << 16) | lowerCount
     upperWords[upperBase] = ((depth + 1) << 16) | upperCount
-    const directory = this.control[root + ROOT_DIRECTORY]!
-    const directoryDepth = this.control[root + ROOT_DEPTH]!
+    const directory = table[root + ROOT_DIRECTORY]!
+    const directoryDepth = table[root + ROOT_DEPTH]!
     const entries = 2 ** (directoryDepth - depth)
     const first = Math.floor(directoryIndex(order, directoryDepth) / entries) * entries
     const at = (byteOffsetOf(directory) >>> 2) + first
     this.memory.i32[directory >>> 28]!.fill(upper, at + entries / 2, at + entries)
   }
 
-  #insertOverflow(root: number, first: number, order: number, tag: number, address: number): void {
+  #insertOverflow(table: Int32Array, root: number, first: number, order: number, tag: number, address: number): void {
     let page = first
     for (;;) {
       const next = this.memory.i32[page >>> 28]![(byteOffsetOf(page) >>> 2) + 1]!
       if (next === 0) {
-        const added = this.#makePage(root, DIRECTORY_DEPTH_MAX)
+        const added = this.#makePage(table, root, DIRECTORY_DEPTH_MAX)
         this.memory.i32[page >>> 28]![(byteOffsetOf(page) >>> 2) + 1] = added
         page = added
       } else page = next

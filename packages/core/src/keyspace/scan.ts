@@ -60,7 +60,7 @@ export function scanTable(
     const localDepth = page === 0 ? depth : region.memory.i32[page >>> 28]![byteOffsetOf(page) >>> 2]! >>> 16
     const pageSpan = SHARD_SPAN / 2 ** localDepth
     const pageEnd = (Math.floor(position / pageSpan) + 1) * pageSpan
-    const found = page === 0 ? 0 : sortPage(region, page, position, windowOf(order, localDepth))
+    const found = page === 0 ? 0 : sortPage(region, page, position, windowOf(order, localDepth), 0)
     if (found === 0) emptyPages++
     let i = 0
     while (i < found && visited < count) {
@@ -77,8 +77,50 @@ export function scanTable(
   return position >= ORDER_SPAN ? 0 : position
 }
 
-/** Collects the entries of a page (and its overflow) at or after `from`, sorted by position. */
-function sortPage(region: RegionWriter, first: number, from: number, fromWindow: number): number {
+/**
+ * As `scanTable` for the table of a value's elements, whose root stands at `table[root …]`: it has no shards, so positions
+ * are the bits of `hashOrder` below the shard's, in the upper bits of a cursor below 2^32.
+ */
+export function scanElements(
+  region: RegionWriter,
+  table: Int32Array,
+  root: number,
+  cursor: number,
+  count: number,
+  visit: (address: number) => void,
+): number {
+  const directory = table[root + ROOT_DIRECTORY]!
+  let position = cursor
+  let visited = 0
+  let emptyPages = 0
+  if (directory === 0) return 0
+  const depth = table[root + ROOT_DEPTH]!
+  while (position < ORDER_SPAN && visited < count && emptyPages < EMPTY_PAGES_MAX) {
+    const order = position >>> SHARD_BITS
+    const entry = directoryIndex(order, depth)
+    const page = region.memory.i32[directory >>> 28]![(byteOffsetOf(directory) >>> 2) + entry]!
+    const localDepth = page === 0 ? depth : region.memory.i32[page >>> 28]![byteOffsetOf(page) >>> 2]! >>> 16
+    const pageSpan = ORDER_SPAN / 2 ** localDepth
+    const pageEnd = (Math.floor(position / pageSpan) + 1) * pageSpan
+    const found = page === 0 ? 0 : sortPage(region, page, position, windowOf(order, localDepth), SHARD_BITS)
+    if (found === 0) emptyPages++
+    let i = 0
+    while (i < found && visited < count) {
+      const at = Math.floor(sorted[i]! / 65_536)
+      while (i < found && Math.floor(sorted[i]! / 65_536) === at) {
+        visit(addresses[sorted[i]! % 65_536]!)
+        visited++
+        i++
+      }
+      position = at + 1
+    }
+    if (i === found) position = pageEnd
+  }
+  return position >= ORDER_SPAN ? 0 : position
+}
+
+/** Collects the entries of a page (and its overflow) at or after `from`, sorted by position: hashOrder shifted by `shift`. */
+function sortPage(region: RegionWriter, first: number, from: number, fromWindow: number, shift: number): number {
   let found = 0
   for (let page = first; page !== 0;) {
     const words = region.memory.i32[page >>> 28]!
@@ -87,7 +129,7 @@ function sortPage(region: RegionWriter, first: number, from: number, fromWindow:
       const address = words[base + slot * 2 + 1]!
       // The window is a part of the position: what lies before needs no look at its key.
       if (address === 0 || words[base + slot * 2]! >>> SLOT_TAG_BITS < fromWindow) continue
-      const position = region.orderOf(address) >>> 0
+      const position = (region.orderOf(address) << shift) >>> 0
       if (position < from) continue
       if (found === addresses.length) growSortBuffers()
       addresses[found] = address
@@ -117,24 +159,42 @@ export function walkTable(
 ): void {
   for (let shardIndex = 0; shardIndex < SHARD_COUNT; shardIndex++) {
     const root = generation.rootOf(db, shardIndex)
-    const directory = generation.control[root + ROOT_DIRECTORY]!
-    if (directory === 0) continue
     const region = generation.regions[regionOf(shardIndex)]!
-    const entries = 2 ** generation.control[root + ROOT_DEPTH]!
-    let last = 0
-    for (let entry = 0; entry < entries; entry++) {
-      let page = region.memory.i32[directory >>> 28]![(byteOffsetOf(directory) >>> 2) + entry]!
-      if (page === last) continue
-      last = page
-      while (page !== 0) {
-        const words = region.memory.i32[page >>> 28]!
-        const base = byteOffsetOf(page) >>> 2
-        for (let slot = 1; slot < PAGE_SLOTS; slot++) {
-          const address = words[base + slot * 2 + 1]!
-          if (address !== 0) visit(region, address)
-        }
-        page = words[base + 1]!
-      }
+    walkRecords(region, generation.control, root, (address) => visit(region, address))
+  }
+}
+
+/** Visits every record of one table, in order of its pages. `visit` must not change the table. */
+export function walkRecords(
+  region: RegionWriter,
+  table: Int32Array,
+  root: number,
+  visit: (address: number) => void,
+): void {
+  walkPages(region, table, root, (page) => {
+    const words = region.memory.i32[page >>> 28]!
+    const base = byteOffsetOf(page) >>> 2
+    for (let slot = 1; slot < PAGE_SLOTS; slot++) {
+      const address = words[base + slot * 2 + 1]!
+      if (address !== 0) visit(address)
+    }
+  })
+}
+
+/** Visits every page of one table, overflow pages behind their own. */
+export function walkPages(region: RegionWriter, table: Int32Array, root: number, visit: (page: number) => void): void {
+  const directory = table[root + ROOT_DIRECTORY]!
+  if (directory === 0) return
+  const entries = 2 ** table[root + ROOT_DEPTH]!
+  let last = 0
+  for (let entry = 0; entry < entries; entry++) {
+    let page = region.memory.i32[directory >>> 28]![(byteOffsetOf(directory) >>> 2) + entry]!
+    if (page === last) continue
+    last = page
+    while (page !== 0) {
+      const next = region.memory.i32[page >>> 28]![(byteOffsetOf(page) >>> 2) + 1]!
+      visit(page)
+      page = next
     }
   }
 }

@@ -8,7 +8,7 @@
  */
 import { createHash, hash } from 'node:crypto'
 import { formatDouble17 } from './double-text.ts'
-import { DIGEST_TYPE_NUMBERS, RDB_TYPE_STRING, rdbTypeFacts } from './rdb-types.ts'
+import { DIGEST_TYPE_NUMBERS, rdbTypeFacts } from './rdb-types.ts'
 import type { ValueTypeName } from './rdb-types.ts'
 import { visitItems } from './value-items.ts'
 import type { ItemVisitor } from './value-items.ts'
@@ -107,12 +107,28 @@ class ItemDigest implements ItemVisitor {
   }
 }
 
-function mixValue(digest: Uint8Array, rdbType: number, value: ValueSource, expires: boolean): void {
-  const typeName = rdbTypeFacts(rdbType)?.typeName ?? 'module'
+/** A value to be digested: of a snapshot, or in the keyspace. */
+export interface DigestedValue {
+  readonly typeName: ValueTypeName
+  /** The decoded string of type string. */
+  readonly text: ValueSource
+  /** Shows the elements of all other types. */
+  readonly items: (visitor: ItemVisitor) => void
+  /** Has the key a TTL? */
+  readonly expires: boolean
+}
+
+function mixValue(digest: Uint8Array, value: DigestedValue): void {
+  const { typeName } = value
   mix(digest, uint32Big(DIGEST_TYPE_NUMBERS[typeName]))
-  if (rdbType === RDB_TYPE_STRING) mixHash(digest, sha1Source(value))
-  else visitItems(rdbType, value, new ItemDigest(digest, typeName))
-  if (expires) xorBytes(digest, sha1(EXPIRES))
+  if (typeName === 'string') mixHash(digest, sha1Source(value.text))
+  else value.items(new ItemDigest(digest, typeName))
+  if (value.expires) xorBytes(digest, sha1(EXPIRES))
+}
+
+function valueOfType(rdbType: number, source: ValueSource, expires: boolean): DigestedValue {
+  const typeName = rdbTypeFacts(rdbType)?.typeName ?? 'module'
+  return { typeName, text: source, items: (visitor) => visitItems(rdbType, source, visitor), expires }
 }
 
 /**
@@ -122,16 +138,26 @@ function mixValue(digest: Uint8Array, rdbType: number, value: ValueSource, expir
  * @throws ValueFault if the bytes are not what the type needs
  */
 export function digestValue(rdbType: number, value: ValueSource, expires: boolean): Uint8Array {
-  const digest = new Uint8Array(DIGEST_BYTES)
-  mixValue(digest, rdbType, value, expires)
-  return digest
+  return digestOfValue(valueOfType(rdbType, value, expires))
 }
 
 /** What a key adds to the digest of a dataset; see `digestValue`. */
 export function digestKey(key: Uint8Array, rdbType: number, value: ValueSource, expires: boolean): Uint8Array {
+  return digestOfKey(key, valueOfType(rdbType, value, expires))
+}
+
+/** DEBUG DIGEST-VALUE. */
+export function digestOfValue(value: DigestedValue): Uint8Array {
+  const digest = new Uint8Array(DIGEST_BYTES)
+  mixValue(digest, value)
+  return digest
+}
+
+/** What a key adds to the digest of a dataset. */
+export function digestOfKey(key: Uint8Array, value: DigestedValue): Uint8Array {
   const digest = new Uint8Array(DIGEST_BYTES)
   mix(digest, key)
-  mixValue(digest, rdbType, value, expires)
+  mixValue(digest, value)
   return digest
 }
 

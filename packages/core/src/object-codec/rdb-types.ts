@@ -94,7 +94,15 @@ const RDB_TYPE_FACTS: Readonly<Record<number, RdbTypeFacts>> = {
   [RDB_TYPE_HASH_METADATA]: facts('hash', 'hashtable', 12, true),
   [RDB_TYPE_HASH_LISTPACK_EX]: facts('hash', 'listpackex', 12, true),
   [RDB_TYPE_VALKEY_HASH_2]: facts('hash', 'hashtable', VALKEY_RDB_VERSION, true),
+  // Our own large forms (values/form-numbers.ts): in records, never in a file.
+  64: facts('hash', 'hashtable', RDB_VERSION_MAX, true),
+  65: facts('set', 'hashtable', RDB_VERSION_MAX, true),
+  66: facts('zset', 'skiplist', RDB_VERSION_MAX, true),
+  67: facts('list', 'quicklist', RDB_VERSION_MAX, true),
+  68: facts('stream', 'stream', RDB_VERSION_MAX, false),
 }
+/** Type bytes from here on are numbers of ours. */
+const FORM_NUMBERS_FIRST = 64
 
 function facts(
   typeName: ValueTypeName,
@@ -118,7 +126,7 @@ export function rdbTypeOf(family: RdbFamily, typeByte: number): number {
   if (family === 'valkey' && typeByte > RDB_TYPE_STREAM_LISTPACKS_3) {
     return typeByte === 22 ? RDB_TYPE_VALKEY_HASH_2 : -1
   }
-  return typeByte < 256 && RDB_TYPE_FACTS[typeByte] !== undefined ? typeByte : -1
+  return typeByte < FORM_NUMBERS_FIRST && RDB_TYPE_FACTS[typeByte] !== undefined ? typeByte : -1
 }
 
 /** The RDB version to stamp on a DUMP of this type: redis 7.0's, or the lowest that knows the type. */

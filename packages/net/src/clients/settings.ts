@@ -2,7 +2,7 @@
  * What can be configured about clients, as one object that the configuration changes in place: every use reads it anew.
  * Names and defaults follow redis.conf of redis 7.0.
  */
-import { HLL_SPARSE_BYTES_MAX, PROTO_MAX_BULK_BYTES } from '@understudy/core/internal'
+import { DEFAULT_THRESHOLDS, HLL_SPARSE_BYTES_MAX, PROTO_MAX_BULK_BYTES } from '@understudy/core/internal'
 import type { CommandSettings } from '@understudy/core/internal'
 import type { OutputBufferLimits } from '../config/special-values.ts'
 
@@ -55,6 +55,7 @@ export function defaultClientSettings(): ClientSettings {
     databases: 16,
     protoMaxBulkBytes: PROTO_MAX_BULK_BYTES,
     hllSparseMaxBytes: HLL_SPARSE_BYTES_MAX,
+    encodings: { ...DEFAULT_THRESHOLDS },
     clientQueryBufferBytesMax: 1024 * MEBIBYTE,
     outputBufferLimits: {
       normal: { hardBytes: 0, softBytes: 0, softSeconds: 0 },

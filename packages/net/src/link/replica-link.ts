@@ -23,6 +23,7 @@ import {
   readsLines,
 } from '@understudy/core/internal'
 import type {
+  EncodingThresholds,
   BacklogWriter,
   Clock,
   CommandArgs,
@@ -63,6 +64,8 @@ export interface ReplicaLinkConfig {
   deleteSyncFiles: boolean
   databaseCount: number
   hashSeed: Uint8Array
+  /** Read at the start of each load. */
+  encodings: EncodingThresholds
   /** rdbchecksum. */
   verifyChecksum: boolean
   /** key-load-delay, microseconds; 0: none. */
@@ -490,6 +493,7 @@ export class ReplicaLink {
       framing,
       databaseCount: config.databaseCount,
       hashSeed: config.hashSeed,
+      encodings: config.encodings,
       verifyChecksum: config.verifyChecksum,
       ...(config.keyLoadDelayMicros === 0 ? {} : { keyLoadDelayMicros: config.keyLoadDelayMicros }),
       ...(this.#syncFile === undefined

@@ -2,6 +2,7 @@
  * From directives to what the rooms of the server use: reads the configuration into the settings of clients and link,
  * once at start and again whenever CONFIG SET changes it. The rooms read their settings anew at every use.
  */
+import type { EncodingThresholds } from '@understudy/core/internal'
 import type { Config } from '../config/config.ts'
 import { fromByteString } from '../config/directive.ts'
 import type { DirectiveName } from '../config/directives.ts'
@@ -37,6 +38,15 @@ export function clientSettings(config: Config): ClientSettings {
       'tracking-table-max-keys',
       'hz',
       'hll-sparse-max-bytes',
+      'hash-max-listpack-entries',
+      'hash-max-listpack-value',
+      'set-max-intset-entries',
+      'zset-max-listpack-entries',
+      'zset-max-listpack-value',
+      'list-max-listpack-size',
+      'list-compress-depth',
+      'stream-node-max-bytes',
+      'stream-node-max-entries',
     ],
     () => {
       settings.requirepass = config.get('requirepass')
@@ -48,6 +58,7 @@ export function clientSettings(config: Config): ClientSettings {
       settings.databases = config.get('databases')
       settings.protoMaxBulkBytes = config.get('proto-max-bulk-len')
       settings.hllSparseMaxBytes = config.get('hll-sparse-max-bytes')
+      Object.assign(settings.encodings, encodingThresholds(config))
       settings.clientQueryBufferBytesMax = config.get('client-query-buffer-limit')
       settings.outputBufferLimits = config.get('client-output-buffer-limit')
       settings.slowlogSlowerThanMicros = config.get('slowlog-log-slower-than')
@@ -63,8 +74,28 @@ export function clientSettings(config: Config): ClientSettings {
   return settings
 }
 
-/** @param ownPort the port that replicas announce when replica-announce-port is 0. */
-export function linkConfig(config: Config, hashSeed: Uint8Array, ownPort: () => number): ReplicaLinkConfig {
+function encodingThresholds(config: Config): EncodingThresholds {
+  return {
+    hashMaxListpackEntries: config.get('hash-max-listpack-entries'),
+    hashMaxListpackValue: config.get('hash-max-listpack-value'),
+    setMaxIntsetEntries: config.get('set-max-intset-entries'),
+    zsetMaxListpackEntries: config.get('zset-max-listpack-entries'),
+    zsetMaxListpackValue: config.get('zset-max-listpack-value'),
+    listMaxListpackSize: config.get('list-max-listpack-size'),
+    listCompressDepth: config.get('list-compress-depth'),
+    streamNodeMaxBytes: config.get('stream-node-max-bytes'),
+    streamNodeMaxEntries: config.get('stream-node-max-entries'),
+  }
+}
+
+/** @param encodings the settings' own: CONFIG SET changes them in place.
+ *  @param ownPort the port that replicas announce when replica-announce-port is 0. */
+export function linkConfig(
+  config: Config,
+  encodings: EncodingThresholds,
+  hashSeed: Uint8Array,
+  ownPort: () => number,
+): ReplicaLinkConfig {
   const link: ReplicaLinkConfig = {
     replTimeoutMs: 0,
     handshake: readHandshake(config, ownPort),
@@ -77,6 +108,7 @@ export function linkConfig(config: Config, hashSeed: Uint8Array, ownPort: () => 
     deleteSyncFiles: false,
     databaseCount: config.get('databases'),
     hashSeed,
+    encodings,
     verifyChecksum: true,
     keyLoadDelayMicros: 0,
   }

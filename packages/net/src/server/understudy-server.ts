@@ -128,7 +128,7 @@ export class UnderstudyServer implements Node {
       onError: (text) => this.#streamError(text),
     })
     this.link = new ReplicaLink(
-      linkConfig(config, this.keyspace.hashSeed, () => this.server.port),
+      linkConfig(config, settings.encodings, this.keyspace.hashSeed, () => this.server.port),
       {
         clock: systemClock,
         logger,
@@ -261,6 +261,7 @@ export class UnderstudyServer implements Node {
         {
           databaseCount: config.get('databases'),
           hashSeed: this.keyspace.hashSeed,
+          encodings: this.server.settings.encodings,
           verifyChecksum: config.get('rdbchecksum'),
           ...(config.get('key-load-delay') === 0 ? {} : { keyLoadDelayMicros: config.get('key-load-delay') }),
         },

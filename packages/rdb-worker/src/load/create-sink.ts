@@ -1,12 +1,13 @@
 /** The one place where a loader gets what it fills: a generation of its own, that nobody else can see yet. */
 import { BulkWriter, Generation } from '@understudy/core/internal'
-import type { GenerationTransfer, RdbSink } from '@understudy/core/internal'
+import type { EncodingThresholds, GenerationTransfer, RdbSink } from '@understudy/core/internal'
 import type { InserterLink } from '../messages.ts'
 import { PartitioningSink } from './partitioning-sink.ts'
 
 export interface LoaderSinkOptions {
   readonly databaseCount: number
   readonly hashSeed: Uint8Array
+  readonly encodings: EncodingThresholds
   /** Threads that may be given a part of the work. */
   readonly inserters: readonly InserterLink[]
   /** Do not begin without them. */
@@ -25,10 +26,10 @@ export type CreateLoaderSink = (options: LoaderSinkOptions) => LoaderSink
 export function createLoaderSink(options: LoaderSinkOptions): LoaderSink {
   const generation = Generation.create(options)
   if (options.inserters.length > 0) {
-    const sink = new PartitioningSink(generation, options.inserters)
+    const sink = new PartitioningSink(generation, options.inserters, options.encodings)
     if (options.awaitInserters) sink.awaitInserters()
     return { sink, finish: () => sink.finish() }
   }
-  const writer = new BulkWriter(generation)
+  const writer = new BulkWriter(generation, options.encodings)
   return { sink: writer, finish: () => generation.transfer() }
 }

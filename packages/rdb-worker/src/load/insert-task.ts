@@ -32,7 +32,7 @@ export function runInsertTask({ queue: memory, port }: InsertTask): void {
     if (!queue.waitForJoin()) return
     const order: InserterOrder = receiveMessageOnPort(port)?.message
     const generation = new Generation(order.generation)
-    if (insertAll(queue, new BulkWriter(generation), order.regions)) {
+    if (insertAll(queue, new BulkWriter(generation, order.encodings), order.regions)) {
       report({ ok: true, generation: generation.transfer() }, INSERTER_DONE)
     }
   } catch (error) {

@@ -22,8 +22,8 @@ export async function runLoadTask(task: LoadTask): Promise<LoadReply> {
   const ring = new RingConsumer(task.ring, () => task.spacePort?.postMessage(0))
   let loadedBytes = 0
   let tee: TeeFile | undefined
-  const { databaseCount, hashSeed, inserters, awaitInserters } = task
-  const loaderSink = createSink({ databaseCount, hashSeed, inserters, awaitInserters })
+  const { databaseCount, hashSeed, encodings, inserters, awaitInserters } = task
+  const loaderSink = createSink({ databaseCount, hashSeed, encodings, inserters, awaitInserters })
   try {
     const sink =
       task.keyLoadDelayMicros === 0

@@ -19,7 +19,7 @@ import {
   ReplicaError,
   shardOf,
 } from '@understudy/core/internal'
-import type { Generation, GenerationTransfer, HashSeed, RdbSink } from '@understudy/core/internal'
+import type { EncodingThresholds, Generation, GenerationTransfer, HashSeed, RdbSink } from '@understudy/core/internal'
 import type { InserterLink, InserterOrder, InserterReport } from '../messages.ts'
 import {
   ENTRY_BYTES_MAX,
@@ -44,6 +44,7 @@ interface Inserter {
 export class PartitioningSink implements RdbSink {
   readonly databaseCount: number
   readonly #generation: Generation
+  readonly #encodings: EncodingThresholds
   readonly #seed: HashSeed
   readonly #own: BulkWriter
   #ownRegions: number = (1 << REGION_COUNT) - 1
@@ -57,11 +58,12 @@ export class PartitioningSink implements RdbSink {
   /** Gets the pieces of the value that comes in pieces; undefined: this thread. */
   #piecesOwner: Inserter | undefined
 
-  constructor(generation: Generation, links: readonly InserterLink[]) {
+  constructor(generation: Generation, links: readonly InserterLink[], encodings: EncodingThresholds) {
+    this.#encodings = encodings
     this.databaseCount = generation.databaseCount
     this.#generation = generation
     this.#seed = generation.seed
-    this.#own = new BulkWriter(generation)
+    this.#own = new BulkWriter(generation, encodings)
     this.#inserters = links.map(({ queue, port, regions }) => ({
       regions,
       port,
@@ -234,7 +236,11 @@ export class PartitioningSink implements RdbSink {
     for (const inserter of this.#inserters) {
       const { queue, port, regions } = inserter
       if (!queue.joinable) continue
-      const order: InserterOrder = { generation: this.#generation.transfer(), regions }
+      const order: InserterOrder = {
+        generation: this.#generation.transfer(),
+        regions,
+        encodings: this.#encodings,
+      }
       port.postMessage(order)
       queue.join()
       this.#awaited--

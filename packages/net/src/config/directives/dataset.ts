@@ -143,8 +143,6 @@ export const datasetDirectives = {
     max: 'long',
     default: 512,
     aliases: ['hash-max-ziplist-entries'],
-    supported: false,
-    warning: 'values are held in the encoding in which they arrive',
   },
   'hash-max-listpack-value': {
     type: 'int',
@@ -154,8 +152,6 @@ export const datasetDirectives = {
     default: 64,
     aliases: ['hash-max-ziplist-value'],
     unit: 'B',
-    supported: false,
-    warning: 'values are held in the encoding in which they arrive',
   },
   'list-max-listpack-size': {
     type: 'int',
@@ -163,24 +159,18 @@ export const datasetDirectives = {
     max: 'int',
     default: -2,
     aliases: ['list-max-ziplist-size'],
-    supported: false,
-    warning: 'values are held in the encoding in which they arrive',
   },
   'list-compress-depth': {
     type: 'int',
     min: 0,
     max: 'int',
     default: 0,
-    supported: false,
-    warning: 'values are held in the encoding in which they arrive',
   },
   'set-max-intset-entries': {
     type: 'int',
     min: 0,
     max: 'long',
     default: 512,
-    supported: false,
-    warning: 'values are held in the encoding in which they arrive',
   },
   // Redis 7.2 keeps small sets of strings in listpacks; an upstream of that version writes them.
   'set-max-listpack-entries': {
@@ -211,8 +201,6 @@ export const datasetDirectives = {
     max: 'long',
     default: 128,
     aliases: ['zset-max-ziplist-entries'],
-    supported: false,
-    warning: 'values are held in the encoding in which they arrive',
   },
   'zset-max-listpack-value': {
     type: 'int',
@@ -222,8 +210,6 @@ export const datasetDirectives = {
     default: 64,
     aliases: ['zset-max-ziplist-value'],
     unit: 'B',
-    supported: false,
-    warning: 'values are held in the encoding in which they arrive',
   },
   'stream-node-max-bytes': {
     type: 'int',
@@ -232,16 +218,12 @@ export const datasetDirectives = {
     max: 'long',
     default: 4096,
     unit: 'B',
-    supported: false,
-    warning: 'values are held in the encoding in which they arrive',
   },
   'stream-node-max-entries': {
     type: 'int',
     min: 0,
     max: 'long',
     default: 100,
-    supported: false,
-    warning: 'values are held in the encoding in which they arrive',
   },
   'hll-sparse-max-bytes': { type: 'int', form: 'memory', min: 0, max: 'long', default: 3000, unit: 'B' },
 

@@ -1,0 +1,80 @@
+/**
+ * What SCAN and the scans of elements (HSCAN, SSCAN, ZSCAN) have in common: cursors, COUNT and MATCH, and a reply whose number
+ * of items is known last.
+ *
+ * Source: redis 7.0 db.c parseScanCursorOrReply(), scanGenericCommand().
+ */
+import { globMatches } from '../glob.ts'
+import { ReplyEncoder } from '../resp/encoder.ts'
+import { SYNTAX_ERROR } from '../resp/error-replies.ts'
+import { integerArgument } from './access.ts'
+import { argIs, argText } from './arguments.ts'
+import type { CommandContext } from './command.ts'
+
+const UINT64_MAX = 0xffff_ffff_ffff_ffffn
+const CURSOR = /^(?:[-+]?[0-9]+)?$/
+const COUNT_DEFAULT = 10
+const STAR = 42
+
+/** A cursor as strtoul() reads it (up to a NUL), or undefined after an error reply. */
+export function cursorArgument(context: CommandContext, index: number): number | undefined {
+  const [text = ''] = argText(context.args, index).split('\0')
+  if (CURSOR.test(text)) {
+    const digits = text.replace(/^[-+]/, '')
+    const magnitude = BigInt(digits === '' ? '0' : digits)
+    // A sign wraps around, as it does in C; positions beyond ours are the end of the walk.
+    if (magnitude <= UINT64_MAX)
+      return text.startsWith('-') ? Number(BigInt.asUintN(64, -magnitude)) : Number(magnitude)
+  }
+  context.reply.error('ERR invalid cursor')
+  return undefined
+}
+
+/** COUNT of the last `readElementScanOptions`. */
+export let scanCount: number = COUNT_DEFAULT
+/** Argument index of its pattern, 0 for none. */
+let scanPattern = 0
+
+/** Reads COUNT and MATCH from argument 3 on. @returns false after an error reply. */
+export function readElementScanOptions(context: CommandContext): boolean {
+  const { args, reply } = context
+  scanCount = COUNT_DEFAULT
+  scanPattern = 0
+  for (let i = 3; i < args.count; i += 2) {
+    const hasValue = i + 1 < args.count
+    if (hasValue && argIs(args, i, 'COUNT')) {
+      const value = integerArgument(context, i + 1)
+      if (Number.isNaN(value)) return false
+      if (value < 1) {
+        reply.error(SYNTAX_ERROR)
+        return false
+      }
+      scanCount = value
+    } else if (hasValue && argIs(args, i, 'MATCH')) {
+      const start = args.start[i + 1]!
+      scanPattern = args.end[i + 1]! - start === 1 && args.bytes[start] === STAR ? 0 : i + 1
+    } else {
+      reply.error(SYNTAX_ERROR)
+      return false
+    }
+  }
+  return true
+}
+
+/** Does the element match the pattern that was read? */
+export function scanMatches({ args }: CommandContext, bytes: Uint8Array, start: number, end: number): boolean {
+  if (scanPattern === 0) return true
+  return globMatches(args.bytes, args.start[scanPattern]!, args.end[scanPattern]!, bytes, start, end)
+}
+
+/** Collects the items of one reply, whose number stands before them. Emptied by each use. */
+export const scanned: ReplyEncoder = new ReplyEncoder()
+
+/** Writes cursor and collected items. @param items bulk strings in `scanned` */
+export function writeScanned({ reply }: CommandContext, cursor: number, items: number): void {
+  reply.array(2)
+  reply.bulkString(String(cursor))
+  reply.array(items)
+  reply.raw(scanned.bytes, 0, scanned.length)
+  scanned.clear()
+}

@@ -1,0 +1,363 @@
+/**
+ * Listpack: finding and changing items, in memory that has room behind the listpack. The size of a change is computed
+ * first (`listpackItemBytes`, `listpackRangeBytes`), so that whoever holds the bytes can make room. Items are encoded as
+ * redis 7.0 listpack.c lpEncodeGetType() does: what reads as an int64 becomes an integer. The layout is drawn in listpack.ts.
+ *
+ * The bytes are taken to be well-formed (`listpackCheck` was run when they came from outside); loops end on any bytes.
+ */
+import { LISTPACK_END, LISTPACK_HEADER_BYTES } from './listpack.ts'
+import { int64Hi, int64Lo, parseInt64 } from './packed-item.ts'
+
+export const LISTPACK_EMPTY_BYTES: number = LISTPACK_HEADER_BYTES + 1
+const COUNT_UNKNOWN = 0xffff
+const TWO_32: number = 2 ** 32
+
+// The integer at hand, as two int32 halves.
+let integerLo = 0
+let integerHi = 0
+
+/** Does `bytes[start .. end)` read as an int64? Its halves are in the registers then. */
+function classify(bytes: Uint8Array, start: number, end: number): boolean {
+  if (!parseInt64(bytes, start, end)) return false
+  integerLo = int64Lo
+  integerHi = int64Hi
+  return true
+}
+
+function setInteger(value: number): void {
+  integerLo = value | 0
+  integerHi = Math.floor(value / TWO_32)
+}
+
+/** Bytes of encoding and data of the integer in the registers. */
+function integerContentBytes(): number {
+  const lo = integerLo
+  if (integerHi !== lo >> 31) return 9
+  if (lo >= 0 && lo < 128) return 1
+  if (lo >= -4096 && lo < 4096) return 2
+  if (lo === (lo << 16) >> 16) return 3
+  return lo === (lo << 8) >> 8 ? 4 : 5
+}
+
+function stringContentBytes(length: number): number {
+  return length < 64 ? 1 + length : length < 4096 ? 2 + length : 5 + length
+}
+
+/** Bytes of the length for walking backwards behind `content` bytes. */
+function backBytes(content: number): number {
+  return content < 128 ? 1 : content < 16_384 ? 2 : content < 2_097_152 ? 3 : content < 268_435_456 ? 4 : 5
+}
+
+function writeBack(content: number, target: Uint8Array, at: number): number {
+  const groups = backBytes(content)
+  let left = content
+  for (let i = groups - 1; i > 0; i--) {
+    target[at + i] = (left & 127) | 128
+    left = Math.floor(left / 128)
+  }
+  target[at] = left
+  return at + groups
+}
+
+/** Bytes that the string `bytes[start .. end)` takes as an item. */
+export function listpackItemBytes(bytes: Uint8Array, start: number, end: number): number {
+  const content = classify(bytes, start, end) ? integerContentBytes() : stringContentBytes(end - start)
+  return content + backBytes(content)
+}
+
+/** Bytes that an integer (exact, below 2^53) takes as an item. */
+export function listpackIntegerBytes(value: number): number {
+  setInteger(value)
+  return integerContentBytes() + 1
+}
+
+/** Writes the string `bytes[start .. end)` as an item at `target[at]`. @returns the position behind it. */
+export function listpackWriteItem(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  target: Uint8Array,
+  at: number,
+): number {
+  if (classify(bytes, start, end)) return writeIntegerItem(target, at)
+  const length = end - start
+  let to = at
+  if (length < 64) target[to++] = 0x80 | length
+  else if (length < 4096) {
+    target[to++] = 0xe0 | (length >> 8)
+    target[to++] = length
+  } else {
+    target[to++] = 0xf0
+    for (let shift = 0; shift < 32; shift += 8) target[to++] = length >>> shift
+  }
+  if (length < 32) for (let i = start; i < end; i++) target[to++] = bytes[i]!
+  else {
+    target.set(bytes.subarray(start, end), to)
+    to += length
+  }
+  return writeBack(to - at, target, to)
+}
+
+/** Writes an integer (exact, below 2^53) as an item at `target[at]`. @returns the position behind it. */
+export function listpackWriteInteger(value: number, target: Uint8Array, at: number): number {
+  setInteger(value)
+  return writeIntegerItem(target, at)
+}
+
+/** Writes the int64 `hi:lo` as an item at `target[at]`. @returns the position behind it. */
+export function listpackWriteInt64(lo: number, hi: number, target: Uint8Array, at: number): number {
+  integerLo = lo
+  integerHi = hi
+  return writeIntegerItem(target, at)
+}
+
+function writeIntegerItem(target: Uint8Array, at: number): number {
+  const lo = integerLo
+  const content = integerContentBytes()
+  if (content === 1) target[at] = lo
+  else if (content === 2) {
+    target[at] = 0xc0 | ((lo >> 8) & 0x1f)
+    target[at + 1] = lo
+  } else {
+    target[at] = content === 9 ? 0xf4 : 0xee + content
+    for (let i = 1; i < content && i < 5; i++) target[at + i] = lo >> (8 * (i - 1))
+    for (let i = 5; i < content; i++) target[at + i] = integerHi >> (8 * (i - 5))
+  }
+  target[at + content] = content
+  return at + content + 1
+}
+
+/** Writes an empty listpack at `target[at]`. @returns the position behind it. */
+export function listpackCreate(target: Uint8Array, at: number): number {
+  target[at] = LISTPACK_EMPTY_BYTES
+  target.fill(0, at + 1, at + LISTPACK_HEADER_BYTES)
+  target[at + LISTPACK_HEADER_BYTES] = LISTPACK_END
+  return at + LISTPACK_EMPTY_BYTES
+}
+
+/** Length in bytes of the listpack at `start`, as its header says. */
+export function listpackTotalBytes(bytes: Uint8Array, start: number): number {
+  return (bytes[start]! | (bytes[start + 1]! << 8) | (bytes[start + 2]! << 16)) + bytes[start + 3]! * 0x1000000
+}
+
+/** Writes the header after a change: the new length, and so many items more (or fewer). */
+export function listpackWriteHeader(bytes: Uint8Array, start: number, totalBytes: number, countChange: number): void {
+  for (let i = 0; i < 4; i++) bytes[start + i] = totalBytes >>> (8 * i)
+  const count = bytes[start + 4]! | (bytes[start + 5]! << 8)
+  if (count === COUNT_UNKNOWN) return
+  const after = Math.min(COUNT_UNKNOWN, count + countChange)
+  bytes[start + 4] = after
+  bytes[start + 5] = after >> 8
+}
+
+/** Position of the item after the one at `at`, which is well-formed; the end byte leads to itself. */
+export function listpackSkip(bytes: Uint8Array, at: number): number {
+  const first = bytes[at]!
+  let content: number
+  if (first < 0x80) return at + 2
+  if (first < 0xc0) return at + 2 + (first & 0x3f)
+  if (first < 0xe0) return at + 3
+  if (first < 0xf0) content = 2 + (((first & 0x0f) << 8) | bytes[at + 1]!)
+  else if (first === 0xf0) {
+    content = 5 + (bytes[at + 1]! | (bytes[at + 2]! << 8) | (bytes[at + 3]! << 16)) + bytes[at + 4]! * 0x1000000
+  } else if (first === LISTPACK_END) return at
+  else return at + (first === 0xf4 ? 10 : first - 0xed)
+  return at + content + backBytes(content)
+}
+
+/** Position of the item before the one (or the end byte) at `at`; -1 before the first. @param start of the listpack. */
+export function listpackPrevious(bytes: Uint8Array, start: number, at: number): number {
+  if (at <= start + LISTPACK_HEADER_BYTES) return -1
+  let position = at - 1
+  let content = 0
+  for (let scale = 1; ; scale *= 128) {
+    const byte = bytes[position]!
+    content += (byte & 127) * scale
+    if (byte < 128 || scale > 268_435_456) break
+    position--
+  }
+  return position - content
+}
+
+/** Position of the last item, -1 in an empty listpack. */
+export function listpackLast(bytes: Uint8Array, start: number): number {
+  return listpackPrevious(bytes, start, start + listpackTotalBytes(bytes, start) - 1)
+}
+
+/** Number of items: the header's, or counted when it does not know. */
+export function listpackCount(bytes: Uint8Array, start: number): number {
+  const told = bytes[start + 4]! | (bytes[start + 5]! << 8)
+  if (told !== COUNT_UNKNOWN) return told
+  const last = start + listpackTotalBytes(bytes, start) - 1
+  let count = 0
+  for (let at = start + LISTPACK_HEADER_BYTES; at < last; at = listpackSkip(bytes, at)) count++
+  return count
+}
+
+/** Position of item `index`; negative ones count from the end. @returns -1 if there is none. */
+export function listpackSeek(bytes: Uint8Array, start: number, index: number): number {
+  const last = start + listpackTotalBytes(bytes, start) - 1
+  const told = bytes[start + 4]! | (bytes[start + 5]! << 8)
+  const known = told !== COUNT_UNKNOWN
+  let wanted = index
+  if (known) {
+    if (wanted < 0) wanted += told
+    if (wanted < 0 || wanted >= told) return -1
+    if (wanted >= told / 2) wanted -= told
+  }
+  if (wanted < 0) {
+    let at = last
+    for (let left = -wanted; left > 0 && at >= 0; left--) at = listpackPrevious(bytes, start, at)
+    return at
+  }
+  let at = start + LISTPACK_HEADER_BYTES
+  for (; wanted > 0 && at < last; wanted--) at = listpackSkip(bytes, at)
+  return at < last ? at : -1
+}
+
+/**
+ * Finds the item that reads as `wanted[wantedStart .. wantedEnd)`, looking at the first of every `stride` items (2: fields
+ * but not values). @returns its position, or -1.
+ */
+export function listpackFind(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  wanted: Uint8Array,
+  wantedStart: number,
+  wantedEnd: number,
+  stride: number,
+): number {
+  const length = wantedEnd - wantedStart
+  const integer = classify(wanted, wantedStart, wantedEnd)
+  const lo = integerLo
+  const hi = integerHi
+  const integerContent = integer ? integerContentBytes() : 0
+  const firstByte = length > 0 ? wanted[wantedStart]! : 0
+  const last = end - 1
+  let left = 1
+  let at = start + LISTPACK_HEADER_BYTES
+  while (at < last) {
+    const first = bytes[at]!
+    if (--left === 0) {
+      left = stride
+      if (first >= 0x80 && first < 0xc0) {
+        // The usual field: shorter than 64 bytes. An integer's text is compared too: others may not encode as Redis does.
+        if (
+          (first & 0x3f) === length &&
+          (length === 0 || (bytes[at + 1] === firstByte && equalRange(bytes, at + 1, wanted, wantedStart, length)))
+        ) {
+          return at
+        }
+        at += 2 + (first & 0x3f)
+        continue
+      }
+      if (first >= 0xe0 && first <= 0xf0) {
+        const header = first === 0xf0 ? 5 : 2
+        const next = listpackSkip(bytes, at)
+        const content = header + length
+        if (next - at === content + backBytes(content) && equalRange(bytes, at + header, wanted, wantedStart, length)) {
+          return at
+        }
+        at = next
+        continue
+      }
+      if (integer && contentOfInteger(first) === integerContent && integerEquals(bytes, at, lo, hi, integerContent)) {
+        return at
+      }
+    }
+    const next = listpackSkip(bytes, at)
+    if (!(next > at)) return -1
+    at = next
+  }
+  return -1
+}
+
+function contentOfInteger(first: number): number {
+  return first < 0x80 ? 1 : first < 0xe0 ? 2 : first === 0xf4 ? 9 : first - 0xee
+}
+
+function integerEquals(bytes: Uint8Array, at: number, lo: number, hi: number, content: number): boolean {
+  if (content === 1) return bytes[at] === lo
+  if (content === 2) return bytes[at] === (0xc0 | ((lo >> 8) & 0x1f)) && bytes[at + 1] === (lo & 0xff)
+  for (let i = 1; i < content && i < 5; i++) if (bytes[at + i] !== ((lo >> (8 * (i - 1))) & 0xff)) return false
+  for (let i = 5; i < content; i++) if (bytes[at + i] !== ((hi >> (8 * (i - 5))) & 0xff)) return false
+  return true
+}
+
+function equalRange(a: Uint8Array, aStart: number, b: Uint8Array, bStart: number, length: number): boolean {
+  for (let i = 0; i < length; i++) if (a[aStart + i] !== b[bStart + i]) return false
+  return true
+}
+
+/** Position behind `count` items from `at` on (or of the end byte): what `listpackDelete` is going to close. */
+export function listpackRangeEnd(bytes: Uint8Array, at: number, count: number): number {
+  let to = at
+  for (let left = count; left > 0 && bytes[to] !== LISTPACK_END; left--) to = listpackSkip(bytes, to)
+  return to
+}
+
+/**
+ * Inserts the string before the item (or end byte) at `at`. `bytes` needs room for `listpackItemBytes` more behind the listpack.
+ * @returns the position behind the new item.
+ */
+export function listpackInsert(
+  bytes: Uint8Array,
+  start: number,
+  at: number,
+  value: Uint8Array,
+  valueStart: number,
+  valueEnd: number,
+): number {
+  const total = listpackTotalBytes(bytes, start)
+  const added = listpackItemBytes(value, valueStart, valueEnd)
+  bytes.copyWithin(at + added, at, start + total)
+  listpackWriteItem(value, valueStart, valueEnd, bytes, at)
+  listpackWriteHeader(bytes, start, total + added, 1)
+  return at + added
+}
+
+/** Appends the string; see `listpackInsert`. @returns the new length of the listpack. */
+export function listpackAppend(
+  bytes: Uint8Array,
+  start: number,
+  value: Uint8Array,
+  valueStart: number,
+  valueEnd: number,
+): number {
+  const total = listpackTotalBytes(bytes, start)
+  const end = listpackWriteItem(value, valueStart, valueEnd, bytes, start + total - 1)
+  bytes[end] = LISTPACK_END
+  listpackWriteHeader(bytes, start, end + 1 - start, 1)
+  return end + 1 - start
+}
+
+/** Removes `count` items from `at` on. @returns the new length of the listpack; what stood at `at` is the next item. */
+export function listpackDelete(bytes: Uint8Array, start: number, at: number, count: number): number {
+  const total = listpackTotalBytes(bytes, start)
+  let to = at
+  let removed = 0
+  for (; removed < count && bytes[to] !== LISTPACK_END; removed++) to = listpackSkip(bytes, to)
+  bytes.copyWithin(at, to, start + total)
+  const after = total - (to - at)
+  listpackWriteHeader(bytes, start, after, -removed)
+  return after
+}
+
+/** Puts the string in place of the item at `at`; room as for `listpackInsert`. @returns the new length of the listpack. */
+export function listpackReplace(
+  bytes: Uint8Array,
+  start: number,
+  at: number,
+  value: Uint8Array,
+  valueStart: number,
+  valueEnd: number,
+): number {
+  const total = listpackTotalBytes(bytes, start)
+  const next = listpackSkip(bytes, at)
+  const change = listpackItemBytes(value, valueStart, valueEnd) - (next - at)
+  if (change !== 0) bytes.copyWithin(next + change, next, start + total)
+  listpackWriteItem(value, valueStart, valueEnd, bytes, at)
+  listpackWriteHeader(bytes, start, total + change, 0)
+  return total + change
+}

@@ -1,0 +1,36 @@
+/**
+ * What the keyspace must be able to do with a value in a large form without knowing it. One object per form, in `forms.ts`.
+ * The commands of a type know its form themselves.
+ */
+import type { RegionWriter } from '../keyspace/region-writer.ts'
+import type { RdbWriter } from '../object-codec/rdb-writer.ts'
+import type { ItemVisitor } from '../object-codec/value-items.ts'
+import type { LargeValue } from './large-value.ts'
+
+export interface ValueForm {
+  readonly form: number
+  /** Words of the descriptor, at most DESCRIPTOR_WORDS_MAX. */
+  readonly descriptorWords: number
+  /** Elements. */
+  count(value: LargeValue): number
+  /** What OBJECT ENCODING says. */
+  encodingName(value: LargeValue): string
+  /** Shows the elements; those of hashes and sets in any order. */
+  visitItems(value: LargeValue, visitor: ItemVisitor): void
+  /** Writes the value as it stands behind a key in a snapshot that redis 7.0 reads. @returns its RDB type. */
+  serialize(value: LargeValue, out: RdbWriter): number
+  /** Bytes of all blocks beside the record; large ones are estimated. */
+  footprint(value: LargeValue): number
+  /**
+   * Copies all blocks into `target` and fills `descriptor[1 …]`. When memory ends, nothing is left behind.
+   * Word 0 is the caller's.
+   */
+  copy(value: LargeValue, target: RegionWriter, descriptor: Int32Array): void
+  /**
+   * Frees all blocks; those of a big value in slices (`value.lazyFree.addSlices`), after the record is gone. The descriptor
+   * must not be used afterwards.
+   */
+  free(value: LargeValue): void
+  /** Shows every block with the bytes that were asked for; for tests that look for lost memory. */
+  visitBlocks?(value: LargeValue, visit: (address: number, bytes: number) => void): void
+}
