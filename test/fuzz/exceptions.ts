@@ -5,6 +5,7 @@
  *   comparisons   replies that may differ, and what must hold of them all the same
  *   translations  commands whose outcome is random or the moment's: the second server is made to do what the first did
  *   precedingRead the read that is put before a random draw, to know what it may draw from
+ *   followingWrite  the write that is put behind a random one, to have the same on both sides again
  *   isExcusedFact what may differ in the facts about a key that are compared after each batch
  *   UNTESTED      rows of the command table that no grammar makes
  */
@@ -217,6 +218,15 @@ export function precedingRead(words: readonly Word[]): readonly Word[] | undefin
     default:
       return undefined
   }
+}
+
+/**
+ * The write that is put behind a random one. SPOP with a count may build the set anew from what is left, with an encoding
+ * that depends on what it drew: the set is made anew on both sides.
+ */
+export function followingWrite(words: readonly Word[]): readonly Word[] | undefined {
+  const [, key] = words
+  return rowOf(words) === 'SPOP' && words.length > 2 ? ['SUNIONSTORE', key!, key!] : undefined
 }
 
 /** Commands that are walked to their end on both sides when they begin at cursor 0: where a cursor stands is no one's business. */

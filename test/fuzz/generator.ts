@@ -1,7 +1,7 @@
 /** Makes commands from the grammars: one by one or as MULTI groups, some of them damaged. */
 import type { SeededRandom } from '../support/seeded-random.ts'
 import { Draw, type Word } from './draw.ts'
-import { precedingRead } from './exceptions.ts'
+import { followingWrite, precedingRead } from './exceptions.ts'
 import type { CommandGrammar, Grammar } from './grammar.ts'
 
 export interface FuzzCommand {
@@ -38,7 +38,8 @@ export class Generator {
     if (draw.chance(GROUPS)) return this.#group()
     const made = this.#make(this.#choose())
     const read = precedingRead(made.words)
-    return read === undefined ? [made] : [plain(...read), made]
+    const write = followingWrite(made.words)
+    return [...(read === undefined ? [] : [plain(...read)]), made, ...(write === undefined ? [] : [plain(...write)])]
   }
 
   #choose(): CommandGrammar {
