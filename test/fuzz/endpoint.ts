@@ -11,7 +11,10 @@ export interface Endpoint {
   close(): void
 }
 
-const REPLY_TIMEOUT_MS = 60_000
+const REPLY_TIMEOUT_MS = 30_000
+
+/** The server is gone, or does not answer any more. */
+export class EndpointFailure extends Error {}
 
 /** A connection to a server of this machine. */
 export class SocketEndpoint implements Endpoint {
@@ -21,7 +24,7 @@ export class SocketEndpoint implements Endpoint {
   #chunks: Buffer[] = []
   #chunkBytes = 0
   #waiting: { count: number; replies: Buffer[]; resolve: () => void; reject: (error: Error) => void } | undefined
-  #ended: Error | undefined
+  #ended: EndpointFailure | undefined
 
   static async connect(name: string, port: number): Promise<SocketEndpoint> {
     const socket = connect({ host: '127.0.0.1', port })
@@ -41,7 +44,7 @@ export class SocketEndpoint implements Endpoint {
       else setImmediate(() => this.#take())
     })
     const ended = (error?: Error): void => {
-      this.#ended ??= new Error(`${name} closed the connection`, { cause: error })
+      this.#ended ??= new EndpointFailure(`${name} closed the connection`, { cause: error })
       this.#waiting?.reject(this.#ended)
     }
     socket.on('error', ended)
@@ -58,7 +61,8 @@ export class SocketEndpoint implements Endpoint {
       this.#waiting = { count: commands.length, replies, resolve, reject }
       timer = setTimeout(() => {
         const command = commands[replies.length]!.map((word) => JSON.stringify(word.toString('latin1').slice(0, 60)))
-        reject(new Error(`${this.name} does not answer ${command.join(' ')}`))
+        this.#ended = new EndpointFailure(`${this.name} does not answer ${command.join(' ')}`)
+        reject(this.#ended)
       }, REPLY_TIMEOUT_MS)
     })
     this.#socket.write(encodeCommands(commands))

@@ -58,7 +58,8 @@ export async function fuzz(options: FuzzOptions): Promise<SoakResult> {
     const grammars = allGrammars(await servers.payloads(random.fork()))
     const tableRows = rowsOfTable(dataCommandFamilies({ libraries: new LibraryStore(), memory: noMemoryFacts }))
     const known = await rowsOfBoth(servers.endpoints, [...rowsOfGrammars(grammars), ...tableRows])
-    return await new Fuzz({ endpoints: servers.endpoints, grammars, tableRows, known, random }, options).run()
+    const revive = (): Promise<Revived> => servers.revive()
+    return await new Fuzz({ endpoints: servers.endpoints, grammars, tableRows, known, random, revive }, options).run()
   } finally {
     await servers.stop()
   }
@@ -72,13 +73,21 @@ export interface Subject {
   /** Rows that both servers have. */
   readonly known: ReadonlySet<string>
   readonly random: SeededRandom
+  /** Starts the servers again after one has failed. */
+  readonly revive?: () => Promise<Revived>
+}
+
+interface Revived {
+  readonly endpoints: Endpoints
+  /** What the one that failed has said last. */
+  readonly lastWords: string
 }
 
 /** Rounds on a pair of servers. */
 export class Fuzz {
   readonly #subject: Subject
   readonly #options: FuzzOptions
-  readonly #pair: Pair
+  #pair: Pair
   readonly #reports = new Map<string, string>()
 
   constructor(subject: Subject, options: FuzzOptions) {
@@ -151,6 +160,7 @@ export class Fuzz {
 
   async #found(difference: Difference, steps: readonly Step[], settings: RoundSettings, round: number): Promise<void> {
     const { keepGoing = false, log, seed } = this.#options
+    if (difference.kind === 'failure') difference = await this.#revive(difference)
     const name = `${difference.kind} ${difference.subject}`
     if (this.#reports.has(name)) return
     log(
@@ -173,8 +183,8 @@ export class Fuzz {
       difference,
       async (candidate) => {
         await this.#pair.reset(settings)
-        const found = await this.#pair.run(candidate)
-        return found ?? (await this.#pair.compareState())
+        const found = (await this.#pair.run(candidate)) ?? (await this.#pair.compareState())
+        return found?.kind === 'failure' ? this.#revive(found) : found
       },
       MINIMISE_MS,
     )
@@ -224,55 +234,67 @@ export function describeDifference(
 
 /** A redis-server, a writable Understudy, and two replicas of the first: an Understudy and a stock one. */
 class FuzzServers {
-  readonly endpoints: Endpoints
-  readonly #servers: readonly TestServer[]
-  readonly #all: readonly Endpoint[]
+  endpoints!: Endpoints
+  #servers: TestServer[] = []
+  #all: Endpoint[] = []
 
   static async start(): Promise<FuzzServers> {
+    const servers = new FuzzServers()
+    await servers.#start()
+    return servers
+  }
+
+  async #start(): Promise<void> {
     const directives = { databases: DATABASES, 'proto-max-bulk-len': STRING_BYTES_MAX, 'repl-timeout': 86_400 }
     // With hz 500 a wait of 1 ms takes 2 ms, not 100.
     const primary = await startRedisServer({ directives: { ...directives, 'repl-diskless-sync': 'yes', hz: 500 } })
-    const servers = [primary]
+    this.#servers = [primary]
+    this.#all = []
     try {
-      servers.push(await startUnderstudy({ directives }))
       const following = { ...directives, replicaof: ['127.0.0.1', primary.port] }
-      servers.push(await startUnderstudy({ directives: following }))
-      servers.push(await startRedisServer({ directives: following }))
-      const [, writable, replica, stock] = servers as [TestServer, TestServer, TestServer, TestServer]
+      const writable = await startUnderstudy({ directives })
+      this.#servers.push(writable)
+      const replica = await startUnderstudy({ directives: following })
+      this.#servers.push(replica)
+      const stock = await startRedisServer({ directives: following })
+      this.#servers.push(stock)
       for (const one of [replica, stock]) {
         await waitFor('the first sync', async () => (await one.info('replication'))['master_link_status'] === 'up', {
           timeoutMs: 30_000,
         })
       }
       for (const server of [primary, writable]) await server.call('DEBUG', 'SET-ACTIVE-EXPIRE', '0')
-      const connect = ({ port }: TestServer, name: string): Promise<Endpoint> => SocketEndpoint.connect(name, port)
-      const all = [
-        await connect(primary, 'the primary'),
-        await connect(writable, 'the writable node'),
-        await connect(primary, 'the primary'),
-        await connect(writable, 'the writable node'),
-        await connect(replica, 'the replica'),
-        await connect(stock, 'the stock replica'),
-      ] as const
-      return new FuzzServers(servers, all)
+      const connect = async ({ port }: TestServer, name: string): Promise<Endpoint> => {
+        const endpoint = await SocketEndpoint.connect(name, port)
+        this.#all.push(endpoint)
+        return endpoint
+      }
+      this.endpoints = {
+        primary: await connect(primary, 'the primary'),
+        writable: await connect(writable, 'the writable node'),
+        state: {
+          primary: await connect(primary, 'the primary'),
+          writable: await connect(writable, 'the writable node'),
+          replica: await connect(replica, 'the replica'),
+          stockReplica: await connect(stock, 'the stock replica'),
+        },
+      }
     } catch (error) {
-      for (const server of servers) await server.stop()
+      await this.stop()
       throw error
     }
   }
 
-  private constructor(
-    servers: readonly TestServer[],
-    all: readonly [Endpoint, Endpoint, Endpoint, Endpoint, Endpoint, Endpoint],
-  ) {
-    this.#servers = servers
-    this.#all = all
-    const [primary, writable, ...state] = all
-    this.endpoints = {
-      primary,
-      writable,
-      state: { primary: state[0], writable: state[1], replica: state[2], stockReplica: state[3] },
-    }
+  /** All of them anew; the data and what was sent are gone. */
+  async revive(): Promise<Revived> {
+    await new Promise((resolve) => setTimeout(resolve, 300)) // until the log is whole
+    const failed = this.#servers.filter(({ process }) => process.ended)
+    const lastWords = (failed.length > 0 ? failed : this.#servers.slice(1, 3))
+      .map(({ lines }) => lines.slice(-30).join('\n'))
+      .join('\n')
+    await this.stop()
+    await this.#start()
+    return { endpoints: this.endpoints, lastWords: lastWords.slice(-3000) }
   }
 
   async payloads(random: SeededRandom): Promise<Buffer[]> {
@@ -286,7 +308,8 @@ class FuzzServers {
 
   async stop(): Promise<void> {
     for (const endpoint of this.#all) endpoint.close()
-    for (const server of this.#servers.toReversed()) await server.stop()
+    // One that has failed says so again when it is stopped.
+    for (const server of this.#servers.toReversed()) await server.stop().catch(() => {})
   }
 }
 

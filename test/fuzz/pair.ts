@@ -3,7 +3,7 @@
  * the reference; its replica, when there is one, must hold the same as it does.
  */
 import type { Word } from './draw.ts'
-import type { Endpoint } from './endpoint.ts'
+import { type Endpoint, EndpointFailure } from './endpoint.ts'
 import { isDump, isExcused, isIteration, rowOf, translate } from './exceptions.ts'
 import type { FuzzCommand, Step } from './generator.ts'
 import { isError, membersOf, shownReply, stringOf } from './replies.ts'
@@ -176,7 +176,8 @@ async function attempt(run: () => Promise<void>): Promise<Difference | undefined
     return undefined
   } catch (error) {
     if (error instanceof DifferenceFound) return error.difference
-    throw error
+    if (!(error instanceof EndpointFailure)) throw error
+    return { kind: 'failure', subject: 'server', what: error.message, expected: 'an answer', actual: 'none' }
   }
 }
 
