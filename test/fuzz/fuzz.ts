@@ -172,6 +172,17 @@ export class Fuzz {
     if (!keepGoing) throw new Error(report)
   }
 
+  /** @returns the difference, with what the failed server has said last. */
+  async #revive(difference: Difference): Promise<Difference> {
+    const { revive } = this.#subject
+    if (revive === undefined) throw new Error(difference.what)
+    const { endpoints, lastWords } = await revive()
+    this.#pair = new Pair(endpoints)
+    // Where it was thrown tells one failure from another.
+    const place = /^.* at .*$/m.exec(lastWords)?.[0] ?? difference.subject
+    return { ...difference, subject: place.replaceAll(/:[\d:]+\)?$/g, '').trim(), actual: lastWords }
+  }
+
   async #report(
     difference: Difference,
     steps: readonly Step[],
