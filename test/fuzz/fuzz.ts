@@ -179,8 +179,9 @@ export class Fuzz {
     const { endpoints, lastWords } = await revive()
     this.#pair = new Pair(endpoints)
     // Where it was thrown tells one failure from another.
-    const place = /^.* at .*$/m.exec(lastWords)?.[0] ?? difference.subject
-    return { ...difference, subject: place.replaceAll(/:[\d:]+\)?$/g, '').trim(), actual: lastWords }
+    const place = /\w+Error[^\\]*\\n +at (?:new )?\S+(?:.*?\\n +at \S+)?/.exec(lastWords)?.[0] ?? difference.subject
+    const subject = place.replaceAll(/\(.*?\)|\\n/g, '')
+    return { ...difference, subject, what: `${difference.what}: ${subject}`, actual: lastWords }
   }
 
   async #report(
