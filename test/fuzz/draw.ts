@@ -197,7 +197,7 @@ export class Draw {
   }
 
   lexKey(): Word {
-    return this.chance(0.95) ? this.pick(LEX_KEYS) : 'never'
+    return this.chance(0.95) ? this.pick(LEX_KEYS) : 'never:y'
   }
 
   /** An int64 as text, mostly small. */
