@@ -25,8 +25,13 @@ export class Generator {
   readonly #total: number
 
   /** @param isKnown Which rows both servers have. */
-  constructor(random: SeededRandom, grammars: readonly Grammar[], isKnown: (row: string) => boolean) {
-    this.draw = new Draw(random)
+  constructor(
+    random: SeededRandom,
+    grammars: readonly Grammar[],
+    isKnown: (row: string) => boolean,
+    draw: Draw = new Draw(random),
+  ) {
+    this.draw = draw
     this.#commands = grammars.flatMap((grammar) => grammar.commands.filter((command) => isKnown(command.name)))
     let total = 0
     for (const command of this.#commands) this.#cumulated.push((total += command.weight))
