@@ -4,8 +4,8 @@
  *
  *   comparisons   replies that may differ, and what must hold of them all the same
  *   translations  commands whose outcome is random or the moment's: the second server is made to do what the first did
- *   precedingRead the read that is put before a random draw, to know what it may draw from
- *   followingWrite  the write that is put behind a random one, to have the same on both sides again
+ *   preceding     what is put before a command to know what may be drawn, or to make its reply certain
+ *   following     what is put behind a command that leaves something uncertain, to have the same on both sides again
  *   isExcusedFact what may differ in the facts about a key that are compared after each batch
  *   UNTESTED      rows of the command table that no grammar makes
  */
@@ -203,10 +203,14 @@ function translateAdd(words: readonly Word[], reply: Buffer): Translation | unde
   }
 }
 
-/** The read that shows what a random draw draws from. */
-export function precedingRead(words: readonly Word[]): readonly Word[] | undefined {
+/** What shows what a random draw draws from, or makes a reply certain. */
+export function preceding(words: readonly Word[]): readonly Word[] | undefined {
   const key = words[1]
   switch (rowOf(words)) {
+    case 'SORT':
+    case 'SORT_RO':
+      // Redis takes an ERANGE for its own that a number in an earlier command has left behind; this one clears it.
+      return ['INCRBYFLOAT', 'fuzz:errno', 'x']
     case 'RANDOMKEY':
       return ['KEYS', '*']
     case 'SRANDMEMBER':
@@ -220,13 +224,26 @@ export function precedingRead(words: readonly Word[]): readonly Word[] | undefin
   }
 }
 
-/**
- * The write that is put behind a random one. SPOP with a count may build the set anew from what is left, with an encoding
- * that depends on what it drew: the set is made anew on both sides.
- */
-export function followingWrite(words: readonly Word[]): readonly Word[] | undefined {
-  const [, key] = words
-  return rowOf(words) === 'SPOP' && words.length > 2 ? ['SUNIONSTORE', key!, key!] : undefined
+/** What is put behind a command that leaves something which is not the same on both sides. */
+export function following(words: readonly Word[]): readonly (readonly Word[])[] {
+  const row = rowOf(words)
+  const key = words[1]
+  // SPOP with a count may build the set anew from what is left, with an encoding that depends on what it drew: the set is
+  // made anew on both sides.
+  if (row === 'SPOP' && words.length > 2) return [['SUNIONSTORE', key!, key!]]
+  // Distances come of sin(), cos() and asin(), whose last bit is not the same in V8 and in glibc: what STOREDIST stored is
+  // compared by name and order, and removed.
+  if (row.startsWith('GEO') && has(words, 'STOREDIST')) {
+    const targets =
+      row === 'GEOSEARCHSTORE'
+        ? [key!]
+        : words.filter((_, i) => ['STORE', 'STOREDIST'].includes(String(words[i - 1] ?? '').toUpperCase()))
+    return targets.flatMap((target) => [
+      ['ZRANGE', target, '0', '-1'],
+      ['DEL', target],
+    ])
+  }
+  return []
 }
 
 /** Commands that are walked to their end on both sides when they begin at cursor 0: where a cursor stands is no one's business. */

@@ -1,7 +1,7 @@
 /** Makes commands from the grammars: one by one or as MULTI groups, some of them damaged. */
 import type { SeededRandom } from '../support/seeded-random.ts'
 import { Draw, type Word } from './draw.ts'
-import { followingWrite, precedingRead } from './exceptions.ts'
+import { following, preceding } from './exceptions.ts'
 import type { CommandGrammar, Grammar } from './grammar.ts'
 
 export interface FuzzCommand {
@@ -42,9 +42,12 @@ export class Generator {
     const { draw } = this
     if (draw.chance(GROUPS)) return this.#group()
     const made = this.#make(this.#choose())
-    const read = precedingRead(made.words)
-    const write = followingWrite(made.words)
-    return [...(read === undefined ? [] : [plain(...read)]), made, ...(write === undefined ? [] : [plain(...write)])]
+    const before = preceding(made.words)
+    return [
+      ...(before === undefined ? [] : [plain(...before)]),
+      made,
+      ...following(made.words).map((words) => plain(...words)),
+    ]
   }
 
   #choose(): CommandGrammar {
@@ -112,7 +115,7 @@ export class Generator {
       const grammar = this.#choose()
       if (!grammar.inMulti) continue
       const made = this.#make(grammar)
-      if (precedingRead(made.words) === undefined) return made
+      if (preceding(made.words) === undefined && following(made.words).length === 0) return made
     }
   }
 }
