@@ -20,7 +20,7 @@ import {
   N_BYTES,
   N_CHUNKS,
   N_ROOM,
-  NODE_HEADER_BYTES,
+  STREAM_NODE_HEADER_BYTES,
   PENDING_BYTES,
   R_ADDED,
   R_FIRST,
@@ -143,9 +143,9 @@ function nodeFootprint(region: RegionWriter, address: number): number {
   const words = region.memory.i32[address >>> 28]!
   const at = byteOffsetOf(address) >>> 2
   const room = words[at + N_ROOM]!
-  if (room !== 0) return NODE_HEADER_BYTES + room
+  if (room !== 0) return STREAM_NODE_HEADER_BYTES + room
   const chunks = new NodeValue().open(region, words[at + N_CHUNKS]!, words[at + N_BYTES]! >>> 0)
-  return Arena.blockBytes(NODE_HEADER_BYTES + 4) + chunks.footprint()
+  return Arena.blockBytes(STREAM_NODE_HEADER_BYTES + 4) + chunks.footprint()
 }
 
 function footprint(value: LargeValue): number {

@@ -39,7 +39,7 @@ export const N_ID = 0
 export const N_BYTES = 4
 export const N_ROOM = 5
 export const N_CHUNKS = 6
-export const NODE_HEADER_BYTES = 24
+export const STREAM_NODE_HEADER_BYTES = 24
 /** A node whose listpack lies in chunks. */
 export const CHUNKED_NODE_BYTES = 28
 

@@ -7,7 +7,7 @@ import type { RegionView } from '../keyspace/region-view.ts'
 import { BLOCK_BYTES_MAX } from '../limits.ts'
 import { byteOffsetOf } from '../memory/region-memory.ts'
 import { type EntryOrder, OrderedIndexCursor, WEIGHTED } from './ordered-index-cursor.ts'
-import { N_BYTES, N_CHUNKS, N_ID, N_ROOM, NODE_HEADER_BYTES, R_NODES, ROOT_BLOCK_WORDS } from './stream-layout.ts'
+import { N_BYTES, N_CHUNKS, N_ID, N_ROOM, STREAM_NODE_HEADER_BYTES, R_NODES, ROOT_BLOCK_WORDS } from './stream-layout.ts'
 import { StreamNodeReader } from './stream-node.ts'
 
 /** A longer copy of a chunked node is not kept. */
@@ -169,7 +169,7 @@ export class StreamReader {
     const length = words[at + N_BYTES]! >>> 0
     if (words[at + N_ROOM] !== 0) {
       const bytes = view.memory.u8[address >>> 28]!
-      const start = (at << 2) + NODE_HEADER_BYTES
+      const start = (at << 2) + STREAM_NODE_HEADER_BYTES
       return start + length <= bytes.length && node.open(bytes, start, start + length)
     }
     if (this.#scratch.length < length || this.#scratch.length > Math.max(KEPT_SCRATCH_BYTES_MAX, length)) {

@@ -22,7 +22,7 @@ import {
   N_CHUNKS,
   N_ID,
   N_ROOM,
-  NODE_HEADER_BYTES,
+  STREAM_NODE_HEADER_BYTES,
   R_ADDED,
   R_FIRST,
   R_FLAGS,
@@ -35,7 +35,7 @@ import { StreamReader } from './stream-reader.ts'
 
 /** Longest node, and most bytes of one entry's fields and values (redis: STREAM_LISTPACK_MAX_SIZE). */
 export const STREAM_NODE_BYTES_MAX: number = 2 ** 30
-const INLINE_LISTPACK_BYTES_MAX: number = BLOCK_BYTES_MAX - NODE_HEADER_BYTES
+const INLINE_LISTPACK_BYTES_MAX: number = BLOCK_BYTES_MAX - STREAM_NODE_HEADER_BYTES
 const TWO_32: number = 2 ** 32
 
 /** Allocates the root block of an empty stream. */
@@ -324,7 +324,7 @@ export class Stream extends StreamReader {
     const { region } = this
     const length = end - start
     const inline = length <= INLINE_LISTPACK_BYTES_MAX
-    const blockBytes = inline ? Arena.blockBytes(NODE_HEADER_BYTES + room) : CHUNKED_NODE_BYTES
+    const blockBytes = inline ? Arena.blockBytes(STREAM_NODE_HEADER_BYTES + room) : CHUNKED_NODE_BYTES
     const made = region.arena.allocate(blockBytes)
     let chunksRoot = 0
     if (!inline) {
@@ -341,8 +341,8 @@ export class Stream extends StreamReader {
     const at = byteOffsetOf(made) >>> 2
     id.writeWords(words, at + N_ID)
     words[at + N_BYTES] = length
-    words[at + N_ROOM] = inline ? blockBytes - NODE_HEADER_BYTES : 0
-    if (inline) region.memory.u8[made >>> 28]!.set(bytes.subarray(start, end), (at << 2) + NODE_HEADER_BYTES)
+    words[at + N_ROOM] = inline ? blockBytes - STREAM_NODE_HEADER_BYTES : 0
+    if (inline) region.memory.u8[made >>> 28]!.set(bytes.subarray(start, end), (at << 2) + STREAM_NODE_HEADER_BYTES)
     else words[at + N_CHUNKS] = chunksRoot
     return made
   }
@@ -361,21 +361,21 @@ export class Stream extends StreamReader {
     const at = byteOffsetOf(address) >>> 2
     const length = words[at + N_BYTES]!
     const room = words[at + N_ROOM]!
-    if (room === 0 || Arena.blockBytes(NODE_HEADER_BYTES + length) === NODE_HEADER_BYTES + room) return
+    if (room === 0 || Arena.blockBytes(STREAM_NODE_HEADER_BYTES + length) === STREAM_NODE_HEADER_BYTES + room) return
     nodes.setAddress(this.#moveNode(address, length))
   }
 
   /** Copies an inline node to a block with this room, and frees the old one. */
   #moveNode(address: number, room: number): number {
     const { region } = this
-    const blockBytes = Arena.blockBytes(NODE_HEADER_BYTES + room)
+    const blockBytes = Arena.blockBytes(STREAM_NODE_HEADER_BYTES + room)
     const made = region.arena.allocate(blockBytes)
     const { u8, i32 } = region.memory
     const from = byteOffsetOf(address)
     const to = byteOffsetOf(made)
     const length = i32[address >>> 28]![(from >>> 2) + N_BYTES]!
-    u8[made >>> 28]!.set(u8[address >>> 28]!.subarray(from, from + NODE_HEADER_BYTES + length), to)
-    i32[made >>> 28]![(to >>> 2) + N_ROOM] = blockBytes - NODE_HEADER_BYTES
+    u8[made >>> 28]!.set(u8[address >>> 28]!.subarray(from, from + STREAM_NODE_HEADER_BYTES + length), to)
+    i32[made >>> 28]![(to >>> 2) + N_ROOM] = blockBytes - STREAM_NODE_HEADER_BYTES
     region.arena.free(address)
     return made
   }
@@ -438,7 +438,7 @@ export class Stream extends StreamReader {
       nodes.setAddress(target)
     }
     const bytes = region.memory.u8[target >>> 28]!
-    const start = byteOffsetOf(target) + NODE_HEADER_BYTES
+    const start = byteOffsetOf(target) + STREAM_NODE_HEADER_BYTES
     rewriteListpack(bytes, start, before, countsAt, counts, countsBytes, moved, added, addedBytes, addedItems)
     region.memory.i32[target >>> 28]![(byteOffsetOf(target) >>> 2) + N_BYTES] = after
   }
