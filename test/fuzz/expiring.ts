@@ -61,7 +61,10 @@ export async function expiring(options: SoakOptions): Promise<SoakResult> {
       replica: await SocketEndpoint.connect('the replica', replica.port),
       stockReplica: await SocketEndpoint.connect('the stock replica', stock.port),
     }
-    const grammars = allGrammars([]).filter(({ family }) => !FAMILIES_LEFT_OUT.includes(family))
+    const only = process.env['UNDERSTUDY_FUZZ_ONLY']?.split(',')
+    const grammars = allGrammars([]).filter(
+      ({ family }) => !FAMILIES_LEFT_OUT.includes(family) && only?.includes(family) !== false,
+    )
     const known = await rowsApplied(state, rowsOfGrammars(grammars))
     const history: string[] = []
     let count = 0
