@@ -118,7 +118,7 @@ const VARIANTS: readonly Directives[] = [
   { 'repl-diskless-sync': 'yes', 'zset-max-listpack-entries': '2000', 'zset-max-listpack-value': '30000' },
 ]
 
-it.each([0, 1])('variant %i', { timeout: 60_000 }, async (index) => {
+it.each([0, 1])('variant %i', { timeout: 120_000 }, async (index) => {
   const variant = VARIANTS[index]!
   const random = new SeededRandom(index + 1)
   const primary = await start(startRedisServer({ directives: variant }))
