@@ -8,7 +8,7 @@
  *
  * Source: redis 7.0 blocked.c blockForKeys(), handleClientsBlockedOnKeys().
  */
-import { rdbTypeFacts } from '@understudy/core/internal'
+import { NOTIFY_KEY_MISS, rdbTypeFacts } from '@understudy/core/internal'
 import type { CommandArgs, KeyChangeListener, KeyWait } from '@understudy/core/internal'
 import { retryCommand } from './dispatcher.ts'
 import { KeyNames } from './key-names.ts'
@@ -77,9 +77,10 @@ export class BlockedKeys implements KeyChangeListener {
     })
   }
 
-  keyChanged(db: number, key: Uint8Array, start: number, end: number): void {
+  /** @param gone The key is not there any more: that is news only to those who wait for it. */
+  keyChanged(db: number, key: Uint8Array, start: number, end: number, gone: boolean = false): void {
     const awaited = this.#names.find(db, key, start, end)
-    if (awaited !== undefined) this.#markReady(awaited)
+    if (awaited !== undefined && (!gone || awaited.triedWithout > 0)) this.#markReady(awaited)
   }
 
   /** @param db -1 for all. */
@@ -118,7 +119,19 @@ export class BlockedKeys implements KeyChangeListener {
     this.#server.endTurnSoon()
   }
 
+  /** That a key is gone is no `keymiss` when a wait looks again (redis 7.0 LOOKUP_NONOTIFY). */
   #serveKey(key: AwaitedKey): void {
+    const { events } = this.#server.keyspace
+    const { mask } = events
+    events.mask = mask & ~NOTIFY_KEY_MISS
+    try {
+      this.#serveWaiters(key)
+    } finally {
+      events.mask = mask
+    }
+  }
+
+  #serveWaiters(key: AwaitedKey): void {
     for (const [waiter, index] of key.waiters) {
       const type = this.#typeOf(key)
       const { session, wait } = waiter
