@@ -12,6 +12,7 @@ import {
   longitude,
 } from '../encoding/geohash.ts'
 import { NOT_AN_INTEGER, SYNTAX_ERROR } from '../resp/error-replies.ts'
+import { partialSort } from '../partial-sort.ts'
 import { SortedSet } from '../values/sorted-set.ts'
 import { findForRead } from './access.ts'
 import { argIs, argText } from './arguments.ts'
@@ -68,8 +69,13 @@ function run(context: CommandContext, way: Way): void {
   collect(set, search)
   const order = Array.from({ length: hitCount }, (_, i) => i)
   const { sort } = search
-  if (sort !== UNSORTED) order.sort((a, b) => sort * (hits[a * 5 + 2]! - hits[b * 5 + 2]!))
-  if (search.count !== 0 && search.count < hitCount) order.length = search.count
+  const compare = (a: number, b: number): number => sort * (hits[a * 5 + 2]! - hits[b * 5 + 2]!)
+  const shown = search.count !== 0 && search.count < hitCount ? search.count : hitCount
+  if (sort !== UNSORTED) {
+    if (shown === hitCount) order.sort(compare)
+    else partialSort(order, compare, 0, shown - 1)
+  }
+  order.length = shown
   if (storeAt === 0) show(context, set, search, order)
   else store(context, set, search, order, way.stores === 'always' ? 'geosearchstore' : 'georadiusstore')
 }
