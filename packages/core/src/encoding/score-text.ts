@@ -14,7 +14,6 @@ export const SCORE_TEXT_BYTES_MAX = 32
 const MINUS = 45
 const PLUS = 43
 const POINT = 46
-const ZERO = 48
 /** Digits that a double holds exactly, and the powers of ten that are exact. */
 const EXACT_DIGITS = 15
 /** Digits that are read in one go: as many as Redis writes, and one more. */
@@ -34,21 +33,9 @@ const HEXADECIMAL = /^[+-]?0x(?:[\da-f]+\.?[\da-f]*|\.[\da-f]+)(?:p[+-]?\d+)?$/i
 /** Writes a score at `target[at]`, at most SCORE_TEXT_BYTES_MAX bytes. @returns the position behind it. */
 export function writeScore(value: number, target: Uint8Array, at: number): number {
   if (Number.isSafeInteger(value) && !Object.is(value, -0)) return writeInteger(target, at, value)
-  const text = shortText(value) ?? formatDouble17(value)
+  const text = formatDouble17(value)
   for (let i = 0; i < text.length; i++) target[at + i] = text.charCodeAt(i)
   return at + text.length
-}
-
-/** Where the engine's own 17 digits are C's: no exponent, and no tie to be rounded. */
-function shortText(value: number): string | undefined {
-  const size = Math.abs(value)
-  if (!(size >= 1e-4 && size < 1e15)) return undefined
-  // Few digits behind the point: all of them are written. Very many: it cannot lie halfway between two texts.
-  if (Number.isInteger(value * 2 ** 30) && !(size < 1e7 && Number.isInteger(value * 1024))) return undefined
-  const text = value.toPrecision(17)
-  let end = text.length
-  while (text.charCodeAt(end - 1) === ZERO) end--
-  return text.slice(0, end)
 }
 
 /** Reads a score, as strings of commands and listpacks have it. @returns NaN for what Redis calls "not a valid float". */
