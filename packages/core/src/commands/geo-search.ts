@@ -2,7 +2,15 @@
  * GEOSEARCH, GEOSEARCHSTORE and the GEORADIUS family: one search, five ways to say it. Source: redis 7.0 geo.c
  * georadiusGeneric(), whose order of checks decides which error a client sees.
  */
-import { cellsAround, decodePosition, distanceWithin, type GeoShape, latitude, longitude } from '../encoding/geohash.ts'
+import {
+  cellsAround,
+  decodePosition,
+  distanceWithin,
+  exactDistanceMeters,
+  type GeoShape,
+  latitude,
+  longitude,
+} from '../encoding/geohash.ts'
 import { NOT_AN_INTEGER, SYNTAX_ERROR } from '../resp/error-replies.ts'
 import { SortedSet } from '../values/sorted-set.ts'
 import { findForRead } from './access.ts'
@@ -122,12 +130,16 @@ function store(context: CommandContext, set: SortedSet, search: Search, order: r
     for (const hit of order) {
       const at = hit * 5
       set.seekRank(hits[at]!)
-      const score = search.storesDistance ? hits[at + 2]! / search.shape.unitMeters : hits[at + 1]!
+      const score = search.storesDistance ? storedDistance(search.shape, at) : hits[at + 1]!
       if (result.set.find(set.memberBytes, set.memberStart, set.memberEnd)) continue
       result.add(set.memberBytes, set.memberStart, set.memberEnd, score)
     }
     result.store(event)
   })
+}
+
+function storedDistance({ longitude: x, latitude: y, unitMeters }: GeoShape, at: number): number {
+  return exactDistanceMeters(x, y, hits[at + 3]!, hits[at + 4]!) / unitMeters
 }
 
 /** @returns undefined after an error reply. */
