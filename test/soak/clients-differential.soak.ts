@@ -14,6 +14,7 @@ import { SeededRandom } from '../support/seeded-random.ts'
 import { rounds, type Soak, type SoakOptions, type SoakResult } from '../support/soak.ts'
 import type { TestServer } from '../support/test-server.ts'
 import { startUnderstudy } from '../support/understudy-server.ts'
+import { waitForValue } from '../support/wait-for.ts'
 
 export const soak: Soak = {
   about:
@@ -65,6 +66,8 @@ class Side {
   }
 
   async open(resps: ReadonlyMap<string, 2 | 3>): Promise<void> {
+    // Nobody of the round before may be left: a waiter would take what is meant for others.
+    await waitForValue('connections', async () => (await this.server.info('clients'))['connected_clients'], '1')
     await this.server.call('FLUSHALL')
     for (const [name, resp] of resps) {
       const client = await this.server.raw()
