@@ -6,6 +6,7 @@ import { databaseCommands } from './database.ts'
 import { dumpCommands } from './dump.ts'
 import { expireCommands } from './expire.ts'
 import { functionCommands } from './function.ts'
+import { hashExpireCommands } from './hash-expire.ts'
 import { hashCommands } from './hash.ts'
 import { hyperloglogCommands } from './hyperloglog.ts'
 import { keyCommands } from './key.ts'
@@ -31,6 +32,7 @@ export function dataCommandFamilies(ports: DataCommandPorts): readonly CommandTa
     bitmapCommands,
     hyperloglogCommands,
     hashCommands,
+    hashExpireCommands,
     setCommands,
     zsetCommands,
     keyCommands,

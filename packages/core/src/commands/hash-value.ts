@@ -7,7 +7,9 @@
  */
 import { listpackFirst } from '../encoding/listpack.ts'
 import {
+  LISTPACK_EMPTY_BYTES,
   listpackCount,
+  listpackCreate,
   listpackFind,
   listpackItemBytes,
   listpackSkip,
@@ -19,6 +21,7 @@ import { FLAG_LARGE_ENCODING } from '../keyspace/layout.ts'
 import type { ReplyEncoder } from '../resp/encoder.ts'
 import { ElementTable } from '../values/element-table.ts'
 import {
+  FORM_HASH_LISTPACK,
   FORM_HASH_TABLE,
   isHashForm,
   LARGE_REPORTS_PACKED,
@@ -255,3 +258,37 @@ export function removeField(context: CommandContext, index: number): boolean {
   listpackWriteHeader(entry.bytes, entry.start, entry.length, -2)
   return true
 }
+
+/** When the field just found expires, -1: never. */
+export function fieldExpireAtMs({ keyspace }: CommandContext): number {
+  return keyspace.entry.isLarge ? hashTable.element.expireAtMs : -1
+}
+
+/** Gives the field in argument `index`, which is there, another time to live; -1 for none. */
+export function setFieldExpire(context: CommandContext, index: number, expireAtMs: number): void {
+  const { args, keyspace } = context
+  if (!keyspace.entry.isLarge) {
+    if (expireAtMs === -1) return
+    convertToTable(context)
+  }
+  keyspace.enterEntry()
+  openHashTable(context)
+  const start = args.start[index]!
+  const end = args.end[index]!
+  if (!hashTable.find(args.bytes, start, end)) return
+  const value = hashTable.element.toBuffer()
+  hashTable.setValue(args.bytes, start, end, value, 0, value.length, expireAtMs)
+}
+
+/** Makes a hash without fields at argument 1, which was looked up in vain; the caller adds some. `entry` follows. */
+export function createEmptyHash(context: CommandContext): void {
+  const { args, keyspace } = context
+  const key = args.bytes
+  const start = args.start[1]!
+  const end = args.end[1]!
+  const length = listpackCreate(emptyListpack, 0)
+  keyspace.putLookedUp(context.db, key, start, end, FORM_HASH_LISTPACK, 0, emptyListpack, 0, length, -1)
+  keyspace.lookup(context.db, key, start, end)
+}
+
+const emptyListpack: Uint8Array = new Uint8Array(LISTPACK_EMPTY_BYTES)

@@ -19,7 +19,9 @@ import type { CommandContext, CommandTable } from './command.ts'
 import { DENYOOM, FAST, READONLY, WRITE } from './flags.ts'
 import { runHGetAll, runHKeys, runHRandField, runHScan, runHVals } from './hash-read.ts'
 import {
+  createEmptyHash,
   expectHash,
+  fieldExpireAtMs,
   fieldValueLength,
   fieldValueToBuffer,
   findField,
@@ -138,18 +140,13 @@ function runHSetNx(context: CommandContext): void {
   reply.integer(1)
 }
 
-/** Sets the field in argument 2 to bytes that are no argument. @param found what `findHash` returned */
-function storeField(context: CommandContext, found: number, value: Uint8Array, end: number): void {
-  const { args, keyspace } = context
-  if (found === 0) {
-    const key = args.bytes
-    const keyStart = args.start[1]!
-    const keyEnd = args.end[1]!
-    const length = listpackCreate(packing, 0)
-    keyspace.putLookedUp(context.db, key, keyStart, keyEnd, FORM_HASH_LISTPACK, 0, packing, 0, length, -1)
-    keyspace.lookup(context.db, key, keyStart, keyEnd)
-  }
-  setField(context, 2, value, 0, end)
+/**
+ * Sets the field in argument 2 to bytes that are no argument. @param found what `findHash` returned
+ * @param expireAtMs of the field, -1 for none
+ */
+function storeField(context: CommandContext, found: number, value: Uint8Array, end: number, expireAtMs: number): void {
+  if (found === 0) createEmptyHash(context)
+  setField(context, 2, value, 0, end, expireAtMs)
   foundChanged(context, 1)
 }
 
@@ -164,7 +161,10 @@ function runHIncrBy(context: CommandContext): void {
   const found = findHash(context)
   if (found < 0) return
   let value: bigint | undefined = 0n
+  // It keeps its time to live (redis 7.4).
+  let expireAtMs = -1
   if (found === 1 && findField(context, 2)) {
+    expireAtMs = fieldExpireAtMs(context)
     const text = fieldValueLength(context) > digits.length ? NO_TEXT : fieldValueToBuffer(context)
     value = parseBigInteger(text, 0, text.length)
     if (value === undefined) {
@@ -177,7 +177,7 @@ function runHIncrBy(context: CommandContext): void {
     reply.error(WOULD_OVERFLOW)
     return
   }
-  storeField(context, found, digits, writeBigInteger(digits, 0, sum))
+  storeField(context, found, digits, writeBigInteger(digits, 0, sum), expireAtMs)
   notify(context, NOTIFY_HASH, 'hincrby', 1)
   reply.integer(sum)
 }
@@ -195,7 +195,9 @@ function runHIncrByFloat(context: CommandContext): void {
   const found = findHash(context)
   if (found < 0) return
   let value = increment
+  let expireAtMs = -1
   if (found === 1 && findField(context, 2)) {
+    expireAtMs = fieldExpireAtMs(context)
     const text = fieldValueToBuffer(context)
     const before = parseLongDouble(text, 0, text.length)
     if (before === undefined) {
@@ -210,7 +212,7 @@ function runHIncrByFloat(context: CommandContext): void {
     value = sum
   }
   const result = Buffer.from(formatLongDouble(value), 'latin1')
-  storeField(context, found, result, result.length)
+  storeField(context, found, result, result.length, expireAtMs)
   notify(context, NOTIFY_HASH, 'hincrbyfloat', 1)
   reply.bulk(result, 0, result.length)
 }

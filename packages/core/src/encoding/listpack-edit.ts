@@ -5,6 +5,7 @@
  *
  * The bytes are taken to be well-formed (`listpackCheck` was run when they came from outside); loops end on any bytes.
  */
+import { copyBytes, viewOf } from '../memory/copy-bytes.ts'
 import { LISTPACK_END, LISTPACK_HEADER_BYTES } from './listpack.ts'
 import { int64Hi, int64Lo, parseInt64 } from './packed-item.ts'
 
@@ -90,9 +91,9 @@ export function listpackWriteItem(
     target[to++] = 0xf0
     for (let shift = 0; shift < 32; shift += 8) target[to++] = length >>> shift
   }
-  if (length < 32) for (let i = start; i < end; i++) target[to++] = bytes[i]!
+  if (length < 16) for (let i = start; i < end; i++) target[to++] = bytes[i]!
   else {
-    target.set(bytes.subarray(start, end), to)
+    copyBytes(bytes, viewOf(bytes), start, end, target, viewOf(target), to)
     to += length
   }
   return writeBack(to - at, target, to)

@@ -83,7 +83,7 @@ class ItemWalk {
         for (let left = reader.length().value; left > 0; left--) {
           this.#string()
           const at = reader.fixed(8)
-          this.#visitor.score(new DataView(reader.bytes.buffer, at, 8).getFloat64(0, true))
+          this.#visitor.score(new DataView(reader.bytes.buffer, reader.bytes.byteOffset + at, 8).getFloat64(0, true))
         }
         return
       case RDB_TYPE_HASH:
@@ -148,8 +148,9 @@ class ItemWalk {
   }
 
   #string(): void {
-    const text = this.#reader.string()
-    this.#visitor.text(text, 0, text.length)
+    const reader = this.#reader
+    reader.readString()
+    this.#visitor.text(reader.text, reader.textStart, reader.textEnd)
   }
 
   #packed(bytes: Uint8Array, item: PackedItem): void {

@@ -2,7 +2,8 @@
  * The bytes of one stored value, wherever they are: in one piece, in chunks, in shared memory; and a reader that has the
  * next item of them in one row without holding the whole.
  */
-import { decodeString, readStringHeader, STRING_RAW, StringSlot } from './string-codec.ts'
+import { INT64_TEXT_BYTES_MAX, writeInt32Text } from '../encoding/packed-item.ts'
+import { decodeString, readStringHeader, STRING_INT, STRING_RAW, StringSlot } from './string-codec.ts'
 import { LengthSlot, READ_BAD, READ_MORE, READ_OK, readLength } from './rdb-length.ts'
 import type { ReadResult } from './rdb-length.ts'
 import { ValueFault } from './value-walker.ts'
@@ -12,12 +13,15 @@ export interface ValueSource {
   readonly lengthBytes: number
   /** Copies `count` bytes from `offset` to `target[at]`. Both ranges lie inside. */
   copy(offset: number, target: Uint8Array, at: number, count: number): void
+  /** The bytes themselves, where they stand in one piece: `bytes[start …)`. Readers then copy nothing. */
+  readonly whole?: { readonly bytes: Uint8Array; readonly start: number }
 }
 
 /** `bytes[start .. end)` as a source; borrowed. */
 export function bytesSource(bytes: Uint8Array, start: number = 0, end: number = bytes.length): ValueSource {
   return {
     lengthBytes: end - start,
+    whole: { bytes, start },
     copy(offset, target, at, count) {
       target.set(bytes.subarray(start + offset, start + offset + count), at)
     },
@@ -32,6 +36,8 @@ export function sourceBytes(source: ValueSource): Uint8Array {
 }
 
 const BUFFER_BYTES = 1 << 16
+const EMPTY: Uint8Array = new Uint8Array(0)
+const digits: Uint8Array = new Uint8Array(INT64_TEXT_BYTES_MAX)
 
 /** Reads a source item by item. @throws ValueFault for anything that is not an item */
 export class SourceReader {
@@ -45,9 +51,20 @@ export class SourceReader {
   readonly #length: LengthSlot = new LengthSlot()
   readonly #string: StringSlot = new StringSlot()
 
+  /** The content of the last `readString`: `text[textStart .. textEnd)`, borrowed until the next call. */
+  text: Uint8Array = EMPTY
+  textStart = 0
+  textEnd = 0
+
   constructor(source: ValueSource) {
     this.#source = source
-    this.bytes = new Uint8Array(Math.min(BUFFER_BYTES, source.lengthBytes))
+    if (source.whole === undefined) this.bytes = new Uint8Array(Math.min(BUFFER_BYTES, source.lengthBytes))
+    else {
+      this.bytes = source.whole.bytes
+      this.position = source.whole.start
+      this.end = this.position + source.lengthBytes
+      this.#taken = source.lengthBytes
+    }
   }
 
   /** Offset in the value of the next byte. */
@@ -93,7 +110,8 @@ export class SourceReader {
   /** Reads a length; the slot is borrowed until the next call. */
   length(): LengthSlot {
     const slot = this.#length
-    this.#retry(() => readLength(this.bytes, this.position, this.end, slot), 'length')
+    if (readLength(this.bytes, this.position, this.end, slot) !== READ_OK)
+      this.#retry(() => readLength(this.bytes, this.position, this.end, slot), 'length')
     if (slot.encoded) this.fail('not a length')
     this.position = slot.next
     return slot
@@ -101,17 +119,38 @@ export class SourceReader {
 
   /** Reads a string and returns its decoded content, borrowed until the next call. */
   string(): Uint8Array {
+    this.readString()
+    return this.text.subarray(this.textStart, this.textEnd)
+  }
+
+  /** Reads a string; its decoded content is `text[textStart .. textEnd)`. */
+  readString(): void {
     const slot = this.#string
-    this.#retry(() => readStringHeader(this.bytes, this.position, this.end, slot), 'string')
+    if (readStringHeader(this.bytes, this.position, this.end, slot) !== READ_OK) {
+      this.#retry(() => readStringHeader(this.bytes, this.position, this.end, slot), 'string')
+    }
     if (slot.end > this.end) {
       this.need(slot.end - this.position)
       // The bytes have moved: read the header where it is now.
       readStringHeader(this.bytes, this.position, this.end, slot)
     }
+    this.position = slot.end
+    if (slot.kind === STRING_RAW) {
+      this.text = this.bytes
+      this.textStart = slot.start
+      this.textEnd = slot.end
+      return
+    }
+    this.textStart = 0
+    if (slot.kind === STRING_INT) {
+      this.text = digits
+      this.textEnd = writeInt32Text(slot.intValue, digits, 0)
+      return
+    }
     const content = decodeString(this.bytes, slot)
     if (content === undefined) this.fail('malformed compression')
-    this.position = slot.end
-    return slot.kind === STRING_RAW ? this.bytes.subarray(slot.start, slot.end) : content
+    this.text = content
+    this.textEnd = content.length
   }
 
   /** Passes `count` bytes and returns their position in `bytes`. */

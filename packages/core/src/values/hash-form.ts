@@ -28,6 +28,7 @@ import { type ItemVisitor, visitItems } from '../object-codec/value-items.ts'
 import type { ValueSource } from '../object-codec/value-source.ts'
 import { ValueFault } from '../object-codec/value-walker.ts'
 import type { RegionWriter } from '../keyspace/region-writer.ts'
+import { copyBytes, viewOf } from '../memory/copy-bytes.ts'
 import { ElementTable } from './element-table.ts'
 import {
   FORM_HASH_LISTPACK,
@@ -188,7 +189,7 @@ class HashBuilder implements ItemVisitor {
     if (length > this.#longest) this.#longest = length
     if (this.#fieldLength === -1) {
       if (length > this.#field.length) this.#field = new Uint8Array(length * 2)
-      this.#field.set(bytes.subarray(start, end))
+      copyBytes(bytes, viewOf(bytes), start, end, this.#field, viewOf(this.#field), 0)
       this.#fieldLength = length
       return
     }

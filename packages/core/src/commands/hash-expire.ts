@@ -1,0 +1,332 @@
+/**
+ * Times to live of fields (redis 7.4 and 8.0 t_hash.c, valkey 9.0): known here because streams carry HPEXPIREAT, HPERSIST and
+ * HSETEX; the others for symmetry. A field with a time to live makes its hash a table.
+ *
+ * Replies per field: -2 no such field, -1 no time to live, 0 the condition was not met, 1 done, 2 removed since the time is past.
+ */
+import { NOTIFY_HASH } from '../keyspace/key-events.ts'
+import { SYNTAX_ERROR } from '../resp/error-replies.ts'
+import { findForRead, findForWrite, foundChanged, integerArgument } from './access.ts'
+import { argIs } from './arguments.ts'
+import type { CommandArgs, CommandContext, CommandRow, CommandTable } from './command.ts'
+import { DENYOOM, FAST, READONLY, WRITE } from './flags.ts'
+import {
+  createEmptyHash,
+  expectHash,
+  fieldExpireAtMs,
+  findField,
+  hashLength,
+  removeField,
+  replyFieldValue,
+  setField,
+  setFieldExpire,
+} from './hash-value.ts'
+import { notify, notifyDeleted } from './notify.ts'
+
+const NO_FIELD = -2
+const NO_TIME = -1
+const NOT_MET = 0
+const DONE = 1
+const REMOVED = 2
+/** Latest time of a field (redis 7.4 ebuckets.h EB_EXPIRE_TIME_MAX). */
+const FIELD_EXPIRE_AT_MS_MAX: number = 2 ** 48 - 2
+
+/** First field and behind the last, of the last `readFields`. */
+let first = 0
+let last = 0
+
+/** Reads `FIELDS count field …` at argument `index`; it ends the command. @returns false after an error reply. */
+function readFields(context: CommandContext, index: number, stride: number): boolean {
+  const { args, reply } = context
+  if (index + 1 >= args.count || !argIs(args, index, 'FIELDS')) {
+    reply.error('ERR Mandatory argument FIELDS is missing or not at the right position')
+    return false
+  }
+  const count = integerArgument(context, index + 1, 'ERR Parameter `numFields` should be greater than 0')
+  if (Number.isNaN(count)) return false
+  if (count < 1) {
+    reply.error('ERR Parameter `numFields` should be greater than 0')
+    return false
+  }
+  first = index + 2
+  last = args.count
+  if (last - first === count * stride) return true
+  reply.error('ERR The `numfields` parameter must match the number of arguments')
+  return false
+}
+
+/** The time in argument `index` as milliseconds since 1970. @returns undefined after an error reply. */
+function timeArgument(context: CommandContext, index: number, unitMs: number, isAbsolute: boolean): number | undefined {
+  const { args, reply, nowMs } = context
+  const value = integerArgument(context, index)
+  if (Number.isNaN(value)) return undefined
+  const expireAtMs = value * unitMs + (isAbsolute ? 0 : nowMs)
+  if (value >= 0 && expireAtMs <= FIELD_EXPIRE_AT_MS_MAX) return expireAtMs
+  const name = Buffer.from(args.bytes.subarray(args.start[0], args.end[0])).toString('latin1').toLowerCase()
+  reply.error(`ERR invalid expire time in '${name}' command`)
+  return undefined
+}
+
+/** Writes the same number for every field of a key that does not exist. */
+function replyForAll(context: CommandContext, value: number): void {
+  context.reply.array(last - first)
+  for (let i = first; i < last; i++) context.reply.integer(value)
+}
+
+/** Tells of the end of a hash whose last field was removed, or of the change. */
+function noteChange(context: CommandContext, event: string, isChanged: boolean): void {
+  if (!isChanged) return
+  const isGone = context.keyspace.entry.address === 0
+  if (!isGone) foundChanged(context, 1)
+  notify(context, NOTIFY_HASH, event, 1)
+  if (isGone) notifyDeleted(context, 1)
+}
+
+/** May a field with this time (-1: none) get the new one? */
+function isConditionMet(args: CommandArgs, condition: number, before: number, after: number): boolean {
+  if (condition === 0) return true
+  if (argIs(args, condition, 'NX')) return before === -1
+  if (argIs(args, condition, 'XX')) return before !== -1
+  if (argIs(args, condition, 'GT')) return before !== -1 && after > before
+  return before === -1 || after < before
+}
+
+/** HEXPIRE, HPEXPIRE, HEXPIREAT, HPEXPIREAT key time [NX|XX|GT|LT] FIELDS count field [field …] */
+function expireFields(context: CommandContext, unitMs: number, isAbsolute: boolean): void {
+  const { args, keyspace, reply, nowMs } = context
+  const found = findForWrite(context, 1)
+  if (found && !expectHash(context)) return
+  const expireAtMs = timeArgument(context, 2, unitMs, isAbsolute)
+  if (expireAtMs === undefined) return
+  const hasCondition = ['NX', 'XX', 'GT', 'LT'].some((name) => argIs(args, 3, name))
+  const condition = hasCondition ? 3 : 0
+  if (!readFields(context, hasCondition ? 4 : 3, 1)) return
+  if (!found) {
+    replyForAll(context, NO_FIELD)
+    return
+  }
+  const isPast = expireAtMs <= nowMs && !context.fromPrimary
+  let isChanged = false
+  reply.array(last - first)
+  for (let i = first; i < last; i++) {
+    let outcome = NO_FIELD
+    if (keyspace.entry.address !== 0 && findField(context, i)) {
+      if (!isConditionMet(args, condition, fieldExpireAtMs(context), expireAtMs)) outcome = NOT_MET
+      else if (isPast) {
+        removeField(context, i)
+        outcome = REMOVED
+      } else {
+        setFieldExpire(context, i, expireAtMs)
+        outcome = DONE
+      }
+    }
+    isChanged ||= outcome === DONE || outcome === REMOVED
+    reply.integer(outcome)
+  }
+  noteChange(context, isPast ? 'hdel' : 'hexpire', isChanged)
+}
+
+/** HPERSIST key FIELDS count field [field …] */
+function runHPersist(context: CommandContext): void {
+  const { reply } = context
+  const found = findForWrite(context, 1)
+  if ((found && !expectHash(context)) || !readFields(context, 2, 1)) return
+  if (!found) {
+    replyForAll(context, NO_FIELD)
+    return
+  }
+  let isChanged = false
+  reply.array(last - first)
+  for (let i = first; i < last; i++) {
+    if (!findField(context, i)) reply.integer(NO_FIELD)
+    else if (fieldExpireAtMs(context) === -1) reply.integer(NO_TIME)
+    else {
+      setFieldExpire(context, i, -1)
+      isChanged = true
+      reply.integer(DONE)
+    }
+  }
+  noteChange(context, 'hpersist', isChanged)
+}
+
+/** HTTL, HPTTL, HEXPIRETIME, HPEXPIRETIME key FIELDS count field [field …] */
+function replyTimes(context: CommandContext, unitMs: number, isAbsolute: boolean): void {
+  const { reply, nowMs } = context
+  const found = findForRead(context, 1)
+  if ((found && !expectHash(context)) || !readFields(context, 2, 1)) return
+  if (!found) {
+    replyForAll(context, NO_FIELD)
+    return
+  }
+  reply.array(last - first)
+  for (let i = first; i < last; i++) {
+    if (!findField(context, i)) {
+      reply.integer(NO_FIELD)
+      continue
+    }
+    const expireAtMs = fieldExpireAtMs(context)
+    if (expireAtMs === -1) reply.integer(NO_TIME)
+    else reply.integer(Math.floor((Math.max(0, expireAtMs - (isAbsolute ? 0 : nowMs)) + unitMs - 1) / unitMs))
+  }
+}
+
+/** HGETDEL key FIELDS count field [field …] */
+function runHGetDel(context: CommandContext): void {
+  const { keyspace, reply } = context
+  const found = findForWrite(context, 1)
+  if ((found && !expectHash(context)) || !readFields(context, 2, 1)) return
+  let isChanged = false
+  reply.array(last - first)
+  for (let i = first; i < last; i++) {
+    if (found && keyspace.entry.address !== 0 && findField(context, i)) {
+      replyFieldValue(context)
+      removeField(context, i)
+      isChanged = true
+    } else reply.nullBulk()
+  }
+  noteChange(context, 'hdel', isChanged)
+}
+
+const KEEP = -2
+
+/**
+ * Reads what HGETEX and HSETEX say of times, from argument 2 on. @returns the index of FIELDS, 0 after an error reply.
+ * `optionTime` is the time, -1 for none, KEEP to leave it as it is.
+ */
+function readTimeOptions(context: CommandContext, isSet: boolean): number {
+  const { args, reply } = context
+  optionTime = isSet ? -1 : KEEP
+  condition = ''
+  let hasTime = false
+  let i = 2
+  for (; i < args.count && !argIs(args, i, 'FIELDS'); i++) {
+    const time = TIME_OPTIONS.find(([name]) => argIs(args, i, name))
+    if (time !== undefined && !hasTime && i + 1 < args.count) {
+      const expireAtMs = timeArgument(context, ++i, time[1], time[2])
+      if (expireAtMs === undefined) return 0
+      optionTime = expireAtMs
+      hasTime = true
+    } else if (!isSet && !hasTime && argIs(args, i, 'PERSIST')) {
+      optionTime = -1
+      hasTime = true
+    } else if (isSet && !hasTime && argIs(args, i, 'KEEPTTL')) {
+      optionTime = KEEP
+      hasTime = true
+    } else if (isSet && condition === '' && (argIs(args, i, 'FNX') || argIs(args, i, 'FXX'))) {
+      condition = argIs(args, i, 'FNX') ? 'FNX' : 'FXX'
+    } else {
+      reply.error(SYNTAX_ERROR)
+      return 0
+    }
+  }
+  return i
+}
+
+let optionTime = KEEP
+let condition = ''
+const TIME_OPTIONS: readonly (readonly [name: string, unitMs: number, isAbsolute: boolean])[] = [
+  ['EX', 1000, false],
+  ['PX', 1, false],
+  ['EXAT', 1000, true],
+  ['PXAT', 1, true],
+]
+
+/** HGETEX key [EX s|PX ms|EXAT s|PXAT ms|PERSIST] FIELDS count field [field …] */
+function runHGetEx(context: CommandContext): void {
+  const { keyspace, reply, nowMs } = context
+  const found = findForWrite(context, 1)
+  if (found && !expectHash(context)) return
+  const index = readTimeOptions(context, false)
+  if (index === 0 || !readFields(context, index, 1)) return
+  const isPast = optionTime >= 0 && optionTime <= nowMs && !context.fromPrimary
+  let isChanged = false
+  reply.array(last - first)
+  for (let i = first; i < last; i++) {
+    if (!found || keyspace.entry.address === 0 || !findField(context, i)) {
+      reply.nullBulk()
+      continue
+    }
+    replyFieldValue(context)
+    if (isPast) removeField(context, i)
+    else if (optionTime === KEEP || optionTime === fieldExpireAtMs(context)) continue
+    else setFieldExpire(context, i, optionTime)
+    isChanged = true
+  }
+  noteChange(context, isPast ? 'hdel' : optionTime === -1 ? 'hpersist' : 'hexpire', isChanged)
+}
+
+/** HSETEX key [FNX|FXX] [EX s|PX ms|EXAT s|PXAT ms|KEEPTTL] FIELDS count field value [field value …] */
+function runHSetEx(context: CommandContext): void {
+  const { args, keyspace, reply, nowMs } = context
+  let found = findForWrite(context, 1)
+  if (found && !expectHash(context)) return
+  const index = readTimeOptions(context, true)
+  if (index === 0 || !readFields(context, index, 2)) return
+  if (condition !== '') {
+    for (let i = first; i < last; i += 2) {
+      if ((found && findField(context, i)) === (condition === 'FXX')) continue
+      reply.integer(0)
+      return
+    }
+  }
+  const isPast = optionTime >= 0 && optionTime <= nowMs && !context.fromPrimary
+  if (!found) {
+    createEmptyHash(context)
+    found = true
+  }
+  for (let i = first; i < last && keyspace.entry.address !== 0; i += 2) {
+    if (isPast) {
+      removeField(context, i)
+      continue
+    }
+    const expireAtMs = optionTime !== KEEP ? optionTime : findField(context, i) ? fieldExpireAtMs(context) : -1
+    setField(context, i, args.bytes, args.start[i + 1]!, args.end[i + 1]!, expireAtMs)
+  }
+  // A time that is past sets nothing: what was made for it goes.
+  if (isPast && keyspace.entry.address !== 0 && hashLength(context) === 0) {
+    keyspace.deleteEntry(context.db, args.bytes, args.start[1]!, args.end[1]!)
+  }
+  noteChange(context, isPast ? 'hdel' : 'hset', true)
+  reply.integer(1)
+}
+
+function row(
+  arity: number,
+  flags: number,
+  since: string,
+  summary: string,
+  run: (context: CommandContext) => void,
+): CommandRow {
+  return { arity, flags: flags | FAST, keys: [1, 1, 1], since, group: 'hash', summary, run }
+}
+
+export const hashExpireCommands: CommandTable = {
+  HEXPIRE: row(-6, WRITE | DENYOOM, '7.4.0', 'Sets the time to live of fields, in seconds.', (context) =>
+    expireFields(context, 1000, false),
+  ),
+  HPEXPIRE: row(-6, WRITE | DENYOOM, '7.4.0', 'Sets the time to live of fields, in milliseconds.', (context) =>
+    expireFields(context, 1, false),
+  ),
+  HEXPIREAT: row(-6, WRITE | DENYOOM, '7.4.0', 'Sets when fields expire, in seconds since 1970.', (context) =>
+    expireFields(context, 1000, true),
+  ),
+  HPEXPIREAT: row(-6, WRITE | DENYOOM, '7.4.0', 'Sets when fields expire, in milliseconds since 1970.', (context) =>
+    expireFields(context, 1, true),
+  ),
+  HPERSIST: row(-5, WRITE, '7.4.0', 'Removes the time to live of fields.', runHPersist),
+  HTTL: row(-5, READONLY, '7.4.0', 'Returns the time to live of fields, in seconds.', (context) =>
+    replyTimes(context, 1000, false),
+  ),
+  HPTTL: row(-5, READONLY, '7.4.0', 'Returns the time to live of fields, in milliseconds.', (context) =>
+    replyTimes(context, 1, false),
+  ),
+  HEXPIRETIME: row(-5, READONLY, '7.4.0', 'Returns when fields expire, in seconds since 1970.', (context) =>
+    replyTimes(context, 1000, true),
+  ),
+  HPEXPIRETIME: row(-5, READONLY, '7.4.0', 'Returns when fields expire, in milliseconds since 1970.', (context) =>
+    replyTimes(context, 1, true),
+  ),
+  HGETDEL: row(-5, WRITE, '8.0.0', 'Returns and removes fields.', runHGetDel),
+  HGETEX: row(-5, WRITE, '8.0.0', 'Returns fields and sets their time to live.', runHGetEx),
+  HSETEX: row(-6, WRITE | DENYOOM, '8.0.0', 'Sets fields with a time to live.', runHSetEx),
+}
