@@ -14,6 +14,7 @@ import { SeededRandom } from '../support/seeded-random.ts'
 import { rounds, type Soak, type SoakOptions, type SoakResult } from '../support/soak.ts'
 import type { TestServer } from '../support/test-server.ts'
 import { startUnderstudy } from '../support/understudy-server.ts'
+import { waitForValue } from '../support/wait-for.ts'
 
 export const soak: Soak = {
   about:
@@ -65,6 +66,8 @@ class Side {
   }
 
   async open(resps: ReadonlyMap<string, 2 | 3>): Promise<void> {
+    // Nobody of the round before may be left: a waiter would take what is meant for others.
+    await waitForValue('connections', async () => (await this.server.info('clients'))['connected_clients'], '1')
     await this.server.call('FLUSHALL')
     for (const [name, resp] of resps) {
       const client = await this.server.raw()
@@ -78,6 +81,17 @@ class Side {
     // HELLO tells the connection's id.
     const plain = (text: string): string => text.replace(/\$2\r\nid\r\n:\d+/g, '$2\r\nid\r\n:0')
     return [...this.clients.values()].map((client) => plain(client.received().toString('latin1')))
+  }
+
+  /** Sends, and waits until the server has run it, or has put it off because the connection waits. */
+  async send(name: string, bytes: Uint8Array): Promise<void> {
+    const client = this.clients.get(name)!
+    const before = client.received().length
+    client.send(bytes)
+    for (;;) {
+      const line = String(await this.server.call('CLIENT', 'LIST', 'ID', this.ids.get(name)!))
+      if (client.received().length > before || / flags=\w*b/.test(line)) return
+    }
   }
 
   async blocked(): Promise<number> {
@@ -166,24 +180,25 @@ class Play {
 
   async #unblock(by: string, name: string, how = 'TIMEOUT'): Promise<void> {
     this.#history.push(`${by}: CLIENT UNBLOCK ${name} ${how}`)
-    for (const side of this.#sides) {
-      const words = ['CLIENT', 'UNBLOCK', String(side.ids.get(name))]
-      if (how !== '') words.push(how)
-      side.clients.get(by)!.send(encodeCommand(...words))
-    }
+    const words = (side: Side): string[] => [
+      'CLIENT',
+      'UNBLOCK',
+      String(side.ids.get(name)),
+      ...(how === '' ? [] : [how]),
+    ]
+    await Promise.all(this.#sides.map((side) => side.send(by, encodeCommand(...words(side)))))
     await this.#settle()
   }
 
   async #step(name: string, ...commands: string[][]): Promise<void> {
     this.#history.push(`${name}: ${commands.map((words) => words.join(' ')).join(' ; ')}`)
     const bytes = Buffer.concat(commands.map((words) => encodeCommand(...words)))
-    for (const side of this.#sides) side.clients.get(name)!.send(bytes)
+    await Promise.all(this.#sides.map((side) => side.send(name, bytes)))
     await this.#settle()
   }
 
-  /** Both servers have done the step when they answer this; then it must have had the same effects. */
+  /** The step must have had the same effects. */
   async #settle(): Promise<void> {
-    await Promise.all(this.#sides.map((side) => side.server.call('PING')))
     const deadline = performance.now() + WAIT_MS_MAX
     for (;;) {
       const [theirs, ours] = [this.#sides[0].received(), this.#sides[1].received()]

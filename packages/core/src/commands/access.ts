@@ -113,6 +113,12 @@ export function foundChanged(context: CommandContext, index: number): void {
   context.keyspace.entryChanged(context.db, args.bytes, args.start[index]!, args.end[index]!)
 }
 
+/** Lets clients that wait for the key of argument `index` look again, though WATCH need not notice (XGROUP DESTROY). */
+export function foundReady(context: CommandContext, index: number): void {
+  const { args } = context
+  context.keyspace.entryReady(context.db, args.bytes, args.start[index]!, args.end[index]!)
+}
+
 /** Length of an argument in bytes. */
 export function argumentLength(context: CommandContext, index: number): number {
   const { args } = context

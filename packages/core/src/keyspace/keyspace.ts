@@ -85,6 +85,8 @@ export interface KeyChangeListener {
   readonly active: boolean
   /** A key was written, deleted or expired. Called inside the unit; bytes are borrowed for the call. */
   keyChanged(db: number, key: Uint8Array, start: number, end: number): void
+  /** Nothing that WATCH or caches would notice has changed, but clients that wait for the key look again. Borrowed as above. */
+  keyReady?(db: number, key: Uint8Array, start: number, end: number): void
   /** FLUSHDB (`db`), or FLUSHALL and the swap of a generation (-1). */
   databaseFlushed(db: number): void
   /** SWAPDB. */
@@ -648,6 +650,11 @@ export class Keyspace {
     }
     const { form, flags, bytes } = build
     this.putLookedUp(db, key, start, end, form, flags, bytes, build.start, build.end, expireAtMs)
+  }
+
+  /** Lets clients that wait for the key look again, without counting as a change (XGROUP DESTROY). */
+  entryReady(db: number, key: Uint8Array, start: number, end: number): void {
+    if (this.listener.active) this.listener.keyReady?.(db, key, start, end)
   }
 
   /** Tells listeners of a change made through growEntry/writeEntry or in place. */

@@ -149,6 +149,9 @@ export class ClientServer {
           this.endTurnSoon()
         }
       },
+      keyReady: (db, key, start, end) => {
+        if (blockedKeys.active) blockedKeys.keyChanged(db, key, start, end)
+      },
       databaseFlushed: (db) => {
         watches.databaseFlushed(db)
         blockedKeys.databaseFlushed(db)
