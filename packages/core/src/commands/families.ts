@@ -7,6 +7,7 @@ import { dumpCommands } from './dump.ts'
 import { expireCommands } from './expire.ts'
 import { functionCommands } from './function.ts'
 import { hashExpireCommands } from './hash-expire.ts'
+import { geoCommands } from './geo.ts'
 import { hashCommands } from './hash.ts'
 import { hyperloglogCommands } from './hyperloglog.ts'
 import { keyCommands } from './key.ts'
@@ -35,6 +36,7 @@ export function dataCommandFamilies(ports: DataCommandPorts): readonly CommandTa
     hashExpireCommands,
     setCommands,
     zsetCommands,
+    geoCommands,
     keyCommands,
     expireCommands,
     scanCommands,

@@ -112,6 +112,7 @@ export class ZsetResult {
   readonly #build: ValueBuild
   readonly #context: CommandContext
   readonly #index: number
+  #gone = false
 
   /** @param index argument of the key that will have the result, or any key when nobody will. */
   constructor(context: CommandContext, index: number) {
@@ -134,7 +135,10 @@ export class ZsetResult {
     this.set.addToTable(member, start, end, score)
   }
 
+  /** Frees what was made, unless it has gone to a key. */
   free(): void {
+    if (this.#gone) return
+    this.#gone = true
     formOf(FORM_ZSET).free(this.#build.large)
   }
 
@@ -153,6 +157,7 @@ export class ZsetResult {
     }
     const isListpack = count <= encodings.zsetMaxListpackEntries && this.longest <= encodings.zsetMaxListpackValue
     finishZset(this.set, isListpack, this.#build)
+    this.#gone = true
     keyspace.lookup(context.db, args.bytes, args.start[index]!, args.end[index]!)
     keyspace.putBuilt(context.db, args.bytes, args.start[index]!, args.end[index]!, this.#build, -1)
     notify(context, NOTIFY_ZSET, event, index)

@@ -8,11 +8,11 @@ import type { CommandContext } from './command.ts'
 import { notify } from './notify.ts'
 import { scoreArgument, writeOrCreateZset } from './zset-access.ts'
 
-const ADD_NX = 1
-const ADD_XX = 2
+export const ADD_NX = 1
+export const ADD_XX = 2
 const ADD_GT = 4
 const ADD_LT = 8
-const ADD_CH = 16
+export const ADD_CH = 16
 const ADD_INCR = 32
 
 export function zadd(context: CommandContext): void {
@@ -37,12 +37,28 @@ export function zincrby(context: CommandContext): void {
 
 function addElements(context: CommandContext, options: number, first: number): void {
   const { args, reply } = context
-  const { bytes, count } = args
+  const { count } = args
   if (count === first || (count - first) % 2 !== 0) return reply.error(SYNTAX_ERROR)
   const refused = incompatible(options, (count - first) / 2)
   if (refused !== undefined) return reply.error(refused)
   for (let i = first; i < count; i += 2) if (Number.isNaN(scoreArgument(context, i))) return
-  const set = writeOrCreateZset(context, 1, first + 1)
+  addScored(context, options, first + 1, 2, undefined)
+}
+
+/**
+ * Adds the members in every `stride`th argument from `first` on. @param scores theirs; undefined: each stands before its
+ * member and was checked.
+ */
+export function addScored(
+  context: CommandContext,
+  options: number,
+  first: number,
+  stride: number,
+  scores: Float64Array | undefined,
+): void {
+  const { args, reply } = context
+  const { bytes, count } = args
+  const set = writeOrCreateZset(context, 1, first)
   if (set === undefined) return
   const onlyNew = (options & ADD_NX) !== 0
   const onlyOld = (options & ADD_XX) !== 0
@@ -50,10 +66,10 @@ function addElements(context: CommandContext, options: number, first: number): v
   let updated = 0
   let processed = false
   let score = 0
-  for (let i = first; i < count; i += 2) {
-    score = parseScore(bytes, args.start[i]!, args.end[i]!)
-    const start = args.start[i + 1]!
-    const end = args.end[i + 1]!
+  for (let i = first, n = 0; i < count; i += stride, n++) {
+    score = scores === undefined ? parseScore(bytes, args.start[i - 1]!, args.end[i - 1]!) : scores[n]!
+    const start = args.start[i]!
+    const end = args.end[i]!
     if (set.find(bytes, start, end)) {
       const before = set.score
       if (onlyNew) continue

@@ -16,6 +16,14 @@ const PLUS = 43
 const POINT = 46
 /** Digits that a double holds exactly, and the powers of ten that are exact. */
 const EXACT_DIGITS = 15
+/** Digits that are read in one go: as many as Redis writes, and one more. */
+const SHORT_DIGITS = 18
+/** Digits of the first of two parts. */
+const LOW_DIGITS = 9
+/** Halves the bits of a double. */
+const SPLITTER: number = 2 ** 27 + 1
+/** Relative error of a correction, generously. */
+const DOUBT: number = 2 ** -40
 const POWERS: Float64Array = Float64Array.from({ length: 23 }, (_, i) => Number(`1e${i}`))
 
 const DECIMAL = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i
@@ -52,29 +60,61 @@ function latin1(bytes: Uint8Array, start: number, end: number): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString('latin1')
 }
 
-/** Up to 15 digits, with a point or without. NaN for everything else. */
+/** Up to 18 digits, with a point or without. NaN for everything else, and where rounding wants a closer look. */
 function parseShort(bytes: Uint8Array, start: number, end: number): number {
   let at = start
   const negative = bytes[at] === MINUS
   if (at < end && (negative || bytes[at] === PLUS)) at++
   const length = end - at
-  if (length < 1 || length > EXACT_DIGITS + 1) return NaN
-  let value = 0
+  if (length < 1 || length > SHORT_DIGITS + 1) return NaN
+  // The digits as two numbers: all but the last nine, and those.
+  let high = 0
+  let low = 0
   let digits = 0
   let behind = -1
   for (; at < end; at++) {
     const byte = bytes[at]!
-    if (byte === POINT && behind < 0) behind = digits
-    else {
-      const digit = byte - 48
-      if (digit < 0 || digit > 9) return NaN
-      value = value * 10 + digit
-      digits++
+    if (byte === POINT && behind < 0) {
+      behind = digits
+      continue
     }
+    const digit = byte - 48
+    if (digit < 0 || digit > 9) return NaN
+    if (digits < LOW_DIGITS) low = low * 10 + digit
+    else high = high * 10 + digit
+    digits++
   }
-  if (digits === 0 || digits > EXACT_DIGITS) return NaN
-  if (behind >= 0) value /= POWERS[digits - behind]!
+  if (digits === 0 || digits > SHORT_DIGITS) return NaN
+  const fraction = behind < 0 ? 0 : digits - behind
+  let value: number
+  if (digits <= EXACT_DIGITS) {
+    value = digits <= LOW_DIGITS ? low : low * POWERS[digits - LOW_DIGITS]! + high
+    if (fraction > 0) value /= POWERS[fraction]!
+  } else {
+    // Both terms are exact; their sum and the quotient are kept with the part that a double has no room for.
+    const leading = low * POWERS[digits - LOW_DIGITS]!
+    const sum = leading + high
+    value = divideTwo(sum, high - (sum - leading), POWERS[fraction]!)
+  }
   return negative ? -value : value
+}
+
+/** (sum + rest) / divisor, rounded once; NaN where that is not certain. */
+function divideTwo(sum: number, rest: number, divisor: number): number {
+  const quotient = sum / divisor
+  // What is left of sum after quotient * divisor, exactly (Dekker's product).
+  const q = quotient * SPLITTER
+  const qHigh = q - (q - quotient)
+  const qLow = quotient - qHigh
+  const d = divisor * SPLITTER
+  const dHigh = d - (d - divisor)
+  const dLow = divisor - dHigh
+  const product = quotient * divisor
+  const error = qHigh * dHigh - product + qHigh * dLow + qLow * dHigh + qLow * dLow
+  const correction = (sum - product - error + rest) / divisor
+  const value = quotient + correction
+  const lower = quotient + correction * (1 - DOUBT)
+  return lower === quotient + correction * (1 + DOUBT) ? value : NaN
 }
 
 function parseText(text: string, strict: boolean): number {

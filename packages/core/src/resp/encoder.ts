@@ -237,6 +237,16 @@ export class ReplyEncoder {
     this.#crlf()
   }
 
+  /** The same for a double whose text (ASCII) the caller has made. */
+  doubleText(text: string): void {
+    if (this.discardReplies) return
+    if (this.resp === 2) return this.bulkLatin1(text)
+    this.reserve(text.length + 3)
+    this.bytes[this.length++] = COMMA
+    this.#ascii(text)
+    this.#crlf()
+  }
+
   boolean(value: boolean): void {
     if (this.resp === 2) return this.integer(value ? 1 : 0)
     if (this.discardReplies) return

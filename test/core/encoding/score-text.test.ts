@@ -1,0 +1,90 @@
+import { parseBound, parseScore, writeScore } from '@understudy/core/internal'
+import { describe, expect, it } from 'vitest'
+import { SeededRandom } from '../../support/seeded-random.ts'
+
+function written(value: number): string {
+  const bytes = Buffer.alloc(32)
+  return bytes.toString('latin1', 0, writeScore(value, bytes, 0))
+}
+
+function read(text: string): number {
+  const bytes = Buffer.from(`9${text}9`, 'latin1')
+  return parseScore(bytes, 1, bytes.length - 1)
+}
+
+function bound(text: string): number {
+  const bytes = Buffer.from(`9${text}9`, 'latin1')
+  return parseBound(bytes, 1, bytes.length - 1)
+}
+
+function randomDouble(random: SeededRandom): number {
+  const kind = random.float()
+  if (kind < 0.2) return random.int(-1e9, 1e9) / 2 ** random.int(0, 40)
+  if (kind < 0.4) return random.int(-1e9, 1e9) / 10 ** random.int(0, 9)
+  if (kind < 0.6) return 1.7e9 + random.float() * 1e8
+  const bits = new DataView(new ArrayBuffer(8))
+  bits.setUint32(0, random.uint32())
+  bits.setUint32(4, random.uint32())
+  const value = bits.getFloat64(0)
+  return Number.isNaN(value) ? 0 : value
+}
+
+describe('score text', () => {
+  it('is written with 17 digits and read back exactly', () => {
+    const random = new SeededRandom(1)
+    for (let i = 0; i < 200_000; i++) {
+      const value = randomDouble(random)
+      const text = written(value)
+      if (!Object.is(read(text), value)) expect.fail(`${value} is written ${text} and read ${read(text)}`)
+    }
+  })
+
+  it('of up to 18 digits reads as Number() reads it', () => {
+    const random = new SeededRandom(2)
+    for (let i = 0; i < 200_000; i++) {
+      const digits = random.text(random.int(1, 18), '0123456789')
+      const point = random.int(0, digits.length)
+      const text = `${random.pick(['', '-', '+'])}${digits.slice(0, point)}${random.chance(0.9) ? '.' : ''}${digits.slice(point)}`
+      if (!Object.is(read(text), Number(text))) expect.fail(`${text} is read ${read(text)}`)
+    }
+  })
+
+  it('halfway between two doubles goes to the even one', () => {
+    for (const text of [
+      '9007199254740993',
+      '9007199254740995',
+      '900719925474099.35',
+      '4503599627370496.5',
+      '450359962737049.65',
+    ]) {
+      expect(read(text), text).toBe(Number(text))
+    }
+  })
+
+  it('may be infinite, hexadecimal or nothing', () => {
+    expect(['inf', '+INF', '-infinity', '0x10', '0x1p-2', '-0', '5.', '.5', '1e3'].map(read)).toEqual([
+      Infinity,
+      Infinity,
+      -Infinity,
+      16,
+      0.25,
+      -0,
+      5,
+      0.5,
+      1000,
+    ])
+    for (const text of ['', ' 1', '1 ', 'nan', 'x', '1e', '0x', '.', '+', '1e400', '1e-400', '1.2.3', '--1']) {
+      expect(read(text), text).toBeNaN()
+    }
+    expect(['', ' 1', '\t-2', '1\u0000x', '1e400', '-1e400', '1e-400'].map(bound)).toEqual([
+      0,
+      1,
+      -2,
+      1,
+      Infinity,
+      -Infinity,
+      0,
+    ])
+    for (const text of ['1 ', 'nan', 'x']) expect(bound(text), text).toBeNaN()
+  })
+})

@@ -1,0 +1,145 @@
+/**
+ * A primary's sorted sets of every size, loaded and then changed by every command that it can send: digests and encodings of
+ * the replica are the primary's.
+ */
+import { afterEach, expect, it } from 'vitest'
+import { equalDigests, untilEqualOffsets } from '../support/compare-datasets.ts'
+import type { Argument, RawClient } from '../support/raw-client.ts'
+import { startRedisServer } from '../support/redis-server.ts'
+import { SeededRandom } from '../support/seeded-random.ts'
+import type { Directives, TestServer } from '../support/test-server.ts'
+import { startUnderstudy } from '../support/understudy-server.ts'
+import { linkIs } from './topology.ts'
+
+const servers: TestServer[] = []
+afterEach(async () => {
+  for (const server of servers.splice(0)) await server.kill()
+})
+
+async function start(server: Promise<TestServer>): Promise<TestServer> {
+  const started = await server
+  servers.push(started)
+  return started
+}
+
+const KEYS = Array.from({ length: 8 }, (_, i) => `zset:${i}`)
+const OTHERS = ['zset:long', 'stored', 'geo', 'near']
+
+async function fill(client: RawClient, random: SeededRandom): Promise<void> {
+  const commands: Argument[][] = []
+  for (const [i, size] of [3, 100, 128, 129, 700, 5000, 40_000].entries()) {
+    for (let from = 0; from < size; from += 500) {
+      const names = Array.from({ length: Math.min(500, size - from) }, (_, j) => from + j)
+      commands.push(['ZADD', `zset:${i}`, ...names.flatMap((n) => [score(random), `member:${n}`])])
+    }
+  }
+  commands.push(['ZADD', 'zset:7', ...Array.from({ length: 2000 }, (_, n) => [0, `m${n * 7}`]).flat()])
+  commands.push(['ZADD', 'zset:long', 1, random.bytes(20_000), 1, random.bytes(70_000), '-inf', 'x'.repeat(100)])
+  commands.push(['GEOADD', 'geo', ...Array.from({ length: 500 }, (_, n) => [...position(random), `place ${n}`]).flat()])
+  await client.pipeline(commands)
+}
+
+function score(random: SeededRandom): Argument {
+  if (random.chance(0.4)) return random.int(-50, 50)
+  if (random.chance(0.5)) return random.int(-1000, 1000) / 8
+  return random.chance(0.02) ? random.pick(['inf', '-inf', '-0']) : (random.float() - 0.5) * 10 ** random.int(-10, 10)
+}
+
+function position(random: SeededRandom): Argument[] {
+  return [random.float() * 360 - 180, random.float() * 170 - 85]
+}
+
+function change(random: SeededRandom): Argument[] {
+  const key = `zset:${random.int(0, 7)}`
+  const other = `zset:${random.int(0, 4)}`
+  const member = `member:${random.int(0, 900)}`
+  switch (random.int(0, 20)) {
+    case 0:
+    case 1:
+    case 2:
+      return ['ZADD', key, score(random), member, score(random), `new:${random.int(0, 2000)}`]
+    case 3:
+      return ['ZADD', key, ...random.pick([['GT'], ['LT'], ['NX'], ['XX', 'CH']]), score(random), member]
+    case 4:
+      return ['ZINCRBY', key, score(random), member]
+    case 5:
+    case 6:
+      return ['ZREM', key, member, `new:${random.int(0, 2000)}`]
+    case 7:
+      return [random.pick(['ZPOPMIN', 'ZPOPMAX']), key, random.int(1, 5)]
+    case 8:
+      return ['ZMPOP', 2, 'none', key, random.pick(['MIN', 'MAX']), 'COUNT', random.int(1, 5)]
+    case 9:
+      return ['ZREMRANGEBYRANK', key, random.int(0, 100), random.int(0, 110)]
+    case 10:
+      return ['ZREMRANGEBYSCORE', key, 10, `(${10 + random.float()}`]
+    case 11:
+      return ['ZREMRANGEBYLEX', 'zset:7', `[m${random.int(0, 9000)}`, `(m${random.int(0, 9000)}`]
+    case 12:
+      return [
+        'ZUNIONSTORE',
+        'stored',
+        2,
+        key,
+        other,
+        'WEIGHTS',
+        2,
+        random.int(0, 3),
+        'AGGREGATE',
+        random.pick(['MIN', 'SUM']),
+      ]
+    case 13:
+      return [random.pick(['ZINTERSTORE', 'ZDIFFSTORE']), 'stored', 2, key, other]
+    case 14:
+      return ['ZRANGESTORE', other, key, 0, random.int(0, 200)]
+    case 15:
+      return ['COPY', key, other, 'REPLACE']
+    case 16:
+      return random.chance(0.2) ? ['RENAME', 'stored', other] : ['EXPIRE', key, 10_000]
+    case 17:
+      return ['GEOADD', 'geo', ...position(random), `place ${random.int(0, 600)}`]
+    case 18:
+      return ['GEOSEARCHSTORE', 'near', 'geo', 'FROMLONLAT', ...position(random), 'BYRADIUS', 2000, 'km']
+    case 19:
+      return ['GEORADIUS', 'geo', ...position(random), 3000, 'km', 'STORE', 'near']
+    default:
+      return ['BZPOPMIN', 'none', key, 1]
+  }
+}
+
+async function encodings(server: TestServer): Promise<unknown[]> {
+  const found: unknown[] = []
+  for (const key of [...KEYS, ...OTHERS]) found.push([key, await server.call('OBJECT', 'ENCODING', key)])
+  return found
+}
+
+const VARIANTS: readonly Directives[] = [
+  { 'repl-diskless-sync': 'no', rdbcompression: 'no' },
+  { 'repl-diskless-sync': 'yes', 'zset-max-listpack-entries': '2000', 'zset-max-listpack-value': '30000' },
+]
+
+it.each([0, 1])('variant %i', { timeout: 120_000 }, async (index) => {
+  const variant = VARIANTS[index]!
+  const random = new SeededRandom(index + 1)
+  const primary = await start(startRedisServer({ directives: variant }))
+  const client = await primary.raw({ timeoutMs: 30_000 })
+  await fill(client, random)
+  const { 'repl-diskless-sync': _, rdbcompression: __, ...thresholds } = variant
+  const replica = await start(
+    startUnderstudy({ directives: { ...thresholds, replicaof: ['127.0.0.1', primary.port] } }),
+  )
+  await linkIs(replica, 'up')
+  await equalDigests(primary, replica)
+  expect(await encodings(replica)).toEqual(await encodings(primary))
+  for (let round = 0; round < 5; round++) {
+    await client.pipeline(Array.from({ length: 1000 }, () => change(random)))
+    await equalDigests(primary, replica)
+    expect(await encodings(replica)).toEqual(await encodings(primary))
+  }
+  expect((await replica.info('replication'))['stream_commands_not_applied']).toBe('0')
+  // Freed in slices while the stream goes on.
+  await client.pipeline([['FLUSHALL'], ...KEYS.map((key) => ['ZADD', key, 1, 'x'])])
+  await untilEqualOffsets(primary, replica)
+  expect(await replica.call('ZRANGE', KEYS[3]!, 0, -1)).toEqual(['x'])
+  await equalDigests(primary, replica)
+})
