@@ -68,6 +68,11 @@ export interface CommandMetadata {
   readonly tips?: readonly string[]
   /** How keys are used, in Redis' words (`OW update`, `RM delete` …), when it does not follow from the flags. */
   readonly keyFlags?: readonly string[]
+  /**
+   * Where keys are found by a keyword: from this argument on it is searched, and behind it the first half are keys (XREAD's
+   * STREAMS). Goes with `findKeys`.
+   */
+  readonly keyKeyword?: readonly [keyword: string, startFrom: number]
   /** Big-O for COMMAND DOCS. */
   readonly complexity?: string
   /** Arguments in one line for HELP: `<id> [TIMEOUT|ERROR]`. */

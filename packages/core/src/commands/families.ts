@@ -18,6 +18,7 @@ import { objectCommands } from './object.ts'
 import { scanCommands } from './scan.ts'
 import { setCommands } from './set.ts'
 import { sortCommands } from './sort.ts'
+import { streamCommands } from './stream.ts'
 import { stringCommands } from './string.ts'
 import { zsetCommands } from './zset.ts'
 
@@ -48,6 +49,7 @@ export function dataCommandFamilies(ports: DataCommandPorts): readonly CommandTa
     sortCommands,
     databaseCommands,
     memoryCommands(ports.memory),
+    streamCommands,
     functionCommands(ports.libraries),
   ]
 }

@@ -126,7 +126,7 @@ export function writeCommandInfo<Context extends CommandContext>(
   const tips = entry.row.tips ?? []
   reply.set(tips.length)
   for (const tip of tips) reply.bulkString(tip)
-  if (first === 0) reply.array(0)
+  if (first === 0 && entry.row.keyKeyword === undefined) reply.array(0)
   else {
     reply.array(1)
     writeKeySpecification(reply, entry)
@@ -141,6 +141,7 @@ function writeKeySpecification<Context extends CommandContext>(
   entry: CommandEntry<Context>,
 ): void {
   const [first, last, step] = entry.row.keys
+  const { keyKeyword } = entry.row
   const flags = keyFlagsOf(entry)
   reply.map(3)
   reply.bulkString('flags')
@@ -149,11 +150,19 @@ function writeKeySpecification<Context extends CommandContext>(
   reply.bulkString('begin_search')
   reply.map(2)
   reply.bulkString('type')
-  reply.bulkString('index')
+  reply.bulkString(keyKeyword === undefined ? 'index' : 'keyword')
   reply.bulkString('spec')
-  reply.map(1)
-  reply.bulkString('index')
-  reply.integer(first)
+  if (keyKeyword === undefined) {
+    reply.map(1)
+    reply.bulkString('index')
+    reply.integer(first)
+  } else {
+    reply.map(2)
+    reply.bulkString('keyword')
+    reply.bulkString(keyKeyword[0])
+    reply.bulkString('startfrom')
+    reply.integer(keyKeyword[1])
+  }
   reply.bulkString('find_keys')
   reply.map(2)
   reply.bulkString('type')
@@ -162,11 +171,12 @@ function writeKeySpecification<Context extends CommandContext>(
   reply.map(3)
   reply.bulkString('lastkey')
   // Counted from the first key on, or from the end when negative.
-  reply.integer(last < 0 ? last : last - first)
+  reply.integer(keyKeyword !== undefined ? -1 : last < 0 ? last : last - first)
   reply.bulkString('keystep')
-  reply.integer(step)
+  reply.integer(keyKeyword === undefined ? step : 1)
+  // 2: keys are the first half of what follows.
   reply.bulkString('limit')
-  reply.integer(0)
+  reply.integer(keyKeyword === undefined ? 0 : 2)
 }
 
 /** Writes name and documentation of an entry: COMMAND DOCS, without the argument tree. */

@@ -208,6 +208,29 @@ export class ReplyEncoder {
     this.#numberLine(STAR, count)
   }
 
+  /**
+   * Puts the header of an array of `count` items before what was written since `from` (an earlier `length`): for arrays whose
+   * length is known only at their end. The items move up, so this costs a copy of them.
+   */
+  arrayFrom(from: number, count: number): void {
+    this.#headerFrom(from, () => this.array(count))
+  }
+
+  /** As `arrayFrom`, for a map of `count` pairs. */
+  mapFrom(from: number, count: number): void {
+    this.#headerFrom(from, () => this.map(count))
+  }
+
+  #headerFrom(from: number, header: () => void): void {
+    if (this.discardReplies) return
+    const end = this.length
+    header()
+    const headerBytes = this.length - end
+    const kept = Buffer.from(this.bytes.subarray(end, this.length))
+    this.bytes.copyWithin(from + headerBytes, from, end)
+    kept.copy(this.bytes, from)
+  }
+
   /** A map of `count` pairs; a flat array in RESP2. */
   map(count: number): void {
     if (this.resp === 2) this.#numberLine(STAR, count * 2)

@@ -16,6 +16,9 @@ import {
   RDB_TYPE_SET,
   RDB_TYPE_SET_INTSET,
   RDB_TYPE_SET_LISTPACK,
+  RDB_TYPE_STREAM_LISTPACKS,
+  RDB_TYPE_STREAM_LISTPACKS_2,
+  RDB_TYPE_STREAM_LISTPACKS_3,
   RDB_TYPE_ZSET,
   RDB_TYPE_ZSET_2,
   RDB_TYPE_ZSET_LISTPACK,
@@ -29,6 +32,7 @@ import { formOf } from './forms.ts'
 import { buildHash, packedHashFlags } from './hash-form.ts'
 import { buildList, LIST_RDB_TYPES } from './list-form.ts'
 import { buildSet, packedIntsetFlags } from './set-form.ts'
+import { buildStream } from './stream-build.ts'
 import type { EncodingThresholds } from './thresholds.ts'
 import type { ValueBuild } from './value-build.ts'
 import { buildZset, packedZsetFlags } from './zset-form.ts'
@@ -57,6 +61,9 @@ for (const rdbType of [
 }
 for (const rdbType of [RDB_TYPE_SET, RDB_TYPE_SET_INTSET, RDB_TYPE_SET_LISTPACK]) BUILDERS[rdbType] = buildSet
 for (const rdbType of LIST_RDB_TYPES) BUILDERS[rdbType] = buildList
+for (const rdbType of [RDB_TYPE_STREAM_LISTPACKS, RDB_TYPE_STREAM_LISTPACKS_2, RDB_TYPE_STREAM_LISTPACKS_3]) {
+  BUILDERS[rdbType] = buildStream
+}
 
 for (const rdbType of [RDB_TYPE_ZSET, RDB_TYPE_ZSET_ZIPLIST, RDB_TYPE_ZSET_2, RDB_TYPE_ZSET_LISTPACK])
   BUILDERS[rdbType] = buildZset

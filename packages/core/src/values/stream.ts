@@ -1,0 +1,569 @@
+/**
+ * A stream in the hands of its writer: appending, deleting and trimming entries as redis 7.0 t_stream.c does it
+ * (streamAppendItem(), streamTrim(), streamIteratorRemoveEntry()), so that nodes come out byte for byte as they would
+ * there. Reading is in stream-reader.ts, groups in stream-groups.ts, the layout in stream-layout.ts.
+ */
+import type { CommandArgs } from '../commands/command.ts'
+import { LISTPACK_END } from '../encoding/listpack.ts'
+import { ListpackBuffer } from '../encoding/listpack-buffer.ts'
+import { listpackWriteHeader, listpackWriteInteger } from '../encoding/listpack-edit.ts'
+import { StreamId } from '../encoding/stream-id.ts'
+import { NodeValue } from '../keyspace/node-value.ts'
+import type { RegionWriter } from '../keyspace/region-writer.ts'
+import { BLOCK_BYTES_MAX } from '../limits.ts'
+import { Arena } from '../memory/arena.ts'
+import { byteOffsetOf } from '../memory/region-memory.ts'
+import { STREAM_ENTRY_SAME_FIELDS } from '../object-codec/blob-check.ts'
+import { OrderedIndex } from './ordered-index.ts'
+import { WEIGHTED } from './ordered-index-cursor.ts'
+import {
+  CHUNKED_NODE_BYTES,
+  N_BYTES,
+  N_CHUNKS,
+  N_ID,
+  N_ROOM,
+  NODE_HEADER_BYTES,
+  R_ADDED,
+  R_FIRST,
+  R_FLAGS,
+  R_GROUPS,
+  R_LAST,
+  ROOT_BLOCK_BYTES,
+  ROOT_BLOCK_WORDS,
+} from './stream-layout.ts'
+import { StreamReader } from './stream-reader.ts'
+
+/** Longest node, and most bytes of one entry's fields and values (redis: STREAM_LISTPACK_MAX_SIZE). */
+export const STREAM_NODE_BYTES_MAX: number = 2 ** 30
+const INLINE_LISTPACK_BYTES_MAX: number = BLOCK_BYTES_MAX - NODE_HEADER_BYTES
+const TWO_32: number = 2 ** 32
+
+/** Allocates the root block of an empty stream. */
+export function createStreamRoot(region: RegionWriter): number {
+  const root = region.arena.allocate(ROOT_BLOCK_BYTES)
+  const at = byteOffsetOf(root) >>> 2
+  region.memory.i32[root >>> 28]!.fill(0, at, at + ROOT_BLOCK_WORDS)
+  return root
+}
+
+/** Frees a node with its chunks. */
+export function freeStreamNode(region: RegionWriter, address: number): void {
+  const words = region.memory.i32[address >>> 28]!
+  const at = byteOffsetOf(address) >>> 2
+  if (words[at + N_ROOM] === 0) {
+    const chunks = freedChunks.open(region, words[at + N_CHUNKS]!, words[at + N_BYTES]! >>> 0)
+    chunks.freeNodes(0, chunks.nodeCount)
+  }
+  region.arena.free(address)
+}
+
+const freedChunks = new NodeValue()
+
+export class Stream extends StreamReader {
+  declare readonly nodes: OrderedIndex
+  region!: RegionWriter
+  /** Index of the groups, for stream-groups.ts. */
+  readonly groups: OrderedIndex = new OrderedIndex(WEIGHTED)
+
+  readonly #buffer = new ListpackBuffer()
+  readonly #chunks = new NodeValue()
+  readonly #difference = new StreamId()
+  /** First entry of the node that was trimmed last; 0-0: not known. */
+  readonly #firstLeft = new StreamId()
+  readonly #counts = new Uint8Array(20)
+
+  constructor() {
+    super(new OrderedIndex(WEIGHTED))
+  }
+
+  /** Opens the stream whose root block is at `root` of `region`. */
+  open(region: RegionWriter, root: number): this {
+    this.region = region
+    this.openRoot(region, root)
+    this.groups.open(region, this.words, this.at + R_GROUPS)
+    return this
+  }
+
+  // ---- root block -----------------------------------------------------------------------------------------------
+
+  writeId(offset: number, id: StreamId): void {
+    id.writeWords(this.words, this.at + offset)
+  }
+
+  get flags(): number {
+    return this.words[this.at + R_FLAGS]!
+  }
+
+  set flags(flags: number) {
+    this.words[this.at + R_FLAGS] = flags
+  }
+
+  /** Entries ever added. */
+  get entriesAdded(): number | bigint {
+    return readWords64(this.words, this.at + R_ADDED)
+  }
+
+  set entriesAdded(value: number | bigint) {
+    writeWords64(this.words, this.at + R_ADDED, value)
+  }
+
+  // ---- entries --------------------------------------------------------------------------------------------------
+
+  /**
+   * Appends an entry with an ID greater than the last one. Fields and values are arguments `first …` (field, value, field …).
+   * @param nodeBytes stream-node-max-bytes. @param nodeEntries stream-node-max-entries. 0: no limit.
+   * @returns false when the entry is too big; nothing has changed then.
+   */
+  append(
+    id: StreamId,
+    args: CommandArgs,
+    first: number,
+    fields: number,
+    nodeBytes: number,
+    nodeEntries: number,
+  ): boolean {
+    const { nodes, node, region } = this
+    let size = 0
+    for (let index = first; index < first + fields * 2; index++) size += args.end[index]! - args.start[index]!
+    if (size > STREAM_NODE_BYTES_MAX) return false
+    let opened = nodes.last()
+    if (opened) {
+      const address = nodes.address
+      const used = region.memory.i32[address >>> 28]![(byteOffsetOf(address) >>> 2) + N_BYTES]! >>> 0
+      const most = nodeBytes === 0 || nodeBytes > STREAM_NODE_BYTES_MAX ? STREAM_NODE_BYTES_MAX : nodeBytes
+      if (used + size >= most) opened = false
+      else {
+        this.#openHead(address)
+        if (nodeEntries !== 0 && node.liveEntries + node.deletedEntries >= nodeEntries) opened = false
+      }
+      if (!opened) this.#shrink(address)
+    }
+    if (opened) this.#appendToNode(id, args, first, fields)
+    else this.#appendNode(id, args, first, fields)
+    const added = this.entriesAdded
+    this.entriesAdded = typeof added === 'number' && added < Number.MAX_SAFE_INTEGER ? added + 1 : BigInt(added) + 1n
+    this.writeId(R_LAST, id)
+    if (this.length === 1) this.writeId(R_FIRST, id)
+    return true
+  }
+
+  /** Deletes the entry `id`. First ID and greatest deleted ID stay as they are. @returns false when there is none. */
+  delete(id: StreamId): boolean {
+    if (!this.find(id)) return false
+    const { nodes, node } = this
+    const live = node.liveEntries
+    if (live <= 1) {
+      this.#removeNode()
+      return true
+    }
+    this.#markDeleted(nodes.address)
+    this.#setCounts(nodes.address, live - 1, node.deletedEntries + 1)
+    nodes.setWeight(live - 1)
+    return true
+  }
+
+  /**
+   * Removes the oldest entries until `length` are left. @param approximate only whole nodes.
+   * @param limit most entries to remove, 0 for no limit. @returns entries removed.
+   */
+  trimToLength(length: number, approximate: boolean, limit: number): number {
+    const { nodes } = this
+    let removed = 0
+    this.#firstLeft.setZero()
+    while (nodes.first() && this.length > length) {
+      const live = nodes.weight
+      if (limit !== 0 && removed + live > limit) break
+      if (this.length - live >= length) {
+        this.#removeNode()
+        removed += live
+        continue
+      }
+      if (!approximate) removed += this.#trimNode(this.length - length, undefined)
+      break
+    }
+    this.#afterTrim(removed)
+    return removed
+  }
+
+  /** Removes the entries before `id`; see `trimToLength`. */
+  trimToId(id: StreamId, approximate: boolean, limit: number): number {
+    const { nodes, node } = this
+    let removed = 0
+    this.#firstLeft.setZero()
+    while (nodes.first()) {
+      const live = nodes.weight
+      if (limit !== 0 && removed + live > limit) break
+      this.openNode(nodes.address)
+      // The node goes as a whole if its last entry, deleted or not, is older.
+      node.toEnd()
+      if (node.previous() && node.id.compare(id) < 0) {
+        this.#removeNode()
+        removed += live
+        continue
+      }
+      if (!approximate) removed += this.#trimNode(live, id)
+      break
+    }
+    this.#afterTrim(removed)
+    return removed
+  }
+
+  /** Sets the first ID to that of the first entry, 0-0 in an empty stream. */
+  updateFirstId(): void {
+    const id = new StreamId()
+    if (this.length === 0) id.setZero()
+    else this.edge(true, id)
+    this.writeId(R_FIRST, id)
+  }
+
+  /** Adds a whole node behind the others (or wherever its ID belongs): the listpack `bytes[start .. end)`, copied. */
+  addNode(id: StreamId, live: number, bytes: Uint8Array, start: number, end: number): boolean {
+    const { nodes, region } = this
+    let append = true
+    if (nodes.last()) {
+      const address = nodes.address
+      append = id.compareWords(region.memory.i32[address >>> 28]!, byteOffsetOf(address) >>> 2) > 0
+      if (!append) {
+        this.seekNode(id)
+        const found = nodes.address
+        const order = id.compareWords(region.memory.i32[found >>> 28]!, byteOffsetOf(found) >>> 2)
+        if (order === 0) return false
+        const made = this.#makeNode(id, bytes, start, end, end - start)
+        try {
+          if (order > 0) nodes.insertAfter(made, live)
+          else nodes.insertHere(made, live)
+        } catch (error) {
+          freeStreamNode(region, made)
+          throw error
+        }
+        return true
+      }
+    }
+    const made = this.#makeNode(id, bytes, start, end, end - start)
+    try {
+      nodes.append(made, live)
+    } catch (error) {
+      freeStreamNode(region, made)
+      throw error
+    }
+    return true
+  }
+
+  // ---- nodes ----------------------------------------------------------------------------------------------------
+
+  #appendNode(id: StreamId, args: CommandArgs, first: number, fields: number): void {
+    const buffer = this.#buffer
+    buffer.begin()
+    buffer.int32(1)
+    buffer.int32(0)
+    buffer.int32(fields)
+    for (let index = first; index < first + fields * 2; index += 2) {
+      buffer.string(args.bytes, args.start[index]!, args.end[index]!)
+    }
+    buffer.int32(0)
+    this.#writeEntry(ZERO_DIFFERENCE, args, first, fields, true)
+    buffer.finish()
+    const { nodes, region } = this
+    const room = Math.min(INLINE_LISTPACK_BYTES_MAX, grownRoom(buffer.length))
+    const made = this.#makeNode(id, buffer.bytes, 0, buffer.length, Math.max(room, buffer.length))
+    try {
+      nodes.append(made, 1)
+    } catch (error) {
+      freeStreamNode(region, made)
+      throw error
+    }
+  }
+
+  /** Appends to the node that `node` is open on and `nodes` stands on. */
+  #appendToNode(id: StreamId, args: CommandArgs, first: number, fields: number): void {
+    const { nodes, node } = this
+    let same = node.masterFields === fields
+    for (let field = 0, at = node.masterFieldsAt; same && field < fields; field++) {
+      const index = first + field * 2
+      at = node.matchField(at, args.bytes, args.start[index]!, args.end[index]!)
+      same = at >= 0
+    }
+    this.#difference.setDifference(id, node.nodeId)
+    const buffer = this.#buffer
+    buffer.clear()
+    this.#writeEntry(this.#difference, args, first, fields, same)
+    const live = node.liveEntries + 1
+    this.#changeNode(nodes.address, live, node.deletedEntries, buffer.bytes, buffer.length, buffer.count)
+    nodes.setWeight(live)
+  }
+
+  #writeEntry(difference: StreamId, args: CommandArgs, first: number, fields: number, same: boolean): void {
+    const buffer = this.#buffer
+    buffer.int32(same ? STREAM_ENTRY_SAME_FIELDS : 0)
+    buffer.integer(difference.msLo, difference.msHi)
+    buffer.integer(difference.seqLo, difference.seqHi)
+    if (!same) buffer.int32(fields)
+    for (let index = first; index < first + fields * 2; index++) {
+      if (same && (index - first) % 2 === 0) continue
+      buffer.string(args.bytes, args.start[index]!, args.end[index]!)
+    }
+    buffer.int32(same ? fields + 3 : fields * 2 + 4)
+  }
+
+  /** Opens `node` on a node that is to be appended to: of a chunked one only the first chunk, if the master is in it. */
+  #openHead(address: number): void {
+    const { node, region } = this
+    const words = region.memory.i32[address >>> 28]!
+    const at = byteOffsetOf(address) >>> 2
+    const length = words[at + N_BYTES]! >>> 0
+    if (words[at + N_ROOM] === 0 && length > BLOCK_BYTES_MAX) {
+      const chunk = region.nodeOf(words[at + N_CHUNKS]!, length, 0)
+      const start = byteOffsetOf(chunk)
+      node.nodeId.readWords(words, at + N_ID)
+      if (node.open(region.memory.u8[chunk >>> 28]!, start, start + BLOCK_BYTES_MAX)) return
+    }
+    this.openNode(address)
+  }
+
+  #makeNode(id: StreamId, bytes: Uint8Array, start: number, end: number, room: number): number {
+    const { region } = this
+    const length = end - start
+    const inline = length <= INLINE_LISTPACK_BYTES_MAX
+    const blockBytes = inline ? Arena.blockBytes(NODE_HEADER_BYTES + room) : CHUNKED_NODE_BYTES
+    const made = region.arena.allocate(blockBytes)
+    let chunksRoot = 0
+    if (!inline) {
+      try {
+        const chunks = this.#chunks.open(region, 0, 0)
+        chunks.fill(bytes, start, end)
+        chunksRoot = chunks.root
+      } catch (error) {
+        region.arena.free(made)
+        throw error
+      }
+    }
+    const words = region.memory.i32[made >>> 28]!
+    const at = byteOffsetOf(made) >>> 2
+    id.writeWords(words, at + N_ID)
+    words[at + N_BYTES] = length
+    words[at + N_ROOM] = inline ? blockBytes - NODE_HEADER_BYTES : 0
+    if (inline) region.memory.u8[made >>> 28]!.set(bytes.subarray(start, end), (at << 2) + NODE_HEADER_BYTES)
+    else words[at + N_CHUNKS] = chunksRoot
+    return made
+  }
+
+  /** Removes the node that `nodes` stands on; they stand on the next one then. */
+  #removeNode(): void {
+    const { address } = this.nodes
+    this.nodes.remove()
+    freeStreamNode(this.region, address)
+  }
+
+  /** Gives back room that a node which is appended to no more has. */
+  #shrink(address: number): void {
+    const { region, nodes } = this
+    const words = region.memory.i32[address >>> 28]!
+    const at = byteOffsetOf(address) >>> 2
+    const length = words[at + N_BYTES]!
+    const room = words[at + N_ROOM]!
+    if (room === 0 || Arena.blockBytes(NODE_HEADER_BYTES + length) === NODE_HEADER_BYTES + room) return
+    nodes.setAddress(this.#moveNode(address, length))
+  }
+
+  /** Copies an inline node to a block with this room, and frees the old one. */
+  #moveNode(address: number, room: number): number {
+    const { region } = this
+    const blockBytes = Arena.blockBytes(NODE_HEADER_BYTES + room)
+    const made = region.arena.allocate(blockBytes)
+    const { u8, i32 } = region.memory
+    const from = byteOffsetOf(address)
+    const to = byteOffsetOf(made)
+    const length = i32[address >>> 28]![(from >>> 2) + N_BYTES]!
+    u8[made >>> 28]!.set(u8[address >>> 28]!.subarray(from, from + NODE_HEADER_BYTES + length), to)
+    i32[made >>> 28]![(to >>> 2) + N_ROOM] = blockBytes - NODE_HEADER_BYTES
+    region.arena.free(address)
+    return made
+  }
+
+  /** Sets the flag of the entry of the cursor in the node at `address`. */
+  #markDeleted(address: number): void {
+    const { node, region } = this
+    // Flags are small and stand in one byte; snapshots of strangers may spell them longer.
+    const flagAt = node.flagsAt + (node.bytes[node.flagsAt]! < 0x80 ? 0 : 1)
+    node.bytes[flagAt]! |= 1
+    const words = region.memory.i32[address >>> 28]!
+    const at = byteOffsetOf(address) >>> 2
+    if (words[at + N_ROOM] !== 0) return
+    const chunks = this.#chunks.open(region, words[at + N_CHUNKS]!, words[at + N_BYTES]! >>> 0)
+    chunks.write(flagAt - node.start, node.bytes, flagAt, flagAt + 1)
+  }
+
+  #setCounts(address: number, live: number, deleted: number): void {
+    this.#changeNode(address, live, deleted, this.#counts, 0, 0)
+  }
+
+  /**
+   * Writes the two counts of the node that `node` is open on, and appends items. The node may move: `nodes`, which has to
+   * stand on it, is told.
+   */
+  #changeNode(
+    address: number,
+    live: number,
+    deleted: number,
+    added: Uint8Array,
+    addedBytes: number,
+    addedItems: number,
+  ): void {
+    const { node, region, nodes } = this
+    const counts = this.#counts
+    const countsBytes = listpackWriteInteger(deleted, counts, listpackWriteInteger(live, counts, 0))
+    const moved = countsBytes - (node.countsEnd - node.countsAt)
+    const countsAt = node.countsAt - node.start
+    const words = region.memory.i32[address >>> 28]!
+    const at = byteOffsetOf(address) >>> 2
+    const before = words[at + N_BYTES]! >>> 0
+    const after = before + moved + addedBytes
+    if (words[at + N_ROOM] === 0) {
+      this.#changeChunks(address, countsAt, countsBytes, moved, added, addedBytes, addedItems)
+      return
+    }
+    if (after > INLINE_LISTPACK_BYTES_MAX) {
+      // Beyond a block: made anew, in chunks.
+      const whole = new Uint8Array(after)
+      whole.set(node.bytes.subarray(node.start, node.end))
+      rewriteListpack(whole, 0, before, countsAt, counts, countsBytes, moved, added, addedBytes, addedItems)
+      const made = this.#makeNode(node.nodeId, whole, 0, after, after)
+      region.arena.free(address)
+      nodes.setAddress(made)
+      return
+    }
+    let target = address
+    if (after > words[at + N_ROOM]!) {
+      target = this.#moveNode(address, Math.min(INLINE_LISTPACK_BYTES_MAX, grownRoom(after)))
+      nodes.setAddress(target)
+    }
+    const bytes = region.memory.u8[target >>> 28]!
+    const start = byteOffsetOf(target) + NODE_HEADER_BYTES
+    rewriteListpack(bytes, start, before, countsAt, counts, countsBytes, moved, added, addedBytes, addedItems)
+    region.memory.i32[target >>> 28]![(byteOffsetOf(target) >>> 2) + N_BYTES] = after
+  }
+
+  #changeChunks(
+    address: number,
+    countsAt: number,
+    countsBytes: number,
+    moved: number,
+    added: Uint8Array,
+    addedBytes: number,
+    addedItems: number,
+  ): void {
+    const { node, region } = this
+    const words = region.memory.i32[address >>> 28]!
+    const at = byteOffsetOf(address) >>> 2
+    const before = words[at + N_BYTES]! >>> 0
+    const after = before + moved + addedBytes
+    const chunks = this.#chunks.open(region, words[at + N_CHUNKS]!, before)
+    if (moved !== 0) {
+      // The counts became longer or shorter: seldom enough to write it all again.
+      this.openNode(address)
+      const whole = new Uint8Array(Math.max(before, after))
+      whole.set(node.bytes.subarray(node.start, node.end))
+      rewriteListpack(whole, 0, before, countsAt, this.#counts, countsBytes, moved, added, addedBytes, addedItems)
+      const made = new NodeValue().open(region, 0, 0)
+      made.append(whole, 0, after)
+      chunks.freeNodes(0, chunks.nodeCount)
+      words[at + N_CHUNKS] = made.root
+    } else {
+      const header = new Uint8Array(6)
+      chunks.read(0, 6, header, 0)
+      listpackWriteHeader(header, 0, after, addedItems)
+      if (addedBytes > 0) {
+        chunks.grow(after)
+        chunks.write(before - 1, added, 0, addedBytes)
+        chunks.write(after - 1, END_BYTE, 0, 1)
+      }
+      chunks.write(0, header, 0, 6)
+      chunks.write(countsAt, this.#counts, 0, countsBytes)
+      words[at + N_CHUNKS] = chunks.root
+    }
+    words[at + N_BYTES] = after
+  }
+
+  /**
+   * Marks the oldest entries of the node that `nodes` stands on as deleted: up to `count`, and with `until` only those
+   * before it. @returns how many.
+   */
+  #trimNode(count: number, until: StreamId | undefined): number {
+    const { nodes, node } = this
+    const { address } = nodes
+    this.openNode(address)
+    const live = node.liveEntries
+    const deleted = node.deletedEntries
+    let marked = 0
+    while (node.next()) {
+      if (node.deleted) continue
+      if (marked === count || (until !== undefined && node.id.compare(until) >= 0)) {
+        this.#firstLeft.copyFrom(node.id)
+        break
+      }
+      this.#markDeleted(address)
+      marked++
+    }
+    // Redis writes the counts even when nothing was marked: they may be spelled longer in a foreign snapshot.
+    this.#setCounts(address, live - marked, deleted + marked)
+    nodes.setWeight(live - marked)
+    return marked
+  }
+
+  #afterTrim(removed: number): void {
+    if (removed > 0 && !this.#firstLeft.isZero) this.writeId(R_FIRST, this.#firstLeft)
+    else if (this.length === 0 || removed > 0) this.updateFirstId()
+  }
+}
+
+const ZERO_DIFFERENCE = new StreamId()
+const END_BYTE = Uint8Array.of(LISTPACK_END)
+
+/** Room for a node that is going to grow. */
+function grownRoom(bytes: number): number {
+  return bytes + (bytes >>> 3) + 16
+}
+
+/** Changes the listpack of `before` bytes at `start`, which has room: other counts, items behind the last one. */
+function rewriteListpack(
+  bytes: Uint8Array,
+  start: number,
+  before: number,
+  countsAt: number,
+  counts: Uint8Array,
+  countsBytes: number,
+  moved: number,
+  added: Uint8Array,
+  addedBytes: number,
+  addedItems: number,
+): void {
+  const from = start + countsAt + countsBytes - moved
+  if (moved !== 0) bytes.copyWithin(from + moved, from, start + before)
+  for (let i = 0; i < countsBytes; i++) bytes[start + countsAt + i] = counts[i]!
+  const end = start + before + moved - 1
+  if (addedBytes > 0) {
+    if (addedBytes <= 64) for (let i = 0; i < addedBytes; i++) bytes[end + i] = added[i]!
+    else bytes.set(added.subarray(0, addedBytes), end)
+  }
+  bytes[end + addedBytes] = LISTPACK_END
+  listpackWriteHeader(bytes, start, end + addedBytes + 1 - start, addedItems)
+}
+
+/** The int64 in two words; a bigint beyond 2^53. */
+export function readWords64(words: Int32Array, at: number): number | bigint {
+  const hi = words[at + 1]!
+  const value = hi * TWO_32 + (words[at]! >>> 0)
+  return Number.isSafeInteger(value) ? value : (BigInt(hi) << 32n) | BigInt(words[at]! >>> 0)
+}
+
+/** Writes an int64 to two words; what is beyond wraps around. */
+export function writeWords64(words: Int32Array, at: number, value: number | bigint): void {
+  if (typeof value === 'number' && Number.isSafeInteger(value)) {
+    words[at] = value | 0
+    words[at + 1] = Math.floor(value / TWO_32) | 0
+    return
+  }
+  const exact = BigInt.asUintN(64, BigInt(value))
+  words[at] = Number(exact & 0xffff_ffffn) | 0
+  words[at + 1] = Number(exact >> 32n) | 0
+}
