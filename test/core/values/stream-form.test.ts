@@ -8,6 +8,7 @@ import {
 } from '@understudy/core/internal'
 import { describe, expect, it } from 'vitest'
 import { CommandRunner } from '../../support/command-runner.ts'
+import { checkKeyspace } from '../../support/keyspace-check.ts'
 import { SeededRandom } from '../../support/seeded-random.ts'
 import { NO_STREAM_KEY, STREAM_KEYS, StreamCommands } from '../../support/stream-commands.ts'
 
@@ -41,6 +42,9 @@ describe('streams in the keyspace', () => {
             runner.run('MOVE', `moved${i % 5}`, 1)
           }
         }
+        runner.run('XGROUP', 'CREATE', 's', 'x'.repeat(20_000), '0', 'MKSTREAM')
+        freeAll(runner)
+        checkKeyspace(runner.keyspace)
         const keys = [...STREAM_KEYS, ...[0, 1, 2, 3, 4].map((n) => `moved${n}`)]
         runner.run('DEL', ...keys)
         runner.db = 1

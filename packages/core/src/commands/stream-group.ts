@@ -8,7 +8,7 @@ import { NOTIFY_STREAM } from '../keyspace/key-events.ts'
 import { subcommandSyntaxError } from '../resp/error-replies.ts'
 import { ENTRIES_READ_UNKNOWN } from '../values/stream-groups.ts'
 import { R_LAST } from '../values/stream-layout.ts'
-import { findForRead, findForWrite, foundChanged } from './access.ts'
+import { findForRead, findForWrite, foundReady } from './access.ts'
 import { argIs } from './arguments.ts'
 import type { CommandContext, CommandRow, KeyPositions, SubcommandRow } from './command.ts'
 import { DENYOOM, WRITE } from './flags.ts'
@@ -143,8 +143,8 @@ function destroy(context: CommandContext): void {
   groups.destroy(group, large.lazyFree)
   context.reply.integer(1)
   notify(context, NOTIFY_STREAM, 'xgroup-destroy', KEY)
-  // Clients that wait in this group are told.
-  foundChanged(context, KEY)
+  // Clients that wait in this group are told; for WATCH nothing has changed.
+  foundReady(context, KEY)
 }
 
 /** XGROUP CREATECONSUMER key group consumer */

@@ -96,6 +96,8 @@ function addOrTrimOptions(context: CommandContext, add: boolean): number {
       limit = Number(value)
       limitGiven = true
     } else if (add && argIs(args, i, 'NOMKSTREAM')) noMakeStream = true
+    // Redis 8.2's word for what trimming does here anyway; its others need more than this version knows.
+    else if (context.fromPrimary && argIs(args, i, 'KEEPREF')) continue
     else if (add) {
       const parsed = parseStreamId(args.bytes, args.start[i]!, args.end[i]!, givenId, 0, true, true)
       if (parsed === STREAM_ID_BAD) {

@@ -8,7 +8,7 @@ import { BLOCK_BYTES_MAX, VALUE_BYTES_MAX } from '../limits.ts'
 import { copyBytes, equalBytes, viewOf } from '../memory/copy-bytes.ts'
 import { byteOffsetOf } from '../memory/region-memory.ts'
 import type { ReplyEncoder } from '../resp/encoder.ts'
-import { NODE_HEADER_BYTES } from './list-node.ts'
+import { LIST_NODE_HEADER_BYTES } from './list-node.ts'
 import { OrderedIndexCursor, WEIGHTED } from './ordered-index-cursor.ts'
 
 const TWO_32: number = 2 ** 32
@@ -257,7 +257,7 @@ export class ListCursor {
       groups++
     }
     const before = at - groups - content
-    return before < NODE_HEADER_BYTES ? 0 : before
+    return before < LIST_NODE_HEADER_BYTES ? 0 : before
   }
 
   // ---- the element ------------------------------------------------------------------------------------------------

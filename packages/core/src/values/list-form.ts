@@ -29,7 +29,7 @@ import {
   listNodeRule,
   type ListNodeRule,
   longNodeValue,
-  NODE_HEADER_BYTES,
+  LIST_NODE_HEADER_BYTES,
   nodeEnd,
   nodeItems,
   nodeStart,
@@ -199,7 +199,7 @@ function addListpack(list: ListValue, bytes: Uint8Array, rule: ListNodeRule): vo
   const items = listpackCount(bytes, 0)
   const used = bytes.length - LISTPACK_EMPTY_BYTES
   if (items === 0) return
-  if (NODE_HEADER_BYTES + used <= BLOCK_BYTES_MAX && !list.lastNodeTakes(used, items, rule)) {
+  if (LIST_NODE_HEADER_BYTES + used <= BLOCK_BYTES_MAX && !list.lastNodeTakes(used, items, rule)) {
     list.appendListpack(bytes, 0, bytes.length, items)
     return
   }

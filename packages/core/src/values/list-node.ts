@@ -27,7 +27,7 @@ const TWO_32: number = 2 ** 32
 const LONG = -1
 const LONG_NODE_BYTES = 16
 /** Where the items of a packed node can begin. */
-export const NODE_HEADER_BYTES = 8
+export const LIST_NODE_HEADER_BYTES = 8
 /** Blocks shorter than this are not replaced by shorter ones. */
 const SHRUNK_FROM_BYTES = 64
 /** Free room that a block gets when it grows, as a part of its length: from so many bytes a quarter, an eighth, else 1/16. */
@@ -77,7 +77,7 @@ export function prepareElement(bytes: Uint8Array, start: number, end: number): v
 
 /** Does the prepared element fit a packed node of its own? */
 export function elementFitsNode(): boolean {
-  return NODE_HEADER_BYTES + elementBytes <= BLOCK_BYTES_MAX
+  return LIST_NODE_HEADER_BYTES + elementBytes <= BLOCK_BYTES_MAX
 }
 
 // ---- reading ------------------------------------------------------------------------------------------------------
@@ -116,7 +116,7 @@ export function nodeTakes(view: RegionView, address: number, rule: ListNodeRule)
   const words = view.memory.i32[address >>> 28]!
   const span = words[at]!
   if (span < 0) return false
-  const used = NODE_HEADER_BYTES + (span >>> 16) - (span & 0xffff)
+  const used = LIST_NODE_HEADER_BYTES + (span >>> 16) - (span & 0xffff)
   return used + elementBytes <= rule.bytesMax && words[at + 1]! < rule.itemsMax
 }
 
@@ -125,9 +125,9 @@ export function nodeTakes(view: RegionView, address: number, rule: ListNodeRule)
 /** A node of the prepared element alone. */
 export function makeNode(region: RegionWriter): number {
   if (!elementFitsNode()) return makeLongNode(region)
-  const address = region.arena.allocate(NODE_HEADER_BYTES + elementBytes)
-  writeHeader(region, address, NODE_HEADER_BYTES, NODE_HEADER_BYTES + elementBytes, 1)
-  writeElement(region, address, NODE_HEADER_BYTES)
+  const address = region.arena.allocate(LIST_NODE_HEADER_BYTES + elementBytes)
+  writeHeader(region, address, LIST_NODE_HEADER_BYTES, LIST_NODE_HEADER_BYTES + elementBytes, 1)
+  writeElement(region, address, LIST_NODE_HEADER_BYTES)
   return address
 }
 
@@ -167,11 +167,11 @@ export function makePackedNode(
 ): number {
   const first = start + LISTPACK_HEADER_BYTES
   const used = end - 1 - first
-  const address = region.arena.allocate(NODE_HEADER_BYTES + used)
-  const target = byteOffsetOf(address) + NODE_HEADER_BYTES
+  const address = region.arena.allocate(LIST_NODE_HEADER_BYTES + used)
+  const target = byteOffsetOf(address) + LIST_NODE_HEADER_BYTES
   const { memory } = region
   copyBytes(bytes, viewOf(bytes), first, end - 1, memory.u8[address >>> 28]!, memory.views[address >>> 28]!, target)
-  writeHeader(region, address, NODE_HEADER_BYTES, NODE_HEADER_BYTES + used, items)
+  writeHeader(region, address, LIST_NODE_HEADER_BYTES, LIST_NODE_HEADER_BYTES + used, items)
   return address
 }
 
@@ -206,11 +206,11 @@ export function removeItems(region: RegionWriter, address: number, at: number, n
 /** A new node with the items of a packed node from `at` on, of which `before` stand before; the node is as it was. */
 export function copyBehind(region: RegionWriter, address: number, at: number, before: number): number {
   const used = nodeEnd(region, address) - at
-  const made = region.arena.allocate(NODE_HEADER_BYTES + used)
+  const made = region.arena.allocate(LIST_NODE_HEADER_BYTES + used)
   const from = byteOffsetOf(address) + at
   const bytes = region.memory.u8[address >>> 28]!
-  region.memory.u8[made >>> 28]!.set(bytes.subarray(from, from + used), byteOffsetOf(made) + NODE_HEADER_BYTES)
-  writeHeader(region, made, NODE_HEADER_BYTES, NODE_HEADER_BYTES + used, nodeItems(region, address) - before)
+  region.memory.u8[made >>> 28]!.set(bytes.subarray(from, from + used), byteOffsetOf(made) + LIST_NODE_HEADER_BYTES)
+  writeHeader(region, made, LIST_NODE_HEADER_BYTES, LIST_NODE_HEADER_BYTES + used, nodeItems(region, address) - before)
   return made
 }
 
@@ -241,12 +241,12 @@ function resizeGap(
   const items = words[(base >>> 2) + 1]! + itemsMore
   const more = inserted - (next - at)
   const used = end - start + more
-  const need = NODE_HEADER_BYTES + used
+  const need = LIST_NODE_HEADER_BYTES + used
   const room = arena.roomOf(address)
   const atFront = at - start < end - next
   const bytes = memory.u8[address >>> 28]!
   const wasteful = need <= room >>> 1 && room > SHRUNK_FROM_BYTES
-  if (!wasteful && (atFront ? start - more >= NODE_HEADER_BYTES : end + more <= room)) {
+  if (!wasteful && (atFront ? start - more >= LIST_NODE_HEADER_BYTES : end + more <= room)) {
     if (atFront) {
       if (more !== 0 && at > start) bytes.copyWithin(base + start - more, base + start, base + at)
       changedAt = at - more
@@ -269,7 +269,7 @@ function resizeGap(
       if (need > room) throw error
     }
   }
-  const newStart = atFront ? (made === address ? room : arena.roomOf(made)) - used : NODE_HEADER_BYTES
+  const newStart = atFront ? (made === address ? room : arena.roomOf(made)) - used : LIST_NODE_HEADER_BYTES
   const to = byteOffsetOf(made)
   changedAt = newStart + (at - start)
   const behind = changedAt + inserted
@@ -317,11 +317,11 @@ export function copyNode(region: RegionWriter, address: number, target: RegionWr
   if (!isLongNode(region, address)) {
     const start = nodeStart(region, address)
     const used = nodeEnd(region, address) - start
-    const made = target.arena.allocate(NODE_HEADER_BYTES + used)
+    const made = target.arena.allocate(LIST_NODE_HEADER_BYTES + used)
     const from = byteOffsetOf(address) + start
     const bytes = region.memory.u8[address >>> 28]!
-    target.memory.u8[made >>> 28]!.set(bytes.subarray(from, from + used), byteOffsetOf(made) + NODE_HEADER_BYTES)
-    writeHeader(target, made, NODE_HEADER_BYTES, NODE_HEADER_BYTES + used, nodeItems(region, address))
+    target.memory.u8[made >>> 28]!.set(bytes.subarray(from, from + used), byteOffsetOf(made) + LIST_NODE_HEADER_BYTES)
+    writeHeader(target, made, LIST_NODE_HEADER_BYTES, LIST_NODE_HEADER_BYTES + used, nodeItems(region, address))
     return made
   }
   const made = target.arena.allocate(LONG_NODE_BYTES)

@@ -39,7 +39,7 @@ import {
   type ListNodeRule,
   makePackedNode,
   makeNode,
-  NODE_HEADER_BYTES,
+  LIST_NODE_HEADER_BYTES,
   nodeEnd,
   nodeFootprint,
   nodeItems,
@@ -113,7 +113,7 @@ export class ListValue extends ListCursor {
     const { region, words, at } = this
     const last = words[at + LIST_TAIL] === 0 ? words[at + LIST_HEAD]! : words[at + LIST_TAIL]!
     if (last === 0 || isLongNode(region, last) || nodeItems(region, last) + items > rule.itemsMax) return false
-    return NODE_HEADER_BYTES + nodeEnd(region, last) - nodeStart(region, last) + bytes <= rule.bytesMax
+    return LIST_NODE_HEADER_BYTES + nodeEnd(region, last) - nodeStart(region, last) + bytes <= rule.bytesMax
   }
 
   /** Keeps elements [from, to) only; 0 <= from < to <= count. */
@@ -203,7 +203,7 @@ export class ListValue extends ListCursor {
     if (!this.isLong && elementFitsNode()) {
       const next = this.nextItemAt()
       const used = nodeEnd(region, this.node) - nodeStart(region, this.node) - (next - this.itemAt)
-      const bytes = NODE_HEADER_BYTES + used + elementBytes
+      const bytes = LIST_NODE_HEADER_BYTES + used + elementBytes
       if (this.nodeItems === 1 || bytes <= rule.bytesMax) {
         this.#moved(replaceItem(region, this.node, this.itemAt, next, rule), 0)
         return

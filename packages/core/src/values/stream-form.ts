@@ -13,10 +13,13 @@ import { WEIGHTED } from './ordered-index-cursor.ts'
 import { createStreamRoot, freeStreamNode, Stream } from './stream.ts'
 import { GroupFreeing, StreamGroups } from './stream-groups.ts'
 import {
+  CHUNKED_NODE_BYTES,
   CONSUMER_HEADER_BYTES,
   D_ROOT,
+  G_NAME,
   GROUP_HEADER_BYTES,
   INLINE_NAME_BYTES_MAX,
+  K_NAME,
   N_BYTES,
   N_CHUNKS,
   N_ROOM,
@@ -184,8 +187,37 @@ function namedFootprint(headerBytes: number, name: { start: number; end: number 
 function visitBlocks(value: LargeValue, visit: (address: number, bytes: number) => void): void {
   const stream = open(value)
   const { nodes, region } = stream
+  const { i32 } = region.memory
+  const visitName = (address: number, headerBytes: number, nameWord: number): void => {
+    const at = (byteOffsetOf(address) >>> 2) + nameWord
+    const length = i32[address >>> 28]![at]! >>> 0
+    const root = i32[address >>> 28]![at + 1]!
+    visit(address, root === 0 ? headerBytes + length : headerBytes)
+    if (root !== 0) new NodeValue().open(region, root, length).visitBlocks(visit)
+  }
   visit(streamRoot(value), ROOT_BLOCK_BYTES)
-  for (let more = nodes.first(); more; more = nodes.next()) visit(nodes.address, nodeFootprint(region, nodes.address))
+  nodes.visitBlocks(visit)
+  stream.groups.visitBlocks(visit)
+  for (let more = nodes.first(); more; more = nodes.next()) {
+    const words = i32[nodes.address >>> 28]!
+    const at = byteOffsetOf(nodes.address) >>> 2
+    const room = words[at + N_ROOM]!
+    visit(nodes.address, room === 0 ? CHUNKED_NODE_BYTES : NODE_HEADER_BYTES + room)
+    if (room === 0) new NodeValue().open(region, words[at + N_CHUNKS]!, words[at + N_BYTES]! >>> 0).visitBlocks(visit)
+  }
+  const groups = sharedGroups.open(stream)
+  groups.forEachGroup((group) => {
+    visitName(group, GROUP_HEADER_BYTES, G_NAME)
+    const pending = groups.openPending(group)
+    pending.visitBlocks(visit)
+    for (let more = pending.first(); more; more = pending.next()) visit(pending.address, PENDING_BYTES)
+    const consumers = groups.openConsumers(group)
+    consumers.visitBlocks(visit)
+    for (let more = consumers.first(); more; more = consumers.next()) {
+      visitName(consumers.address, CONSUMER_HEADER_BYTES, K_NAME)
+      groups.openConsumerPending(consumers.address).visitBlocks(visit)
+    }
+  })
 }
 
 // ---- copies -------------------------------------------------------------------------------------------------------

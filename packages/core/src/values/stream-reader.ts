@@ -12,6 +12,8 @@ import { StreamNodeReader } from './stream-node.ts'
 
 /** A longer copy of a chunked node is not kept. */
 const KEPT_SCRATCH_BYTES_MAX = 1 << 20
+/** No node is longer: more is torn memory. */
+const CHUNKED_BYTES_MAX: number = 2 ** 31
 const NO_BYTES: Uint8Array = new Uint8Array(0)
 
 /** Sorts nodes against an ID: those that begin at or before it come before. */
@@ -172,6 +174,7 @@ export class StreamReader {
       const start = (at << 2) + STREAM_NODE_HEADER_BYTES
       return start + length <= bytes.length && node.open(bytes, start, start + length)
     }
+    if (length > CHUNKED_BYTES_MAX) return false
     if (this.#scratch.length < length || this.#scratch.length > Math.max(KEPT_SCRATCH_BYTES_MAX, length)) {
       this.#scratch = new Uint8Array(length)
     }
