@@ -2,8 +2,17 @@
  * GEOSEARCH, GEOSEARCHSTORE and the GEORADIUS family: one search, five ways to say it. Source: redis 7.0 geo.c
  * georadiusGeneric(), whose order of checks decides which error a client sees.
  */
-import { cellsAround, decodePosition, distanceWithin, type GeoShape, latitude, longitude } from '../encoding/geohash.ts'
+import {
+  cellsAround,
+  decodePosition,
+  distanceWithin,
+  exactDistanceMeters,
+  type GeoShape,
+  latitude,
+  longitude,
+} from '../encoding/geohash.ts'
 import { NOT_AN_INTEGER, SYNTAX_ERROR } from '../resp/error-replies.ts'
+import { partialSort } from '../partial-sort.ts'
 import { SortedSet } from '../values/sorted-set.ts'
 import { findForRead } from './access.ts'
 import { argIs, argText } from './arguments.ts'
@@ -60,8 +69,13 @@ function run(context: CommandContext, way: Way): void {
   collect(set, search)
   const order = Array.from({ length: hitCount }, (_, i) => i)
   const { sort } = search
-  if (sort !== UNSORTED) order.sort((a, b) => sort * (hits[a * 5 + 2]! - hits[b * 5 + 2]!))
-  if (search.count !== 0 && search.count < hitCount) order.length = search.count
+  const compare = (a: number, b: number): number => sort * (hits[a * 5 + 2]! - hits[b * 5 + 2]!)
+  const shown = search.count !== 0 && search.count < hitCount ? search.count : hitCount
+  if (sort !== UNSORTED) {
+    if (shown === hitCount) order.sort(compare)
+    else partialSort(order, compare, 0, shown - 1)
+  }
+  order.length = shown
   if (storeAt === 0) show(context, set, search, order)
   else store(context, set, search, order, way.stores === 'always' ? 'geosearchstore' : 'georadiusstore')
 }
@@ -122,12 +136,16 @@ function store(context: CommandContext, set: SortedSet, search: Search, order: r
     for (const hit of order) {
       const at = hit * 5
       set.seekRank(hits[at]!)
-      const score = search.storesDistance ? hits[at + 2]! / search.shape.unitMeters : hits[at + 1]!
+      const score = search.storesDistance ? storedDistance(search.shape, at) : hits[at + 1]!
       if (result.set.find(set.memberBytes, set.memberStart, set.memberEnd)) continue
       result.add(set.memberBytes, set.memberStart, set.memberEnd, score)
     }
     result.store(event)
   })
+}
+
+function storedDistance({ longitude: x, latitude: y, unitMeters }: GeoShape, at: number): number {
+  return exactDistanceMeters(x, y, hits[at + 3]!, hits[at + 4]!) / unitMeters
 }
 
 /** @returns undefined after an error reply. */

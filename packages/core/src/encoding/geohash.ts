@@ -4,6 +4,7 @@
  *
  * Source: redis 7.0 geohash.c, geohash_helper.c (the arithmetic is kept step by step: replies must be equal).
  */
+import { exactArcsine, exactCosine, exactSine } from './exact-trigonometry.ts'
 
 export const LONGITUDE_MAX = 180
 export const LATITUDE_MAX = 85.05112878
@@ -104,6 +105,22 @@ export function distanceMeters(longitude1: number, latitude1: number, longitude2
   const radians2 = latitude2 * RADIANS
   const u = Math.sin((radians2 - radians1) / 2)
   return 2 * EARTH_RADIUS_METERS * Math.asin(Math.sqrt(u * u + Math.cos(radians1) * Math.cos(radians2) * v * v))
+}
+
+/** The same to the last bit, for distances that are stored. Slow. */
+export function exactDistanceMeters(
+  longitude1: number,
+  latitude1: number,
+  longitude2: number,
+  latitude2: number,
+): number {
+  const v = exactSine((longitude2 * RADIANS - longitude1 * RADIANS) / 2)
+  if (v === 0) return latitudeDistance(latitude1, latitude2)
+  const radians1 = latitude1 * RADIANS
+  const radians2 = latitude2 * RADIANS
+  const u = exactSine((radians2 - radians1) / 2)
+  const a = u * u + exactCosine(radians1) * exactCosine(radians2) * v * v
+  return 2 * EARTH_RADIUS_METERS * exactArcsine(Math.sqrt(a))
 }
 
 /** Where to search: a circle, or a box along the meridians. Lengths in `meters` times what they say. */

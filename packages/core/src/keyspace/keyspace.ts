@@ -83,8 +83,11 @@ export interface KeyspaceOptions {
 export interface KeyChangeListener {
   /** False while nobody listens: the calls below are then left out. */
   readonly active: boolean
-  /** A key was written, deleted or expired. Called inside the unit; bytes are borrowed for the call. */
-  keyChanged(db: number, key: Uint8Array, start: number, end: number): void
+  /**
+   * A key was written, deleted or expired. Called inside the unit; bytes are borrowed for the call.
+   * @param gone It is not there any more.
+   */
+  keyChanged(db: number, key: Uint8Array, start: number, end: number, gone?: boolean): void
   /** Nothing that WATCH or caches would notice has changed, but clients that wait for the key look again. Borrowed as above. */
   keyReady?(db: number, key: Uint8Array, start: number, end: number): void
   /** FLUSHDB (`db`), or FLUSHALL and the swap of a generation (-1). */
@@ -415,7 +418,7 @@ export class Keyspace {
     region.remove(this.generation.control, this.#root)
     this.#freeRecord(region, address)
     entry.address = 0
-    if (this.listener.active) this.listener.keyChanged(db, key, start, end)
+    if (this.listener.active) this.listener.keyChanged(db, key, start, end, true)
   }
 
   /** Sets (or with -1 removes) the time to live of the key that the last lookup found. */
@@ -733,7 +736,7 @@ export class Keyspace {
       else this.#freeRecord(source, sourceAddress)
     }
     entry.address = 0
-    if (!copy && this.listener.active) this.listener.keyChanged(fromDb, from, fromStart, fromEnd)
+    if (!copy && this.listener.active) this.listener.keyChanged(fromDb, from, fromStart, fromEnd, true)
     if (this.listener.active) this.listener.keyChanged(toDb, to, toStart, toEnd)
     // RENAME and COPY … REPLACE remove the old key first: there is always a new one.
     this.#created(toDb, to, toStart, toEnd)

@@ -77,9 +77,10 @@ export class BlockedKeys implements KeyChangeListener {
     })
   }
 
-  keyChanged(db: number, key: Uint8Array, start: number, end: number): void {
+  /** @param gone The key is not there any more: that is news only to those who wait for it. */
+  keyChanged(db: number, key: Uint8Array, start: number, end: number, gone: boolean = false): void {
     const awaited = this.#names.find(db, key, start, end)
-    if (awaited !== undefined) this.#markReady(awaited)
+    if (awaited !== undefined && (!gone || awaited.triedWithout > 0)) this.#markReady(awaited)
   }
 
   /** @param db -1 for all. */

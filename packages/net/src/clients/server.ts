@@ -141,9 +141,9 @@ export class ClientServer {
       get active(): boolean {
         return watches.active || tracking.active || blockedKeys.active
       },
-      keyChanged: (db, key, start, end) => {
+      keyChanged: (db, key, start, end, gone) => {
         if (watches.active) watches.keyChanged(db, key, start, end)
-        if (blockedKeys.active) blockedKeys.keyChanged(db, key, start, end)
+        if (blockedKeys.active) blockedKeys.keyChanged(db, key, start, end, gone)
         if (tracking.active) {
           tracking.keyChanged(key, start, end, this.current)
           this.endTurnSoon()
