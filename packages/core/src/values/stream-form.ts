@@ -202,7 +202,7 @@ function visitBlocks(value: LargeValue, visit: (address: number, bytes: number) 
     const words = i32[nodes.address >>> 28]!
     const at = byteOffsetOf(nodes.address) >>> 2
     const room = words[at + N_ROOM]!
-    visit(nodes.address, room === 0 ? CHUNKED_NODE_BYTES : NODE_HEADER_BYTES + room)
+    visit(nodes.address, room === 0 ? CHUNKED_NODE_BYTES : STREAM_NODE_HEADER_BYTES + room)
     if (room === 0) new NodeValue().open(region, words[at + N_CHUNKS]!, words[at + N_BYTES]! >>> 0).visitBlocks(visit)
   }
   const groups = sharedGroups.open(stream)
