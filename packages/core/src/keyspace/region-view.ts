@@ -30,6 +30,10 @@ export class RegionView {
   pageAddress = 0
   /** The key's slot in that page (1 … 127), or the empty one at which the search ended. */
   slot = 0
+  /** What was looked for, and where. */
+  soughtOrder = 0
+  soughtTag = 0
+  soughtRoot = 0
   /** Header of that page, when the slot is empty: loaded early, because insert() has to wait for its cache line otherwise. */
   pageHeader = 0
   /**
@@ -61,6 +65,9 @@ export class RegionView {
     const { memory } = this
     const directory = words[root + ROOT_DIRECTORY]!
     this.pageAddress = 0
+    this.soughtOrder = order
+    this.soughtTag = tag
+    this.soughtRoot = root
     if (directory === 0) return 0
     const depth = words[root + ROOT_DEPTH]!
     const directoryWords = memory.i32[directory >>> 28]

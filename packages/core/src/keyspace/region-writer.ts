@@ -55,22 +55,27 @@ export class RegionWriter extends RegionView {
     this.#makeDirectory(table, root, depth)
   }
 
-  /** Adds a slot for a record whose key the last find() of this region, for this very key, did not find. */
+  /**
+   * Adds a slot for a record whose key is not in the table. When the last find() of this region looked for this very key and
+   * nothing has changed since, its registers tell the place; otherwise the place is looked for.
+   */
   insert(table: Int32Array, root: number, order: number, tag: number, address: number): void {
     const { pageAddress } = this
-    if (pageAddress !== 0) {
-      const words = this.memory.i32[pageAddress >>> 28]!
-      const base = byteOffsetOf(pageAddress) >>> 2
+    if (pageAddress !== 0 && this.soughtOrder === order && this.soughtTag === tag && this.soughtRoot === root) {
       const header = this.pageHeader
       if ((header & 0xffff) < PAGE_KEYS_MAX) {
+        const words = this.memory.i32[pageAddress >>> 28]!
+        const base = byteOffsetOf(pageAddress) >>> 2
         const at = base + this.slot * 2
         words[base] = header + 1
         words[at] = (windowOf(order, header >>> 16) << SLOT_TAG_BITS) | (tag & SLOT_TAG_MASK)
         words[at + 1] = address
         table[root + ROOT_KEYS] = table[root + ROOT_KEYS]! + 1
+        this.pageAddress = 0
         return
       }
     }
+    this.pageAddress = 0
     this.#insertSlowly(table, root, order, tag, address)
   }
 
@@ -142,6 +147,7 @@ export class RegionWriter extends RegionView {
 
   /** Frees directory and pages of a table (not its records) and leaves it empty. */
   dropTable(table: Int32Array, root: number): void {
+    this.pageAddress = 0
     const directory = table[root + ROOT_DIRECTORY]!
     if (directory === 0) return
     const depth = table[root + ROOT_DEPTH]!
