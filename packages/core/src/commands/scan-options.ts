@@ -16,9 +16,9 @@ const CURSOR = /^(?:[-+]?[0-9]+)?$/
 const COUNT_DEFAULT = 10
 const STAR = 42
 
-/** A cursor as strtoul() reads it, or undefined after an error reply. */
+/** A cursor as strtoul() reads it (up to a NUL), or undefined after an error reply. */
 export function cursorArgument(context: CommandContext, index: number): number | undefined {
-  const text = argText(context.args, index)
+  const [text = ''] = argText(context.args, index).split('\0')
   if (CURSOR.test(text)) {
     const digits = text.replace(/^[-+]/, '')
     const magnitude = BigInt(digits === '' ? '0' : digits)
