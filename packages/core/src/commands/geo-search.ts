@@ -12,6 +12,7 @@ import {
   longitude,
 } from '../encoding/geohash.ts'
 import { NOT_AN_INTEGER, SYNTAX_ERROR } from '../resp/error-replies.ts'
+import { partialSort } from '../partial-sort.ts'
 import { SortedSet } from '../values/sorted-set.ts'
 import { findForRead } from './access.ts'
 import { argIs, argText } from './arguments.ts'
@@ -23,6 +24,7 @@ import { expectZset, scoreArgument, withResult } from './zset-access.ts'
 const UNSORTED = 0
 const ASCENDING = 1
 const DESCENDING = -1
+const FAR_METERS = 1e7
 
 interface Search {
   /** The set that is searched; undefined: there is none. */
@@ -68,8 +70,13 @@ function run(context: CommandContext, way: Way): void {
   collect(set, search)
   const order = Array.from({ length: hitCount }, (_, i) => i)
   const { sort } = search
-  if (sort !== UNSORTED) order.sort((a, b) => sort * (hits[a * 5 + 2]! - hits[b * 5 + 2]!))
-  if (search.count !== 0 && search.count < hitCount) order.length = search.count
+  const compare = (a: number, b: number): number => sort * (hits[a * 5 + 2]! - hits[b * 5 + 2]!)
+  const shown = search.count !== 0 && search.count < hitCount ? search.count : hitCount
+  if (sort !== UNSORTED) {
+    if (shown === hitCount) order.sort(compare)
+    else partialSort(order, compare, 0, shown - 1)
+  }
+  order.length = shown
   if (storeAt === 0) show(context, set, search, order)
   else store(context, set, search, order, way.stores === 'always' ? 'geosearchstore' : 'georadiusstore')
 }
@@ -115,7 +122,7 @@ function show({ reply }: CommandContext, set: SortedSet, search: Search, order: 
     if (options > 0) reply.array(options + 1)
     set.seekRank(hits[at]!)
     reply.bulk(set.memberBytes, set.memberStart, set.memberEnd)
-    if (withDistance) reply.bulkString((hits[at + 2]! / search.shape.unitMeters).toFixed(4))
+    if (withDistance) reply.bulkString(shownDistance(search.shape, at).toFixed(4))
     if (withHash) reply.integer(Math.trunc(hits[at + 1]!))
     if (withPosition) {
       reply.array(2)
@@ -136,6 +143,11 @@ function store(context: CommandContext, set: SortedSet, search: Search, order: r
     }
     result.store(event)
   })
+}
+
+/** Towards the other side of the world the last bits grow into digits that are shown. */
+function shownDistance(shape: GeoShape, at: number): number {
+  return hits[at + 2]! > FAR_METERS ? storedDistance(shape, at) : hits[at + 2]! / shape.unitMeters
 }
 
 function storedDistance({ longitude: x, latitude: y, unitMeters }: GeoShape, at: number): number {
