@@ -271,7 +271,7 @@ describe('what ends a wait', () => {
     toy.server.settings.turnMsMax = 0
     const waiter = await client()
     const id = Number(await waiter.call('CLIENT', 'ID'))
-    waiter.send('PING\r\nPING\r\nTAKE k 0\r\nPING\r\n')
+    waiter.send('KEYS x\r\nKEYS x\r\nTAKE k 0\r\nPING\r\n')
     await waitFor('the wait', () => toy.server.sessions.get(id)?.blocked !== undefined)
     waiter.close()
     await waitFor('the end', () => !toy.server.sessions.has(id))
