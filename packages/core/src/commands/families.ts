@@ -6,8 +6,8 @@ import { databaseCommands } from './database.ts'
 import { dumpCommands } from './dump.ts'
 import { expireCommands } from './expire.ts'
 import { functionCommands } from './function.ts'
-import { geoCommands } from './geo.ts'
 import { hashExpireCommands } from './hash-expire.ts'
+import { geoCommands } from './geo.ts'
 import { hashCommands } from './hash.ts'
 import { hyperloglogCommands } from './hyperloglog.ts'
 import { keyCommands } from './key.ts'
@@ -41,10 +41,6 @@ export function dataCommandFamilies(ports: DataCommandPorts): readonly CommandTa
     setCommands,
     zsetCommands,
     geoCommands,
-    zsetCommands,
-    geoCommands,
-    hashExpireCommands,
-    setCommands,
     keyCommands,
     expireCommands,
     scanCommands,

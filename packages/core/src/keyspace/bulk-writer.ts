@@ -358,7 +358,7 @@ export class BulkWriter implements RdbSink {
         throw asKeyspaceError(error, key, keyStart, keyEnd)
       }
       // Making a value of elements has moved the region's registers: insert looks for the place itself.
-      if (this.#build.isLarge) region.pageAddress = 0
+      if (this.#build.begunLarge) region.pageAddress = 0
       const made = this.#createBuilt(region, key, keyStart, keyEnd, expireAtMs, this.#access[i]!)
       this.#insert(region, root, order, tag, made, flags)
       return

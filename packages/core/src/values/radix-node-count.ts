@@ -53,7 +53,9 @@ export class RadixNodeCount {
 }
 
 function sharedBytes(a: StreamId, b: StreamId): number {
-  const words = [a.msHi ^ b.msHi, a.msLo ^ b.msLo, a.seqHi ^ b.seqHi, a.seqLo ^ b.seqLo]
-  for (let i = 0; i < 4; i++) if (words[i] !== 0) return i * 4 + (Math.clz32(words[i]!) >>> 3)
+  if (a.msHi !== b.msHi) return Math.clz32(a.msHi ^ b.msHi) >>> 3
+  if (a.msLo !== b.msLo) return 4 + (Math.clz32(a.msLo ^ b.msLo) >>> 3)
+  if (a.seqHi !== b.seqHi) return 8 + (Math.clz32(a.seqHi ^ b.seqHi) >>> 3)
+  if (a.seqLo !== b.seqLo) return 12 + (Math.clz32(a.seqLo ^ b.seqLo) >>> 3)
   return KEY_BYTES
 }

@@ -103,6 +103,11 @@ export class StreamNodeReader {
     this.#nextAt = this.#previousAt = this.entriesAt
   }
 
+  /** Puts the cursor before the entry at `at`, which was one of this node's. */
+  toEntry(at: number): void {
+    this.#nextAt = this.#previousAt = at
+  }
+
   get deleted(): boolean {
     return (this.flags & STREAM_ENTRY_DELETED) !== 0
   }

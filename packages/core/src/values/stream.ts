@@ -38,8 +38,12 @@ export const STREAM_NODE_BYTES_MAX: number = 2 ** 30
 const INLINE_LISTPACK_BYTES_MAX: number = BLOCK_BYTES_MAX - NODE_HEADER_BYTES
 const TWO_32: number = 2 ** 32
 
+/** Counts changes of nodes of any stream by this thread: what was noted about a node's inside holds until the next. */
+let nodeChanges = 0
+
 /** Allocates the root block of an empty stream. */
 export function createStreamRoot(region: RegionWriter): number {
+  nodeChanges++
   const root = region.arena.allocate(ROOT_BLOCK_BYTES)
   const at = byteOffsetOf(root) >>> 2
   region.memory.i32[root >>> 28]!.fill(0, at, at + ROOT_BLOCK_WORDS)
@@ -48,6 +52,7 @@ export function createStreamRoot(region: RegionWriter): number {
 
 /** Frees a node with its chunks. */
 export function freeStreamNode(region: RegionWriter, address: number): void {
+  nodeChanges++
   const words = region.memory.i32[address >>> 28]!
   const at = byteOffsetOf(address) >>> 2
   if (words[at + N_ROOM] === 0) {
@@ -108,6 +113,38 @@ export class Stream extends StreamReader {
   }
 
   // ---- entries --------------------------------------------------------------------------------------------------
+
+  // Where the last `find()` found its entry: the next one is often a little behind it (XCLAIM, entry after entry).
+  #foundChanges = -1
+  #foundRegion: RegionWriter | undefined
+  #foundNode = 0
+  #foundOffset = 0
+  readonly #foundId = new StreamId()
+
+  override find(id: StreamId): boolean {
+    if (!this.seekNode(id)) return false
+    const { nodes, node } = this
+    const { address } = nodes
+    this.openNode(address)
+    const behind =
+      this.#foundChanges === nodeChanges &&
+      this.#foundNode === address &&
+      this.#foundRegion === this.region &&
+      id.compare(this.#foundId) >= 0
+    if (behind) node.toEntry(node.start + this.#foundOffset)
+    while (node.next()) {
+      const order = node.id.compare(id)
+      if (order < 0 || (order === 0 && node.deleted)) continue
+      if (order > 0) return false
+      this.#foundChanges = nodeChanges
+      this.#foundRegion = this.region
+      this.#foundNode = address
+      this.#foundOffset = node.flagsAt - node.start
+      this.#foundId.copyFrom(id)
+      return true
+    }
+    return false
+  }
 
   /**
    * Appends an entry with an ID greater than the last one. Fields and values are arguments `first …` (field, value, field …).
@@ -322,6 +359,7 @@ export class Stream extends StreamReader {
 
   #makeNode(id: StreamId, bytes: Uint8Array, start: number, end: number, room: number): number {
     const { region } = this
+    nodeChanges++
     const length = end - start
     const inline = length <= INLINE_LISTPACK_BYTES_MAX
     const blockBytes = inline ? Arena.blockBytes(NODE_HEADER_BYTES + room) : CHUNKED_NODE_BYTES
@@ -368,6 +406,7 @@ export class Stream extends StreamReader {
   /** Copies an inline node to a block with this room, and frees the old one. */
   #moveNode(address: number, room: number): number {
     const { region } = this
+    nodeChanges++
     const blockBytes = Arena.blockBytes(NODE_HEADER_BYTES + room)
     const made = region.arena.allocate(blockBytes)
     const { u8, i32 } = region.memory
@@ -410,6 +449,7 @@ export class Stream extends StreamReader {
     addedItems: number,
   ): void {
     const { node, region, nodes } = this
+    nodeChanges++
     const counts = this.#counts
     const countsBytes = listpackWriteInteger(deleted, counts, listpackWriteInteger(live, counts, 0))
     const moved = countsBytes - (node.countsEnd - node.countsAt)
