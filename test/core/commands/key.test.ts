@@ -6,7 +6,6 @@ import {
   expireCommands,
   keyCommands,
   objectCommands,
-  RDB_TYPE_LIST_QUICKLIST_2,
   scanCommands,
   sortCommands,
 } from '@understudy/core/internal'
@@ -15,8 +14,6 @@ import { CommandRunner } from '../../support/command-runner.ts'
 import { readAllReplies } from '../../support/resp-reader.ts'
 
 const NOW = 1_800_000_000_000
-/** A list of one element 'a', as a snapshot has it behind the key. */
-const LIST = Buffer.from('01020a0a00000001008161 02ff'.replaceAll(' ', ''), 'hex')
 const NO_CHECKSUM = Buffer.alloc(8)
 
 let runner: CommandRunner
@@ -116,21 +113,6 @@ describe('RESTORE without a checksum', () => {
     runner.fromPrimary = true
     expect(runner.text('RESTORE', 'k', 0, payload)).toBe('+OK\r\n')
     expect(runner.peek('k')?.value.toString()).toBe('value')
-  })
-})
-
-describe('values of other types', () => {
-  it('SORT of one that is there says that it is not done, and changes nothing', () => {
-    runner.put('list', RDB_TYPE_LIST_QUICKLIST_2, LIST)
-    runner.put('string', 0, Buffer.from('v'))
-    expect(runner.text('SORT', 'list', 'STORE', 'string')).toBe(
-      '-ERR SORT of a list is not supported by this version\r\n',
-    )
-    expect(runner.text('SORT_RO', 'list')).toBe('-ERR SORT of a list is not supported by this version\r\n')
-    expect(runner.text('SORT', 'string')).toMatch(/^-WRONGTYPE /)
-    expect(runner.text('SORT', 'absent', 'STORE', 'string')).toBe(':0\r\n')
-    expect(runner.peek('string')).toBeUndefined()
-    expect(runner.errorCount).toBe(3)
   })
 })
 

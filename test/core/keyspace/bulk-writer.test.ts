@@ -106,9 +106,9 @@ describe('bulk writer', () => {
       database.set('key', { rdbType: 0, value: Buffer.alloc(0), expireAtMs: -1 })
       database.set('', { rdbType: 0, value: Buffer.from('ke'), expireAtMs: db })
     }
-    writer.begin(0, 18, bytes, 0, 2, -1, -1, -1)
+    writer.begin(0, 7, bytes, 0, 2, -1, -1, -1)
     writer.end()
-    databases[0]!.set('ke', { rdbType: 18, value: Buffer.alloc(0), expireAtMs: -1 })
+    databases[0]!.set('ke', { rdbType: 7, value: Buffer.alloc(0), expireAtMs: -1 })
     writer.flush()
     const model = adopted(writer, databases)
     model.checkAll()

@@ -11,6 +11,8 @@ import { geoCommands } from './geo.ts'
 import { hashCommands } from './hash.ts'
 import { hyperloglogCommands } from './hyperloglog.ts'
 import { keyCommands } from './key.ts'
+import { listCommands } from './list.ts'
+import { listMoveCommands } from './list-move.ts'
 import { type MemoryFacts, memoryCommands } from './memory.ts'
 import { objectCommands } from './object.ts'
 import { scanCommands } from './scan.ts'
@@ -32,6 +34,8 @@ export function dataCommandFamilies(ports: DataCommandPorts): readonly CommandTa
     stringCommands,
     bitmapCommands,
     hyperloglogCommands,
+    listCommands,
+    listMoveCommands,
     hashCommands,
     hashExpireCommands,
     setCommands,

@@ -1,49 +1,271 @@
 /**
- * SORT and SORT_RO of keys that do not exist, which is all that can be answered while lists, sets and sorted sets are
- * held as opaque bytes. Options are checked as Redis does; sorting a value that exists is refused by name.
+ * SORT and SORT_RO of lists, sets and sorted sets. Elements and weights are copied out first and an order of indexes is
+ * sorted, so that nothing borrowed outlives a lookup, and the target may be the source.
  *
  * Source: redis 7.0 sort.c sortCommandGeneric(), db.c sortGetKeys().
  */
-import { rdbTypeFacts } from '../object-codec/rdb-types.ts'
+import { NOTIFY_LIST } from '../keyspace/key-events.ts'
 import { SYNTAX_ERROR, WRONG_TYPE } from '../resp/error-replies.ts'
+import { FORM_LIST, FORM_ZSET, FORM_ZSET_LISTPACK, LARGE_REPORTS_PACKED } from '../values/form-numbers.ts'
+import { LIST_WORDS } from '../values/list-cursor.ts'
+import { prepareElement } from '../values/list-node.ts'
+import { ListValue } from '../values/list-value.ts'
+import { storedTypeName, visitStoredItems } from '../values/stored-value.ts'
+import { deleteFound, findForRead, findForWrite, integerArgument } from './access.ts'
 import { argIs } from './arguments.ts'
 import type { CommandArgs, CommandContext, CommandTable } from './command.ts'
 import { DENYOOM, MOVABLE_KEYS, READONLY, WRITE } from './flags.ts'
-import { deleteFound, findForRead, findForWrite, integerArgument } from './access.ts'
+import { listRule, openList } from './list-access.ts'
+import { notify, notifyDeleted } from './notify.ts'
+import { partialSort } from '../partial-sort.ts'
+import { ByteItems, sortScore } from './sort-items.ts'
+import { SortPattern } from './sort-pattern.ts'
 
-/** Index of the STORE argument, 0 for none, -1 after an error reply. */
-function sortOptions(context: CommandContext, readonly: boolean): number {
+const NOT_NUMBERS_ERROR = "ERR One or more scores can't be converted into double"
+
+interface SortOptions {
+  descending: boolean
+  alpha: boolean
+  /** LIMIT; a negative count is no limit. */
+  start: number
+  count: number
+  /** Index of the STORE argument, 0 for none. */
+  store: number
+  by: SortPattern | undefined
+  /** A BY without a star was there: nothing is sorted, whatever else is said. */
+  keepsOrder: boolean
+  readonly get: SortPattern[]
+}
+
+/** The options, or undefined after an error reply. */
+function sortOptions(context: CommandContext, readonly: boolean): SortOptions | undefined {
   const { args, reply } = context
-  let store = 0
+  const options: SortOptions = {
+    descending: false,
+    alpha: false,
+    start: 0,
+    count: -1,
+    store: 0,
+    by: undefined,
+    keepsOrder: false,
+    get: [],
+  }
   for (let i = 2; i < args.count; i++) {
     const left = args.count - i - 1
-    if (argIs(args, i, 'ASC') || argIs(args, i, 'DESC') || argIs(args, i, 'ALPHA')) continue
-    if (argIs(args, i, 'LIMIT') && left >= 2) {
-      if (Number.isNaN(integerArgument(context, i + 1)) || Number.isNaN(integerArgument(context, i + 2))) return -1
+    if (argIs(args, i, 'ASC')) options.descending = false
+    else if (argIs(args, i, 'DESC')) options.descending = true
+    else if (argIs(args, i, 'ALPHA')) options.alpha = true
+    else if (argIs(args, i, 'LIMIT') && left >= 2) {
+      options.start = integerArgument(context, i + 1)
+      if (Number.isNaN(options.start)) return undefined
+      options.count = integerArgument(context, i + 2)
+      if (Number.isNaN(options.count)) return undefined
       i += 2
-    } else if (argIs(args, i, 'STORE') && left >= 1 && !readonly) store = ++i
-    else if ((argIs(args, i, 'BY') || argIs(args, i, 'GET')) && left >= 1) i++
+    } else if (argIs(args, i, 'STORE') && left >= 1 && !readonly) options.store = ++i
+    else if (argIs(args, i, 'BY') && left >= 1) {
+      options.by = new SortPattern(args, ++i)
+      options.keepsOrder ||= !options.by.hasStar
+    } else if (argIs(args, i, 'GET') && left >= 1) options.get.push(new SortPattern(args, ++i))
     else {
       reply.error(SYNTAX_ERROR)
-      return -1
+      return undefined
     }
   }
-  return store
+  return options
+}
+
+/** Copies the elements of the value just found, sorted sets and lists in their order. */
+function takeElements({ keyspace }: CommandContext): ByteItems {
+  const items = new ByteItems()
+  visitStoredItems(keyspace, {
+    text: (bytes, start, end) => items.addCopy(bytes, start, end),
+    score: () => {},
+    fieldTtl: () => {},
+    entry: () => {},
+  })
+  return items
+}
+
+/** Copies elements [from, to) of the list just found. */
+function takeRange(context: CommandContext, from: number, to: number): ByteItems {
+  const items = new ByteItems()
+  const list = openList(context)
+  let more = list.seek(from)
+  for (let left = to - from; left > 0 && more; left--, more = list.next()) {
+    list.load()
+    const at = items.add(list.elementLength)
+    list.copyElement(items.bytes, at)
+  }
+  return items
+}
+
+/** SORT makes Redis hold a sorted set as one for good, and so it is called from then on. */
+function rememberSkiplist({ fromPrimary, keyspace, writable }: CommandContext): void {
+  if (!fromPrimary && writable !== true) return
+  if (keyspace.entry.rdbType === FORM_ZSET_LISTPACK) keyspace.setLargeEncoding()
+  else if (keyspace.entry.rdbType === FORM_ZSET) {
+    const value = keyspace.openLarge()
+    if ((value.bits & LARGE_REPORTS_PACKED) === 0) return
+    keyspace.enterEntry()
+    value.setBits(value.bits & ~LARGE_REPORTS_PACKED)
+  }
 }
 
 function runSort(context: CommandContext, readonly: boolean): void {
   const { keyspace, reply } = context
-  const store = sortOptions(context, readonly)
-  if (store < 0) return
-  if (findForRead(context, 1)) {
-    const typeName = rdbTypeFacts(keyspace.entry.rdbType)?.typeName
-    const sortable = typeName === 'list' || typeName === 'set' || typeName === 'zset'
-    reply.error(sortable ? `ERR SORT of a ${typeName} is not supported by this version` : WRONG_TYPE)
-  } else if (store === 0) reply.array(0)
-  else {
-    if (findForWrite(context, store)) deleteFound(context, store)
-    reply.integer(0)
+  const options = sortOptions(context, readonly)
+  if (options === undefined) return
+  const found = findForRead(context, 1)
+  const typeName = found ? storedTypeName(keyspace.entry.rdbType) : 'list'
+  if (typeName !== 'list' && typeName !== 'set' && typeName !== 'zset') {
+    reply.error(WRONG_TYPE)
+    return
   }
+  let { keepsOrder } = options
+  if (keepsOrder) options.by = undefined
+  if (keepsOrder && typeName === 'set' && options.store !== 0) {
+    // A set has no order of its own; what is stored must be the same everywhere.
+    keepsOrder = false
+    options.alpha = true
+  }
+  if (found && typeName === 'zset') rememberSkiplist(context)
+  let elements: ByteItems
+  let length: number
+  if (found && typeName === 'list') {
+    length = openList(context).count
+    // Without sorting only the range that is wanted.
+    const [start, end] = keepsOrder ? sortRange(options, length) : [0, length]
+    elements = takeRange(context, options.descending ? length - end : start, options.descending ? length - start : end)
+  } else {
+    elements = found ? takeElements(context) : new ByteItems()
+    length = elements.count
+  }
+  const [start, end] = sortRange(options, length)
+  const order = new Uint32Array(elements.count)
+  for (let i = 0; i < order.length; i++) order[i] = i
+  if (keepsOrder && options.descending && typeName !== 'set') order.reverse()
+  else if (!keepsOrder && !sortOrder(context, options, elements, order, start, end)) {
+    reply.error(NOT_NUMBERS_ERROR)
+    return
+  }
+  const chosen = elements.count === length ? order.subarray(start, end) : order
+  if (options.store === 0) replySorted(context, options, elements, chosen)
+  else storeSorted(context, options, elements, chosen)
+}
+
+/** What LIMIT leaves of `length` elements: [start, end). */
+function sortRange(options: SortOptions, length: number): [start: number, end: number] {
+  const start = Math.min(Math.max(options.start, 0), length)
+  return [start, options.count < 0 ? length : Math.min(length, start + options.count)]
+}
+
+/** Brings the indexes into their order. @returns false when a weight is no number. */
+function sortOrder(
+  context: CommandContext,
+  { alpha, by, descending, store }: SortOptions,
+  elements: ByteItems,
+  order: Uint32Array,
+  start: number,
+  end: number,
+): boolean {
+  const direction = descending ? -1 : 1
+  if (alpha) {
+    const weights = by === undefined ? elements : takeWeights(context, by, elements)
+    const compare = (left: number, right: number): number => {
+      const missing = (weights.isMissing(right) ? 1 : 0) - (weights.isMissing(left) ? 1 : 0)
+      if (missing !== 0 || weights.isMissing(left)) return direction * missing
+      return direction * (store === 0 ? weights.compareAsText(left, right) : weights.compare(left, right))
+    }
+    // Elements of equal weight: as Redis chooses among them.
+    if (by !== undefined && end - start < order.length) partialSort(order, compare, start, end - 1)
+    else order.sort(compare)
+    return true
+  }
+  const scores = new Float64Array(elements.count)
+  const weight = new ByteItems()
+  for (let i = 0; i < scores.length; i++) {
+    if (by === undefined) scores[i] = sortScore(elements.bytes, elements.startOf(i), elements.endOf(i))
+    else if (by.find(context, elements, i)) {
+      weight.clear()
+      by.copyTo(weight)
+      scores[i] = sortScore(weight.bytes, 0, weight.endOf(0))
+    }
+    if (Number.isNaN(scores[i])) return false
+  }
+  order.sort((left, right) => {
+    const first = scores[left]!
+    const second = scores[right]!
+    return first === second ? direction * elements.compare(left, right) : first < second ? -direction : direction
+  })
+  return true
+}
+
+function takeWeights(context: CommandContext, by: SortPattern, elements: ByteItems): ByteItems {
+  const weights = new ByteItems()
+  for (let i = 0; i < elements.count; i++) {
+    if (by.find(context, elements, i)) by.copyTo(weights)
+    else weights.addMissing()
+  }
+  return weights
+}
+
+function replySorted(context: CommandContext, options: SortOptions, elements: ByteItems, chosen: Uint32Array): void {
+  const { reply } = context
+  const { get } = options
+  reply.array(chosen.length * Math.max(1, get.length))
+  for (const index of chosen) {
+    if (get.length === 0) reply.bulk(elements.bytes, elements.startOf(index), elements.endOf(index))
+    for (const pattern of get) {
+      if (pattern.find(context, elements, index)) pattern.reply(reply)
+      else reply.nullBulk()
+    }
+  }
+}
+
+const stored = new ListValue()
+
+function storeSorted(context: CommandContext, options: SortOptions, elements: ByteItems, chosen: Uint32Array): void {
+  const { args, db, keyspace, reply } = context
+  const { get, store } = options
+  let sorted = elements
+  let picked = chosen
+  if (get.length > 0) {
+    sorted = new ByteItems()
+    for (const index of chosen) {
+      for (const pattern of get) {
+        if (pattern.find(context, elements, index)) pattern.copyTo(sorted)
+        else sorted.add(0)
+      }
+    }
+    picked = Uint32Array.from({ length: sorted.count }, (_, index) => index)
+  }
+  const found = findForWrite(context, store)
+  if (picked.length === 0) {
+    if (found) {
+      deleteFound(context, store)
+      notifyDeleted(context, store)
+    }
+    reply.integer(0)
+    return
+  }
+  const region = keyspace.targetRegion
+  const descriptor = new Int32Array(LIST_WORDS)
+  descriptor[0] = region.index
+  const list = stored.open(region, descriptor, 0)
+  const rule = listRule(context)
+  keyspace.enterEntry()
+  try {
+    for (const index of picked) {
+      prepareElement(sorted.bytes, sorted.startOf(index), sorted.endOf(index))
+      list.push(false, rule)
+    }
+    keyspace.putLarge(db, args.bytes, args.start[store]!, args.end[store]!, FORM_LIST, descriptor, -1)
+  } catch (error) {
+    list.free()
+    throw error
+  }
+  notify(context, NOTIFY_LIST, 'sortstore', store)
+  reply.integer(picked.length)
 }
 
 /** The key sorted, and the one behind the last STORE. */

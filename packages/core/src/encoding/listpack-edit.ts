@@ -46,7 +46,7 @@ function stringContentBytes(length: number): number {
 
 /** Bytes of the length for walking backwards behind `content` bytes. */
 function backBytes(content: number): number {
-  return content < 128 ? 1 : content < 16_384 ? 2 : content < 2_097_152 ? 3 : content < 268_435_456 ? 4 : 5
+  return content < 128 ? 1 : content < 16_383 ? 2 : content < 2_097_151 ? 3 : content < 268_435_455 ? 4 : 5
 }
 
 function writeBack(content: number, target: Uint8Array, at: number): number {

@@ -53,8 +53,9 @@ export function listpackNext(bytes: Uint8Array, at: number, end: number): number
   if (content < 0) return -1
   const back = at + content
   if (content < 128) return back + 1 < end && bytes[back] === content ? back + 1 : -1
-  // The groups of 7 bits stand most significant first; all but the first carry the high bit.
-  const groups = content < 16384 ? 2 : content < 2097152 ? 3 : content < 268435456 ? 4 : 5
+  // The groups of 7 bits stand most significant first; all but the first carry the high bit. Redis takes one group more than
+  // needed for the last length of each (lpEncodeBacklen()).
+  const groups = content < 16_383 ? 2 : content < 2_097_151 ? 3 : content < 268_435_455 ? 4 : 5
   if (back + groups >= end) return -1
   let left = content
   for (let i = groups - 1; i > 0; i--) {

@@ -357,8 +357,10 @@ export class BulkWriter implements RdbSink {
       } catch (error) {
         throw asKeyspaceError(error, key, keyStart, keyEnd)
       }
-      // Making a value of elements has moved the region's registers: insert looks for the place itself.
-      if (this.#build.begunLarge) region.pageAddress = 0
+      // A value of elements, perhaps made for the time of packing it, has moved the region's registers: insert looks for the
+      // place itself. What such a value leaves is freed here, as nobody else does it in this thread.
+      region.pageAddress = 0
+      while (this.#lazyFree.pending > 0 && this.#lazyFree.step(1000));
       const made = this.#createBuilt(region, key, keyStart, keyEnd, expireAtMs, this.#access[i]!)
       this.#insert(region, root, order, tag, made, flags)
       return

@@ -140,6 +140,13 @@ export class Arena {
     if (wasFull) this.#linkPartial(run, words, record, sizeClass)
   }
 
+  /** Bytes that the block at an address really has. */
+  roomOf(address: number): number {
+    const runInSegment = (address & 0x0fff_ffff) >>> (RUN_SHIFT - 3)
+    const words = this.memory.i32[address >>> 28]!
+    return CLASS_BYTES[words[RUN_RECORDS_AT + runInSegment * RUN_RECORD_WORDS + R_STATE]! - 1]!
+  }
+
   /** Bytes a block of this request really has: the room to grow in place. */
   static blockBytes(bytes: number): number {
     return CLASS_BYTES[CLASS_OF_UNITS[(bytes + 7) >>> 3]!]!

@@ -29,6 +29,9 @@ const OPEN_PAREN = 40
 const KEPT_SLAB_BYTES_MAX = 256 * 1024
 const FIRST_SLAB_BYTES = 16 * 1024
 
+/** What a bulk string has beside its bytes: '$', up to ten digits, two line ends. */
+const BULK_FRAME_BYTES_MAX = 15
+
 /** Most bytes of replies that wait in one encoder. A Buffer of Node 20 ends at 4 GiB, and growing copies. */
 export const REPLY_BYTES_MAX = 0x7fff0000
 
@@ -125,9 +128,28 @@ export class ReplyEncoder {
   bulk(source: Uint8Array, start: number, end: number, view: DataView = viewOf(source)): void {
     if (this.discardReplies) return
     const count = end - start
-    this.bulkHeader(count)
-    this.raw(source, start, end, view)
-    this.bulkEnd()
+    this.reserve(count + BULK_FRAME_BYTES_MAX)
+    const { bytes } = this
+    let at = this.length
+    bytes[at++] = DOLLAR
+    if (count < 10) bytes[at++] = 48 + count
+    else if (count < 100) {
+      const tens = (count / 10) | 0
+      bytes[at++] = 48 + tens
+      bytes[at++] = 48 + count - tens * 10
+    } else {
+      this.length = at
+      this.#digits(count)
+      at = this.length
+    }
+    bytes[at++] = CR
+    bytes[at++] = LF
+    if (bytes !== this.#viewedBytes) this.#look()
+    copyBytes(source, view, start, end, bytes, this.#view, at)
+    at += count
+    bytes[at++] = CR
+    bytes[at++] = LF
+    this.length = at
   }
 
   bulkString(text: string): void {
@@ -161,10 +183,7 @@ export class ReplyEncoder {
     if (this.discardReplies) return
     this.reserve(end - start)
     const { bytes } = this
-    if (bytes !== this.#viewedBytes) {
-      this.#viewedBytes = bytes
-      this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-    }
+    if (bytes !== this.#viewedBytes) this.#look()
     copyBytes(source, view, start, end, bytes, this.#view, this.length)
     this.length += end - start
   }
@@ -279,6 +298,13 @@ export class ReplyEncoder {
     this.bulkEnd()
   }
 
+  /** Remakes the view of `bytes`, which are others now. */
+  #look(): void {
+    const { bytes } = this
+    this.#viewedBytes = bytes
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  }
+
   #byteLine(byte: number): void {
     this.bytes[this.length++] = byte
     this.#crlf()
@@ -301,18 +327,23 @@ export class ReplyEncoder {
     this.reserve(24)
     const bytes = this.bytes
     bytes[this.length++] = prefix
-    if (typeof value === 'number' && value >= 0 && value <= 0x7fffffff) {
-      let rest = value | 0
-      let digits = 1
-      for (let bound = 10; digits < 10 && rest >= bound; bound *= 10) digits++
-      let at = this.length + digits
-      this.length = at
-      do {
-        const quotient = (rest / 10) | 0
-        bytes[--at] = 48 + (rest - quotient * 10)
-        rest = quotient
-      } while (rest > 0)
-    } else this.#ascii(String(value))
+    if (typeof value === 'number' && value >= 0 && value <= 0x7fffffff) this.#digits(value)
+    else this.#ascii(String(value))
     this.#crlf()
+  }
+
+  /** Writes a number of 31 bits. */
+  #digits(value: number): void {
+    const { bytes } = this
+    let rest = value | 0
+    let digits = 1
+    for (let bound = 10; digits < 10 && rest >= bound; bound *= 10) digits++
+    let at = this.length + digits
+    this.length = at
+    do {
+      const quotient = (rest / 10) | 0
+      bytes[--at] = 48 + (rest - quotient * 10)
+      rest = quotient
+    } while (rest > 0)
   }
 }

@@ -30,6 +30,7 @@ import { bytesSource, type ValueSource } from '../object-codec/value-source.ts'
 import { PACKED_BYTES_MAX } from './form-numbers.ts'
 import { formOf } from './forms.ts'
 import { buildHash, packedHashFlags } from './hash-form.ts'
+import { buildList, LIST_RDB_TYPES } from './list-form.ts'
 import { buildSet, packedIntsetFlags } from './set-form.ts'
 import { buildStream } from './stream-build.ts'
 import type { EncodingThresholds } from './thresholds.ts'
@@ -59,6 +60,7 @@ for (const rdbType of [
   BUILDERS[rdbType] = buildHash
 }
 for (const rdbType of [RDB_TYPE_SET, RDB_TYPE_SET_INTSET, RDB_TYPE_SET_LISTPACK]) BUILDERS[rdbType] = buildSet
+for (const rdbType of LIST_RDB_TYPES) BUILDERS[rdbType] = buildList
 for (const rdbType of [RDB_TYPE_STREAM_LISTPACKS, RDB_TYPE_STREAM_LISTPACKS_2, RDB_TYPE_STREAM_LISTPACKS_3]) {
   BUILDERS[rdbType] = buildStream
 }

@@ -1,0 +1,219 @@
+/**
+ * Lists as whole values (list-value.ts draws their descriptor): made from what snapshots hold, written back, copied, freed.
+ *
+ * Snapshots have them as plain strings (type 1), as one ziplist (10), as ziplists (14), as listpacks and plain nodes (18).
+ * A listpack that fits a node becomes one, without being taken apart, unless the node before has room for it.
+ *
+ * Source: redis 7.0 rdb.c rdbLoadObject(), rdbSaveObject().
+ */
+import { LISTPACK_END, LISTPACK_HEADER_BYTES, listpackFirst, listpackRead } from '../encoding/listpack.ts'
+import { LISTPACK_EMPTY_BYTES, listpackCount } from '../encoding/listpack-edit.ts'
+import { INT64_TEXT_BYTES_MAX, PackedItem, writeInt64Text } from '../encoding/packed-item.ts'
+import { ziplistFirst, ziplistRead } from '../encoding/ziplist.ts'
+import type { RegionWriter } from '../keyspace/region-writer.ts'
+import { BLOCK_BYTES_MAX } from '../limits.ts'
+import { byteOffsetOf } from '../memory/region-memory.ts'
+import {
+  RDB_TYPE_LIST,
+  RDB_TYPE_LIST_QUICKLIST,
+  RDB_TYPE_LIST_QUICKLIST_2,
+  RDB_TYPE_LIST_ZIPLIST,
+} from '../object-codec/rdb-types.ts'
+import type { RdbWriter } from '../object-codec/rdb-writer.ts'
+import { SourceReader, type ValueSource } from '../object-codec/value-source.ts'
+import { FORM_LIST } from './form-numbers.ts'
+import type { LargeValue } from './large-value.ts'
+import { LIST_WORDS } from './list-cursor.ts'
+import {
+  isLongNode,
+  listNodeRule,
+  type ListNodeRule,
+  longNodeValue,
+  LIST_NODE_HEADER_BYTES,
+  nodeEnd,
+  nodeItems,
+  nodeStart,
+  prepareElement,
+} from './list-node.ts'
+import { ListValue } from './list-value.ts'
+import type { ValueBuild } from './value-build.ts'
+import type { ValueForm } from './value-form.ts'
+
+/** A node of a snapshot: one plain element, or a listpack. */
+const CONTAINER_PLAIN = 1
+const CONTAINER_PACKED = 2
+/** Longer elements are written as plain nodes: redis 7.0 quicklist.c packed_threshold. */
+const PLAIN_FROM_BYTES: number = 2 ** 30
+/** What surrounds one long element in a listpack: header, encoding and length, length again, end. */
+const LONG_LISTPACK_BYTES_MORE: number = LISTPACK_HEADER_BYTES + 5 + 5 + 1
+
+const opened = new ListValue()
+const copied = new ListValue()
+const item = new PackedItem()
+const digits: Uint8Array = new Uint8Array(INT64_TEXT_BYTES_MAX)
+const nodeBuffer: Uint8Array = new Uint8Array(BLOCK_BYTES_MAX + LISTPACK_EMPTY_BYTES)
+
+function openList(value: LargeValue): ListValue {
+  return opened.open(value.region, value.words, value.at, value.lazyFree)
+}
+
+export const listForm: ValueForm = {
+  form: FORM_LIST,
+  descriptorWords: LIST_WORDS,
+
+  count(value) {
+    return openList(value).count
+  },
+
+  encodingName() {
+    return 'quicklist'
+  },
+
+  visitItems(value, visitor) {
+    const list = openList(value)
+    for (let more = list.first(); more; more = list.next()) {
+      list.load()
+      const bytes = new Uint8Array(list.elementLength)
+      list.copyElement(bytes, 0)
+      visitor.text(bytes, 0, bytes.length)
+    }
+  },
+
+  serialize(value, out) {
+    const list = openList(value)
+    out.count(list.nodeCount)
+    list.forEachNode((node) => {
+      if (isLongNode(value.region, node)) writeLongNode(value.region, node, out)
+      else writePackedNode(value.region, node, out)
+    })
+    return RDB_TYPE_LIST_QUICKLIST_2
+  },
+
+  footprint(value) {
+    return openList(value).footprint()
+  },
+
+  copy(value, target, descriptor) {
+    const copy = copied.open(target, descriptor, 0)
+    try {
+      openList(value).copyTo(copy)
+    } catch (error) {
+      copy.free()
+      throw error
+    }
+  },
+
+  free(value) {
+    openList(value).free()
+  },
+
+  visitBlocks(value, visit) {
+    openList(value).visitBlocks(visit)
+  },
+}
+
+function writePackedNode(region: RegionWriter, node: number, out: RdbWriter): void {
+  const start = nodeStart(region, node)
+  const used = nodeEnd(region, node) - start
+  const from = byteOffsetOf(node) + start
+  nodeBuffer.set(region.memory.u8[node >>> 28]!.subarray(from, from + used), LISTPACK_HEADER_BYTES)
+  const total = finishListpack(nodeBuffer, LISTPACK_HEADER_BYTES + used, nodeItems(region, node))
+  out.count(CONTAINER_PACKED)
+  out.string(nodeBuffer, 0, total)
+}
+
+function writeLongNode(region: RegionWriter, node: number, out: RdbWriter): void {
+  const value = longNodeValue(region, node)
+  const { length } = value
+  const plain = length >= PLAIN_FROM_BYTES
+  const bytes = new Uint8Array(length + (plain ? 0 : LONG_LISTPACK_BYTES_MORE))
+  const content = plain ? 0 : LISTPACK_HEADER_BYTES + 5
+  value.read(0, length, bytes, content)
+  out.count(plain ? CONTAINER_PLAIN : CONTAINER_PACKED)
+  if (plain) {
+    out.string(bytes, 0, length)
+    return
+  }
+  bytes[LISTPACK_HEADER_BYTES] = 0xf0
+  for (let i = 0; i < 4; i++) bytes[LISTPACK_HEADER_BYTES + 1 + i] = length >>> (8 * i)
+  out.string(bytes, 0, finishListpack(bytes, writeBackLength(bytes, content + length, length + 5), 1))
+}
+
+/** The length behind an item, for walking backwards (redis 7.0 listpack.c lpEncodeBacklen()). @returns the position behind it. */
+function writeBackLength(bytes: Uint8Array, at: number, content: number): number {
+  const groups = content <= 127 ? 1 : content < 16_383 ? 2 : content < 2_097_151 ? 3 : content < 268_435_455 ? 4 : 5
+  for (let i = groups - 1, left = content; i >= 0; i--, left = Math.floor(left / 128)) {
+    bytes[at + i] = (left & 127) | (i > 0 ? 128 : 0)
+  }
+  return at + groups
+}
+
+/** Writes header and end byte of a listpack whose items end at `end`. @returns its length. */
+function finishListpack(bytes: Uint8Array, end: number, items: number): number {
+  bytes[end] = LISTPACK_END
+  const total = end + 1
+  for (let i = 0; i < 4; i++) bytes[i] = total >>> (8 * i)
+  bytes[4] = items
+  bytes[5] = items >> 8
+  return total
+}
+
+/** Makes a list of any of its types (a BuildValue). */
+export function buildList(rdbType: number, source: ValueSource, build: ValueBuild): void {
+  const value = build.beginLarge(FORM_LIST, 0)
+  const list = new ListValue().open(value.region, value.words, value.at, value.lazyFree)
+  const rule = listNodeRule(build.thresholds.listMaxListpackSize)
+  const reader = new SourceReader(source)
+  if (rdbType === RDB_TYPE_LIST_ZIPLIST) {
+    pushZiplist(list, reader.string(), rule)
+    return
+  }
+  for (let left = reader.length().value; left > 0; left--) {
+    if (rdbType === RDB_TYPE_LIST) pushText(list, reader.string(), rule)
+    else if (rdbType === RDB_TYPE_LIST_QUICKLIST) pushZiplist(list, reader.string(), rule)
+    else if (reader.length().value === CONTAINER_PLAIN) pushText(list, reader.string(), rule)
+    else addListpack(list, reader.string(), rule)
+  }
+}
+
+function pushText(list: ListValue, text: Uint8Array, rule: ListNodeRule): void {
+  prepareElement(text, 0, text.length)
+  list.push(false, rule)
+}
+
+function pushItem(list: ListValue, bytes: Uint8Array, rule: ListNodeRule): void {
+  if (item.isInteger) prepareElement(digits, 0, writeInt64Text(item.lo, item.hi, digits, 0))
+  else prepareElement(bytes, item.start, item.end)
+  list.push(false, rule)
+}
+
+function pushZiplist(list: ListValue, bytes: Uint8Array, rule: ListNodeRule): void {
+  const last = bytes.length - 1
+  for (let at = ziplistFirst(0); at < last && at > 0;) {
+    at = ziplistRead(bytes, at, bytes.length, item)
+    if (at > 0) pushItem(list, bytes, rule)
+  }
+}
+
+function addListpack(list: ListValue, bytes: Uint8Array, rule: ListNodeRule): void {
+  const items = listpackCount(bytes, 0)
+  const used = bytes.length - LISTPACK_EMPTY_BYTES
+  if (items === 0) return
+  if (LIST_NODE_HEADER_BYTES + used <= BLOCK_BYTES_MAX && !list.lastNodeTakes(used, items, rule)) {
+    list.appendListpack(bytes, 0, bytes.length, items)
+    return
+  }
+  const last = bytes.length - 1
+  for (let at = listpackFirst(0); at < last && at > 0;) {
+    at = listpackRead(bytes, at, bytes.length, item)
+    if (at > 0) pushItem(list, bytes, rule)
+  }
+}
+
+/** The types that `buildList` makes lists of. */
+export const LIST_RDB_TYPES: readonly number[] = [
+  RDB_TYPE_LIST,
+  RDB_TYPE_LIST_ZIPLIST,
+  RDB_TYPE_LIST_QUICKLIST,
+  RDB_TYPE_LIST_QUICKLIST_2,
+]

@@ -1,0 +1,4 @@
+import { soakSlice } from '../support/soak.ts'
+import { soak } from './lists-differential.soak.ts'
+
+soakSlice('lists-differential', soak)
