@@ -113,11 +113,11 @@ export class StreamCommands {
           ' 1',
         ])
       case 2:
-        return 'v'.repeat(random.pick([0, 1, 63, 64, 65, 130, 4095, 4096]))
+        return 'v'.repeat(random.pick([0, 1, 63, 64, 65, 124, 125, 126, 127, 130, 4095, 4096]))
       case 3:
         return Buffer.from(Array.from({ length: random.int(0, 20) }, () => random.int(0, 255)))
       case 4:
-        return random.chance(0.05) ? 'w'.repeat(random.pick([16_000, 17_000, 70_000])) : 'short'
+        return random.chance(0.05) ? 'w'.repeat(random.pick([16_000, 16_378, 16_380, 17_000, 70_000])) : 'short'
       default:
         return `value-${random.int(0, 1000)}`
     }

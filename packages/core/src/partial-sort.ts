@@ -8,13 +8,15 @@
  */
 
 type Compare = (left: number, right: number) => number
+/** Indexes of what is sorted. */
+type Items = number[] | Uint32Array
 
 /** Makes `items[from .. to]` (both included) what they were if all were sorted. */
-export function partialSort(items: number[], compare: Compare, from: number, to: number): void {
+export function partialSort(items: Items, compare: Compare, from: number, to: number): void {
   sortPart(items, compare, 0, items.length, from, to)
 }
 
-function sortPart(items: number[], compare: Compare, start: number, end: number, from: number, to: number): void {
+function sortPart(items: Items, compare: Compare, start: number, end: number, from: number, to: number): void {
   let first = start
   let behind = end
   for (;;) {
@@ -58,7 +60,7 @@ function meets(start: number, end: number, from: number, to: number): boolean {
   return !((from < start && to < start) || (from >= end && to >= end))
 }
 
-function pivotOf(items: number[], compare: Compare, first: number, count: number): number {
+function pivotOf(items: Items, compare: Compare, first: number, count: number): number {
   const middle = first + Math.floor(count / 2)
   if (count === 7) return middle
   const last = first + count - 1
@@ -73,7 +75,7 @@ function pivotOf(items: number[], compare: Compare, first: number, count: number
   )
 }
 
-function medianOf(items: number[], compare: Compare, a: number, b: number, c: number): number {
+function medianOf(items: Items, compare: Compare, a: number, b: number, c: number): number {
   if (compare(items[a]!, items[b]!) < 0) {
     if (compare(items[b]!, items[c]!) < 0) return b
     return compare(items[a]!, items[c]!) < 0 ? c : a
@@ -83,11 +85,11 @@ function medianOf(items: number[], compare: Compare, a: number, b: number, c: nu
 }
 
 /** Exchanges `count` items from `start` on with those before `end`. */
-function swapRanges(items: number[], start: number, end: number, count: number): void {
+function swapRanges(items: Items, start: number, end: number, count: number): void {
   for (let i = 0; i < count; i++) swap(items, start + i, end - count + i)
 }
 
-function swap(items: number[], left: number, right: number): void {
+function swap(items: Items, left: number, right: number): void {
   const kept = items[left]!
   items[left] = items[right]!
   items[right] = kept

@@ -24,6 +24,7 @@ import { expectZset, scoreArgument, withResult } from './zset-access.ts'
 const UNSORTED = 0
 const ASCENDING = 1
 const DESCENDING = -1
+const FAR_METERS = 1e7
 
 interface Search {
   /** The set that is searched; undefined: there is none. */
@@ -121,7 +122,7 @@ function show({ reply }: CommandContext, set: SortedSet, search: Search, order: 
     if (options > 0) reply.array(options + 1)
     set.seekRank(hits[at]!)
     reply.bulk(set.memberBytes, set.memberStart, set.memberEnd)
-    if (withDistance) reply.bulkString((hits[at + 2]! / search.shape.unitMeters).toFixed(4))
+    if (withDistance) reply.bulkString(shownDistance(search.shape, at).toFixed(4))
     if (withHash) reply.integer(Math.trunc(hits[at + 1]!))
     if (withPosition) {
       reply.array(2)
@@ -142,6 +143,11 @@ function store(context: CommandContext, set: SortedSet, search: Search, order: r
     }
     result.store(event)
   })
+}
+
+/** Towards the other side of the world the last bits grow into digits that are shown. */
+function shownDistance(shape: GeoShape, at: number): number {
+  return hits[at + 2]! > FAR_METERS ? storedDistance(shape, at) : hits[at + 2]! / shape.unitMeters
 }
 
 function storedDistance({ longitude: x, latitude: y, unitMeters }: GeoShape, at: number): number {

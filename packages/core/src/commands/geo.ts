@@ -1,7 +1,7 @@
 /** GEOADD, GEOPOS, GEODIST, GEOHASH, and the rows of all commands of positions. Searches: geo-search.ts. Source: redis 7.0 geo.c. */
 import {
   decodePosition,
-  distanceMeters,
+  exactDistanceMeters,
   encodePosition,
   geohashText,
   latitude,
@@ -101,7 +101,7 @@ function geodist(context: CommandContext): void {
   const fromLongitude = longitude
   const fromLatitude = latitude
   decodePosition(set.score)
-  reply.bulkString((distanceMeters(fromLongitude, fromLatitude, longitude, latitude) / unitMeters).toFixed(4))
+  reply.bulkString((exactDistanceMeters(fromLongitude, fromLatitude, longitude, latitude) / unitMeters).toFixed(4))
 }
 
 const GROUP = 'geo'

@@ -17,7 +17,7 @@ import type { CommandArgs, CommandContext, CommandTable } from './command.ts'
 import { DENYOOM, MOVABLE_KEYS, READONLY, WRITE } from './flags.ts'
 import { listRule, openList } from './list-access.ts'
 import { notify, notifyDeleted } from './notify.ts'
-import { partialSort } from './partial-sort.ts'
+import { partialSort } from '../partial-sort.ts'
 import { ByteItems, sortScore } from './sort-items.ts'
 import { SortPattern } from './sort-pattern.ts'
 

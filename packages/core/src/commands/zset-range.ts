@@ -147,16 +147,21 @@ export function zrangestore(context: CommandContext): void {
   if (set === undefined) return
   locateWanted(set)
   withResult(context, 1, (result) => {
-    copyFound(set, result)
+    copyFound(context, set, result)
     result.store('zrangestore')
   })
 }
 
-function copyFound(set: SortedSet, result: ZsetResult): void {
+/** Redis adds one by one to a listpack, as ZADD does: negative zeros lose their sign until one element makes it a skiplist. */
+function copyFound({ settings }: CommandContext, set: SortedSet, result: ZsetResult): void {
+  const { zsetMaxListpackEntries, zsetMaxListpackValue } = settings.encodings
+  let isListpack = wanted.kind !== RANK || found.count <= zsetMaxListpackEntries
   let more = found.count > 0 && set.seekRank(found.first)
   for (let left = found.count; left > 0 && more; left--) {
-    result.set.find(set.memberBytes, set.memberStart, set.memberEnd)
-    result.add(set.memberBytes, set.memberStart, set.memberEnd, set.score)
+    const { memberBytes, memberStart, memberEnd, score } = set
+    result.set.find(memberBytes, memberStart, memberEnd)
+    isListpack &&= result.set.count + 1 <= zsetMaxListpackEntries && memberEnd - memberStart <= zsetMaxListpackValue
+    result.add(memberBytes, memberStart, memberEnd, isListpack && score === 0 ? 0 : score)
     if (left > 1) more = wanted.reverse ? set.previous() : set.next()
   }
 }

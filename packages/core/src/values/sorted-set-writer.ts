@@ -326,6 +326,16 @@ export class LargeSortedSet extends SortedSet {
     })
   }
 
+  /** What Redis holds as a listpack has no negative zeros. */
+  dropNegativeZeros(): void {
+    const { index, table } = this
+    for (let more = this.seekScore(0, false); more && this.score === 0; more = this.next()) {
+      if (!Object.is(this.score, -0)) continue
+      index.setScore(0)
+      table.element.view.setFloat64(table.element.start, 0, true)
+    }
+  }
+
   /** Frees everything at once. */
   free(): void {
     while (this.index.freeLastLeaf());

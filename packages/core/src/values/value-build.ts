@@ -19,6 +19,8 @@ export class ValueBuild {
   form = 0
   flags = 0
   isLarge = false
+  /** Was a large value begun, even if a packed one came of it? Its tables have moved the region's registers then. */
+  begunLarge = false
   /** Packed: `bytes[start .. end)`, borrowed until the next value is built. */
   bytes: Uint8Array = new Uint8Array(0)
   start = 0
@@ -38,6 +40,7 @@ export class ValueBuild {
   begin(region: RegionWriter): void {
     this.region = region
     this.isLarge = false
+    this.begunLarge = false
     this.form = 0
   }
 
@@ -56,6 +59,7 @@ export class ValueBuild {
     this.form = form
     this.flags = 0
     this.isLarge = true
+    this.begunLarge = true
     this.descriptor.fill(0)
     this.descriptor[0] = (bits << 8) | this.region.index
     return this.large.open(this.regions, this.lazyFree, form, this.descriptor, 0)

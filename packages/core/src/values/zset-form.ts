@@ -154,7 +154,10 @@ export function finishZset(set: LargeSortedSet, isListpack: boolean, build: Valu
     const length = writePacked(set, packing, isListpack)
     set.free()
     build.packed(FORM_ZSET_LISTPACK, isListpack ? 0 : FLAG_LARGE_ENCODING, packing, 0, length)
-  } else if (isListpack) build.large.setBits(LARGE_REPORTS_PACKED)
+  } else if (isListpack) {
+    set.dropNegativeZeros()
+    build.large.setBits(LARGE_REPORTS_PACKED)
+  }
 }
 
 /** See `PackedRule`: redis 7.0 looks at the number of elements only when it loads a listpack. */

@@ -105,6 +105,8 @@ function stopped(session: ClientSession): void {
   if ((session.flags & CLIENT_CLOSE_AFTER_REPLY) !== 0) session.closeAfterReply()
   else if ((session.flags & CLIENT_INPUT_ENDED) !== 0 && session.blocked !== undefined) session.kill()
   else if (session.blocked === undefined) session.socket.pause()
+  // A client that waits is read from, though nothing runs: its end would not be noticed else.
+  else session.socket.resume()
 }
 
 function suspend(session: ClientSession): void {
