@@ -6,7 +6,7 @@ import type { SeededRandom } from '../support/seeded-random.ts'
 
 export type Word = string | Buffer
 
-export const POOLS = {
+const POOLS = {
   string: ['s:0', 's:1', 's:2', 's:3', 's:4', 's:5'],
   bitmap: ['b:0', 'b:1', 'b:2', 'b:3'],
   hll: ['p:0', 'p:1', 'p:2', 'p:3'],

@@ -218,7 +218,7 @@ function keepHistory(steps: readonly Step[], where: string): string {
 }
 
 /** What is printed for a difference: where, what, and the shortest case as redis-cli takes it. */
-export function describeDifference(
+function describeDifference(
   original: Difference,
   minimised: Awaited<ReturnType<typeof minimise>>,
   settings: RoundSettings,
