@@ -5,7 +5,7 @@ import type { FuzzCommand } from './generator.ts'
 import type { Grammar } from './grammar.ts'
 
 /** What a run must use each row and option, when it is long enough. */
-export const USES_MIN = 1000
+const USES_MIN = 1000
 /** One use for so many commands is asked of a shorter run, less three standard deviations. */
 const COMMANDS_PER_USE = 8000
 const ERRORS_MIN = 0.2

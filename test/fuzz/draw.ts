@@ -6,7 +6,7 @@ import type { SeededRandom } from '../support/seeded-random.ts'
 
 export type Word = string | Buffer
 
-export const POOLS = {
+const POOLS = {
   string: ['s:0', 's:1', 's:2', 's:3', 's:4', 's:5'],
   bitmap: ['b:0', 'b:1', 'b:2', 'b:3'],
   hll: ['p:0', 'p:1', 'p:2', 'p:3'],
@@ -106,6 +106,7 @@ const BAD_NUMBERS: readonly Word[] = [
   Buffer.from('1\0'),
   'NaN',
 ]
+/** None so small that strtod() says ERANGE: SORT of a sorted set would take that for a bad number. */
 const EDGE_FLOATS: readonly string[] = [
   '0',
   '-0',
@@ -116,6 +117,7 @@ const EDGE_FLOATS: readonly string[] = [
   '3.0e3',
   '1e-17',
   '1e-7',
+  '1e-300',
   '123456789012345680000',
   '1e17',
   '1e21',
@@ -123,9 +125,6 @@ const EDGE_FLOATS: readonly string[] = [
   '1e300',
   '1e308',
   '1.7976931348623157e308',
-  '5e-324',
-  '4.9406564584124654e-324',
-  '2.2250738585072014e-308',
   '3.14159265358979323846264338327950288',
   '9007199254740993',
   '9223372036854775807',

@@ -37,6 +37,8 @@ export interface FuzzOptions extends SoakOptions {
 const BATCHES_PER_ROUND = 6
 const STEPS_PER_BATCH = 400
 const MINIMISE_MS = 45_000
+/** In a slice of the test run, whose time is limited. */
+const MINIMISE_SLICE_MS = 20_000
 const PAYLOAD_BYTES_MAX = 80_000
 const DIRECTIVES: Readonly<Record<string, readonly string[]>> = {
   'hash-max-listpack-entries': ['128', '512', '4', '0', '1'],
@@ -198,7 +200,7 @@ export class Fuzz {
         const found = (await this.#pair.run(candidate)) ?? (await this.#pair.compareState())
         return found?.kind === 'failure' ? this.#revive(found) : found
       },
-      MINIMISE_MS,
+      this.#options.seconds > 60 ? MINIMISE_MS : MINIMISE_SLICE_MS,
     )
     if (minimised !== undefined) return describeDifference(difference, minimised, settings, where)
     const file = keepHistory(steps, where)
@@ -216,7 +218,7 @@ function keepHistory(steps: readonly Step[], where: string): string {
 }
 
 /** What is printed for a difference: where, what, and the shortest case as redis-cli takes it. */
-export function describeDifference(
+function describeDifference(
   original: Difference,
   minimised: Awaited<ReturnType<typeof minimise>>,
   settings: RoundSettings,
