@@ -74,6 +74,12 @@ describe('HyperLogLog commands', () => {
     expect(here.text('PFADD', 's', 'a')).toBe('-INVALIDOBJ Corrupted HLL object detected\r\n')
   })
 
+  it('name an unknown subcommand as C prints it', () => {
+    const here = new CommandRunner(TABLES)
+    here.run('PFADD', 'h', 'a')
+    expect(here.text('PFDEBUG', 'no\0pe', 'h')).toBe("-ERR Unknown PFDEBUG subcommand 'no'\r\n")
+  })
+
   it('pass their own test', () => {
     expect(new CommandRunner(TABLES).text('PFSELFTEST')).toBe('+OK\r\n')
   })

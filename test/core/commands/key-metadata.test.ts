@@ -4,12 +4,14 @@ import {
   dumpCommands,
   expireCommands,
   functionCommands,
+  hashCommands,
   keyCommands,
   LibraryStore,
   memoryCommands,
   objectCommands,
   ReplyEncoder,
   scanCommands,
+  setCommands,
   sortCommands,
   writeCommandInfo,
 } from '@understudy/core/internal'
@@ -26,6 +28,8 @@ const registry = new CommandRegistry([
   dumpCommands,
   databaseCommands,
   sortCommands,
+  hashCommands,
+  setCommands,
   functionCommands(new LibraryStore()),
   memoryCommands(() => {
     throw new Error('not asked for')

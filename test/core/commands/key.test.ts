@@ -51,6 +51,8 @@ describe('a key whose time has come, without a DEL from the primary', () => {
     expect(runner.text('OBJECT', 'ENCODING', 'gone')).toBe('$-1\r\n')
     expect(keysOf(runner.text('KEYS', '*'))).toEqual(['now', 'stays'])
     expect(keysOf(runner.text('SCAN', '0', 'COUNT', '100'))).toEqual(['now', 'stays'])
+    // C's strings end at a NUL.
+    expect(keysOf(runner.text('SCAN', '\0x', 'COUNT', '100'))).toEqual(['now', 'stays'])
     for (let i = 0; i < 30; i++) expect(runner.text('RANDOMKEY')).not.toContain('gone')
     expect(runner.text('DBSIZE')).toBe(':3\r\n')
     expect(runner.peek('gone')).toBeDefined()

@@ -215,7 +215,7 @@ function setPackedField(
 }
 
 /** Makes a table of the listpack just found. */
-export function convertToTable(context: CommandContext): void {
+function convertToTable(context: CommandContext): void {
   const { args, keyspace, settings } = context
   const { entry } = keyspace
   const build = keyspace.newBuild(settings.encodings)

@@ -201,7 +201,11 @@ function runPfDebug(context: CommandContext): void {
     if (sparse) reply.bulkString(describeSparse(work))
     else reply.error('ERR HLL encoding is not sparse')
   } else if (argIs(context.args, 1, 'ENCODING')) reply.simple(sparse ? 'sparse' : 'dense')
-  else reply.error(`ERR Unknown PFDEBUG subcommand '${argText(context.args, 1)}'`)
+  else {
+    // As C prints it: up to a NUL.
+    const [name = ''] = argText(context.args, 1).split('\0')
+    reply.error(`ERR Unknown PFDEBUG subcommand '${name}'`)
+  }
 }
 
 const SELFTEST_ELEMENTS = 20_000

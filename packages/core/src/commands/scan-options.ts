@@ -16,9 +16,9 @@ const CURSOR = /^(?:[-+]?[0-9]+)?$/
 const COUNT_DEFAULT = 10
 const STAR = 42
 
-/** A cursor as strtoul() reads it, or undefined after an error reply. */
+/** A cursor as strtoul() reads it (up to a NUL), or undefined after an error reply. */
 export function cursorArgument(context: CommandContext, index: number): number | undefined {
-  const text = argText(context.args, index)
+  const [text = ''] = argText(context.args, index).split('\0')
   if (CURSOR.test(text)) {
     const digits = text.replace(/^[-+]/, '')
     const magnitude = BigInt(digits === '' ? '0' : digits)
@@ -40,6 +40,8 @@ export function readElementScanOptions(context: CommandContext): boolean {
   const { args, reply } = context
   scanCount = COUNT_DEFAULT
   scanPattern = 0
+  // A reply that grew too long may have left something.
+  scanned.clear()
   for (let i = 3; i < args.count; i += 2) {
     const hasValue = i + 1 < args.count
     if (hasValue && argIs(args, i, 'COUNT')) {
@@ -67,14 +69,20 @@ export function scanMatches({ args }: CommandContext, bytes: Uint8Array, start: 
   return globMatches(args.bytes, args.start[scanPattern]!, args.end[scanPattern]!, bytes, start, end)
 }
 
-/** Collects the items of one reply, whose number stands before them. Emptied by each use. */
+/** Collects the items of one reply, whose number stands before them. Empty it (`clear`) before use. */
 export const scanned: ReplyEncoder = new ReplyEncoder()
 
+/** Writes what was collected. */
+export function writeCollectedItems({ reply }: CommandContext): void {
+  reply.raw(scanned.bytes, 0, scanned.length)
+  scanned.clear()
+}
+
 /** Writes cursor and collected items. @param items bulk strings in `scanned` */
-export function writeScanned({ reply }: CommandContext, cursor: number, items: number): void {
+export function writeScanned(context: CommandContext, cursor: number, items: number): void {
+  const { reply } = context
   reply.array(2)
   reply.bulkString(String(cursor))
   reply.array(items)
-  reply.raw(scanned.bytes, 0, scanned.length)
-  scanned.clear()
+  if (items > 0) writeCollectedItems(context)
 }

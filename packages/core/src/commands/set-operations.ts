@@ -11,7 +11,7 @@ import { argIs } from './arguments.ts'
 import type { CommandArgs, CommandContext } from './command.ts'
 import { notify, notifyDeleted } from './notify.ts'
 import { expectSet, SetMaker, SetView } from './set-value.ts'
-import { scanned } from './scan-options.ts'
+import { scanned, writeCollectedItems } from './scan-options.ts'
 
 /** Views for as many sets as a command ever had. */
 const views: SetView[] = []
@@ -73,6 +73,8 @@ function reply(context: CommandContext, operation: Operation): void {
   const { args } = context
   if (!openSets(context, 1, args.count)) return
   let count = 0
+  // A reply that grew too long may have left something.
+  scanned.clear()
   const show: Visit = (bytes, start, end) => {
     scanned.bulk(bytes, start, end)
     count++
@@ -82,8 +84,7 @@ function reply(context: CommandContext, operation: Operation): void {
   else if (operation === 'difference') forEachOfDifference(show)
   else forEachOfUnion(show)
   context.reply.set(count)
-  context.reply.raw(scanned.bytes, 0, scanned.length)
-  scanned.clear()
+  writeCollectedItems(context)
 }
 
 const STORE_EVENTS: Readonly<Record<Operation, string>> = {

@@ -322,7 +322,8 @@ export function removeMember(
  * a change; other sets may be read.
  */
 export class SetMaker {
-  #build!: ValueBuild
+  /** Kept for the next set: SADD of a new key makes no objects. */
+  #build: ValueBuild | undefined
   #thresholds!: EncodingThresholds
   readonly #table = new ElementTable()
   #isTable = false
@@ -334,8 +335,11 @@ export class SetMaker {
   /** Begins a set for the key that was looked up last (found or not). */
   begin({ keyspace, settings }: CommandContext): void {
     this.#thresholds = settings.encodings
-    this.#build = keyspace.newBuild(settings.encodings)
-    this.#build.begin(keyspace.targetRegion)
+    let build = this.#build
+    if (build?.regions !== keyspace.generation.regions || build.thresholds !== settings.encodings) {
+      build = this.#build = keyspace.newBuild(settings.encodings)
+    }
+    build.begin(keyspace.targetRegion)
     keyspace.enterEntry()
     this.#isTable = false
     this.#length = listpackCreate(scratch, 0)
@@ -374,7 +378,7 @@ export class SetMaker {
   }
 
   #beginTable(): void {
-    this.#table.open(this.#build.beginLarge(FORM_SET_TABLE, 0), SET_ROOT)
+    this.#table.open(this.#build!.beginLarge(FORM_SET_TABLE, 0), SET_ROOT)
     this.#isTable = true
     fillSetTable(this.#table, scratch, 0, this.#length)
   }
@@ -388,7 +392,7 @@ export class SetMaker {
   /** Makes it the value of the key of argument `index`, which was looked up last. It is not empty. */
   put(context: CommandContext, index: number, expireAtMs: number): void {
     const { args, keyspace, db } = context
-    const build = this.#build
+    const build = this.#build!
     const isIntset = this.#allIntegers && this.count <= this.#thresholds.setMaxIntsetEntries
     if (isIntset) {
       const length = this.#intset()

@@ -33,7 +33,7 @@
 import { REGION_BITS, SHARD_BITS, SHARD_COUNT } from '../limits.ts'
 
 export const CONTROL_MAGIC = 0x55_47_45_4e
-export const CONTROL_LAYOUT_VERSION = 1
+export const CONTROL_LAYOUT_VERSION = 2
 export const C_MAGIC = 0
 export const C_VERSION = 1
 export const C_SHARDS = 2
@@ -86,7 +86,7 @@ export const FLAG_LONG_KEY = 4
 /** The string was made by a command that leaves it 'raw' in OBJECT ENCODING (APPEND, SETRANGE, SETBIT …). */
 export const FLAG_RAW = 8
 /** The same bit of a packed value: Redis would hold it in its large encoding (hashtable, skiplist), and we say so. */
-export const FLAG_LARGE_ENCODING: number = FLAG_RAW
+export const FLAG_LARGE_ENCODING = 8
 
 /** Bytes before the key. */
 export function headerBytes(flags: number): number {

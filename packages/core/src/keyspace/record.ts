@@ -157,8 +157,15 @@ export function writeDescriptor(
 
 /** A time beyond 63 bits (rounding can lead there) becomes the end of time, not the distant past. */
 export function writeTime(words: Int32Array, at: number, expireAtMs: number): void {
-  words[at] = expireAtMs | 0
-  words[at + 1] = Math.min(Math.floor(expireAtMs / TWO_32), 0x7fff_ffff)
+  const high = Math.floor(expireAtMs / TWO_32)
+  if (high > 0x7fff_ffff) {
+    // The largest float64 below 2^63.
+    words[at] = -1024
+    words[at + 1] = 0x7fff_ffff
+  } else {
+    words[at] = expireAtMs | 0
+    words[at + 1] = high
+  }
 }
 
 /** Bytes of the key that stand in the record itself. */

@@ -6,7 +6,14 @@ import { FLAG_LARGE_ENCODING } from '../keyspace/layout.ts'
 import type { Entry } from '../keyspace/entry.ts'
 import type { Keyspace } from '../keyspace/keyspace.ts'
 import { encodingName } from '../object-codec/encoding-name.ts'
-import { RDB_TYPE_SET, RDB_TYPE_STRING, rdbTypeFacts, type ValueTypeName } from '../object-codec/rdb-types.ts'
+import {
+  RDB_TYPE_HASH,
+  RDB_TYPE_SET,
+  RDB_TYPE_STRING,
+  RDB_TYPE_ZSET_2,
+  rdbTypeFacts,
+  type ValueTypeName,
+} from '../object-codec/rdb-types.ts'
 import { RdbWriter } from '../object-codec/rdb-writer.ts'
 import { type ItemVisitor, visitItems } from '../object-codec/value-items.ts'
 import type { ValueSource } from '../object-codec/value-source.ts'
@@ -76,19 +83,28 @@ export function snapshotValue(keyspace: Keyspace, compress: boolean = true): Sna
   }
   if (!isPackedForm(rdbType)) return { rdbType, source: entrySource(entry) }
   const out = new RdbWriter(compress)
-  if (rdbType === FORM_SET_LISTPACK) return packedSetAsPlain(keyspace, out)
+  if (rdbType === FORM_SET_LISTPACK || (entry.flags & FLAG_LARGE_ENCODING) !== 0) return packedAsPlain(keyspace, out)
   out.string(entry.bytes, entry.start, entry.start + entry.length)
   return { rdbType, source: writtenSource(out) }
 }
 
-/** Redis has no listpacks of sets before 7.2. */
-function packedSetAsPlain(keyspace: Keyspace, out: RdbWriter): SnapshotValue {
-  let members = 0
-  const visitor: ItemVisitor = { text: () => members++, score: () => {}, fieldTtl: () => {}, entry: () => {} }
-  visitStoredItems(keyspace, visitor)
-  out.count(members)
-  visitStoredItems(keyspace, { ...visitor, text: (bytes, start, end) => out.string(bytes, start, end) })
-  return { rdbType: RDB_TYPE_SET, source: writtenSource(out) }
+/**
+ * A packed value in the plain form of its type: sets, of which Redis has no listpacks before 7.2, and what Redis would hold in its
+ * large encoding, so that it does after RESTORE.
+ */
+function packedAsPlain(keyspace: Keyspace, out: RdbWriter): SnapshotValue {
+  const { rdbType } = keyspace.entry
+  let items = 0
+  visitStoredItems(keyspace, { text: () => items++, score: () => {}, fieldTtl: () => {}, entry: () => {} })
+  out.count(rdbType === FORM_HASH_LISTPACK ? items / 2 : items)
+  visitStoredItems(keyspace, {
+    text: (bytes, start, end) => out.string(bytes, start, end),
+    score: (value) => out.double(value),
+    fieldTtl: () => {},
+    entry: () => {},
+  })
+  const written = rdbType === FORM_HASH_LISTPACK ? RDB_TYPE_HASH : RDB_TYPE_ZSET_2
+  return { rdbType: rdbType === FORM_SET_LISTPACK ? RDB_TYPE_SET : written, source: writtenSource(out) }
 }
 
 function writtenSource(out: RdbWriter): ValueSource {

@@ -179,7 +179,7 @@ export const datasetDirectives = {
     foreign: true,
     hidden: true,
     supported: false,
-    warning: 'values are held in the encoding in which they arrive',
+    warning: 'sets have the encodings of redis 7.0: intset and hashtable',
   },
   'set-max-listpack-value': {
     type: 'int',
@@ -191,7 +191,7 @@ export const datasetDirectives = {
     hidden: true,
     unit: 'B',
     supported: false,
-    warning: 'values are held in the encoding in which they arrive',
+    warning: 'sets have the encodings of redis 7.0: intset and hashtable',
   },
   'zset-max-listpack-entries': {
     type: 'int',
