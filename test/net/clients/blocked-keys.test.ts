@@ -267,6 +267,17 @@ describe('what ends a wait', () => {
     expect(await third.readReply()).toEqual(['k', 'taken'])
   })
 
+  it('the end of a connection whose pipeline had used up its turn before it waited', async () => {
+    toy.server.settings.turnMsMax = 0
+    const waiter = await client()
+    const id = Number(await waiter.call('CLIENT', 'ID'))
+    waiter.send('KEYS x\r\nKEYS x\r\nTAKE k 0\r\nPING\r\n')
+    await waitFor('the wait', () => toy.server.sessions.get(id)?.blocked !== undefined)
+    waiter.close()
+    await waitFor('the end', () => !toy.server.sessions.has(id))
+    expect(toy.server.blockedKeys.active).toBe(false)
+  })
+
   it('a change of role: an error, and the connection is closed', async () => {
     const waiter = await waiting('TAKE', 'k', '0')
     toy.server.unblockAll(UNBLOCKED_ROLE_CHANGE_ERROR)

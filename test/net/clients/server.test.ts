@@ -155,6 +155,27 @@ describe('limits', () => {
     expect(toy.server.sessions.size).toBe(0)
   })
 
+  test('many small commands in MULTI and watched keys are bounded by it too', async () => {
+    const toy = await start({ clientQueryBufferBytesMax: 100_000 })
+    const raw = await client(toy)
+    await raw.call('MULTI')
+    await raw.pipeline(Array.from({ length: 500 }, () => ['PING']))
+    expect(toy.server.sessions.size).toBe(1)
+    raw.send(Buffer.concat(Array.from({ length: 2000 }, () => encodeCommand('PING'))))
+    await raw.readToEnd().catch(() => Buffer.alloc(0))
+    expect(toy.server.sessions.size).toBe(0)
+    const watcher = await client(toy)
+    const [first] = toy.server.sessions.values()
+    for (let i = 0; i < 300; i++) await watcher.call('WATCH', `key:${i}`, 'again')
+    expect(first!.watched).toHaveLength(301)
+    await watcher.call('UNWATCH')
+    expect(first!.watchedBytes).toBe(0)
+    watcher.send(Buffer.concat(Array.from({ length: 1000 }, (_, i) => encodeCommand('WATCH', `key:${i}`))))
+    await watcher.readToEnd().catch(() => Buffer.alloc(0))
+    expect(toy.server.sessions.size).toBe(0)
+    expect(toy.server.watches.active).toBe(false)
+  })
+
   test('client-output-buffer-limit pubsub: a subscriber that does not read is dropped', async () => {
     const toy = await start({
       outputBufferLimits: {

@@ -57,6 +57,8 @@ const CHECKED_FLAGS: number = WRITE | PROTECTED | NO_MULTI | ADMIN
 /** Of commands that may be units: writers, and EXEC, which alone has the second flag. */
 const UNIT_FLAGS: number = WRITE | SKIP_SLOWLOG
 const DROPPED_REPLIES: number = CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP
+/** What a queued command costs beside its arguments, roughly. */
+const QUEUED_COMMAND_BYTES = 64
 /** Commands that MULTI does not queue. */
 const NEVER_QUEUED: ReadonlySet<string> = new Set(['exec', 'discard', 'multi', 'watch', 'quit', 'reset'])
 
@@ -103,6 +105,8 @@ function stopped(session: ClientSession): void {
   if ((session.flags & CLIENT_CLOSE_AFTER_REPLY) !== 0) session.closeAfterReply()
   else if ((session.flags & CLIENT_INPUT_ENDED) !== 0 && session.blocked !== undefined) session.kill()
   else if (session.blocked === undefined) session.socket.pause()
+  // A client that waits is read from, though nothing runs: its end would not be noticed else.
+  else session.socket.resume()
 }
 
 function suspend(session: ClientSession): void {
@@ -190,7 +194,8 @@ function queueCommand(session: ClientSession, entry: CommandEntry<ClientSession>
   if (transaction === undefined) throw new Error('MULTI without a queue')
   // A transaction that will be discarded anyway takes no more memory.
   if ((session.flags & (CLIENT_DIRTY_EXEC | CLIENT_DIRTY_CAS)) === 0) transaction.add(entry, decoder)
-  if (transaction.argumentBytes + decoder.pendingBytes > server.settings.clientQueryBufferBytesMax) {
+  const queuedBytes = transaction.argumentBytes + transaction.count * QUEUED_COMMAND_BYTES
+  if (queuedBytes + decoder.pendingBytes > server.settings.clientQueryBufferBytesMax) {
     server.dropForInput(session)
     return
   }

@@ -106,6 +106,8 @@ export class ClientSession implements CommandContext, SlabWriter {
   readonly subscriptions: Subscriptions = new Subscriptions()
   transaction: TransactionQueue | undefined
   watched: Watch[] = []
+  /** Memory of `watched`, roughly. */
+  watchedBytes = 0
   tracking: TrackingOptions | undefined
   /** CLIENT CACHING for the next command: set by it, dropped after the command that follows. */
   caching: 'yes' | 'no' | undefined
@@ -169,7 +171,8 @@ export class ClientSession implements CommandContext, SlabWriter {
       this.decoder.heldBytes +
       this.outputBytes +
       (this.#side?.bytes.length ?? 0) +
-      (this.transaction?.heldBytes ?? 0)
+      (this.transaction?.heldBytes ?? 0) +
+      this.watchedBytes
     )
   }
 
@@ -335,6 +338,7 @@ export class ClientSession implements CommandContext, SlabWriter {
     if (this.watched.length === 0) return
     for (const watch of this.watched) this.server.watches.unwatch(watch)
     this.watched = []
+    this.watchedBytes = 0
   }
 
   /** Was a watched key touched since WATCH? */

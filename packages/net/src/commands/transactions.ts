@@ -78,6 +78,9 @@ function exec(client: ClientSession): void {
   }
 }
 
+/** What a watched key costs beside its bytes, roughly. */
+const WATCH_BYTES = 256
+
 function watch(client: ClientSession): void {
   const { args, reply, server } = client
   if ((client.flags & CLIENT_MULTI) !== 0) {
@@ -87,7 +90,14 @@ function watch(client: ClientSession): void {
   const onTouch = (): void => void (client.flags |= CLIENT_DIRTY_CAS)
   for (let i = 1; i < args.count; i++) {
     const watch = server.watches.watch(client, client.db, argBytes(args, i), onTouch)
-    if (watch !== undefined) client.watched.push(watch)
+    if (watch === undefined) continue
+    client.watched.push(watch)
+    client.watchedBytes += WATCH_BYTES + watch.key.length
+  }
+  // As with queued commands: what a client makes us keep is bounded.
+  if (client.watchedBytes > server.settings.clientQueryBufferBytesMax) {
+    server.dropForInput(client)
+    return
   }
   reply.ok()
 }
