@@ -308,6 +308,8 @@ describe('sorted sets', () => {
     for (let i = 0; i < 127; i++) await pair.same('ZADD', 'x', i / 7, `${i}`.padStart(64, '-'))
     await pair.same('OBJECT', 'ENCODING', 'x')
     await pair.same('ZRANGE', 'x', 0, -1, 'WITHSCORES')
+    await pair.same('COPY', 'x', 'target')
+    await pair.same('OBJECT', 'ENCODING', 'target')
     await pair.check(KEYS)
     await pair.same('ZADD', 'x', 1, 'a', 2, 'b')
     await pair.same('OBJECT', 'ENCODING', 'x')

@@ -84,7 +84,7 @@ export const zsetForm: ValueForm = {
 
   copy(value, target, descriptor) {
     opened.openLarge(value)
-    descriptor[0] = target.index
+    // Word 0 is the caller's, and is written already: it names the owner.
     copied.openLarge(copiedValue.open(value.regions, value.lazyFree, FORM_ZSET, descriptor, 0))
     try {
       opened.table.copyTo(target, descriptor, ZSET_TABLE)
