@@ -17,8 +17,8 @@ const LOWEST = -1
 const MEMBER = 0
 const HIGHEST = 1
 
-export const BAD_SCORE_RANGE = 'ERR min or max is not a float'
-export const BAD_LEX_RANGE = 'ERR min or max not valid string range item'
+const BAD_SCORE_RANGE = 'ERR min or max is not a float'
+const BAD_LEX_RANGE = 'ERR min or max not valid string range item'
 
 interface Bound {
   score: number

@@ -1,12 +1,5 @@
 /** The large forms, by number. New form: its row here, its builder in builders.ts. */
-import {
-  FORM_FIRST,
-  FORM_HASH_TABLE,
-  FORM_LIST,
-  FORM_SET_TABLE,
-  FORM_STREAM,
-  FORM_ZSET,
-} from './form-numbers.ts'
+import { FORM_FIRST, FORM_HASH_TABLE, FORM_LIST, FORM_SET_TABLE, FORM_STREAM, FORM_ZSET } from './form-numbers.ts'
 import { hashTableForm } from './hash-form.ts'
 import { listForm } from './list-form.ts'
 import { setTableForm } from './set-form.ts'

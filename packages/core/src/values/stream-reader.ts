@@ -7,7 +7,15 @@ import type { RegionView } from '../keyspace/region-view.ts'
 import { BLOCK_BYTES_MAX } from '../limits.ts'
 import { byteOffsetOf } from '../memory/region-memory.ts'
 import { type EntryOrder, OrderedIndexCursor, WEIGHTED } from './ordered-index-cursor.ts'
-import { N_BYTES, N_CHUNKS, N_ID, N_ROOM, STREAM_NODE_HEADER_BYTES, R_NODES, ROOT_BLOCK_WORDS } from './stream-layout.ts'
+import {
+  N_BYTES,
+  N_CHUNKS,
+  N_ID,
+  N_ROOM,
+  STREAM_NODE_HEADER_BYTES,
+  R_NODES,
+  ROOT_BLOCK_WORDS,
+} from './stream-layout.ts'
 import { StreamNodeReader } from './stream-node.ts'
 
 /** A longer copy of a chunked node is not kept. */
