@@ -48,6 +48,18 @@ async function run(options: SoakOptions): Promise<SoakResult> {
   return { count, counted: { bytes: byteCount } }
 }
 
+/** As C's printf("%.17g") writes them. */
+const DOUBLES: readonly (readonly [value: number, text: string])[] = [
+  [0, '0'],
+  [1.5, '1.5'],
+  [-2.25, '-2.25'],
+  [0.1, '0.10000000000000001'],
+  [1e21, '1e+21'],
+  [5e-324, '4.9406564584124654e-324'],
+  [Infinity, 'inf'],
+  [-Infinity, '-inf'],
+]
+
 /** Writes one random reply and returns what a reader must see, strings as Buffers. */
 function writeReply(encoder: ReplyEncoder, random: SeededRandom, depth: number): Reply {
   const three = encoder.resp === 3
@@ -95,10 +107,10 @@ function writeReply(encoder: ReplyEncoder, random: SeededRandom, depth: number):
       else encoder.nullArray()
       return null
     case 8: {
-      const value = random.pick([0, 1.5, -2.25, 1e21, 5e-324, 3, Infinity, -Infinity, random.float() * 1e9])
+      const eighths = random.int(0, 2 ** 30) / 8
+      const [value, text] = random.pick([...DOUBLES, [eighths, String(eighths)] as const])
       encoder.double(value)
-      if (three) return value
-      return Buffer.from(value === Infinity ? 'inf' : value === -Infinity ? '-inf' : String(value))
+      return three ? value : Buffer.from(text)
     }
     case 9: {
       const value = random.chance(0.5)
