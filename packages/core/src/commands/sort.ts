@@ -99,16 +99,23 @@ function takeRange(context: CommandContext, from: number, to: number): ByteItems
   return items
 }
 
-/** SORT makes Redis hold a sorted set as one for good, and so it is called from then on. */
+/**
+ * SORT makes Redis hold a sorted set as one for good, and so it is called from then on. SORT_RO does so too, which as a read runs
+ * outside of a unit.
+ */
 function rememberSkiplist({ fromPrimary, keyspace, writable }: CommandContext): void {
   if (!fromPrimary && writable !== true) return
+  const isOpen = keyspace.counters.isOpen
+  if (!isOpen) keyspace.begin()
   if (keyspace.entry.rdbType === FORM_ZSET_LISTPACK) keyspace.setLargeEncoding()
   else if (keyspace.entry.rdbType === FORM_ZSET) {
     const value = keyspace.openLarge()
-    if ((value.bits & LARGE_REPORTS_PACKED) === 0) return
-    keyspace.enterEntry()
-    value.setBits(value.bits & ~LARGE_REPORTS_PACKED)
+    if ((value.bits & LARGE_REPORTS_PACKED) !== 0) {
+      keyspace.enterEntry()
+      value.setBits(value.bits & ~LARGE_REPORTS_PACKED)
+    }
   }
+  if (!isOpen) keyspace.end()
 }
 
 function runSort(context: CommandContext, readonly: boolean): void {
