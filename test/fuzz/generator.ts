@@ -16,7 +16,8 @@ export type Step = readonly FuzzCommand[]
 
 const DAMAGED = 0.09
 const GROUPS = 0.02
-const JUNK: readonly Word[] = ['x', '', 'NX', 'COUNT', Buffer.from([0, 0xff]), 'WITHSCORES', '(1']
+/** What damaged commands are given; a key may come of it. */
+export const JUNK: readonly Word[] = ['x', '', 'NX', 'COUNT', Buffer.from([0, 0xff]), 'WITHSCORES', '(1']
 
 export class Generator {
   readonly draw: Draw
@@ -75,6 +76,8 @@ export class Generator {
   /** Never makes a number of what was none: a wait or a time to live could come of it. */
   #damage(words: Word[], first: number): void {
     const { draw } = this
+    // A range by name is asked of keys of one score only.
+    if (/^(never:)?y/.test(String(words[first] ?? ''))) first++
     const count = words.length - first
     switch (draw.int(0, 3)) {
       case 0:

@@ -2,6 +2,7 @@
 import { ALL_KEYS, DATABASES, type Word } from './draw.ts'
 import type { Endpoint } from './endpoint.ts'
 import { isExcusedFact } from './exceptions.ts'
+import { JUNK } from './generator.ts'
 import { membersOf, shownReply, stringOf } from './replies.ts'
 
 export interface Difference {
@@ -41,17 +42,7 @@ const CATCH_UP_MS = 20_000
 const DIGEST: readonly Word[] = ['DEBUG', 'DIGEST']
 const DATABASE_NAMES = Array.from({ length: DATABASES }, (_, db) => String(db))
 /** Also the keys that the harness and damaged commands make. */
-const KEYS_TO_MEET: readonly Word[] = [
-  ...ALL_KEYS,
-  'never',
-  'fuzz:copy',
-  'fuzz:dump',
-  'x',
-  'NX',
-  'COUNT',
-  'WITHSCORES',
-  '(1',
-]
+const KEYS_TO_MEET: readonly Word[] = [...ALL_KEYS, ...JUNK, 'never', 'never:y', 'fuzz:copy', 'fuzz:dump', 'REPLACE']
 const FACTS = ['TYPE', 'OBJECT ENCODING', 'PEXPIRETIME'] as const
 
 /** @throws DifferenceFound */
