@@ -10,7 +10,13 @@
 import { DEFAULT_THRESHOLDS } from '../values/thresholds.ts'
 import { BulkWriter } from './bulk-writer.ts'
 import { Generation } from './generation.ts'
-import { RDB_TYPE_STRING } from '../object-codec/rdb-types.ts'
+import {
+  RDB_TYPE_HASH,
+  RDB_TYPE_LIST,
+  RDB_TYPE_SET,
+  RDB_TYPE_STRING,
+  RDB_TYPE_ZSET_2,
+} from '../object-codec/rdb-types.ts'
 
 /** Fixed: what depends on it, and on nothing else, must come out equal. */
 const SEED: Uint8Array = Uint8Array.from({ length: 16 }, (_, i) => 11 + 17 * i)
@@ -19,6 +25,14 @@ const ACCESS_CLOCK = 0x1234
 /** Their bytes repeat after 256; the lengths tell them apart. */
 const HASHED_KEYS = 120
 const CROWDED_KEYS = 250
+/** More than any type holds packed. */
+const ELEMENTS = 1200
+const TYPES: readonly (readonly [rdbType: number, hasValue: boolean])[] = [
+  [RDB_TYPE_LIST, false],
+  [RDB_TYPE_SET, false],
+  [RDB_TYPE_ZSET_2, true],
+  [RDB_TYPE_HASH, true],
+]
 const EXPIRE_AT_MS = 1_900_000_000_123
 
 let known: string | undefined
@@ -44,10 +58,26 @@ function makeFingerprint(): string {
     const order = Math.imul(i, 0x9e3779b1) >>> 6
     writer.putHashed(order, Math.imul(i, 0x85ebca6b), 0, RDB_TYPE_STRING, bytes, i, i + 40, bytes, 0, 5, -1, -1, -1)
   }
+  for (const [rdbType, hasValue] of TYPES) {
+    const value = encodeElements(rdbType, hasValue)
+    writer.put(0, rdbType, bytes, rdbType, rdbType + 60, value, 0, value.length, -1, -1, -1)
+  }
   writer.flush()
   let hash = hashWords(generation.control, 0)
   for (const region of generation.regions) for (const words of region.memory.i32) hash = hashWords(words, hash)
   return (hash >>> 0).toString(16).padStart(8, '0')
+}
+
+/** A value of the snapshot's plain form: a count, then each element, with what belongs to it, if `hasValue`. */
+function encodeElements(rdbType: number, hasValue: boolean): Uint8Array {
+  // A length of 14 bits, elements of two bytes, scores of eight.
+  const out = [0x40 | (ELEMENTS >>> 8), ELEMENTS & 0xff]
+  for (let i = 0; i < ELEMENTS; i++) {
+    out.push(2, i & 0xff, 65 + (i >>> 8))
+    if (rdbType === RDB_TYPE_ZSET_2) out.push(0, 0, 0, 0, 0, i & 0xff, 0x40 + (i >>> 8), 0x40)
+    else if (hasValue) out.push(1, i & 0xff)
+  }
+  return Uint8Array.from(out)
 }
 
 function hashWords(words: Int32Array, before: number): number {
