@@ -31,7 +31,12 @@ export function zadd(context: CommandContext): void {
   addElements(context, options, first)
 }
 
+const OPTION_NAMES = ['NX', 'XX', 'CH', 'INCR', 'GT', 'LT'] as const
+
 export function zincrby(context: CommandContext): void {
+  const { args, reply } = context
+  // Redis reads ZADD's options here, too, and then has no element left.
+  if (OPTION_NAMES.some((name) => argIs(args, 2, name))) return reply.error(SYNTAX_ERROR)
   addElements(context, ADD_INCR, 2)
 }
 

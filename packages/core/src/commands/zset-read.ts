@@ -1,5 +1,6 @@
 /** Single members, cardinality, random members and ZSCAN. Source: redis 7.0 t_zset.c. */
 import { SCORE_TEXT_BYTES_MAX, writeScore } from '../encoding/score-text.ts'
+import { FLAG_LARGE_ENCODING } from '../keyspace/layout.ts'
 import { SYNTAX_ERROR } from '../resp/error-replies.ts'
 import { LARGE_REPORTS_PACKED } from '../values/form-numbers.ts'
 import { SortedSet } from '../values/sorted-set.ts'
@@ -166,16 +167,22 @@ export function zscan(context: CommandContext): void {
     reply.array(0)
   })
   if (set === undefined || !readElementScanOptions(context)) return
+  const isListpack = set.isPacked
+    ? (context.keyspace.entry.flags & FLAG_LARGE_ENCODING) === 0
+    : (set.value.bits & LARGE_REPORTS_PACKED) !== 0
   let items = 0
   const show = (): void => {
     const { memberBytes, memberStart, memberEnd } = set
     if (!scanMatches(context, memberBytes, memberStart, memberEnd)) return
     scanned.bulk(memberBytes, memberStart, memberEnd)
-    scanned.bulk(scoreText, 0, writeScore(set.score, scoreText, 0))
+    // A listpack of Redis holds whole scores as integers, and prints them as such.
+    const size = Math.abs(set.score)
+    if (isListpack && size >= 1e17 && size <= 2 ** 62) scanned.bulkString(String(BigInt(set.score)))
+    else scanned.bulk(scoreText, 0, writeScore(set.score, scoreText, 0))
     items += 2
   }
   // What Redis holds as a listpack comes at once, and so does what we hold as one.
-  const atOnce = set.isPacked || (set.value.bits & LARGE_REPORTS_PACKED) !== 0
+  const atOnce = set.isPacked || isListpack
   let next = 0
   if (atOnce) for (let more = set.seekRank(0); more; more = set.next()) show()
   else next = set.scanTable(cursor, scanCount, show)
