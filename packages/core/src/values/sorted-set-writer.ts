@@ -326,7 +326,7 @@ export class LargeSortedSet extends SortedSet {
     })
   }
 
-  /** What Redis holds as a listpack has no negative zeros. */
+  /** What Redis inserts into a listpack has no negative zeros. */
   dropNegativeZeros(): void {
     const { index, table } = this
     for (let more = this.seekScore(0, false); more && this.score === 0; more = this.next()) {

@@ -62,7 +62,7 @@ export const zsetForm: ValueForm = {
     opened.openLarge(value)
     if ((value.bits & LARGE_REPORTS_PACKED) !== 0) {
       const bytes = new Uint8Array(packedBytes(opened))
-      const length = writePacked(opened, bytes, true)
+      const length = writePacked(opened, bytes, false)
       out.string(bytes, 0, length)
       return RDB_TYPE_ZSET_LISTPACK
     }
@@ -131,13 +131,12 @@ function packedBytes(set: SortedSet, most = Number.POSITIVE_INFINITY): number {
   return bytes
 }
 
-/** Writes them; `target` is long enough. @returns the length. */
-function writePacked(set: SortedSet, target: Uint8Array, isListpack: boolean): number {
+/** Writes them; `target` is long enough. @param dropsSigns of zeros. @returns the length. */
+function writePacked(set: SortedSet, target: Uint8Array, dropsSigns: boolean): number {
   let length = listpackCreate(target, 0)
   for (let more = set.seekRank(0); more; more = set.next()) {
     length = listpackAppend(target, 0, set.memberBytes, set.memberStart, set.memberEnd)
-    // A listpack of Redis knows no negative zero.
-    const score = isListpack && set.score === 0 ? 0 : set.score
+    const score = dropsSigns && set.score === 0 ? 0 : set.score
     length = listpackAppend(target, 0, scoreText, 0, writeScore(score, scoreText, 0))
   }
   return length
@@ -146,16 +145,17 @@ function writePacked(set: SortedSet, target: Uint8Array, isListpack: boolean): n
 /**
  * Leaves a finished set as the result of a build: packed when that is short, with what Redis would call it.
  * @param set opened on `build.large`
+ * @param keepsSigns of zeros: Redis drops them when it inserts into a listpack itself, but not when it copies the texts
  */
-export function finishZset(set: LargeSortedSet, isListpack: boolean, build: ValueBuild): void {
+export function finishZset(set: LargeSortedSet, isListpack: boolean, build: ValueBuild, keepsSigns = false): void {
   const most = isListpack ? PACKED_BYTES_MAX : PACKED_SKIPLIST_BYTES_MAX
   // Two bytes an item or more: longer ones need not be measured.
   if (set.count * 4 <= most && packedBytes(set, most) <= most) {
-    const length = writePacked(set, packing, isListpack)
+    const length = writePacked(set, packing, isListpack && !keepsSigns)
     set.free()
     build.packed(FORM_ZSET_LISTPACK, isListpack ? 0 : FLAG_LARGE_ENCODING, packing, 0, length)
   } else if (isListpack) {
-    set.dropNegativeZeros()
+    if (!keepsSigns) set.dropNegativeZeros()
     build.large.setBits(LARGE_REPORTS_PACKED)
   }
 }
@@ -177,6 +177,7 @@ export function buildZset(rdbType: number, source: ValueSource, build: ValueBuil
     set,
     set.count <= thresholds.zsetMaxListpackEntries && (isPacked || builder.longest <= thresholds.zsetMaxListpackValue),
     build,
+    isPacked,
   )
 }
 
