@@ -24,6 +24,7 @@ export function positionArguments(context: CommandContext, index: number): boole
 /** As C's "%f". */
 function fixedSix(value: number): string {
   if (!Number.isFinite(value)) return value > 0 ? 'inf' : '-inf'
+  if (Object.is(value, -0)) return '-0.000000'
   return Math.abs(value) < 1e21 ? value.toFixed(6) : `${BigInt(value)}.000000`
 }
 
