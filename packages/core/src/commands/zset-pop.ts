@@ -112,10 +112,11 @@ export function zmpop(context: CommandContext): void {
 }
 
 export function bzmpop(context: CommandContext): void {
-  const timeoutMs = timeoutSecondsArgument(context, 1)
-  if (timeoutMs === undefined) return
+  // The timeout is looked at last.
   const pop = parseMultiPop(context, 2)
   if (pop === undefined) return
+  const timeoutMs = timeoutSecondsArgument(context, 1)
+  if (timeoutMs === undefined) return
   waitToPop(context, timeoutMs, pop, KEY_NESTED)
 }
 
