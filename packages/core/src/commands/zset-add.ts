@@ -16,8 +16,17 @@ export const ADD_CH = 16
 const ADD_INCR = 32
 
 export function zadd(context: CommandContext): void {
+  addWithOptions(context, 0)
+}
+
+/** Options are read here as well, though no valid command has room for them. */
+export function zincrby(context: CommandContext): void {
+  addWithOptions(context, ADD_INCR)
+}
+
+function addWithOptions(context: CommandContext, given: number): void {
   const { args } = context
-  let options = 0
+  let options = given
   let first = 2
   for (; first < args.count; first++) {
     if (argIs(args, first, 'NX')) options |= ADD_NX
@@ -29,15 +38,6 @@ export function zadd(context: CommandContext): void {
     else break
   }
   addElements(context, options, first)
-}
-
-const OPTION_NAMES = ['NX', 'XX', 'CH', 'INCR', 'GT', 'LT'] as const
-
-export function zincrby(context: CommandContext): void {
-  const { args, reply } = context
-  // Redis reads ZADD's options here, too, and then has no element left.
-  if (OPTION_NAMES.some((name) => argIs(args, 2, name))) return reply.error(SYNTAX_ERROR)
-  addElements(context, ADD_INCR, 2)
 }
 
 function addElements(context: CommandContext, options: number, first: number): void {
