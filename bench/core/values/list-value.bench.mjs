@@ -6,10 +6,15 @@ const LONG = 1_000_000
 /** @type {import('../../micro.mjs').AddCases} */
 export default function add(add) {
   const generation = Generation.create({ databaseCount: 1, hashSeed: new Uint8Array(16), segmentBytesMax: 2 ** 31 })
-  const region = generation.regions[0]
+  const [region] = generation.regions
+  if (region === undefined) throw new Error('a generation has regions')
   const rule = listNodeRule(-2)
   const element = Buffer.from('element:0123456')
   const newList = () => new ListValue().open(region, new Int32Array(LIST_WORDS), 0)
+  /**
+   * @param {ListValue} list
+   * @param {boolean} atHead
+   */
   const push = (list, atHead) => {
     prepareElement(element, 0, element.length)
     list.push(atHead, rule)
