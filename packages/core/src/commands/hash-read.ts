@@ -11,7 +11,8 @@ import { readListpackText, textBytes, textEnd, textStart } from '../values/item-
 import { findForRead } from './access.ts'
 import { argIs } from './arguments.ts'
 import type { CommandContext } from './command.ts'
-import { locateName, nameBytes, nameEnd, nameStart, replyElementValue, replyName } from './element-reply.ts'
+import { replyElementValue, replyName } from './element-reply.ts'
+import { keyBytes, keyEnd, keyStart, locateKey } from './key-bytes.ts'
 import { expectHash, hashLength, hashTable, isFieldHidden, openHashTable } from './hash-value.ts'
 import { rangedCount } from './ranged-count.ts'
 import {
@@ -228,9 +229,9 @@ export function runHScan(context: CommandContext): void {
   if (openHashTable(context)) {
     next = hashTable.scan(cursor, scanCount, (element) => {
       if (isFieldHidden(context, element)) return
-      locateName(element)
-      if (!scanMatches(context, nameBytes, nameStart, nameEnd)) return
-      scanned.bulk(nameBytes, nameStart, nameEnd)
+      locateKey(element)
+      if (!scanMatches(context, keyBytes, keyStart, keyEnd)) return
+      scanned.bulk(keyBytes, keyStart, keyEnd)
       replyElementValue(scanned, element)
       items += 2
     })

@@ -1,5 +1,5 @@
 /**
- * The key of the record in `entry` as bytes, without a copy where it stands in one piece. Registers are reused: valid
+ * The key of the record in `entry` (of an element of a large hash or set: its field or member) as bytes, without a copy where it stands in one piece. Registers are reused: valid
  * until the next call or the next change.
  */
 import type { Entry } from '../keyspace/entry.ts'

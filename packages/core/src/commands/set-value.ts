@@ -44,7 +44,7 @@ import type { EncodingThresholds } from '../values/thresholds.ts'
 import type { ValueBuild } from '../values/value-build.ts'
 import { deleteFound, expectForm } from './access.ts'
 import type { CommandContext } from './command.ts'
-import { locateName, nameBytes, nameEnd, nameStart } from './element-reply.ts'
+import { keyBytes, keyEnd, keyStart, locateKey } from './key-bytes.ts'
 
 const NO_VALUE: Uint8Array = new Uint8Array(0)
 
@@ -102,8 +102,8 @@ export class SetView {
       let goesOn = true
       this.table.forEach((element) => {
         if (!goesOn) return
-        locateName(element)
-        goesOn = visit(nameBytes, nameStart, nameEnd)
+        locateKey(element)
+        goesOn = visit(keyBytes, keyStart, keyEnd)
       })
     } else if (this.isIntset) {
       for (let i = 0; i < this.count; i++) {
@@ -122,8 +122,8 @@ export class SetView {
   random(visit: (bytes: Uint8Array, start: number, end: number) => void): void {
     if (this.isTable) {
       this.table.random(Math.random)
-      locateName(this.table.element)
-      visit(nameBytes, nameStart, nameEnd)
+      locateKey(this.table.element)
+      visit(keyBytes, keyStart, keyEnd)
       return
     }
     const index = Math.floor(Math.random() * this.count)
@@ -424,8 +424,8 @@ export class SetMaker {
     if (this.#isTable) {
       let fits = true
       this.#table.forEach((element) => {
-        locateName(element)
-        fits = fits && add(nameBytes, nameStart, nameEnd)
+        locateKey(element)
+        fits = fits && add(keyBytes, keyStart, keyEnd)
       })
       return fits ? length : 0
     }

@@ -5,7 +5,7 @@ import { SYNTAX_ERROR, WRONG_TYPE } from '../resp/error-replies.ts'
 import { isSetForm } from '../values/form-numbers.ts'
 import { deleteFound, findForRead, findForWrite, foundChanged, sameArgument } from './access.ts'
 import type { CommandContext, CommandTable } from './command.ts'
-import { locateName, nameBytes, nameEnd, nameStart } from './element-reply.ts'
+import { keyBytes, keyEnd, keyStart, locateKey } from './key-bytes.ts'
 import { DENYOOM, FAST, MOVABLE_KEYS, READONLY, WRITE } from './flags.ts'
 import { notify, notifyDeleted } from './notify.ts'
 import { rangedCount } from './ranged-count.ts'
@@ -231,8 +231,8 @@ function chooseDistinct(count: number): Uint8Array[] {
   const chosen: Uint8Array[] = []
   if (view.isTable && count * 8 < view.count) {
     for (const address of drawAddresses(count)) {
-      locateName(view.table.loadElement(address))
-      chosen.push(nameBytes.slice(nameStart, nameEnd))
+      locateKey(view.table.loadElement(address))
+      chosen.push(keyBytes.slice(keyStart, keyEnd))
     }
     return chosen
   }
@@ -294,8 +294,8 @@ function runSRandMember(context: CommandContext): void {
   if (wanted === 0) return
   if (view.isTable && wanted * 8 < view.count) {
     for (const address of drawAddresses(wanted)) {
-      locateName(view.table.loadElement(address))
-      show(nameBytes, nameStart, nameEnd)
+      locateKey(view.table.loadElement(address))
+      show(keyBytes, keyStart, keyEnd)
     }
   } else selectInOrder(wanted, show)
 }
@@ -321,8 +321,8 @@ function runSScan(context: CommandContext): void {
   view.open(keyspace)
   if (view.isTable) {
     next = view.table.scan(cursor, scanCount, (element) => {
-      locateName(element)
-      show(nameBytes, nameStart, nameEnd)
+      locateKey(element)
+      show(keyBytes, keyStart, keyEnd)
     })
   } else view.forEach(show)
   writeScanned(context, next, items)
