@@ -153,6 +153,7 @@ export const stringCommands: CommandTable = {
     since: '1.0.0',
     group: GROUP,
     summary: 'Stores a string at a key, with conditions and a time to live on request.',
+    propagate: 'set',
     run: runSet,
   },
   SETNX: {
@@ -171,6 +172,7 @@ export const stringCommands: CommandTable = {
     since: '2.0.0',
     group: GROUP,
     summary: 'Stores a string that expires after some seconds.',
+    propagate: 'set',
     run: runSetEx,
   },
   PSETEX: {
@@ -180,6 +182,7 @@ export const stringCommands: CommandTable = {
     since: '2.6.0',
     group: GROUP,
     summary: 'Stores a string that expires after some milliseconds.',
+    propagate: 'set',
     run: runPSetEx,
   },
   GETSET: {
@@ -189,6 +192,7 @@ export const stringCommands: CommandTable = {
     since: '1.0.0',
     group: GROUP,
     summary: 'Stores a string and returns the one it replaces.',
+    propagate: 'set',
     run: runGetSet,
   },
   GETDEL: {
@@ -198,6 +202,7 @@ export const stringCommands: CommandTable = {
     since: '6.2.0',
     group: GROUP,
     summary: 'Returns a string and removes its key.',
+    propagate: 'del',
     run: runGetDel,
   },
   GETEX: {
@@ -207,6 +212,7 @@ export const stringCommands: CommandTable = {
     since: '6.2.0',
     group: GROUP,
     summary: 'Returns a string and changes when it expires.',
+    propagate: 'getex',
     run: runGetEx,
   },
   MGET: {
@@ -244,6 +250,7 @@ export const stringCommands: CommandTable = {
     since: '8.4.0',
     group: GROUP,
     summary: 'Stores several strings with one time to live.',
+    propagate: 'msetex',
     run: runMSetEx,
     findKeys: findMSetExKeys,
   },
@@ -335,6 +342,7 @@ export const stringCommands: CommandTable = {
     since: '2.6.0',
     group: GROUP,
     summary: 'Adds to the floating point number at a key.',
+    propagate: 'set-keepttl',
     run: runIncrByFloat,
   },
   LCS: {
