@@ -52,7 +52,8 @@ it('every core write of Redis 7.2 is applied from the stream and executed for cl
   const isMessage = (name: string): boolean => name.endsWith('PUBLISH')
   for (const name of [...TOLD_AS.keys(), ...LATER_WRITES]) {
     const { stream, read, write } = page.get(name) ?? {}
-    const wanted = CORE_READS.includes(name) || isMessage(name) ? { read: 'yes', write: '' } : { read: '', write: 'yes' }
+    const wanted =
+      CORE_READS.includes(name) || isMessage(name) ? { read: 'yes', write: '' } : { read: '', write: 'yes' }
     expect({ name, stream, read, write }).toEqual({ name, stream: 'applied', ...wanted })
   }
 })

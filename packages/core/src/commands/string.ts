@@ -22,6 +22,7 @@ import type { CommandContext, CommandTable } from './command.ts'
 import { notify } from './notify.ts'
 import { DENYOOM, FAST, MOVABLE_KEYS, READONLY, WRITE } from './flags.ts'
 import { runLcs } from './lcs.ts'
+import { runDelEx, runDigest } from './string-condition.ts'
 import { runDecr, runDecrBy, runIncr, runIncrBy, runIncrByFloat } from './string-number.ts'
 import {
   findMSetExKeys,
@@ -155,6 +156,26 @@ export const stringCommands: CommandTable = {
     summary: 'Stores a string at a key, with conditions and a time to live on request.',
     propagate: 'set',
     run: runSet,
+  },
+  DIGEST: {
+    arity: 2,
+    flags: READONLY | FAST,
+    keys: ONE_KEY,
+    since: '8.4.0',
+    group: GROUP,
+    summary: 'Returns the XXH3 digest of the string at a key.',
+    run: runDigest,
+  },
+  DELEX: {
+    arity: -2,
+    flags: WRITE | FAST,
+    keys: ONE_KEY,
+    since: '8.4.0',
+    group: GROUP,
+    summary: 'Deletes a key if its value, or the digest of it, is or is not as given.',
+    propagate: 'del',
+    keyFlags: ['RW', 'delete'],
+    run: runDelEx,
   },
   SETNX: {
     arity: 3,

@@ -294,7 +294,7 @@ export const zsetCommands: CommandTable = {
     run: zmscore,
   },
   ZRANK: {
-    arity: 3,
+    arity: -3,
     flags: READONLY | FAST,
     keys: ONE_KEY,
     since: '2.0.0',
@@ -304,7 +304,7 @@ export const zsetCommands: CommandTable = {
     run: zrank,
   },
   ZREVRANK: {
-    arity: 3,
+    arity: -3,
     flags: READONLY | FAST,
     keys: ONE_KEY,
     since: '2.0.0',
