@@ -9,6 +9,7 @@
 import type { ReplyEncoder } from '../resp/encoder.ts'
 import type { Keyspace } from '../keyspace/keyspace.ts'
 import type { KeyWait } from './blocking.ts'
+import type { PropagationRule } from './propagation.ts'
 import type { EncodingThresholds } from '../values/thresholds.ts'
 
 /**
@@ -89,6 +90,8 @@ export interface CommandRow<Context extends CommandContext = CommandContext> ext
   readonly group: string
   /** One sentence for COMMAND DOCS. */
   readonly summary: string
+  /** What replicas below get when the command changed something; `verbatim` when not given. See `propagation.ts`. */
+  readonly propagate?: PropagationRule
   readonly run: (context: Context) => void
   /** For commands whose keys do not follow `keys` (MOVABLE_KEYS): appends the indexes of key arguments to `into`. */
   readonly findKeys?: (args: CommandArgs, into: number[]) => void

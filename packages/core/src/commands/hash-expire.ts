@@ -300,19 +300,17 @@ function row(
   return { arity, flags: flags | FAST, keys: [1, 1, 1], since, group: 'hash', summary, run }
 }
 
+/** HEXPIRE and its like. */
+function expireRow(summary: string, unitMs: number, absolute: boolean): CommandRow {
+  const run = (context: CommandContext): void => expireFields(context, unitMs, absolute)
+  return { ...row(-6, WRITE | DENYOOM, '7.4.0', summary, run), propagate: 'hpexpireat' }
+}
+
 export const hashExpireCommands: CommandTable = {
-  HEXPIRE: row(-6, WRITE | DENYOOM, '7.4.0', 'Sets the time to live of fields, in seconds.', (context) =>
-    expireFields(context, 1000, false),
-  ),
-  HPEXPIRE: row(-6, WRITE | DENYOOM, '7.4.0', 'Sets the time to live of fields, in milliseconds.', (context) =>
-    expireFields(context, 1, false),
-  ),
-  HEXPIREAT: row(-6, WRITE | DENYOOM, '7.4.0', 'Sets when fields expire, in seconds since 1970.', (context) =>
-    expireFields(context, 1000, true),
-  ),
-  HPEXPIREAT: row(-6, WRITE | DENYOOM, '7.4.0', 'Sets when fields expire, in milliseconds since 1970.', (context) =>
-    expireFields(context, 1, true),
-  ),
+  HEXPIRE: expireRow('Sets the time to live of fields, in seconds.', 1000, false),
+  HPEXPIRE: expireRow('Sets the time to live of fields, in milliseconds.', 1, false),
+  HEXPIREAT: expireRow('Sets when fields expire, in seconds since 1970.', 1000, true),
+  HPEXPIREAT: expireRow('Sets when fields expire, in milliseconds since 1970.', 1, true),
   HPERSIST: row(-5, WRITE, '7.4.0', 'Removes the time to live of fields.', runHPersist),
   HTTL: row(-5, READONLY, '7.4.0', 'Returns the time to live of fields, in seconds.', (context) =>
     replyTimes(context, 1000, false),
@@ -326,7 +324,7 @@ export const hashExpireCommands: CommandTable = {
   HPEXPIRETIME: row(-5, READONLY, '7.4.0', 'Returns when fields expire, in milliseconds since 1970.', (context) =>
     replyTimes(context, 1, true),
   ),
-  HGETDEL: row(-5, WRITE, '8.0.0', 'Returns and removes fields.', runHGetDel),
-  HGETEX: row(-5, WRITE, '8.0.0', 'Returns fields and sets their time to live.', runHGetEx),
-  HSETEX: row(-6, WRITE | DENYOOM, '8.0.0', 'Sets fields with a time to live.', runHSetEx),
+  HGETDEL: { ...row(-5, WRITE, '8.0.0', 'Returns and removes fields.', runHGetDel), propagate: 'hdel' },
+  HGETEX: { ...row(-5, WRITE, '8.0.0', 'Returns fields and sets their time to live.', runHGetEx), propagate: 'hgetex' },
+  HSETEX: { ...row(-6, WRITE | DENYOOM, '8.0.0', 'Sets fields with a time to live.', runHSetEx), propagate: 'hsetex' },
 }

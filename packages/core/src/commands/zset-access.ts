@@ -100,6 +100,10 @@ export function missingIsNull({ reply }: CommandContext): void {
   reply.nullBulk()
 }
 
+export function missingIsNullArray({ reply }: CommandContext): void {
+  reply.nullArray()
+}
+
 export function missingIsEmpty({ reply }: CommandContext): void {
   reply.array(0)
 }
