@@ -5,3 +5,4 @@ export type { CreateLoaderSink, LoaderSink, LoaderSinkOptions } from './load/cre
 export { RdbScanner, WINDOW_BYTES_MIN } from './scan/scanner.ts'
 export type { ScanOptions } from './scan/scanner.ts'
 export { ScanWindow, WINDOW_BYTES_DEFAULT } from './scan/window.ts'
+export { loadIterable } from './load/load-iterable.ts'
