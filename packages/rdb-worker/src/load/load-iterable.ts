@@ -16,14 +16,12 @@ export async function loadIterable(
 ): Promise<RdbLoadResult> {
   // An end mark of no bytes: the snapshot ends by itself.
   const load = loader.load({ ...options, framing: { kind: 'mark', endMark: new Uint8Array(0) } })
-  let isSettled = false
-  const settled = load.result.then(
-    () => void (isSettled = true),
-    () => void (isSettled = true),
-  )
+  const state = { isSettled: false }
+  const settle = (): void => void (state.isSettled = true)
+  const settled = load.result.then(settle, settle)
   try {
     for await (const piece of source) {
-      for (let at = 0; at < piece.length && !isSettled;) {
+      for (let at = 0; at < piece.length && !state.isSettled;) {
         const target = load.writable(piece.length - at)
         if (target === undefined) {
           const space = new Promise<void>((resolve) => {
@@ -36,7 +34,7 @@ export async function loadIterable(
         load.produced(target.length)
         at += target.length
       }
-      if (isSettled) break
+      if (state.isSettled) break
     }
     load.end()
   } catch (error) {
