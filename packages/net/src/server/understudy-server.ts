@@ -177,7 +177,7 @@ export class UnderstudyServer implements Node {
     )
     addDataInfoSections(this)
     follow(config, ['maxmemory-policy'], () => {
-      this.keyspace.tracksFrequency = config.get('maxmemory-policy').endsWith('-lfu')
+      this.keyspace.access.tracksFrequency = config.get('maxmemory-policy').endsWith('-lfu')
     })
     deliverKeyEvents(this.keyspace.events, pubsub)
     follow(config, ['notify-keyspace-events'], () => {
@@ -308,7 +308,7 @@ export class UnderstudyServer implements Node {
   #startHousekeeping(): void {
     this.#housekeeping = setInterval(() => {
       const { keyspace } = this
-      keyspace.accessClock = accessClockAt(this.clock.wallMs())
+      keyspace.access.clock = accessClockAt(this.clock.wallMs())
       if (keyspace.lazyFreePending > 0) keyspace.freeSlice(SLICE_MS_MAX)
     }, HOUSEKEEPING_MS)
     this.#housekeeping.unref()
