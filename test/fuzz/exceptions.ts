@@ -79,11 +79,6 @@ const EXCEPTIONS: readonly Exception[] = [
     isEqual: ({ expected, actual }) => near(expected, actual, LATER_MS),
   },
   {
-    commands: ['OBJECT ENCODING'],
-    reason: "what INCRBYFLOAT leaves is 'embstr' in Redis even when it is an integer",
-    isEqual: ({ expected, actual }) => isExcusedFact('OBJECT ENCODING', expected, actual, false),
-  },
-  {
     commands: ['OBJECT IDLETIME'],
     reason:
       'counted from the last access in steps of ten seconds, up to 182 hours; a small integer is one shared object in Redis, with one time for all keys',
@@ -139,10 +134,6 @@ export function isExcused(compared: Compared): boolean {
 /** @param isReplica The other server is a replica of the first, not one that ran the same commands. */
 export function isExcusedFact(fact: string, expected: Buffer, actual: Buffer, isReplica: boolean): boolean {
   if (expected.equals(actual)) return true
-  if (fact === 'OBJECT ENCODING') {
-    // What INCRBYFLOAT leaves is 'embstr' in Redis even when it is an integer; here, as after a reload there, it is 'int'.
-    return stringOf(expected)?.toString() === 'embstr' && stringOf(actual)?.toString() === 'int'
-  }
   // A relative time to live is counted from two moments; beyond 2^53 ms it is kept rounded.
   return fact === 'PEXPIRETIME' && near(expected, actual, isReplica ? 0 : LATER_MS)
 }
