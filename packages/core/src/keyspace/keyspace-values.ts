@@ -16,7 +16,7 @@ import { ValueBuild } from '../values/value-build.ts'
 import { accessBitsOf } from './access-bits.ts'
 import { hashKey, hashOrder, hashTag } from './key-hash.ts'
 import { KeyspaceRecords } from './keyspace-records.ts'
-import { FLAG_EXPIRE, FLAG_LARGE_ENCODING, FLAG_RAW, headerBytes, regionOf, shardOf } from './layout.ts'
+import { FLAG_EXPIRE, FLAG_LARGE_ENCODING, headerBytes, regionOf, shardOf, VALUE_FLAGS } from './layout.ts'
 import { chunksAt, createRecord, inlineKeyBytes, recordFlags, writeChunks, writeDescriptor } from './record.ts'
 import { freeRecordOnly } from './record-free.ts'
 import type { RegionWriter } from './region-writer.ts'
@@ -222,7 +222,7 @@ export abstract class KeyspaceValues extends KeyspaceRecords {
     this.counters.enter(this.place.shard)
     this.counters.enter(targetIndex)
     const sourceFlags = entry.flags
-    const flags = sourceFlags & (FLAG_RAW | FLAG_EXPIRE)
+    const flags = sourceFlags & (VALUE_FLAGS | FLAG_EXPIRE)
     const fits = headerBytes(flags) + (toEnd - toStart) + entry.length <= BLOCK_BYTES_MAX
     const large = entry.isLarge
     // The blocks change hands, or those of a large value are copied by its form.

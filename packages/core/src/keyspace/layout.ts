@@ -88,6 +88,11 @@ export const FLAG_RAW = 8
 /** The same bit of a packed value: Redis would hold it in its large encoding (hashtable, skiplist), and we say so. */
 export const FLAG_LARGE_ENCODING = 8
 
+/** The string is no integer for OBJECT ENCODING, whatever it looks like: what INCRBYFLOAT leaves is 'embstr'. */
+export const FLAG_TEXT = 16
+/** Flags that tell of the value, which a copy has as well. */
+export const VALUE_FLAGS: number = FLAG_RAW | FLAG_LARGE_ENCODING | FLAG_TEXT
+
 /** Bytes before the key. */
 export function headerBytes(flags: number): number {
   return 8 + ((flags & FLAG_EXPIRE) << 3) + ((flags & FLAG_CHUNKED) << 3) + ((flags & FLAG_LONG_KEY) << 1)
