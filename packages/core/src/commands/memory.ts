@@ -170,7 +170,8 @@ function arenaReport({ generation, lazyFreePending }: Keyspace): string {
   const lines = ['region segments reserved used runs']
   for (const { index, memory, arena } of generation.regions) {
     const reserved = memory.segments.reduce((sum, segment) => sum + segment.byteLength, 0)
-    lines.push(`${index} ${memory.segments.length} ${reserved} ${arena.usedBytes} ${arena.runBytes}`)
+    const segments = memory.segments.filter((segment) => segment.byteLength > 0).length
+    lines.push(`${index} ${segments} ${reserved} ${arena.usedBytes} ${arena.runBytes}`)
   }
   lines.push(`waiting to be freed: ${lazyFreePending}`)
   return `${lines.join('\n')}\n`
