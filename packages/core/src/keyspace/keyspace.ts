@@ -16,6 +16,7 @@ import { byteOffsetOf } from '../memory/region-memory.ts'
 import { CLASS_OF_UNITS } from '../memory/size-classes.ts'
 import { ACCESS_CLOCK_SECONDS, accessClockAt } from './access-clock.ts'
 import { accessedFrequency, decayedCounter, frequencyOf, newFrequency } from './access-frequency.ts'
+import { Compaction } from './compaction.ts'
 import { Entry } from './entry.ts'
 import { Generation, type GenerationTransfer } from './generation.ts'
 import { KeyEvents, NOTIFY_NEW } from './key-events.ts'
@@ -124,6 +125,8 @@ export class Keyspace {
 
   readonly #segmentBytesMax: number
   readonly #lazyFree = new LazyFree((region, address) => this.#freeRecord(region, address))
+  /** Gives memory back that the arenas do not need any more; its slices are called between two commands. */
+  readonly compaction: Compaction = new Compaction(this, this.#lazyFree)
   readonly #nodes = new NodeValue()
   readonly #seed: HashSeed
   /** The large value of `entry` for whoever does not bring one of his own. */

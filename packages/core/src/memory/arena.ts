@@ -279,10 +279,7 @@ export class Arena {
     return bytes
   }
 
-  #forEachRun(
-    segments: number,
-    visit: (run: number, words: Int32Array, record: number, state: number) => void,
-  ): void {
+  #forEachRun(segments: number, visit: (run: number, words: Int32Array, record: number, state: number) => void): void {
     const { memory } = this
     for (let segment = 1; segment < memory.segments.length; segment++) {
       if (((segments >>> segment) & 1) === 0) continue
@@ -409,9 +406,7 @@ export class Arena {
     words[record + R_PREVIOUS] = 0
     words[record + R_NEXT] = next
     if (next !== 0) {
-      this.memory.i32[next >>> RUNS_PER_SEGMENT_BITS]![
-        (next & 0x7fff) * RUN_RECORD_WORDS + R_PREVIOUS
-      ] = run
+      this.memory.i32[next >>> RUNS_PER_SEGMENT_BITS]![(next & 0x7fff) * RUN_RECORD_WORDS + R_PREVIOUS] = run
     }
     head[H_PARTIAL + sizeClass] = run
   }
@@ -422,14 +417,10 @@ export class Arena {
     const next = words[record + R_NEXT]!
     if (head[H_PARTIAL + sizeClass] === run) head[H_PARTIAL + sizeClass] = next
     else {
-      this.memory.i32[previous >>> RUNS_PER_SEGMENT_BITS]![
-        (previous & 0x7fff) * RUN_RECORD_WORDS + R_NEXT
-      ] = next
+      this.memory.i32[previous >>> RUNS_PER_SEGMENT_BITS]![(previous & 0x7fff) * RUN_RECORD_WORDS + R_NEXT] = next
     }
     if (next !== 0) {
-      this.memory.i32[next >>> RUNS_PER_SEGMENT_BITS]![
-        (next & 0x7fff) * RUN_RECORD_WORDS + R_PREVIOUS
-      ] = previous
+      this.memory.i32[next >>> RUNS_PER_SEGMENT_BITS]![(next & 0x7fff) * RUN_RECORD_WORDS + R_PREVIOUS] = previous
     }
   }
 }
