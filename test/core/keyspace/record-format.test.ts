@@ -8,7 +8,7 @@ function recordOf(key: string, value: string, expireAtMs: number, length: number
   const keyspace = new Keyspace({ databaseCount: 16, hashSeed: HASH_SEED })
   const k = Buffer.from(key)
   const v = Buffer.from(value)
-  keyspace.accessClock = 0x4ac9
+  keyspace.access.clock = 0x4ac9
   keyspace.begin()
   keyspace.put(0, k, 0, k.length, 0, 0, v, 0, v.length, expireAtMs)
   keyspace.end()

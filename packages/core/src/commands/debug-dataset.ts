@@ -67,7 +67,7 @@ function debugObject(context: CommandContext): void {
   const place = `${entry.region.index.toString(16)}:${(entry.address >>> 0).toString(16).padStart(8, '0')}`
   reply.simple(
     `Value at:${place} refcount:${entryRefcount(context)} encoding:${entryEncoding(context)} ` +
-      `serializedlength:${serialized} lru:${keyspace.accessClock} lru_seconds_idle:${keyspace.idleSeconds()}`,
+      `serializedlength:${serialized} lru:${keyspace.access.clock} lru_seconds_idle:${keyspace.access.idleSeconds(keyspace.entry)}`,
   )
 }
 

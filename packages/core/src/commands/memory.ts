@@ -148,7 +148,7 @@ function diagnosis(keyspace: Keyspace, facts: MemoryFacts): string {
   if (peakBytes / usedBytes > DOCTOR_PEAK_RATIO) {
     problems.push(
       `* Peak memory: the peak (${peakBytes} bytes) was more than ${DOCTOR_PEAK_RATIO} times what is used now ` +
-        `(${usedBytes} bytes). Free runs are kept for keys to come; a full resync gives the memory back.`,
+        `(${usedBytes} bytes). With activedefrag, segments that became sparse are given back in the background.`,
     )
   }
   const active = keyspace.generation.runBytes

@@ -45,15 +45,15 @@ function refcount(context: CommandContext): void {
 function idletime(context: CommandContext): void {
   const { keyspace, reply } = context
   if (!findUnnoticed(context, 2)) reply.nullBulk()
-  else if (keyspace.tracksFrequency) {
+  else if (keyspace.access.tracksFrequency) {
     reply.error(`ERR An LFU maxmemory policy is selected, idle time not tracked. ${SWITCHING_TEXT}`)
-  } else reply.integer(keyspace.idleSeconds())
+  } else reply.integer(keyspace.access.idleSeconds(keyspace.entry))
 }
 
 function freq(context: CommandContext): void {
   const { keyspace, reply } = context
   if (!findUnnoticed(context, 2)) reply.nullBulk()
-  else if (keyspace.tracksFrequency) reply.integer(keyspace.frequency())
+  else if (keyspace.access.tracksFrequency) reply.integer(keyspace.access.frequency(keyspace.entry))
   else reply.error(`ERR An LFU maxmemory policy is not selected, access frequency not tracked. ${SWITCHING_TEXT}`)
 }
 

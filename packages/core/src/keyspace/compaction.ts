@@ -14,7 +14,7 @@
  * Extra memory meanwhile: what is in use in these segments, an eighth of the dataset at the most. Only on the writer's thread,
  * between two commands.
  */
-import { RUN_BYTES, SHARD_COUNT } from '../limits.ts'
+import { REGION_COUNT, RUN_BYTES, SHARD_COUNT } from '../limits.ts'
 import { BlockMover } from '../memory/block-mover.ts'
 import { formOf } from '../values/forms.ts'
 import { LargeValue } from '../values/large-value.ts'
@@ -63,6 +63,9 @@ export class Compaction {
   readonly #entry = new Entry()
   readonly #large = new LargeValue()
   #evacuation: Evacuation | undefined
+  /** By region: waste that its last evacuation left, and the generation this is true of. */
+  readonly #leftBytes = new Float64Array(REGION_COUNT)
+  #leftIn: Generation | undefined
 
   /** Since the start: blocks moved and their bytes, bytes of dropped segments, evacuations that were given up. */
   moves = 0
@@ -84,14 +87,13 @@ export class Compaction {
     return this.#evacuation !== undefined
   }
 
-  /** Memory that the arenas keep resident beyond what is in use, as a part of what is in use (0.2: a fifth more). */
-  get fragmentation(): number {
-    return this.wasteBytes / Math.max(1, this.#keyspace.usedBytes)
-  }
-
-  get wasteBytes(): number {
+  /**
+   * Bytes that the arenas keep resident beyond what is in use, without those that the last evacuation of each region had to
+   * leave: runs of every size class are partly used.
+   */
+  get reclaimableBytes(): number {
     let sum = 0
-    for (const region of this.#keyspace.generation.regions) sum += wasteOf(region)
+    for (const region of this.#keyspace.generation.regions) sum += this.#reclaimableOf(region)
     return sum
   }
 
@@ -105,17 +107,19 @@ export class Compaction {
     if (this.#evacuation !== undefined || this.#lazyFree.pending > 0) return false
     const { generation } = this.#keyspace
     let worst: RegionWriter | undefined
+    let worstSegments = 0
     let most = wasteBytesMin
     for (const region of generation.regions) {
-      const waste = wasteOf(region)
-      if (waste <= most || waste <= region.arena.usedBytes * fragmentation) continue
+      const bytes = this.#reclaimableOf(region)
+      if (bytes <= most || bytes <= region.arena.usedBytes * fragmentation) continue
+      const segments = sparseSegments(region, fragmentation)
+      if (segments === 0) continue
       worst = region
-      most = waste
+      worstSegments = segments
+      most = bytes
     }
     if (worst === undefined) return false
-    const segments = sparseSegments(worst, fragmentation)
-    if (segments === 0) return false
-    worst.arena.evacuate(segments)
+    worst.arena.evacuate(worstSegments)
     this.#evacuation = {
       generation,
       region: worst,
@@ -149,7 +153,7 @@ export class Compaction {
     const evacuation = this.#evacuation
     if (evacuation === undefined) return
     evacuation.region.arena.readmit()
-    this.#finish(evacuation)
+    this.#evacuation = undefined
   }
 
   /** @returns false when there is nothing to do for the moment. */
@@ -269,7 +273,8 @@ export class Compaction {
     if (this.#lazyFree.pending > 0) return false
     if (evacuation.walks === WALKS_MAX) {
       this.abandoned++
-      this.cancel()
+      arena.readmit()
+      this.#finish(evacuation)
       return true
     }
     evacuation.walks++
@@ -277,8 +282,22 @@ export class Compaction {
     return true
   }
 
-  #finish(evacuation: Evacuation): void {
-    if (this.#evacuation === evacuation) this.#evacuation = undefined
+  /** Ends it for good: what it had to leave is not tried again at once. */
+  #finish({ generation, region }: Evacuation): void {
+    this.#evacuation = undefined
+    if (generation === this.#keyspace.generation) this.#leftBytes[region.index] = wasteOf(region)
+  }
+
+  #reclaimableOf(region: RegionWriter): number {
+    const { generation } = this.#keyspace
+    if (generation !== this.#leftIn) {
+      this.#leftIn = generation
+      this.#leftBytes.fill(0)
+    }
+    const waste = wasteOf(region)
+    const left = Math.min(waste, this.#leftBytes[region.index]!)
+    this.#leftBytes[region.index] = left
+    return waste - left
   }
 }
 

@@ -43,13 +43,14 @@ export interface GenerationOptions {
 }
 
 /** What both sides know of a generation: the control words and where things stand in them. */
-export class GenerationLayout {
+export abstract class GenerationLayout {
   readonly controlBuffer: SharedArrayBuffer
   readonly control: Int32Array
   readonly databaseCount: number
   readonly seed: HashSeed
   readonly counters: number
   readonly roots: number
+  abstract readonly regions: readonly RegionView[]
 
   constructor(control: SharedArrayBuffer) {
     this.controlBuffer = control
@@ -144,7 +145,7 @@ export class GenerationView extends GenerationLayout {
   constructor(transfer: GenerationTransfer) {
     super(transfer.control)
     for (let region = 0; region < REGION_COUNT; region++) {
-      this.regions.push(new RegionView(new RegionMemory([...(transfer.segments[region] ?? [])]), region))
+      this.regions.push(new RegionView(new RegionMemory([...(transfer.segments[region] ?? [])]), region, this.seed))
     }
   }
 }

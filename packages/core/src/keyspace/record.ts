@@ -7,6 +7,7 @@ import { byteOffsetOf } from '../memory/region-memory.ts'
 import type { Entry } from './entry.ts'
 import { FLAG_CHUNKED, FLAG_EXPIRE, FLAG_LONG_KEY, FLAG_RAW, headerBytes } from './layout.ts'
 import { NodeValue } from './node-value.ts'
+import type { RegionView } from './region-view.ts'
 import type { RegionWriter } from './region-writer.ts'
 
 /** Keys longer than this are kept in nodes. */
@@ -124,7 +125,7 @@ export function fillValue(region: RegionWriter, address: number, value: Uint8Arr
   writeChunks(region.memory.i32[address >>> 28]!, chunksAt(address, flags), nodes, region.index)
 }
 
-export function recordFlags(region: RegionWriter, address: number): number {
+export function recordFlags(region: RegionView, address: number): number {
   return (region.memory.i32[address >>> 28]![byteOffsetOf(address) >>> 2]! >>> 8) & 0xff
 }
 

@@ -6,13 +6,10 @@
 import { Arena } from '../memory/arena.ts'
 import { byteOffsetOf, type RegionMemory } from '../memory/region-memory.ts'
 import { BLOCK_BYTES_MAX, SHARD_BITS } from '../limits.ts'
-import { type HashSeed, hashKey, hashOrder } from './key-hash.ts'
+import type { HashSeed } from './key-hash.ts'
 import {
   DIRECTORY_DEPTH_MAX,
   directoryIndex,
-  FLAG_EXPIRE,
-  FLAG_LONG_KEY,
-  headerBytes,
   PAGE_BYTES,
   PAGE_KEYS_MAX,
   PAGE_KEYS_PLANNED,
@@ -37,15 +34,16 @@ const HINTED_DEPTH_MAX = 12
 
 export class RegionWriter extends RegionView {
   readonly arena: Arena
-  readonly seed: HashSeed
   /** Copy of the page being split. */
   readonly #split = new Int32Array(PAGE_SLOTS * 2)
-  #longKey: Uint8Array = new Uint8Array(0)
 
   constructor(memory: RegionMemory, index: number, seed: HashSeed, segmentBytesMax: number) {
-    super(memory, index)
-    this.seed = seed
+    super(memory, index, seed)
     this.arena = new Arena(memory, segmentBytesMax)
+  }
+
+  override get writer(): this {
+    return this
   }
 
   /** Prepares an empty table for about `keys` keys in this shard. */
@@ -167,45 +165,6 @@ export class RegionWriter extends RegionView {
     }
     this.freeDirectory(directory, depth)
     table.fill(0, root, root + ROOT_WORDS_USED)
-  }
-
-  /** hashOrder of a record's key, from the key itself. */
-  orderOf(address: number): number {
-    const bytes = this.memory.u8[address >>> 28]!
-    const words = this.memory.i32[address >>> 28]!
-    const offset = byteOffsetOf(address)
-    const word0 = words[offset >>> 2]!
-    const flags = (word0 >>> 8) & 0xff
-    if ((flags & FLAG_LONG_KEY) === 0) {
-      const start = offset + headerBytes(flags)
-      hashKey(this.seed, bytes, start, start + (word0 >>> 16))
-    } else {
-      const length = this.copyLongKey(address)
-      hashKey(this.seed, this.#longKey, 0, length)
-    }
-    return hashOrder
-  }
-
-  /** Gathers a long key into a buffer of this region; returns its length. The buffer is `longKeyBytes`. */
-  copyLongKey(address: number): number {
-    const words = this.memory.i32[address >>> 28]!
-    const offset = byteOffsetOf(address)
-    const flags = (words[offset >>> 2]! >>> 8) & 0xff
-    const at = (offset + headerBytes(flags & FLAG_EXPIRE)) >>> 2
-    const length = words[at]! >>> 0
-    const root = words[at + 1]!
-    if (this.#longKey.length < length) this.#longKey = new Uint8Array(length)
-    for (let from = 0; from < length; from += BLOCK_BYTES_MAX) {
-      const node = this.nodeOf(root, length, from / BLOCK_BYTES_MAX)
-      const start = byteOffsetOf(node)
-      const count = Math.min(BLOCK_BYTES_MAX, length - from)
-      this.#longKey.set(this.memory.u8[node >>> 28]!.subarray(start, start + count), from)
-    }
-    return length
-  }
-
-  get longKeyBytes(): Uint8Array {
-    return this.#longKey
   }
 
   #makeDirectory(table: Int32Array, root: number, depth: number): void {

@@ -14,7 +14,7 @@ import {
 } from './layout.ts'
 import { NodeValue } from './node-value.ts'
 import { chunksAt, recordFlags } from './record.ts'
-import type { RegionWriter } from './region-writer.ts'
+import type { RegionView } from './region-view.ts'
 import { pointEntries } from './table-page.ts'
 
 /** Positions in a table: the bits of `hashOrder` below the shard's, in the upper bits of 32. */
@@ -38,7 +38,7 @@ export function moveDirectory(table: Int32Array, root: number, mover: BlockMover
  * @returns the position behind the page, TABLE_POSITIONS at the end.
  */
 export function movePage(
-  region: RegionWriter,
+  region: RegionView,
   table: Int32Array,
   root: number,
   position: number,
@@ -76,7 +76,7 @@ export function movePage(
 }
 
 /** Moves a record and the nodes of its long key, but nothing of its value. @returns where it is now. */
-export function moveRecord(region: RegionWriter, address: number, mover: BlockMover): number {
+export function moveRecord(region: RegionView, address: number, mover: BlockMover): number {
   const moved = mover.move(address)
   const flags = recordFlags(region, moved)
   if ((flags & FLAG_LONG_KEY) !== 0) {
@@ -94,8 +94,8 @@ export function moveRecord(region: RegionWriter, address: number, mover: BlockMo
  * @returns the node to go on with; -1 when all are done, or the value is not chunked.
  */
 export function moveChunks(
-  region: RegionWriter,
-  owner: RegionWriter,
+  region: RegionView,
+  owner: RegionView,
   record: number,
   from: number,
   mover: BlockMover,

@@ -54,6 +54,13 @@ const R_SPAN = 6
 const STATE_FREE = 0
 const STATE_SPAN = 0x7fff
 
+/** Bytes that the block at an address, which is in use, really has. Any thread: a run keeps its class while a block is in use. */
+export function roomOf(memory: RegionMemory, address: number): number {
+  const runInSegment = (address & 0x0fff_ffff) >>> (RUN_SHIFT - 3)
+  const words = memory.i32[address >>> 28]!
+  return CLASS_BYTES[words[runInSegment * RUN_RECORD_WORDS + R_STATE]! - 1]!
+}
+
 export class Arena {
   readonly memory: RegionMemory
   readonly #segmentBytesMax: number
@@ -175,13 +182,6 @@ export class Arena {
     words[byteOffsetOf(address) >>> 2] = freeList
     words[record + R_FREE] = address
     if (wasFull) this.#linkPartial(run, words, record, sizeClass)
-  }
-
-  /** Bytes that the block at an address really has. */
-  roomOf(address: number): number {
-    const runInSegment = (address & 0x0fff_ffff) >>> (RUN_SHIFT - 3)
-    const words = this.memory.i32[address >>> 28]!
-    return CLASS_BYTES[words[runInSegment * RUN_RECORD_WORDS + R_STATE]! - 1]!
   }
 
   /** Bytes a block of this request really has: the room to grow in place. */

@@ -3,7 +3,7 @@
  * (keyspace/compaction.ts). A budget bounds what one unit moves: the owner of many blocks stops when it is exhausted and looks
  * at the same place again in a later unit, where what has moved already costs nothing.
  */
-import type { Arena } from './arena.ts'
+import { type Arena, roomOf } from './arena.ts'
 import { copyBytes } from './copy-bytes.ts'
 import { byteOffsetOf } from './region-memory.ts'
 
@@ -47,7 +47,7 @@ export class BlockMover {
   move(address: number): number {
     if (!this.concerns(address)) return address
     const arena = this.#arena
-    const bytes = arena.roomOf(address)
+    const bytes = roomOf(arena.memory, address)
     const made = arena.allocate(bytes)
     this.#copy(address, made, bytes)
     arena.free(address)

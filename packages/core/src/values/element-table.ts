@@ -40,6 +40,7 @@ import {
   writeTime,
 } from '../keyspace/record.ts'
 import { freePlainRecord, freeRecordOnly } from '../keyspace/record-free.ts'
+import type { RegionView } from '../keyspace/region-view.ts'
 import type { RegionWriter } from '../keyspace/region-writer.ts'
 import { scanElements, walkPages, walkRecords } from '../keyspace/scan.ts'
 import { moveChunks, moveDirectory, movePage, moveRecord } from '../keyspace/table-move.ts'
@@ -58,8 +59,8 @@ export const ELEMENT_ROOT_WORDS: number = ROOT_WORDS_USED
 export class ElementTable {
   /** What `find` and its like loaded. */
   readonly element: Entry = new Entry()
-  region!: RegionWriter
-  #regions!: readonly RegionWriter[]
+  region!: RegionView
+  #regions!: readonly RegionView[]
   #lazyFree!: LazyFree
   /** The root is at `#words[#root …]`. */
   #words!: Int32Array
@@ -89,7 +90,7 @@ export class ElementTable {
 
   /** Prepares an empty table for so many elements. A hint. */
   plan(count: number): void {
-    this.region.plan(this.#words, this.#root, count)
+    this.region.writer.plan(this.#words, this.#root, count)
   }
 
   /** Finds an element; `element` describes it then. */
@@ -117,7 +118,7 @@ export class ElementTable {
     valueEnd: number,
     expireAtMs: number,
   ): number {
-    const { region } = this
+    const region = this.region.writer
     const address = this.#makeRecord(bytes, start, end, value, valueStart, valueEnd, expireAtMs)
     try {
       region.insert(this.#words, this.#root, this.#order, this.#tag, address)
@@ -142,7 +143,8 @@ export class ElementTable {
     valueEnd: number,
     expireAtMs: number,
   ): number {
-    const { region, element } = this
+    const { element } = this
+    const region = this.region.writer
     const { address } = element
     const length = valueEnd - valueStart
     const flags = expireAtMs === -1 ? 0 : FLAG_EXPIRE
@@ -173,7 +175,8 @@ export class ElementTable {
 
   /** Removes the element that the last find found. */
   remove(): void {
-    const { region, element } = this
+    const { element } = this
+    const region = this.region.writer
     region.remove(this.#words, this.#root)
     this.#countExpires(-(element.flags & FLAG_EXPIRE))
     freePlainRecord(this.#regions, this.#lazyFree, region, element.address)
@@ -288,7 +291,7 @@ export class ElementTable {
 
   /** Frees all elements and the table: at once if they are few, else in slices. The root must not be used afterwards. */
   free(): void {
-    const { region } = this
+    const region = this.region.writer
     const words = this.#words
     const root = this.#root
     const directory = words[root + ROOT_DIRECTORY]!
@@ -322,7 +325,7 @@ export class ElementTable {
       this.findLoaded()
     }
     const moved = this.#moveRecord(address, mover)
-    if (moved !== address) this.region.repoint(moved)
+    if (moved !== address) this.region.writer.repoint(moved)
     return moved
   }
 
@@ -355,7 +358,7 @@ export class ElementTable {
     valueEnd: number,
     expireAtMs: number,
   ): number {
-    const { region } = this
+    const region = this.region.writer
     const flags = expireAtMs === -1 ? 0 : FLAG_EXPIRE
     const length = valueEnd - valueStart
     const inline = headerBytes(flags) + (end - start) + length

@@ -10,7 +10,7 @@ import { LISTPACK_END, LISTPACK_HEADER_BYTES, listpackFirst, listpackRead } from
 import { LISTPACK_EMPTY_BYTES, listpackCount } from '../encoding/listpack-edit.ts'
 import { INT64_TEXT_BYTES_MAX, PackedItem, writeInt64Text } from '../encoding/packed-item.ts'
 import { ziplistFirst, ziplistRead } from '../encoding/ziplist.ts'
-import type { RegionWriter } from '../keyspace/region-writer.ts'
+import type { RegionView } from '../keyspace/region-view.ts'
 import { BLOCK_BYTES_MAX } from '../limits.ts'
 import { byteOffsetOf } from '../memory/region-memory.ts'
 import {
@@ -115,7 +115,7 @@ export const listForm: ValueForm = {
   },
 }
 
-function writePackedNode(region: RegionWriter, node: number, out: RdbWriter): void {
+function writePackedNode(region: RegionView, node: number, out: RdbWriter): void {
   const start = nodeStart(region, node)
   const used = nodeEnd(region, node) - start
   const from = byteOffsetOf(node) + start
@@ -125,7 +125,7 @@ function writePackedNode(region: RegionWriter, node: number, out: RdbWriter): vo
   out.string(nodeBuffer, 0, total)
 }
 
-function writeLongNode(region: RegionWriter, node: number, out: RdbWriter): void {
+function writeLongNode(region: RegionView, node: number, out: RdbWriter): void {
   const value = longNodeValue(region, node)
   const { length } = value
   const plain = length >= PLAIN_FROM_BYTES

@@ -1,5 +1,5 @@
 /** Moving the blocks of a list (list-value.ts draws them) out of segments that are being evacuated. */
-import type { RegionWriter } from '../keyspace/region-writer.ts'
+import type { RegionView } from '../keyspace/region-view.ts'
 import type { BlockMover } from '../memory/block-mover.ts'
 import { byteOffsetOf } from '../memory/region-memory.ts'
 import type { LargeValue } from './large-value.ts'
@@ -35,7 +35,7 @@ export function moveList(value: LargeValue, mover: BlockMover, at: MovePosition)
   return at.position === INDEX_END
 }
 
-function moveNode(region: RegionWriter, address: number, mover: BlockMover): number {
+function moveNode(region: RegionView, address: number, mover: BlockMover): number {
   const moved = mover.move(address)
   if (isLongNode(region, moved)) {
     const element = longNodeValue(region, moved)

@@ -1,7 +1,7 @@
 /** Moving the blocks of a stream (stream-layout.ts draws them) out of segments that are being evacuated. */
 import { StreamId } from '../encoding/stream-id.ts'
 import { NodeValue } from '../keyspace/node-value.ts'
-import type { RegionWriter } from '../keyspace/region-writer.ts'
+import type { RegionView } from '../keyspace/region-view.ts'
 import type { BlockMover } from '../memory/block-mover.ts'
 import { byteOffsetOf } from '../memory/region-memory.ts'
 import type { LargeValue } from './large-value.ts'
@@ -94,7 +94,7 @@ export function moveStream(value: LargeValue, mover: BlockMover, at: MovePositio
   return false
 }
 
-function openAt(into: OrderedIndexMover, region: RegionWriter, block: number, word: number): OrderedIndexMover {
+function openAt(into: OrderedIndexMover, region: RegionView, block: number, word: number): OrderedIndexMover {
   return into.open(region, region.memory.i32[block >>> 28]!, (byteOffsetOf(block) >>> 2) + word)
 }
 
@@ -104,7 +104,7 @@ function toNextPart(at: MovePosition, position: number, part: number): void {
   if (position === INDEX_END) at.part = part
 }
 
-function moveNode(region: RegionWriter, address: number, mover: BlockMover): number {
+function moveNode(region: RegionView, address: number, mover: BlockMover): number {
   const moved = mover.move(address)
   const words = region.memory.i32[moved >>> 28]!
   const at = byteOffsetOf(moved) >>> 2
@@ -113,7 +113,7 @@ function moveNode(region: RegionWriter, address: number, mover: BlockMover): num
 }
 
 /** Moves a block with a name. */
-function moveNamed(region: RegionWriter, address: number, nameWord: number, mover: BlockMover): number {
+function moveNamed(region: RegionView, address: number, nameWord: number, mover: BlockMover): number {
   const moved = mover.move(address)
   const words = region.memory.i32[moved >>> 28]!
   const at = (byteOffsetOf(moved) >>> 2) + nameWord
@@ -121,13 +121,13 @@ function moveNamed(region: RegionWriter, address: number, nameWord: number, move
   return moved
 }
 
-function moveChunked(region: RegionWriter, words: Int32Array, rootAt: number, length: number, mover: BlockMover): void {
+function moveChunked(region: RegionView, words: Int32Array, rootAt: number, length: number, mover: BlockMover): void {
   chunks.open(region, words[rootAt]!, length)
   chunks.moveNodes(0, mover)
   words[rootAt] = chunks.root
 }
 
-function moveConsumer(region: RegionWriter, consumer: number, mover: BlockMover): number {
+function moveConsumer(region: RegionView, consumer: number, mover: BlockMover): number {
   const moved = moveNamed(region, consumer, K_NAME, mover)
   if (moved !== consumer) {
     const own = groups.openConsumerPending(moved)

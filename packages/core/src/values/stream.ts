@@ -9,6 +9,7 @@ import { ListpackBuffer } from '../encoding/listpack-buffer.ts'
 import { listpackWriteHeader, listpackWriteInteger } from '../encoding/listpack-edit.ts'
 import { StreamId } from '../encoding/stream-id.ts'
 import { NodeValue } from '../keyspace/node-value.ts'
+import type { RegionView } from '../keyspace/region-view.ts'
 import type { RegionWriter } from '../keyspace/region-writer.ts'
 import { BLOCK_BYTES_MAX } from '../limits.ts'
 import { Arena } from '../memory/arena.ts'
@@ -71,7 +72,6 @@ const freedChunks = new NodeValue()
 
 export class Stream extends StreamReader {
   declare readonly nodes: OrderedIndex
-  region!: RegionWriter
   /** Index of the groups, for stream-groups.ts. */
   readonly groups: OrderedIndex = new OrderedIndex(WEIGHTED)
 
@@ -87,11 +87,15 @@ export class Stream extends StreamReader {
   }
 
   /** Opens the stream whose root block is at `root` of `region`. */
-  open(region: RegionWriter, root: number): this {
-    this.region = region
+  open(region: RegionView, root: number): this {
     this.openRoot(region, root)
     this.groups.open(region, this.words, this.at + R_GROUPS)
     return this
+  }
+
+  /** For changes. */
+  get region(): RegionWriter {
+    return this.view.writer
   }
 
   // ---- root block -----------------------------------------------------------------------------------------------
