@@ -28,6 +28,7 @@ import { addClientInfoSections } from '../commands/info-sections.ts'
 import { clientCommandFamilies } from '../commands/index.ts'
 import type { Config } from '../config/config.ts'
 import { ReplicaLink } from '../link/replica-link.ts'
+import { ActiveDefrag } from './active-defrag.ts'
 import { collectGarbageSoon } from './collect-garbage.ts'
 import { configCommands } from './config-commands.ts'
 import { clientSettings, follow, linkConfig } from './configure.ts'
@@ -78,6 +79,7 @@ export class UnderstudyServer implements Node {
   readonly #options: UnderstudyServerOptions
   readonly #loader: RdbLoaderPool
   readonly #primaryClient = new PrimaryClient(this)
+  readonly defrag: ActiveDefrag
   #housekeeping: NodeJS.Timeout | undefined
 
   constructor(options: UnderstudyServerOptions) {
@@ -92,6 +94,12 @@ export class UnderstudyServer implements Node {
     this.readers = new Readers(this.keyspace)
     // The memory of the old generation goes back when this thread, too, has let go of it.
     this.keyspace.generationListeners.push(collectGarbageSoon)
+    this.defrag = new ActiveDefrag({
+      keyspace: this.keyspace,
+      config,
+      clock: systemClock,
+      isLoading: () => this.state.loading || this.state.asyncLoading,
+    })
     this.backlog = new BacklogWriter(clampBacklogBytes(config.get('repl-backlog-size')))
     this.unapplied = new UnappliedCommands(logger)
     const settings = clientSettings(config)
@@ -213,6 +221,7 @@ export class UnderstudyServer implements Node {
   /** Closes link, clients, port and worker threads. */
   async stop(): Promise<void> {
     clearInterval(this.#housekeeping)
+    this.defrag.stop()
     this.link.stop()
     this.readers.close()
     await this.server.close()
@@ -312,6 +321,7 @@ export class UnderstudyServer implements Node {
       if (keyspace.lazyFreePending > 0) keyspace.freeSlice(SLICE_MS_MAX)
     }, HOUSEKEEPING_MS)
     this.#housekeeping.unref()
+    this.defrag.start()
   }
 
   #streamError(text: string): void {
