@@ -238,6 +238,7 @@ export class UnderstudyServer implements Node {
     // A node that was never synced says so; it does not answer 'no such key' from an empty dataset.
     state.loading = this.fileLoading !== undefined || (state.replica && !this.hasData)
     state.asyncLoading = !state.loading && status?.loading !== undefined
+    this.server?.nodeChanged()
     this.#options.onRole?.(state.replica)
   }
 
