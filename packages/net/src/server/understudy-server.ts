@@ -2,6 +2,7 @@
  * One server, put together: keyspace, link, loader and clients are introduced to each other here and nowhere else. What
  * each does is in its own room; this file only connects them and knows in which order they start and end.
  */
+import { statSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import {
   accessClockAt,
@@ -88,6 +89,10 @@ export class UnderstudyServer implements Node {
     this.config = config
     const threads = config.get('rdb-load-threads')
     this.#loader = new RdbLoaderPool(threads === 0 ? {} : { threads })
+    // While the rest is put together. A file that is not there, or not a file, is found out at the start.
+    const file = config.path('dbfilename')
+    const fileStats = file === undefined ? undefined : statSync(file, { throwIfNoEntry: false })
+    if (fileStats?.isFile() === true) this.#loader.prepare(fileStats.size)
     this.logger = logger
     this.lastLoadWallMs = systemClock.wallMs()
     this.keyspace = new Keyspace({ databaseCount: config.get('databases') })
