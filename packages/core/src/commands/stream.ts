@@ -13,7 +13,7 @@ import { NO_SUCH_KEY, SYNTAX_ERROR, wrongNumberOfArguments } from '../resp/error
 import { R_FIRST, R_LAST, R_MAX_DELETED } from '../values/stream-layout.ts'
 import { findForRead, findForWrite, foundChanged } from './access.ts'
 import { argIs } from './arguments.ts'
-import type { CommandContext, CommandTable } from './command.ts'
+import type { CommandContext, CommandTable, ReadContext } from './command.ts'
 import { BLOCKING, DENYOOM, FAST, MOVABLE_KEYS, READONLY, WRITE } from './flags.ts'
 import { notify } from './notify.ts'
 import {
@@ -57,7 +57,7 @@ const minId = new StreamId()
 const givenId = new StreamId()
 
 /** @returns the index of XADD's ID, or behind XTRIM's last argument; -1 after an error reply. */
-function addOrTrimOptions(context: CommandContext, add: boolean): number {
+function addOrTrimOptions(context: ReadContext, add: boolean): number {
   const { args, reply } = context
   trimStrategy = TRIM_NONE
   trimApproximate = noMakeStream = idGiven = sequenceGiven = false
@@ -139,7 +139,7 @@ const STAR = 42
 const TILDE = 126
 const EQUALS = 61
 
-function isOne({ args }: CommandContext, index: number, byte: number): boolean {
+function isOne({ args }: ReadContext, index: number, byte: number): boolean {
   return args.end[index] === args.start[index]! + 1 && args.bytes[args.start[index]!] === byte
 }
 
@@ -197,7 +197,7 @@ export function runXAdd(context: CommandContext): void {
 }
 
 /** Sets `newId`. @returns false when the time asked for has no sequence number left. */
-function chooseId(context: CommandContext): boolean {
+function chooseId(context: ReadContext): boolean {
   if (!idGiven) {
     newId.setTime(context.nowMs)
     if (newId.msHi >>> 0 > lastId.msHi >>> 0) return true
@@ -310,12 +310,12 @@ export function runXSetId(context: CommandContext): void {
 // ---- reading ------------------------------------------------------------------------------------------------------
 
 /** XLEN key */
-export function runXLen(context: CommandContext): void {
+export function runXLen(context: ReadContext): void {
   if (!findForRead(context, 1)) context.reply.integer(0)
   else if (openFound(context)) context.reply.integer(stream.length)
 }
 
-function runRange(context: CommandContext, reverse: boolean): void {
+function runRange(context: ReadContext, reverse: boolean): void {
   const { args, reply } = context
   if (!rangeStart(context, reverse ? 3 : 2, minId) || !rangeEnd(context, reverse ? 2 : 3, newId)) return
   let count = -1
@@ -338,12 +338,12 @@ function runRange(context: CommandContext, reverse: boolean): void {
 }
 
 /** XRANGE key start end [COUNT count] */
-export function runXRange(context: CommandContext): void {
+export function runXRange(context: ReadContext): void {
   runRange(context, false)
 }
 
 /** XREVRANGE key end start [COUNT count] */
-export function runXRevRange(context: CommandContext): void {
+export function runXRevRange(context: ReadContext): void {
   runRange(context, true)
 }
 
@@ -424,7 +424,7 @@ export const streamCommands: CommandTable = {
     summary: 'Number of entries of a stream.',
     keyFlags: ['RO'],
     complexity: 'O(1)',
-    run: runXLen,
+    read: runXLen,
   },
   XPENDING: {
     arity: -3,
@@ -435,7 +435,7 @@ export const streamCommands: CommandTable = {
     summary: 'Shows what a consumer group has delivered and nobody has acknowledged.',
     tips: NONDETERMINISTIC,
     complexity: 'O(N) with N being the number of elements returned.',
-    run: runXPending,
+    read: runXPending,
   },
   XRANGE: {
     arity: -4,
@@ -445,7 +445,7 @@ export const streamCommands: CommandTable = {
     group: GROUP,
     summary: 'Entries of a stream between two IDs.',
     complexity: 'O(N) with N being the number of elements being returned.',
-    run: runXRange,
+    read: runXRange,
   },
   XREAD: {
     arity: -4,
@@ -456,7 +456,7 @@ export const streamCommands: CommandTable = {
     summary: 'Entries of several streams behind the IDs given, waiting for them if wanted.',
     keyKeyword: ['STREAMS', 1],
     findKeys: findXReadKeys,
-    run: runXRead,
+    read: runXRead,
   },
   XREADGROUP: {
     arity: -7,
@@ -478,7 +478,7 @@ export const streamCommands: CommandTable = {
     group: GROUP,
     summary: 'Entries of a stream between two IDs, the newest first.',
     complexity: 'O(N) with N being the number of elements returned.',
-    run: runXRevRange,
+    read: runXRevRange,
   },
   XSETID: {
     arity: -3,

@@ -15,7 +15,7 @@ import {
   integerArgument,
   putFound,
 } from './access.ts'
-import type { CommandArgs, CommandContext } from './command.ts'
+import type { CommandArgs, CommandContext, ReadContext } from './command.ts'
 import { notify, notifyDeleted } from './notify.ts'
 import {
   compareIndex,
@@ -235,7 +235,7 @@ function putFoundArgument(context: CommandContext, key: number, value: number, e
   putFound(context, key, 0, bytes, start[value]!, end[value]!, expireAtMs)
 }
 
-function conditionHolds(context: CommandContext, options: number, found: boolean): boolean {
+function conditionHolds(context: ReadContext, options: number, found: boolean): boolean {
   if ((options & OPTION_NX) !== 0) return !found
   if ((options & (OPTION_XX | OPTION_IFDEQ)) !== 0) return found
   if ((options & OPTION_IFEQ) !== 0) return found && equalsArgument(context, compareIndex)
@@ -245,7 +245,7 @@ function conditionHolds(context: CommandContext, options: number, found: boolean
 }
 
 /** Is the string just found equal to an argument? */
-function equalsArgument(context: CommandContext, index: number): boolean {
+function equalsArgument(context: ReadContext, index: number): boolean {
   const { entry } = context.keyspace
   const { bytes, start } = context.args
   if (entry.length !== argumentLength(context, index)) return false
@@ -260,7 +260,7 @@ function equalsArgument(context: CommandContext, index: number): boolean {
 }
 
 /** Replies the string just found, or nil. @returns false when it is no string. */
-function replyString(context: CommandContext, found: boolean): boolean {
+function replyString(context: ReadContext, found: boolean): boolean {
   const { reply } = context
   if (!found) {
     notify(context, NOTIFY_KEY_MISS, 'keymiss', 1)
@@ -276,7 +276,7 @@ function replyString(context: CommandContext, found: boolean): boolean {
   return true
 }
 
-function expectPairs(context: CommandContext, name: string): boolean {
+function expectPairs(context: ReadContext, name: string): boolean {
   if (context.args.count % 2 === 1) return true
   context.reply.error(wrongNumberOfArguments(name))
   return false

@@ -6,7 +6,7 @@ import { LARGE_REPORTS_PACKED } from '../values/form-numbers.ts'
 import { SortedSet } from '../values/sorted-set.ts'
 import { findForRead } from './access.ts'
 import { argIs } from './arguments.ts'
-import type { CommandContext } from './command.ts'
+import type { CommandContext, ReadContext } from './command.ts'
 import { symmetricLong } from './integer-range.ts'
 import {
   cursorArgument,
@@ -31,12 +31,12 @@ const PAIRS_MAX: bigint = (2n ** 63n - 1n) / 2n
 const members: SortedSet = new SortedSet()
 const scoreText: Uint8Array = new Uint8Array(SCORE_TEXT_BYTES_MAX)
 
-export function zcard(context: CommandContext): void {
+export function zcard(context: ReadContext): void {
   const set = readZset(context, 1, missingIsZero)
   if (set !== undefined) context.reply.integer(set.count)
 }
 
-export function zscore(context: CommandContext): void {
+export function zscore(context: ReadContext): void {
   const { args, reply } = context
   const set = readZset(context, 1, missingIsNull)
   if (set === undefined) return
@@ -44,7 +44,7 @@ export function zscore(context: CommandContext): void {
   else reply.nullBulk()
 }
 
-export function zmscore(context: CommandContext): void {
+export function zmscore(context: ReadContext): void {
   const { args, reply } = context
   const isThere = findForRead(context, 1)
   if (isThere && !expectZset(context)) return
@@ -56,7 +56,7 @@ export function zmscore(context: CommandContext): void {
   }
 }
 
-function rankOf(context: CommandContext, reverse: boolean): void {
+function rankOf(context: ReadContext, reverse: boolean): void {
   const { args, reply } = context
   const set = readZset(context, 1, missingIsNull)
   if (set === undefined) return
@@ -68,11 +68,11 @@ function rankOf(context: CommandContext, reverse: boolean): void {
   reply.integer(reverse ? set.count - 1 - rank : rank)
 }
 
-export function zrank(context: CommandContext): void {
+export function zrank(context: ReadContext): void {
   rankOf(context, false)
 }
 
-export function zrevrank(context: CommandContext): void {
+export function zrevrank(context: ReadContext): void {
   rankOf(context, true)
 }
 
@@ -93,7 +93,7 @@ export function zrem(context: CommandContext): void {
   reply.integer(removed)
 }
 
-export function zrandmember(context: CommandContext): void {
+export function zrandmember(context: ReadContext): void {
   const { args, reply } = context
   if (args.count === 2) {
     const set = readZset(context, 1, missingIsNull)
@@ -112,7 +112,7 @@ export function zrandmember(context: CommandContext): void {
   showRandom(context, set, Number(wanted), withScores)
 }
 
-function showRandom({ reply }: CommandContext, set: SortedSet, wanted: number, withScores: boolean): void {
+function showRandom({ reply }: ReadContext, set: SortedSet, wanted: number, withScores: boolean): void {
   const size = set.count
   const count = wanted < 0 ? -wanted : Math.min(wanted, size)
   const nested = withScores && reply.resp === 3
@@ -157,7 +157,7 @@ function randomBelow(count: number): number {
   return Math.floor(Math.random() * count)
 }
 
-export function zscan(context: CommandContext): void {
+export function zscan(context: ReadContext): void {
   const { reply } = context
   const cursor = cursorArgument(context, 2)
   if (cursor === undefined) return
