@@ -9,7 +9,7 @@ import { prepareElement } from '../values/list-node.ts'
 import { findForWrite, foundChanged } from './access.ts'
 import { argIs } from './arguments.ts'
 import { timeoutSecondsArgument, waitForKeys } from './blocking.ts'
-import type { CommandArgs, CommandContext, CommandTable, KeyPositions } from './command.ts'
+import type { CommandArgs, CommandContext, CommandTable, KeyPositions, ReadContext } from './command.ts'
 import { BLOCKING, DENYOOM, MOVABLE_KEYS, NOSCRIPT, WRITE } from './flags.ts'
 import {
   changeList,
@@ -141,7 +141,7 @@ interface SeveralKeys {
 }
 
 /** numkeys key [key …] LEFT|RIGHT [COUNT count], from argument `at` on; undefined after an error reply. */
-function severalKeys(context: CommandContext, at: number): SeveralKeys | undefined {
+function severalKeys(context: ReadContext, at: number): SeveralKeys | undefined {
   const { args, reply } = context
   const keys = boundedArgument(context, at, 1, 'ERR numkeys should be greater than 0')
   if (keys === undefined) return undefined
@@ -211,7 +211,7 @@ function indexes(first: number, end: number): number[] {
 
 /** The keys that a number of keys in argument `at` announces. */
 function findCountedKeys(args: CommandArgs, at: number, into: number[]): void {
-  const count = wideInteger({ args } as CommandContext, at)
+  const count = wideInteger({ args } as ReadContext, at)
   if (count === undefined || count < 1) return
   for (let i = at + 1; i <= at + Number(count) && i < args.count; i++) into.push(i)
 }

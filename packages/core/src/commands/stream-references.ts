@@ -14,7 +14,7 @@ export const KEEP_REFERENCES = 0
 /** An entry goes from what is pending in all groups, too. */
 export const DELETE_REFERENCES = 1
 /** An entry stays until every group has delivered it and has it acknowledged. */
-export const ACKNOWLEDGED_ONLY = 2
+const ACKNOWLEDGED_ONLY = 2
 
 export type ReferencePolicy = typeof KEEP_REFERENCES | typeof DELETE_REFERENCES | typeof ACKNOWLEDGED_ONLY
 

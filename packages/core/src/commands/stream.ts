@@ -11,7 +11,7 @@ import { NO_SUCH_KEY, SYNTAX_ERROR, wrongNumberOfArguments } from '../resp/error
 import { R_LAST, R_MAX_DELETED } from '../values/stream-layout.ts'
 import { findForRead, findForWrite, foundChanged } from './access.ts'
 import { argIs } from './arguments.ts'
-import type { CommandContext, CommandTable } from './command.ts'
+import type { CommandContext, CommandTable, ReadContext } from './command.ts'
 import { BLOCKING, DENYOOM, FAST, MOVABLE_KEYS, READONLY, WRITE } from './flags.ts'
 import { notify } from './notify.ts'
 import {
@@ -83,7 +83,7 @@ export function runXAdd(context: CommandContext): void {
 }
 
 /** Sets `newId`. @returns false when the time asked for has no sequence number left. */
-function chooseId(context: CommandContext): boolean {
+function chooseId(context: ReadContext): boolean {
   if (!idGiven) {
     newId.setTime(context.nowMs)
     if (newId.msHi >>> 0 > lastId.msHi >>> 0) return true
@@ -151,12 +151,12 @@ export function runXSetId(context: CommandContext): void {
 // ---- reading ------------------------------------------------------------------------------------------------------
 
 /** XLEN key */
-export function runXLen(context: CommandContext): void {
+export function runXLen(context: ReadContext): void {
   if (!findForRead(context, 1)) context.reply.integer(0)
   else if (openFound(context)) context.reply.integer(stream.length)
 }
 
-function runRange(context: CommandContext, reverse: boolean): void {
+function runRange(context: ReadContext, reverse: boolean): void {
   const { args, reply } = context
   if (!rangeStart(context, reverse ? 3 : 2, otherId) || !rangeEnd(context, reverse ? 2 : 3, newId)) return
   let count = -1
@@ -179,12 +179,12 @@ function runRange(context: CommandContext, reverse: boolean): void {
 }
 
 /** XRANGE key start end [COUNT count] */
-export function runXRange(context: CommandContext): void {
+export function runXRange(context: ReadContext): void {
   runRange(context, false)
 }
 
 /** XREVRANGE key end start [COUNT count] */
-export function runXRevRange(context: CommandContext): void {
+export function runXRevRange(context: ReadContext): void {
   runRange(context, true)
 }
 
@@ -290,7 +290,7 @@ export const streamCommands: CommandTable = {
     summary: 'Number of entries of a stream.',
     keyFlags: ['RO'],
     complexity: 'O(1)',
-    run: runXLen,
+    read: runXLen,
   },
   XPENDING: {
     arity: -3,
@@ -301,7 +301,7 @@ export const streamCommands: CommandTable = {
     summary: 'Shows what a consumer group has delivered and nobody has acknowledged.',
     tips: NONDETERMINISTIC,
     complexity: 'O(N) with N being the number of elements returned.',
-    run: runXPending,
+    read: runXPending,
   },
   XRANGE: {
     arity: -4,
@@ -311,7 +311,7 @@ export const streamCommands: CommandTable = {
     group: GROUP,
     summary: 'Entries of a stream between two IDs.',
     complexity: 'O(N) with N being the number of elements being returned.',
-    run: runXRange,
+    read: runXRange,
   },
   XREAD: {
     arity: -4,
@@ -322,7 +322,7 @@ export const streamCommands: CommandTable = {
     summary: 'Entries of several streams behind the IDs given, waiting for them if wanted.',
     keyKeyword: ['STREAMS', 1],
     findKeys: findXReadKeys,
-    run: runXRead,
+    read: runXRead,
   },
   XREADGROUP: {
     arity: -7,
@@ -345,7 +345,7 @@ export const streamCommands: CommandTable = {
     group: GROUP,
     summary: 'Entries of a stream between two IDs, the newest first.',
     complexity: 'O(N) with N being the number of elements returned.',
-    run: runXRevRange,
+    read: runXRevRange,
   },
   XSETID: {
     arity: -3,

@@ -17,7 +17,7 @@ import { NOTIFY_STRING } from '../keyspace/key-events.ts'
 import { FLAG_TEXT } from '../keyspace/layout.ts'
 import { NOT_AN_INTEGER, NOT_A_FLOAT } from '../resp/error-replies.ts'
 import { expectString, findForWrite, integerArgument, putFound } from './access.ts'
-import type { CommandContext } from './command.ts'
+import type { CommandContext, ReadContext } from './command.ts'
 import { notify } from './notify.ts'
 
 const WOULD_OVERFLOW = 'ERR increment or decrement would overflow'
@@ -126,7 +126,7 @@ function addExact(context: CommandContext, increment: bigint): void {
   context.reply.integer(sum)
 }
 
-function exactArgument(context: CommandContext, index: number): bigint {
+function exactArgument(context: ReadContext, index: number): bigint {
   const { args } = context
   return parseBigInteger(args.bytes, args.start[index]!, args.end[index]!)!
 }

@@ -7,7 +7,7 @@
 import { INT64_MAX, parseBigInteger, parseInteger } from '../encoding/integer.ts'
 import { SYNTAX_ERROR, NOT_AN_INTEGER } from '../resp/error-replies.ts'
 import { argIs } from './arguments.ts'
-import type { CommandContext } from './command.ts'
+import type { ReadContext } from './command.ts'
 
 export const OPTION_NX = 0x1
 export const OPTION_XX = 0x2
@@ -44,7 +44,7 @@ export let compareIndex = 0
  * Parses the arguments from `from` to the end. @param known the options this command has.
  * @returns false after having written the syntax error.
  */
-export function parseStringOptions(context: CommandContext, from: number, known: number): boolean {
+export function parseStringOptions(context: ReadContext, from: number, known: number): boolean {
   const { count } = context.args
   optionFlags = 0
   expireIndex = 0
@@ -70,7 +70,7 @@ function fits(option: number): boolean {
   return true
 }
 
-function optionAt(context: CommandContext, index: number): number {
+function optionAt(context: ReadContext, index: number): number {
   switch (context.args.end[index]! - context.args.start[index]!) {
     case 2:
       if (argIs(context.args, index, 'EX')) return OPTION_EX
@@ -103,7 +103,7 @@ const SECONDS_MAX: bigint = INT64_MAX / 1000n
  * The time in argument `index` as milliseconds since 1970. @param option which of EX, PX, EXAT, PXAT it is.
  * @param name the command, for the error. @returns NaN after having written the error.
  */
-export function expireArgument(context: CommandContext, index: number, option: number, name: string): number {
+export function expireArgument(context: ReadContext, index: number, option: number, name: string): number {
   const { args } = context
   const start = args.start[index]!
   const end = args.end[index]!

@@ -7,7 +7,7 @@
 import { NOTIFY_GENERIC, NOTIFY_KEY_MISS, NOTIFY_STRING } from '../keyspace/key-events.ts'
 import { WRONG_TYPE, SYNTAX_ERROR, wrongNumberOfArguments } from '../resp/error-replies.ts'
 import { deleteFound, expectString, findForRead, findForWrite, integerArgument, putFound } from './access.ts'
-import type { CommandArgs, CommandContext } from './command.ts'
+import type { CommandArgs, CommandContext, ReadContext } from './command.ts'
 import { notify, notifyDeleted } from './notify.ts'
 import { conditionHolds } from './string-condition.ts'
 import {
@@ -224,7 +224,7 @@ function putFoundArgument(context: CommandContext, key: number, value: number, e
 }
 
 /** Replies the string just found, or nil. @returns false when it is no string. */
-function replyString(context: CommandContext, found: boolean): boolean {
+function replyString(context: ReadContext, found: boolean): boolean {
   const { reply } = context
   if (!found) {
     notify(context, NOTIFY_KEY_MISS, 'keymiss', 1)
@@ -240,7 +240,7 @@ function replyString(context: CommandContext, found: boolean): boolean {
   return true
 }
 
-function expectPairs(context: CommandContext, name: string): boolean {
+function expectPairs(context: ReadContext, name: string): boolean {
   if (context.args.count % 2 === 1) return true
   context.reply.error(wrongNumberOfArguments(name))
   return false

@@ -18,7 +18,7 @@ import {
   makeEmptyString,
   putFound,
 } from './access.ts'
-import type { CommandContext, CommandTable } from './command.ts'
+import type { CommandContext, CommandTable, ReadContext } from './command.ts'
 import { notify } from './notify.ts'
 import { DENYOOM, FAST, MOVABLE_KEYS, READONLY, WRITE } from './flags.ts'
 import { runLcs } from './lcs.ts'
@@ -40,7 +40,7 @@ import {
 
 const NO_BYTES: Uint8Array = new Uint8Array(0)
 
-function runGet(context: CommandContext): void {
+function runGet(context: ReadContext): void {
   if (!findForRead(context, 1)) {
     context.reply.nullBulk()
     return
@@ -51,7 +51,7 @@ function runGet(context: CommandContext): void {
 }
 
 /** MGET key [key …]: keys of other types are nil. */
-function runMGet(context: CommandContext): void {
+function runMGet(context: ReadContext): void {
   const { args, reply } = context
   const { entry } = context.keyspace
   reply.array(args.count - 1)
@@ -61,7 +61,7 @@ function runMGet(context: CommandContext): void {
   }
 }
 
-function runStrLen(context: CommandContext): void {
+function runStrLen(context: ReadContext): void {
   if (!findForRead(context, 1)) context.reply.integer(0)
   else if (expectString(context)) context.reply.integer(context.keyspace.entry.length)
 }
@@ -116,7 +116,7 @@ function runSetRange(context: CommandContext): void {
 }
 
 /** GETRANGE key start end, and its older name SUBSTR. */
-function runGetRange(context: CommandContext): void {
+function runGetRange(context: ReadContext): void {
   const { reply } = context
   let from = integerArgument(context, 2)
   if (Number.isNaN(from)) return
@@ -145,7 +145,7 @@ export const stringCommands: CommandTable = {
     since: '1.0.0',
     group: GROUP,
     summary: 'Returns the string at a key.',
-    run: runGet,
+    read: runGet,
   },
   SET: {
     arity: -3,
@@ -164,7 +164,7 @@ export const stringCommands: CommandTable = {
     since: '8.4.0',
     group: GROUP,
     summary: 'Returns the XXH3 digest of the string at a key.',
-    run: runDigest,
+    read: runDigest,
   },
   DELEX: {
     arity: -2,
@@ -243,7 +243,7 @@ export const stringCommands: CommandTable = {
     since: '1.0.0',
     group: GROUP,
     summary: 'Returns the strings at several keys.',
-    run: runMGet,
+    read: runMGet,
   },
   MSET: {
     arity: -3,
@@ -291,7 +291,7 @@ export const stringCommands: CommandTable = {
     since: '2.2.0',
     group: GROUP,
     summary: 'Returns how many bytes a string has.',
-    run: runStrLen,
+    read: runStrLen,
   },
   SETRANGE: {
     arity: 4,
@@ -309,7 +309,7 @@ export const stringCommands: CommandTable = {
     since: '2.4.0',
     group: GROUP,
     summary: 'Returns a part of a string.',
-    run: runGetRange,
+    read: runGetRange,
   },
   SUBSTR: {
     arity: 4,
@@ -318,7 +318,7 @@ export const stringCommands: CommandTable = {
     since: '1.0.0',
     group: GROUP,
     summary: 'Returns a part of a string; the old name of GETRANGE.',
-    run: runGetRange,
+    read: runGetRange,
   },
   INCR: {
     arity: 2,
@@ -373,6 +373,6 @@ export const stringCommands: CommandTable = {
     since: '7.0.0',
     group: GROUP,
     summary: 'Finds the longest common subsequence of two strings.',
-    run: runLcs,
+    read: runLcs,
   },
 }

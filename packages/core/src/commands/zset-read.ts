@@ -6,7 +6,7 @@ import { LARGE_REPORTS_PACKED } from '../values/form-numbers.ts'
 import { SortedSet } from '../values/sorted-set.ts'
 import { findForRead } from './access.ts'
 import { argIs } from './arguments.ts'
-import type { CommandContext } from './command.ts'
+import type { CommandContext, ReadContext } from './command.ts'
 import { symmetricLong } from './integer-range.ts'
 import {
   cursorArgument,
@@ -32,12 +32,12 @@ const PAIRS_MAX: bigint = (2n ** 63n - 1n) / 2n
 const members: SortedSet = new SortedSet()
 const scoreText: Uint8Array = new Uint8Array(SCORE_TEXT_BYTES_MAX)
 
-export function zcard(context: CommandContext): void {
+export function zcard(context: ReadContext): void {
   const set = readZset(context, 1, missingIsZero)
   if (set !== undefined) context.reply.integer(set.count)
 }
 
-export function zscore(context: CommandContext): void {
+export function zscore(context: ReadContext): void {
   const { args, reply } = context
   const set = readZset(context, 1, missingIsNull)
   if (set === undefined) return
@@ -45,7 +45,7 @@ export function zscore(context: CommandContext): void {
   else reply.nullBulk()
 }
 
-export function zmscore(context: CommandContext): void {
+export function zmscore(context: ReadContext): void {
   const { args, reply } = context
   const isThere = findForRead(context, 1)
   if (isThere && !expectZset(context)) return
@@ -58,7 +58,7 @@ export function zmscore(context: CommandContext): void {
 }
 
 /** ZRANK key member [WITHSCORE]; a wrong fourth argument is told as 7.0 does, which has no WITHSCORE. */
-function rankOf(context: CommandContext, name: string, reverse: boolean): void {
+function rankOf(context: ReadContext, name: string, reverse: boolean): void {
   const { args, reply } = context
   const withScore = args.count === 4 && argIs(args, 3, 'WITHSCORE')
   if (args.count > 3 && !withScore) return reply.error(wrongNumberOfArguments(name))
@@ -75,11 +75,11 @@ function rankOf(context: CommandContext, name: string, reverse: boolean): void {
   if (withScore) reply.double(score)
 }
 
-export function zrank(context: CommandContext): void {
+export function zrank(context: ReadContext): void {
   rankOf(context, 'zrank', false)
 }
 
-export function zrevrank(context: CommandContext): void {
+export function zrevrank(context: ReadContext): void {
   rankOf(context, 'zrevrank', true)
 }
 
@@ -100,7 +100,7 @@ export function zrem(context: CommandContext): void {
   reply.integer(removed)
 }
 
-export function zrandmember(context: CommandContext): void {
+export function zrandmember(context: ReadContext): void {
   const { args, reply } = context
   if (args.count === 2) {
     const set = readZset(context, 1, missingIsNull)
@@ -119,7 +119,7 @@ export function zrandmember(context: CommandContext): void {
   showRandom(context, set, Number(wanted), withScores)
 }
 
-function showRandom({ reply }: CommandContext, set: SortedSet, wanted: number, withScores: boolean): void {
+function showRandom({ reply }: ReadContext, set: SortedSet, wanted: number, withScores: boolean): void {
   const size = set.count
   const count = wanted < 0 ? -wanted : Math.min(wanted, size)
   const nested = withScores && reply.resp === 3
@@ -164,7 +164,7 @@ function randomBelow(count: number): number {
   return Math.floor(Math.random() * count)
 }
 
-export function zscan(context: CommandContext): void {
+export function zscan(context: ReadContext): void {
   const { reply } = context
   const cursor = cursorArgument(context, 2)
   if (cursor === undefined) return

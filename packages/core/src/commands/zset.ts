@@ -138,7 +138,7 @@ export const zsetCommands: CommandTable = {
     summary: 'Returns the union of sorted sets.',
     keyFlags: ['RO', 'access'],
     findKeys: findRead,
-    run: zunion,
+    read: zunion,
   },
   ZINTER: {
     arity: -3,
@@ -149,7 +149,7 @@ export const zsetCommands: CommandTable = {
     summary: 'Returns what sorted sets have in common.',
     keyFlags: ['RO', 'access'],
     findKeys: findRead,
-    run: zinter,
+    read: zinter,
   },
   ZINTERCARD: {
     arity: -3,
@@ -160,7 +160,7 @@ export const zsetCommands: CommandTable = {
     summary: 'Counts the members that sorted sets have in common.',
     keyFlags: ['RO', 'access'],
     findKeys: findRead,
-    run: zintercard,
+    read: zintercard,
   },
   ZDIFF: {
     arity: -3,
@@ -171,7 +171,7 @@ export const zsetCommands: CommandTable = {
     summary: 'Returns what only the first of several sorted sets has.',
     keyFlags: ['RO', 'access'],
     findKeys: findRead,
-    run: zdiff,
+    read: zdiff,
   },
   ZRANGE: {
     arity: -4,
@@ -181,7 +181,7 @@ export const zsetCommands: CommandTable = {
     group: GROUP,
     summary: 'Returns the members in a range of ranks, scores or names.',
     keyFlags: ['RO', 'access'],
-    run: zrange,
+    read: zrange,
   },
   ZRANGESTORE: {
     arity: -5,
@@ -201,7 +201,7 @@ export const zsetCommands: CommandTable = {
     group: GROUP,
     summary: 'Returns the members in a range of scores.',
     keyFlags: ['RO', 'access'],
-    run: zrangebyscore,
+    read: zrangebyscore,
   },
   ZREVRANGEBYSCORE: {
     arity: -4,
@@ -211,7 +211,7 @@ export const zsetCommands: CommandTable = {
     group: GROUP,
     summary: 'Returns the members in a range of scores, the greatest first.',
     keyFlags: ['RO', 'access'],
-    run: zrevrangebyscore,
+    read: zrevrangebyscore,
   },
   ZRANGEBYLEX: {
     arity: -4,
@@ -221,7 +221,7 @@ export const zsetCommands: CommandTable = {
     group: GROUP,
     summary: 'Returns the members in a range of names.',
     keyFlags: ['RO', 'access'],
-    run: zrangebylex,
+    read: zrangebylex,
   },
   ZREVRANGEBYLEX: {
     arity: -4,
@@ -231,7 +231,7 @@ export const zsetCommands: CommandTable = {
     group: GROUP,
     summary: 'Returns the members in a range of names, the last first.',
     keyFlags: ['RO', 'access'],
-    run: zrevrangebylex,
+    read: zrevrangebylex,
   },
   ZCOUNT: {
     arity: 4,
@@ -241,7 +241,7 @@ export const zsetCommands: CommandTable = {
     group: GROUP,
     summary: 'Counts the members in a range of scores.',
     keyFlags: ['RO', 'access'],
-    run: zcount,
+    read: zcount,
   },
   ZLEXCOUNT: {
     arity: 4,
@@ -251,7 +251,7 @@ export const zsetCommands: CommandTable = {
     group: GROUP,
     summary: 'Counts the members in a range of names.',
     keyFlags: ['RO', 'access'],
-    run: zlexcount,
+    read: zlexcount,
   },
   ZREVRANGE: {
     arity: -4,
@@ -261,7 +261,7 @@ export const zsetCommands: CommandTable = {
     group: GROUP,
     summary: 'Returns the members in a range of ranks, the greatest score first.',
     keyFlags: ['RO', 'access'],
-    run: zrevrange,
+    read: zrevrange,
   },
   ZCARD: {
     arity: 2,
@@ -271,7 +271,7 @@ export const zsetCommands: CommandTable = {
     group: GROUP,
     summary: 'Counts the members of a sorted set.',
     keyFlags: ['RO'],
-    run: zcard,
+    read: zcard,
   },
   ZSCORE: {
     arity: 3,
@@ -281,7 +281,7 @@ export const zsetCommands: CommandTable = {
     group: GROUP,
     summary: 'Returns the score of a member.',
     keyFlags: ['RO', 'access'],
-    run: zscore,
+    read: zscore,
   },
   ZMSCORE: {
     arity: -3,
@@ -291,7 +291,7 @@ export const zsetCommands: CommandTable = {
     group: GROUP,
     summary: 'Returns the scores of several members.',
     keyFlags: ['RO', 'access'],
-    run: zmscore,
+    read: zmscore,
   },
   ZRANK: {
     arity: -3,
@@ -301,7 +301,7 @@ export const zsetCommands: CommandTable = {
     group: GROUP,
     summary: 'Returns the rank of a member, from the lowest score up.',
     keyFlags: ['RO', 'access'],
-    run: zrank,
+    read: zrank,
   },
   ZREVRANK: {
     arity: -3,
@@ -311,7 +311,7 @@ export const zsetCommands: CommandTable = {
     group: GROUP,
     summary: 'Returns the rank of a member, from the greatest score down.',
     keyFlags: ['RO', 'access'],
-    run: zrevrank,
+    read: zrevrank,
   },
   ZSCAN: {
     arity: -3,
@@ -322,7 +322,7 @@ export const zsetCommands: CommandTable = {
     summary: 'Walks the members of a sorted set in steps.',
     keyFlags: ['RO', 'access'],
     tips: ['nondeterministic_output'],
-    run: zscan,
+    read: zscan,
   },
   ZPOPMIN: {
     arity: -2,
@@ -399,6 +399,6 @@ export const zsetCommands: CommandTable = {
     summary: 'Returns random members of a sorted set.',
     keyFlags: ['RO', 'access'],
     tips: ['nondeterministic_output'],
-    run: zrandmember,
+    read: zrandmember,
   },
 }

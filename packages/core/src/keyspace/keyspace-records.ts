@@ -62,6 +62,8 @@ export abstract class KeyspaceRecords extends KeyspaceReads {
     this.counters = new ShardCounters(generation)
   }
 
+  requireWriter(): void {}
+
   markAccess(): void {
     this.access.mark(this.entry)
   }

@@ -9,6 +9,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import { SEGMENT_BYTES_MAX, SHARD_COUNT } from '../limits.ts'
+import { Compaction } from './compaction.ts'
 import { Generation, type GenerationTransfer } from './generation.ts'
 import { KeyspaceValues } from './keyspace-values.ts'
 import { C_DATABASE_MAP, C_NUMBER, C_RETIRED, ROOT_DEPTH, ROOT_DIRECTORY, ROOT_WORDS, regionOf } from './layout.ts'
@@ -30,6 +31,8 @@ export class Keyspace extends KeyspaceValues {
   readonly generationListeners: ((generation: Generation) => void)[] = []
 
   readonly #segmentBytesMax: number
+  /** Gives memory back that the arenas do not need any more; its slices are called between two commands. */
+  readonly compaction: Compaction = new Compaction(this, this.lazyFree)
 
   constructor(options: KeyspaceOptions) {
     const { databaseCount, hashSeed = randomBytes(16), segmentBytesMax = SEGMENT_BYTES_MAX } = options

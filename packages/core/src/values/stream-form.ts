@@ -37,6 +37,7 @@ import {
   STREAM_HAS_ACTIVE_TIMES,
 } from './stream-layout.ts'
 import { MAX_ID, ZERO_ID } from './stream-reader.ts'
+import { moveStream } from './stream-relocation.ts'
 import type { ValueForm } from './value-form.ts'
 import { NodeValue } from '../keyspace/node-value.ts'
 
@@ -68,6 +69,7 @@ export const streamForm: ValueForm = {
   footprint,
   copy,
   free,
+  move: moveStream,
   visitBlocks,
 }
 

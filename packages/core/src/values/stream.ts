@@ -42,6 +42,11 @@ const TWO_32: number = 2 ** 32
 /** Counts changes of nodes of any stream by this thread: what was noted about a node's inside holds until the next. */
 let nodeChanges = 0
 
+/** Nodes have other addresses: what was noted about one is void. */
+export function noteNodesMoved(): void {
+  nodeChanges++
+}
+
 /** Allocates the root block of an empty stream. */
 export function createStreamRoot(region: RegionWriter): number {
   nodeChanges++

@@ -17,7 +17,7 @@ import {
   subcommandSyntaxError,
 } from '@understudy/core/internal'
 import type { CommandTable } from '@understudy/core/internal'
-import { CLIENT_PUBSUB } from '../clients/session.ts'
+import { CLIENT_PUBSUB } from '../clients/connection-flags.ts'
 import type { ClientSession } from '../clients/session.ts'
 import type { SubscriptionKind } from '../clients/pubsub.ts'
 import { container, row } from './rows.ts'

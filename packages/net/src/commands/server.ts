@@ -23,7 +23,7 @@ import {
   WAIT_ON_REPLICA_ERROR,
 } from '@understudy/core/internal'
 import type { CommandTable } from '@understudy/core/internal'
-import { CLIENT_MULTI } from '../clients/session.ts'
+import { CLIENT_MULTI } from '../clients/connection-flags.ts'
 import type { ClientSession } from '../clients/session.ts'
 import { container, row } from './rows.ts'
 import type { Row } from './rows.ts'

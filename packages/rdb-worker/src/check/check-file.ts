@@ -3,8 +3,8 @@
  * by the way. What only a load can notice, a key that comes twice, is not noticed.
  */
 import { statSync } from 'node:fs'
-import { RdbError, ReplicaError } from '@understudy/core/internal'
-import type { ErrorCode, RdbSummary } from '@understudy/core/internal'
+import { RdbError, ReplicaError } from '@understudy/core/loading'
+import type { ErrorCode, RdbSummary } from '@understudy/core/loading'
 import { scanFile } from '../scan/scan-file.ts'
 import { RdbScanner } from '../scan/scanner.ts'
 import { ScanWindow } from '../scan/window.ts'

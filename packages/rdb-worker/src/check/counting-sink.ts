@@ -1,5 +1,5 @@
 /** A sink that keeps nothing of a snapshot but counts, per database: for looking at a file without loading it. */
-import type { RdbSink } from '@understudy/core/internal'
+import type { RdbSink } from '@understudy/core/loading'
 
 export interface DatabaseCounts {
   readonly db: number

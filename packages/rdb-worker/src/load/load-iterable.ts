@@ -2,7 +2,7 @@
  * A snapshot that comes from anywhere: an embedder's stream, a decompressor, a download. The bytes are copied into the
  * loader's ring and the source is asked for more only when there is room.
  */
-import type { RdbLoader, RdbLoadOptions, RdbLoadResult } from '@understudy/core/internal'
+import type { RdbLoader, RdbLoadOptions, RdbLoadResult } from '@understudy/core/loading'
 
 /**
  * Loads the snapshot that `source` gives in pieces of any size. What stands behind its end is not looked at.

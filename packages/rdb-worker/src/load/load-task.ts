@@ -2,8 +2,8 @@
  * One load, from its first byte to its reply; blocks the thread it runs in. Parsing and inserting meet only at the sink, and
  * only the sink knows whether other threads insert too.
  */
-import { RdbError, ReplicaError } from '@understudy/core/internal'
-import type { GenerationTransfer, RdbLoadOptions } from '@understudy/core/internal'
+import { RdbError, ReplicaError } from '@understudy/core/loading'
+import type { GenerationTransfer, RdbLoadOptions } from '@understudy/core/loading'
 import { toRecord } from '../messages.ts'
 import type { LoadReply, LoadTask } from '../messages.ts'
 import { scanFile } from '../scan/scan-file.ts'

@@ -10,8 +10,8 @@
  * whatever stands above must be harmless to repeat. Elements with more than one string have phases, so that a string is
  * not read twice: a phase that returns a position is done.
  */
-import { KEY_META_GRAMMAR, MODULE_AUX_GRAMMAR, readInt32, readInt64 } from '@understudy/core/internal'
-import type { ErrorCode, LengthSlot, RdbFamily } from '@understudy/core/internal'
+import { KEY_META_GRAMMAR, MODULE_AUX_GRAMMAR, readInt32, readInt64 } from '@understudy/core/loading'
+import type { ErrorCode, LengthSlot, RdbFamily } from '@understudy/core/loading'
 import {
   RDB_OPCODE_AUX,
   RDB_OPCODE_EXPIRETIME,

@@ -1,5 +1,5 @@
 /** What the scanner keeps of a snapshot beside its keys, with a bound for each: the bytes are a peer's. */
-import type { RdbFamily, RdbSummary } from '@understudy/core/internal'
+import type { RdbFamily, RdbSummary } from '@understudy/core/loading'
 
 /** Names and values of AUX fields together: Redis before 7.0 keeps scripts in them. */
 const AUX_BYTES_MAX: number = 64 << 20

@@ -26,8 +26,8 @@ import {
   VALKEY_RDB_VERSION_MAX,
   VALKEY_RDB_VERSION_MIN,
   ValueWalker,
-} from '@understudy/core/internal'
-import type { ErrorCode, RdbFamily, RdbSink, RdbSummary } from '@understudy/core/internal'
+} from '@understudy/core/loading'
+import type { ErrorCode, RdbFamily, RdbSink, RdbSummary } from '@understudy/core/loading'
 import { elementOf, MORE } from './elements.ts'
 import type { Element, ElementHost } from './elements.ts'
 import { EntryReader } from './entry-reader.ts'
