@@ -4,13 +4,22 @@
  * pays off only for longer ranges.
  */
 
+import { NO_BYTES, NO_VIEW, noteModuleViews } from './view-holders.ts'
+
 /** Longest range that is copied without a native call. */
 const SHORT_BYTES_MAX = 256
 
-let newestBytes: Uint8Array = new Uint8Array(0)
-let newestView: DataView = new DataView(newestBytes.buffer)
+let newestBytes: Uint8Array = NO_BYTES
+let newestView: DataView = NO_VIEW
 let olderBytes: Uint8Array = newestBytes
 let olderView: DataView = newestView
+
+noteModuleViews(() => {
+  newestBytes = NO_BYTES
+  newestView = NO_VIEW
+  olderBytes = NO_BYTES
+  olderView = NO_VIEW
+})
 
 /**
  * A DataView over the same bytes. The last two are remembered: commands of one buffer come one after the other, and a
