@@ -12,6 +12,7 @@ import { strict as assert } from 'node:assert'
 import { KeyspaceError } from '../errors.ts'
 import { BLOCK_BYTES_MAX, SEGMENT_BYTES_MAX, SHARD_COUNT } from '../limits.ts'
 import { Arena } from '../memory/arena.ts'
+import { copyBytes, moveBytes } from '../memory/copy-bytes.ts'
 import { byteOffsetOf } from '../memory/region-memory.ts'
 import { CLASS_OF_UNITS } from '../memory/size-classes.ts'
 import { ACCESS_CLOCK_SECONDS, accessClockAt } from './access-clock.ts'
@@ -70,6 +71,8 @@ import { ValueBuild } from '../values/value-build.ts'
 const FLUSH_IN_PLACE_BYTES_MAX: number = 64 << 20
 const TWO_32: number = 2 ** 32
 const RANDOM_NEIGHBOURS = 16
+/** An eighth of a packed value's block may be unused. */
+const SPARE_ROOM_SHIFT = 3
 
 export interface KeyspaceOptions {
   readonly databaseCount: number
@@ -270,6 +273,8 @@ export class Keyspace {
     expireAtMs: number,
   ): void {
     hashKey(this.#seed, key, keyStart, keyEnd)
+    // What this region found last may have been this very key, before a flush.
+    this.generation.regions[regionOf(shardOf(hashOrder))]!.pageAddress = 0
     this.putHashed(
       db,
       hashOrder,
@@ -335,7 +340,7 @@ export class Keyspace {
     const region = generation.regions[regionOf(shardIndex)]!
     const root = generation.rootOf(db, shardIndex)
     this.counters.enter(shardIndex)
-    const old = region.find(generation.control, root, order, tag, key, keyStart, keyEnd)
+    const old = region.findAgain(generation.control, root, order, tag, key, keyStart, keyEnd)
     const keyLength = keyEnd - keyStart
     const valueLength = valueEnd - valueStart
     const newFlags = expireAtMs === -1 ? flags : flags | FLAG_EXPIRE
@@ -509,7 +514,7 @@ export class Keyspace {
 
   /**
    * Replaces bytes [at, at + removed) of the packed value of `entry` by `inserted` bytes, which the caller writes to
-   * `entry.bytes[entry.start + at …)` then. The bytes behind move; the record is made anew only when its block changes size.
+   * `entry.bytes[entry.start + at …)` then. The bytes behind move; the record is made anew only when it needs another block.
    * The new length is at most PACKED_BYTES_MAX.
    */
   spliceEntry(key: Uint8Array, start: number, end: number, at: number, removed: number, inserted: number): void {
@@ -520,13 +525,13 @@ export class Keyspace {
     assert.ok(length <= PACKED_BYTES_MAX)
     this.counters.enter(this.#shard)
     const inline = headerBytes(flags) + inlineKeyBytes(entry)
-    if (CLASS_OF_UNITS[(inline + length + 7) >>> 3] === CLASS_OF_UNITS[(inline + before + 7) >>> 3]) {
+    if (this.#staysInBlock(inline + before, inline + length)) {
       const words = region.memory.i32[entry.address >>> 28]!
       const word = (byteOffsetOf(entry.address) >>> 2) + 1
       words[word] = (this.#accessedAgain(words[word]! >>> 16) << 16) | length
       if (removed !== inserted) {
         const { bytes, start: from } = entry
-        bytes.copyWithin(from + at + inserted, from + at + removed, from + before)
+        moveBytes(bytes, entry.view, from + at + removed, from + before, from + at + inserted)
       }
       entry.length = length
       return
@@ -544,15 +549,26 @@ export class Keyspace {
       false,
     )
     const target = region.memory.u8[address >>> 28]!
+    const targetView = region.memory.views[address >>> 28]!
     const to = byteOffsetOf(address) + inline
-    const source = entry.bytes
-    const from = entry.start
-    target.set(source.subarray(from, from + at), to)
-    target.set(source.subarray(from + at + removed, from + before), to + at + inserted)
-    region.find(this.generation.control, this.#root, this.#order, this.#tag, key, start, end)
+    const { bytes, view, start: from } = entry
+    copyBytes(bytes, view, from, from + at, target, targetView, to)
+    copyBytes(bytes, view, from + at + removed, from + before, target, targetView, to + at + inserted)
+    region.findAgain(this.generation.control, this.#root, this.#order, this.#tag, key, start, end)
     region.repoint(address)
     freeRecordOnly(region, entry.address)
     entry.load(region, this.generation.regions, address)
+  }
+
+  /**
+   * May the record of `entry`, of so many bytes before and after, stay where it is? A block that has become somewhat too big
+   * is kept, because values that change length do so again.
+   */
+  #staysInBlock(before: number, after: number): boolean {
+    if (CLASS_OF_UNITS[(after + 7) >>> 3] === CLASS_OF_UNITS[(before + 7) >>> 3]) return true
+    const { region, address } = this.entry
+    const room = region.arena.roomOf(address)
+    return after <= room && room - after <= room >>> SPARE_ROOM_SHIFT
   }
 
   /** Says that Redis would hold the packed value of `entry` in its large encoding. */
@@ -875,8 +891,7 @@ export class Keyspace {
   /** Bytes that the key found by the last lookup occupies: record, nodes and its share of the table. */
   footprint(): number {
     const { entry } = this
-    const inlineValue = entry.isChunked ? 0 : entry.length
-    const record = Arena.blockBytes(headerBytes(entry.flags) + inlineKeyBytes(entry) + inlineValue)
+    const record = entry.region.arena.roomOf(entry.address)
     if (entry.isLarge) return record + 8 + formOf(entry.rdbType).footprint(this.openLarge())
     return record + 8 + (entry.isChunked ? entry.nodes().footprint() : 0)
   }
