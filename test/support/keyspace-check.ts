@@ -27,6 +27,7 @@ import {
   ROOT_PAGES,
   RUN_BYTES,
   SHARD_COUNT,
+  roomOf,
 } from '@understudy/core/internal'
 
 export interface KeyspaceFacts {
@@ -203,7 +204,7 @@ class Check implements KeyspaceFacts {
 
   /** Length of a block; that of a packed value may be up to an eighth longer than what it holds needs. */
   #room(region: number, address: number, bytes: number): number {
-    const room = this.#keyspace.generation.regions[region]!.arena.roomOf(address)
+    const room = roomOf(this.#keyspace.generation.regions[region]!.memory, address)
     if (room !== Arena.blockBytes(bytes)) {
       assert.ok(bytes <= room && room - bytes <= room >>> 3, `${bytes} bytes in a block of ${room}`)
     }
