@@ -137,7 +137,7 @@ export function makeNode(region: RegionWriter): number {
 function writeElement(region: RegionWriter, address: number, at: number): void {
   const { u8, views } = region.memory
   const segment = address >>> 28
-  listpackWriteItem(source, sourceStart, sourceEnd, u8[segment]!, byteOffsetOf(address) + at, views[segment]!)
+  listpackWriteItem(source, sourceStart, sourceEnd, u8[segment]!, byteOffsetOf(address) + at, views[segment])
 }
 
 function makeLongNode(region: RegionWriter): number {
