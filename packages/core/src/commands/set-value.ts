@@ -178,7 +178,7 @@ export function addMember(
         }
         const offset = entry.length - 1
         splice(context, keyIndex, offset, 0, added)
-        listpackWriteItem(bytes, start, end, entry.bytes, entry.start + offset)
+        listpackWriteItem(bytes, start, end, entry.bytes, entry.start + offset, entry.view)
         listpackWriteHeader(entry.bytes, entry.start, entry.length, 1)
         return true
       }
