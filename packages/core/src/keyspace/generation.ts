@@ -11,6 +11,7 @@ import {
   C_DATABASE_MAP,
   C_DATABASES,
   C_MAGIC,
+  C_MEMORY_CHANGES,
   C_NUMBER,
   C_SEED,
   C_SHARDS,
@@ -23,7 +24,7 @@ import {
   ROOT_WORDS,
   rootsAt,
 } from './layout.ts'
-import { RegionView } from './region-view.ts'
+import type { RegionView } from './region-view.ts'
 import { RegionWriter } from './region-writer.ts'
 
 /** Plain data and SharedArrayBuffers: structured-cloneable, shared by reference. */
@@ -85,7 +86,11 @@ export class Generation extends GenerationLayout {
     this.segmentBytesMax = segmentBytesMax
     for (let region = 0; region < REGION_COUNT; region++) {
       const memory = new RegionMemory(transfer.segments[region] ?? [])
-      memory.onSegment = (segment, index) => this.onSegment?.(region, index, segment)
+      memory.onSegment = (segment, index) => {
+        this.onSegment?.(region, index, segment)
+        this.#memoryChanged()
+      }
+      memory.onGrowth = () => this.#memoryChanged()
       this.regions.push(new RegionWriter(memory, region, this.seed, segmentBytesMax))
     }
   }
@@ -111,6 +116,11 @@ export class Generation extends GenerationLayout {
     }
   }
 
+  /** Told to readers before an address in the new memory is stored: whoever enters a shard later finds his views too short. */
+  #memoryChanged(): void {
+    Atomics.add(this.control, C_MEMORY_CHANGES, 1)
+  }
+
   get number(): number {
     return this.control[C_NUMBER]!
   }
@@ -127,17 +137,5 @@ export class Generation extends GenerationLayout {
     let sum = 0
     for (const region of this.regions) sum += region.arena.runBytes
     return sum
-  }
-}
-
-/** A generation in the hands of a reader in another thread. */
-export class GenerationView extends GenerationLayout {
-  readonly regions: RegionView[] = []
-
-  constructor(transfer: GenerationTransfer) {
-    super(transfer.control)
-    for (let region = 0; region < REGION_COUNT; region++) {
-      this.regions.push(new RegionView(new RegionMemory([...(transfer.segments[region] ?? [])]), region, this.seed))
-    }
   }
 }

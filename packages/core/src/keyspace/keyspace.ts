@@ -11,6 +11,7 @@ import { randomBytes } from 'node:crypto'
 import { SEGMENT_BYTES_MAX, SHARD_COUNT } from '../limits.ts'
 import { Generation, type GenerationTransfer } from './generation.ts'
 import { KeyspaceValues } from './keyspace-values.ts'
+import { StreamPosition } from './stream-position.ts'
 import { C_DATABASE_MAP, C_NUMBER, C_RETIRED, ROOT_DEPTH, ROOT_DIRECTORY, ROOT_WORDS, regionOf } from './layout.ts'
 
 /** A dataset larger than this is dropped by FLUSHALL as a whole generation, so that its memory goes back to the system. */
@@ -29,6 +30,8 @@ export class Keyspace extends KeyspaceValues {
   /** Told, before readers can see it, of every generation that takes over (full sync, FLUSHALL of a large dataset). */
   readonly generationListeners: ((generation: Generation) => void)[] = []
 
+  /** Where in the replication stream the data are, for readers. */
+  readonly position: StreamPosition
   readonly #segmentBytesMax: number
 
   constructor(options: KeyspaceOptions) {
@@ -36,6 +39,7 @@ export class Keyspace extends KeyspaceValues {
     super(Generation.create({ databaseCount, hashSeed, segmentBytesMax }))
     this.hashSeed = hashSeed
     this.#segmentBytesMax = segmentBytesMax
+    this.position = new StreamPosition(this.generation, this.counters)
   }
 
   /** An empty generation with this process' hash seed. */
@@ -97,6 +101,7 @@ export class Keyspace extends KeyspaceValues {
     const previous = this.generation
     next.control[C_NUMBER] = previous.number + 1
     this.counters.prepare(next)
+    this.position.use(next)
     for (const listener of this.generationListeners) listener(next)
     // Readers that see this find the next generation already waiting at their port.
     Atomics.store(previous.control, C_RETIRED, 1)
