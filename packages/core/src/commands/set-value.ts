@@ -3,6 +3,7 @@
  * change the set that the last lookup found, `SetMaker` makes a new one. Encodings change as redis 7.0 t_set.c changes them
  * (setTypeAdd()).
  */
+import { noteViewHolder, type ViewHolder } from '../memory/view-holders.ts'
 import { INTSET_HEADER_BYTES, intsetCount } from '../encoding/intset.ts'
 import {
   intsetCreate,
@@ -26,7 +27,7 @@ import {
   listpackWriteItem,
 } from '../encoding/listpack-edit.ts'
 import { int64Hi, int64Lo, parseInt64 } from '../encoding/packed-item.ts'
-import type { Keyspace } from '../keyspace/keyspace.ts'
+import type { KeyspaceReads } from '../keyspace/keyspace-reads.ts'
 import { ElementTable } from '../values/element-table.ts'
 import {
   FORM_INTSET,
@@ -43,13 +44,13 @@ import { fillSetTable, SET_ROOT } from '../values/set-form.ts'
 import type { EncodingThresholds } from '../values/thresholds.ts'
 import type { ValueBuild } from '../values/value-build.ts'
 import { deleteFound, expectForm } from './access.ts'
-import type { CommandContext } from './command.ts'
+import type { CommandContext, ReadContext } from './command.ts'
 import { keyBytes, keyEnd, keyStart, locateKey } from './key-bytes.ts'
 
 const NO_VALUE: Uint8Array = new Uint8Array(0)
 
 /** True when the key just found holds a set; otherwise the error is written. */
-export function expectSet(context: CommandContext): boolean {
+export function expectSet(context: ReadContext): boolean {
   return expectForm(context, isSetForm)
 }
 
@@ -57,7 +58,7 @@ export function expectSet(context: CommandContext): boolean {
 export type MemberVisitor = (bytes: Uint8Array, start: number, end: number) => boolean
 
 /** One set as it is; valid until the next change of that set. */
-export class SetView {
+export class SetView implements ViewHolder {
   count = 0
   #form = 0
   #bytes: Uint8Array = NO_VALUE
@@ -66,8 +67,16 @@ export class SetView {
   readonly table: ElementTable = new ElementTable()
   readonly #large = new LargeValue()
 
+  constructor() {
+    noteViewHolder(this)
+  }
+
+  letGo(): void {
+    this.#bytes = NO_VALUE
+  }
+
   /** Opens the set that the last lookup found. */
-  open(keyspace: Keyspace): this {
+  open(keyspace: KeyspaceReads): this {
     const { entry } = keyspace
     this.#form = entry.rdbType
     if (this.isTable) {
@@ -169,7 +178,7 @@ export function addMember(
         }
         const offset = entry.length - 1
         splice(context, keyIndex, offset, 0, added)
-        listpackWriteItem(bytes, start, end, entry.bytes, entry.start + offset)
+        listpackWriteItem(bytes, start, end, entry.bytes, entry.start + offset, entry.view)
         listpackWriteHeader(entry.bytes, entry.start, entry.length, 1)
         return true
       }

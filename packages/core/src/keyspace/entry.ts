@@ -2,6 +2,7 @@
  * The record that a lookup found, as registers: where its value is, how long it is, when it expires. One instance is
  * reused for every lookup; it is valid until the next lookup or change.
  */
+import { NO_BYTES, NO_VIEW, noteViewHolder, type ViewHolder } from '../memory/view-holders.ts'
 import type { ReplyEncoder } from '../resp/encoder.ts'
 import { BLOCK_BYTES_MAX } from '../limits.ts'
 import { copyBytes, viewOf } from '../memory/copy-bytes.ts'
@@ -9,16 +10,17 @@ import { byteOffsetOf } from '../memory/region-memory.ts'
 import { FORM_FIRST } from '../values/form-numbers.ts'
 import { FLAG_CHUNKED, FLAG_EXPIRE, FLAG_LONG_KEY, FLAG_RAW, headerBytes } from './layout.ts'
 import { NodeValue } from './node-value.ts'
-import type { RegionWriter } from './region-writer.ts'
+import { confirmRead } from './read-guard.ts'
+import type { RegionView } from './region-view.ts'
 
 const TWO_32: number = 2 ** 32
 
-export class Entry {
+export class Entry implements ViewHolder {
   /** Record address, 0 when nothing was found. */
   address = 0
-  region!: RegionWriter
+  region!: RegionView
   /** Shard that owns the nodes of a chunked value. */
-  owner!: RegionWriter
+  owner!: RegionView
   rdbType = 0
   flags = 0
   keyLength = 0
@@ -39,6 +41,17 @@ export class Entry {
   pieceStart = 0
 
   readonly #nodes = new NodeValue()
+
+  constructor() {
+    noteViewHolder(this)
+  }
+
+  letGo(): void {
+    this.address = 0
+    this.bytes = NO_BYTES
+    this.view = NO_VIEW
+    this.pieceBytes = NO_BYTES
+  }
 
   get isString(): boolean {
     return this.rdbType === 0
@@ -68,7 +81,7 @@ export class Entry {
   }
 
   /** Loads the registers from a record. */
-  load(region: RegionWriter, regions: readonly RegionWriter[], address: number): void {
+  load(region: RegionView, regions: readonly RegionView[], address: number): void {
     const words = region.memory.i32[address >>> 28]!
     const offset = byteOffsetOf(address)
     let at = offset >>> 2
@@ -172,6 +185,7 @@ export class Entry {
       reply.bulk(this.bytes, this.start + from, this.start + to, this.view)
       return
     }
+    confirmRead(to - from)
     reply.bulkHeader(to - from)
     this.forEachPiece(from, to, (bytes, start, end) => reply.raw(bytes, start, end))
     reply.bulkEnd()
@@ -179,6 +193,7 @@ export class Entry {
 
   /** A copy of the whole value; for values known to be short, and for tools. */
   toBuffer(): Buffer {
+    confirmRead(this.length)
     const out = Buffer.allocUnsafe(this.length)
     this.copy(0, this.length, out, 0)
     return out

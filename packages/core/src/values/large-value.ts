@@ -7,14 +7,15 @@
  * RENAME and MOVE give the descriptor to another record, perhaps in another region; the blocks stay where they are. So
  * nothing may keep the record's address.
  */
+import { NO_WORDS, noteViewHolder, type ViewHolder } from '../memory/view-holders.ts'
 import type { LazyFree } from '../keyspace/lazy-free.ts'
-import type { RegionWriter } from '../keyspace/region-writer.ts'
+import type { RegionView } from '../keyspace/region-view.ts'
 
-export class LargeValue {
+export class LargeValue implements ViewHolder {
   form = 0
-  regions!: readonly RegionWriter[]
-  /** Owner of the blocks: allocate and free here. */
-  region!: RegionWriter
+  regions!: readonly RegionView[]
+  /** Owner of the blocks; `region.writer` allocates and frees them. */
+  region!: RegionView
   /**
    * Descriptor word i is `words[at + i]`. Valid until the record moves (a time to live set or removed, put, rename); an
    * allocation does not matter.
@@ -23,7 +24,15 @@ export class LargeValue {
   at = 0
   lazyFree!: LazyFree
 
-  open(regions: readonly RegionWriter[], lazyFree: LazyFree, form: number, words: Int32Array, at: number): this {
+  constructor() {
+    noteViewHolder(this)
+  }
+
+  letGo(): void {
+    this.words = NO_WORDS
+  }
+
+  open(regions: readonly RegionView[], lazyFree: LazyFree, form: number, words: Int32Array, at: number): this {
     this.form = form
     this.regions = regions
     this.region = regions[words[at]! & 0xff]!

@@ -2,19 +2,20 @@
  * The members of a set of any form, for commands of sorted sets that take sets as well: a cursor that owns nothing. Members
  * are in registers, borrowed until the next one.
  */
+import { NO_BYTES, noteViewHolder, type ViewHolder } from '../memory/view-holders.ts'
 import { intsetCount } from '../encoding/intset.ts'
 import { intsetSearch } from '../encoding/intset-edit.ts'
 import { listpackFirst } from '../encoding/listpack.ts'
 import { listpackCount, listpackFind } from '../encoding/listpack-edit.ts'
 import { int64Hi, int64Lo, parseInt64 } from '../encoding/packed-item.ts'
-import type { Keyspace } from '../keyspace/keyspace.ts'
+import type { KeyspaceReads } from '../keyspace/keyspace-reads.ts'
 import { ElementTable } from './element-table.ts'
 import { FORM_INTSET } from './form-numbers.ts'
 import { readIntsetText, readListpackText, textBytes, textEnd, textStart } from './item-text.ts'
 import { LargeValue } from './large-value.ts'
 import { SET_ROOT } from './set-form.ts'
 
-export class SetMembers {
+export class SetMembers implements ViewHolder {
   readonly #value = new LargeValue()
   readonly #table = new ElementTable()
   #isLarge = false
@@ -23,8 +24,16 @@ export class SetMembers {
   #start = 0
   #end = 0
 
+  constructor() {
+    noteViewHolder(this)
+  }
+
+  letGo(): void {
+    this.#bytes = NO_BYTES
+  }
+
   /** Opens the set that the last lookup found. */
-  open(keyspace: Keyspace): this {
+  open(keyspace: KeyspaceReads): this {
     const { entry } = keyspace
     this.#isLarge = entry.isLarge
     if (entry.isLarge) this.#table.open(keyspace.openLarge(this.#value), SET_ROOT)
