@@ -10,6 +10,7 @@ import type { ReplyEncoder } from '../resp/encoder.ts'
 import type { KeyspaceReads } from '../keyspace/keyspace-reads.ts'
 import type { Keyspace } from '../keyspace/keyspace.ts'
 import type { KeyWait } from './blocking.ts'
+import type { PropagationRule } from './propagation.ts'
 import type { EncodingThresholds } from '../values/thresholds.ts'
 
 /**
@@ -98,6 +99,8 @@ interface RowFacts<Context extends CommandContext> extends CommandMetadata {
   readonly group: string
   /** One sentence for COMMAND DOCS. */
   readonly summary: string
+  /** What replicas below get when the command changed something; `verbatim` when not given. See `propagation.ts`. */
+  readonly propagate?: PropagationRule
   /** For commands whose keys do not follow `keys` (MOVABLE_KEYS): appends the indexes of key arguments to `into`. */
   readonly findKeys?: (args: CommandArgs, into: number[]) => void
   /**

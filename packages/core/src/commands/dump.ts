@@ -158,6 +158,7 @@ function restoreRow(since: string, summary: string, flags: number): CommandRow {
     since,
     group: 'generic',
     summary,
+    propagate: 'restore',
     categories: ['dangerous'],
     run: restore,
   }

@@ -133,6 +133,7 @@ function expireRow(name: string, since: string, summary: string, unitMs: number,
     since,
     group: 'generic',
     summary,
+    propagate: 'pexpireat',
     run: (context) => runExpire(context, name, unitMs, relative),
   }
 }

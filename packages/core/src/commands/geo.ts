@@ -125,6 +125,7 @@ export const geoCommands: CommandTable = {
     since: '3.2.0',
     group: GROUP,
     summary: 'Adds members at positions, or moves them.',
+    propagate: 'zadd',
     keyFlags: ['RW', 'update'],
     run: geoadd,
   },

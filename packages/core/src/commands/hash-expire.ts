@@ -294,19 +294,17 @@ function row(arity: number, flags: number, since: string, summary: string, code:
   return { arity, flags: flags | FAST, keys: [1, 1, 1], since, group: 'hash', summary, ...code }
 }
 
+/** HEXPIRE and its like. */
+function expireRow(summary: string, unitMs: number, absolute: boolean): CommandRow {
+  const run = (context: CommandContext): void => expireFields(context, unitMs, absolute)
+  return { ...row(-6, WRITE | DENYOOM, '7.4.0', summary, { run }), propagate: 'hpexpireat' }
+}
+
 export const hashExpireCommands: CommandTable = {
-  HEXPIRE: row(-6, WRITE | DENYOOM, '7.4.0', 'Sets the time to live of fields, in seconds.', {
-    run: (context) => expireFields(context, 1000, false),
-  }),
-  HPEXPIRE: row(-6, WRITE | DENYOOM, '7.4.0', 'Sets the time to live of fields, in milliseconds.', {
-    run: (context) => expireFields(context, 1, false),
-  }),
-  HEXPIREAT: row(-6, WRITE | DENYOOM, '7.4.0', 'Sets when fields expire, in seconds since 1970.', {
-    run: (context) => expireFields(context, 1000, true),
-  }),
-  HPEXPIREAT: row(-6, WRITE | DENYOOM, '7.4.0', 'Sets when fields expire, in milliseconds since 1970.', {
-    run: (context) => expireFields(context, 1, true),
-  }),
+  HEXPIRE: expireRow('Sets the time to live of fields, in seconds.', 1000, false),
+  HPEXPIRE: expireRow('Sets the time to live of fields, in milliseconds.', 1, false),
+  HEXPIREAT: expireRow('Sets when fields expire, in seconds since 1970.', 1000, true),
+  HPEXPIREAT: expireRow('Sets when fields expire, in milliseconds since 1970.', 1, true),
   HPERSIST: row(-5, WRITE, '7.4.0', 'Removes the time to live of fields.', { run: runHPersist }),
   HTTL: row(-5, READONLY, '7.4.0', 'Returns the time to live of fields, in seconds.', {
     read: (context) => replyTimes(context, 1000, false),
@@ -320,7 +318,13 @@ export const hashExpireCommands: CommandTable = {
   HPEXPIRETIME: row(-5, READONLY, '7.4.0', 'Returns when fields expire, in milliseconds since 1970.', {
     read: (context) => replyTimes(context, 1, true),
   }),
-  HGETDEL: row(-5, WRITE, '8.0.0', 'Returns and removes fields.', { run: runHGetDel }),
-  HGETEX: row(-5, WRITE, '8.0.0', 'Returns fields and sets their time to live.', { run: runHGetEx }),
-  HSETEX: row(-6, WRITE | DENYOOM, '8.0.0', 'Sets fields with a time to live.', { run: runHSetEx }),
+  HGETDEL: { ...row(-5, WRITE, '8.0.0', 'Returns and removes fields.', { run: runHGetDel }), propagate: 'hdel' },
+  HGETEX: {
+    ...row(-5, WRITE, '8.0.0', 'Returns fields and sets their time to live.', { run: runHGetEx }),
+    propagate: 'hgetex',
+  },
+  HSETEX: {
+    ...row(-6, WRITE | DENYOOM, '8.0.0', 'Sets fields with a time to live.', { run: runHSetEx }),
+    propagate: 'hsetex',
+  },
 }

@@ -407,6 +407,7 @@ export const hashCommands: CommandTable = {
     since: '2.6.0',
     group: GROUP,
     summary: 'Adds to the floating point number in a field of a hash.',
+    propagate: 'hset-keepttl',
     run: runHIncrByFloat,
   },
   HDEL: {

@@ -37,7 +37,7 @@ import { FLAG_RAW } from '../keyspace/layout.ts'
 import { expectString, findForRead, findForWrite, foundChanged, putFound, requireWriter } from './access.ts'
 import { argIs, argText } from './arguments.ts'
 import type { CommandContext, CommandTable, ReadContext } from './command.ts'
-import { ADMIN, DENYOOM, FAST, READONLY, WRITE } from './flags.ts'
+import { ADMIN, DENYOOM, FAST, MAY_REPLICATE, READONLY, WRITE } from './flags.ts'
 import { notify } from './notify.ts'
 
 const NOT_A_HLL = 'WRONGTYPE Key is not a valid HyperLogLog string value.'
@@ -297,7 +297,7 @@ export const hyperloglogCommands: CommandTable = {
   },
   PFCOUNT: {
     arity: -2,
-    flags: READONLY,
+    flags: READONLY | MAY_REPLICATE,
     keys: [1, -1, 1],
     since: '2.8.9',
     group: GROUP,

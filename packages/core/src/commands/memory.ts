@@ -148,7 +148,7 @@ function diagnosis(keyspace: Keyspace, facts: MemoryFacts): string {
   if (peakBytes / usedBytes > DOCTOR_PEAK_RATIO) {
     problems.push(
       `* Peak memory: the peak (${peakBytes} bytes) was more than ${DOCTOR_PEAK_RATIO} times what is used now ` +
-        `(${usedBytes} bytes). Free runs are kept for keys to come; a full resync gives the memory back.`,
+        `(${usedBytes} bytes). With activedefrag, segments that became sparse are given back in the background.`,
     )
   }
   const active = keyspace.generation.runBytes
@@ -170,7 +170,8 @@ function arenaReport({ generation, lazyFreePending }: Keyspace): string {
   const lines = ['region segments reserved used runs']
   for (const { index, memory, arena } of generation.regions) {
     const reserved = memory.segments.reduce((sum, segment) => sum + segment.byteLength, 0)
-    lines.push(`${index} ${memory.segments.length} ${reserved} ${arena.usedBytes} ${arena.runBytes}`)
+    const segments = memory.segments.filter((segment) => segment.byteLength > 0).length
+    lines.push(`${index} ${segments} ${reserved} ${arena.usedBytes} ${arena.runBytes}`)
   }
   lines.push(`waiting to be freed: ${lazyFreePending}`)
   return `${lines.join('\n')}\n`

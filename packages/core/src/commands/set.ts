@@ -412,6 +412,7 @@ export const setCommands: CommandTable = {
     since: '1.0.0',
     group: GROUP,
     summary: 'Removes and returns random members of a set.',
+    propagate: 'srem',
     tips: RANDOM,
     keyFlags: ['RW', 'access', 'delete'],
     run: runSPop,

@@ -2,8 +2,7 @@
  * The options that SET, GETEX and MSETEX share: expiry, conditions, GET, KEEPTTL and PERSIST (redis 7.0 t_string.c
  * parseExtendedStringArgumentsOrReply). Parsed into registers of this module, which stay valid until the next call, so
  * that a SET with options costs no object.
- *
- * On the stream the comparing conditions of Redis 8.4 and Valkey 8.1 (IFEQ, IFNE, IFDEQ, IFDNE) are known as well.
+ * IFEQ and its like: Redis 8.4, Valkey 8.1.
  */
 import { INT64_MAX, parseBigInteger, parseInteger } from '../encoding/integer.ts'
 import { SYNTAX_ERROR, NOT_AN_INTEGER } from '../resp/error-replies.ts'
@@ -30,7 +29,7 @@ const CONDITIONS: number = OPTION_NX | OPTION_XX | OPTION_COMPARES
 const TIMES: number = OPTION_EXPIRES | OPTION_KEEPTTL | OPTION_PERSIST
 
 /** Options a command knows. */
-export const SET_OPTIONS: number = OPTION_NX | OPTION_XX | OPTION_GET | OPTION_KEEPTTL | OPTION_EXPIRES
+export const SET_OPTIONS: number = CONDITIONS | OPTION_GET | OPTION_KEEPTTL | OPTION_EXPIRES
 export const GETEX_OPTIONS: number = OPTION_PERSIST | OPTION_EXPIRES
 export const MSETEX_OPTIONS: number = OPTION_NX | OPTION_XX | OPTION_KEEPTTL | OPTION_EXPIRES
 

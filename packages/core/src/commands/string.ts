@@ -22,6 +22,7 @@ import type { CommandContext, CommandTable, ReadContext } from './command.ts'
 import { notify } from './notify.ts'
 import { DENYOOM, FAST, MOVABLE_KEYS, READONLY, WRITE } from './flags.ts'
 import { runLcs } from './lcs.ts'
+import { runDelEx, runDigest } from './string-condition.ts'
 import { runDecr, runDecrBy, runIncr, runIncrBy, runIncrByFloat } from './string-number.ts'
 import {
   findMSetExKeys,
@@ -153,7 +154,28 @@ export const stringCommands: CommandTable = {
     since: '1.0.0',
     group: GROUP,
     summary: 'Stores a string at a key, with conditions and a time to live on request.',
+    propagate: 'set',
     run: runSet,
+  },
+  DIGEST: {
+    arity: 2,
+    flags: READONLY | FAST,
+    keys: ONE_KEY,
+    since: '8.4.0',
+    group: GROUP,
+    summary: 'Returns the XXH3 digest of the string at a key.',
+    read: runDigest,
+  },
+  DELEX: {
+    arity: -2,
+    flags: WRITE | FAST,
+    keys: ONE_KEY,
+    since: '8.4.0',
+    group: GROUP,
+    summary: 'Deletes a key if its value, or the digest of it, is or is not as given.',
+    propagate: 'del',
+    keyFlags: ['RW', 'delete'],
+    run: runDelEx,
   },
   SETNX: {
     arity: 3,
@@ -171,6 +193,7 @@ export const stringCommands: CommandTable = {
     since: '2.0.0',
     group: GROUP,
     summary: 'Stores a string that expires after some seconds.',
+    propagate: 'set',
     run: runSetEx,
   },
   PSETEX: {
@@ -180,6 +203,7 @@ export const stringCommands: CommandTable = {
     since: '2.6.0',
     group: GROUP,
     summary: 'Stores a string that expires after some milliseconds.',
+    propagate: 'set',
     run: runPSetEx,
   },
   GETSET: {
@@ -189,6 +213,7 @@ export const stringCommands: CommandTable = {
     since: '1.0.0',
     group: GROUP,
     summary: 'Stores a string and returns the one it replaces.',
+    propagate: 'set',
     run: runGetSet,
   },
   GETDEL: {
@@ -198,6 +223,7 @@ export const stringCommands: CommandTable = {
     since: '6.2.0',
     group: GROUP,
     summary: 'Returns a string and removes its key.',
+    propagate: 'del',
     run: runGetDel,
   },
   GETEX: {
@@ -207,6 +233,7 @@ export const stringCommands: CommandTable = {
     since: '6.2.0',
     group: GROUP,
     summary: 'Returns a string and changes when it expires.',
+    propagate: 'getex',
     run: runGetEx,
   },
   MGET: {
@@ -244,6 +271,7 @@ export const stringCommands: CommandTable = {
     since: '8.4.0',
     group: GROUP,
     summary: 'Stores several strings with one time to live.',
+    propagate: 'msetex',
     run: runMSetEx,
     findKeys: findMSetExKeys,
   },
@@ -335,6 +363,7 @@ export const stringCommands: CommandTable = {
     since: '2.6.0',
     group: GROUP,
     summary: 'Adds to the floating point number at a key.',
+    propagate: 'set-keepttl',
     run: runIncrByFloat,
   },
   LCS: {

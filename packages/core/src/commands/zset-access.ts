@@ -100,6 +100,10 @@ export function missingIsNull({ reply }: ReadContext): void {
   reply.nullBulk()
 }
 
+export function missingIsNullArray({ reply }: ReadContext): void {
+  reply.nullArray()
+}
+
 export function missingIsEmpty({ reply }: ReadContext): void {
   reply.array(0)
 }

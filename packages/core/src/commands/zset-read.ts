@@ -1,7 +1,7 @@
 /** Single members, cardinality, random members and ZSCAN. Source: redis 7.0 t_zset.c. */
 import { SCORE_TEXT_BYTES_MAX, writeScore } from '../encoding/score-text.ts'
 import { FLAG_LARGE_ENCODING } from '../keyspace/layout.ts'
-import { SYNTAX_ERROR } from '../resp/error-replies.ts'
+import { SYNTAX_ERROR, wrongNumberOfArguments } from '../resp/error-replies.ts'
 import { LARGE_REPORTS_PACKED } from '../values/form-numbers.ts'
 import { SortedSet } from '../values/sorted-set.ts'
 import { findForRead } from './access.ts'
@@ -21,6 +21,7 @@ import {
   expectZset,
   missingIsEmpty,
   missingIsNull,
+  missingIsNullArray,
   missingIsZero,
   readZset,
   writeZset,
@@ -56,24 +57,30 @@ export function zmscore(context: ReadContext): void {
   }
 }
 
-function rankOf(context: ReadContext, reverse: boolean): void {
+/** ZRANK key member [WITHSCORE]; a wrong fourth argument is told as 7.0 does, which has no WITHSCORE. */
+function rankOf(context: ReadContext, name: string, reverse: boolean): void {
   const { args, reply } = context
-  const set = readZset(context, 1, missingIsNull)
+  const withScore = args.count === 4 && argIs(args, 3, 'WITHSCORE')
+  if (args.count > 3 && !withScore) return reply.error(wrongNumberOfArguments(name))
+  const set = readZset(context, 1, withScore ? missingIsNullArray : missingIsNull)
   if (set === undefined) return
   const start = args.start[2]!
   const end = args.end[2]!
-  if (!set.find(args.bytes, start, end)) return reply.nullBulk()
+  if (!set.find(args.bytes, start, end)) return withScore ? reply.nullArray() : reply.nullBulk()
+  if (withScore) reply.array(2)
+  const { score } = set
   set.locate(args.bytes, start, end)
   const rank = set.rank()
   reply.integer(reverse ? set.count - 1 - rank : rank)
+  if (withScore) reply.double(score)
 }
 
 export function zrank(context: ReadContext): void {
-  rankOf(context, false)
+  rankOf(context, 'zrank', false)
 }
 
 export function zrevrank(context: ReadContext): void {
-  rankOf(context, true)
+  rankOf(context, 'zrevrank', true)
 }
 
 export function zrem(context: CommandContext): void {

@@ -97,9 +97,8 @@ export class GenerationView extends GenerationLayout implements GuardedRead {
     }
   }
 
-  /** Takes a segment that the writer has added. */
+  /** Takes a segment that the writer has added, or the empty buffer in the place of one that it dropped. */
   takeSegment(region: number, index: number, segment: SharedArrayBuffer): void {
-    const { memory } = this.regions[region]!
-    if (memory.segments.length === index) memory.addExisting(segment)
+    this.regions[region]!.memory.setSegment(index, segment)
   }
 }

@@ -30,7 +30,7 @@ import { RegionWriter } from './region-writer.ts'
 /** Plain data and SharedArrayBuffers: structured-cloneable, shared by reference. */
 export interface GenerationTransfer {
   readonly control: SharedArrayBuffer
-  /** Segments by region, in order. */
+  /** Segments by region, in order; an empty buffer for one that was dropped. */
   readonly segments: SharedArrayBuffer[][]
 }
 
@@ -78,7 +78,10 @@ export abstract class GenerationLayout {
 export class Generation extends GenerationLayout {
   readonly regions: RegionWriter[] = []
   readonly segmentBytesMax: number
-  /** Told of every new segment before an address in it can be seen. */
+  /**
+   * Told of every new segment before an address in it can be seen, and of every dropped one (an empty buffer) when none is
+   * left.
+   */
   onSegment: ((region: number, index: number, segment: SharedArrayBuffer) => void) | undefined
 
   constructor(transfer: GenerationTransfer, segmentBytesMax: number = SEGMENT_BYTES_MAX) {

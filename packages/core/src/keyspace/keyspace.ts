@@ -9,6 +9,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import { SEGMENT_BYTES_MAX, SHARD_COUNT } from '../limits.ts'
+import { Compaction } from './compaction.ts'
 import { Generation, type GenerationTransfer } from './generation.ts'
 import { KeyspaceValues } from './keyspace-values.ts'
 import { StreamPosition } from './stream-position.ts'
@@ -33,6 +34,8 @@ export class Keyspace extends KeyspaceValues {
   /** Where in the replication stream the data are, for readers. */
   readonly position: StreamPosition
   readonly #segmentBytesMax: number
+  /** Gives memory back that the arenas do not need any more; its slices are called between two commands. */
+  readonly compaction: Compaction = new Compaction(this, this.lazyFree)
 
   constructor(options: KeyspaceOptions) {
     const { databaseCount, hashSeed = randomBytes(16), segmentBytesMax = SEGMENT_BYTES_MAX } = options

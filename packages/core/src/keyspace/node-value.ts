@@ -11,6 +11,7 @@
 import { BLOCK_BYTES_MAX, VALUE_BYTES_MAX } from '../limits.ts'
 import { KeyspaceError } from '../errors.ts'
 import { Arena } from '../memory/arena.ts'
+import type { BlockMover } from '../memory/block-mover.ts'
 import { byteOffsetOf } from '../memory/region-memory.ts'
 import { NODES_PER_INDEX, type RegionView } from './region-view.ts'
 
@@ -138,6 +139,32 @@ export class NodeValue {
     arena.free(this.root)
     this.root = 0
     this.length = 0
+  }
+
+  /**
+   * Moves the root and, until the mover is exhausted, index blocks and nodes from node `from` on. The caller stores `root`.
+   * @returns the node to go on with, `nodeCount` when all are done.
+   */
+  moveNodes(from: number, mover: BlockMover): number {
+    const count = this.nodeCount
+    if (this.root === 0) return count
+    this.root = mover.move(this.root)
+    for (let index = from; index < count; index++) {
+      if (mover.isExhausted) return index
+      if (index === from || index % NODES_PER_INDEX === 0) this.#moveIndexBlock(index, mover)
+      const node = this.#region.nodeOf(this.root, this.length, index)
+      const moved = node === 0 ? 0 : mover.move(node)
+      if (moved !== node) this.#setNode(index, moved)
+    }
+    return count
+  }
+
+  /** Above one index block: moves the one that node `index` hangs below. */
+  #moveIndexBlock(index: number, mover: BlockMover): void {
+    if (this.length <= SINGLE_INDEX_BYTES_MAX) return
+    const words = this.#region.memory.i32[this.root >>> 28]!
+    const at = (byteOffsetOf(this.root) >>> 2) + Math.floor(index / NODES_PER_INDEX)
+    if (words[at] !== 0) words[at] = mover.move(words[at]!)
   }
 
   /** Bytes of all blocks of this value, index blocks included. */

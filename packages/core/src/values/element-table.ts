@@ -6,10 +6,12 @@
  * One instance is a cursor that is opened on a value; it owns nothing. `insert`, `setValue` and `remove` refer to the element
  * of the last `find`, with nothing else done in that region in between.
  */
+import { NO_WORDS, noteViewHolder, type ViewHolder } from '../memory/view-holders.ts'
 import { BLOCK_BYTES_MAX } from '../limits.ts'
 import { byteOffsetOf } from '../memory/region-memory.ts'
 import { CLASS_OF_UNITS } from '../memory/size-classes.ts'
 import { Arena } from '../memory/arena.ts'
+import type { BlockMover } from '../memory/block-mover.ts'
 import { Entry } from '../keyspace/entry.ts'
 import { hashKey, hashOrder, hashTag } from '../keyspace/key-hash.ts'
 import {
@@ -42,6 +44,7 @@ import { freePlainRecord, freeRecordOnly } from '../keyspace/record-free.ts'
 import type { RegionView } from '../keyspace/region-view.ts'
 import type { RegionWriter } from '../keyspace/region-writer.ts'
 import { scanElements, walkPages, walkRecords } from '../keyspace/scan.ts'
+import { moveChunks, moveDirectory, movePage, moveRecord } from '../keyspace/table-move.ts'
 import type { LargeValue } from './large-value.ts'
 
 /** Tables with more elements are freed in slices. */
@@ -54,7 +57,7 @@ const SAMPLED_ELEMENTS_MAX = 4096
 /** Words of a root of elements in a descriptor. */
 export const ELEMENT_ROOT_WORDS: number = ROOT_WORDS_USED
 
-export class ElementTable {
+export class ElementTable implements ViewHolder {
   /** What `find` and its like loaded. */
   readonly element: Entry = new Entry()
   region!: RegionView
@@ -66,6 +69,14 @@ export class ElementTable {
   // Of the last find.
   #order = 0
   #tag = 0
+
+  constructor() {
+    noteViewHolder(this)
+  }
+
+  letGo(): void {
+    this.#words = NO_WORDS
+  }
 
   /** @param root offset of the root in the descriptor, in words. */
   open(value: LargeValue, root: number): this {
@@ -301,6 +312,36 @@ export class ElementTable {
     }
     walkRecords(region, words, root, (address) => freePlainRecord(this.#regions, this.#lazyFree, region, address))
     region.dropTable(words, root)
+  }
+
+  /**
+   * Moves one page and what it holds out of segments that are being evacuated; at position 0 the directory as well.
+   * @param withElements false: the records are moved by somebody else, who calls `moveElement`.
+   * @returns the position behind the page (`position` again when the mover was exhausted), TABLE_POSITIONS at the end.
+   */
+  movePage(position: number, mover: BlockMover, withElements: boolean): number {
+    if (position === 0) moveDirectory(this.#words, this.#root, mover)
+    const next = movePage(this.region, this.#words, this.#root, position, mover, (address) =>
+      withElements ? this.#moveRecord(address, mover) : address,
+    )
+    return mover.isExhausted ? position : next
+  }
+
+  /** Moves the element whose record is at `address`, for whoever else points to it. @returns where it is now. */
+  moveElement(address: number, mover: BlockMover): number {
+    if (mover.concerns(address)) {
+      this.loadElement(address)
+      this.findLoaded()
+    }
+    const moved = this.#moveRecord(address, mover)
+    if (moved !== address) this.region.writer.repoint(moved)
+    return moved
+  }
+
+  #moveRecord(address: number, mover: BlockMover): number {
+    const moved = moveRecord(this.region, address, mover)
+    moveChunks(this.region, this.region, moved, 0, mover)
+    return moved
   }
 
   /** Shows every block with the bytes that were asked for. */

@@ -35,6 +35,7 @@ import {
   nodeStart,
   prepareElement,
 } from './list-node.ts'
+import { moveList } from './list-relocation.ts'
 import { ListValue } from './list-value.ts'
 import type { ValueBuild } from './value-build.ts'
 import type { ValueForm } from './value-form.ts'
@@ -106,6 +107,8 @@ export const listForm: ValueForm = {
   free(value) {
     openList(value).free()
   },
+
+  move: moveList,
 
   visitBlocks(value, visit) {
     openList(value).visitBlocks(visit)

@@ -27,6 +27,8 @@ const TWO_32: number = 2 ** 32
 /** First word of a long node. */
 const LONG = -1
 const LONG_NODE_BYTES = 16
+/** Word of its root. */
+export const LONG_NODE_ROOT = 3
 /** Where the items of a packed node can begin. */
 export const LIST_NODE_HEADER_BYTES = 8
 /** Blocks shorter than this are not replaced by shorter ones. */
@@ -108,7 +110,7 @@ export function nodeItems(view: RegionView, address: number): number {
 export function longNodeValue(region: RegionView, address: number): NodeValue {
   const words = region.memory.i32[address >>> 28]!
   const at = byteOffsetOf(address) >>> 2
-  return nodes.open(region, words[at + 3]!, (words[at + 1]! >>> 0) + words[at + 2]! * TWO_32)
+  return nodes.open(region, words[at + LONG_NODE_ROOT]!, (words[at + 1]! >>> 0) + words[at + 2]! * TWO_32)
 }
 
 /** Does the prepared element still go into this node? */
@@ -133,7 +135,9 @@ export function makeNode(region: RegionWriter): number {
 }
 
 function writeElement(region: RegionWriter, address: number, at: number): void {
-  listpackWriteItem(source, sourceStart, sourceEnd, region.memory.u8[address >>> 28]!, byteOffsetOf(address) + at)
+  const { u8, views } = region.memory
+  const segment = address >>> 28
+  listpackWriteItem(source, sourceStart, sourceEnd, u8[segment]!, byteOffsetOf(address) + at, views[segment])
 }
 
 function makeLongNode(region: RegionWriter): number {

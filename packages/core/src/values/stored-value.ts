@@ -2,7 +2,7 @@
  * The value of `keyspace.entry`, whatever its form: its encoding's name, its elements, its bytes for DUMP. For commands that
  * serve all types; those of one type look themselves.
  */
-import { FLAG_LARGE_ENCODING } from '../keyspace/layout.ts'
+import { FLAG_LARGE_ENCODING, FLAG_TEXT } from '../keyspace/layout.ts'
 import type { Entry } from '../keyspace/entry.ts'
 import type { KeyspaceReads } from '../keyspace/keyspace-reads.ts'
 import { encodingName } from '../object-codec/encoding-name.ts'
@@ -38,7 +38,10 @@ export function storedEncoding(keyspace: KeyspaceReads): string {
   const { entry } = keyspace
   const { rdbType } = entry
   if (entry.isLarge) return formOf(rdbType).encodingName(keyspace.openLarge())
-  if (!isPackedForm(rdbType)) return encodingName(rdbType, entrySource(entry), entry.isRaw)
+  if (!isPackedForm(rdbType)) {
+    const name = encodingName(rdbType, entrySource(entry), entry.isRaw)
+    return name === 'int' && (entry.flags & FLAG_TEXT) !== 0 ? 'embstr' : name
+  }
   const isLargeThere = (entry.flags & FLAG_LARGE_ENCODING) !== 0
   switch (rdbType) {
     case FORM_INTSET:

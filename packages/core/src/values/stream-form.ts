@@ -37,6 +37,7 @@ import {
   STREAM_HAS_ACTIVE_TIMES,
 } from './stream-layout.ts'
 import { MAX_ID, ZERO_ID } from './stream-reader.ts'
+import { moveStream } from './stream-relocation.ts'
 import type { ValueForm } from './value-form.ts'
 import { NodeValue } from '../keyspace/node-value.ts'
 
@@ -68,6 +69,7 @@ export const streamForm: ValueForm = {
   footprint,
   copy,
   free,
+  move: moveStream,
   visitBlocks,
 }
 
@@ -295,15 +297,15 @@ class StreamFreeing {
   constructor(region: RegionWriter, root: number) {
     this.#region = region
     this.#root = root
-    const words = region.memory.i32[root >>> 28]!
-    const at = byteOffsetOf(root) >>> 2
-    this.#nodes.open(region, words, at + R_NODES)
-    this.#groups.open(region, words, at + R_GROUPS)
   }
 
   /** @returns true when all is done. */
   step(): boolean {
     const region = this.#region
+    const words = region.memory.i32[this.#root >>> 28]!
+    const at = byteOffsetOf(this.#root) >>> 2
+    this.#nodes.open(region, words, at + R_NODES)
+    this.#groups.open(region, words, at + R_GROUPS)
     if (this.#nodes.entries > 0) {
       this.#nodes.freeLastLeaf((node) => freeStreamNode(region, node))
       return false

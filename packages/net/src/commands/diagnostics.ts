@@ -5,7 +5,7 @@
  */
 import { ADMIN, argInteger, argText, LOADING, NOSCRIPT, STALE, subcommandSyntaxError } from '@understudy/core/internal'
 import type { CommandTable } from '@understudy/core/internal'
-import { CLIENT_MONITOR, CLIENT_MULTI } from '../clients/session.ts'
+import { CLIENT_MONITOR, CLIENT_MULTI } from '../clients/connection-flags.ts'
 import type { ClientSession } from '../clients/session.ts'
 import { container, row } from './rows.ts'
 
@@ -74,7 +74,8 @@ function latencyReset(client: ClientSession): void {
 
 function latencyHistogram(client: ClientSession): void {
   const { args, reply, server } = client
-  const { registry, statistics } = server
+  const { registry } = server
+  const statistics = server.statistics.whole()
   let ids: number[] = []
   if (args.count === 2) ids = registry.byId.map((entry) => entry.id)
   for (let i = 2; i < args.count; i++) {
@@ -82,10 +83,10 @@ function latencyHistogram(client: ClientSession): void {
     if (entry === undefined) continue
     ids.push(entry.id, ...(entry.subcommands?.entries ?? []).map((subcommand) => subcommand.id))
   }
-  const shown = ids.filter((id) => (statistics.histograms[id]?.count ?? 0) > 0)
+  const shown = ids.filter((id) => statistics.histogram(id).count > 0)
   reply.map(shown.length)
   for (const id of shown) {
-    const histogram = statistics.histograms[id]!
+    const histogram = statistics.histogram(id)
     const pairs = histogram.cumulativeMicros()
     reply.bulkString(registry.byId[id]!.name)
     reply.map(2)
@@ -150,7 +151,7 @@ function monitor(client: ClientSession): void {
     return
   }
   client.flags |= CLIENT_MONITOR
-  server.monitors.add(client)
+  server.startMonitor(client)
   reply.ok()
 }
 

@@ -83,8 +83,9 @@ function clientLines(server: ClientServer): string[] {
       if (session.blocked.timer !== undefined) timeouts++
     }
     if (session.tracking !== undefined) tracking++
-    inputMax = Math.max(inputMax, session.decoder.pendingBytes)
-    outputMax = Math.max(outputMax, session.pendingOutputBytes)
+    const { facts } = session
+    inputMax = Math.max(inputMax, facts.inputBytes)
+    outputMax = Math.max(outputMax, facts.outputBytes)
   }
   return [
     `connected_clients:${server.sessions.size + [...(server.ports.foreignConnections?.() ?? [])].length}`,
@@ -100,20 +101,22 @@ function clientLines(server: ClientServer): string[] {
 
 function statsLines(server: ClientServer): string[] {
   const { statistics, pubsub, tracking } = server
+  const whole = statistics.whole()
+  const { threadedIo } = statistics
   const kbps = (rate: number): string => (rate / KIBIBYTE).toFixed(2)
   return [
-    `total_connections_received:${statistics.connectionsReceived}`,
-    `total_commands_processed:${statistics.commandsProcessed}`,
+    `total_connections_received:${whole.connectionsReceived}`,
+    `total_commands_processed:${whole.commandsProcessed}`,
     `instantaneous_ops_per_sec:${Math.round(statistics.commandRate.perSecond)}`,
-    `total_net_input_bytes:${statistics.netInputBytes}`,
-    `total_net_output_bytes:${statistics.netOutputBytes}`,
+    `total_net_input_bytes:${whole.netInputBytes}`,
+    `total_net_output_bytes:${whole.netOutputBytes}`,
     'total_net_repl_input_bytes:0',
     'total_net_repl_output_bytes:0',
     `instantaneous_input_kbps:${kbps(statistics.inputRate.perSecond)}`,
     `instantaneous_output_kbps:${kbps(statistics.outputRate.perSecond)}`,
     'instantaneous_input_repl_kbps:0.00',
     'instantaneous_output_repl_kbps:0.00',
-    `rejected_connections:${statistics.connectionsRejected}`,
+    `rejected_connections:${whole.connectionsRejected}`,
     'sync_full:0',
     'sync_partial_ok:0',
     'sync_partial_err:0',
@@ -143,13 +146,13 @@ function statsLines(server: ClientServer): string[] {
     `tracking_total_keys:${tracking.keyCount}`,
     `tracking_total_items:${tracking.itemCount}`,
     `tracking_total_prefixes:${tracking.prefixCount}`,
-    `unexpected_error_replies:${statistics.unexpectedErrorReplies}`,
-    `total_error_replies:${statistics.errorReplies}`,
+    `unexpected_error_replies:${whole.unexpectedErrorReplies}`,
+    `total_error_replies:${whole.errorReplies}`,
     'dump_payload_sanitizations:0',
-    `total_reads_processed:${statistics.readsProcessed}`,
-    `total_writes_processed:${statistics.writesProcessed}`,
-    'io_threaded_reads_processed:0',
-    'io_threaded_writes_processed:0',
+    `total_reads_processed:${whole.readsProcessed}`,
+    `total_writes_processed:${whole.writesProcessed}`,
+    `io_threaded_reads_processed:${threadedIo.reads}`,
+    `io_threaded_writes_processed:${threadedIo.writes}`,
     'reply_buffer_shrinks:0',
     'reply_buffer_expands:0',
   ]
@@ -180,7 +183,8 @@ function cpuLines(): string[] {
 }
 
 function commandLines(server: ClientServer): string[] {
-  const { registry, statistics } = server
+  const { registry } = server
+  const statistics = server.statistics.whole()
   const lines: string[] = []
   for (const { id, name } of registry.byId) {
     const calls = statistics.calls[id]!
@@ -198,15 +202,16 @@ function commandLines(server: ClientServer): string[] {
 }
 
 function errorLines(server: ClientServer): string[] {
-  return [...server.statistics.errors].map(([code, count]) => `errorstat_${code}:count=${count}`)
+  return server.statistics.whole().errors.map(([code, count]) => `errorstat_${code}:count=${count}`)
 }
 
 function latencyLines(server: ClientServer): string[] {
-  const { registry, statistics, settings } = server
+  const { registry, settings } = server
+  const statistics = server.statistics.whole()
   const lines: string[] = []
   for (const { id, name } of registry.byId) {
-    const histogram = statistics.histograms[id]
-    if (histogram === undefined || histogram.count === 0) continue
+    const histogram = statistics.histogram(id)
+    if (histogram.count === 0) continue
     const percentiles = settings.latencyTrackingPercentiles.map(
       (percent) => `p${percent}=${(histogram.percentile(percent) / 1000).toFixed(3)}`,
     )

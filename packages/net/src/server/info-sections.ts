@@ -94,7 +94,7 @@ function memoryLines(node: Node): string[] {
     'mem_cluster_links:0',
     'mem_aof_buffer:0',
     'mem_allocator:understudy-arena',
-    'active_defrag_running:0',
+    `active_defrag_running:${node.defrag.effort}`,
     `lazyfree_pending_objects:${keyspace.lazyFreePending}`,
   ]
 }
@@ -242,15 +242,17 @@ function keyspaceLines(node: Node): string[] {
 export function streamStatLines(node: Node): string[] {
   const status = node.link.getStatus()
   const { statistics } = node.server
+  const whole = statistics.whole()
   return [
-    `total_net_input_bytes:${statistics.netInputBytes + statistics.replicationInputBytes}`,
+    `total_net_input_bytes:${whole.netInputBytes + statistics.replicationInputBytes}`,
     `total_net_repl_input_bytes:${statistics.replicationInputBytes}`,
     `instantaneous_input_repl_kbps:${(statistics.replicationInputRate.perSecond / 1024).toFixed(2)}`,
     // Those that this node asked of its primary. What it grants to replicas below comes with feeding them.
     `sync_asked_full:${status.counters.fullResyncs}`,
     `sync_asked_partial_ok:${status.counters.partialResyncs}`,
-    `keyspace_hits:${node.keyspace.hits}`,
-    `keyspace_misses:${node.keyspace.misses}`,
+    `keyspace_hits:${node.keyspace.hits + whole.hits}`,
+    `keyspace_misses:${node.keyspace.misses + whole.misses}`,
     `expired_keys:${node.keyspace.expiredKeys}`,
+    ...node.defrag.statLines(),
   ]
 }

@@ -2,9 +2,11 @@
  * One server, put together: keyspace, link, loader and clients are introduced to each other here and nowhere else. What
  * each does is in its own room; this file only connects them and knows in which order they start and end.
  */
+import { statSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import {
   accessClockAt,
+  ActiveExpiry,
   BacklogWriter,
   clampBacklogBytes,
   type Clock,
@@ -28,6 +30,7 @@ import { addClientInfoSections } from '../commands/info-sections.ts'
 import { clientCommandFamilies } from '../commands/index.ts'
 import type { Config } from '../config/config.ts'
 import { ReplicaLink } from '../link/replica-link.ts'
+import { ActiveDefrag } from './active-defrag.ts'
 import { collectGarbageSoon } from './collect-garbage.ts'
 import { configCommands } from './config-commands.ts'
 import { clientSettings, follow, linkConfig } from './configure.ts'
@@ -78,6 +81,8 @@ export class UnderstudyServer implements Node {
   readonly #options: UnderstudyServerOptions
   readonly #loader: RdbLoaderPool
   readonly #primaryClient = new PrimaryClient(this)
+  readonly #activeExpiry: ActiveExpiry
+  readonly defrag: ActiveDefrag
   #housekeeping: NodeJS.Timeout | undefined
 
   constructor(options: UnderstudyServerOptions) {
@@ -86,12 +91,23 @@ export class UnderstudyServer implements Node {
     this.config = config
     const threads = config.get('rdb-load-threads')
     this.#loader = new RdbLoaderPool(threads === 0 ? {} : { threads })
+    // While the rest is put together. A file that is not there, or not a file, is found out at the start.
+    const file = config.path('dbfilename')
+    const fileStats = file === undefined ? undefined : statSync(file, { throwIfNoEntry: false })
+    if (fileStats?.isFile() === true) this.#loader.prepare(fileStats.size)
     this.logger = logger
     this.lastLoadWallMs = systemClock.wallMs()
     this.keyspace = new Keyspace({ databaseCount: config.get('databases') })
+    this.#activeExpiry = new ActiveExpiry(this.keyspace)
     this.readers = new Readers(this.keyspace)
     // The memory of the old generation goes back when this thread, too, has let go of it.
     this.keyspace.generationListeners.push(collectGarbageSoon)
+    this.defrag = new ActiveDefrag({
+      keyspace: this.keyspace,
+      config,
+      clock: systemClock,
+      isLoading: () => this.state.loading || this.state.asyncLoading,
+    })
     this.backlog = new BacklogWriter(clampBacklogBytes(config.get('repl-backlog-size')))
     this.unapplied = new UnappliedCommands(logger)
     const settings = clientSettings(config)
@@ -213,6 +229,7 @@ export class UnderstudyServer implements Node {
   /** Closes link, clients, port and worker threads. */
   async stop(): Promise<void> {
     clearInterval(this.#housekeeping)
+    this.defrag.stop()
     this.link.stop()
     this.readers.close()
     await this.server.close()
@@ -229,6 +246,7 @@ export class UnderstudyServer implements Node {
     // A node that was never synced says so; it does not answer 'no such key' from an empty dataset.
     state.loading = this.fileLoading !== undefined || (state.replica && !this.hasData)
     state.asyncLoading = !state.loading && status?.loading !== undefined
+    this.server?.nodeChanged()
     this.#options.onRole?.(state.replica)
   }
 
@@ -309,9 +327,20 @@ export class UnderstudyServer implements Node {
     this.#housekeeping = setInterval(() => {
       const { keyspace } = this
       keyspace.access.clock = accessClockAt(this.clock.wallMs())
+      this.#expireKeys()
       if (keyspace.lazyFreePending > 0) keyspace.freeSlice(SLICE_MS_MAX)
     }, HOUSEKEEPING_MS)
     this.#housekeeping.unref()
+    this.defrag.start()
+  }
+
+  /** A replica's keys are its primary's to expire. */
+  #expireKeys(): void {
+    const { state, server } = this
+    if (state.replica || state.loading || server.pauseUntilMs !== 0 || server.settings.activeExpire === false) return
+    if (this.#activeExpiry.slice(this.clock.wallMs(), SLICE_MS_MAX) > 0 && server.blockedKeys.hasReady) {
+      server.blockedKeys.serve()
+    }
   }
 
   #streamError(text: string): void {
