@@ -115,6 +115,7 @@ export const READ_COMMANDS: readonly (readonly (string | number)[])[] = [
   ['GET', 'nothing'],
   ['GET', 'hash'],
   ['MGET', 'string', 'string:2', 'nothing', 'list', 'string:long'],
+  ['DIGEST', 'string'],
   ['STRLEN', 'string:long'],
   ['GETRANGE', 'string:long', 16_000, 17_000],
   ['SUBSTR', 'string', 4, 8],

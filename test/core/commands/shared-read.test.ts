@@ -154,7 +154,9 @@ describe('over a shared dataset', () => {
     }
     keyspace.begin()
     keyspace.position.setReplid('0123456789abcdef0123456789abcdef01234567')
-    keyspace.swapGeneration(keyspace.newGeneration(2))
+    const next = keyspace.newGeneration(2)
+    keyspace.position.copyTo(next)
+    keyspace.swapGeneration(next)
     keyspace.end()
     expect(shared.keyspace.replid).toBe('0123456789abcdef0123456789abcdef01234567')
     expect(shared.run(['DBSIZE']).toString()).toBe(':0\r\n')
@@ -220,10 +222,11 @@ function damage(random: SeededRandom, generation: GenerationView): () => void {
     else words[at] = before ^ (1 << random.int(0, 31))
   }
   for (const region of generation.regions) {
-    const words = region.memory.i32[0]!
-    let last = words.length - 1
-    while (last > RECORDS_AT / 4 && words[last] === 0) last--
-    for (let i = random.int(1, 1000); i > 0; i--) spoil(words, RECORDS_AT / 4, last)
+    for (const words of region.memory.i32) {
+      let last = words.length - 1
+      while (last > RECORDS_AT / 4 && words[last] === 0) last--
+      if (last > RECORDS_AT / 4) for (let i = random.int(1, 1000); i > 0; i--) spoil(words, RECORDS_AT / 4, last)
+    }
   }
   const roots = generation.roots
   for (let i = random.int(0, 4) === 0 ? 20 : 0; i > 0; i--)
