@@ -59,6 +59,11 @@ export class KeyspaceReader {
 
   /** Attempts that had to be repeated, since the reader was opened. */
   retries = 0
+  /**
+   * Called when a segment or a generation was let go of: its memory is free when this thread has collected, which an idle
+   * thread does not do by itself.
+   */
+  onDropped: (() => void) | undefined
   /** The test of the consistency test leaves validation out; nobody else may. */
   skipValidation = false
   /** Called between looking and validating; tests widen the race window with it. */
@@ -68,6 +73,8 @@ export class KeyspaceReader {
   constructor(handle: ReaderHandle) {
     this.#generation = new GenerationView(handle.generation)
     this.#port = handle.port
+    // A thread that does not read takes the messages in its event loop, so that it keeps no memory that is gone.
+    this.#port.on('message', (message: ReaderMessage) => this.#take(message))
     this.#port.unref()
   }
 
@@ -288,12 +295,19 @@ export class KeyspaceReader {
   #drainPort(): void {
     let received = receiveMessageOnPort(this.#port)
     while (received !== undefined) {
-      const message: ReaderMessage = received.message
-      if (message.kind === 'generation') {
-        this.#generation = new GenerationView(message.generation)
-        this.#segmentsSeen = -1
-      } else this.#generation.regions[message.region]!.memory.setSegment(message.index, message.segment)
+      this.#take(received.message)
       received = receiveMessageOnPort(this.#port)
+    }
+  }
+
+  #take(message: ReaderMessage): void {
+    if (message.kind === 'generation') {
+      this.#generation = new GenerationView(message.generation)
+      this.#segmentsSeen = -1
+      this.onDropped?.()
+    } else {
+      this.#generation.regions[message.region]!.memory.setSegment(message.index, message.segment)
+      if (message.segment.byteLength === 0) this.onDropped?.()
     }
   }
 
