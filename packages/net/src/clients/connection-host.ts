@@ -181,6 +181,8 @@ export abstract class ConnectionHost<Session extends Connection = Connection> {
     let session: Session | undefined
     const { socket, isShared } = readShared(accepted, (chunk) => {
       if (session === undefined) return
+      this.statistics.netInputBytes += chunk.length
+      this.statistics.readsProcessed++
       this.receive(session, chunk)
       if (isShared) session.decoder.keep()
     })
@@ -197,9 +199,7 @@ export abstract class ConnectionHost<Session extends Connection = Connection> {
   receive(session: Session, chunk: Buffer): void {
     if (session.closed) return
     const { decoder } = session
-    const { settings, statistics } = this
-    statistics.netInputBytes += chunk.length
-    statistics.readsProcessed++
+    const { settings } = this
     session.lastInteractionMs = this.clock.monotonicMs()
     decoder.bulkBytesMax = settings.protoMaxBulkBytes
     decoder.feed(chunk)
