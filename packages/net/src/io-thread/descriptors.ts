@@ -22,16 +22,14 @@ export function ownDescriptors(fds: readonly number[]): Promise<object[]> {
     child.on('message', (index: unknown, handle: unknown) => {
       if (typeof index !== 'number' || typeof handle !== 'object' || handle === null) return
       handles[index] = handle
-      if (Object.keys(handles).length < fds.length) return
-      clearTimeout(timer)
-      child.disconnect()
-      resolve(handles)
+      if (Object.keys(handles).length === fds.length) child.disconnect()
     })
     child.once('error', reject)
+    // Not before it has ended: as long as it lives, it keeps the sockets open, also those that are closed here.
     child.once('exit', (code, signal) => {
       clearTimeout(timer)
-      // After `resolve` this changes nothing.
-      reject(new Error(`No descriptors to listen on: the helping process ended with ${String(signal ?? code)}`))
+      if (Object.keys(handles).length === fds.length) resolve(handles)
+      else reject(new Error(`No descriptors to listen on: the helping process ended with ${String(signal ?? code)}`))
     })
   })
 }

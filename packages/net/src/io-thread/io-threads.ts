@@ -31,7 +31,9 @@ export class IoThreads {
   readonly #places = new Map<number, Place>()
   readonly #timers = new Set<NodeJS.Timeout>()
   readonly #commandIds: ReadonlyMap<string, number>
+  readonly #listening = new Set<IoThread>()
   #nextKey = 1
+  #replaced = 0
   #shortLives = 0
   #stopped = false
 
@@ -45,9 +47,9 @@ export class IoThreads {
     })
   }
 
-  /** Running threads, for INFO. */
-  get count(): number {
-    return this.#threads.size
+  /** Lines of INFO: threads that serve clients now, and how many took the place of one that ended. */
+  get infoLines(): string[] {
+    return [`understudy_io_threads:${this.#listening.size}`, `understudy_io_threads_replaced:${this.#replaced}`]
   }
 
   /** Tells every thread. */
@@ -92,6 +94,7 @@ export class IoThreads {
   async #listen(thread: IoThread, places: readonly SharedPlace[]): Promise<void> {
     try {
       await thread.listen(places)
+      if (this.#threads.has(thread)) this.#listening.add(thread)
     } catch (error) {
       if (this.#threads.has(thread)) throw error
     }
@@ -123,6 +126,7 @@ export class IoThreads {
 
   #replace(thread: IoThread, error: Error | undefined): void {
     this.#threads.delete(thread)
+    this.#listening.delete(thread)
     if (this.#stopped) return
     const { logger, clock } = this.#options.server
     const reason = error === undefined ? 'ended' : `failed: ${error.stack ?? error.message}`
@@ -132,6 +136,7 @@ export class IoThreads {
     const timer = setTimeout(() => {
       this.#timers.delete(timer)
       const next = this.#start()
+      this.#replaced++
       const places = [...this.#places.values()].map(({ shared }) => shared)
       this.#listen(next, places).catch((failure: unknown) => {
         logger.warning(`The new I/O thread cannot listen: ${String(failure)}`)

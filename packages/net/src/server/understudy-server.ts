@@ -180,7 +180,7 @@ export class UnderstudyServer implements Node {
         configFile: config.file ?? '',
         version: options.version,
       },
-      { moreStats: () => streamStatLines(this) },
+      { moreServer: () => this.ioThreads?.infoLines ?? [], moreStats: () => streamStatLines(this) },
     )
     addDataInfoSections(this)
     follow(config, ['maxmemory-policy'], () => {
