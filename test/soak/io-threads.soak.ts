@@ -46,7 +46,8 @@ async function run(options: SoakOptions): Promise<SoakResult> {
       await load.everybodyWasServed(`after ${action} in round ${round}`)
       const after = load.generations()
       const lost = after.filter((generation, i) => generation !== before[i]).length
-      if (port !== undefined && lost > 0) throw new Error(`round ${round}: ${lost} connections ended when the port moved`)
+      if (port !== undefined && lost > 0)
+        throw new Error(`round ${round}: ${lost} connections ended when the port moved`)
       if (lost === CLIENTS) throw new Error(`round ${round}: every connection ended with one thread`)
       counted['lost']! += lost
       counted['kept']! += CLIENTS - lost

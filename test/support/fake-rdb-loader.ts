@@ -157,6 +157,7 @@ export class FakeRdbLoad implements RdbLoad {
         generation: { control: new SharedArrayBuffer(0), segments: [] },
         keyCount: 0,
         summary: {
+          family: 'redis',
           version: 10,
           aux: this.#fake.aux ?? [],
           functions: [],
@@ -164,6 +165,7 @@ export class FakeRdbLoad implements RdbLoad {
           skippedModules: {},
           emptyKeysDropped: 0,
           skippedModuleAux: 0,
+          skippedKeyMeta: 0,
           checksumVerified: true,
           byteCount: end,
         },

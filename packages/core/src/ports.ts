@@ -3,6 +3,7 @@
  * implements the transport, tests implement all of them in memory.
  */
 import type { GenerationTransfer } from './keyspace/generation.ts'
+import type { RdbFamily } from './object-codec/rdb-types.ts'
 import type { EncodingThresholds } from './values/thresholds.ts'
 
 /** Time, passed in so that tests own it. */
@@ -68,6 +69,8 @@ export interface RdbSink {
 
 /** What stands in a snapshot beside the keys. */
 export interface RdbSummary {
+  /** Which magic the header has. */
+  family: RdbFamily
   /** RDB version of the header. */
   version: number
   /** AUX fields in file order: repl-id, repl-offset, repl-stream-db, redis-ver … */
@@ -82,6 +85,8 @@ export interface RdbSummary {
   emptyKeysDropped: number
   /** MODULE_AUX sections skipped. */
   skippedModuleAux: number
+  /** Metadata of modules attached to keys (redis 8.6) that were skipped; the keys were taken. */
+  skippedKeyMeta: number
   /** False when the file carries no checksum (eight zero bytes, or a version below 5). */
   checksumVerified: boolean
   /** Length of the snapshot in bytes, magic and checksum included. */

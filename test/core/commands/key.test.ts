@@ -123,14 +123,14 @@ describe('OBJECT', () => {
     expect(runner.text('OBJECT', 'FREQ', 'k')).toMatch(
       /^-ERR An LFU maxmemory policy is not selected, access frequency not/,
     )
-    keyspace.accessClock += 7
+    keyspace.access.clock += 7
     expect(runner.text('OBJECT', 'IDLETIME', 'k')).toBe(':70\r\n')
     runner.run('TOUCH', 'k')
     expect(runner.text('OBJECT', 'IDLETIME', 'k')).toBe(':0\r\n')
     const payload = encodeDump(0, bytesSource(Buffer.from('value')))
     runner.run('RESTORE', 'k', 0, payload, 'REPLACE', 'IDLETIME', 500)
     expect(runner.text('OBJECT', 'IDLETIME', 'k')).toBe(':500\r\n')
-    keyspace.tracksFrequency = true
+    keyspace.access.tracksFrequency = true
     expect(runner.text('OBJECT', 'IDLETIME', 'k')).toMatch(
       /^-ERR An LFU maxmemory policy is selected, idle time not tracked/,
     )

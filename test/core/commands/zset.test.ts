@@ -525,3 +525,18 @@ describe('sorted sets', () => {
     expect(checkKeyspace(runner.keyspace).keys).toBe(0)
   })
 })
+
+it('ZRANK and ZREVRANK … WITHSCORE, as in Redis 7.2', () => {
+  const runner = new CommandRunner(dataCommandFamilies({ libraries: new LibraryStore(), memory: () => ({}) as never }))
+  for (const members of [3, 2000]) {
+    for (let i = 0; i < members; i++) runner.run('ZADD', 'z', i / 2, `m${i}`)
+    expect(runner.text('ZRANK', 'z', 'm1', 'WITHSCORE')).toBe('*2\r\n:1\r\n$3\r\n0.5\r\n')
+    expect(runner.text('ZREVRANK', 'z', 'm1', 'withscore')).toBe(`*2\r\n:${members - 2}\r\n$3\r\n0.5\r\n`)
+    expect(runner.text('ZRANK', 'z', 'none', 'WITHSCORE')).toBe('*-1\r\n')
+    expect(runner.text('ZRANK', 'none', 'm1', 'WITHSCORE')).toBe('*-1\r\n')
+    expect(runner.text('ZRANK', 'z', 'm1', 'x')).toBe("-ERR wrong number of arguments for 'zrank' command\r\n")
+  }
+  runner.resp = 3
+  expect(runner.text('ZRANK', 'z', 'm1', 'WITHSCORE')).toBe('*2\r\n:1\r\n,0.5\r\n')
+  expect(runner.text('ZRANK', 'z', 'none', 'WITHSCORE')).toBe('_\r\n')
+})

@@ -126,35 +126,35 @@ describe('keyspace', () => {
     const keyspace = new Keyspace({ databaseCount: 1 })
     const model = new KeyspaceModel(keyspace)
     const key = Buffer.from('k')
-    keyspace.accessClock = 65_530
+    keyspace.access.clock = 65_530
     model.put(0, 'k', 0, Buffer.from('v'))
-    keyspace.accessClock = 4
+    keyspace.access.clock = 4
     keyspace.lookup(0, key, 0, 1)
-    expect(keyspace.idleSeconds()).toBe(100)
+    expect(keyspace.access.idleSeconds(keyspace.entry)).toBe(100)
     keyspace.markAccess()
-    expect(keyspace.idleSeconds()).toBe(0)
+    expect(keyspace.access.idleSeconds(keyspace.entry)).toBe(0)
     keyspace.setAccess(1234, -1)
-    expect(keyspace.idleSeconds()).toBe(1230)
+    expect(keyspace.access.idleSeconds(keyspace.entry)).toBe(1230)
     expect(keyspace.entry.toBuffer().toString()).toBe('v')
   })
 
   it('counts accesses logarithmically while an LFU policy is set, and forgets with time', () => {
     const keyspace = new Keyspace({ databaseCount: 1 })
-    keyspace.tracksFrequency = true
+    keyspace.access.tracksFrequency = true
     const model = new KeyspaceModel(keyspace)
     model.put(0, 'k', 0, Buffer.from('v'))
     const key = Buffer.from('k')
     keyspace.lookup(0, key, 0, 1)
-    expect(keyspace.frequency()).toBe(5)
+    expect(keyspace.access.frequency(keyspace.entry)).toBe(5)
     for (let i = 0; i < 10_000; i++) keyspace.markAccess()
-    const after = keyspace.frequency()
+    const after = keyspace.access.frequency(keyspace.entry)
     // Redis' table for lfu-log-factor 10: 10 after a hundred hits, about 18 after a thousand, 142 after 100,000.
     expect(after).toBeGreaterThan(20)
     expect(after).toBeLessThan(90)
-    keyspace.accessClock += 6 * 7
-    expect(keyspace.frequency()).toBe(after - 7)
+    keyspace.access.clock += 6 * 7
+    expect(keyspace.access.frequency(keyspace.entry)).toBe(after - 7)
     keyspace.setAccess(-1, 200)
-    expect(keyspace.frequency()).toBe(200)
+    expect(keyspace.access.frequency(keyspace.entry)).toBe(200)
     model.check(0, 'k')
   })
 

@@ -159,8 +159,8 @@ describe('arena', () => {
     )
     expect(tenants.memory.segments).toHaveLength(16)
     expect(tenants.arena.usedBytes).toBe(tenants.bytes)
-    // All runs of all segments are in use, but the first of each, which describes the others.
-    expect(tenants.arena.runBytes).toBe(16 * 15 * RUN_BYTES)
+    // All runs of the fifteen segments behind the header are in use, but the first of each, which describes the others.
+    expect(tenants.arena.runBytes).toBe(15 * 15 * RUN_BYTES)
     tenants.freeAll()
     expect(fill).toThrow(expect.objectContaining({ code: 'KEYSPACE_OUT_OF_MEMORY' }))
     tenants.freeAll(new SeededRandom(1))

@@ -128,7 +128,7 @@ describe('ordered index with scores', () => {
     const state = newState()
     const index = new OrderedIndex(SCORED).open(region, state, AT)
     for (let i = 0; i < 5000; i++) index.append(i + 1, Math.floor(i / 10))
-    const reader = new OrderedIndexCursor(SCORED).open(new RegionView(region.memory, 0), state, AT)
+    const reader = new OrderedIndexCursor(SCORED).open(new RegionView(region.memory, 0, region.seed), state, AT)
     expect([reader.seekScore(100, ENTRIES_AFTER), reader.rank(), reader.address]).toEqual([true, 1000, 1001])
     expect([reader.seekScore(100, ENTRIES_BEFORE), reader.rank(), reader.address]).toEqual([true, 1010, 1011])
     expect([reader.seekScore(1e9, ENTRIES_AFTER), reader.rank()]).toEqual([false, 5000])
@@ -325,7 +325,7 @@ describe('ordered index at the end of memory, and on torn memory', () => {
     for (let i = 0; i < 20_000; i++) index.append(i + 1, i)
     const random = new SeededRandom(12)
     const words = region.memory.i32[0]!
-    const view = new RegionView(region.memory, 0)
+    const view = new RegionView(region.memory, 0, region.seed)
     const reader = new OrderedIndexCursor(SCORED)
     const order = new ByAddress()
     for (let round = 0; round < 3000; round++) {

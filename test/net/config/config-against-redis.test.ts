@@ -6,6 +6,9 @@ import type { TestServer } from '../../support/test-server.ts'
 /** Directives whose value is a fact of this very process, not of the table. */
 const OF_THE_PROCESS = new Set(['port', 'dir', 'bind', 'save', 'enable-debug-command'])
 
+/** Our default is another, on purpose. */
+const OUR_DEFAULTS = new Map([['activedefrag', 'yes']])
+
 /** Their effects on the server under test would end the test, or need files. */
 const NOT_TO_BE_SET = new Set(['port', 'bind', 'tls-port', 'requirepass', 'unixsocket', 'maxclients', 'maxmemory'])
 
@@ -60,7 +63,8 @@ describe('the table against a redis-server', () => {
       if (name === 'enable-protected-configs') continue
       const known = findDirective(name)
       expect(known?.spelling).toBe(name)
-      if (!OF_THE_PROCESS.has(name)) expect([name, config.match([name])[0]?.[1]]).toEqual([name, value])
+      if (!OF_THE_PROCESS.has(name))
+        expect([name, config.match([name])[0]?.[1]]).toEqual([name, OUR_DEFAULTS.get(name) ?? value])
     }
     const extra = [...allSpellings()].filter(
       ({ listed, row, spelling }) => listed && !row.foreign && !theirs.has(spelling),

@@ -217,9 +217,9 @@ describe('changes', () => {
   it('warns once of what has no effect', () => {
     const warnings: string[] = []
     const config = new Config({ warn: (message) => warnings.push(message) })
-    void config.set([['activedefrag', 'yes']])
-    void config.set([['activedefrag', 'no']])
+    void config.set([['activerehashing', 'no']])
+    void config.set([['activerehashing', 'yes']])
     void config.set([['hz', '11']])
-    expect(warnings).toEqual(["Directive 'activedefrag' (CONFIG SET) is accepted, but has no effect here"])
+    expect(warnings).toEqual(["Directive 'activerehashing' (CONFIG SET) is accepted, but has no effect here"])
   })
 })

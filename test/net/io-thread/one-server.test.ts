@@ -42,7 +42,13 @@ describe('a connection', () => {
         const commands: (string | number)[][] = []
         const expected: unknown[] = []
         for (let i = 0; i < length; i++) {
-          commands.push(['SET', `key${n}`, i], ['GET', `key${n}`], ['GET', `none${n}`], ['INCR', `key${n}`], ['GET', `key${n}`])
+          commands.push(
+            ['SET', `key${n}`, i],
+            ['GET', `key${n}`],
+            ['GET', `none${n}`],
+            ['INCR', `key${n}`],
+            ['GET', `key${n}`],
+          )
           expected.push('OK', String(i), null, i + 1, String(i + 1))
         }
         expect(await client.pipeline(commands)).toEqual(expected)
@@ -65,12 +71,14 @@ describe('a connection', () => {
   it('keeps its database, protocol and name, and loses them with RESET', async () => {
     const [client] = (await crowd(1)) as [RawClient]
     await client.call('SET', 'where', 'zero')
-    expect(await client.pipeline([['SELECT', 5], ['GET', 'where'], ['SET', 'where', 'five'], ['GET', 'where']])).toEqual([
-      'OK',
-      null,
-      'OK',
-      'five',
-    ])
+    expect(
+      await client.pipeline([
+        ['SELECT', 5],
+        ['GET', 'where'],
+        ['SET', 'where', 'five'],
+        ['GET', 'where'],
+      ]),
+    ).toEqual(['OK', null, 'OK', 'five'])
     expect(await client.call('GET', 'where')).toBe('five')
     await client.call('HELLO', 3, 'SETNAME', 'three')
     expect(await client.callExact('GET', 'missing')).toBe('_\r\n')
@@ -94,7 +102,9 @@ describe('a connection', () => {
       ]),
     )
     expect(await client.readReply()).toBe('1')
-    client.send(Buffer.concat([encodeCommand('GET', 'a'), encodeCommand('CLIENT', 'REPLY', 'ON'), encodeCommand('GET', 'none')]))
+    client.send(
+      Buffer.concat([encodeCommand('GET', 'a'), encodeCommand('CLIENT', 'REPLY', 'ON'), encodeCommand('GET', 'none')]),
+    )
     expect(await client.readReply()).toBe('OK')
     expect(await client.readReply()).toBe(null)
     client.close()
@@ -171,7 +181,7 @@ describe('what clients tell each other', () => {
     await server.call('SET', 'cached', 2)
     for (const client of caches) {
       expect(await client.call('GET', 'cached')).toBe('2')
-      expect(client.pushes.map((push) => [...push])).toEqual([['invalidate', ['cached']]])
+      expect(client.pushes.map((push) => push.items)).toEqual([['invalidate', ['cached']]])
     }
     close(caches)
   })
@@ -182,7 +192,9 @@ describe('what clients tell each other', () => {
     await waitFor('all to wait', async () => (await server.info('clients'))['blocked_clients'] === String(CLIENTS))
     for (let i = 0; i < CLIENTS / 2; i++) await server.call('RPUSH', 'queue', i)
     const served = await Promise.all(
-      clients.map((client) => Promise.race([client.readReply(), new Promise((resolve) => setTimeout(resolve, 500, 'waits'))])),
+      clients.map((client) =>
+        Promise.race([client.readReply(), new Promise((resolve) => setTimeout(resolve, 500, 'waits'))]),
+      ),
     )
     expect(served.filter((reply) => reply !== 'waits').length).toBe(CLIENTS / 2)
     close(clients)
@@ -207,7 +219,9 @@ describe('an operator', () => {
   it('maxclients holds for all threads together', async () => {
     await server.call('CONFIG', 'SET', 'maxclients', 6)
     const clients = await crowd(12)
-    const replies = await Promise.all(clients.map(async (client) => (await client.callExact('GET', 'x').catch(() => '')).slice(0, 30)))
+    const replies = await Promise.all(
+      clients.map(async (client) => (await client.callExact('GET', 'x').catch(() => '')).slice(0, 30)),
+    )
     expect(replies.filter((reply) => reply === '$-1\r\n').length).toBe(5)
     await server.call('CONFIG', 'SET', 'maxclients', 10_000)
     close(clients)

@@ -349,7 +349,7 @@ describe.each([1, 2, 4])('with threads: %i,', (count) => {
     it('is given up while it waits for bytes', async () => {
       const load = newPool().load(options({ kind: 'mark', endMark }))
       await feed(load, snapshot(100).subarray(0, 1000))
-      await expect.poll(() => load.progress().loadedBytes).toBeGreaterThan(0)
+      await expect.poll(() => load.progress().loadedBytes, { timeout: 20_000 }).toBeGreaterThan(0)
       load.abort()
       expect(await failure(load)).toMatchObject({ name: 'RdbError', code: 'RDB_ABORTED' })
     })
@@ -378,7 +378,7 @@ describe.each([1, 2, 4])('with threads: %i,', (count) => {
       const pool = newPool()
       const load = pool.load(options({ kind: 'mark', endMark }))
       await feed(load, snapshot(100).subarray(0, 1000))
-      await expect.poll(() => load.progress().loadedBytes).toBeGreaterThan(0)
+      await expect.poll(() => load.progress().loadedBytes, { timeout: 20_000 }).toBeGreaterThan(0)
       const failed = failure(load)
       await pool.close()
       expect((await failed) as { code: string }).toMatchObject({

@@ -5,7 +5,15 @@
  * The index is open addressing over a hash of the length and four bytes of the name (case folded); a hit is confirmed
  * byte by byte, so a bad hash costs a probe, never a wrong answer.
  */
-import type { CommandArgs, CommandContext, CommandRow, CommandTable, SubcommandRow } from './command.ts'
+import type {
+  CommandArgs,
+  CommandContext,
+  CommandRow,
+  CommandTable,
+  ReadContext,
+  RowFunction,
+  SubcommandRow,
+} from './command.ts'
 import { ConfigError } from '../errors.ts'
 
 /** One command or subcommand, resolved. Frozen after construction but for the index tables of statistics by `id`. */
@@ -18,6 +26,8 @@ export interface CommandEntry<Context extends CommandContext = CommandContext> {
   readonly arity: number
   readonly flags: number
   readonly run: (context: Context) => void
+  /** The same function, when it may run over a dataset that this thread only reads; else the writer's thread has to. */
+  readonly read: ((context: ReadContext) => void) | undefined
   /** Containers only. */
   readonly subcommands: CommandIndex<Context> | undefined
 }
@@ -158,20 +168,23 @@ export class CommandRegistry<Context extends CommandContext = CommandContext> ex
       subcommands = new CommandIndex<Context>()
       for (const [subname, subrow] of Object.entries(row.subcommands)) {
         const fullName = `${name}|${subname.toLowerCase()}`
-        subcommands.add(subname, this.#register(fullName, subrow, subrow.run ?? row.run, undefined))
+        const own = subrow.run !== undefined || subrow.read !== undefined
+        subcommands.add(subname, this.#register(fullName, subrow, own ? subrow : row, undefined))
       }
     }
-    return this.#register(name, row, row.run, subcommands)
+    return this.#register(name, row, row, subcommands)
   }
 
   #register(
     name: string,
     row: CommandRow<Context> | SubcommandRow<Context>,
-    run: (context: Context) => void,
+    code: RowFunction<Context>,
     subcommands: CommandIndex<Context> | undefined,
   ): CommandEntry<Context> {
+    const { read } = code
+    const run = code.run ?? code.read
     const id = this.#ids?.get(name) ?? this.byId.length
-    const entry = { id, name, row, arity: row.arity, flags: row.flags, run, subcommands }
+    const entry = { id, name, row, arity: row.arity, flags: row.flags, run, read, subcommands }
     this.byId[id] = entry
     return entry
   }

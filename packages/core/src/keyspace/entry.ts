@@ -9,16 +9,16 @@ import { byteOffsetOf } from '../memory/region-memory.ts'
 import { FORM_FIRST } from '../values/form-numbers.ts'
 import { FLAG_CHUNKED, FLAG_EXPIRE, FLAG_LONG_KEY, FLAG_RAW, headerBytes } from './layout.ts'
 import { NodeValue } from './node-value.ts'
-import type { RegionWriter } from './region-writer.ts'
+import type { RegionView } from './region-view.ts'
 
 const TWO_32: number = 2 ** 32
 
 export class Entry {
   /** Record address, 0 when nothing was found. */
   address = 0
-  region!: RegionWriter
+  region!: RegionView
   /** Shard that owns the nodes of a chunked value. */
-  owner!: RegionWriter
+  owner!: RegionView
   rdbType = 0
   flags = 0
   keyLength = 0
@@ -68,7 +68,7 @@ export class Entry {
   }
 
   /** Loads the registers from a record. */
-  load(region: RegionWriter, regions: readonly RegionWriter[], address: number): void {
+  load(region: RegionView, regions: readonly RegionView[], address: number): void {
     const words = region.memory.i32[address >>> 28]!
     const offset = byteOffsetOf(address)
     let at = offset >>> 2

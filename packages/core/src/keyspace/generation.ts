@@ -12,6 +12,7 @@ import {
   C_DATABASES,
   C_MAGIC,
   C_NUMBER,
+  C_SEGMENTS,
   C_SEED,
   C_SHARDS,
   C_VERSION,
@@ -29,7 +30,7 @@ import { RegionWriter } from './region-writer.ts'
 /** Plain data and SharedArrayBuffers: structured-cloneable, shared by reference. */
 export interface GenerationTransfer {
   readonly control: SharedArrayBuffer
-  /** Segments by region, in order. */
+  /** Segments by region, in order; an empty buffer for one that was dropped. */
   readonly segments: SharedArrayBuffer[][]
 }
 
@@ -42,13 +43,14 @@ export interface GenerationOptions {
 }
 
 /** What both sides know of a generation: the control words and where things stand in them. */
-export class GenerationLayout {
+export abstract class GenerationLayout {
   readonly controlBuffer: SharedArrayBuffer
   readonly control: Int32Array
   readonly databaseCount: number
   readonly seed: HashSeed
   readonly counters: number
   readonly roots: number
+  abstract readonly regions: readonly RegionView[]
 
   constructor(control: SharedArrayBuffer) {
     this.controlBuffer = control
@@ -76,7 +78,10 @@ export class GenerationLayout {
 export class Generation extends GenerationLayout {
   readonly regions: RegionWriter[] = []
   readonly segmentBytesMax: number
-  /** Told of every new segment before an address in it can be seen. */
+  /**
+   * Told of every new segment before an address in it can be seen, and of every dropped one (an empty buffer) when none is
+   * left.
+   */
   onSegment: ((region: number, index: number, segment: SharedArrayBuffer) => void) | undefined
 
   constructor(transfer: GenerationTransfer, segmentBytesMax: number = SEGMENT_BYTES_MAX) {
@@ -84,7 +89,11 @@ export class Generation extends GenerationLayout {
     this.segmentBytesMax = segmentBytesMax
     for (let region = 0; region < REGION_COUNT; region++) {
       const memory = new RegionMemory(transfer.segments[region] ?? [])
-      memory.onSegment = (segment, index) => this.onSegment?.(region, index, segment)
+      memory.onSegment = (segment, index) => {
+        this.onSegment?.(region, index, segment)
+        // Pairs with the reader's look behind its first loads: who can see an address in the segment sees this.
+        Atomics.add(this.control, C_SEGMENTS, 1)
+      }
       this.regions.push(new RegionWriter(memory, region, this.seed, segmentBytesMax))
     }
   }
@@ -136,7 +145,7 @@ export class GenerationView extends GenerationLayout {
   constructor(transfer: GenerationTransfer) {
     super(transfer.control)
     for (let region = 0; region < REGION_COUNT; region++) {
-      this.regions.push(new RegionView(new RegionMemory([...(transfer.segments[region] ?? [])]), region))
+      this.regions.push(new RegionView(new RegionMemory([...(transfer.segments[region] ?? [])]), region, this.seed))
     }
   }
 }

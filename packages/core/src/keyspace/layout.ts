@@ -4,7 +4,8 @@
  *
  * Control block: one SharedArrayBuffer of int32 words.
  *
- *   0 magic  1 layout version  2 shards  3 databases  4 retired  5 reader waiting  6 generation number  8…11 hash seed
+ *   0 magic  1 layout version  2 shards  3 databases  4 retired  5 reader waiting  6 generation number  7 segment changes
+ *   8…11 hash seed
  *   32 …                     database -> table (SWAPDB exchanges two entries)
  *   counters                 one per shard, 32 words (128 bytes, two cache lines: neighbours are fetched together) apart
  *   roots                    per table and shard, 8 words:
@@ -33,7 +34,7 @@
 import { REGION_BITS, SHARD_BITS, SHARD_COUNT } from '../limits.ts'
 
 export const CONTROL_MAGIC = 0x55_47_45_4e
-export const CONTROL_LAYOUT_VERSION = 2
+export const CONTROL_LAYOUT_VERSION = 3
 export const C_MAGIC = 0
 export const C_VERSION = 1
 export const C_SHARDS = 2
@@ -43,6 +44,8 @@ export const C_RETIRED = 4
 /** 1 while a reader that failed too often asks the writer to stay out for a moment. Set by readers, cleared by both. */
 export const C_READER_WAITING = 5
 export const C_NUMBER = 6
+/** Counts segments added and dropped, each after the readers were told and before an address in it can be seen. */
+export const C_SEGMENTS = 7
 /** Four words: the 16 bytes of the hash seed. */
 export const C_SEED = 8
 export const C_DATABASE_MAP = 32
@@ -75,6 +78,8 @@ export const PAGE_BYTES = 1024
 export const PAGE_SLOTS = 128
 /** A fuller page is split: probe sequences stay short. */
 export const PAGE_KEYS_MAX = 112
+/** Two pages that differ in their last bit and have no more keys together become one; far enough below a split. */
+export const PAGE_KEYS_MERGED_MAX = 72
 /** Directory depth at which a full page gets an overflow page instead of splitting (2^24 pages a shard). */
 export const DIRECTORY_DEPTH_MAX = 24
 /** Keys per page that a table of known size aims at. */
@@ -87,6 +92,11 @@ export const FLAG_LONG_KEY = 4
 export const FLAG_RAW = 8
 /** The same bit of a packed value: Redis would hold it in its large encoding (hashtable, skiplist), and we say so. */
 export const FLAG_LARGE_ENCODING = 8
+
+/** The string is no integer for OBJECT ENCODING, whatever it looks like: what INCRBYFLOAT leaves is 'embstr'. */
+export const FLAG_TEXT = 16
+/** Flags that tell of the value, which a copy has as well. */
+export const VALUE_FLAGS: number = FLAG_RAW | FLAG_LARGE_ENCODING | FLAG_TEXT
 
 /** Bytes before the key. */
 export function headerBytes(flags: number): number {

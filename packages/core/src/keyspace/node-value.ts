@@ -11,19 +11,19 @@
 import { BLOCK_BYTES_MAX, VALUE_BYTES_MAX } from '../limits.ts'
 import { KeyspaceError } from '../errors.ts'
 import { Arena } from '../memory/arena.ts'
+import type { BlockMover } from '../memory/block-mover.ts'
 import { byteOffsetOf } from '../memory/region-memory.ts'
-import { NODES_PER_INDEX } from './region-view.ts'
-import type { RegionWriter } from './region-writer.ts'
+import { NODES_PER_INDEX, type RegionView } from './region-view.ts'
 
 const SINGLE_INDEX_BYTES_MAX: number = BLOCK_BYTES_MAX * NODES_PER_INDEX
 
 export class NodeValue {
-  #region!: RegionWriter
+  #region!: RegionView
   root = 0
   length = 0
 
   /** Opens an existing value, or an empty one with root 0 and length 0. */
-  open(region: RegionWriter, root: number, length: number): this {
+  open(region: RegionView, root: number, length: number): this {
     this.#region = region
     this.root = root
     this.length = length
@@ -37,7 +37,7 @@ export class NodeValue {
     }
     const before = this.length
     if (length <= before) return
-    const { arena, memory } = this.#region
+    const { arena, memory } = this.#region.writer
     // The last node becomes longer: it needs a block for its new length, zeros behind the old bytes.
     const tail = before % BLOCK_BYTES_MAX
     const index = Math.floor(before / BLOCK_BYTES_MAX)
@@ -124,7 +124,7 @@ export class NodeValue {
 
   /** Frees nodes [from, to); with `to` at the end, the index blocks as well. The value may not be used afterwards. */
   freeNodes(from: number, to: number): void {
-    const { arena } = this.#region
+    const { arena } = this.#region.writer
     const nodes = this.nodeCount
     for (let index = from; index < to; index++) {
       const node = this.#region.nodeOf(this.root, this.length, index)
@@ -139,6 +139,32 @@ export class NodeValue {
     arena.free(this.root)
     this.root = 0
     this.length = 0
+  }
+
+  /**
+   * Moves the root and, until the mover is exhausted, index blocks and nodes from node `from` on. The caller stores `root`.
+   * @returns the node to go on with, `nodeCount` when all are done.
+   */
+  moveNodes(from: number, mover: BlockMover): number {
+    const count = this.nodeCount
+    if (this.root === 0) return count
+    this.root = mover.move(this.root)
+    for (let index = from; index < count; index++) {
+      if (mover.isExhausted) return index
+      if (index === from || index % NODES_PER_INDEX === 0) this.#moveIndexBlock(index, mover)
+      const node = this.#region.nodeOf(this.root, this.length, index)
+      const moved = node === 0 ? 0 : mover.move(node)
+      if (moved !== node) this.#setNode(index, moved)
+    }
+    return count
+  }
+
+  /** Above one index block: moves the one that node `index` hangs below. */
+  #moveIndexBlock(index: number, mover: BlockMover): void {
+    if (this.length <= SINGLE_INDEX_BYTES_MAX) return
+    const words = this.#region.memory.i32[this.root >>> 28]!
+    const at = (byteOffsetOf(this.root) >>> 2) + Math.floor(index / NODES_PER_INDEX)
+    if (words[at] !== 0) words[at] = mover.move(words[at]!)
   }
 
   /** Bytes of all blocks of this value, index blocks included. */
@@ -175,7 +201,7 @@ export class NodeValue {
     const node = this.#region.nodeOf(this.root, this.length, index)
     if (node !== 0) return node
     this.#ensureIndexBlock(index)
-    const made = this.#region.arena.allocate(nodeBytes)
+    const made = this.#region.writer.arena.allocate(nodeBytes)
     if (keepsBytes) {
       const at = byteOffsetOf(made)
       this.#region.memory.u8[made >>> 28]!.fill(0, at, at + nodeBytes)
@@ -215,7 +241,7 @@ export class NodeValue {
       try {
         full = this.#resizeIndex(nodesBefore, NODES_PER_INDEX)
       } catch (error) {
-        this.#region.arena.free(root)
+        this.#region.writer.arena.free(root)
         throw error
       }
       memory.i32[root >>> 28]![byteOffsetOf(root) >>> 2] = full
@@ -233,7 +259,7 @@ export class NodeValue {
 
   /** A new index block with room for `nodesAfter` entries, zeros behind the old ones; the old block is freed. */
   #resizeIndex(nodesBefore: number, nodesAfter: number): number {
-    const { memory, arena } = this.#region
+    const { memory, arena } = this.#region.writer
     const made = this.#zeroBlock(nodesAfter * 4)
     if (this.root !== 0) {
       const from = byteOffsetOf(this.root) >>> 2
@@ -247,7 +273,7 @@ export class NodeValue {
   }
 
   #zeroBlock(bytes: number): number {
-    const made = this.#region.arena.allocate(bytes)
+    const made = this.#region.writer.arena.allocate(bytes)
     const at = byteOffsetOf(made) >>> 2
     this.#region.memory.i32[made >>> 28]!.fill(0, at, at + Math.ceil(bytes / 4))
     return made

@@ -16,6 +16,7 @@ import { hashKey, hashOrder, hashTag } from './key-hash.ts'
 import {
   C_READER_WAITING,
   C_RETIRED,
+  C_SEGMENTS,
   FLAG_CHUNKED,
   FLAG_EXPIRE,
   FLAG_LONG_KEY,
@@ -52,6 +53,8 @@ export class KeyspaceReader {
   #expireAtMs = -1
   /** Of the attempt at hand. */
   #nowMs = 0
+  /** C_SEGMENTS when the port was last drained. */
+  #segmentsSeen = -1
   #isClosed = false
 
   /** Attempts that had to be repeated, since the reader was opened. */
@@ -174,7 +177,12 @@ export class KeyspaceReader {
       if ((seen & 1) !== 0 && !this.skipValidation) return false
       this.#seen[i] = seen
     }
-    return true
+    // Behind the loads above: every address seen from here on is in a segment that this count covers.
+    const segments = Atomics.load(generation.control, C_SEGMENTS)
+    if (segments === this.#segmentsSeen) return true
+    this.#segmentsSeen = segments
+    this.#drainPort()
+    return this.#generation === generation
   }
 
   /** Were all shards left alone since `#enter`? And did nothing lead outside of this thread's views? */
@@ -281,15 +289,12 @@ export class KeyspaceReader {
     let received = receiveMessageOnPort(this.#port)
     while (received !== undefined) {
       const message: ReaderMessage = received.message
-      if (message.kind === 'generation') this.#generation = new GenerationView(message.generation)
-      else this.#takeSegment(message.region, message.index, message.segment)
+      if (message.kind === 'generation') {
+        this.#generation = new GenerationView(message.generation)
+        this.#segmentsSeen = -1
+      } else this.#generation.regions[message.region]!.memory.setSegment(message.index, message.segment)
       received = receiveMessageOnPort(this.#port)
     }
-  }
-
-  #takeSegment(region: number, index: number, segment: SharedArrayBuffer): void {
-    const { memory } = this.#generation.regions[region]!
-    if (memory.segments.length === index) memory.addExisting(segment)
   }
 
   /** Something lay outside of the views: look for new segments and longer ones. */

@@ -4,6 +4,7 @@ import { FLAG_CHUNKED, FLAG_EXPIRE, FLAG_LONG_KEY, headerBytes } from './layout.
 import type { LazyFree } from './lazy-free.ts'
 import { NodeValue } from './node-value.ts'
 import { chunksAt, recordFlags } from './record.ts'
+import type { RegionView } from './region-view.ts'
 import type { RegionWriter } from './region-writer.ts'
 
 /** Values with more nodes are freed in slices. */
@@ -14,7 +15,7 @@ const nodes = new NodeValue()
 
 /** Frees a record with its long key and the nodes of its value. */
 export function freePlainRecord(
-  regions: readonly RegionWriter[],
+  regions: readonly RegionView[],
   lazyFree: LazyFree,
   region: RegionWriter,
   address: number,
@@ -24,7 +25,7 @@ export function freePlainRecord(
     const words = region.memory.i32[address >>> 28]!
     const at = chunksAt(address, flags)
     const length = (words[at]! >>> 0) + words[at + 1]! * TWO_32
-    const owner = regions[words[at + 3]!]!
+    const owner = regions[words[at + 3]!]!.writer
     if (nodes.open(owner, words[at + 2]!, length).nodeCount > NODES_FREED_AT_ONCE) {
       lazyFree.addNodes(owner, words[at + 2]!, length)
     } else {

@@ -5,8 +5,9 @@ import { BLOCK_BYTES_MAX } from '../limits.ts'
 import { copyBytes, viewOf } from '../memory/copy-bytes.ts'
 import { byteOffsetOf } from '../memory/region-memory.ts'
 import type { Entry } from './entry.ts'
-import { FLAG_CHUNKED, FLAG_EXPIRE, FLAG_LONG_KEY, FLAG_RAW, headerBytes } from './layout.ts'
+import { FLAG_CHUNKED, FLAG_EXPIRE, FLAG_LONG_KEY, headerBytes, VALUE_FLAGS } from './layout.ts'
 import { NodeValue } from './node-value.ts'
+import type { RegionView } from './region-view.ts'
 import type { RegionWriter } from './region-writer.ts'
 
 /** Keys longer than this are kept in nodes. */
@@ -32,7 +33,7 @@ export function createRecord(
   forceChunks: boolean,
 ): number {
   const keyLength = keyEnd - keyStart
-  let all = flags & (FLAG_RAW | FLAG_EXPIRE)
+  let all = flags & (VALUE_FLAGS | FLAG_EXPIRE)
   let keyInline = keyLength
   let keyRoot = 0
   if (keyLength > INLINE_KEY_BYTES_MAX) {
@@ -124,7 +125,7 @@ export function fillValue(region: RegionWriter, address: number, value: Uint8Arr
   writeChunks(region.memory.i32[address >>> 28]!, chunksAt(address, flags), nodes, region.index)
 }
 
-export function recordFlags(region: RegionWriter, address: number): number {
+export function recordFlags(region: RegionView, address: number): number {
   return (region.memory.i32[address >>> 28]![byteOffsetOf(address) >>> 2]! >>> 8) & 0xff
 }
 

@@ -3,9 +3,11 @@
  * and readers in other threads, which may look at half-changed memory: every offset is bounded, every loop ends, and
  * what is returned means nothing before the shard's counter was validated (docs/consistency.md).
  */
+import { KeyspaceError } from '../errors.ts'
 import { equalBytes, viewOf } from '../memory/copy-bytes.ts'
 import { byteOffsetOf, type RegionMemory } from '../memory/region-memory.ts'
 import { BLOCK_BYTES_MAX } from '../limits.ts'
+import { type HashSeed, hashKey, hashOrder } from './key-hash.ts'
 import {
   DIRECTORY_DEPTH_MAX,
   directoryIndex,
@@ -17,6 +19,7 @@ import {
   ROOT_DIRECTORY,
   SLOT_TAG_MASK,
 } from './layout.ts'
+import type { RegionWriter } from './region-writer.ts'
 
 /** Longest chain of overflow pages a reader follows: 2^16 pages are 8 M keys of one hash prefix. */
 const OVERFLOW_PAGES_MAX = 65_536
@@ -24,6 +27,7 @@ const OVERFLOW_PAGES_MAX = 65_536
 export class RegionView {
   readonly memory: RegionMemory
   readonly index: number
+  readonly seed: HashSeed
 
   // Registers of the last find(), for the writer.
   /** Address of the page that holds the slot; 0 when the table has no page for the key yet. */
@@ -41,10 +45,17 @@ export class RegionView {
    * Never set on the writer's side. Cleared by the reader.
    */
   beyondView = false
+  #longKey: Uint8Array = new Uint8Array(0)
 
-  constructor(memory: RegionMemory, index: number) {
+  constructor(memory: RegionMemory, index: number, seed: HashSeed) {
     this.memory = memory
     this.index = index
+    this.seed = seed
+  }
+
+  /** This region in the hands of its writer. Anywhere else asking for it is a bug. */
+  get writer(): RegionWriter {
+    throw new KeyspaceError('KEYSPACE_READ_ONLY', 'this thread may only read the dataset')
   }
 
   /**
@@ -157,6 +168,45 @@ export class RegionView {
     const at = (byteOffsetOf(address) >>> 2) + index
     if (words === undefined || at >= words.length) return this.#outside()
     return words[at]!
+  }
+
+  /** hashOrder of a record's key, from the key itself. */
+  orderOf(address: number): number {
+    const bytes = this.memory.u8[address >>> 28]!
+    const words = this.memory.i32[address >>> 28]!
+    const offset = byteOffsetOf(address)
+    const word0 = words[offset >>> 2]!
+    const flags = (word0 >>> 8) & 0xff
+    if ((flags & FLAG_LONG_KEY) === 0) {
+      const start = offset + headerBytes(flags)
+      hashKey(this.seed, bytes, start, start + (word0 >>> 16))
+    } else {
+      const length = this.copyLongKey(address)
+      hashKey(this.seed, this.#longKey, 0, length)
+    }
+    return hashOrder
+  }
+
+  /** Gathers a long key into a buffer of this region; returns its length. The buffer is `longKeyBytes`. */
+  copyLongKey(address: number): number {
+    const words = this.memory.i32[address >>> 28]!
+    const offset = byteOffsetOf(address)
+    const flags = (words[offset >>> 2]! >>> 8) & 0xff
+    const at = (offset + headerBytes(flags & FLAG_EXPIRE)) >>> 2
+    const length = words[at]! >>> 0
+    const root = words[at + 1]!
+    if (this.#longKey.length < length) this.#longKey = new Uint8Array(length)
+    for (let from = 0; from < length; from += BLOCK_BYTES_MAX) {
+      const node = this.nodeOf(root, length, from / BLOCK_BYTES_MAX)
+      const start = byteOffsetOf(node)
+      const count = Math.min(BLOCK_BYTES_MAX, length - from)
+      this.#longKey.set(this.memory.u8[node >>> 28]!.subarray(start, start + count), from)
+    }
+    return length
+  }
+
+  get longKeyBytes(): Uint8Array {
+    return this.#longKey
   }
 
   #outside(): 0 {

@@ -3,17 +3,13 @@
  * `table[root …]`: of the control block for keys, of a value's descriptor for its elements. Nothing here knows about
  * counters: the keyspace enters the shard before it calls these functions and leaves it after.
  */
-import { strict as assert } from 'node:assert'
 import { Arena } from '../memory/arena.ts'
 import { byteOffsetOf, type RegionMemory } from '../memory/region-memory.ts'
-import { BLOCK_BYTES_MAX } from '../limits.ts'
-import { type HashSeed, hashKey, hashOrder } from './key-hash.ts'
+import { BLOCK_BYTES_MAX, SHARD_BITS } from '../limits.ts'
+import type { HashSeed } from './key-hash.ts'
 import {
   DIRECTORY_DEPTH_MAX,
   directoryIndex,
-  FLAG_EXPIRE,
-  FLAG_LONG_KEY,
-  headerBytes,
   PAGE_BYTES,
   PAGE_KEYS_MAX,
   PAGE_KEYS_PLANNED,
@@ -30,21 +26,24 @@ import {
   windowStart,
 } from './layout.ts'
 import { RegionView } from './region-view.ts'
+import { isShrinkDue, shrinkTable } from './table-shrink.ts'
+import { place, pointEntries } from './table-page.ts'
 
 /** Deepest directory that a hint about the number of keys may cause: 4,096 pages, 16 KiB a shard. */
 const HINTED_DEPTH_MAX = 12
 
 export class RegionWriter extends RegionView {
   readonly arena: Arena
-  readonly seed: HashSeed
   /** Copy of the page being split. */
   readonly #split = new Int32Array(PAGE_SLOTS * 2)
-  #longKey: Uint8Array = new Uint8Array(0)
 
   constructor(memory: RegionMemory, index: number, seed: HashSeed, segmentBytesMax: number) {
-    super(memory, index)
-    this.seed = seed
+    super(memory, index, seed)
     this.arena = new Arena(memory, segmentBytesMax)
+  }
+
+  override get writer(): this {
+    return this
   }
 
   /** Prepares an empty table for about `keys` keys in this shard. */
@@ -139,10 +138,12 @@ export class RegionWriter extends RegionView {
     }
     words[base + hole * 2] = 0
     words[base + hole * 2 + 1] = 0
-    words[base] = words[base]! - 1
+    const header = words[base]! - 1
+    words[base] = header
     table[root + ROOT_KEYS] = table[root + ROOT_KEYS]! - 1
     // Entries have moved: an insert that follows has to look for its place itself.
     this.pageAddress = 0
+    if (isShrinkDue(header)) shrinkTable(this, table, root, this.soughtOrder)
   }
 
   /** Frees directory and pages of a table (not its records) and leaves it empty. */
@@ -166,52 +167,14 @@ export class RegionWriter extends RegionView {
     table.fill(0, root, root + ROOT_WORDS_USED)
   }
 
-  /** hashOrder of a record's key, from the key itself. */
-  orderOf(address: number): number {
-    const bytes = this.memory.u8[address >>> 28]!
-    const words = this.memory.i32[address >>> 28]!
-    const offset = byteOffsetOf(address)
-    const word0 = words[offset >>> 2]!
-    const flags = (word0 >>> 8) & 0xff
-    if ((flags & FLAG_LONG_KEY) === 0) {
-      const start = offset + headerBytes(flags)
-      hashKey(this.seed, bytes, start, start + (word0 >>> 16))
-    } else {
-      const length = this.copyLongKey(address)
-      hashKey(this.seed, this.#longKey, 0, length)
-    }
-    return hashOrder
-  }
-
-  /** Gathers a long key into a buffer of this region; returns its length. The buffer is `longKeyBytes`. */
-  copyLongKey(address: number): number {
-    const words = this.memory.i32[address >>> 28]!
-    const offset = byteOffsetOf(address)
-    const flags = (words[offset >>> 2]! >>> 8) & 0xff
-    const at = (offset + headerBytes(flags & FLAG_EXPIRE)) >>> 2
-    const length = words[at]! >>> 0
-    const root = words[at + 1]!
-    if (this.#longKey.length < length) this.#longKey = new Uint8Array(length)
-    for (let from = 0; from < length; from += BLOCK_BYTES_MAX) {
-      const node = this.nodeOf(root, length, from / BLOCK_BYTES_MAX)
-      const start = byteOffsetOf(node)
-      const count = Math.min(BLOCK_BYTES_MAX, length - from)
-      this.#longKey.set(this.memory.u8[node >>> 28]!.subarray(start, start + count), from)
-    }
-    return length
-  }
-
-  get longKeyBytes(): Uint8Array {
-    return this.#longKey
-  }
-
   #makeDirectory(table: Int32Array, root: number, depth: number): void {
-    const directory = this.#allocateDirectory(depth)
+    const directory = this.allocateDirectory(depth)
     table[root + ROOT_DIRECTORY] = directory
     table[root + ROOT_DEPTH] = depth
   }
 
-  #allocateDirectory(depth: number): number {
+  /** A zeroed block or span for a directory. */
+  allocateDirectory(depth: number): number {
     const bytes = Math.max(16, 2 ** depth * 4)
     if (bytes > BLOCK_BYTES_MAX) return this.arena.allocateSpan(bytes)
     const directory = this.arena.allocate(bytes)
@@ -228,7 +191,7 @@ export class RegionWriter extends RegionView {
 
   #doubleDirectory(table: Int32Array, root: number, depth: number): void {
     const from = table[root + ROOT_DIRECTORY]!
-    const to = this.#allocateDirectory(depth + 1)
+    const to = this.allocateDirectory(depth + 1)
     const source = this.memory.i32[from >>> 28]!
     const target = this.memory.i32[to >>> 28]!
     let sourceAt = byteOffsetOf(from) >>> 2
@@ -284,12 +247,7 @@ export class RegionWriter extends RegionView {
     }
     words[base] = ((depth + 1) << 16) | lowerCount
     upperWords[upperBase] = ((depth + 1) << 16) | upperCount
-    const directory = table[root + ROOT_DIRECTORY]!
-    const directoryDepth = table[root + ROOT_DEPTH]!
-    const entries = 2 ** (directoryDepth - depth)
-    const first = Math.floor(directoryIndex(order, directoryDepth) / entries) * entries
-    const at = (byteOffsetOf(directory) >>> 2) + first
-    this.memory.i32[directory >>> 28]!.fill(upper, at + entries / 2, at + entries)
+    pointEntries(this, table, root, upperOrder(order, depth), depth + 1, upper)
   }
 
   #insertOverflow(table: Int32Array, root: number, first: number, order: number, tag: number, address: number): void {
@@ -311,14 +269,7 @@ export class RegionWriter extends RegionView {
   }
 }
 
-/** Puts an entry at the first free slot from its home on. The page has one. */
-function place(words: Int32Array, base: number, tag: number, window: number, address: number): void {
-  const home = tag & (PAGE_SLOTS - 1)
-  let slot = home === 0 ? 1 : home
-  for (let probes = 0; words[base + slot * 2 + 1] !== 0; probes++) {
-    assert.ok(probes < PAGE_SLOTS, 'page count and slots disagree')
-    slot = slot === PAGE_SLOTS - 1 ? 1 : slot + 1
-  }
-  words[base + slot * 2] = (window << SLOT_TAG_BITS) | (tag & SLOT_TAG_MASK)
-  words[base + slot * 2 + 1] = address
+/** `order` with the bit set by which a page of this depth is parted. */
+function upperOrder(order: number, depth: number): number {
+  return order | (1 << (31 - SHARD_BITS - depth))
 }

@@ -7,7 +7,7 @@
  */
 import { byteOffsetOf } from '../memory/region-memory.ts'
 import { SHARD_BITS, SHARD_COUNT } from '../limits.ts'
-import type { Generation } from './generation.ts'
+import type { GenerationLayout } from './generation.ts'
 import {
   directoryIndex,
   PAGE_SLOTS,
@@ -18,7 +18,7 @@ import {
   SLOT_TAG_BITS,
   windowOf,
 } from './layout.ts'
-import type { RegionWriter } from './region-writer.ts'
+import type { RegionView } from './region-view.ts'
 
 /** Pages without a key that one call passes over before it answers with what it has. */
 const EMPTY_PAGES_MAX = 4096
@@ -35,11 +35,11 @@ let addresses = new Int32Array(PAGE_SLOTS)
  * @returns the next cursor, 0 at the end.
  */
 export function scanTable(
-  generation: Generation,
+  generation: GenerationLayout,
   db: number,
   cursor: number,
   count: number,
-  visit: (region: RegionWriter, address: number) => void,
+  visit: (region: RegionView, address: number) => void,
 ): number {
   let position = cursor
   let visited = 0
@@ -82,7 +82,7 @@ export function scanTable(
  * are the bits of `hashOrder` below the shard's, in the upper bits of a cursor below 2^32.
  */
 export function scanElements(
-  region: RegionWriter,
+  region: RegionView,
   table: Int32Array,
   root: number,
   cursor: number,
@@ -120,7 +120,7 @@ export function scanElements(
 }
 
 /** Collects the entries of a page (and its overflow) at or after `from`, sorted by position: hashOrder shifted by `shift`. */
-function sortPage(region: RegionWriter, first: number, from: number, fromWindow: number, shift: number): number {
+function sortPage(region: RegionView, first: number, from: number, fromWindow: number, shift: number): number {
   let found = 0
   for (let page = first; page !== 0;) {
     const words = region.memory.i32[page >>> 28]!
@@ -153,9 +153,9 @@ function growSortBuffers(): void {
 
 /** Visits every record of a database, in order of shard and page. `visit` must not change the table. */
 export function walkTable(
-  generation: Generation,
+  generation: GenerationLayout,
   db: number,
-  visit: (region: RegionWriter, address: number) => void,
+  visit: (region: RegionView, address: number) => void,
 ): void {
   for (let shardIndex = 0; shardIndex < SHARD_COUNT; shardIndex++) {
     const root = generation.rootOf(db, shardIndex)
@@ -166,7 +166,7 @@ export function walkTable(
 
 /** Visits every record of one table, in order of its pages. `visit` must not change the table. */
 export function walkRecords(
-  region: RegionWriter,
+  region: RegionView,
   table: Int32Array,
   root: number,
   visit: (address: number) => void,
@@ -182,7 +182,7 @@ export function walkRecords(
 }
 
 /** Visits every page of one table, overflow pages behind their own. */
-export function walkPages(region: RegionWriter, table: Int32Array, root: number, visit: (page: number) => void): void {
+export function walkPages(region: RegionView, table: Int32Array, root: number, visit: (page: number) => void): void {
   const directory = table[root + ROOT_DIRECTORY]!
   if (directory === 0) return
   const entries = 2 ** table[root + ROOT_DEPTH]!

@@ -3,27 +3,31 @@
  * region while its generation is being built); readers never see its structures. All state lives in the segments, so a
  * loader's region can be handed to the link role as it is.
  *
- *   segment 0:  [ header 1 KiB | run records, 32 B each … ] [ run ] [ run ] …        run = 64 KiB
- *   others:     [ (unused) 1 KiB | run records …          ] [ run ] [ run ] …
+ *   segment 0:  [ header 1 KiB ]
+ *   others:     [ run records, 32 B each … ] [ run ] [ run ] …        run = 64 KiB
  *
- *   header words  0 magic   1 bump segment   2 free run list   3 bytes in use, in units of 8   4 runs in use
+ *   header words  0 magic   1 bump segment, 0 = none   2 free run list   3 runs in use   4 segments being evacuated, a bit each
  *                 16 …      per size class: first run that has a free block ("partial list"), as run number
+ *                 then      per segment: next run never used;  per segment: bytes in use, in units of 8
  *   run record    0 state (class + 1, or SPAN / FREE)   1 blocks used   2 free block list (address)   3 blocks ever cut
  *                 4 previous   5 next (partial or free list)   6 length of span in runs
  *
  * A run whose last block is freed goes back to the free runs and may serve another class. Spans are neighbouring runs
  * for the few things that are longer than a block (table directories).
+ *
+ * Segments only grow. To give memory back, one is evacuated: nothing is allocated there any more, whoever owns its blocks
+ * moves them (keyspace/compaction.ts), and when the last is gone the whole segment is dropped. When memory ends meanwhile, the
+ * evacuation is called off and its room is used again.
  */
 import { strict as assert } from 'node:assert'
 import { KeyspaceError } from '../errors.ts'
-import { BLOCK_BYTES_MAX, RUN_BYTES } from '../limits.ts'
+import { BLOCK_BYTES_MAX, RUN_BYTES, SEGMENTS_PER_REGION_MAX } from '../limits.ts'
 import { addressOf, byteOffsetOf, type RegionMemory } from './region-memory.ts'
 import { CLASS_BLOCKS_PER_RUN, CLASS_BYTES, CLASS_COUNT, CLASS_OF_UNITS } from './size-classes.ts'
 
 const HEADER_BYTES = 1024
 const RUN_RECORD_BYTES = 32
 const RUN_RECORD_WORDS: number = RUN_RECORD_BYTES >> 2
-const RUN_RECORDS_AT: number = HEADER_BYTES >> 2
 const RUNS_PER_SEGMENT_BITS = 15
 const RUN_SHIFT = 16
 
@@ -31,12 +35,13 @@ const MAGIC = 0x55_41_52_31
 const H_MAGIC = 0
 const H_BUMP_SEGMENT = 1
 const H_FREE_RUNS = 2
-const H_UNITS_USED = 3
-const H_RUNS_USED = 4
+const H_RUNS_USED = 3
+const H_EVACUATING = 4
 const H_PARTIAL = 16
 /** Next run never used, per segment: behind the partial lists. */
 const H_BUMP_RUN: number = H_PARTIAL + CLASS_COUNT
-assert.ok((H_BUMP_RUN + 16) * 4 <= HEADER_BYTES)
+const H_UNITS_USED: number = H_BUMP_RUN + SEGMENTS_PER_REGION_MAX
+assert.ok((H_UNITS_USED + SEGMENTS_PER_REGION_MAX) * 4 <= HEADER_BYTES)
 
 const R_STATE = 0
 const R_USED = 1
@@ -49,19 +54,26 @@ const R_SPAN = 6
 const STATE_FREE = 0
 const STATE_SPAN = 0x7fff
 
+/** Bytes that the block at an address, which is in use, really has. Any thread: a run keeps its class while a block is in use. */
+export function roomOf(memory: RegionMemory, address: number): number {
+  const runInSegment = (address & 0x0fff_ffff) >>> (RUN_SHIFT - 3)
+  const words = memory.i32[address >>> 28]!
+  return CLASS_BYTES[words[runInSegment * RUN_RECORD_WORDS + R_STATE]! - 1]!
+}
+
 export class Arena {
   readonly memory: RegionMemory
   readonly #segmentBytesMax: number
 
   /**
-   * @param memory of one region: empty (a first segment is made) or that of an existing one.
-   * @param segmentBytesMax reservation of each segment, a multiple of RUN_BYTES; small values serve tests.
+   * @param memory of one region: empty (the header is made) or that of an existing one.
+   * @param segmentBytesMax reservation of each segment but the header, a multiple of RUN_BYTES; small values serve tests.
    */
   constructor(memory: RegionMemory, segmentBytesMax: number) {
     this.memory = memory
     this.#segmentBytesMax = segmentBytesMax
     if (memory.segments.length === 0) {
-      memory.addSegment(segmentBytesMax)
+      memory.addSegment(HEADER_BYTES)
       this.reset()
     }
     assert.equal(memory.i32[0]![H_MAGIC], MAGIC)
@@ -69,7 +81,29 @@ export class Arena {
 
   /** Bytes of all blocks and spans in use. */
   get usedBytes(): number {
-    return (this.memory.i32[0]![H_UNITS_USED]! >>> 0) * 8
+    let sum = 0
+    for (let segment = 1; segment < this.memory.segments.length; segment++) sum += this.usedBytesOf(segment)
+    return sum
+  }
+
+  /** Bytes of all runs that were ever used since their segment was made: what the region may keep resident. */
+  get touchedBytes(): number {
+    let sum = 0
+    for (let segment = 1; segment < this.memory.segments.length; segment++) sum += this.touchedBytesOf(segment)
+    return sum
+  }
+
+  usedBytesOf(segment: number): number {
+    return this.memory.i32[0]![H_UNITS_USED + segment]! * 8
+  }
+
+  touchedBytesOf(segment: number): number {
+    return this.memory.i32[0]![H_BUMP_RUN + segment]! * RUN_BYTES
+  }
+
+  /** Segments being evacuated, a bit each. */
+  get evacuating(): number {
+    return this.memory.i32[0]![H_EVACUATING]!
   }
 
   /** Bytes of all runs that hold at least one block. */
@@ -83,7 +117,9 @@ export class Arena {
     const head = memory.i32[0]!
     head.fill(0, 0, HEADER_BYTES >> 2)
     head[H_MAGIC] = MAGIC
-    for (let index = 0; index < memory.segments.length; index++) head[H_BUMP_RUN + index] = this.#metaRuns()
+    for (let segment = 1; segment < memory.segments.length; segment++) {
+      if (memory.hasSegment(segment)) head[H_BUMP_RUN + segment] = this.#metaRuns()
+    }
   }
 
   /** A block of at least `bytes` (1 … BLOCK_BYTES_MAX), contents undefined. */
@@ -92,14 +128,14 @@ export class Arena {
     let head = this.memory.i32[0]!
     let run = head[H_PARTIAL + sizeClass]!
     if (run === 0) {
-      run = this.#startRun(sizeClass)
+      run = this.#runWithRoom(sizeClass)
       head = this.memory.i32[0]!
     }
     const segment = run >>> RUNS_PER_SEGMENT_BITS
     const words = this.memory.i32[segment]!
     const runInSegment = run & 0x7fff
-    const record = RUN_RECORDS_AT + runInSegment * RUN_RECORD_WORDS
-    head[H_UNITS_USED] = head[H_UNITS_USED]! + (CLASS_BYTES[sizeClass]! >>> 3)
+    const record = runInSegment * RUN_RECORD_WORDS
+    head[H_UNITS_USED + segment] = head[H_UNITS_USED + segment]! + (CLASS_BYTES[sizeClass]! >>> 3)
     words[record + R_USED] = words[record + R_USED]! + 1
     let address = words[record + R_FREE]!
     let cut = words[record + R_CUT]!
@@ -120,13 +156,21 @@ export class Arena {
     const segment = address >>> 28
     const words = this.memory.i32[segment]!
     const runInSegment = (address & 0x0fff_ffff) >>> (RUN_SHIFT - 3)
-    const record = RUN_RECORDS_AT + runInSegment * RUN_RECORD_WORDS
+    const record = runInSegment * RUN_RECORD_WORDS
     const sizeClass = words[record + R_STATE]! - 1
     const head = this.memory.i32[0]!
     const run = (segment << RUNS_PER_SEGMENT_BITS) | runInSegment
     const used = words[record + R_USED]! - 1
     const freeList = words[record + R_FREE]!
-    head[H_UNITS_USED] = head[H_UNITS_USED]! - (CLASS_BYTES[sizeClass]! >>> 3)
+    head[H_UNITS_USED + segment] = head[H_UNITS_USED + segment]! - (CLASS_BYTES[sizeClass]! >>> 3)
+    if (((head[H_EVACUATING]! >>> segment) & 1) !== 0) {
+      // In no list. Such blocks are used again only if the evacuation is called off.
+      words[record + R_USED] = used
+      words[byteOffsetOf(address) >>> 2] = freeList
+      words[record + R_FREE] = address
+      if (used === 0) this.#clearRun(words, record)
+      return
+    }
     const wasFull = freeList === 0 && words[record + R_CUT] === CLASS_BLOCKS_PER_RUN[sizeClass]!
     if (used === 0) {
       // Empty: any class may use it now.
@@ -140,13 +184,6 @@ export class Arena {
     if (wasFull) this.#linkPartial(run, words, record, sizeClass)
   }
 
-  /** Bytes that the block at an address really has. */
-  roomOf(address: number): number {
-    const runInSegment = (address & 0x0fff_ffff) >>> (RUN_SHIFT - 3)
-    const words = this.memory.i32[address >>> 28]!
-    return CLASS_BYTES[words[RUN_RECORDS_AT + runInSegment * RUN_RECORD_WORDS + R_STATE]! - 1]!
-  }
-
   /** Bytes a block of this request really has: the room to grow in place. */
   static blockBytes(bytes: number): number {
     return CLASS_BYTES[CLASS_OF_UNITS[(bytes + 7) >>> 3]!]!
@@ -156,14 +193,14 @@ export class Arena {
   allocateSpan(bytes: number): number {
     assert.ok(bytes > BLOCK_BYTES_MAX)
     const runs = Math.ceil(bytes / RUN_BYTES)
-    const run = runs === 1 ? this.#takeRun() : this.#bumpRuns(runs)
+    const run = this.#orReadmit(() => (runs === 1 ? this.#takeRun() : this.#bumpRuns(runs)))
     const segment = run >>> RUNS_PER_SEGMENT_BITS
     const words = this.memory.i32[segment]!
     const runInSegment = run & 0x7fff
-    for (let i = 0; i < runs; i++) words[RUN_RECORDS_AT + (runInSegment + i) * RUN_RECORD_WORDS] = STATE_SPAN
-    words[RUN_RECORDS_AT + runInSegment * RUN_RECORD_WORDS + R_SPAN] = runs
+    for (let i = 0; i < runs; i++) words[(runInSegment + i) * RUN_RECORD_WORDS] = STATE_SPAN
+    words[runInSegment * RUN_RECORD_WORDS + R_SPAN] = runs
     const head = this.memory.i32[0]!
-    head[H_UNITS_USED] = head[H_UNITS_USED]! + runs * (RUN_BYTES >>> 3)
+    head[H_UNITS_USED + segment] = head[H_UNITS_USED + segment]! + runs * (RUN_BYTES >>> 3)
     head[H_RUNS_USED] = head[H_RUNS_USED]! + runs
     const start = (runInSegment * RUN_BYTES) >>> 2
     words.fill(0, start, start + ((runs * RUN_BYTES) >>> 2))
@@ -175,23 +212,114 @@ export class Arena {
     const segment = address >>> 28
     const words = this.memory.i32[segment]!
     const first = (address & 0x0fff_ffff) >>> (RUN_SHIFT - 3)
-    const runs = words[RUN_RECORDS_AT + first * RUN_RECORD_WORDS + R_SPAN]!
+    const runs = words[first * RUN_RECORD_WORDS + R_SPAN]!
     const head = this.memory.i32[0]!
-    head[H_UNITS_USED] = head[H_UNITS_USED]! - runs * (RUN_BYTES >>> 3)
+    head[H_UNITS_USED + segment] = head[H_UNITS_USED + segment]! - runs * (RUN_BYTES >>> 3)
+    const isEvacuating = ((head[H_EVACUATING]! >>> segment) & 1) !== 0
     for (let i = 0; i < runs; i++) {
-      const record = RUN_RECORDS_AT + (first + i) * RUN_RECORD_WORDS
-      this.#releaseRun((segment << RUNS_PER_SEGMENT_BITS) | (first + i), words, record)
+      const record = (first + i) * RUN_RECORD_WORDS
+      if (isEvacuating) this.#clearRun(words, record)
+      else this.#releaseRun((segment << RUNS_PER_SEGMENT_BITS) | (first + i), words, record)
     }
   }
 
+  // ---- evacuation -------------------------------------------------------------------------------------------------
+
+  /** Allocates nothing in these segments from now on. @param segments a bit each; not segment 0. */
+  evacuate(segments: number): void {
+    const { memory } = this
+    const head = memory.i32[0]!
+    head[H_EVACUATING] = head[H_EVACUATING]! | segments
+    if (((segments >>> head[H_BUMP_SEGMENT]!) & 1) !== 0) head[H_BUMP_SEGMENT] = 0
+    this.#forEachRun(segments, (run, words, record, state) => {
+      if (isPartial(words, record, state)) this.#unlinkPartial(run, words, record, state - 1)
+    })
+    // The free runs of other segments stay in their list.
+    let run = head[H_FREE_RUNS]!
+    let last = 0
+    head[H_FREE_RUNS] = 0
+    while (run !== 0) {
+      const words = memory.i32[run >>> RUNS_PER_SEGMENT_BITS]!
+      const next = words[(run & 0x7fff) * RUN_RECORD_WORDS + R_NEXT]!
+      if (((segments >>> (run >>> RUNS_PER_SEGMENT_BITS)) & 1) === 0) {
+        if (last === 0) head[H_FREE_RUNS] = run
+        else memory.i32[last >>> RUNS_PER_SEGMENT_BITS]![(last & 0x7fff) * RUN_RECORD_WORDS + R_NEXT] = run
+        words[(run & 0x7fff) * RUN_RECORD_WORDS + R_NEXT] = 0
+        last = run
+      }
+      run = next
+    }
+  }
+
+  /** Calls the evacuation off: what is free in its segments may be used again. @returns false when there was none. */
+  readmit(): boolean {
+    const head = this.memory.i32[0]!
+    const segments = head[H_EVACUATING]!
+    if (segments === 0) return false
+    head[H_EVACUATING] = 0
+    this.#forEachRun(segments, (run, words, record, state) => {
+      if (state === STATE_FREE) this.#linkFree(run, words, record)
+      else if (isPartial(words, record, state)) this.#linkPartial(run, words, record, state - 1)
+    })
+    return true
+  }
+
+  /** Drops the segments of the evacuation that are empty. @returns the bytes that were touched in them. */
+  dropEvacuated(): number {
+    const { memory } = this
+    const head = memory.i32[0]!
+    let bytes = 0
+    for (let segment = 1; segment < memory.segments.length; segment++) {
+      if (((head[H_EVACUATING]! >>> segment) & 1) === 0 || head[H_UNITS_USED + segment] !== 0) continue
+      bytes += this.touchedBytesOf(segment)
+      head[H_BUMP_RUN + segment] = 0
+      head[H_EVACUATING] = head[H_EVACUATING]! & ~(1 << segment)
+      memory.dropSegment(segment)
+    }
+    return bytes
+  }
+
+  #forEachRun(segments: number, visit: (run: number, words: Int32Array, record: number, state: number) => void): void {
+    const { memory } = this
+    for (let segment = 1; segment < memory.segments.length; segment++) {
+      if (((segments >>> segment) & 1) === 0) continue
+      const words = memory.i32[segment]!
+      const end = memory.i32[0]![H_BUMP_RUN + segment]!
+      for (let run = this.#metaRuns(); run < end; run++) {
+        const record = run * RUN_RECORD_WORDS
+        visit((segment << RUNS_PER_SEGMENT_BITS) | run, words, record, words[record + R_STATE]!)
+      }
+    }
+  }
+
+  // ---- runs -------------------------------------------------------------------------------------------------------
+
   #metaRuns(): number {
-    return Math.ceil((HEADER_BYTES + (this.#segmentBytesMax / RUN_BYTES) * RUN_RECORD_BYTES) / RUN_BYTES)
+    return Math.ceil(((this.#segmentBytesMax / RUN_BYTES) * RUN_RECORD_BYTES) / RUN_BYTES)
+  }
+
+  /** A run of the class that has a free block, which none in use has. */
+  #runWithRoom(sizeClass: number): number {
+    return this.#orReadmit(() => {
+      const run = this.memory.i32[0]![H_PARTIAL + sizeClass]!
+      return run === 0 ? this.#startRun(sizeClass) : run
+    })
+  }
+
+  /** What `take` finds, if need be in segments that were being evacuated. */
+  #orReadmit(take: () => number): number {
+    try {
+      return take()
+    } catch (error) {
+      if (!this.readmit()) throw error
+      return take()
+    }
   }
 
   #startRun(sizeClass: number): number {
     const run = this.#takeRun()
     const words = this.memory.i32[run >>> RUNS_PER_SEGMENT_BITS]!
-    const record = RUN_RECORDS_AT + (run & 0x7fff) * RUN_RECORD_WORDS
+    const record = (run & 0x7fff) * RUN_RECORD_WORDS
     words[record + R_STATE] = sizeClass + 1
     words[record + R_USED] = 0
     words[record + R_FREE] = 0
@@ -207,33 +335,21 @@ export class Arena {
     const run = head[H_FREE_RUNS]!
     if (run === 0) return this.#bumpRuns(1)
     const words = this.memory.i32[run >>> RUNS_PER_SEGMENT_BITS]!
-    head[H_FREE_RUNS] = words[RUN_RECORDS_AT + (run & 0x7fff) * RUN_RECORD_WORDS + R_NEXT]!
+    head[H_FREE_RUNS] = words[(run & 0x7fff) * RUN_RECORD_WORDS + R_NEXT]!
     return run
   }
 
+  /** Runs that were never used. */
   #bumpRuns(runs: number): number {
     const { memory } = this
-    let segment = memory.i32[0]![H_BUMP_SEGMENT]!
     const runsMax = this.#segmentBytesMax / RUN_BYTES
     if (runs > runsMax - this.#metaRuns()) {
       throw new KeyspaceError('KEYSPACE_OUT_OF_MEMORY', `${runs} neighbouring runs do not fit into a segment`)
     }
-    if (memory.i32[0]![H_BUMP_RUN + segment]! + runs > runsMax) {
-      // The rest of a full segment is given to the free runs, so that nothing is lost.
-      for (let rest = memory.i32[0]![H_BUMP_RUN + segment]!; rest < runsMax; rest++) {
-        memory.growTo(segment, (rest + 1) * RUN_BYTES)
-        const words = memory.i32[segment]!
-        const head = memory.i32[0]!
-        head[H_BUMP_RUN + segment] = rest + 1
-        words[RUN_RECORDS_AT + rest * RUN_RECORD_WORDS + R_STATE] = STATE_FREE
-        words[RUN_RECORDS_AT + rest * RUN_RECORD_WORDS + R_NEXT] = head[H_FREE_RUNS]!
-        head[H_FREE_RUNS] = (segment << RUNS_PER_SEGMENT_BITS) | rest
-      }
-      if (segment + 1 < memory.segments.length) segment++
-      else {
-        segment = memory.addSegment(this.#segmentBytesMax)
-        memory.i32[0]![H_BUMP_RUN + segment] = this.#metaRuns()
-      }
+    let segment = memory.i32[0]![H_BUMP_SEGMENT]!
+    if (segment === 0 || memory.i32[0]![H_BUMP_RUN + segment]! + runs > runsMax) {
+      if (segment !== 0) this.#freeRest(segment, runsMax)
+      segment = this.#segmentWithRoom(runs, runsMax)
       memory.i32[0]![H_BUMP_SEGMENT] = segment
     }
     const first = memory.i32[0]![H_BUMP_RUN + segment]!
@@ -242,12 +358,46 @@ export class Arena {
     return (segment << RUNS_PER_SEGMENT_BITS) | first
   }
 
+  /** Gives the rest of a full segment to the free runs, so that nothing is lost. */
+  #freeRest(segment: number, runsMax: number): void {
+    const { memory } = this
+    for (let rest = memory.i32[0]![H_BUMP_RUN + segment]!; rest < runsMax; rest++) {
+      memory.growTo(segment, (rest + 1) * RUN_BYTES)
+      memory.i32[0]![H_BUMP_RUN + segment] = rest + 1
+      this.#linkFree((segment << RUNS_PER_SEGMENT_BITS) | rest, memory.i32[segment]!, rest * RUN_RECORD_WORDS)
+    }
+  }
+
+  /** A segment with so many runs that were never used: after `reset()` or `readmit()` an old one, else a new one. */
+  #segmentWithRoom(runs: number, runsMax: number): number {
+    const { memory } = this
+    const head = memory.i32[0]!
+    for (let segment = 1; segment < memory.segments.length; segment++) {
+      const isUsable = memory.hasSegment(segment) && ((head[H_EVACUATING]! >>> segment) & 1) === 0
+      if (isUsable && head[H_BUMP_RUN + segment]! + runs <= runsMax) return segment
+    }
+    const segment = memory.addSegment(this.#segmentBytesMax)
+    head[H_BUMP_RUN + segment] = this.#metaRuns()
+    return segment
+  }
+
   #releaseRun(run: number, words: Int32Array, record: number): void {
+    this.#clearRun(words, record)
+    this.#linkFree(run, words, record)
+  }
+
+  /** Marks a run as free, without a place in the list of free ones. */
+  #clearRun(words: Int32Array, record: number): void {
+    const head = this.memory.i32[0]!
+    words[record + R_STATE] = STATE_FREE
+    head[H_RUNS_USED] = head[H_RUNS_USED]! - 1
+  }
+
+  #linkFree(run: number, words: Int32Array, record: number): void {
     const head = this.memory.i32[0]!
     words[record + R_STATE] = STATE_FREE
     words[record + R_NEXT] = head[H_FREE_RUNS]!
     head[H_FREE_RUNS] = run
-    head[H_RUNS_USED] = head[H_RUNS_USED]! - 1
   }
 
   #linkPartial(run: number, words: Int32Array, record: number, sizeClass: number): void {
@@ -256,9 +406,7 @@ export class Arena {
     words[record + R_PREVIOUS] = 0
     words[record + R_NEXT] = next
     if (next !== 0) {
-      this.memory.i32[next >>> RUNS_PER_SEGMENT_BITS]![
-        RUN_RECORDS_AT + (next & 0x7fff) * RUN_RECORD_WORDS + R_PREVIOUS
-      ] = run
+      this.memory.i32[next >>> RUNS_PER_SEGMENT_BITS]![(next & 0x7fff) * RUN_RECORD_WORDS + R_PREVIOUS] = run
     }
     head[H_PARTIAL + sizeClass] = run
   }
@@ -269,14 +417,16 @@ export class Arena {
     const next = words[record + R_NEXT]!
     if (head[H_PARTIAL + sizeClass] === run) head[H_PARTIAL + sizeClass] = next
     else {
-      this.memory.i32[previous >>> RUNS_PER_SEGMENT_BITS]![
-        RUN_RECORDS_AT + (previous & 0x7fff) * RUN_RECORD_WORDS + R_NEXT
-      ] = next
+      this.memory.i32[previous >>> RUNS_PER_SEGMENT_BITS]![(previous & 0x7fff) * RUN_RECORD_WORDS + R_NEXT] = next
     }
     if (next !== 0) {
-      this.memory.i32[next >>> RUNS_PER_SEGMENT_BITS]![
-        RUN_RECORDS_AT + (next & 0x7fff) * RUN_RECORD_WORDS + R_PREVIOUS
-      ] = previous
+      this.memory.i32[next >>> RUNS_PER_SEGMENT_BITS]![(next & 0x7fff) * RUN_RECORD_WORDS + R_PREVIOUS] = previous
     }
   }
+}
+
+/** Is it a run of blocks of which one is free? */
+function isPartial(words: Int32Array, record: number, state: number): boolean {
+  if (state === STATE_FREE || state === STATE_SPAN) return false
+  return words[record + R_FREE] !== 0 || words[record + R_CUT] !== CLASS_BLOCKS_PER_RUN[state - 1]!
 }

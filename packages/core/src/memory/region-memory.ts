@@ -8,6 +8,9 @@
 import { KeyspaceError } from '../errors.ts'
 import { RUN_BYTES, SEGMENTS_PER_REGION_MAX } from '../limits.ts'
 
+/** Stands where a segment was dropped: nothing lies inside its views. */
+const NO_SEGMENT = new SharedArrayBuffer(0)
+
 const FIRST_GROWTH_BYTES = 1 << 20
 const GROWTH_STEP_BYTES_MAX = 64 << 20
 
@@ -32,7 +35,10 @@ export class RegionMemory {
   readonly u8: Uint8Array[] = []
   readonly i32: Int32Array[] = []
   readonly views: DataView[] = []
-  /** Called on the writer's thread when a segment was added, before any address in it is published. */
+  /**
+   * Called on the writer's thread when a segment was added, before any address in it is published, and when one was dropped
+   * (an empty buffer takes its place), after the last address in it is gone.
+   */
   onSegment: ((segment: SharedArrayBuffer, index: number) => void) | undefined
 
   /** @param segments existing buffers of this region, shared, in order. */
@@ -50,9 +56,15 @@ export class RegionMemory {
     this.views[index] = new DataView(buffer, 0, length)
   }
 
-  /** Adds a segment reserved up to `bytesMax` (writer only). */
+  /** Is there a segment of this number, not one that was dropped? */
+  hasSegment(index: number): boolean {
+    return this.segments[index]!.byteLength > 0
+  }
+
+  /** Adds a segment reserved up to `bytesMax`, with the number of one that was dropped if there is one (writer only). */
   addSegment(bytesMax: number): number {
-    const index = this.segments.length
+    const dropped = this.segments.findIndex((segment) => segment.byteLength === 0)
+    const index = dropped === -1 ? this.segments.length : dropped
     if (index >= SEGMENTS_PER_REGION_MAX) {
       throw new KeyspaceError(
         'KEYSPACE_OUT_OF_MEMORY',
@@ -65,15 +77,21 @@ export class RegionMemory {
     } catch (cause) {
       throw new KeyspaceError('KEYSPACE_OUT_OF_MEMORY', `cannot reserve a segment of ${bytesMax} bytes`, { cause })
     }
-    this.addExisting(buffer)
+    this.setSegment(index, buffer)
     this.onSegment?.(buffer, index)
     return index
   }
 
-  /** Takes a segment that another thread made (readers). */
-  addExisting(buffer: SharedArrayBuffer): void {
-    this.segments.push(buffer)
-    this.refresh(this.segments.length - 1)
+  /** Lets go of a segment in which nothing is in use (writer only). Its memory is free when every thread has collected. */
+  dropSegment(index: number): void {
+    this.setSegment(index, NO_SEGMENT)
+    this.onSegment?.(NO_SEGMENT, index)
+  }
+
+  /** Takes a segment that another thread made, or the empty buffer in the place of one that it dropped (readers). */
+  setSegment(index: number, buffer: SharedArrayBuffer): void {
+    this.segments[index] = buffer
+    this.refresh(index)
   }
 
   /** Makes bytes [0, end) of a segment usable (writer only). Pages are touched only when they are written. */

@@ -10,6 +10,7 @@ import { BLOCK_BYTES_MAX } from '../limits.ts'
 import { byteOffsetOf } from '../memory/region-memory.ts'
 import { CLASS_OF_UNITS } from '../memory/size-classes.ts'
 import { Arena } from '../memory/arena.ts'
+import type { BlockMover } from '../memory/block-mover.ts'
 import { Entry } from '../keyspace/entry.ts'
 import { hashKey, hashOrder, hashTag } from '../keyspace/key-hash.ts'
 import {
@@ -39,8 +40,10 @@ import {
   writeTime,
 } from '../keyspace/record.ts'
 import { freePlainRecord, freeRecordOnly } from '../keyspace/record-free.ts'
+import type { RegionView } from '../keyspace/region-view.ts'
 import type { RegionWriter } from '../keyspace/region-writer.ts'
 import { scanElements, walkPages, walkRecords } from '../keyspace/scan.ts'
+import { moveChunks, moveDirectory, movePage, moveRecord } from '../keyspace/table-move.ts'
 import type { LargeValue } from './large-value.ts'
 
 /** Tables with more elements are freed in slices. */
@@ -56,8 +59,8 @@ export const ELEMENT_ROOT_WORDS: number = ROOT_WORDS_USED
 export class ElementTable {
   /** What `find` and its like loaded. */
   readonly element: Entry = new Entry()
-  region!: RegionWriter
-  #regions!: readonly RegionWriter[]
+  region!: RegionView
+  #regions!: readonly RegionView[]
   #lazyFree!: LazyFree
   /** The root is at `#words[#root …]`. */
   #words!: Int32Array
@@ -87,7 +90,7 @@ export class ElementTable {
 
   /** Prepares an empty table for so many elements. A hint. */
   plan(count: number): void {
-    this.region.plan(this.#words, this.#root, count)
+    this.region.writer.plan(this.#words, this.#root, count)
   }
 
   /** Finds an element; `element` describes it then. */
@@ -115,7 +118,7 @@ export class ElementTable {
     valueEnd: number,
     expireAtMs: number,
   ): number {
-    const { region } = this
+    const region = this.region.writer
     const address = this.#makeRecord(bytes, start, end, value, valueStart, valueEnd, expireAtMs)
     try {
       region.insert(this.#words, this.#root, this.#order, this.#tag, address)
@@ -140,7 +143,8 @@ export class ElementTable {
     valueEnd: number,
     expireAtMs: number,
   ): number {
-    const { region, element } = this
+    const { element } = this
+    const region = this.region.writer
     const { address } = element
     const length = valueEnd - valueStart
     const flags = expireAtMs === -1 ? 0 : FLAG_EXPIRE
@@ -171,7 +175,8 @@ export class ElementTable {
 
   /** Removes the element that the last find found. */
   remove(): void {
-    const { region, element } = this
+    const { element } = this
+    const region = this.region.writer
     region.remove(this.#words, this.#root)
     this.#countExpires(-(element.flags & FLAG_EXPIRE))
     freePlainRecord(this.#regions, this.#lazyFree, region, element.address)
@@ -286,7 +291,7 @@ export class ElementTable {
 
   /** Frees all elements and the table: at once if they are few, else in slices. The root must not be used afterwards. */
   free(): void {
-    const { region } = this
+    const region = this.region.writer
     const words = this.#words
     const root = this.#root
     const directory = words[root + ROOT_DIRECTORY]!
@@ -298,6 +303,36 @@ export class ElementTable {
     }
     walkRecords(region, words, root, (address) => freePlainRecord(this.#regions, this.#lazyFree, region, address))
     region.dropTable(words, root)
+  }
+
+  /**
+   * Moves one page and what it holds out of segments that are being evacuated; at position 0 the directory as well.
+   * @param withElements false: the records are moved by somebody else, who calls `moveElement`.
+   * @returns the position behind the page (`position` again when the mover was exhausted), TABLE_POSITIONS at the end.
+   */
+  movePage(position: number, mover: BlockMover, withElements: boolean): number {
+    if (position === 0) moveDirectory(this.#words, this.#root, mover)
+    const next = movePage(this.region, this.#words, this.#root, position, mover, (address) =>
+      withElements ? this.#moveRecord(address, mover) : address,
+    )
+    return mover.isExhausted ? position : next
+  }
+
+  /** Moves the element whose record is at `address`, for whoever else points to it. @returns where it is now. */
+  moveElement(address: number, mover: BlockMover): number {
+    if (mover.concerns(address)) {
+      this.loadElement(address)
+      this.findLoaded()
+    }
+    const moved = this.#moveRecord(address, mover)
+    if (moved !== address) this.region.writer.repoint(moved)
+    return moved
+  }
+
+  #moveRecord(address: number, mover: BlockMover): number {
+    const moved = moveRecord(this.region, address, mover)
+    moveChunks(this.region, this.region, moved, 0, mover)
+    return moved
   }
 
   /** Shows every block with the bytes that were asked for. */
@@ -323,7 +358,7 @@ export class ElementTable {
     valueEnd: number,
     expireAtMs: number,
   ): number {
-    const { region } = this
+    const region = this.region.writer
     const flags = expireAtMs === -1 ? 0 : FLAG_EXPIRE
     const length = valueEnd - valueStart
     const inline = headerBytes(flags) + (end - start) + length

@@ -29,6 +29,7 @@ import type { ValueSource } from '../object-codec/value-source.ts'
 import { ValueFault } from '../object-codec/value-walker.ts'
 import type { RegionWriter } from '../keyspace/region-writer.ts'
 import { copyBytes, viewOf } from '../memory/copy-bytes.ts'
+import { TABLE_POSITIONS } from '../keyspace/table-move.ts'
 import { ElementTable } from './element-table.ts'
 import {
   FORM_HASH_LISTPACK,
@@ -94,6 +95,11 @@ export const hashTableForm: ValueForm = {
 
   free(value) {
     table.open(value, HASH_ROOT).free()
+  },
+
+  move(value, mover, at) {
+    at.position = table.open(value, HASH_ROOT).movePage(at.position, mover, true)
+    return at.position === TABLE_POSITIONS
   },
 
   visitBlocks(value, visit) {

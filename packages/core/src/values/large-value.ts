@@ -8,13 +8,13 @@
  * nothing may keep the record's address.
  */
 import type { LazyFree } from '../keyspace/lazy-free.ts'
-import type { RegionWriter } from '../keyspace/region-writer.ts'
+import type { RegionView } from '../keyspace/region-view.ts'
 
 export class LargeValue {
   form = 0
-  regions!: readonly RegionWriter[]
-  /** Owner of the blocks: allocate and free here. */
-  region!: RegionWriter
+  regions!: readonly RegionView[]
+  /** Owner of the blocks; `region.writer` allocates and frees them. */
+  region!: RegionView
   /**
    * Descriptor word i is `words[at + i]`. Valid until the record moves (a time to live set or removed, put, rename); an
    * allocation does not matter.
@@ -23,7 +23,7 @@ export class LargeValue {
   at = 0
   lazyFree!: LazyFree
 
-  open(regions: readonly RegionWriter[], lazyFree: LazyFree, form: number, words: Int32Array, at: number): this {
+  open(regions: readonly RegionView[], lazyFree: LazyFree, form: number, words: Int32Array, at: number): this {
     this.form = form
     this.regions = regions
     this.region = regions[words[at]! & 0xff]!

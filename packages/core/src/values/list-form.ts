@@ -10,7 +10,7 @@ import { LISTPACK_END, LISTPACK_HEADER_BYTES, listpackFirst, listpackRead } from
 import { LISTPACK_EMPTY_BYTES, listpackCount } from '../encoding/listpack-edit.ts'
 import { INT64_TEXT_BYTES_MAX, PackedItem, writeInt64Text } from '../encoding/packed-item.ts'
 import { ziplistFirst, ziplistRead } from '../encoding/ziplist.ts'
-import type { RegionWriter } from '../keyspace/region-writer.ts'
+import type { RegionView } from '../keyspace/region-view.ts'
 import { BLOCK_BYTES_MAX } from '../limits.ts'
 import { byteOffsetOf } from '../memory/region-memory.ts'
 import {
@@ -35,6 +35,7 @@ import {
   nodeStart,
   prepareElement,
 } from './list-node.ts'
+import { moveList } from './list-relocation.ts'
 import { ListValue } from './list-value.ts'
 import type { ValueBuild } from './value-build.ts'
 import type { ValueForm } from './value-form.ts'
@@ -107,12 +108,14 @@ export const listForm: ValueForm = {
     openList(value).free()
   },
 
+  move: moveList,
+
   visitBlocks(value, visit) {
     openList(value).visitBlocks(visit)
   },
 }
 
-function writePackedNode(region: RegionWriter, node: number, out: RdbWriter): void {
+function writePackedNode(region: RegionView, node: number, out: RdbWriter): void {
   const start = nodeStart(region, node)
   const used = nodeEnd(region, node) - start
   const from = byteOffsetOf(node) + start
@@ -122,7 +125,7 @@ function writePackedNode(region: RegionWriter, node: number, out: RdbWriter): vo
   out.string(nodeBuffer, 0, total)
 }
 
-function writeLongNode(region: RegionWriter, node: number, out: RdbWriter): void {
+function writeLongNode(region: RegionView, node: number, out: RdbWriter): void {
   const value = longNodeValue(region, node)
   const { length } = value
   const plain = length >= PLAIN_FROM_BYTES

@@ -20,12 +20,15 @@ import type { RegionView } from '../keyspace/region-view.ts'
 import type { RegionWriter } from '../keyspace/region-writer.ts'
 import { BLOCK_BYTES_MAX } from '../limits.ts'
 import { copyBytes, viewOf } from '../memory/copy-bytes.ts'
+import { roomOf } from '../memory/arena.ts'
 import { byteOffsetOf } from '../memory/region-memory.ts'
 
 const TWO_32: number = 2 ** 32
 /** First word of a long node. */
 const LONG = -1
 const LONG_NODE_BYTES = 16
+/** Word of its root. */
+export const LONG_NODE_ROOT = 3
 /** Where the items of a packed node can begin. */
 export const LIST_NODE_HEADER_BYTES = 8
 /** Blocks shorter than this are not replaced by shorter ones. */
@@ -104,10 +107,10 @@ export function nodeItems(view: RegionView, address: number): number {
 }
 
 /** The value of a long node, opened; borrowed until the next call. */
-export function longNodeValue(region: RegionWriter, address: number): NodeValue {
+export function longNodeValue(region: RegionView, address: number): NodeValue {
   const words = region.memory.i32[address >>> 28]!
   const at = byteOffsetOf(address) >>> 2
-  return nodes.open(region, words[at + 3]!, (words[at + 1]! >>> 0) + words[at + 2]! * TWO_32)
+  return nodes.open(region, words[at + LONG_NODE_ROOT]!, (words[at + 1]! >>> 0) + words[at + 2]! * TWO_32)
 }
 
 /** Does the prepared element still go into this node? */
@@ -242,7 +245,7 @@ function resizeGap(
   const more = inserted - (next - at)
   const used = end - start + more
   const need = LIST_NODE_HEADER_BYTES + used
-  const room = arena.roomOf(address)
+  const room = roomOf(memory, address)
   const atFront = at - start < end - next
   const bytes = memory.u8[address >>> 28]!
   const wasteful = need <= room >>> 1 && room > SHRUNK_FROM_BYTES
@@ -269,7 +272,7 @@ function resizeGap(
       if (need > room) throw error
     }
   }
-  const newStart = atFront ? (made === address ? room : arena.roomOf(made)) - used : LIST_NODE_HEADER_BYTES
+  const newStart = atFront ? (made === address ? room : roomOf(memory, made)) - used : LIST_NODE_HEADER_BYTES
   const to = byteOffsetOf(made)
   changedAt = newStart + (at - start)
   const behind = changedAt + inserted
@@ -343,7 +346,7 @@ export function copyNode(region: RegionWriter, address: number, target: RegionWr
 }
 
 /** Bytes of all blocks of a node. */
-export function nodeFootprint(region: RegionWriter, address: number): number {
-  const own = region.arena.roomOf(address)
+export function nodeFootprint(region: RegionView, address: number): number {
+  const own = roomOf(region.memory, address)
   return isLongNode(region, address) ? own + longNodeValue(region, address).footprint() : own
 }

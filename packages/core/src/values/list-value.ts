@@ -13,7 +13,9 @@
  * Source of the rules: redis 7.0 quicklist.c.
  */
 import type { LazyFree } from '../keyspace/lazy-free.ts'
+import type { RegionView } from '../keyspace/region-view.ts'
 import type { RegionWriter } from '../keyspace/region-writer.ts'
+import { roomOf } from '../memory/arena.ts'
 import { byteOffsetOf } from '../memory/region-memory.ts'
 import {
   LIST_COUNT,
@@ -56,7 +58,6 @@ import { ORDERED_INDEX_WORDS, WEIGHTED } from './ordered-index-cursor.ts'
 const FOOTPRINT_NODES_MAX = 1000
 
 export class ListValue extends ListCursor {
-  region!: RegionWriter
   #lazyFree: LazyFree | undefined
   readonly #index: OrderedIndex
   /** The last removal from the index took its last entry. */
@@ -69,11 +70,15 @@ export class ListValue extends ListCursor {
   }
 
   /** Opens the list whose descriptor is `words[at …)` and whose nodes are in `region`. All zero: an empty list. */
-  open(region: RegionWriter, words: Int32Array, at: number, lazyFree?: LazyFree): this {
-    this.region = region
+  open(region: RegionView, words: Int32Array, at: number, lazyFree?: LazyFree): this {
     this.#lazyFree = lazyFree
     this.openView(region, words, at)
     return this
+  }
+
+  /** For changes. */
+  get region(): RegionWriter {
+    return this.view.writer
   }
 
   // ---- ends -------------------------------------------------------------------------------------------------------
@@ -256,10 +261,10 @@ export class ListValue extends ListCursor {
 
   /** Shows every block; for checks. */
   visitBlocks(visit: (address: number, bytes: number) => void): void {
-    const { region } = this
+    const { view } = this
     this.forEachNode((node) => {
-      visit(node, region.arena.roomOf(node))
-      if (isLongNode(region, node)) longNodeValue(region, node).visitBlocks(visit)
+      visit(node, roomOf(view.memory, node))
+      if (isLongNode(view, node)) longNodeValue(view, node).visitBlocks(visit)
     })
     if (!this.openIndex()) return
     visit(this.words[this.at + LIST_INDEX]!, ORDERED_INDEX_WORDS * 4)
@@ -279,13 +284,13 @@ export class ListValue extends ListCursor {
     let seen = 0
     let more = this.first()
     while (more && seen < FOOTPRINT_NODES_MAX) {
-      sum += nodeFootprint(this.region, this.node)
+      sum += nodeFootprint(this.view, this.node)
       seen++
       more = this.nextNode()
     }
     if (more) sum = Math.round((sum / seen) * this.nodeCount)
     if (!this.openIndex()) return sum
-    return sum + this.region.arena.roomOf(words[at + LIST_INDEX]!) + this.#index.footprint()
+    return sum + roomOf(this.view.memory, words[at + LIST_INDEX]!) + this.#index.footprint()
   }
 
   /** Appends copies of all nodes to an empty list, which may be in another region. */

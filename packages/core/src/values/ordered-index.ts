@@ -7,7 +7,6 @@
 import { strict as assert } from 'node:assert'
 import { Arena } from '../memory/arena.ts'
 import { byteOffsetOf } from '../memory/region-memory.ts'
-import type { RegionWriter } from '../keyspace/region-writer.ts'
 import {
   INDEX_ENTRIES,
   INDEX_LEVELS,
@@ -35,14 +34,12 @@ assert.ok(8 + INNER_CAPACITY[WEIGHTED]! * 8 <= INDEX_NODE_BYTES && 8 + INNER_CAP
 assert.ok(8 + LEAF_CAPACITY[WEIGHTED]! * 8 <= INDEX_NODE_BYTES && 8 + LEAF_CAPACITY[SCORED]! * 12 <= INDEX_NODE_BYTES)
 
 export class OrderedIndex extends OrderedIndexCursor {
-  #arena!: Arena
   /** Nodes that were allocated before a split begins. */
   readonly #spare = new Int32Array(INDEX_LEVELS_MAX + 1)
   #spares = 0
 
-  override open(region: RegionWriter, state: Int32Array, at: number): this {
-    this.#arena = region.arena
-    return super.open(region, state, at)
+  get #arena(): Arena {
+    return this.view.writer.arena
   }
 
   /** Adds an entry before the cursor's; at the end, appends. The cursor stands on it then. @param value score or weight. */

@@ -22,6 +22,7 @@ import { RDB_TYPE_SET, RDB_TYPE_SET_LISTPACK } from '../object-codec/rdb-types.t
 import { type ItemVisitor, visitItems } from '../object-codec/value-items.ts'
 import type { ValueSource } from '../object-codec/value-source.ts'
 import { ValueFault } from '../object-codec/value-walker.ts'
+import { TABLE_POSITIONS } from '../keyspace/table-move.ts'
 import { ElementTable } from './element-table.ts'
 import {
   FORM_INTSET,
@@ -79,6 +80,11 @@ export const setTableForm: ValueForm = {
 
   free(value) {
     table.open(value, SET_ROOT).free()
+  },
+
+  move(value, mover, at) {
+    at.position = table.open(value, SET_ROOT).movePage(at.position, mover, true)
+    return at.position === TABLE_POSITIONS
   },
 
   visitBlocks(value, visit) {

@@ -10,7 +10,7 @@ import { listpackCount, listpackFind, listpackPrevious, listpackSeek, listpackSk
 import { INT64_TEXT_BYTES_MAX, PackedItem, writeInt64Text } from '../encoding/packed-item.ts'
 import { parseScore } from '../encoding/score-text.ts'
 import type { Entry } from '../keyspace/entry.ts'
-import type { Keyspace } from '../keyspace/keyspace.ts'
+import type { KeyspaceReads } from '../keyspace/keyspace-reads.ts'
 import { ElementTable } from './element-table.ts'
 import { LargeValue } from './large-value.ts'
 import { compareMembers, MemberOrder } from './member-order.ts'
@@ -47,7 +47,7 @@ export class SortedSet {
   readonly #digits = new Uint8Array(INT64_TEXT_BYTES_MAX)
 
   /** Opens the sorted set that the last lookup found. */
-  open(keyspace: Keyspace): this {
+  open(keyspace: KeyspaceReads): this {
     const { entry } = keyspace
     if (entry.isLarge) return this.openLarge(keyspace.openLarge(this.value))
     return this.openPacked(entry.bytes, entry.start, entry.start + entry.length)

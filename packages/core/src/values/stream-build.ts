@@ -20,7 +20,7 @@ const item = new PackedItem()
 /** @throws ValueFault when parts contradict each other. */
 export function buildStream(rdbType: number, source: ValueSource, build: ValueBuild): void {
   const value = build.beginLarge(FORM_STREAM, 0)
-  const root = createStreamRoot(value.region)
+  const root = createStreamRoot(value.region.writer)
   value.words[value.at + D_ROOT] = root
   stream.open(value.region, root)
   groups.open(stream)

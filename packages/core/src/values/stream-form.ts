@@ -1,5 +1,6 @@
 /** What the keyspace does with a stream as a whole: counting, showing, snapshots, copies, freeing. */
 import { StreamId } from '../encoding/stream-id.ts'
+import type { RegionView } from '../keyspace/region-view.ts'
 import type { RegionWriter } from '../keyspace/region-writer.ts'
 import { Arena } from '../memory/arena.ts'
 import { byteOffsetOf } from '../memory/region-memory.ts'
@@ -36,6 +37,7 @@ import {
   STREAM_HAS_ACTIVE_TIMES,
 } from './stream-layout.ts'
 import { MAX_ID, ZERO_ID } from './stream-reader.ts'
+import { moveStream } from './stream-relocation.ts'
 import type { ValueForm } from './value-form.ts'
 import { NodeValue } from '../keyspace/node-value.ts'
 
@@ -67,6 +69,7 @@ export const streamForm: ValueForm = {
   footprint,
   copy,
   free,
+  move: moveStream,
   visitBlocks,
 }
 
@@ -142,7 +145,7 @@ function writeGroup(groups: StreamGroups, group: number, withActiveTimes: boolea
 
 // ---- memory -------------------------------------------------------------------------------------------------------
 
-function nodeFootprint(region: RegionWriter, address: number): number {
+function nodeFootprint(region: RegionView, address: number): number {
   const words = region.memory.i32[address >>> 28]!
   const at = byteOffsetOf(address) >>> 2
   const room = words[at + N_ROOM]!
@@ -278,7 +281,7 @@ function free(value: LargeValue): void {
   if (root === 0) return
   const stream = open(value)
   const big = stream.nodes.entries > NODES_AT_ONCE_MAX || stream.groups.entries > 0
-  const freeing = new StreamFreeing(value.region, root)
+  const freeing = new StreamFreeing(value.region.writer, root)
   if (big) value.lazyFree.addSlices(() => freeing.step())
   else while (!freeing.step());
 }

@@ -56,7 +56,7 @@ export class StreamGroups {
   readonly consumers: OrderedIndex = new OrderedIndex(WEIGHTED)
   readonly name: NameSlot = new NameSlot()
 
-  region!: RegionWriter
+  view!: RegionView
   #stream!: Stream
   readonly #consumerPending = new OrderedIndex(WEIGHTED)
   readonly #names = new NameOrder()
@@ -65,9 +65,14 @@ export class StreamGroups {
 
   open(stream: Stream): this {
     this.#stream = stream
-    this.region = stream.region
-    this.#order.view = stream.region
+    this.view = stream.view
+    this.#order.view = stream.view
     return this
+  }
+
+  /** For changes. */
+  get region(): RegionWriter {
+    return this.view.writer
   }
 
   // ---- groups ---------------------------------------------------------------------------------------------------
@@ -79,7 +84,7 @@ export class StreamGroups {
   /** The group of this name, 0 for none. */
   find(bytes: Uint8Array, start: number, end: number): number {
     const { groups } = this.#stream
-    return this.#names.find(groups, this.region, GROUP_HEADER_BYTES, G_NAME, bytes, start, end) ? groups.address : 0
+    return this.#names.find(groups, this.view, GROUP_HEADER_BYTES, G_NAME, bytes, start, end) ? groups.address : 0
   }
 
   /** Makes a group. @returns 0 when there is one of this name already. */
@@ -113,7 +118,7 @@ export class StreamGroups {
 
   /** Locates the group's name in `name`. */
   groupName(group: number): NameSlot {
-    this.name.locate(this.region, group, GROUP_HEADER_BYTES, G_NAME)
+    this.name.locate(this.view, group, GROUP_HEADER_BYTES, G_NAME)
     return this.name
   }
 
@@ -137,7 +142,7 @@ export class StreamGroups {
 
   /** Opens `consumers` on a group's, without a position. */
   openConsumers(group: number): OrderedIndex {
-    return this.consumers.open(this.region, this.#words(group), wordOf(group) + G_CONSUMERS)
+    return this.consumers.open(this.view, this.#words(group), wordOf(group) + G_CONSUMERS)
   }
 
   consumerCount(group: number): number {
@@ -147,7 +152,7 @@ export class StreamGroups {
   /** The group's consumer of this name, 0 for none. `consumers` stands on it, or where it belongs. */
   findConsumer(group: number, bytes: Uint8Array, start: number, end: number): number {
     const consumers = this.openConsumers(group)
-    const found = this.#names.find(consumers, this.region, CONSUMER_HEADER_BYTES, K_NAME, bytes, start, end)
+    const found = this.#names.find(consumers, this.view, CONSUMER_HEADER_BYTES, K_NAME, bytes, start, end)
     return found ? consumers.address : 0
   }
 
@@ -179,7 +184,7 @@ export class StreamGroups {
   }
 
   consumerName(consumer: number): NameSlot {
-    this.name.locate(this.region, consumer, CONSUMER_HEADER_BYTES, K_NAME)
+    this.name.locate(this.view, consumer, CONSUMER_HEADER_BYTES, K_NAME)
     return this.name
   }
 
@@ -204,7 +209,7 @@ export class StreamGroups {
 
   /** Opens `pending` on the group's, without a position. */
   openPending(group: number): OrderedIndex {
-    return this.pending.open(this.region, this.#words(group), wordOf(group) + G_PENDING)
+    return this.pending.open(this.view, this.#words(group), wordOf(group) + G_PENDING)
   }
 
   pendingCount(group: number): number {
@@ -213,7 +218,7 @@ export class StreamGroups {
 
   /** An index of its own on what is pending for a consumer. */
   openConsumerPending(consumer: number): OrderedIndex {
-    return this.#consumerPending.open(this.region, this.#words(consumer), wordOf(consumer) + K_PENDING)
+    return this.#consumerPending.open(this.view, this.#words(consumer), wordOf(consumer) + K_PENDING)
   }
 
   consumerPendingCount(consumer: number): number {
@@ -284,6 +289,24 @@ export class StreamGroups {
     return more
   }
 
+  /** Does any group still have to deliver the entry, or wait for it to be acknowledged? */
+  isReferenced(id: StreamId): boolean {
+    const { groups } = this.#stream
+    for (let more = groups.first(); more; more = groups.next()) {
+      const group = groups.address
+      if (id.compare(this.lastId(group, this.#id)) > 0 || this.findPending(group, id) !== 0) return true
+    }
+    return false
+  }
+
+  /** Forgets the entry in all groups it is pending in. */
+  removeReferences(id: StreamId): void {
+    const { groups } = this.#stream
+    for (let more = groups.first(); more; more = groups.next()) {
+      if (this.findPending(groups.address, id) !== 0) this.removePending()
+    }
+  }
+
   pendingId(pending: number, id: StreamId): StreamId {
     return id.readWords(this.#words(pending), wordOf(pending) + P_ID)
   }
@@ -315,7 +338,7 @@ export class StreamGroups {
   }
 
   #words(address: number): Int32Array {
-    return this.region.memory.i32[address >>> 28]!
+    return this.view.memory.i32[address >>> 28]!
   }
 }
 

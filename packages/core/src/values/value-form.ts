@@ -3,9 +3,17 @@
  * The commands of a type know its form themselves.
  */
 import type { RegionWriter } from '../keyspace/region-writer.ts'
+import type { BlockMover } from '../memory/block-mover.ts'
 import type { RdbWriter } from '../object-codec/rdb-writer.ts'
 import type { ItemVisitor } from '../object-codec/value-items.ts'
 import type { LargeValue } from './large-value.ts'
+
+/** How far the blocks of a value were moved; what the parts mean is the form's. */
+export interface MovePosition {
+  part: number
+  item: number
+  position: number
+}
 
 export interface ValueForm {
   readonly form: number
@@ -31,6 +39,12 @@ export interface ValueForm {
    * must not be used afterwards.
    */
   free(value: LargeValue): void
+  /**
+   * Moves a piece of the value's blocks (a page, a leaf of an index) out of segments that are being evacuated, and `at` behind
+   * it unless the mover was exhausted. The value may change between two calls: what is missed then is left for another walk.
+   * @returns true when all pieces are done.
+   */
+  move(value: LargeValue, mover: BlockMover, at: MovePosition): boolean
   /** Shows every block with the bytes that were asked for; for tests that look for lost memory. */
   visitBlocks?(value: LargeValue, visit: (address: number, bytes: number) => void): void
 }

@@ -15,6 +15,7 @@ import {
 } from '../encoding/listpack-edit.ts'
 import { SCORE_TEXT_BYTES_MAX, writeScore } from '../encoding/score-text.ts'
 import { FLAG_LARGE_ENCODING } from '../keyspace/layout.ts'
+import { TABLE_POSITIONS } from '../keyspace/table-move.ts'
 import { RDB_TYPE_ZSET_2, RDB_TYPE_ZSET_LISTPACK, RDB_TYPE_ZSET_ZIPLIST } from '../object-codec/rdb-types.ts'
 import { type ItemVisitor, visitItems } from '../object-codec/value-items.ts'
 import type { ValueSource } from '../object-codec/value-source.ts'
@@ -24,11 +25,16 @@ import { writeElementKey } from './hash-form.ts'
 import { LargeValue } from './large-value.ts'
 import { SCORED } from './ordered-index-cursor.ts'
 import { OrderedIndex } from './ordered-index.ts'
+import { INDEX_END, OrderedIndexMover } from './ordered-index-mover.ts'
 import { type SortedSet, ZSET_DESCRIPTOR_WORDS, ZSET_INDEX, ZSET_TABLE } from './sorted-set.ts'
 import { LargeSortedSet, PACKED_SKIPLIST_BYTES_MAX } from './sorted-set-writer.ts'
 import type { EncodingThresholds } from './thresholds.ts'
 import type { ValueBuild } from './value-build.ts'
 import type { ValueForm } from './value-form.ts'
+
+/** Parts of `move`: the index and the records its leaves name; then the pages of the table. */
+const PART_INDEX = 0
+const PART_TABLE = 1
 
 /** Leaves freed in one call of a slice. */
 const LEAVES_PER_SLICE = 64
@@ -37,6 +43,7 @@ const LEAVES_PER_SLICE = 64
 const opened = new LargeSortedSet()
 const copied = new LargeSortedSet()
 const copiedValue = new LargeValue()
+const movedIndex = new OrderedIndexMover(SCORED)
 
 export const zsetForm: ValueForm = {
   form: FORM_ZSET,
@@ -109,6 +116,19 @@ export const zsetForm: ValueForm = {
       for (let leaves = 0; leaves < LEAVES_PER_SLICE; leaves++) if (!rest.freeLastLeaf()) return true
       return false
     })
+  },
+
+  move(value, mover, at) {
+    opened.openLarge(value)
+    if (at.part === PART_INDEX) {
+      movedIndex.open(value.region, value.words, value.at + ZSET_INDEX)
+      const next = movedIndex.moveLeaf(at.position, mover, (address) => opened.table.moveElement(address, mover))
+      if (next === INDEX_END) at.part = PART_TABLE
+      at.position = next === INDEX_END ? 0 : next
+      return false
+    }
+    at.position = opened.table.movePage(at.position, mover, false)
+    return at.position === TABLE_POSITIONS
   },
 
   visitBlocks(value, visit) {

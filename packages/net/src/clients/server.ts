@@ -255,7 +255,7 @@ export class ClientServer extends ConnectionHost<ClientSession> {
     if (session.type === 'replica') return false
     if (!this.pauseWritesOnly) return true
     const flags = entry.name === 'exec' ? entry.flags | (session.transaction?.flags ?? 0) : entry.flags
-    return (flags & (WRITE | MAY_REPLICATE)) !== 0 || entry.name === 'publish' || entry.name === 'spublish'
+    return (flags & (WRITE | MAY_REPLICATE)) !== 0
   }
 
   /** enable-debug-command. */

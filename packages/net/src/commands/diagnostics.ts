@@ -80,7 +80,8 @@ function latencyHistogram(client: ClientSession): void {
   const { registry } = server
   const statistics = server.statistics.whole()
   const named: [name: string, histogram: LatencyHistogram][] = []
-  const addCommand = ({ id, name }: CommandEntry<ClientSession>): void => void named.push([name, statistics.histogram(id)])
+  const addCommand = ({ id, name }: CommandEntry<ClientSession>): void =>
+    void named.push([name, statistics.histogram(id)])
   if (args.count === 2) registry.byId.forEach(addCommand)
   for (let i = 2; i < args.count; i++) {
     const name = argText(args, i).toLowerCase()

@@ -10,6 +10,7 @@ import {
   FAST,
   globMatches,
   LOADING,
+  MAY_REPLICATE,
   NOSCRIPT,
   PUBSUB,
   STALE,
@@ -105,7 +106,7 @@ function countSubscribers(kind: 'channels' | 'shardChannels'): (client: ClientSe
 const GROUP = 'pubsub'
 const SUBSCRIBER: number = PUBSUB | NOSCRIPT | LOADING | STALE
 const QUERY: number = PUBSUB | LOADING | STALE
-const PUBLISHER: number = PUBSUB | LOADING | STALE | FAST
+const PUBLISHER: number = PUBSUB | LOADING | STALE | FAST | MAY_REPLICATE
 
 export const pubsubCommands: CommandTable<ClientSession> = {
   SUBSCRIBE: row(-2, SUBSCRIBER, '2.0.0', GROUP, 'Listens to channels.', subscribeTo('subscribe', 'channels')),

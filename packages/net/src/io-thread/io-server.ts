@@ -9,8 +9,8 @@
  */
 import type { Socket } from 'node:net'
 import { arityFits, ReplicaError } from '@understudy/core/internal'
-import type { CommandRegistry } from '@understudy/core/internal'
-import { NeedsWriter, ReadTooLong, type ReadEntry, type SharedKeyspace } from './reads-shim.ts'
+import type { CommandEntry, CommandRegistry, ReadContext } from '@understudy/core/internal'
+import { NeedsWriter, ReadTooLong, type SharedKeyspace } from './reads-shim.ts'
 import { ConnectionHost, type HostOptions, type SlowCommand } from '../clients/connection-host.ts'
 import {
   CLIENT_BACK_PRESSURE,
@@ -46,7 +46,7 @@ const SHARED_BATCH_BYTES_MAX: number = 64 * 1024
 
 export interface IoServerOptions extends HostOptions {
   /** The commands that can be read anywhere. */
-  readonly registry: CommandRegistry<never>
+  readonly registry: CommandRegistry
   readonly keyspace: SharedKeyspace
   readonly channel: Channel
   readonly words: SharedWords
@@ -55,7 +55,7 @@ export interface IoServerOptions extends HostOptions {
 
 export class IoServer extends ConnectionHost<IoSession> {
   readonly keyspace: SharedKeyspace
-  readonly #registry: CommandRegistry<never>
+  readonly #registry: CommandRegistry
   readonly #channel: Channel
   readonly #words: SharedWords
   readonly #table: ConnectionTable
@@ -63,7 +63,7 @@ export class IoServer extends ConnectionHost<IoSession> {
   #waiting: IoSession[] = []
   // What `#work` runs: one function for all reads.
   #session: IoSession | undefined
-  #read: ((session: IoSession) => void) | undefined
+  #read: ((context: ReadContext) => void) | undefined
   readonly #work: () => void = () => this.#read!(this.#session!)
 
   constructor(options: IoServerOptions) {
@@ -178,15 +178,15 @@ export class IoServer extends ConnectionHost<IoSession> {
   }
 
   /** The entry of a read that may run here and now. */
-  #readHere(session: IoSession): ReadEntry | undefined {
+  #readHere(session: IoSession): CommandEntry | undefined {
     if (session.forwards || (session.flags & MIRRORED_FLAGS) !== 0 || !this.#words.readsAllowed) return undefined
     const { decoder } = session
-    const entry: ReadEntry | undefined = this.#registry.resolve(decoder)
+    const entry = this.#registry.resolve(decoder)
     return entry?.read !== undefined && arityFits(entry.arity, decoder.count) ? entry : undefined
   }
 
   /** @returns false: it has to run in the link thread, and left no reply. */
-  #runRead(session: IoSession, entry: ReadEntry): boolean {
+  #runRead(session: IoSession, entry: CommandEntry): boolean {
     const { reply } = session
     const lengthBefore = reply.length
     const errorsBefore = reply.errorCount

@@ -2,7 +2,7 @@
  * One client connection in an I/O thread: it knows what it needs to run reads, and how much of what it forwarded the link
  * thread has done. Everything else about the client is in its session there.
  */
-import type { KeyspaceReads, ReadEntry } from './reads-shim.ts'
+import type { CommandEntry, KeyspaceReads, ReadContext } from '@understudy/core/internal'
 import { Connection, type ConnectionIdentity, type ConnectionSocket } from '../clients/connection.ts'
 import { CLIENT_FORWARDS_FULL } from '../clients/connection-flags.ts'
 import type { IoServer } from './io-server.ts'
@@ -10,10 +10,10 @@ import type { IoServer } from './io-server.ts'
 /** The link thread has not yet heard of the connection. */
 const NOT_OPENED = -1
 
-export class IoSession extends Connection {
+export class IoSession extends Connection implements ReadContext {
   readonly server: IoServer
   readonly fromPrimary = false
-  entry: ReadEntry | undefined
+  entry: CommandEntry | undefined
   /** Row in the thread's table. */
   readonly slot: number
   /** Bytes of commands sent to the link thread, and how many of them it has run. */

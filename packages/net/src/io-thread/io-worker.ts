@@ -4,7 +4,7 @@
  */
 import type { Server } from 'node:net'
 import { parentPort, workerData } from 'node:worker_threads'
-import { type Clock, CommandRegistry, type Logger } from '@understudy/core/internal'
+import { type Clock, CommandRegistry, dataCommandFamilies, LibraryStore, type Logger } from '@understudy/core/internal'
 import { createListener } from '../clients/listeners.ts'
 import { SharedWords } from '../clients/shared-words.ts'
 import { ThreadStatistics } from '../clients/thread-statistics.ts'
@@ -36,13 +36,22 @@ const logger: Logger = {
 const behindMs = Number(process.hrtime.bigint()) / 1e6 - performance.now() - start.clockZeroMs
 const clock: Clock = { monotonicMs: () => performance.now() + behindMs, wallMs: () => Date.now() }
 
+/** All commands on data; of those that need the writer only the name is used, to tell them from reads. */
+const families = dataCommandFamilies({
+  libraries: new LibraryStore(),
+  memory: () => {
+    throw new Error('MEMORY STATS runs in the link thread')
+  },
+})
+const renames = start.renames.filter(([from]) => families.some((family) => Object.hasOwn(family, from.toUpperCase())))
+
 const channel = new Channel(port)
 const server = new IoServer({
   settings: start.settings,
   statistics: new ThreadStatistics(start.commandIds.size, start.statistics),
   clock,
   logger,
-  registry: new CommandRegistry([], [], start.commandIds),
+  registry: new CommandRegistry(families, renames, start.commandIds),
   keyspace: new SharedKeyspace(start.reader),
   channel,
   words: new SharedWords(start.words),

@@ -1,19 +1,13 @@
-import type { CommandEntry, ReaderHandle } from '@understudy/core/internal'
+import { Keyspace, type ReaderHandle } from '@understudy/core/internal'
 import type { IoSession } from './io-session.ts'
 export class NeedsWriter extends Error {}
 export class ReadTooLong extends Error {}
-export interface KeyspaceReads {
-  hits: number
-  misses: number
-}
-export class SharedKeyspace implements KeyspaceReads {
-  hits = 0
-  misses = 0
+export class SharedKeyspace extends Keyspace {
   constructor(handle: ReaderHandle) {
+    super({ databaseCount: 16 })
     void handle
   }
-  run(_context: IoSession, work: () => void): void {
-    work()
+  run(_context: IoSession, _work: () => void): void {
+    throw new NeedsWriter()
   }
 }
-export type ReadEntry = CommandEntry<never> & { readonly read?: (session: IoSession) => void }

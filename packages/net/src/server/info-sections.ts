@@ -94,7 +94,7 @@ function memoryLines(node: Node): string[] {
     'mem_cluster_links:0',
     'mem_aof_buffer:0',
     'mem_allocator:understudy-arena',
-    'active_defrag_running:0',
+    `active_defrag_running:${node.defrag.effort}`,
     `lazyfree_pending_objects:${keyspace.lazyFreePending}`,
   ]
 }
@@ -253,5 +253,6 @@ export function streamStatLines(node: Node): string[] {
     `keyspace_hits:${node.keyspace.hits + whole.hits}`,
     `keyspace_misses:${node.keyspace.misses + whole.misses}`,
     `expired_keys:${node.keyspace.expiredKeys}`,
+    ...node.defrag.statLines(),
   ]
 }

@@ -6,6 +6,7 @@ import type { BacklogWriter, Clock, Keyspace, LibraryStore, Logger, NodeState } 
 import type { ClientServer } from '../clients/server.ts'
 import type { Config } from '../config/config.ts'
 import type { ReplicaLink } from '../link/replica-link.ts'
+import type { ActiveDefrag } from './active-defrag.ts'
 import type { StreamApplier } from './stream-applier.ts'
 import type { UnappliedCommands } from './unapplied.ts'
 
@@ -30,6 +31,7 @@ export interface Node {
   readonly unapplied: UnappliedCommands
   readonly server: ClientServer
   readonly libraries: LibraryStore
+  readonly defrag: ActiveDefrag
   /** Has this node ever had a dataset: loaded, synced, or its own as a primary? */
   hasData: boolean
   fileLoading: FileLoading | undefined

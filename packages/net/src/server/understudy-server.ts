@@ -2,6 +2,7 @@
  * One server, put together: keyspace, link, loader and clients are introduced to each other here and nowhere else. What
  * each does is in its own room; this file only connects them and knows in which order they start and end.
  */
+import { statSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import {
   accessClockAt,
@@ -32,6 +33,7 @@ import type { Config } from '../config/config.ts'
 import { IoThreads } from '../io-thread/io-threads.ts'
 import { debugThreads } from './debug-threads.ts'
 import { ReplicaLink } from '../link/replica-link.ts'
+import { ActiveDefrag } from './active-defrag.ts'
 import { collectGarbageSoon } from './collect-garbage.ts'
 import { configCommands } from './config-commands.ts'
 import { CLIENT_DIRECTIVES, clientSettings, follow, linkConfig } from './configure.ts'
@@ -84,6 +86,7 @@ export class UnderstudyServer implements Node {
   readonly #options: UnderstudyServerOptions
   readonly #loader: RdbLoaderPool
   readonly #primaryClient = new PrimaryClient(this)
+  readonly defrag: ActiveDefrag
   #housekeeping: NodeJS.Timeout | undefined
 
   constructor(options: UnderstudyServerOptions) {
@@ -92,12 +95,22 @@ export class UnderstudyServer implements Node {
     this.config = config
     const threads = config.get('rdb-load-threads')
     this.#loader = new RdbLoaderPool(threads === 0 ? {} : { threads })
+    // While the rest is put together. A file that is not there, or not a file, is found out at the start.
+    const file = config.path('dbfilename')
+    const fileStats = file === undefined ? undefined : statSync(file, { throwIfNoEntry: false })
+    if (fileStats?.isFile() === true) this.#loader.prepare(fileStats.size)
     this.logger = logger
     this.lastLoadWallMs = systemClock.wallMs()
     this.keyspace = new Keyspace({ databaseCount: config.get('databases') })
     this.readers = new Readers(this.keyspace)
     // The memory of the old generation goes back when this thread, too, has let go of it.
     this.keyspace.generationListeners.push(collectGarbageSoon)
+    this.defrag = new ActiveDefrag({
+      keyspace: this.keyspace,
+      config,
+      clock: systemClock,
+      isLoading: () => this.state.loading || this.state.asyncLoading,
+    })
     this.backlog = new BacklogWriter(clampBacklogBytes(config.get('repl-backlog-size')))
     this.unapplied = new UnappliedCommands(logger)
     const settings = clientSettings(config)
@@ -184,7 +197,7 @@ export class UnderstudyServer implements Node {
     )
     addDataInfoSections(this)
     follow(config, ['maxmemory-policy'], () => {
-      this.keyspace.tracksFrequency = config.get('maxmemory-policy').endsWith('-lfu')
+      this.keyspace.access.tracksFrequency = config.get('maxmemory-policy').endsWith('-lfu')
     })
     deliverKeyEvents(this.keyspace.events, pubsub)
     follow(config, ['notify-keyspace-events'], () => {
@@ -228,6 +241,7 @@ export class UnderstudyServer implements Node {
   /** Closes link, clients, port and worker threads. */
   async stop(): Promise<void> {
     clearInterval(this.#housekeeping)
+    this.defrag.stop()
     this.link.stop()
     this.readers.close()
     await this.server.close()
@@ -325,10 +339,11 @@ export class UnderstudyServer implements Node {
   #startHousekeeping(): void {
     this.#housekeeping = setInterval(() => {
       const { keyspace } = this
-      keyspace.accessClock = accessClockAt(this.clock.wallMs())
+      keyspace.access.clock = accessClockAt(this.clock.wallMs())
       if (keyspace.lazyFreePending > 0) keyspace.freeSlice(SLICE_MS_MAX)
     }, HOUSEKEEPING_MS)
     this.#housekeeping.unref()
+    this.defrag.start()
   }
 
   #streamError(text: string): void {

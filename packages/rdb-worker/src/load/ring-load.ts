@@ -1,7 +1,7 @@
 /** The receiving side of one load: hands out ring memory, tells about room, settles the result. */
 import { strict as assert } from 'node:assert'
 import type { MessagePort } from 'node:worker_threads'
-import type { RdbLoad, RdbLoadOptions, RdbLoadResult } from '@understudy/core/internal'
+import type { RdbLoad, RdbLoadOptions, RdbLoadResult } from '@understudy/core/loading'
 import type { LoadReply } from '../messages.ts'
 import type { RingProducer } from './ring.ts'
 

@@ -267,20 +267,13 @@ export const datasetDirectives = {
   'aof-disable-auto-gc': { type: 'bool', default: false, supported: false },
 
   activerehashing: { type: 'bool', default: true, supported: false },
-  activedefrag: { type: 'bool', default: false, supported: false },
-  'active-defrag-cycle-min': { type: 'int', min: 1, max: 99, default: 1, unit: '%', supported: false },
-  'active-defrag-cycle-max': { type: 'int', min: 1, max: 99, default: 25, unit: '%', supported: false },
-  'active-defrag-threshold-lower': { type: 'int', min: 0, max: 1000, default: 10, unit: '%', supported: false },
-  'active-defrag-threshold-upper': { type: 'int', min: 0, max: 1000, default: 100, unit: '%', supported: false },
-  'active-defrag-ignore-bytes': {
-    type: 'int',
-    form: 'memory',
-    min: 1,
-    max: 'long',
-    default: 104857600,
-    unit: 'B',
-    supported: false,
-  },
+  // On, other than in Redis, where it is an experiment: see server/active-defrag.ts.
+  activedefrag: { type: 'bool', default: true },
+  'active-defrag-cycle-min': { type: 'int', min: 1, max: 99, default: 1, unit: '%' },
+  'active-defrag-cycle-max': { type: 'int', min: 1, max: 99, default: 25, unit: '%' },
+  'active-defrag-threshold-lower': { type: 'int', min: 0, max: 1000, default: 10, unit: '%' },
+  'active-defrag-threshold-upper': { type: 'int', min: 0, max: 1000, default: 100, unit: '%' },
+  'active-defrag-ignore-bytes': { type: 'int', form: 'memory', min: 1, max: 'long', default: 104857600, unit: 'B' },
   'active-defrag-max-scan-fields': { type: 'int', min: 1, max: 'long', default: 1000, supported: false },
   'jemalloc-bg-thread': { type: 'bool', default: true, supported: false },
 } as const

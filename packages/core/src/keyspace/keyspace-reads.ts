@@ -1,0 +1,208 @@
+/**
+ * The dataset as commands read it, in any thread: lookups, walks and what can be said of a key. The writer's `Keyspace` is
+ * built on it; `SharedKeyspace` is the same for other threads. What it answers means something while the shards it touched
+ * are left alone: always for the writer, after validation for others (docs/consistency.md).
+ *
+ * `entry` holds the record that the last lookup found.
+ */
+import { KeyspaceError } from '../errors.ts'
+import { SHARD_COUNT } from '../limits.ts'
+import { Arena } from '../memory/arena.ts'
+import { formOf } from '../values/forms.ts'
+import { LargeValue } from '../values/large-value.ts'
+import type { EncodingThresholds } from '../values/thresholds.ts'
+import type { ValueBuild } from '../values/value-build.ts'
+import { AccessBits } from './access-bits.ts'
+import { Entry } from './entry.ts'
+import type { GenerationLayout } from './generation.ts'
+import { KeyEvents } from './key-events.ts'
+import { hashKey, hashOrder, hashTag } from './key-hash.ts'
+import { KeyPlace } from './key-place.ts'
+import {
+  headerBytes,
+  PAGE_BYTES,
+  ROOT_DEPTH,
+  ROOT_DIRECTORY,
+  ROOT_EXPIRES,
+  ROOT_KEYS,
+  ROOT_PAGES,
+  regionOf,
+  shardOf,
+} from './layout.ts'
+import type { LazyFree } from './lazy-free.ts'
+import { inlineKeyBytes } from './record.ts'
+import type { RegionView } from './region-view.ts'
+import type { RegionWriter } from './region-writer.ts'
+import { scanTable, walkTable } from './scan.ts'
+
+const TWO_32: number = 2 ** 32
+const RANDOM_NEIGHBOURS = 16
+
+export abstract class KeyspaceReads {
+  generation: GenerationLayout
+  readonly entry: Entry = new Entry()
+  /** Keyspace notifications: commands leave their events here (`commands/notify.ts`). */
+  readonly events: KeyEvents = new KeyEvents()
+  readonly access: AccessBits = new AccessBits()
+  /** Reads by clients that found a key, and that did not (INFO keyspace_hits, keyspace_misses). */
+  hits = 0
+  misses = 0
+
+  protected readonly place: KeyPlace = new KeyPlace()
+  /** Where large values are freed in slices. */
+  protected abstract readonly lazyFree: LazyFree
+  /** The large value of `entry` for whoever does not bring one of his own. */
+  readonly #large = new LargeValue()
+
+  protected constructor(generation: GenerationLayout) {
+    this.generation = generation
+  }
+
+  /** Called before the first change by a command that may or may not change something. @throws NeedsWriter in other threads. */
+  abstract requireWriter(): void
+
+  /** Notes that `entry` was read: the base of OBJECT IDLETIME and FREQ. */
+  abstract markAccess(): void
+
+  /** Where blocks of a value that a command makes belong: the region of the key last looked up, or memory of this thread alone. */
+  abstract get targetRegion(): RegionWriter
+
+  /** What makes values in `targetRegion`; the caller gives the region with `begin`. */
+  abstract newBuild(thresholds: EncodingThresholds): ValueBuild
+
+  /** Finds a key, expired or not. On success `entry` describes it. */
+  lookup(db: number, key: Uint8Array, start: number, end: number): boolean {
+    const { generation, place } = this
+    hashKey(generation.seed, key, start, end)
+    place.order = hashOrder
+    place.tag = hashTag
+    const shardIndex = shardOf(hashOrder)
+    const region = generation.regions[regionOf(shardIndex)]!
+    const root = generation.rootOf(db, shardIndex)
+    place.shard = shardIndex
+    place.root = root
+    const address = region.find(generation.control, root, hashOrder, hashTag, key, start, end)
+    if (address === 0) {
+      this.entry.address = 0
+      return false
+    }
+    this.entry.load(region, generation.regions, address)
+    return true
+  }
+
+  /**
+   * As `lookup`, but a key whose time has come counts as absent (it stays until the primary's DEL). A time before 1970 never
+   * comes (redis 7.0 db.c keyIsExpired()).
+   */
+  lookupAlive(db: number, key: Uint8Array, start: number, end: number, nowMs: number): boolean {
+    if (!this.lookup(db, key, start, end)) return false
+    const { expireAtMs } = this.entry
+    if (expireAtMs >= 0 && nowMs > expireAtMs) {
+      this.entry.address = 0
+      return false
+    }
+    return true
+  }
+
+  /** Opens the large value of `entry`. @param into for whoever needs several at once, or longer than until the next call. */
+  openLarge(into: LargeValue = this.#large): LargeValue {
+    const { entry } = this
+    const words = entry.region.memory.i32[entry.address >>> 28]!
+    return into.open(this.generation.regions, this.lazyFree, entry.rdbType, words, entry.descriptorAt)
+  }
+
+  /** Keys of a database, expired ones included. */
+  size(db: number): number {
+    return this.#sum(db, ROOT_KEYS)
+  }
+
+  /** Keys with a TTL. */
+  expires(db: number): number {
+    return this.#sum(db, ROOT_EXPIRES)
+  }
+
+  get keyCount(): number {
+    let sum = 0
+    for (let db = 0; db < this.databaseCount; db++) sum += this.size(db)
+    return sum
+  }
+
+  /**
+   * SCAN: visits about `count` keys from `cursor` on; `entry` describes each during the visit. The visitor must not
+   * change the keyspace. @returns the next cursor (below 2^53), 0 at the end.
+   */
+  scan(db: number, cursor: number, count: number, visit: (entry: Entry) => void): number {
+    const { entry, generation } = this
+    return scanTable(generation, db, cursor, count, (region, address) => {
+      entry.load(region, generation.regions, address)
+      visit(entry)
+    })
+  }
+
+  /** Visits all keys of a database. The visitor must not change the keyspace. */
+  forEach(db: number, visit: (entry: Entry) => void): void {
+    const { entry, generation } = this
+    walkTable(generation, db, (region, address) => {
+      entry.load(region, generation.regions, address)
+      visit(entry)
+    })
+  }
+
+  /** A random key of a non-empty database becomes `entry`. @param random 0 … 1 @returns false when the database is empty. */
+  randomKey(db: number, random: () => number): boolean {
+    if (this.size(db) === 0) return false
+    const { generation } = this
+    // Some neighbours, then one of them: evens out that a gap before a key makes it likelier.
+    const wanted = Math.min(RANDOM_NEIGHBOURS, this.size(db))
+    const seen: [RegionView, number][] = []
+    const visit = (region: RegionView, address: number): void => {
+      seen.push([region, address])
+    }
+    // A call gives up after some thousand empty pages; the end of the hash order is followed by its beginning.
+    for (let cursor = Math.floor(random() * TWO_32); seen.length < wanted;) {
+      cursor = scanTable(generation, db, cursor, wanted - seen.length, visit)
+    }
+    const [region, address] = seen[Math.floor(random() * seen.length)]!
+    this.entry.load(region, generation.regions, address)
+    return true
+  }
+
+  /** Bytes that the key found by the last lookup occupies: record, nodes and its share of the table. */
+  footprint(): number {
+    const { entry } = this
+    const inlineValue = entry.isChunked ? 0 : entry.length
+    const record = Arena.blockBytes(headerBytes(entry.flags) + inlineKeyBytes(entry) + inlineValue)
+    if (entry.isLarge) return record + 8 + formOf(entry.rdbType).footprint(this.openLarge())
+    return record + 8 + (entry.isChunked ? entry.nodes().footprint() : 0)
+  }
+
+  /** Bytes of the table of a database: directories and pages, without the records. */
+  tableBytes(db: number): number {
+    const { generation } = this
+    let sum = 0
+    for (let shard = 0; shard < SHARD_COUNT; shard++) {
+      const root = generation.rootOf(db, shard)
+      if (generation.control[root + ROOT_DIRECTORY] === 0) continue
+      sum += generation.control[root + ROOT_PAGES]! * PAGE_BYTES + 2 ** generation.control[root + ROOT_DEPTH]! * 4
+    }
+    return sum
+  }
+
+  #sum(db: number, word: number): number {
+    const { generation } = this
+    let sum = 0
+    for (let shard = 0; shard < SHARD_COUNT; shard++) sum += generation.control[generation.rootOf(db, shard) + word]!
+    return sum
+  }
+
+  /** Refuses a database index that does not exist. */
+  checkDatabase(db: number): void {
+    if (db < 0 || db >= this.databaseCount) {
+      throw new KeyspaceError('KEYSPACE_BAD_DATABASE', `database ${db} is beyond the ${this.databaseCount} configured`)
+    }
+  }
+
+  get databaseCount(): number {
+    return this.generation.databaseCount
+  }
+}

@@ -1,0 +1,34 @@
+/** One page of a table (drawn in layout.ts) and the directory's entries for it: what growing, shrinking and moving share. */
+import { strict as assert } from 'node:assert'
+import { byteOffsetOf } from '../memory/region-memory.ts'
+import { directoryIndex, PAGE_SLOTS, ROOT_DEPTH, ROOT_DIRECTORY, SLOT_TAG_BITS, SLOT_TAG_MASK } from './layout.ts'
+import type { RegionView } from './region-view.ts'
+
+/** Puts an entry at the first free slot from its home on. The page has one. @param base word index of the page. */
+export function place(words: Int32Array, base: number, tag: number, window: number, address: number): void {
+  const home = tag & (PAGE_SLOTS - 1)
+  let slot = home === 0 ? 1 : home
+  for (let probes = 0; words[base + slot * 2 + 1] !== 0; probes++) {
+    assert.ok(probes < PAGE_SLOTS, 'page count and slots disagree')
+    slot = slot === PAGE_SLOTS - 1 ? 1 : slot + 1
+  }
+  words[base + slot * 2] = (window << SLOT_TAG_BITS) | (tag & SLOT_TAG_MASK)
+  words[base + slot * 2 + 1] = address
+}
+
+/** Points all entries of the pages that share the first `depth` bits with `order` to `page`. */
+export function pointEntries(
+  region: RegionView,
+  table: Int32Array,
+  root: number,
+  order: number,
+  depth: number,
+  page: number,
+): void {
+  const directory = table[root + ROOT_DIRECTORY]!
+  const directoryDepth = table[root + ROOT_DEPTH]!
+  const count = 2 ** (directoryDepth - depth)
+  const first = Math.floor(directoryIndex(order, directoryDepth) / count) * count
+  const at = (byteOffsetOf(directory) >>> 2) + first
+  region.memory.i32[directory >>> 28]!.fill(page, at, at + count)
+}
