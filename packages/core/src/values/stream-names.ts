@@ -3,6 +3,7 @@
  * Two words tell the name's length and, if it is long, the root of its chunks; else its bytes follow.
  */
 import { NodeValue } from '../keyspace/node-value.ts'
+import { confirmRead } from '../keyspace/read-guard.ts'
 import type { RegionView } from '../keyspace/region-view.ts'
 import type { RegionWriter } from '../keyspace/region-writer.ts'
 import { byteOffsetOf } from '../memory/region-memory.ts'
@@ -69,6 +70,7 @@ export class NameSlot {
     const root = words[at + nameWord + 1]!
     if (root !== 0) {
       if (length > 2 ** 30) return false
+      confirmRead(length)
       this.bytes = new Uint8Array(length)
       this.start = 0
       this.end = length

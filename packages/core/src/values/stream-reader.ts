@@ -3,6 +3,7 @@
  * thread's view of the region; the writer's own calls are in stream.ts.
  */
 import { StreamId } from '../encoding/stream-id.ts'
+import { checkRead, confirmRead } from '../keyspace/read-guard.ts'
 import type { RegionView } from '../keyspace/region-view.ts'
 import { BLOCK_BYTES_MAX } from '../limits.ts'
 import { byteOffsetOf } from '../memory/region-memory.ts'
@@ -127,6 +128,7 @@ export class StreamReader {
         this.#inNode = true
       }
       while (this.#reverse ? node.previous() : node.next()) {
+        checkRead()
         if (node.deleted) continue
         if (this.#reverse) {
           if (node.id.compare(this.#to) > 0) continue
@@ -184,6 +186,7 @@ export class StreamReader {
     }
     if (length > CHUNKED_BYTES_MAX) return false
     if (this.#scratch.length < length || this.#scratch.length > Math.max(KEPT_SCRATCH_BYTES_MAX, length)) {
+      confirmRead(length)
       this.#scratch = new Uint8Array(length)
     }
     return readNodeChunks(view, words[at + N_CHUNKS]!, length, this.#scratch) && node.open(this.#scratch, 0, length)

@@ -8,9 +8,16 @@
  * …), or the gate of `shared-words.ts` is closed, its reads are forwarded, too.
  */
 import type { Socket } from 'node:net'
-import { arityFits, ReplicaError } from '@understudy/core/internal'
-import type { CommandEntry, CommandRegistry, ReadContext } from '@understudy/core/internal'
-import { NeedsWriter, ReadTooLong, type SharedKeyspace } from './reads-shim.ts'
+import {
+  accessClockAt,
+  arityFits,
+  isSizeFault,
+  NeedsWriter,
+  ReadTooLong,
+  ReplicaError,
+  runSharedRead,
+} from '@understudy/core/internal'
+import type { CommandEntry, CommandRegistry, ReadContext, SharedKeyspace } from '@understudy/core/internal'
 import { ConnectionHost, type HostOptions, type SlowCommand } from '../clients/connection-host.ts'
 import {
   CLIENT_BACK_PRESSURE,
@@ -143,11 +150,6 @@ export class IoServer extends ConnectionHost<IoSession> {
     this.endTurnSoon()
   }
 
-  /** @throws NeedsWriter: nobody waits in an I/O thread. */
-  refuseWait(): never {
-    throw new NeedsWriter()
-  }
-
   /** Writes what the link thread wants to know of the connection. */
   noteFacts(session: IoSession): void {
     if (session.closed) return
@@ -162,6 +164,10 @@ export class IoServer extends ConnectionHost<IoSession> {
 
   protected noteLatency(event: string, elapsedMs: number): void {
     this.#channel.frames.facts(FRAME_LATENCY, 0, elapsedMs, 0, event)
+  }
+
+  protected override everyTick(): void {
+    this.keyspace.access.clock = accessClockAt(this.clock.wallMs())
   }
 
   protected lookAfter(session: IoSession): void {
@@ -193,9 +199,9 @@ export class IoServer extends ConnectionHost<IoSession> {
     this.#session = session
     this.#read = entry.read
     try {
-      this.keyspace.run(session, this.#work)
+      runSharedRead(session, this.#work)
     } catch (error) {
-      if (error instanceof NeedsWriter || error instanceof ReadTooLong || error instanceof ReplicaError) return false
+      if (isForTheWriter(error)) return false
       throw error
     }
     if (!this.#words.readsAllowed) {
@@ -257,4 +263,11 @@ export class IoServer extends ConnectionHost<IoSession> {
     session.flags = (session.flags & ~MIRRORED_FLAGS) | (frames.word(4) & MIRRORED_FLAGS)
     this.#goOn(session)
   }
+}
+
+/** The link thread takes its time for what is too long here, and says what is wrong with the rest. A bug is none of them. */
+function isForTheWriter(error: unknown): boolean {
+  return (
+    error instanceof NeedsWriter || error instanceof ReadTooLong || error instanceof ReplicaError || isSizeFault(error)
+  )
 }

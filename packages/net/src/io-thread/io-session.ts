@@ -2,7 +2,7 @@
  * One client connection in an I/O thread: it knows what it needs to run reads, and how much of what it forwarded the link
  * thread has done. Everything else about the client is in its session there.
  */
-import type { CommandEntry, KeyspaceReads, ReadContext } from '@understudy/core/internal'
+import type { CommandEntry, SharedKeyspace, SharedReadContext } from '@understudy/core/internal'
 import { Connection, type ConnectionIdentity, type ConnectionSocket } from '../clients/connection.ts'
 import { CLIENT_FORWARDS_FULL } from '../clients/connection-flags.ts'
 import type { IoServer } from './io-server.ts'
@@ -10,7 +10,7 @@ import type { IoServer } from './io-server.ts'
 /** The link thread has not yet heard of the connection. */
 const NOT_OPENED = -1
 
-export class IoSession extends Connection implements ReadContext {
+export class IoSession extends Connection implements SharedReadContext {
   readonly server: IoServer
   readonly fromPrimary = false
   entry: CommandEntry | undefined
@@ -27,7 +27,7 @@ export class IoSession extends Connection implements ReadContext {
     this.slot = slot
   }
 
-  get keyspace(): KeyspaceReads {
+  get keyspace(): SharedKeyspace {
     return this.server.keyspace
   }
 
@@ -43,7 +43,7 @@ export class IoSession extends Connection implements ReadContext {
 
   /** A command found out that it would wait. */
   wait(): void {
-    this.server.refuseWait()
+    this.keyspace.requireWriter()
   }
 
   runCommand(): void {

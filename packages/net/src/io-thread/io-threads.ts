@@ -7,7 +7,7 @@ import type { ListenPlace, OpenListener } from '../clients/listeners.ts'
 import type { ClientServer } from '../clients/server.ts'
 import { type BoundSocket, bindSocket } from './bound-socket.ts'
 import { IoThread } from './io-thread.ts'
-import type { SharedPlace, ToIoThread } from './messages.ts'
+import type { SharedPlace } from './messages.ts'
 
 /** A thread that ends sooner is replaced later each time. */
 const SHORT_LIFE_MS = 1000
@@ -52,9 +52,11 @@ export class IoThreads {
     return [`understudy_io_threads:${this.#listening.size}`, `understudy_io_threads_replaced:${this.#replaced}`]
   }
 
-  /** Tells every thread. */
-  tell(message: ToIoThread): void {
-    for (const thread of this.#threads) thread.tell(message)
+  /** The settings of clients, or the policy, have changed. */
+  settingsChanged(): void {
+    const { settings, keyspace } = this.#options.server
+    const { tracksFrequency } = keyspace.access
+    for (const thread of this.#threads) thread.tell({ kind: 'settings', settings, tracksFrequency })
   }
 
   /** Listens on a place in every thread. @throws the system's error; the place is free again then. */
@@ -117,6 +119,7 @@ export class IoThreads {
         commandIds: this.#commandIds,
         clockZeroMs: Number(process.hrtime.bigint()) / 1e6 - server.clock.monotonicMs(),
         reader: readers.attach(),
+        tracksFrequency: server.keyspace.access.tracksFrequency,
       },
       { ended: (ended, error) => this.#replace(ended, error) },
     )

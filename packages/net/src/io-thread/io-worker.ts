@@ -4,16 +4,23 @@
  */
 import type { Server } from 'node:net'
 import { parentPort, workerData } from 'node:worker_threads'
-import { type Clock, CommandRegistry, dataCommandFamilies, LibraryStore, type Logger } from '@understudy/core/internal'
+import {
+  type Clock,
+  CommandRegistry,
+  dataCommandFamilies,
+  LibraryStore,
+  type Logger,
+  SharedKeyspace,
+} from '@understudy/core/internal'
 import { createListener } from '../clients/listeners.ts'
 import { SharedWords } from '../clients/shared-words.ts'
 import { ThreadStatistics } from '../clients/thread-statistics.ts'
+import { collectGarbageSoon } from '../server/collect-garbage.ts'
 import { Channel } from './channel.ts'
 import { ConnectionTable } from './connection-table.ts'
 import { ownDescriptors } from './descriptors.ts'
 import { IoServer } from './io-server.ts'
 import type { FromIoThread, IoThreadStart, LogLevel, SharedPlace, ToIoThread } from './messages.ts'
-import { SharedKeyspace } from './reads-shim.ts'
 
 const port = parentPort
 if (port === null) throw new Error('io-worker.ts is the entry of a worker thread')
@@ -46,13 +53,17 @@ const families = dataCommandFamilies({
 const renames = start.renames.filter(([from]) => families.some((family) => Object.hasOwn(family, from.toUpperCase())))
 
 const channel = new Channel(port)
+const keyspace = new SharedKeyspace(start.reader)
+keyspace.access.tracksFrequency = start.tracksFrequency
+// The memory of the old generation goes back when this thread, too, has let go of it.
+keyspace.onGeneration = collectGarbageSoon
 const server = new IoServer({
   settings: start.settings,
   statistics: new ThreadStatistics(start.commandIds.size, start.statistics),
   clock,
   logger,
   registry: new CommandRegistry(families, renames, start.commandIds),
-  keyspace: new SharedKeyspace(start.reader),
+  keyspace,
   channel,
   words: new SharedWords(start.words),
   table: new ConnectionTable(start.table),
@@ -93,6 +104,7 @@ function receive(message: ToIoThread): void {
   switch (message.kind) {
     case 'settings':
       Object.assign(start.settings, message.settings)
+      keyspace.access.tracksFrequency = message.tracksFrequency
       server.restartCron()
       break
     case 'listen':

@@ -18,6 +18,7 @@ export interface IoThreadStart {
   /** The link thread's clock: `process.hrtime()` in milliseconds at its zero. */
   readonly clockZeroMs: number
   readonly reader: ReaderHandle
+  readonly tracksFrequency: boolean
 }
 
 /** A socket to listen on. */
@@ -29,7 +30,8 @@ export interface SharedPlace {
 }
 
 export type ToIoThread =
-  | { readonly kind: 'settings'; readonly settings: ClientSettings }
+  /** @param tracksFrequency an LFU policy is configured (`AccessBits`). */
+  | { readonly kind: 'settings'; readonly settings: ClientSettings; readonly tracksFrequency: boolean }
   | { readonly kind: 'listen'; readonly places: readonly SharedPlace[] }
   | { readonly kind: 'unlisten'; readonly key: number }
   /** For tests: throw. */

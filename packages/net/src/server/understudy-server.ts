@@ -210,7 +210,7 @@ export class UnderstudyServer implements Node {
       const { server, readers } = this
       this.ioThreads = new IoThreads({ count: threadCount, server, readers, renames })
       server.openPlace = (place) => this.ioThreads!.open(place)
-      follow(config, CLIENT_DIRECTIVES, () => this.ioThreads?.tell({ kind: 'settings', settings }))
+      follow(config, [...CLIENT_DIRECTIVES, 'maxmemory-policy'], () => this.ioThreads?.settingsChanged())
     }
     config.onChange('repl-backlog-size', (bytes) => this.backlog.resize(clampBacklogBytes(bytes)))
     config.onChange('port', () => this.#listenAnew())
