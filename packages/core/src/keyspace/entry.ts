@@ -2,6 +2,7 @@
  * The record that a lookup found, as registers: where its value is, how long it is, when it expires. One instance is
  * reused for every lookup; it is valid until the next lookup or change.
  */
+import { NO_BYTES, NO_VIEW, noteViewHolder, type ViewHolder } from '../memory/view-holders.ts'
 import type { ReplyEncoder } from '../resp/encoder.ts'
 import { BLOCK_BYTES_MAX } from '../limits.ts'
 import { copyBytes, viewOf } from '../memory/copy-bytes.ts'
@@ -14,7 +15,7 @@ import type { RegionView } from './region-view.ts'
 
 const TWO_32: number = 2 ** 32
 
-export class Entry {
+export class Entry implements ViewHolder {
   /** Record address, 0 when nothing was found. */
   address = 0
   region!: RegionView
@@ -40,6 +41,17 @@ export class Entry {
   pieceStart = 0
 
   readonly #nodes = new NodeValue()
+
+  constructor() {
+    noteViewHolder(this)
+  }
+
+  letGo(): void {
+    this.address = 0
+    this.bytes = NO_BYTES
+    this.view = NO_VIEW
+    this.pieceBytes = NO_BYTES
+  }
 
   get isString(): boolean {
     return this.rdbType === 0

@@ -119,10 +119,7 @@ export class Generation extends GenerationLayout {
     }
   }
 
-  /**
-   * Counted after readers were told, and before an address in the new memory is stored: whoever enters a shard later finds that
-   * his views are not the newest.
-   */
+  /** Told to readers before an address in the new memory is stored: whoever enters a shard later finds his views too short. */
   #memoryChanged(): void {
     Atomics.add(this.control, C_MEMORY_CHANGES, 1)
   }

@@ -44,10 +44,7 @@ export const C_RETIRED = 4
 /** 1 while a reader that failed too often asks the writer to stay out for a moment. Set by readers, cleared by both. */
 export const C_READER_WAITING = 5
 export const C_NUMBER = 6
-/**
- * Counts segments added, grown and dropped: readers whose views are older make them anew. Written by the writer, before it uses the
- * memory and after none of it is in use.
- */
+/** Counts segments added, grown and dropped: readers whose views are older make them anew. Written by the writer, before it uses the memory. */
 export const C_MEMORY_CHANGES = 7
 /** Four words: the 16 bytes of the hash seed. */
 export const C_SEED = 8

@@ -110,6 +110,26 @@ export class RegionView {
     return 0
   }
 
+  /**
+   * As find(), which is spared when the last one of this region looked for this very key and nothing was inserted or removed
+   * since (writer only).
+   */
+  findAgain(
+    words: Int32Array,
+    root: number,
+    order: number,
+    tag: number,
+    key: Uint8Array,
+    start: number,
+    end: number,
+  ): number {
+    const { pageAddress } = this
+    if (pageAddress === 0 || this.soughtOrder !== order || this.soughtTag !== tag || this.soughtRoot !== root) {
+      return this.find(words, root, order, tag, key, start, end)
+    }
+    return this.memory.i32[pageAddress >>> 28]![(byteOffsetOf(pageAddress) >>> 2) + this.slot * 2 + 1]!
+  }
+
   /** Does the record at `address` carry this key? */
   keyEquals(address: number, key: Uint8Array, start: number, end: number): boolean {
     const bytes = this.memory.u8[address >>> 28]

@@ -6,6 +6,7 @@ import { intsetRead } from '../encoding/intset.ts'
 import { listpackRead } from '../encoding/listpack.ts'
 import { INT64_TEXT_BYTES_MAX, PackedItem, writeInt64Text } from '../encoding/packed-item.ts'
 import { checkRead } from '../keyspace/read-guard.ts'
+import { noteModuleViews } from '../memory/view-holders.ts'
 
 /** The last item as it was read. */
 export const packedItem: PackedItem = new PackedItem()
@@ -14,6 +15,9 @@ const digits: Uint8Array = new Uint8Array(INT64_TEXT_BYTES_MAX)
 export let textBytes: Uint8Array = digits
 export let textStart = 0
 export let textEnd = 0
+noteModuleViews(() => {
+  textBytes = digits
+})
 
 /** Reads the item at `at` of a listpack that ends at `end`. @returns the position of the next item, -1 if it is malformed. */
 export function readListpackText(bytes: Uint8Array, at: number, end: number): number {

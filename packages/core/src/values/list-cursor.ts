@@ -2,6 +2,7 @@
  * Reading a list: its length, the element at a position, steps in both directions. What a list consists of is drawn in
  * list-value.ts. Reads through a RegionView, bounded and without allocation, so it serves readers of other threads too.
  */
+import { NO_BYTES, NO_VIEW, NO_WORDS, noteViewHolder, type ViewHolder } from '../memory/view-holders.ts'
 import { INT64_TEXT_BYTES_MAX, writeInt64Text } from '../encoding/packed-item.ts'
 import { checkRead, confirmRead } from '../keyspace/read-guard.ts'
 import type { RegionView } from '../keyspace/region-view.ts'
@@ -26,9 +27,7 @@ export const PLACE_HEAD = 0
 export const PLACE_INDEX = 1
 export const PLACE_TAIL = 2
 
-const NO_WORDS: Int32Array = new Int32Array(8)
-
-export class ListCursor {
+export class ListCursor implements ViewHolder {
   view!: RegionView
   words: Int32Array = NO_WORDS
   at = 0
@@ -67,6 +66,14 @@ export class ListCursor {
   /** @param index only for the writer, whose index also changes. */
   constructor(index: OrderedIndexCursor = new OrderedIndexCursor(WEIGHTED)) {
     this.index = index
+    noteViewHolder(this)
+  }
+
+  letGo(): void {
+    this.words = NO_WORDS
+    this.at = 0
+    this.bytes = NO_BYTES
+    this.#bytesView = NO_VIEW
   }
 
   /** Opens the list whose descriptor is `words[at …)`. No position yet. */

@@ -17,6 +17,7 @@
  * nothing). Among equal scores the first entry below a child decides; so no node but a leaf holds an
  * entry's address, and freeing a member needs no look at inner nodes. Weights of inner nodes are those of the subtree.
  */
+import { NO_VIEW, NO_WORDS, noteViewHolder, type ViewHolder } from '../memory/view-holders.ts'
 import { byteOffsetOf } from '../memory/region-memory.ts'
 import { checkRead } from '../keyspace/read-guard.ts'
 import type { RegionView } from '../keyspace/region-view.ts'
@@ -52,7 +53,7 @@ export const ENTRIES_BEFORE: EntryOrder = { compare: () => -1 }
 /** No entry (of equal score) sorts before what is sought: seekScore() finds the first of this score. */
 export const ENTRIES_AFTER: EntryOrder = { compare: () => 1 }
 
-export class OrderedIndexCursor {
+export class OrderedIndexCursor implements ViewHolder {
   readonly kind: OrderedIndexKind
   protected view!: RegionView
   protected state!: Int32Array
@@ -83,6 +84,14 @@ export class OrderedIndexCursor {
 
   constructor(kind: OrderedIndexKind) {
     this.kind = kind
+    noteViewHolder(this)
+  }
+
+  letGo(): void {
+    this.state = NO_WORDS
+    this.at = 0
+    this.words = NO_WORDS
+    this.bytes = NO_VIEW
   }
 
   /** Opens an index; the cursor has no position yet. */

@@ -297,15 +297,15 @@ class StreamFreeing {
   constructor(region: RegionWriter, root: number) {
     this.#region = region
     this.#root = root
-    const words = region.memory.i32[root >>> 28]!
-    const at = byteOffsetOf(root) >>> 2
-    this.#nodes.open(region, words, at + R_NODES)
-    this.#groups.open(region, words, at + R_GROUPS)
   }
 
   /** @returns true when all is done. */
   step(): boolean {
     const region = this.#region
+    const words = region.memory.i32[this.#root >>> 28]!
+    const at = byteOffsetOf(this.#root) >>> 2
+    this.#nodes.open(region, words, at + R_NODES)
+    this.#groups.open(region, words, at + R_GROUPS)
     if (this.#nodes.entries > 0) {
       this.#nodes.freeLastLeaf((node) => freeStreamNode(region, node))
       return false

@@ -2,6 +2,7 @@
  * Reading a stream: its root block, and a cursor over its entries between two IDs, in both directions. Works over any
  * thread's view of the region; the writer's own calls are in stream.ts.
  */
+import { NO_BYTES, NO_WORDS, noteViewHolder, type ViewHolder } from '../memory/view-holders.ts'
 import { StreamId } from '../encoding/stream-id.ts'
 import { checkRead, confirmRead } from '../keyspace/read-guard.ts'
 import type { RegionView } from '../keyspace/region-view.ts'
@@ -23,7 +24,6 @@ import { StreamNodeReader } from './stream-node.ts'
 const KEPT_SCRATCH_BYTES_MAX = 1 << 20
 /** No node is longer: more is torn memory. */
 const CHUNKED_BYTES_MAX: number = 2 ** 31
-const NO_BYTES: Uint8Array = new Uint8Array(0)
 
 /** Sorts nodes against an ID: those that begin at or before it come before. */
 export class NodesUpTo implements EntryOrder {
@@ -51,7 +51,7 @@ export function readNodeChunks(view: RegionView, root: number, length: number, t
   return true
 }
 
-export class StreamReader {
+export class StreamReader implements ViewHolder {
   /** The entry of the cursor, after `next()` returned true. */
   readonly node: StreamNodeReader = new StreamNodeReader()
   readonly nodes: OrderedIndexCursor
@@ -72,6 +72,11 @@ export class StreamReader {
   /** @param nodes cursor that this reader moves: the writer passes its own, which can change what it stands on. */
   constructor(nodes: OrderedIndexCursor = new OrderedIndexCursor(WEIGHTED)) {
     this.nodes = nodes
+    noteViewHolder(this)
+  }
+
+  letGo(): void {
+    this.words = NO_WORDS
   }
 
   /** Opens the stream whose root block is at `root`. @returns false on torn memory. */

@@ -6,6 +6,7 @@ import { statSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import {
   accessClockAt,
+  ActiveExpiry,
   BacklogWriter,
   clampBacklogBytes,
   type Clock,
@@ -86,6 +87,7 @@ export class UnderstudyServer implements Node {
   readonly #options: UnderstudyServerOptions
   readonly #loader: RdbLoaderPool
   readonly #primaryClient = new PrimaryClient(this)
+  readonly #activeExpiry: ActiveExpiry
   readonly defrag: ActiveDefrag
   #housekeeping: NodeJS.Timeout | undefined
 
@@ -102,6 +104,7 @@ export class UnderstudyServer implements Node {
     this.logger = logger
     this.lastLoadWallMs = systemClock.wallMs()
     this.keyspace = new Keyspace({ databaseCount: config.get('databases') })
+    this.#activeExpiry = new ActiveExpiry(this.keyspace)
     this.readers = new Readers(this.keyspace)
     // The memory of the old generation goes back when this thread, too, has let go of it.
     this.keyspace.generationListeners.push(collectGarbageSoon)
@@ -340,10 +343,20 @@ export class UnderstudyServer implements Node {
     this.#housekeeping = setInterval(() => {
       const { keyspace } = this
       keyspace.access.clock = accessClockAt(this.clock.wallMs())
+      this.#expireKeys()
       if (keyspace.lazyFreePending > 0) keyspace.freeSlice(SLICE_MS_MAX)
     }, HOUSEKEEPING_MS)
     this.#housekeeping.unref()
     this.defrag.start()
+  }
+
+  /** A replica's keys are its primary's to expire. */
+  #expireKeys(): void {
+    const { state, server } = this
+    if (state.replica || state.loading || server.pauseUntilMs !== 0 || server.settings.activeExpire === false) return
+    if (this.#activeExpiry.slice(this.clock.wallMs(), SLICE_MS_MAX) > 0 && server.blockedKeys.hasReady) {
+      server.blockedKeys.serve()
+    }
   }
 
   #streamError(text: string): void {
