@@ -4,6 +4,7 @@
  */
 import { listpackFirst } from '../encoding/listpack.ts'
 import { listpackSeek, listpackSkip } from '../encoding/listpack-edit.ts'
+import { checkRead } from '../keyspace/read-guard.ts'
 import type { Entry } from '../keyspace/entry.ts'
 import type { ReplyEncoder } from '../resp/encoder.ts'
 import { SYNTAX_ERROR } from '../resp/error-replies.ts'
@@ -56,6 +57,7 @@ function replyAll(context: ReadContext, what: number): void {
   const { bytes } = entry
   const end = entry.start + entry.length
   for (let at = listpackFirst(entry.start); at < end - 1 && at >= 0;) {
+    checkRead()
     if ((what & FIELDS) !== 0) at = replyItem(reply, bytes, at, end)
     else at = listpackSkip(bytes, at)
     if ((what & VALUES) !== 0) at = replyItem(reply, bytes, at, end)
@@ -181,6 +183,7 @@ function replyDistinct(context: ReadContext, count: number, withValues: boolean)
     if (hashTable.expires === 0 && wanted * 8 < left) {
       const drawn = new Set<number>()
       while (drawn.size < wanted) {
+        checkRead()
         hashTable.random(Math.random)
         drawn.add(hashTable.element.address)
       }

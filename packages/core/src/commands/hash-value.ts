@@ -197,15 +197,15 @@ function setPackedField(
     if (length - removed + added > bytesMax) return DOES_NOT_FIT
     const offset = item - entry.start
     keyspace.spliceEntry(key, keyStart, keyEnd, offset, removed, added)
-    listpackWriteItem(value, start, end, entry.bytes, entry.start + offset)
+    listpackWriteItem(value, start, end, entry.bytes, entry.start + offset, entry.view)
     listpackWriteHeader(entry.bytes, entry.start, entry.length, 0)
   } else {
     const fieldBytes = listpackItemBytes(args.bytes, from, to)
     if (length + fieldBytes + added > bytesMax) return DOES_NOT_FIT
     const offset = length - 1
     keyspace.spliceEntry(key, keyStart, keyEnd, offset, 0, fieldBytes + added)
-    const next = listpackWriteItem(args.bytes, from, to, entry.bytes, entry.start + offset)
-    listpackWriteItem(value, start, end, entry.bytes, next)
+    const next = listpackWriteItem(args.bytes, from, to, entry.bytes, entry.start + offset, entry.view)
+    listpackWriteItem(value, start, end, entry.bytes, next, entry.view)
     listpackWriteHeader(entry.bytes, entry.start, entry.length, 2)
   }
   if (listpackCount(entry.bytes, entry.start) >>> 1 > settings.encodings.hashMaxListpackEntries) {

@@ -1,5 +1,6 @@
 /** Sets (redis 7.0 t_set.c). Members and encodings: set-value.ts; several sets at once: set-operations.ts. */
 import { parseInteger } from '../encoding/integer.ts'
+import { checkRead } from '../keyspace/read-guard.ts'
 import { NOTIFY_SET } from '../keyspace/key-events.ts'
 import { SYNTAX_ERROR, WRONG_TYPE } from '../resp/error-replies.ts'
 import { isSetForm } from '../values/form-numbers.ts'
@@ -237,6 +238,7 @@ function chooseDistinct(count: number): Uint8Array[] {
 function drawAddresses(count: number): Set<number> {
   const drawn = new Set<number>()
   while (drawn.size < count) {
+    checkRead()
     view.table.random(Math.random)
     drawn.add(view.table.element.address)
   }

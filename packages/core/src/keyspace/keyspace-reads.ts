@@ -7,7 +7,7 @@
  */
 import { KeyspaceError } from '../errors.ts'
 import { SHARD_COUNT } from '../limits.ts'
-import { Arena } from '../memory/arena.ts'
+import { roomOf } from '../memory/arena.ts'
 import { formOf } from '../values/forms.ts'
 import { LargeValue } from '../values/large-value.ts'
 import type { EncodingThresholds } from '../values/thresholds.ts'
@@ -19,7 +19,6 @@ import { KeyEvents } from './key-events.ts'
 import { hashKey, hashOrder, hashTag } from './key-hash.ts'
 import { KeyPlace } from './key-place.ts'
 import {
-  headerBytes,
   PAGE_BYTES,
   ROOT_DEPTH,
   ROOT_DIRECTORY,
@@ -30,7 +29,6 @@ import {
   shardOf,
 } from './layout.ts'
 import type { LazyFree } from './lazy-free.ts'
-import { inlineKeyBytes } from './record.ts'
 import type { RegionView } from './region-view.ts'
 import type { RegionWriter } from './region-writer.ts'
 import { scanTable, walkTable } from './scan.ts'
@@ -170,8 +168,7 @@ export abstract class KeyspaceReads {
   /** Bytes that the key found by the last lookup occupies: record, nodes and its share of the table. */
   footprint(): number {
     const { entry } = this
-    const inlineValue = entry.isChunked ? 0 : entry.length
-    const record = Arena.blockBytes(headerBytes(entry.flags) + inlineKeyBytes(entry) + inlineValue)
+    const record = roomOf(entry.region.memory, entry.address)
     if (entry.isLarge) return record + 8 + formOf(entry.rdbType).footprint(this.openLarge())
     return record + 8 + (entry.isChunked ? entry.nodes().footprint() : 0)
   }

@@ -102,6 +102,8 @@ export abstract class KeyspaceRecords extends KeyspaceReads {
     expireAtMs: number,
   ): void {
     hashKey(this.generation.seed, key, keyStart, keyEnd)
+    // What the region found last may have been this very key, before a flush.
+    this.generation.regions[regionOf(shardOf(hashOrder))]!.pageAddress = 0
     this.putHashed(
       db,
       hashOrder,
@@ -167,7 +169,7 @@ export abstract class KeyspaceRecords extends KeyspaceReads {
     const region = generation.regions[regionOf(shardIndex)]!
     const root = generation.rootOf(db, shardIndex)
     this.counters.enter(shardIndex)
-    const old = region.find(generation.control, root, order, tag, key, keyStart, keyEnd)
+    const old = region.findAgain(generation.control, root, order, tag, key, keyStart, keyEnd)
     const keyLength = keyEnd - keyStart
     const valueLength = valueEnd - valueStart
     const newFlags = expireAtMs === -1 ? flags : flags | FLAG_EXPIRE

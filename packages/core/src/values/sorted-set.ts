@@ -5,10 +5,10 @@
  *   packed   listpack of member, score, member, score …, ascending
  *   large    a table of members (record: member -> score) and an ordered index of the records
  */
-import { LISTPACK_HEADER_BYTES, listpackRead } from '../encoding/listpack.ts'
+import { NO_BYTES, noteViewHolder, type ViewHolder } from '../memory/view-holders.ts'
+import { LISTPACK_HEADER_BYTES, listpackNext, listpackRead } from '../encoding/listpack.ts'
 import { listpackCount, listpackFind, listpackPrevious, listpackSeek, listpackSkip } from '../encoding/listpack-edit.ts'
 import { INT64_TEXT_BYTES_MAX, PackedItem, writeInt64Text } from '../encoding/packed-item.ts'
-import { parseScore } from '../encoding/score-text.ts'
 import type { Entry } from '../keyspace/entry.ts'
 import type { KeyspaceReads } from '../keyspace/keyspace-reads.ts'
 import { ElementTable } from './element-table.ts'
@@ -16,16 +16,17 @@ import { LargeValue } from './large-value.ts'
 import { compareMembers, MemberOrder } from './member-order.ts'
 import { OrderedIndex } from './ordered-index.ts'
 import { ENTRIES_AFTER, ENTRIES_BEFORE, SCORED } from './ordered-index-cursor.ts'
+import { packedPlace, packedScore } from './packed-scores.ts'
 
 /** Offsets in the descriptor of a large one. */
 export const ZSET_TABLE = 1
 export const ZSET_INDEX = 6
 export const ZSET_DESCRIPTOR_WORDS = 12
 
-export class SortedSet {
+export class SortedSet implements ViewHolder {
   isPacked = false
   /** The element: its member is `memberBytes[memberStart .. memberEnd)`. */
-  memberBytes: Uint8Array = new Uint8Array(0)
+  memberBytes: Uint8Array = NO_BYTES
   memberStart = 0
   memberEnd = 0
   score = 0
@@ -45,6 +46,15 @@ export class SortedSet {
   protected readonly order: MemberOrder = new MemberOrder()
   readonly #item = new PackedItem()
   readonly #digits = new Uint8Array(INT64_TEXT_BYTES_MAX)
+
+  constructor() {
+    noteViewHolder(this)
+  }
+
+  letGo(): void {
+    this.memberBytes = NO_BYTES
+    this.bytes = NO_BYTES
+  }
 
   /** Opens the sorted set that the last lookup found. */
   open(keyspace: KeyspaceReads): this {
@@ -141,18 +151,13 @@ export class SortedSet {
     return false
   }
 
-  /** Where a new element belongs: on the first that sorts behind it, or at the end. The registers are not set. */
+  /** Stands where a new element belongs: on the first that sorts behind it, or at the end. The registers are not set. */
   protected seekPlace(score: number, bytes: Uint8Array, start: number, end: number): void {
     if (!this.isPacked) {
       this.index.seekScore(score, this.order.seek(this.table.region, bytes, start, end))
       return
     }
-    for (let more = this.#loadPacked(this.start + LISTPACK_HEADER_BYTES); more; more = this.#loadPacked(this.nextAt)) {
-      if (this.score > score) return
-      if (this.score < score) continue
-      const { memberBytes, memberStart, memberEnd } = this
-      if (compareMembers(memberBytes, memberStart, memberEnd, bytes, start, end) > 0) return
-    }
+    this.at = packedPlace(this.bytes, this.start, this.end, score, bytes, start, end)
   }
 
   /** Shows the member of an element record of the table. */
@@ -199,13 +204,9 @@ export class SortedSet {
       this.memberEnd = item.end
     }
     this.scoreAt = scoreAt
-    this.nextAt = scoreAt < end - 1 ? listpackRead(bytes, scoreAt, end, item) : -1
+    this.nextAt = scoreAt < end - 1 ? listpackNext(bytes, scoreAt, end) : -1
     if (this.nextAt < 0) return false
-    if (item.isInteger) this.score = item.toNumber()
-    else {
-      const score = parseScore(bytes, item.start, item.end)
-      this.score = Number.isNaN(score) ? 0 : score
-    }
+    this.score = packedScore(bytes, scoreAt)
     return true
   }
 
