@@ -83,7 +83,11 @@ const streams = (makeId: (draw: import('../draw.ts').Draw) => import('../draw.ts
     for (let i = 0; i < count; i++) words.push(draw.key('stream'))
     for (let i = draw.chance(0.97) ? count : count + 1; i > 0; i--) words.push(makeId(draw))
   })
-const readIds = streams((draw) => (draw.chance(0.3) ? draw.pick(['$', '0', '0-0']) : draw.streamId()))
+/** No `+`, which XREAD knows since 7.4 only. */
+const readIds = streams((draw) => {
+  const id = draw.chance(0.3) ? draw.pick(['$', '0', '0-0']) : draw.streamId()
+  return id === '+' ? '$' : id
+})
 const groupIds = streams((draw) => (draw.chance(0.6) ? '>' : draw.streamId()))
 
 export const streamGrammar: Grammar = {
