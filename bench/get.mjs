@@ -7,7 +7,7 @@ import { promisify } from 'node:util'
 import { checkContents } from './support/contents.mjs'
 import { Dataset, VALUE_BYTES } from './support/dataset.mjs'
 import { UsageMeter } from './support/process-usage.mjs'
-import { directoryWith, RDB_NAME, rdbFile } from './support/rdb-file.mjs'
+import { directoryWith, RDB_NAME, stringsFile } from './support/rdb-file.mjs'
 import { Row } from './support/row.mjs'
 import { median } from './support/statistics.mjs'
 
@@ -29,10 +29,10 @@ const GOALS = new Map([
 
 /** @param {import('./support/run.mjs').Run} run */
 export async function get(run) {
-  const { contenders, sizes, seed, log, redisVersion } = run
+  const { contenders, sizes, seed, log } = run
   const count = sizes.getKeys
   const dataset = new Dataset(seed, { keys: 'numbered' })
-  const path = await rdbFile({ contenders, dataset, count, redisVersion, log })
+  const path = await stringsFile(run, dataset, count)
   const directives = ['--dbfilename', RDB_NAME]
   /** @param {'understudy' | 'redis'} name @param {string[]} more */
   const start = async (name, more = []) =>

@@ -4,19 +4,16 @@
  * JavaScript heap has grown.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { checkContents, compareDigests } from './support/contents.mjs'
+import { checkContents } from './support/contents.mjs'
 import { Dataset } from './support/dataset.mjs'
 import { collectedHeap, HEAP_PROBE_ARGS } from './support/heap.mjs'
-import { peakResidentBytes, residentBytes, UsageMeter } from './support/process-usage.mjs'
-import { directoryWith, RDB_NAME, rdbFile, warm } from './support/rdb-file.mjs'
+import { loading, measureLoads } from './support/load-runs.mjs'
+import { stringsFile } from './support/rdb-file.mjs'
 import { Row } from './support/row.mjs'
-
-/** redis 7.0 server.c loadDataFromDisk(). */
-const LOADED_LINE = /DB loaded from disk: ([\d.]+) seconds/
 
 /** @param {import('./support/run.mjs').Run} run */
 export async function load(run) {
-  const { contenders, sizes, seed, log, redisVersion } = run
+  const { contenders, sizes, seed } = run
   const count = sizes.loadKeys
   const dataset = new Dataset(seed)
   const strings = `${count.toLocaleString('en')} strings`
@@ -34,38 +31,16 @@ export async function load(run) {
     goal: { ratio: 0.65, direction: 'at most' },
   })
   const peak = new Row({ scenario: 'memory', title: 'the most resident memory meanwhile', unit: 'bytes' })
-  const path = await rdbFile({ contenders, dataset, count, redisVersion, log })
-  warm(path)
-  const options = () => ({ directory: directoryWith(contenders, path), directives: ['--dbfilename', RDB_NAME] })
-  for (let pair = 0; pair < run.pairs; pair++) {
-    for (const name of run.order) {
-      await contenders.with(name, options(), async (contender) => {
-        const usage = new UsageMeter(contender.pid, { fromStart: true }).stop()
-        const line = await contender.process.waitForLine(LOADED_LINE)
-        const seconds = Number(LOADED_LINE.exec(line)?.[1])
-        ready.add(name, count / (contender.readyMs / 1000), usage)
-        alone.add(name, count / seconds, usage)
-        await checkContents(contender, { dataset, count })
-        await sleep(sizes.settleMs)
-        const resident = residentBytes(contender.pid)
-        memory.add(name, resident, usage)
-        peak.add(name, peakResidentBytes(contender.pid), usage)
-        log(
-          `load ${pair + 1}/${run.pairs} ${name}: ready after ${contender.readyMs.toFixed(0)} ms, loaded in ${seconds} s, ` +
-            `CPU ${usage.cpuSeconds?.toFixed(2) ?? 'n/a'} s, ${((resident ?? 0) / 2 ** 20).toFixed(0)} MiB resident`,
-        )
-      })
-    }
-  }
-  if (run.isProfiled) return [ready, alone, memory, peak]
-  const digests =
-    count > sizes.digestKeysMax
-      ? 'not asked for'
-      : await contenders.with('redis', options(), async (theirs) =>
-          contenders.with('understudy', options(), async (ours) => compareDigests(ours, theirs)),
-        )
-  for (const row of [ready, alone, memory, peak]) row.contents = `right; DEBUG DIGEST ${digests}`
-  memory.notes.push(await heapGrowth(run, options()))
+  const path = await stringsFile(run, dataset, count)
+  await measureLoads(run, {
+    name: 'load',
+    path,
+    count,
+    rows: { ready, alone, resident: memory, peak },
+    check: async (contender) => await checkContents(contender, { dataset, count }),
+    comparesDigests: count <= sizes.digestKeysMax,
+  })
+  if (!run.isProfiled) memory.notes.push(await heapGrowth(run, loading(contenders, path)))
   return [ready, alone, memory, peak]
 }
 

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { checkContents } from './support/contents.mjs'
 import { Dataset } from './support/dataset.mjs'
 import { peakResidentBytes, residentBytes, UsageMeter } from './support/process-usage.mjs'
-import { directoryWith, RDB_NAME, rdbFile } from './support/rdb-file.mjs'
+import { directoryWith, RDB_NAME, stringsFile } from './support/rdb-file.mjs'
 import { Row } from './support/row.mjs'
 
 const SYNC_TIMEOUT_MS = 180_000
@@ -18,10 +18,10 @@ const LOOK_EVERY_MS = 1000
 
 /** @param {import('./support/run.mjs').Run} run */
 export async function resync(run) {
-  const { contenders, sizes, seed, log, redisVersion } = run
+  const { contenders, sizes, seed, log } = run
   const count = sizes.loadKeys
   const dataset = new Dataset(seed)
-  const path = await rdbFile({ contenders, dataset, count, redisVersion, log })
+  const path = await stringsFile(run, dataset, count)
   const fromFile = () => ({ directory: directoryWith(contenders, path), directives: ['--dbfilename', RDB_NAME] })
   const fresh = await contenders.with('understudy', fromFile(), async (ours) => {
     await sleep(sizes.settleMs)

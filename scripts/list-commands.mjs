@@ -11,7 +11,8 @@ import {
   dataCommandFamilies,
   FLAG_NAMES,
   LibraryStore,
-  MAY_REPLICATE,
+  PROPAGATION_RULES,
+  propagationOf,
   PROTECTED,
   WRITE,
 } from '@understudy/core/internal'
@@ -65,19 +66,21 @@ function page() {
     '<!-- Made by scripts/list-commands.mjs from the command tables; change those, then run npx -y pnpm@12 commands. -->',
     '',
     `${commands} commands and ${subcommands} subcommands. _Arity_ counts the name; a negative one is a least number. _Since_ is the version of`,
-    'Redis that introduced the command. The last two columns:',
+    'Redis that introduced the command. Then:',
     '',
-    '- _clients_: `yes`: answered on any node (what cannot be done, like saving or clustering, by an error that says so). `write`:',
-    '  answered with `-READONLY` by a replica, executed on a primary (`REPLICAOF NO ONE`) and on a replica with `replica-read-only',
-    '  no`. `debug`: only with `enable-debug-command`. `no`: only the primary sends it.',
-    '- _stream_: `applied` when the primary sends it. Empty: a primary never sends it.',
+    '- _stream_: `applied` when the primary sends it. Empty: it changes nothing, so no primary sends it.',
+    '- _read_: `yes` when clients may call it on any node (what cannot be done, like saving or clustering, is answered by an error that',
+    '  says so); `debug`: only with `enable-debug-command`.',
+    '- _write_: `yes` when clients may call it on a primary (`REPLICAOF NO ONE`) and on a replica with `replica-read-only no`; any',
+    '  other replica answers `-READONLY`.',
+    '- _replicas below_: what this node tells its own replicas of a change: a rule of [the list at the end](#what-replicas-below-get).',
     '',
     `The replication link itself takes ${LINK_FRAMES.slice(0, -1).join(', ')} and ${LINK_FRAMES.at(-1)} out of the stream. Every other command of the`,
-    'stream that is not listed here as applied, so every one on lists, hashes, sets, sorted sets and streams, changes nothing here: it is',
-    'counted by name, logged, and shown in `INFO replication` (`stream_commands_not_applied`, `not_applied_<name>`).',
+    'stream that is not listed here as applied changes nothing here: it is counted by name, logged, and shown in `INFO replication`',
+    '(`stream_commands_not_applied`, `not_applied_<name>`).',
   ]
   for (const group of groups) {
-    const rows = [['command', 'arity', 'since', 'flags', 'clients', 'stream']]
+    const rows = [['command', 'arity', 'since', 'flags', 'stream', 'read', 'write', 'replicas below']]
     for (const entry of (byGroup.get(group) ?? []).sort((a, b) => compare(a.name, b.name))) {
       rows.push(row(entry, clients, stream))
       for (const subcommand of (entry.subcommands?.entries ?? []).toSorted((a, b) => compare(a.name, b.name))) {
@@ -86,6 +89,9 @@ function page() {
     }
     lines.push('', `## ${group}`, '', ...table(rows))
   }
+  const rules = Object.entries(PROPAGATION_RULES).map(([rule, text]) => [rule, text.replaceAll('|', '\\|')])
+  lines.push('', '## What replicas below get', '', 'For a command that changed something:', '')
+  lines.push(...table([['rule', 'on the stream'], ...rules]))
   return `${lines.join('\n')}\n`
 }
 
@@ -118,22 +124,19 @@ function row(entry, clients, stream) {
   const forClients = clients.findFullName(entry.name)
   const onStream = stream.findFullName(entry.name)
   const flags = FLAG_NAMES.filter(([flag]) => (entry.flags & flag) !== 0).map(([, name]) => name)
-  let who = 'yes'
-  if (forClients === undefined) who = 'no'
-  else if ((forClients.flags & PROTECTED) !== 0) who = 'debug'
-  else if ((forClients.flags & WRITE) !== 0) who = 'write'
-  const isSent =
-    onStream !== undefined && ((onStream.flags & (WRITE | MAY_REPLICATE)) !== 0 || onStream.row.group === 'pubsub')
   const name = entry.name.toUpperCase().replace('|', ' ')
+  const facts = [String(entry.arity), entry.row.since, flags.join(' ')]
   // A container alone does nothing.
-  const isContainer = entry.subcommands !== undefined
+  if (entry.subcommands !== undefined) return [`**${name}** …`, ...facts, '', '', '', '']
+  const propagation = propagationOf(entry)
+  const isWrite = (entry.flags & WRITE) !== 0
   return [
-    isContainer ? `**${name}** …` : name,
-    String(entry.arity),
-    entry.row.since,
-    flags.join(' '),
-    isContainer ? '' : who,
-    isSent && !isContainer ? 'applied' : '',
+    name,
+    ...facts,
+    onStream !== undefined && propagation !== undefined ? 'applied' : '',
+    forClients === undefined || isWrite ? '' : (forClients.flags & PROTECTED) !== 0 ? 'debug' : 'yes',
+    forClients !== undefined && isWrite ? 'yes' : '',
+    propagation ?? '',
   ]
 }
 

@@ -20,8 +20,7 @@ const NO_DIGEST = '0'.repeat(40)
  */
 export async function checkContents(contender, { dataset, count, round = 0 }) {
   const { name } = contender
-  const size = Number(await contender.call('DBSIZE'))
-  if (size !== count) throw new Error(`${name} holds ${size} keys; there should be ${count}`)
+  await checkKeyCount(contender, count)
   const random = randomNumbers(dataset.seed ^ count)
   const indexes = Array.from({ length: SAMPLES }, (_, i) =>
     i === 0 ? 0 : i === 1 ? count - 1 : Math.floor(random() * count),
@@ -37,6 +36,16 @@ export async function checkContents(contender, { dataset, count, round = 0 }) {
       )
     }
   }
+}
+
+/**
+ * @param {Contender} contender
+ * @param {number} count
+ * @throws when there are more or fewer keys.
+ */
+export async function checkKeyCount(contender, count) {
+  const size = Number(await contender.call('DBSIZE'))
+  if (size !== count) throw new Error(`${contender.name} holds ${size} keys; there should be ${count}`)
 }
 
 /**

@@ -18,7 +18,7 @@ const FEISTEL_ROUNDS = 4
  *
  * @param {number} word
  */
-function mix(word) {
+export function mix(word) {
   let x = Math.imul(word ^ (word >>> 16), 0x7feb352d)
   x = Math.imul(x ^ (x >>> 15), 0x846ca68b)
   return x ^ (x >>> 16)

@@ -9,8 +9,7 @@
  * IPC, its owner:      send { part }
  */
 import { createServer } from 'node:net'
-import { Dataset } from './dataset.mjs'
-import { buildSets } from './set-commands.mjs'
+import { buildParts } from './stream-parts.mjs'
 
 /** Large enough that a write costs little beside the copy into the kernel. */
 const WRITE_BYTES = 4 * 1024 * 1024
@@ -21,8 +20,6 @@ const GETACK = Buffer.from('*3\r\n$8\r\nREPLCONF\r\n$6\r\nGETACK\r\n$1\r\n*\r\n'
 const SELECT = Buffer.from('*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n', 'latin1')
 /** Version 10, no field, no key; a checksum of zeros says that there is none (redis 7.0 rdb.c rdbLoadRioWithLoadingCtx). */
 const EMPTY_RDB = Buffer.concat([Buffer.from('REDIS0010', 'latin1'), Buffer.from([0xff, 0, 0, 0, 0, 0, 0, 0, 0])])
-
-/** @typedef {{ seed: number, commands: number, rounds: number }} Plan */
 
 /** @param {Record<string, unknown>} message */
 function tell(message) {
@@ -35,22 +32,14 @@ process.on('uncaughtException', (error) => {
   process.exit(1)
 })
 
-/** @type {Plan} */
-const plan = JSON.parse(process.argv[2] ?? '')
-const dataset = new Dataset(plan.seed)
-/** @type {Buffer[][]} Slices of at most WRITE_BYTES; without the GETACK. */
-const parts = []
-for (let round = 0; round < plan.rounds; round++) {
-  const buffers = buildSets(dataset, 0, plan.commands, round)
-  if (round === 0) buffers.unshift(SELECT)
-  parts.push(
-    buffers.flatMap((buffer) =>
-      Array.from({ length: Math.ceil(buffer.length / WRITE_BYTES) }, (_, i) =>
-        buffer.subarray(i * WRITE_BYTES, (i + 1) * WRITE_BYTES),
-      ),
+/** Slices of at most WRITE_BYTES; without the GETACK. */
+const parts = buildParts(JSON.parse(process.argv[2] ?? '')).map((buffers, index) =>
+  (index === 0 ? [SELECT, ...buffers] : buffers).flatMap((buffer) =>
+    Array.from({ length: Math.ceil(buffer.length / WRITE_BYTES) }, (_, i) =>
+      buffer.subarray(i * WRITE_BYTES, (i + 1) * WRITE_BYTES),
     ),
-  )
-}
+  ),
+)
 
 /** The replica of now. @type {Feed | undefined} */
 let feed

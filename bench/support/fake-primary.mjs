@@ -16,9 +16,9 @@ export class FakePrimary {
   #wake
 
   /**
-   * Starts it with `rounds` parts of `commands` SETs each: the first one makes the keys, the others overwrite them.
+   * Starts it with the parts of a stream.
    *
-   * @param {{ seed: number, commands: number, rounds: number }} plan
+   * @param {import('./stream-parts.mjs').StreamPlan} plan
    */
   static async start(plan) {
     const primary = new FakePrimary(plan)
@@ -26,7 +26,7 @@ export class FakePrimary {
     return primary
   }
 
-  /** @param {{ seed: number, commands: number, rounds: number }} plan */
+  /** @param {import('./stream-parts.mjs').StreamPlan} plan */
   constructor(plan) {
     this.#child = fork(PROCESS, [JSON.stringify(plan)], { execArgv: ['--max-old-space-size=512'] })
     this.#child.on('message', (message) => this.#take(/** @type {Message} */ (message)))

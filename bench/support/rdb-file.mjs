@@ -9,38 +9,58 @@ import { join } from 'node:path'
 import { CACHE_DIRECTORY } from '../../scripts/redis-server.mjs'
 import { checkContents } from './contents.mjs'
 import { within } from './deadline.mjs'
-import { buildSets } from './set-commands.mjs'
+import { setsInTurn } from './set-commands.mjs'
 
-const COMMANDS_AT_ONCE = 200_000
 const FILL_TIMEOUT_MS = 300_000
-const OK_BYTES = '+OK\r\n'.length
+/** The reply to the PING behind each buffer: all before it have been carried out. No other reply ends like it. */
+const PONG = '+PONG\r\n'
 export const RDB_NAME = 'dump.rdb'
 
 /**
- * @param {object} options
- * @param {import('./contenders.mjs').Contenders} options.contenders
- * @param {import('./dataset.mjs').Dataset} options.dataset
- * @param {number} options.count
- * @param {string} options.redisVersion
- * @param {(line: string) => void} options.log
+ * @typedef {object} RdbContents
+ * @property {string} name Different for different contents.
+ * @property {Iterable<Buffer>} commands Whole commands in each.
+ * @property {(redis: import('./contenders.mjs').Contender) => Promise<void>} check Throws when they have made something else.
+ */
+
+/**
+ * @param {import('./run.mjs').Run} run
+ * @param {RdbContents} contents
  * @returns {Promise<string>} Path of the file: to be linked, not changed.
  */
-export async function rdbFile({ contenders, dataset, count, redisVersion, log }) {
+export async function rdbFile({ contenders, redisVersion, log }, { name, commands, check }) {
   const directory = join(CACHE_DIRECTORY, 'bench')
   mkdirSync(directory, { recursive: true })
-  const path = join(directory, `${count}-${dataset.keys}-${dataset.seed}-${redisVersion}.rdb`)
+  const path = join(directory, `${name}-${redisVersion}.rdb`)
   if (existsSync(path)) return path
-  log(`filling a redis-server with ${count} strings for the RDB file`)
+  log(`filling a redis-server for the RDB file ${name}`)
   const temporary = contenders.directory()
   await contenders.with('redis', { directory: temporary, directives: ['--dbfilename', RDB_NAME] }, async (redis) => {
-    await within(fill(redis.port, dataset, count), FILL_TIMEOUT_MS, 'the end of the filling')
-    await checkContents(redis, { dataset, count })
+    await within(fill(redis.port, commands), FILL_TIMEOUT_MS, 'the end of the filling')
+    const failures = await redis.info('total_error_replies')
+    if (failures !== '0') throw new Error(`redis-server refused ${failures} commands`)
+    await check(redis)
     await redis.call('SAVE')
     copyFileSync(join(temporary, RDB_NAME), `${path}.${process.pid}`)
     renameSync(`${path}.${process.pid}`, path)
   })
   log(`wrote ${path}, ${(statSync(path).size / 2 ** 20).toFixed(0)} MiB`)
   return path
+}
+
+/**
+ * The file of the first `count` records of a dataset.
+ *
+ * @param {import('./run.mjs').Run} run
+ * @param {import('./dataset.mjs').Dataset} dataset
+ * @param {number} count
+ */
+export async function stringsFile(run, dataset, count) {
+  return await rdbFile(run, {
+    name: `${count}-${dataset.keys}-${dataset.seed}`,
+    commands: setsInTurn(dataset, count),
+    check: async (redis) => await checkContents(redis, { dataset, count }),
+  })
 }
 
 /**
@@ -66,30 +86,28 @@ export function warm(path) {
 
 /**
  * @param {number} port
- * @param {import('./dataset.mjs').Dataset} dataset
- * @param {number} count
+ * @param {Iterable<Buffer>} commands
  */
-async function fill(port, dataset, count) {
+async function fill(port, commands) {
   const socket = connect(port, '127.0.0.1')
   await once(socket, 'connect')
-  const replies = { bytes: 0, failure: '', wake: () => {} }
+  const replies = { tail: '', isClosed: false, wake: () => {} }
   socket.on('data', (chunk) => {
-    // Replies are '+OK' only; an error begins with '-'.
-    if (chunk.includes(45)) replies.failure = `refused a SET: ${chunk.toString('latin1').slice(0, 200)}`
-    replies.bytes += chunk.length
+    replies.tail = (replies.tail + chunk.toString('latin1', Math.max(0, chunk.length - PONG.length))).slice(
+      -PONG.length,
+    )
     replies.wake()
   })
   socket.on('close', () => {
-    replies.failure ||= 'closed the connection'
+    replies.isClosed = true
     replies.wake()
   })
-  let expectedBytes = 0
-  for (let from = 0; from < count; from += COMMANDS_AT_ONCE) {
-    const to = Math.min(count, from + COMMANDS_AT_ONCE)
-    expectedBytes += (to - from) * OK_BYTES
-    for (const buffer of buildSets(dataset, from, to, 0)) socket.write(buffer)
-    while (replies.bytes < expectedBytes) {
-      if (replies.failure !== '') throw new Error(`redis-server, while it was filled, ${replies.failure}`)
+  for (const buffer of commands) {
+    replies.tail = ''
+    socket.write(buffer)
+    socket.write('PING\r\n')
+    while (replies.tail !== PONG) {
+      if (replies.isClosed) throw new Error('redis-server closed the connection while it was filled')
       await new Promise((/** @type {(value?: unknown) => void} */ resolve) => (replies.wake = () => resolve()))
     }
   }

@@ -3,6 +3,11 @@
 /**
  * @typedef {object} Sizes
  * @property {number} streamCommands
+ * @property {number} mixedCommands
+ * @property {import('./mixed-dataset.mjs').MixedSizes} mixedStreamKeys
+ * @property {import('./mixed-dataset.mjs').MixedSizes} mixedMemoryKeys
+ * @property {number} holdElements Of a collection that is grown, loaded and deleted while somebody pings.
+ * @property {number} holdStringBytes The same of a string.
  * @property {number} loadKeys
  * @property {number} digestKeysMax DEBUG DIGEST is left out for more: it takes longer than everything else.
  * @property {number} settleMs Between the end of a load and the look at the memory.
@@ -33,6 +38,29 @@
 /** @type {Sizes} */
 export const FULL = {
   streamCommands: 3_000_000,
+  mixedCommands: 3_000_000,
+  mixedStreamKeys: {
+    strings: 200_000,
+    counters: 100_000,
+    hashes: 100_000,
+    zsets: 50_000,
+    lists: 50_000,
+    sets: 50_000,
+    streams: 0,
+    largeElements: 100_000,
+  },
+  mixedMemoryKeys: {
+    strings: 1_000_000,
+    counters: 0,
+    hashes: 200_000,
+    zsets: 100_000,
+    lists: 100_000,
+    sets: 100_000,
+    streams: 20_000,
+    largeElements: 100_000,
+  },
+  holdElements: 5_000_000,
+  holdStringBytes: 512 * 1024 * 1024,
   loadKeys: 5_000_000,
   digestKeysMax: 1_000_000_000,
   settleMs: 10_000,
@@ -53,6 +81,29 @@ export const FULL = {
 /** Enough to see whether everything works and where it roughly stands; the numbers are no results. @type {Sizes} */
 export const QUICK = {
   streamCommands: 500_000,
+  mixedCommands: 600_000,
+  mixedStreamKeys: {
+    strings: 60_000,
+    counters: 30_000,
+    hashes: 30_000,
+    zsets: 15_000,
+    lists: 15_000,
+    sets: 15_000,
+    streams: 0,
+    largeElements: 30_000,
+  },
+  mixedMemoryKeys: {
+    strings: 100_000,
+    counters: 0,
+    hashes: 20_000,
+    zsets: 10_000,
+    lists: 10_000,
+    sets: 10_000,
+    streams: 2000,
+    largeElements: 10_000,
+  },
+  holdElements: 300_000,
+  holdStringBytes: 64 * 1024 * 1024,
   loadKeys: 1_000_000,
   digestKeysMax: 500_000,
   settleMs: 2000,

@@ -40,3 +40,15 @@ export function buildSets(dataset, from, to, round) {
   }
   return buffers
 }
+
+/**
+ * SETs of the first `count` records, some hundred thousand at a time, so that they need not all be there at once.
+ *
+ * @param {import('./dataset.mjs').Dataset} dataset
+ * @param {number} count
+ */
+export function* setsInTurn(dataset, count) {
+  for (let from = 0; from < count; from += COMMANDS_PER_BUFFER) {
+    yield* buildSets(dataset, from, Math.min(count, from + COMMANDS_PER_BUFFER), 0)
+  }
+}

@@ -76,6 +76,7 @@ export async function runConsistency(options: SoakOptions, sabotage: Sabotage): 
     blockedKeys: { hasReady: false, serve: () => {} },
     statisticsIdOf: () => undefined,
     offset: () => stream.fromOffset,
+    toOffset: () => stream.toOffset,
     onError: (text) => {
       throw new Error(`the stream failed: ${text}`)
     },

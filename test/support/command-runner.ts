@@ -113,7 +113,8 @@ export class CommandRunner {
       this.#setArgs(command)
       context.keyspace.begin()
       try {
-        row.run(context)
+        const code = row.run ?? row.read
+        code(context)
       } finally {
         context.keyspace.end()
       }

@@ -27,6 +27,7 @@ import {
   ROOT_PAGES,
   RUN_BYTES,
   SHARD_COUNT,
+  roomOf,
 } from '@understudy/core/internal'
 
 export interface KeyspaceFacts {
@@ -198,7 +199,16 @@ class Check implements KeyspaceFacts {
 
   #block(region: number, address: number, bytes: number): void {
     this.#starts[region]!.push((address >>> 28) * 2 ** 31 + byteOffsetOf(address))
-    this.#lengths[region]!.push(bytes > BLOCK_BYTES_MAX ? bytes : Arena.blockBytes(bytes))
+    this.#lengths[region]!.push(bytes > BLOCK_BYTES_MAX ? bytes : this.#room(region, address, bytes))
+  }
+
+  /** Length of a block; that of a packed value may be up to an eighth longer than what it holds needs. */
+  #room(region: number, address: number, bytes: number): number {
+    const room = roomOf(this.#keyspace.generation.regions[region]!.memory, address)
+    if (room !== Arena.blockBytes(bytes)) {
+      assert.ok(bytes <= room && room - bytes <= room >>> 3, `${bytes} bytes in a block of ${room}`)
+    }
+    return room
   }
 
   blocks(): void {

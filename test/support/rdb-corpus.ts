@@ -27,9 +27,14 @@ export function corpus(): CorpusFile[] {
   return JSON.parse(readFileSync(new URL('manifest.json', directory), 'utf8')) as CorpusFile[]
 }
 
-/** The bytes of a file, named as in the manifest. */
+/** Where a file is, named as in the manifest. */
+export function corpusPath(file: string): URL {
+  return new URL(file, directory)
+}
+
+/** The bytes of a file. */
 export function corpusBytes(file: string): Buffer {
-  return readFileSync(new URL(file, directory))
+  return readFileSync(corpusPath(file))
 }
 
 /** The content as its publisher states it. */

@@ -3,6 +3,7 @@
  * implements the transport, tests implement all of them in memory.
  */
 import type { GenerationTransfer } from './keyspace/generation.ts'
+import type { RdbFamily } from './object-codec/rdb-types.ts'
 import type { EncodingThresholds } from './values/thresholds.ts'
 
 /** Time, passed in so that tests own it. */
@@ -68,6 +69,8 @@ export interface RdbSink {
 
 /** What stands in a snapshot beside the keys. */
 export interface RdbSummary {
+  /** Which magic the header has. */
+  family: RdbFamily
   /** RDB version of the header. */
   version: number
   /** AUX fields in file order: repl-id, repl-offset, repl-stream-db, redis-ver … */
@@ -82,6 +85,8 @@ export interface RdbSummary {
   emptyKeysDropped: number
   /** MODULE_AUX sections skipped. */
   skippedModuleAux: number
+  /** Metadata of modules attached to keys (redis 8.6) that were skipped; the keys were taken. */
+  skippedKeyMeta: number
   /** False when the file carries no checksum (eight zero bytes, or a version below 5). */
   checksumVerified: boolean
   /** Length of the snapshot in bytes, magic and checksum included. */
@@ -93,6 +98,8 @@ export interface RdbLoadResult {
   summary: RdbSummary
   /** Keys inserted in all. */
   keyCount: number
+  /** Why the snapshot was not kept as `file`; the data are right all the same. */
+  fileFault?: string
 }
 
 export interface RdbLoadOptions {
@@ -105,7 +112,7 @@ export interface RdbLoadOptions {
   verifyChecksum: boolean
   /**
    * Also write the bytes to a file: `path` is written under a temporary name beside it, fsynced as it grows and renamed
-   * when complete. Left out: nothing touches the disk.
+   * when complete. A disk that fails costs the file, not the load (`fileFault`). Left out: nothing touches the disk.
    */
   file?: { path: string; temporaryPath: string }
   /** When values change their encoding (hash-max-listpack-entries …); Redis' defaults when left out. */
@@ -132,8 +139,8 @@ export interface RdbLoad {
   /** Bytes of the snapshot parsed so far, and keys inserted. */
   progress(): { loadedBytes: number; loadedKeys: number }
   /**
-   * Resolves when all bytes were checked and inserted (and the file renamed); rejects with an RdbError or FILE_FAILED
-   * ReplicaError, never with anything else. A worker that dies rejects with RDB_WORKER_FAILED.
+   * Resolves when all bytes were checked and inserted (and the file renamed); rejects with an RdbError, of `loadFile` also
+   * with a FILE_FAILED ReplicaError, never with anything else. A worker that dies rejects with RDB_WORKER_FAILED.
    */
   readonly result: Promise<RdbLoadResult>
   /** After `result` resolved with framing 'mark': bytes received behind the end mark; they belong to the stream. */

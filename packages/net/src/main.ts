@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs'
 import { ConfigError, ReplicaError } from '@understudy/core/internal'
 import { parseArguments } from './cli/arguments.ts'
+import { runCheck } from './cli/check.ts'
 import { HELP_TEXT } from './cli/help.ts'
 import { versionLine } from './cli/version.ts'
 import type { Config } from './config/config.ts'
@@ -24,6 +25,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     const command = parseArguments(argv)
     if (command.kind === 'help') return void process.stdout.write(HELP_TEXT)
     if (command.kind === 'version') return void process.stdout.write(`${versionLine(version)}\n`)
+    if (command.kind === 'check') return void (process.exitCode = runCheck(command, process))
     config = loadConfig(command, { warn: (message) => notes.warn(message) })
     if (config.get('daemonize')) {
       throw new Error('daemonize yes is not available: the process stays in the foreground; use a supervisor')

@@ -2,14 +2,14 @@
  * All that crosses between the thread that asks for a load and the worker that does it. Errors lose their class on the way
  * and are made anew from records.
  */
-import { RdbError, ReplicaError } from '@understudy/core/internal'
+import { RdbError, ReplicaError } from '@understudy/core/loading'
 import type {
   EncodingThresholds,
   ErrorCode,
   GenerationTransfer,
   RdbLoadOptions,
   RdbSummary,
-} from '@understudy/core/internal'
+} from '@understudy/core/loading'
 import type { MessagePort } from 'node:worker_threads'
 import type { InsertQueueMemory } from './load/insert-queue.ts'
 import type { RingMemory } from './load/ring.ts'
@@ -73,6 +73,8 @@ export type LoadReply =
       readonly generation: GenerationTransfer
       readonly summary: RdbSummary
       readonly keyCount: number
+      /** Why the file was not kept. */
+      readonly fileFault?: string
       /** Bytes the worker took that lie behind the end mark. */
       readonly leftover: Uint8Array
     }

@@ -8,10 +8,10 @@ import { availableParallelism } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { MessageChannel } from 'node:worker_threads'
 import { Piscina } from 'piscina'
-import { DEFAULT_THRESHOLDS, memoryFingerprint, RdbError } from '@understudy/core/internal'
-import type { RdbLoad, RdbLoader, RdbLoadOptions, RdbLoadResult } from '@understudy/core/internal'
+import { DEFAULT_THRESHOLDS, memoryFingerprint, RdbError } from '@understudy/core/loading'
+import type { RdbLoad, RdbLoader, RdbLoadOptions, RdbLoadResult } from '@understudy/core/loading'
 import { createInsertQueue, InsertQueueGuard } from './load/insert-queue.ts'
-import { inserterShares } from './load/region-shares.ts'
+import { inserterShares, LOAD_THREADS_MAX } from './load/region-shares.ts'
 import { createRing, RING_BYTES_DEFAULT, RingProducer } from './load/ring.ts'
 import { RingLoad } from './load/ring-load.ts'
 import { fromRecord } from './messages.ts'
@@ -22,12 +22,11 @@ const WORKER_URL = new URL('./load/loader-worker.js', import.meta.url)
 
 /** One loads; a second may start while the first still gives up. */
 const LOADS_MAX = 2
-/** As many cores as a load takes when nobody says anything. */
-const THREADS_DEFAULT = 2
 /** A shorter snapshot is loaded before another thread is up. */
 const PARALLEL_BYTES_MIN: number = 8 << 20
-/** Export of the worker's file that inserts. */
+/** Exports of the worker's file, beside the default, which loads. */
 const INSERT = 'insert'
+const PREPARE = 'prepare'
 /** A thread that did its work goes soon: memory of a generation that was dropped is held by every thread that saw it. */
 const IDLE_TIMEOUT_MS = 1000
 const PROGRESS_EVERY_MS = 200
@@ -39,7 +38,7 @@ export interface RdbLoaderPoolOptions {
   readonly ringBytes?: number
   /** A module that exports `createLoaderSink`, to fill something else than a generation of the keyspace. */
   readonly sinkModuleUrl?: string
-  /** Threads of one load, 1 to 8: one scans, all insert. 2 by default, 1 on a machine with one core. */
+  /** Threads of one load, 1 to 8: one scans, all insert. As many as there are cores by default. */
   readonly threads?: number
   /** Snapshots known to be shorter are loaded by one thread. 8 MiB by default; less in tests. */
   readonly parallelBytesMin?: number
@@ -60,9 +59,9 @@ interface Inserting {
 type FileOptions = Parameters<RdbLoader['loadFile']>[1]
 
 export class RdbLoaderPool implements RdbLoader {
-  readonly #pool: Piscina<LoadTask, LoadReply>
+  readonly #pool: Piscina<LoadTask | undefined, LoadReply>
   /** Apart from the loaders, who would otherwise wait for threads that wait for loaders. */
-  readonly #inserterPool: Piscina<InsertTask, void>
+  readonly #inserterPool: Piscina<InsertTask | undefined, void>
   readonly #ringBytes: number
   readonly #sinkModuleUrl: string | undefined
   readonly #shares: number[]
@@ -78,7 +77,7 @@ export class RdbLoaderPool implements RdbLoader {
   constructor(options: RdbLoaderPoolOptions = {}) {
     this.#ringBytes = options.ringBytes ?? RING_BYTES_DEFAULT
     this.#sinkModuleUrl = options.sinkModuleUrl
-    const threads = options.threads ?? Math.min(THREADS_DEFAULT, availableParallelism())
+    const threads = options.threads ?? Math.min(LOAD_THREADS_MAX, availableParallelism())
     this.#shares = inserterShares(threads)
     this.#parallelBytesMin = options.parallelBytesMin ?? PARALLEL_BYTES_MIN
     this.#awaitInserters = options.awaitInserters ?? false
@@ -108,6 +107,17 @@ export class RdbLoaderPool implements RdbLoader {
     this.#inserterPool.on('error', () => {
       for (const { guard, giveUp } of this.#inserters) if (guard.starting) giveUp.abort()
     })
+  }
+
+  /**
+   * Starts the threads that a load of so many bytes will take: they read their modules while the caller does something
+   * else. They end again when no load comes within a second. Harmless if they cannot start: a load will say so.
+   */
+  prepare(totalBytes: number): void {
+    const unwanted = (): void => {}
+    this.#pool.run(undefined, { name: PREPARE }).catch(unwanted)
+    if (totalBytes < this.#parallelBytesMin) return
+    for (const _ of this.#shares) this.#inserterPool.run(undefined, { name: PREPARE }).catch(unwanted)
   }
 
   load(options: RdbLoadOptions): RdbLoad {

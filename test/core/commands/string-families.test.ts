@@ -4,8 +4,8 @@ import { startRedisServer } from '../../support/redis-server.ts'
 import type { TestServer } from '../../support/test-server.ts'
 
 const rows = { ...stringCommands, ...bitmapCommands, ...hyperloglogCommands }
-/** Commands of later versions, known for the streams that carry them. */
-const LATER = new Set(['MSETEX'])
+/** Commands of later versions. */
+const LATER = new Set(['MSETEX', 'DIGEST', 'DELEX'])
 
 describe('string, bitmap and HyperLogLog rows', () => {
   let server: TestServer

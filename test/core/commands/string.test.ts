@@ -55,7 +55,7 @@ describe('string commands', () => {
     }
   })
 
-  it('evaluate the conditions of Redis 8.4 and Valkey 8.1 on the stream only', () => {
+  it('evaluate the conditions of Redis 8.4 and Valkey 8.1', () => {
     const here = stream()
     expect(here.text('SET', 'k', 'new', 'IFEQ', 'old')).toBe('$-1\r\n')
     expect(here.peek('k')).toBeUndefined()
@@ -64,7 +64,9 @@ describe('string commands', () => {
     expect(here.text('SET', 'k', 'new', 'IFEQ', 'older')).toBe('$-1\r\n')
     expect(here.text('SET', 'k', 'new', 'ifeq', 'old', 'GET')).toBe('$3\r\nold\r\n')
     expect(here.peek('k')?.value.toString()).toBe('new')
-    expect(here.text('SET', 'k', 'digest', 'IFDEQ', '0123456789abcdef')).toBe('+OK\r\n')
+    expect(here.text('SET', 'k', 'digest', 'IFDEQ', '0123456789abcdef')).toBe('$-1\r\n')
+    expect(here.text('SET', 'k', 'digest', 'IFDEQ', here.text('DIGEST', 'k').slice(5, 21))).toBe('+OK\r\n')
+    expect(here.peek('k')?.value.toString()).toBe('digest')
     expect(here.text('SET', 'none', 'digest', 'IFDEQ', '0123456789abcdef')).toBe('$-1\r\n')
     expect(here.text('SET', 'none', 'digest', 'IFDNE', '0123456789abcdef')).toBe('+OK\r\n')
     expect(here.text('SET', 'k', 'v', 'IFEQ', 'a', 'NX')).toBe('-ERR syntax error\r\n')
@@ -73,7 +75,30 @@ describe('string commands', () => {
     here.text('SET', 'k', long)
     expect(here.text('SET', 'k', 'short', 'IFEQ', `${long.slice(1)}y`)).toBe('$-1\r\n')
     expect(here.text('SET', 'k', 'short', 'IFEQ', long)).toBe('+OK\r\n')
-    expect(client().text('SET', 'k', 'v', 'IFEQ', 'a')).toBe('-ERR syntax error\r\n')
+    expect(client().text('SET', 'k', 'v', 'IFNE', 'a')).toBe('+OK\r\n')
+  })
+
+  it('run DIGEST and DELEX', () => {
+    const here = client()
+    expect(here.text('DIGEST', 'k')).toBe('$-1\r\n')
+    here.text('SET', 'k', 'abc')
+    expect(here.text('DIGEST', 'k')).toBe('$16\r\n78af5f94892f3950\r\n')
+    for (const condition of [
+      ['IFEQ', 'abd'],
+      ['IFNE', 'abc'],
+      ['IFDEQ', '78af5f94892f3951'],
+      ['IFDNE', '78AF5F94892F3950'],
+    ]) {
+      expect(here.text('DELEX', 'k', ...condition), condition.join(' ')).toBe(':0\r\n')
+    }
+    expect(here.text('DELEX', 'k', 'ifdeq', '78AF5F94892F3950')).toBe(':1\r\n')
+    expect(here.peek('k')).toBeUndefined()
+    expect(here.text('DELEX', 'k', 'IFNE', 'x')).toBe(':0\r\n')
+    here.text('SET', 'k', 'abc')
+    for (const wrong of [['IFEQ'], ['IFEQ', 'a', 'IFNE', 'b'], ['NX'], ['IFEQ', 'a', 'IFEQ', 'b']]) {
+      expect(here.text('DELEX', 'k', ...wrong)).toBe('-ERR syntax error\r\n')
+    }
+    expect(here.text('DELEX', 'k')).toBe(':1\r\n')
   })
 
   it('run MSETEX', () => {

@@ -11,7 +11,7 @@ import {
 } from '@understudy/core/internal'
 import { describe, expect, test } from 'vitest'
 
-function commandRow(more: Partial<CommandRow> = {}): CommandRow {
+function commandRow(more: Partial<CommandRow & { read?: undefined }> = {}): CommandRow & { read?: undefined } {
   return {
     arity: 2,
     flags: READONLY | FAST,
@@ -19,8 +19,8 @@ function commandRow(more: Partial<CommandRow> = {}): CommandRow {
     since: '1.0.0',
     group: 'string',
     summary: '',
-    run: () => {},
     ...more,
+    run: more.run ?? ((): void => {}),
   }
 }
 

@@ -1,26 +1,18 @@
 /** Sorted sets beside a stock server: replies, encodings, digests, payloads; and one of many members against a plain array. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { CommandRunner } from '../../support/command-runner.ts'
 import { checkKeyspace } from '../../support/keyspace-check.ts'
 import type { Argument } from '../../support/raw-client.ts'
-import { startRedisServer } from '../../support/redis-server.ts'
 import { readAllReplies, type Reply } from '../../support/resp-reader.ts'
 import { SeededRandom } from '../../support/seeded-random.ts'
-import { StockPair } from '../../support/stock-pair.ts'
-import type { TestServer } from '../../support/test-server.ts'
+import { useStockPair } from '../../support/stock-pair.ts'
 import { dataCommandFamilies, LibraryStore } from '@understudy/core/internal'
 
 const ZSETS = ['z', 'y', 'x']
 const KEYS = [...ZSETS, 'text', 'ints', 'words', 'target', 'absent']
 
 describe('sorted sets', () => {
-  let server: TestServer
-  let pair: StockPair
-  beforeAll(async () => {
-    server = await startRedisServer()
-    pair = new StockPair(await server.raw({ timeoutMs: 30_000 }))
-  })
-  afterAll(() => server.stop())
+  const pair = useStockPair()
 
   function member(random: SeededRandom): Argument {
     const kind = random.float()
@@ -524,4 +516,19 @@ describe('sorted sets', () => {
     while (runner.keyspace.freeSlice(100));
     expect(checkKeyspace(runner.keyspace).keys).toBe(0)
   })
+})
+
+it('ZRANK and ZREVRANK … WITHSCORE, as in Redis 7.2', () => {
+  const runner = new CommandRunner(dataCommandFamilies({ libraries: new LibraryStore(), memory: () => ({}) as never }))
+  for (const members of [3, 2000]) {
+    for (let i = 0; i < members; i++) runner.run('ZADD', 'z', i / 2, `m${i}`)
+    expect(runner.text('ZRANK', 'z', 'm1', 'WITHSCORE')).toBe('*2\r\n:1\r\n$3\r\n0.5\r\n')
+    expect(runner.text('ZREVRANK', 'z', 'm1', 'withscore')).toBe(`*2\r\n:${members - 2}\r\n$3\r\n0.5\r\n`)
+    expect(runner.text('ZRANK', 'z', 'none', 'WITHSCORE')).toBe('*-1\r\n')
+    expect(runner.text('ZRANK', 'none', 'm1', 'WITHSCORE')).toBe('*-1\r\n')
+    expect(runner.text('ZRANK', 'z', 'm1', 'x')).toBe("-ERR wrong number of arguments for 'zrank' command\r\n")
+  }
+  runner.resp = 3
+  expect(runner.text('ZRANK', 'z', 'm1', 'WITHSCORE')).toBe('*2\r\n:1\r\n,0.5\r\n')
+  expect(runner.text('ZRANK', 'z', 'none', 'WITHSCORE')).toBe('_\r\n')
 })

@@ -1,4 +1,4 @@
-import { parseBound, parseScore, writeScore } from '@understudy/core/internal'
+import { parseBound, parseScore, writePackedScore, writeScore } from '@understudy/core/internal'
 import { describe, expect, it } from 'vitest'
 import { SeededRandom } from '../../support/seeded-random.ts'
 
@@ -36,6 +36,26 @@ describe('score text', () => {
       const value = randomDouble(random)
       const text = written(value)
       if (!Object.is(read(text), value)) expect.fail(`${value} is written ${text} and read ${read(text)}`)
+    }
+  })
+
+  it('for a listpack is short where it can be, and read back exactly', () => {
+    const packed = (value: number): string => {
+      const bytes = Buffer.alloc(32)
+      return bytes.toString('latin1', 0, writePackedScore(value, bytes, 0))
+    }
+    expect([0.1, -1234.56, 1e9 + 0.000001, 0.5, 17, -0].map(packed)).toEqual([
+      '0.1',
+      '-1234.56',
+      '1000000000.000001',
+      '0.5',
+      '17',
+      '-0',
+    ])
+    const random = new SeededRandom(3)
+    for (let i = 0; i < 200_000; i++) {
+      const value = randomDouble(random)
+      if (!Object.is(read(packed(value)), value)) expect.fail(`${value} is written ${packed(value)}`)
     }
   })
 

@@ -41,7 +41,7 @@ function open(): { keyspace: Keyspace; readers: Readers; reader: KeyspaceReader 
 }
 
 function get(reader: KeyspaceReader, ...keys: string[]): (string | undefined)[] {
-  return reader.mget(0, keys.map(bytes)).map((value) => value?.toString())
+  return reader.mget(keys)
 }
 
 afterEach(() => {

@@ -118,7 +118,7 @@ describe('DUMP and RESTORE', () => {
     expect(refusal(payload(7, Buffer.of(5, 0))).code).toBe('RDB_BAD_TYPE')
     expect(refusal(payload(8, Buffer.of(5, 0))).code).toBe('RDB_BAD_TYPE')
     expect(refusal(payload(16, Buffer.of(1, 0x61))).code).toBe('RDB_BAD_VALUE')
-    expect(refusal(payload(0, Buffer.of(1, 0x61), 13)).code).toBe('RDB_BAD_VERSION')
+    expect(refusal(payload(0, Buffer.of(1, 0x61), 17)).code).toBe('RDB_BAD_VERSION')
     const restored = decodeRestore(payload(0, Buffer.of(1, 0x61)))
     expect(Buffer.from(restored.bytes.subarray(restored.start, restored.end)).toString()).toBe('a')
   })

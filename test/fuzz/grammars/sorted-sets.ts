@@ -121,8 +121,9 @@ export const sortedSetGrammar: Grammar = {
     command('ZLEXCOUNT', [lexKey, lexBound, lexBound]),
     command('ZSCORE', [zset, member]),
     command('ZMSCORE', [zset, many(1, 20, member)]),
-    command('ZRANK', [zset, member]),
-    command('ZREVRANK', [zset, member]),
+    // A wrong number of arguments is noticed later here, as in 7.2.
+    command('ZRANK', [zset, member], { inMulti: false }),
+    command('ZREVRANK', [zset, member], { inMulti: false }),
     command('ZRANGE', [zset, range], { weight: 2 }),
     command('ZRANGE', [lexKey, lexRange]),
     command('ZRANGESTORE', [zset, zset, storedRange]),

@@ -7,6 +7,7 @@ import {
   argBytes,
   BLOCKING,
   type CommandContext,
+  type ReadContext,
   type CommandTable,
   dataCommandFamilies,
   deleteFound,
@@ -59,7 +60,7 @@ function keysOf(context: CommandContext, last: number): number[] {
   return keys
 }
 
-const timedOut = (context: CommandContext): void => context.reply.nullArray()
+const timedOut = (context: ReadContext): void => context.reply.nullArray()
 
 const table: CommandTable = {
   TAKE: {

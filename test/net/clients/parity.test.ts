@@ -437,6 +437,7 @@ describe('introspection', () => {
         'LATENCY GRAPH x',
       ],
     ],
+    ['version', ['LOLWUT', 'LOLWUT VERSION x', 'LOLWUT VERSION 2', 'LOLWUT x y z', 'COMMAND INFO lolwut']],
     ['modules', ['MODULE LIST']],
     ['info sections', ['INFO nope', 'INFO cluster', 'INFO CLUSTER modules']],
     ['shutdown', ['SHUTDOWN x', 'SHUTDOWN SAVE NOSAVE', 'SHUTDOWN ABORT', 'SHUTDOWN ABORT NOW']],

@@ -191,7 +191,7 @@ describe('a load by several threads', () => {
       const target = load.writable(200_000)!
       target.set(bytes.subarray(0, target.length))
       load.produced(target.length)
-      if (i > 0) await expect.poll(() => load.progress().loadedKeys).toBeGreaterThan(0)
+      if (i > 0) await expect.poll(() => load.progress().loadedKeys, { timeout: 20_000 }).toBeGreaterThan(0)
       load.abort()
       await expect(load.result).rejects.toMatchObject({ name: 'RdbError', code: 'RDB_ABORTED' })
     }

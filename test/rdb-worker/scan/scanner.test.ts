@@ -269,19 +269,49 @@ describe('the checksum', () => {
   })
 })
 
+describe('later versions', () => {
+  it.each(['REDIS0013', 'REDIS0014', 'REDIS0015', 'REDIS0016', 'VALKEY080', 'VALKEY081'])(
+    '%s is read as far as its types are known',
+    (magic) => {
+      const { sink, summary } = scanBytes(new RdbBuilder(magic).text('a', 'b').entry(2, 's', 1, 1, 0x61).end())
+      expect(sink.counts()).toEqual({ db0: 2 })
+      expect(summary).toMatchObject({
+        family: magic.startsWith('V') ? 'valkey' : 'redis',
+        version: Number(magic.slice(-2)),
+      })
+    },
+  )
+
+  it('metadata of modules in front of a key are skipped and counted', () => {
+    const meta = (name: string): Uint8Array =>
+      new RdbBuilder('').raw(Buffer.from(name)).raw(2).length(7).raw(5).string('abc').raw(0).bytes()
+    const rdb = new RdbBuilder('REDIS0013')
+    rdb.raw(243).length(2).raw(meta('CLA0'), meta('CLA1')).text('a', 'b')
+    rdb.expireAtMs(5n).raw(243).length(1).raw(meta('CLA0')).text('c', 'd')
+    for (const { name, pieces } of cuttings(rdb.end(), { seed: 9, rounds: 4 })) {
+      const { sink, summary } = scanPieces(pieces)
+      expect(sink.counts(), name).toEqual({ db0: 2 })
+      expect(sink.databases.get(0)!.get('c')!.expireAtMs, name).toBe(5)
+      expect(summary.skippedKeyMeta, name).toBe(2)
+    }
+  })
+})
+
 describe('what is refused', () => {
   it.each<[string, Uint8Array, string, number]>([
     ['something else', Buffer.from('HTTP/1.1 200 OK'), 'RDB_BAD_MAGIC', 0],
     ['version 0', Buffer.from('REDIS0000\xff'), 'RDB_BAD_VERSION', 0],
-    ['version 13', Buffer.from('REDIS0013\xff'), 'RDB_BAD_VERSION', 0],
-    ['version 81 of Valkey', Buffer.from('VALKEY081\xff'), 'RDB_BAD_VERSION', 0],
+    ['version 17', Buffer.from('REDIS0017\xff'), 'RDB_BAD_VERSION', 0],
+    ["a version of Valkey's in the header of Redis", Buffer.from('REDIS0080\xff'), 'RDB_BAD_VERSION', 0],
+    ['version 79 of Valkey', Buffer.from('VALKEY079\xff'), 'RDB_BAD_VERSION', 0],
+    ['version 82 of Valkey', Buffer.from('VALKEY082\xff'), 'RDB_BAD_VERSION', 0],
     ['a version that is no number', Buffer.from('REDIS00x1\xff'), 'RDB_BAD_MAGIC', 0],
     ['nothing', new Uint8Array(0), 'RDB_TRUNCATED', 0],
     ['half a magic', Buffer.from('REDIS'), 'RDB_TRUNCATED', 5],
     ['no EOF', new RdbBuilder().text('a', 'b').bytes(), 'RDB_TRUNCATED', 14],
     ['half a checksum', new RdbBuilder().end().subarray(0, 14), 'RDB_TRUNCATED', 14],
-    ['an unknown opcode', new RdbBuilder().raw(242, 1).end(), 'RDB_BAD_OPCODE', 9],
-    ['a function of a release candidate', new RdbBuilder().raw(246, 1).end(), 'RDB_BAD_OPCODE', 10],
+    ['an unknown opcode', new RdbBuilder().raw(241, 1).end(), 'RDB_BAD_OPCODE', 9],
+    ['a function of a release candidate', new RdbBuilder().raw(246, 1).end(), 'RDB_BAD_OPCODE', 9],
     ['an unknown type', new RdbBuilder().entry(8, 'k', 1).end(), 'RDB_BAD_TYPE', 9],
     ['an old module value', new RdbBuilder().entry(6, 'k', 1).end(), 'RDB_BAD_TYPE', 9],
     ['a type of a later version', new RdbBuilder().entry(26, 'k', 1).end(), 'RDB_BAD_TYPE', 9],
@@ -336,6 +366,21 @@ describe('what is refused', () => {
     const error = failure(bytes)
     expect({ code: error.code, byteOffset: error.byteOffset }).toEqual({ code, byteOffset })
     expect(error.message).toContain(`(at byte ${byteOffset}`)
+  })
+
+  it.each<[string, string, number, RegExp]>([
+    ['REDIS0013', 'RDB_BAD_TYPE', 26, /value type 26 \(STREAM_LISTPACKS_4, of Redis 8\.6\) is not supported/],
+    ['REDIS0014', 'RDB_BAD_TYPE', 28, /value type 28 \(ARRAY, of Redis 8\.8\)/],
+    ['REDIS0016', 'RDB_BAD_TYPE', 32, /value type 32 \(HASH_TMPL_ARRAY_REF, of Redis 8\.10\)/],
+    ['REDIS0016', 'RDB_BAD_TYPE', 34, /unknown value type 34/],
+    ['REDIS0016', 'RDB_BAD_OPCODE', 242, /opcode 242 \(HASH_TEMPLATES, of Redis 8\.10\)/],
+    ['REDIS0016', 'RDB_BAD_OPCODE', 241, /unknown opcode 241/],
+    ['VALKEY081', 'RDB_BAD_TYPE', 23, /value type 23 \(PATH_HASH, of Valkey 9\.2\)/],
+    ['VALKEY080', 'RDB_BAD_TYPE', 24, /unknown value type 24/],
+    ['VALKEY081', 'RDB_BAD_OPCODE', 242, /opcode 242 \(UPDATE, of Valkey 9\.2\)/],
+  ])('by name, what %s may have (%s, %i)', (magic, code, number, message) => {
+    const bytes = new RdbBuilder(magic).text('before', 'it').raw(number, 1, 0x6b, 0, 0, 0, 0).end()
+    expect(failure(bytes)).toMatchObject({ code, byteOffset: 20, message: expect.stringMatching(message) })
   })
 
   it('names the key and the type', () => {

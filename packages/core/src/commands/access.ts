@@ -10,27 +10,27 @@ import { NOTIFY_EXPIRED, NOTIFY_KEY_MISS } from '../keyspace/key-events.ts'
 import { FLAG_RAW } from '../keyspace/layout.ts'
 import { VALUE_BYTES_MAX } from '../limits.ts'
 import { NOT_AN_INTEGER, WRONG_TYPE } from '../resp/error-replies.ts'
-import type { CommandContext } from './command.ts'
+import type { CommandContext, ReadContext } from './command.ts'
 import { notify } from './notify.ts'
 
 const STRING_TOO_LONG = 'ERR string exceeds maximum allowed size (proto-max-bulk-len)'
 
 /** Finds the key in argument `index` for reading; `keyspace.entry` describes it then. */
-export function findForRead(context: CommandContext, index: number): boolean {
+export function findForRead(context: ReadContext, index: number): boolean {
   if (!findQuietly(context, index)) return false
   context.keyspace.markAccess()
   return true
 }
 
 /** As findForRead, without marking the access (TTL, TYPE, EXISTS). */
-export function findQuietly(context: CommandContext, index: number): boolean {
+export function findQuietly(context: ReadContext, index: number): boolean {
   if (findUnnoticed(context, index)) return true
   notify(context, NOTIFY_KEY_MISS, 'keymiss', index)
   return false
 }
 
 /** As findQuietly, and a miss is no event either (OBJECT, MEMORY USAGE). */
-export function findUnnoticed(context: CommandContext, index: number): boolean {
+export function findUnnoticed(context: ReadContext, index: number): boolean {
   const { args, keyspace } = context
   if (context.fromPrimary) return keyspace.lookup(context.db, args.bytes, args.start[index]!, args.end[index]!)
   const found = keyspace.lookupAlive(context.db, args.bytes, args.start[index]!, args.end[index]!, context.nowMs)
@@ -55,14 +55,14 @@ export function findForWrite(context: CommandContext, index: number): boolean {
 }
 
 /** True when the key just found holds a string; otherwise the error is written. */
-export function expectString(context: CommandContext): boolean {
+export function expectString(context: ReadContext): boolean {
   if (context.keyspace.entry.isString) return true
   context.reply.error(WRONG_TYPE)
   return false
 }
 
 /** True when the key just found holds one of the forms that `isForm` knows; otherwise the error is written. */
-export function expectForm(context: CommandContext, isForm: (rdbType: number) => boolean): boolean {
+export function expectForm(context: ReadContext, isForm: (rdbType: number) => boolean): boolean {
   if (isForm(context.keyspace.entry.rdbType)) return true
   context.reply.error(WRONG_TYPE)
   return false
@@ -119,14 +119,22 @@ export function foundReady(context: CommandContext, index: number): void {
   context.keyspace.entryReady(context.db, args.bytes, args.start[index]!, args.end[index]!)
 }
 
+/**
+ * From here on the command may change data. Where the dataset can only be read it begins again on the writer's thread.
+ * @throws NeedsWriter
+ */
+export function requireWriter(context: ReadContext): asserts context is CommandContext {
+  context.keyspace.requireWriter()
+}
+
 /** Length of an argument in bytes. */
-export function argumentLength(context: CommandContext, index: number): number {
+export function argumentLength(context: ReadContext, index: number): number {
   const { args } = context
   return args.end[index]! - args.start[index]!
 }
 
 /** The argument as an int64, rounded beyond 2^53; NaN after having written the error. */
-export function integerArgument(context: CommandContext, index: number, error: string = NOT_AN_INTEGER): number {
+export function integerArgument(context: ReadContext, index: number, error: string = NOT_AN_INTEGER): number {
   const { args } = context
   const value = parseInteger(args.bytes, args.start[index]!, args.end[index]!)
   if (Number.isNaN(value)) context.reply.error(error)
@@ -137,7 +145,7 @@ export function integerArgument(context: CommandContext, index: number, error: s
  * Are `from` and `to`, read from arguments `index` and `index + 1`, both negative and in the wrong order? Exact also where
  * they were rounded to the same number.
  */
-export function isBackwards(context: CommandContext, index: number, from: number, to: number): boolean {
+export function isBackwards(context: ReadContext, index: number, from: number, to: number): boolean {
   if (from >= 0 || to >= 0) return false
   if (from !== to || Number.isSafeInteger(from)) return from > to
   const { bytes, start, end } = context.args
@@ -146,7 +154,7 @@ export function isBackwards(context: CommandContext, index: number, from: number
 }
 
 /** Do two arguments have the same bytes? */
-export function sameArgument(context: CommandContext, left: number, right: number): boolean {
+export function sameArgument(context: ReadContext, left: number, right: number): boolean {
   const { args } = context
   const count = args.end[left]! - args.start[left]!
   if (args.end[right]! - args.start[right]! !== count) return false
@@ -160,7 +168,7 @@ export function sameArgument(context: CommandContext, left: number, right: numbe
  * May a string become this long? Clients are bound by proto-max-bulk-len, the stream by what the keyspace can hold;
  * otherwise the error is written.
  */
-export function expectStringLength(context: CommandContext, length: number): boolean {
+export function expectStringLength(context: ReadContext, length: number): boolean {
   if (length <= (context.fromPrimary ? VALUE_BYTES_MAX : context.settings.protoMaxBulkBytes)) return true
   context.reply.error(STRING_TOO_LONG)
   return false

@@ -1,7 +1,7 @@
 /** Bit offsets as arguments of SETBIT, GETBIT and BITFIELD (redis 7.0 bitops.c getBitOffsetFromArgument). */
 import { parseBigInteger, parseInteger } from '../encoding/integer.ts'
 import { VALUE_BYTES_MAX } from '../limits.ts'
-import type { CommandContext } from './command.ts'
+import type { ReadContext } from './command.ts'
 
 const HASH = 35
 
@@ -9,7 +9,7 @@ const HASH = 35
  * The offset in argument `index`; NaN after having written the error. Clients are bound by proto-max-bulk-len.
  * @param fieldBits width of the fields that '#' counts in; 0 when '#' is not allowed.
  */
-export function bitOffsetArgument(context: CommandContext, index: number, fieldBits: number): number {
+export function bitOffsetArgument(context: ReadContext, index: number, fieldBits: number): number {
   const { args } = context
   const start = args.start[index]!
   const end = args.end[index]!

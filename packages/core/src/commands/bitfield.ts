@@ -18,7 +18,7 @@ import {
 } from './access.ts'
 import { argIs } from './arguments.ts'
 import { bitOffsetArgument } from './bit-offset.ts'
-import type { CommandContext } from './command.ts'
+import type { CommandContext, ReadContext } from './command.ts'
 import { notify } from './notify.ts'
 
 const GET = 0
@@ -51,38 +51,52 @@ let fieldChanged = false
 
 /** BITFIELD key [GET type offset | [OVERFLOW WRAP|SAT|FAIL] SET|INCRBY type offset value …] */
 export function runBitField(context: CommandContext): void {
-  run(context, false)
+  const operations = parseOperations(context)
+  if (operations === undefined) return
+  const last = lastBitChanged(operations)
+  if (last === -1) readFields(context, operations)
+  else changeFields(context, operations, last)
 }
 
 /** BITFIELD_RO key [GET type offset …] */
-export function runBitFieldRo(context: CommandContext): void {
-  run(context, true)
-}
-
-function run(context: CommandContext, readOnly: boolean): void {
+export function runBitFieldRo(context: ReadContext): void {
   const operations = parseOperations(context)
   if (operations === undefined) return
+  if (lastBitChanged(operations) === -1) readFields(context, operations)
+  else context.reply.error('ERR BITFIELD_RO only supports the GET subcommand')
+}
+
+/** The last bit that an operation sets or adds to, -1 when all only read. */
+function lastBitChanged(operations: readonly Operation[]): number {
+  let last = -1
+  for (const { kind, offset, bits } of operations) if (kind !== GET) last = Math.max(last, offset + bits - 1)
+  return last
+}
+
+function readFields(context: ReadContext, operations: readonly Operation[]): void {
+  const found = findForRead(context, 1)
+  if (found && !expectString(context)) return
+  context.reply.array(operations.length)
+  for (const operation of operations) {
+    loadField(context, operation, found)
+    replyField(context, operation)
+  }
+}
+
+/** @param lastBit the last one that is set or added to. */
+function changeFields(context: CommandContext, operations: readonly Operation[], lastBit: number): void {
   const { keyspace, reply } = context
   const { entry } = keyspace
-  let lastBit = -1
-  for (const { kind, offset, bits } of operations) if (kind !== GET) lastBit = Math.max(lastBit, offset + bits - 1)
-  if (lastBit !== -1 && readOnly) {
-    reply.error('ERR BITFIELD_RO only supports the GET subcommand')
-    return
-  }
-  const found = lastBit === -1 ? findForRead(context, 1) : findForWrite(context, 1)
+  const found = findForWrite(context, 1)
   if (found && !expectString(context)) return
-  let changed = false
-  if (lastBit !== -1) {
-    if (!found) makeEmptyString(context, 1)
-    const length = Math.floor(lastBit / 8) + 1
-    changed = length > entry.length
-    // Also when it is long enough: a string that BITFIELD may write becomes 'raw', whatever comes of it.
-    growFound(context, 1, Math.max(length, entry.length))
-  }
+  if (!found) makeEmptyString(context, 1)
+  const length = Math.floor(lastBit / 8) + 1
+  let changed = length > entry.length
+  // Also when it is long enough: a string that BITFIELD may write becomes 'raw', whatever comes of it.
+  growFound(context, 1, Math.max(length, entry.length))
   reply.array(operations.length)
   for (const operation of operations) {
-    loadField(context, operation, found || lastBit !== -1)
+    loadField(context, operation, true)
     if (operation.kind === GET) replyField(context, operation)
     else if (changeField(context, operation)) {
       const at = Math.floor(operation.offset / 8)
@@ -97,7 +111,7 @@ function run(context: CommandContext, readOnly: boolean): void {
 }
 
 /** All operations, or undefined after having written an error. */
-function parseOperations(context: CommandContext): Operation[] | undefined {
+function parseOperations(context: ReadContext): Operation[] | undefined {
   const { args, reply } = context
   const operations: Operation[] = []
   let overflow = WRAP
@@ -142,21 +156,21 @@ function parseOperations(context: CommandContext): Operation[] | undefined {
   return operations
 }
 
-function overflowArgument(context: CommandContext, index: number): number {
+function overflowArgument(context: ReadContext, index: number): number {
   if (argIs(context.args, index, 'WRAP')) return WRAP
   if (argIs(context.args, index, 'SAT')) return SATURATE
   return argIs(context.args, index, 'FAIL') ? FAIL : -1
 }
 
 /** Copies the bytes of a field; zeros behind the end of the string. */
-function loadField(context: CommandContext, operation: Operation, found: boolean): void {
+function loadField(context: ReadContext, operation: Operation, found: boolean): void {
   const { entry } = context.keyspace
   const at = Math.floor(operation.offset / 8)
   field.fill(0)
   if (found && at < entry.length) entry.copy(at, Math.min(entry.length, at + field.length), field, 0)
 }
 
-function replyField(context: CommandContext, operation: Operation): void {
+function replyField(context: ReadContext, operation: Operation): void {
   context.reply.integer(operation.bits <= NARROW_BITS_MAX ? narrowValue(operation) : wideValue(operation))
 }
 
@@ -175,7 +189,7 @@ function narrowValue({ signed, bits, offset }: Operation): number {
   return signed && value >= 2 ** (bits - 1) ? value - 2 ** bits : value
 }
 
-function changeNarrow(context: CommandContext, operation: Operation, value: number): boolean {
+function changeNarrow(context: ReadContext, operation: Operation, value: number): boolean {
   const { kind, signed, bits, overflow } = operation
   const range = 2 ** bits
   const max = signed ? range / 2 - 1 : range - 1
@@ -208,7 +222,7 @@ function wideValue({ signed, bits, offset }: Operation): bigint {
   return signed ? BigInt.asIntN(bits, value) : value
 }
 
-function changeWide(context: CommandContext, operation: Operation, value: bigint): boolean {
+function changeWide(context: ReadContext, operation: Operation, value: bigint): boolean {
   const { kind, signed, bits, overflow } = operation
   const max = 2n ** BigInt(signed ? bits - 1 : bits) - 1n
   const min = signed ? -max - 1n : 0n

@@ -19,7 +19,7 @@ import { argIs } from './arguments.ts'
 import { bitOffsetArgument } from './bit-offset.ts'
 import { runBitField, runBitFieldRo } from './bitfield.ts'
 import { runBitOp } from './bitop.ts'
-import type { CommandContext, CommandTable } from './command.ts'
+import type { CommandContext, CommandTable, ReadContext } from './command.ts'
 import { DENYOOM, FAST, READONLY, WRITE } from './flags.ts'
 import { notify } from './notify.ts'
 
@@ -57,7 +57,7 @@ function runSetBit(context: CommandContext): void {
 }
 
 /** GETBIT key offset */
-function runGetBit(context: CommandContext): void {
+function runGetBit(context: ReadContext): void {
   const offset = bitOffsetArgument(context, 2, 0)
   if (Number.isNaN(offset)) return
   if (!findForRead(context, 1)) {
@@ -71,7 +71,7 @@ function runGetBit(context: CommandContext): void {
 }
 
 /** BITCOUNT key [start end [BYTE|BIT]]. As in 7.0, arguments are looked at only when the key exists. */
-function runBitCount(context: CommandContext): void {
+function runBitCount(context: ReadContext): void {
   const { args, reply } = context
   const { entry } = context.keyspace
   if (!findForRead(context, 1)) {
@@ -105,7 +105,7 @@ function runBitCount(context: CommandContext): void {
 }
 
 /** Set bits [from, to) of the string just found. */
-function countRange(context: CommandContext, from: number, to: number): number {
+function countRange(context: ReadContext, from: number, to: number): number {
   const { entry } = context.keyspace
   const firstByte = Math.floor(from / 8)
   const endByte = Math.ceil(to / 8)
@@ -123,7 +123,7 @@ function countRange(context: CommandContext, from: number, to: number): number {
 }
 
 /** BITPOS key bit [start [end [BYTE|BIT]]]. As in 7.0, the range is looked at only when the key exists. */
-function runBitPos(context: CommandContext): void {
+function runBitPos(context: ReadContext): void {
   const { args, reply } = context
   const { entry } = context.keyspace
   const bit = integerArgument(context, 2)
@@ -163,7 +163,7 @@ function runBitPos(context: CommandContext): void {
 }
 
 /** First bit in [from, to) of the string just found that equals `bit`, -1 when there is none. */
-function findBit(context: CommandContext, bit: number, from: number, to: number): number {
+function findBit(context: ReadContext, bit: number, from: number, to: number): number {
   const { entry } = context.keyspace
   const without = bit === 1 ? 0 : 0xff
   const endByte = Math.ceil(to / 8)
@@ -188,7 +188,7 @@ function findBit(context: CommandContext, bit: number, from: number, to: number)
 }
 
 /** BYTE or BIT: bits per unit; 0 after having written the error. */
-function unitArgument(context: CommandContext, index: number): number {
+function unitArgument(context: ReadContext, index: number): number {
   if (argIs(context.args, index, 'BIT')) return 1
   if (argIs(context.args, index, 'BYTE')) return 8
   context.reply.error(SYNTAX_ERROR)
@@ -215,7 +215,7 @@ export const bitmapCommands: CommandTable = {
     since: '2.2.0',
     group: GROUP,
     summary: 'Returns one bit of a string.',
-    run: runGetBit,
+    read: runGetBit,
   },
   BITCOUNT: {
     arity: -2,
@@ -224,7 +224,7 @@ export const bitmapCommands: CommandTable = {
     since: '2.6.0',
     group: GROUP,
     summary: 'Counts the set bits of a string or a part of it.',
-    run: runBitCount,
+    read: runBitCount,
   },
   BITPOS: {
     arity: -3,
@@ -233,7 +233,7 @@ export const bitmapCommands: CommandTable = {
     since: '2.8.7',
     group: GROUP,
     summary: 'Finds the first set or clear bit.',
-    run: runBitPos,
+    read: runBitPos,
   },
   BITOP: {
     arity: -4,
@@ -260,6 +260,6 @@ export const bitmapCommands: CommandTable = {
     since: '6.0.0',
     group: GROUP,
     summary: 'Reads integers of any width from a string.',
-    run: runBitFieldRo,
+    read: runBitFieldRo,
   },
 }

@@ -17,7 +17,7 @@ import {
   sameArgument,
 } from './access.ts'
 import { argIs } from './arguments.ts'
-import type { CommandContext } from './command.ts'
+import type { CommandContext, ReadContext } from './command.ts'
 import { notify, notifyDeleted } from './notify.ts'
 
 const AND = 1
@@ -106,7 +106,7 @@ function combineInPlace(context: CommandContext, operation: number, length: numb
 }
 
 /** Computes bytes [from, from + count) of the result. */
-function combine(context: CommandContext, operation: number, from: number, count: number): void {
+function combine(context: ReadContext, operation: number, from: number, count: number): void {
   const words = (count + 3) >>> 2
   const last = context.args.count - 1
   loadBlock(context, FIRST_SOURCE, from, count, resultBytes)
@@ -133,7 +133,7 @@ function combine(context: CommandContext, operation: number, from: number, count
 }
 
 /** Bytes [from, from + count) of the source in argument `index`; zeros behind its end and up to a whole word. */
-function loadBlock(context: CommandContext, index: number, from: number, count: number, into: Uint8Array): void {
+function loadBlock(context: ReadContext, index: number, from: number, count: number, into: Uint8Array): void {
   const { entry } = context.keyspace
   let loaded = 0
   if (findForRead(context, index) && entry.length > from) {
@@ -149,7 +149,7 @@ function isZero(count: number): boolean {
   return true
 }
 
-function operationArgument(context: CommandContext): number {
+function operationArgument(context: ReadContext): number {
   if (argIs(context.args, 1, 'AND')) return AND
   if (argIs(context.args, 1, 'OR')) return OR
   if (argIs(context.args, 1, 'XOR')) return XOR

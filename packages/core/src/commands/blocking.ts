@@ -9,7 +9,7 @@
  * Source: redis 7.0 blocked.c, timeout.c getTimeoutFromObjectOrReply().
  */
 import { parseLongDouble } from '../encoding/long-double.ts'
-import type { CommandContext } from './command.ts'
+import type { CommandContext, ReadContext } from './command.ts'
 import { wideInteger } from './wide-integer.ts'
 
 /** Types of values that somebody can wait for, as TYPE names them. */
@@ -31,19 +31,19 @@ export interface KeyWait {
    */
   readonly retry: (context: CommandContext, index: number) => boolean
   /** Writes the reply of a wait whose time is over. */
-  readonly timedOut: (context: CommandContext) => void
+  readonly timedOut: (context: ReadContext) => void
   /** Writes the reply where nobody can wait, when that is another one (BLMOVE: a null instead of a null array). */
-  readonly denied?: (context: CommandContext) => void
+  readonly denied?: (context: ReadContext) => void
 }
 
 /** Ends the command without a reply: it goes on when a key changes. Call it last. */
-export function waitForKeys(context: CommandContext, wait: KeyWait): void {
+export function waitForKeys(context: ReadContext, wait: KeyWait): void {
   if (context.wait === undefined) denyWait(context, wait)
   else context.wait(wait)
 }
 
 /** The time is over at once. */
-export function denyWait(context: CommandContext, wait: KeyWait): void {
+export function denyWait(context: ReadContext, wait: KeyWait): void {
   if (wait.denied === undefined) wait.timedOut(context)
   else wait.denied(context)
 }
@@ -51,7 +51,7 @@ export function denyWait(context: CommandContext, wait: KeyWait): void {
 const INT64_END = 2 ** 63
 
 /** Argument `index`, seconds with a fraction, in milliseconds; undefined after an error reply. 0 means for ever. */
-export function timeoutSecondsArgument(context: CommandContext, index: number): number | undefined {
+export function timeoutSecondsArgument(context: ReadContext, index: number): number | undefined {
   const { args, reply } = context
   const value = parseLongDouble(args.bytes, args.start[index]!, args.end[index]!)
   if (value === undefined) {
@@ -65,7 +65,7 @@ export function timeoutSecondsArgument(context: CommandContext, index: number): 
 }
 
 /** Argument `index`, whole milliseconds (XREAD BLOCK); undefined after an error reply. 0 means for ever. */
-export function timeoutMillisecondsArgument(context: CommandContext, index: number): number | undefined {
+export function timeoutMillisecondsArgument(context: ReadContext, index: number): number | undefined {
   const value = wideInteger(context, index)
   // The largest int64 would be rounded up to 2^63.
   if (value !== undefined) return checkedTimeout(context, Math.min(Number(value), INT64_END - 1024))
@@ -74,7 +74,7 @@ export function timeoutMillisecondsArgument(context: CommandContext, index: numb
 }
 
 /** What does not fit 64 bits has wrapped around in redis 7.0, and counts as negative. */
-function checkedTimeout(context: CommandContext, timeoutMs: number): number | undefined {
+function checkedTimeout(context: ReadContext, timeoutMs: number): number | undefined {
   // -0 is 0.
   if (timeoutMs >= 0 && timeoutMs < INT64_END) return timeoutMs + 0
   context.reply.error('ERR timeout is negative')

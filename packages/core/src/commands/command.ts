@@ -7,8 +7,10 @@
  * drops everything but errors. No argument is ever turned into a string or Buffer on a hot path.
  */
 import type { ReplyEncoder } from '../resp/encoder.ts'
+import type { KeyspaceReads } from '../keyspace/keyspace-reads.ts'
 import type { Keyspace } from '../keyspace/keyspace.ts'
 import type { KeyWait } from './blocking.ts'
+import type { PropagationRule } from './propagation.ts'
 import type { EncodingThresholds } from '../values/thresholds.ts'
 
 /**
@@ -34,11 +36,14 @@ export interface CommandSettings {
   activeExpire?: boolean
 }
 
-/** Everything a command may touch. One instance per connection (and one for the stream), reused for every command. */
-export interface CommandContext {
+/**
+ * Everything that a command which only reads may touch, in any thread. One instance per connection (and one for the stream),
+ * reused for every command.
+ */
+export interface ReadContext {
   readonly args: CommandArgs
   readonly reply: ReplyEncoder
-  readonly keyspace: Keyspace
+  readonly keyspace: KeyspaceReads
   /** Selected database. */
   db: number
   /** Wall clock at the start of this command, milliseconds since 1970. */
@@ -53,6 +58,11 @@ export interface CommandContext {
   readonly settings: CommandSettings
   /** Lets the connection wait for keys: see `blocking.ts`, whose `waitForKeys` is what commands call. */
   wait?(wait: KeyWait): void
+}
+
+/** Everything a command may touch, on the writer's thread. */
+export interface CommandContext extends ReadContext {
+  readonly keyspace: Keyspace
 }
 
 /** [first, last, step] key positions as in COMMAND INFO; last may be negative (counted from the end), 0 means no key. */
@@ -79,7 +89,7 @@ export interface CommandMetadata {
   readonly usage?: string
 }
 
-export interface CommandRow<Context extends CommandContext = CommandContext> extends CommandMetadata {
+interface RowFacts<Context extends CommandContext> extends CommandMetadata {
   /** Number of arguments including the name; negative: at least that many. */
   readonly arity: number
   readonly flags: number
@@ -89,7 +99,8 @@ export interface CommandRow<Context extends CommandContext = CommandContext> ext
   readonly group: string
   /** One sentence for COMMAND DOCS. */
   readonly summary: string
-  readonly run: (context: Context) => void
+  /** What replicas below get when the command changed something; `verbatim` when not given. See `propagation.ts`. */
+  readonly propagate?: PropagationRule
   /** For commands whose keys do not follow `keys` (MOVABLE_KEYS): appends the indexes of key arguments to `into`. */
   readonly findKeys?: (args: CommandArgs, into: number[]) => void
   /**
@@ -99,12 +110,15 @@ export interface CommandRow<Context extends CommandContext = CommandContext> ext
   readonly subcommands?: Readonly<Record<string, SubcommandRow<Context>>>
 }
 
-export interface SubcommandRow<Context extends CommandContext = CommandContext> extends Omit<
-  CommandRow<Context>,
-  'run' | 'subcommands'
-> {
-  readonly run?: (context: Context) => void
-}
+/** What a row runs: `read` in any thread, over any view of the dataset; `run` on the writer's thread only. */
+export type RowFunction<Context extends CommandContext = CommandContext> =
+  | { readonly run: (context: Context) => void; readonly read?: undefined }
+  | { readonly read: (context: ReadContext) => void; readonly run?: undefined }
+
+export type CommandRow<Context extends CommandContext = CommandContext> = RowFacts<Context> & RowFunction<Context>
+
+export type SubcommandRow<Context extends CommandContext = CommandContext> = Omit<RowFacts<Context>, 'subcommands'> &
+  (RowFunction<Context> | { readonly run?: undefined; readonly read?: undefined })
 
 /** Upper-case name -> row. */
 export type CommandTable<Context extends CommandContext = CommandContext> = Readonly<

@@ -6,17 +6,17 @@
  */
 import { SYNTAX_ERROR } from '../resp/error-replies.ts'
 import { argIs } from './arguments.ts'
-import type { CommandContext, CommandTable } from './command.ts'
+import type { CommandContext, CommandTable, ReadContext } from './command.ts'
 import { FAST, READONLY, WRITE } from './flags.ts'
 import { DB_OUT_OF_RANGE_ERROR } from './key.ts'
 import { intArgument } from './wide-integer.ts'
 
 /** Expired keys that wait for the primary's DEL are counted. */
-function dbsize({ reply, keyspace, db }: CommandContext): void {
+function dbsize({ reply, keyspace, db }: ReadContext): void {
   reply.integer(keyspace.size(db))
 }
 
-function flushArgumentsFit({ args, reply }: CommandContext): boolean {
+function flushArgumentsFit({ args, reply }: ReadContext): boolean {
   if (args.count === 1 || (args.count === 2 && (argIs(args, 1, 'ASYNC') || argIs(args, 1, 'SYNC')))) return true
   reply.error(SYNTAX_ERROR)
   return false
@@ -62,7 +62,7 @@ export const databaseCommands: CommandTable = {
     summary: 'Return the number of keys in the selected database',
     categories: ['keyspace'],
     tips: ['request_policy:all_shards', 'response_policy:agg_sum'],
-    run: dbsize,
+    read: dbsize,
   },
   FLUSHDB: {
     arity: -1,
@@ -71,6 +71,7 @@ export const databaseCommands: CommandTable = {
     since: '1.0.0',
     group: 'server',
     summary: 'Remove all keys from the current database',
+    propagate: 'always',
     categories: ['keyspace', 'dangerous'],
     tips: ALL_SUCCEEDED,
     run: flushdb,
@@ -82,6 +83,7 @@ export const databaseCommands: CommandTable = {
     since: '1.0.0',
     group: 'server',
     summary: 'Remove all keys from all databases',
+    propagate: 'always',
     categories: ['keyspace', 'dangerous'],
     tips: ALL_SUCCEEDED,
     run: flushall,

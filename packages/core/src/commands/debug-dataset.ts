@@ -6,10 +6,10 @@
  */
 import { DatasetDigest, type DigestedValue, digestOfKey, digestOfValue, digestText } from '../object-codec/digest.ts'
 import { encodeDump } from '../object-codec/dump.ts'
-import type { Keyspace } from '../keyspace/keyspace.ts'
+import type { KeyspaceReads } from '../keyspace/keyspace-reads.ts'
 import { NO_SUCH_KEY, subcommandSyntaxError } from '../resp/error-replies.ts'
 import { argText } from './arguments.ts'
-import type { CommandContext } from './command.ts'
+import type { CommandContext, ReadContext } from './command.ts'
 import { entryEncoding, entryRefcount } from './object.ts'
 import { entrySource, snapshotValue, storedTypeName, visitStoredItems } from '../values/stored-value.ts'
 
@@ -17,7 +17,7 @@ const NO_DIGEST: string = '0'.repeat(40)
 /** A payload's bytes that are not the value: type, version and checksum. */
 const PAYLOAD_FRAME_BYTES = 11
 
-function digestedEntry(keyspace: Keyspace): DigestedValue {
+function digestedEntry(keyspace: KeyspaceReads): DigestedValue {
   const { entry } = keyspace
   return {
     typeName: storedTypeName(entry.rdbType),
@@ -28,7 +28,7 @@ function digestedEntry(keyspace: Keyspace): DigestedValue {
 }
 
 /** DEBUG DIGEST of all databases: 40 hex digits. O(bytes). */
-export function datasetDigest(keyspace: Keyspace): string {
+export function datasetDigest(keyspace: KeyspaceReads): string {
   const digest = new DatasetDigest()
   for (let db = 0; db < keyspace.databaseCount; db++) {
     keyspace.forEach(db, (entry) => {
@@ -38,12 +38,12 @@ export function datasetDigest(keyspace: Keyspace): string {
   return digestText(digest.value())
 }
 
-function debugDigest(context: CommandContext): void {
+function debugDigest(context: ReadContext): void {
   if (context.args.count === 2) context.reply.simple(datasetDigest(context.keyspace))
   else context.reply.error(subcommandSyntaxError(context.args, 'debug'))
 }
 
-function debugDigestValue({ args, keyspace, reply, db }: CommandContext): void {
+function debugDigestValue({ args, keyspace, reply, db }: ReadContext): void {
   reply.array(args.count - 2)
   for (let i = 2; i < args.count; i++) {
     const found = keyspace.lookup(db, args.bytes, args.start[i]!, args.end[i]!)
@@ -51,7 +51,7 @@ function debugDigestValue({ args, keyspace, reply, db }: CommandContext): void {
   }
 }
 
-function debugObject(context: CommandContext): void {
+function debugObject(context: ReadContext): void {
   const { args, keyspace, reply, db } = context
   if (args.count !== 3) {
     reply.error(subcommandSyntaxError(args, 'debug'))
@@ -71,7 +71,7 @@ function debugObject(context: CommandContext): void {
   )
 }
 
-function setActiveExpire({ args, reply, settings }: CommandContext): void {
+function setActiveExpire({ args, reply, settings }: ReadContext): void {
   if (args.count !== 3) {
     reply.error(subcommandSyntaxError(args, 'debug'))
     return

@@ -9,7 +9,7 @@ import { NOTIFY_GENERIC, NOTIFY_NEW } from '../keyspace/key-events.ts'
 import { decodeRestore, encodeDump, type RestoredValue } from '../object-codec/dump.ts'
 import { BUSYKEY_ERROR, NOT_AN_INTEGER, SYNTAX_ERROR } from '../resp/error-replies.ts'
 import { argIs } from './arguments.ts'
-import type { CommandContext, CommandRow, CommandTable } from './command.ts'
+import type { CommandContext, CommandRow, CommandTable, ReadContext } from './command.ts'
 import { snapshotValue } from '../values/stored-value.ts'
 import { ASKING, DENYOOM, READONLY, WRITE } from './flags.ts'
 import { findForRead, findForWrite, integerArgument } from './access.ts'
@@ -22,7 +22,7 @@ const BAD_FOOTER_ERROR = 'ERR DUMP payload version or checksum are wrong'
 const BAD_DATA_ERROR = 'ERR Bad data format'
 const FREQ_MAX = 255
 
-function dump(context: CommandContext): void {
+function dump(context: ReadContext): void {
   const { keyspace, reply } = context
   if (!findForRead(context, 1)) {
     reply.nullBulk()
@@ -42,7 +42,7 @@ interface RestoreOptions {
 }
 
 /** @returns undefined after an error reply. */
-function restoreOptions(context: CommandContext): RestoreOptions | undefined {
+function restoreOptions(context: ReadContext): RestoreOptions | undefined {
   const { args, reply } = context
   const options = { replace: false, absolute: false, idleSeconds: -1, freq: -1 }
   for (let i = 4; i < args.count; i++) {
@@ -74,7 +74,7 @@ function restoreOptions(context: CommandContext): RestoreOptions | undefined {
 }
 
 /** The value in argument 3, or undefined after an error reply. */
-function payloadArgument({ args, reply, fromPrimary }: CommandContext): RestoredValue | undefined {
+function payloadArgument({ args, reply, fromPrimary }: ReadContext): RestoredValue | undefined {
   const start = args.start[3]!
   const end = args.end[3]!
   try {
@@ -158,6 +158,7 @@ function restoreRow(since: string, summary: string, flags: number): CommandRow {
     since,
     group: 'generic',
     summary,
+    propagate: 'restore',
     categories: ['dangerous'],
     run: restore,
   }
@@ -173,7 +174,7 @@ export const dumpCommands: CommandTable = {
     group: 'generic',
     summary: 'Return a serialized version of the value stored at the specified key',
     tips: ['nondeterministic_output'],
-    run: dump,
+    read: dump,
   },
   RESTORE: restoreRow('2.6.0', 'Create a key using the provided serialized value, previously obtained using DUMP', 0),
   'RESTORE-ASKING': {

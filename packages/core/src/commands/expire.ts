@@ -9,7 +9,7 @@ import { INT64_MAX, INT64_MIN } from '../encoding/integer.ts'
 import { NOTIFY_GENERIC } from '../keyspace/key-events.ts'
 import { NOT_AN_INTEGER } from '../resp/error-replies.ts'
 import { argIs, argText } from './arguments.ts'
-import type { CommandContext, CommandRow, CommandTable } from './command.ts'
+import type { CommandContext, CommandRow, CommandTable, ReadContext } from './command.ts'
 import { FAST, READONLY, WRITE } from './flags.ts'
 import { findForWrite, findQuietly } from './access.ts'
 import { notify, notifyDeleted } from './notify.ts'
@@ -21,7 +21,7 @@ const GT = 4
 const LT = 8
 
 /** The condition flags behind the time, or -1 after an error reply. */
-function expireConditions({ args, reply }: CommandContext): number {
+function expireConditions({ args, reply }: ReadContext): number {
   let flags = 0
   for (let i = 3; i < args.count; i++) {
     if (argIs(args, i, 'NX')) flags |= NX
@@ -48,7 +48,7 @@ function expireConditions({ args, reply }: CommandContext): number {
 const EXPIRE_AT_MS_MAX: number = 2 ** 63 - 1024
 
 /** @returns milliseconds since 1970, or undefined after an error reply. */
-function expireTime(context: CommandContext, name: string, unitMs: number, baseMs: number): number | undefined {
+function expireTime(context: ReadContext, name: string, unitMs: number, baseMs: number): number | undefined {
   const when = wideInteger(context, 2)
   if (when === undefined) {
     context.reply.error(NOT_AN_INTEGER)
@@ -109,7 +109,7 @@ function persist(context: CommandContext): void {
   reply.integer(expires ? 1 : 0)
 }
 
-function runTtl(context: CommandContext, unitMs: number, absolute: boolean): void {
+function runTtl(context: ReadContext, unitMs: number, absolute: boolean): void {
   const { reply, keyspace, nowMs } = context
   if (!findQuietly(context, 1)) {
     reply.integer(-2)
@@ -133,6 +133,7 @@ function expireRow(name: string, since: string, summary: string, unitMs: number,
     since,
     group: 'generic',
     summary,
+    propagate: 'pexpireat',
     run: (context) => runExpire(context, name, unitMs, relative),
   }
 }
@@ -146,7 +147,7 @@ function ttlRow(since: string, summary: string, unitMs: number, absolute: boolea
     group: 'generic',
     summary,
     ...(absolute ? {} : { tips: ['nondeterministic_output'] }),
-    run: (context) => runTtl(context, unitMs, absolute),
+    read: (context) => runTtl(context, unitMs, absolute),
   }
 }
 

@@ -19,6 +19,7 @@ export const FAST = 0x400
 export const NO_AUTH = 0x800
 export const NO_MULTI = 0x1000
 export const NO_ASYNC_LOADING = 0x2000
+/** Not a write, and yet told to replicas: PUBLISH, and PFCOUNT, which stores what it computed. Not shown by COMMAND INFO. */
 export const MAY_REPLICATE = 0x4000
 export const MOVABLE_KEYS = 0x8000
 export const ALLOW_BUSY = 0x10000
@@ -45,7 +46,6 @@ export const FLAG_NAMES: readonly (readonly [flag: number, name: string])[] = [
   [ASKING, 'asking'],
   [FAST, 'fast'],
   [NO_AUTH, 'no_auth'],
-  [MAY_REPLICATE, 'may_replicate'],
   [NO_MANDATORY_KEYS, 'no_mandatory_keys'],
   [NO_ASYNC_LOADING, 'no_async_loading'],
   [NO_MULTI, 'no_multi'],

@@ -8,14 +8,14 @@ import type { FunctionLibrary, LibraryStore, RestorePolicy } from '../functions/
 import { globMatches } from '../glob.ts'
 import { subcommandSyntaxError } from '../resp/error-replies.ts'
 import { argIs, argText } from './arguments.ts'
-import type { CommandContext, CommandTable, SubcommandRow } from './command.ts'
+import type { CommandTable, ReadContext, SubcommandRow } from './command.ts'
 import { ALLOW_BUSY, DENYOOM, NOSCRIPT, WRITE } from './flags.ts'
 import { container } from './subcommands.ts'
 
 const ALL_SUCCEEDED = ['request_policy:all_shards', 'response_policy:all_succeeded'] as const
 
 /** Runs `change` and answers `ERR …` for what the store refuses. @returns undefined after an error reply. */
-function tryStore<T>({ reply }: CommandContext, change: () => T): T | undefined {
+function tryStore<T>({ reply }: ReadContext, change: () => T): T | undefined {
   try {
     return change()
   } catch (error) {
@@ -25,7 +25,7 @@ function tryStore<T>({ reply }: CommandContext, change: () => T): T | undefined 
   }
 }
 
-function load(context: CommandContext, store: LibraryStore): void {
+function load(context: ReadContext, store: LibraryStore): void {
   const { args, reply } = context
   let replace = false
   for (let i = 2; i < args.count - 1; i++) {
@@ -41,12 +41,12 @@ function load(context: CommandContext, store: LibraryStore): void {
   if (name !== undefined) reply.bulkLatin1(name)
 }
 
-function remove({ args, reply }: CommandContext, store: LibraryStore): void {
+function remove({ args, reply }: ReadContext, store: LibraryStore): void {
   if (store.delete(argText(args, 2))) reply.ok()
   else reply.error('ERR Library not found')
 }
 
-function flush({ args, reply }: CommandContext, store: LibraryStore): void {
+function flush({ args, reply }: ReadContext, store: LibraryStore): void {
   if (args.count > 3) reply.error(subcommandSyntaxError(args, 'function'))
   else if (args.count === 3 && !argIs(args, 2, 'SYNC') && !argIs(args, 2, 'ASYNC')) {
     reply.error('ERR FUNCTION FLUSH only supports SYNC|ASYNC option')
@@ -56,12 +56,12 @@ function flush({ args, reply }: CommandContext, store: LibraryStore): void {
   }
 }
 
-function dump({ reply }: CommandContext, store: LibraryStore): void {
+function dump({ reply }: ReadContext, store: LibraryStore): void {
   const payload = store.dump()
   reply.bulk(payload, 0, payload.length)
 }
 
-function restore(context: CommandContext, store: LibraryStore): void {
+function restore(context: ReadContext, store: LibraryStore): void {
   const { args, reply } = context
   if (args.count > 4) {
     reply.error(subcommandSyntaxError(args, 'function'))
@@ -83,7 +83,7 @@ function isPolicy(text: string): text is RestorePolicy {
   return text === 'flush' || text === 'append' || text === 'replace'
 }
 
-function list({ args, reply }: CommandContext, store: LibraryStore): void {
+function list({ args, reply }: ReadContext, store: LibraryStore): void {
   let pattern = 0
   let withCode = false
   for (let i = 2; i < args.count; i++) {
@@ -109,7 +109,7 @@ function list({ args, reply }: CommandContext, store: LibraryStore): void {
 }
 
 function writeLibrary(
-  { reply }: Pick<CommandContext, 'reply'>,
+  { reply }: Pick<ReadContext, 'reply'>,
   { name, code, functions }: FunctionLibrary,
   withCode: boolean,
 ): void {
@@ -136,7 +136,7 @@ function writeLibrary(
   reply.bulk(code, 0, code.length)
 }
 
-function stats({ reply }: CommandContext, store: LibraryStore): void {
+function stats({ reply }: ReadContext, store: LibraryStore): void {
   reply.map(2)
   reply.bulkString('running_script')
   reply.nullBulk()
@@ -156,9 +156,9 @@ export function functionCommands(store: LibraryStore): CommandTable {
     arity: number,
     flags: number,
     summary: string,
-    run: (context: CommandContext, store: LibraryStore) => void,
+    run: (context: ReadContext, store: LibraryStore) => void,
     tips: readonly string[] = [],
-  ): SubcommandRow & { readonly run: (context: CommandContext) => void } {
+  ): SubcommandRow & { readonly run: (context: ReadContext) => void } {
     return {
       arity,
       flags: flags | NOSCRIPT,

@@ -2,7 +2,7 @@
 import { LATITUDE_MAX, LONGITUDE_MAX } from '../encoding/geohash.ts'
 import type { ReplyEncoder } from '../resp/encoder.ts'
 import { argIs } from './arguments.ts'
-import type { CommandContext } from './command.ts'
+import type { ReadContext } from './command.ts'
 import { scoreArgument } from './zset-access.ts'
 
 /** What the last positionArguments() read, in degrees. */
@@ -10,7 +10,7 @@ export let readLongitude = 0
 export let readLatitude = 0
 
 /** Reads longitude and latitude from arguments `index` and `index + 1`. @returns false after an error reply. */
-export function positionArguments(context: CommandContext, index: number): boolean {
+export function positionArguments(context: ReadContext, index: number): boolean {
   readLongitude = scoreArgument(context, index)
   if (Number.isNaN(readLongitude)) return false
   readLatitude = scoreArgument(context, index + 1)
@@ -30,7 +30,7 @@ function fixedSix(value: number): string {
 }
 
 /** Meters in the unit of argument `index`; undefined after an error reply. */
-export function unitArgument(context: CommandContext, index: number): number | undefined {
+export function unitArgument(context: ReadContext, index: number): number | undefined {
   const { args } = context
   if (argIs(args, index, 'M')) return 1
   if (argIs(args, index, 'KM')) return 1000

@@ -14,9 +14,9 @@ import {
 import { NOT_AN_INTEGER, SYNTAX_ERROR } from '../resp/error-replies.ts'
 import { partialSort } from '../partial-sort.ts'
 import { SortedSet } from '../values/sorted-set.ts'
-import { findForRead } from './access.ts'
+import { findForRead, requireWriter } from './access.ts'
 import { argIs, argText } from './arguments.ts'
-import type { CommandContext } from './command.ts'
+import type { CommandContext, ReadContext } from './command.ts'
 import { positionArguments, readLatitude, readLongitude, replyCoordinate, unitArgument } from './geo-arguments.ts'
 import { wideInteger } from './wide-integer.ts'
 import { expectZset, scoreArgument, withResult } from './zset-access.ts'
@@ -57,14 +57,17 @@ const searched: SortedSet = new SortedSet()
 let hits: Float64Array = new Float64Array(5 * 256)
 let hitCount = 0
 
-function run(context: CommandContext, way: Way): void {
+function run(context: ReadContext, way: Way): void {
   const { reply } = context
   const search = parse(context, way)
   if (search === undefined) return
   const { set, storeAt } = search
   if (set === undefined) {
     if (storeAt === 0) reply.array(0)
-    else withResult(context, storeAt, (result) => result.store(''))
+    else {
+      requireWriter(context)
+      withResult(context, storeAt, (result) => result.store(context, ''))
+    }
     return
   }
   collect(set, search)
@@ -113,7 +116,7 @@ function addHit(rank: number, score: number, meters: number): void {
   hits[at + 4] = latitude
 }
 
-function show({ reply }: CommandContext, set: SortedSet, search: Search, order: readonly number[]): void {
+function show({ reply }: ReadContext, set: SortedSet, search: Search, order: readonly number[]): void {
   const { withDistance, withHash, withPosition } = search
   const options = Number(withDistance) + Number(withHash) + Number(withPosition)
   reply.array(order.length)
@@ -132,7 +135,8 @@ function show({ reply }: CommandContext, set: SortedSet, search: Search, order: 
   }
 }
 
-function store(context: CommandContext, set: SortedSet, search: Search, order: readonly number[], event: string): void {
+function store(context: ReadContext, set: SortedSet, search: Search, order: readonly number[], event: string): void {
+  requireWriter(context)
   withResult(context, search.storeAt, (result) => {
     for (const hit of order) {
       const at = hit * 5
@@ -141,7 +145,7 @@ function store(context: CommandContext, set: SortedSet, search: Search, order: r
       if (result.set.find(set.memberBytes, set.memberStart, set.memberEnd)) continue
       result.add(set.memberBytes, set.memberStart, set.memberEnd, score)
     }
-    result.store(event)
+    result.store(context, event)
   })
 }
 
@@ -155,7 +159,7 @@ function storedDistance({ longitude: x, latitude: y, unitMeters }: GeoShape, at:
 }
 
 /** @returns undefined after an error reply. */
-function parse(context: CommandContext, way: Way): Search | undefined {
+function parse(context: ReadContext, way: Way): Search | undefined {
   const { args, reply, keyspace } = context
   const refuse = (text: string): undefined => {
     reply.error(text)
@@ -240,14 +244,14 @@ function parse(context: CommandContext, way: Way): Search | undefined {
   return search
 }
 
-function readCenter(context: CommandContext, index: number, shape: GeoShape): boolean {
+function readCenter(context: ReadContext, index: number, shape: GeoShape): boolean {
   if (!positionArguments(context, index)) return false
   shape.longitude = readLongitude
   shape.latitude = readLatitude
   return true
 }
 
-function memberCenter({ args, reply }: CommandContext, set: SortedSet, index: number, shape: GeoShape): boolean {
+function memberCenter({ args, reply }: ReadContext, set: SortedSet, index: number, shape: GeoShape): boolean {
   if (!set.find(args.bytes, args.start[index]!, args.end[index]!)) {
     reply.error('ERR could not decode requested zset member')
     return false
@@ -258,7 +262,7 @@ function memberCenter({ args, reply }: CommandContext, set: SortedSet, index: nu
   return true
 }
 
-function readRadius(context: CommandContext, index: number, shape: GeoShape): boolean {
+function readRadius(context: ReadContext, index: number, shape: GeoShape): boolean {
   const radius = scoreArgument(context, index, 'ERR need numeric radius')
   if (Number.isNaN(radius)) return false
   if (radius < 0) {
@@ -272,7 +276,7 @@ function readRadius(context: CommandContext, index: number, shape: GeoShape): bo
   return true
 }
 
-function readBox(context: CommandContext, index: number, shape: GeoShape): boolean {
+function readBox(context: ReadContext, index: number, shape: GeoShape): boolean {
   const width = scoreArgument(context, index, 'ERR need numeric width')
   if (Number.isNaN(width)) return false
   const height = scoreArgument(context, index + 1, 'ERR need numeric height')
@@ -294,7 +298,7 @@ export function georadius(context: CommandContext): void {
   run(context, { keyAt: 1, optionsAt: 6, center: 'position', stores: 'option' })
 }
 
-export function georadiusRo(context: CommandContext): void {
+export function georadiusRo(context: ReadContext): void {
   run(context, { keyAt: 1, optionsAt: 6, center: 'position', stores: 'never' })
 }
 
@@ -302,11 +306,11 @@ export function georadiusbymember(context: CommandContext): void {
   run(context, { keyAt: 1, optionsAt: 5, center: 'member', stores: 'option' })
 }
 
-export function georadiusbymemberRo(context: CommandContext): void {
+export function georadiusbymemberRo(context: ReadContext): void {
   run(context, { keyAt: 1, optionsAt: 5, center: 'member', stores: 'never' })
 }
 
-export function geosearch(context: CommandContext): void {
+export function geosearch(context: ReadContext): void {
   run(context, { keyAt: 1, optionsAt: 2, center: 'options', stores: 'never' })
 }
 

@@ -11,7 +11,7 @@ import { SYNTAX_ERROR } from '../resp/error-replies.ts'
 import { SortedSet } from '../values/sorted-set.ts'
 import { findForRead } from './access.ts'
 import { argIs } from './arguments.ts'
-import type { CommandArgs, CommandContext, CommandTable, KeyPositions } from './command.ts'
+import type { CommandArgs, CommandContext, CommandTable, KeyPositions, ReadContext } from './command.ts'
 import { DENYOOM, MOVABLE_KEYS, READONLY, WRITE } from './flags.ts'
 import { positionArguments, readLatitude, readLongitude, replyCoordinate, unitArgument } from './geo-arguments.ts'
 import {
@@ -50,12 +50,12 @@ function geoadd(context: CommandContext): void {
 }
 
 /** The sorted set of argument 1 for a reply with one item a member; false when an error was written. */
-function openMembers(context: CommandContext): SortedSet | undefined | false {
+function openMembers(context: ReadContext): SortedSet | undefined | false {
   if (!findForRead(context, 1)) return undefined
   return expectZset(context) && members.open(context.keyspace)
 }
 
-function geopos(context: CommandContext): void {
+function geopos(context: ReadContext): void {
   const { args, reply } = context
   const set = openMembers(context)
   if (set === false) return
@@ -72,7 +72,7 @@ function geopos(context: CommandContext): void {
   }
 }
 
-function geohash(context: CommandContext): void {
+function geohash(context: ReadContext): void {
   const { args, reply } = context
   const set = openMembers(context)
   if (set === false) return
@@ -85,7 +85,7 @@ function geohash(context: CommandContext): void {
   }
 }
 
-function geodist(context: CommandContext): void {
+function geodist(context: ReadContext): void {
   const { args, reply } = context
   let unitMeters: number | undefined = 1
   if (args.count === 5) {
@@ -125,6 +125,7 @@ export const geoCommands: CommandTable = {
     since: '3.2.0',
     group: GROUP,
     summary: 'Adds members at positions, or moves them.',
+    propagate: 'zadd',
     keyFlags: ['RW', 'update'],
     run: geoadd,
   },
@@ -135,7 +136,7 @@ export const geoCommands: CommandTable = {
     since: '3.2.0',
     group: GROUP,
     summary: 'Returns the positions of members.',
-    run: geopos,
+    read: geopos,
   },
   GEODIST: {
     arity: -4,
@@ -144,7 +145,7 @@ export const geoCommands: CommandTable = {
     since: '3.2.0',
     group: GROUP,
     summary: 'Returns the distance between two members.',
-    run: geodist,
+    read: geodist,
   },
   GEOHASH: {
     arity: -2,
@@ -153,7 +154,7 @@ export const geoCommands: CommandTable = {
     since: '3.2.0',
     group: GROUP,
     summary: 'Returns the geohashes of members as text.',
-    run: geohash,
+    read: geohash,
   },
   GEORADIUS: {
     arity: -6,
@@ -173,7 +174,7 @@ export const geoCommands: CommandTable = {
     since: '3.2.10',
     group: GROUP,
     summary: 'Returns the members within a distance of a position.',
-    run: georadiusRo,
+    read: georadiusRo,
   },
   GEORADIUSBYMEMBER: {
     arity: -5,
@@ -193,7 +194,7 @@ export const geoCommands: CommandTable = {
     since: '3.2.10',
     group: GROUP,
     summary: 'Returns the members within a distance of a member.',
-    run: georadiusbymemberRo,
+    read: georadiusbymemberRo,
   },
   GEOSEARCH: {
     arity: -7,
@@ -202,7 +203,7 @@ export const geoCommands: CommandTable = {
     since: '6.2.0',
     group: GROUP,
     summary: 'Returns the members in a circle or box.',
-    run: geosearch,
+    read: geosearch,
   },
   GEOSEARCHSTORE: {
     arity: -8,

@@ -8,7 +8,7 @@ import { NOTIFY_HASH } from '../keyspace/key-events.ts'
 import { SYNTAX_ERROR } from '../resp/error-replies.ts'
 import { findForRead, findForWrite, foundChanged, integerArgument } from './access.ts'
 import { argIs } from './arguments.ts'
-import type { CommandArgs, CommandContext, CommandRow, CommandTable } from './command.ts'
+import type { CommandArgs, CommandContext, CommandRow, CommandTable, ReadContext, RowFunction } from './command.ts'
 import { DENYOOM, FAST, READONLY, WRITE } from './flags.ts'
 import {
   createEmptyHash,
@@ -36,7 +36,7 @@ let first = 0
 let last = 0
 
 /** Reads `FIELDS count field …` at argument `index`; it ends the command. @returns false after an error reply. */
-function readFields(context: CommandContext, index: number, stride: number): boolean {
+function readFields(context: ReadContext, index: number, stride: number): boolean {
   const { args, reply } = context
   if (index + 1 >= args.count || !argIs(args, index, 'FIELDS')) {
     reply.error('ERR Mandatory argument FIELDS is missing or not at the right position')
@@ -56,7 +56,7 @@ function readFields(context: CommandContext, index: number, stride: number): boo
 }
 
 /** The time in argument `index` as milliseconds since 1970. @returns undefined after an error reply. */
-function timeArgument(context: CommandContext, index: number, unitMs: number, isAbsolute: boolean): number | undefined {
+function timeArgument(context: ReadContext, index: number, unitMs: number, isAbsolute: boolean): number | undefined {
   const { args, reply, nowMs } = context
   const value = integerArgument(context, index)
   if (Number.isNaN(value)) return undefined
@@ -68,7 +68,7 @@ function timeArgument(context: CommandContext, index: number, unitMs: number, is
 }
 
 /** Writes the same number for every field of a key that does not exist. */
-function replyForAll(context: CommandContext, value: number): void {
+function replyForAll(context: ReadContext, value: number): void {
   context.reply.array(last - first)
   for (let i = first; i < last; i++) context.reply.integer(value)
 }
@@ -150,7 +150,7 @@ function runHPersist(context: CommandContext): void {
 }
 
 /** HTTL, HPTTL, HEXPIRETIME, HPEXPIRETIME key FIELDS count field [field …] */
-function replyTimes(context: CommandContext, unitMs: number, isAbsolute: boolean): void {
+function replyTimes(context: ReadContext, unitMs: number, isAbsolute: boolean): void {
   const { reply, nowMs } = context
   const found = findForRead(context, 1)
   if ((found && !expectHash(context)) || !readFields(context, 2, 1)) return
@@ -193,7 +193,7 @@ const KEEP = -2
  * Reads what HGETEX and HSETEX say of times, from argument 2 on. @returns the index of FIELDS, 0 after an error reply.
  * `optionTime` is the time, -1 for none, KEEP to leave it as it is.
  */
-function readTimeOptions(context: CommandContext, isSet: boolean): number {
+function readTimeOptions(context: ReadContext, isSet: boolean): number {
   const { args, reply } = context
   optionTime = isSet ? -1 : KEEP
   condition = ''
@@ -290,43 +290,41 @@ function runHSetEx(context: CommandContext): void {
   reply.integer(1)
 }
 
-function row(
-  arity: number,
-  flags: number,
-  since: string,
-  summary: string,
-  run: (context: CommandContext) => void,
-): CommandRow {
-  return { arity, flags: flags | FAST, keys: [1, 1, 1], since, group: 'hash', summary, run }
+function row(arity: number, flags: number, since: string, summary: string, code: RowFunction): CommandRow {
+  return { arity, flags: flags | FAST, keys: [1, 1, 1], since, group: 'hash', summary, ...code }
+}
+
+/** HEXPIRE and its like. */
+function expireRow(summary: string, unitMs: number, absolute: boolean): CommandRow {
+  const run = (context: CommandContext): void => expireFields(context, unitMs, absolute)
+  return { ...row(-6, WRITE | DENYOOM, '7.4.0', summary, { run }), propagate: 'hpexpireat' }
 }
 
 export const hashExpireCommands: CommandTable = {
-  HEXPIRE: row(-6, WRITE | DENYOOM, '7.4.0', 'Sets the time to live of fields, in seconds.', (context) =>
-    expireFields(context, 1000, false),
-  ),
-  HPEXPIRE: row(-6, WRITE | DENYOOM, '7.4.0', 'Sets the time to live of fields, in milliseconds.', (context) =>
-    expireFields(context, 1, false),
-  ),
-  HEXPIREAT: row(-6, WRITE | DENYOOM, '7.4.0', 'Sets when fields expire, in seconds since 1970.', (context) =>
-    expireFields(context, 1000, true),
-  ),
-  HPEXPIREAT: row(-6, WRITE | DENYOOM, '7.4.0', 'Sets when fields expire, in milliseconds since 1970.', (context) =>
-    expireFields(context, 1, true),
-  ),
-  HPERSIST: row(-5, WRITE, '7.4.0', 'Removes the time to live of fields.', runHPersist),
-  HTTL: row(-5, READONLY, '7.4.0', 'Returns the time to live of fields, in seconds.', (context) =>
-    replyTimes(context, 1000, false),
-  ),
-  HPTTL: row(-5, READONLY, '7.4.0', 'Returns the time to live of fields, in milliseconds.', (context) =>
-    replyTimes(context, 1, false),
-  ),
-  HEXPIRETIME: row(-5, READONLY, '7.4.0', 'Returns when fields expire, in seconds since 1970.', (context) =>
-    replyTimes(context, 1000, true),
-  ),
-  HPEXPIRETIME: row(-5, READONLY, '7.4.0', 'Returns when fields expire, in milliseconds since 1970.', (context) =>
-    replyTimes(context, 1, true),
-  ),
-  HGETDEL: row(-5, WRITE, '8.0.0', 'Returns and removes fields.', runHGetDel),
-  HGETEX: row(-5, WRITE, '8.0.0', 'Returns fields and sets their time to live.', runHGetEx),
-  HSETEX: row(-6, WRITE | DENYOOM, '8.0.0', 'Sets fields with a time to live.', runHSetEx),
+  HEXPIRE: expireRow('Sets the time to live of fields, in seconds.', 1000, false),
+  HPEXPIRE: expireRow('Sets the time to live of fields, in milliseconds.', 1, false),
+  HEXPIREAT: expireRow('Sets when fields expire, in seconds since 1970.', 1000, true),
+  HPEXPIREAT: expireRow('Sets when fields expire, in milliseconds since 1970.', 1, true),
+  HPERSIST: row(-5, WRITE, '7.4.0', 'Removes the time to live of fields.', { run: runHPersist }),
+  HTTL: row(-5, READONLY, '7.4.0', 'Returns the time to live of fields, in seconds.', {
+    read: (context) => replyTimes(context, 1000, false),
+  }),
+  HPTTL: row(-5, READONLY, '7.4.0', 'Returns the time to live of fields, in milliseconds.', {
+    read: (context) => replyTimes(context, 1, false),
+  }),
+  HEXPIRETIME: row(-5, READONLY, '7.4.0', 'Returns when fields expire, in seconds since 1970.', {
+    read: (context) => replyTimes(context, 1000, true),
+  }),
+  HPEXPIRETIME: row(-5, READONLY, '7.4.0', 'Returns when fields expire, in milliseconds since 1970.', {
+    read: (context) => replyTimes(context, 1, true),
+  }),
+  HGETDEL: { ...row(-5, WRITE, '8.0.0', 'Returns and removes fields.', { run: runHGetDel }), propagate: 'hdel' },
+  HGETEX: {
+    ...row(-5, WRITE, '8.0.0', 'Returns fields and sets their time to live.', { run: runHGetEx }),
+    propagate: 'hgetex',
+  },
+  HSETEX: {
+    ...row(-6, WRITE | DENYOOM, '8.0.0', 'Sets fields with a time to live.', { run: runHSetEx }),
+    propagate: 'hsetex',
+  },
 }

@@ -4,43 +4,37 @@
  */
 import { listpackFirst } from '../encoding/listpack.ts'
 import { listpackSeek, listpackSkip } from '../encoding/listpack-edit.ts'
+import { checkRead } from '../keyspace/read-guard.ts'
 import type { Entry } from '../keyspace/entry.ts'
 import type { ReplyEncoder } from '../resp/encoder.ts'
 import { SYNTAX_ERROR } from '../resp/error-replies.ts'
 import { readListpackText, textBytes, textEnd, textStart } from '../values/item-text.ts'
 import { findForRead } from './access.ts'
 import { argIs } from './arguments.ts'
-import type { CommandContext } from './command.ts'
+import type { ReadContext } from './command.ts'
 import { replyElementValue, replyName } from './element-reply.ts'
 import { keyBytes, keyEnd, keyStart, locateKey } from './key-bytes.ts'
 import { expectHash, hashLength, hashTable, isFieldHidden, openHashTable } from './hash-value.ts'
 import { rangedCount } from './ranged-count.ts'
-import {
-  cursorArgument,
-  readElementScanOptions,
-  scanCount,
-  scanMatches,
-  scanned,
-  writeScanned,
-} from './scan-options.ts'
+import { beginElementScan, scanCount, scanMatches, scanned, writeScanned } from './scan-options.ts'
 
 const FIELDS = 1
 const VALUES = 2
 const BOTH = 3
 
-export function runHGetAll(context: CommandContext): void {
+export function runHGetAll(context: ReadContext): void {
   replyAll(context, BOTH)
 }
 
-export function runHKeys(context: CommandContext): void {
+export function runHKeys(context: ReadContext): void {
   replyAll(context, FIELDS)
 }
 
-export function runHVals(context: CommandContext): void {
+export function runHVals(context: ReadContext): void {
   replyAll(context, VALUES)
 }
 
-function replyAll(context: CommandContext, what: number): void {
+function replyAll(context: ReadContext, what: number): void {
   const { reply, keyspace } = context
   if (!findForRead(context, 1)) {
     if (what === BOTH) reply.map(0)
@@ -63,6 +57,7 @@ function replyAll(context: CommandContext, what: number): void {
   const { bytes } = entry
   const end = entry.start + entry.length
   for (let at = listpackFirst(entry.start); at < end - 1 && at >= 0;) {
+    checkRead()
     if ((what & FIELDS) !== 0) at = replyItem(reply, bytes, at, end)
     else at = listpackSkip(bytes, at)
     if ((what & VALUES) !== 0) at = replyItem(reply, bytes, at, end)
@@ -78,7 +73,7 @@ function replyItem(reply: ReplyEncoder, bytes: Uint8Array, at: number, end: numb
 }
 
 /** Fields that the client may see. Opens the table, if it is one. */
-function shownFields(context: CommandContext): number {
+function shownFields(context: ReadContext): number {
   const count = hashLength(context)
   if (!context.keyspace.entry.isLarge || hashTable.expires === 0 || context.fromPrimary) return count
   let hidden = 0
@@ -89,7 +84,7 @@ function shownFields(context: CommandContext): number {
 }
 
 /** HRANDFIELD key [count [WITHVALUES]] */
-export function runHRandField(context: CommandContext): void {
+export function runHRandField(context: ReadContext): void {
   const { args, reply } = context
   if (args.count === 2) {
     if (!findForRead(context, 1)) reply.nullBulk()
@@ -116,7 +111,7 @@ export function runHRandField(context: CommandContext): void {
   else replyDistinct(context, count, withValues)
 }
 
-function replyOneRandom(context: CommandContext): void {
+function replyOneRandom(context: ReadContext): void {
   const { reply, keyspace } = context
   if (randomField(context)) {
     if (keyspace.entry.isLarge) replyName(reply, hashTable.element)
@@ -129,7 +124,7 @@ let randomAt = 0
 const HIDDEN_DRAWS_MAX = 100
 
 /** Draws a field, all equally likely. @returns false when none can be seen. */
-function randomField(context: CommandContext): boolean {
+function randomField(context: ReadContext): boolean {
   const { entry } = context.keyspace
   const count = hashLength(context)
   if (!entry.isLarge) {
@@ -161,7 +156,7 @@ function replyPacked(reply: ReplyEncoder, bytes: Uint8Array, at: number, end: nu
 }
 
 /** A negative count: as many draws, which may repeat. */
-function replyRepeated(context: CommandContext, count: number, withValues: boolean): void {
+function replyRepeated(context: ReadContext, count: number, withValues: boolean): void {
   const { reply, keyspace } = context
   const { entry } = keyspace
   if (shownFields(context) === 0) {
@@ -178,7 +173,7 @@ function replyRepeated(context: CommandContext, count: number, withValues: boole
 }
 
 /** A positive count: a selection in the order of the hash, each field as likely as the others. */
-function replyDistinct(context: CommandContext, count: number, withValues: boolean): void {
+function replyDistinct(context: ReadContext, count: number, withValues: boolean): void {
   const { reply, keyspace } = context
   const { entry } = keyspace
   let left = shownFields(context)
@@ -188,6 +183,7 @@ function replyDistinct(context: CommandContext, count: number, withValues: boole
     if (hashTable.expires === 0 && wanted * 8 < left) {
       const drawn = new Set<number>()
       while (drawn.size < wanted) {
+        checkRead()
         hashTable.random(Math.random)
         drawn.add(hashTable.element.address)
       }
@@ -214,16 +210,11 @@ function replyDistinct(context: CommandContext, count: number, withValues: boole
 }
 
 /** HSCAN key cursor [MATCH pattern] [COUNT count]: a listpack comes whole. */
-export function runHScan(context: CommandContext): void {
+export function runHScan(context: ReadContext): void {
   const { keyspace } = context
   const { entry } = keyspace
-  const cursor = cursorArgument(context, 2)
+  const cursor = beginElementScan(context, expectHash)
   if (cursor === undefined) return
-  if (!findForRead(context, 1)) {
-    writeScanned(context, 0, 0)
-    return
-  }
-  if (!expectHash(context) || !readElementScanOptions(context)) return
   let items = 0
   let next = 0
   if (openHashTable(context)) {

@@ -32,7 +32,7 @@ import { fillHashTable, HASH_ROOT } from '../values/hash-form.ts'
 import { readListpackText, textBytes, textEnd, textStart } from '../values/item-text.ts'
 import { LargeValue } from '../values/large-value.ts'
 import { deleteFound, expectForm } from './access.ts'
-import type { CommandContext } from './command.ts'
+import type { CommandContext, ReadContext } from './command.ts'
 import { replyElementValue } from './element-reply.ts'
 
 /** Of the hash at hand, if it is a table. */
@@ -42,30 +42,30 @@ const large = new LargeValue()
 let valueAt = 0
 
 /** True when the key just found holds a hash; otherwise the error is written. */
-export function expectHash(context: CommandContext): boolean {
+export function expectHash(context: ReadContext): boolean {
   return expectForm(context, isHashForm)
 }
 
 /** Opens the table of the hash just found; false when it is a listpack. */
-export function openHashTable({ keyspace }: CommandContext): boolean {
+export function openHashTable({ keyspace }: ReadContext): boolean {
   if (!keyspace.entry.isLarge) return false
   hashTable.open(keyspace.openLarge(large), HASH_ROOT)
   return true
 }
 
 /** Fields, those whose time has come included. */
-export function hashLength(context: CommandContext): number {
+export function hashLength(context: ReadContext): number {
   const { entry } = context.keyspace
   return openHashTable(context) ? hashTable.count : listpackCount(entry.bytes, entry.start) >>> 1
 }
 
 /** Has the time of this field come, for who asks? */
-export function isFieldHidden(context: CommandContext, { expireAtMs }: Entry): boolean {
+export function isFieldHidden(context: ReadContext, { expireAtMs }: Entry): boolean {
   return expireAtMs !== -1 && !context.fromPrimary && context.nowMs > expireAtMs
 }
 
 /** Finds the field in argument `index`; its value is the one that the functions below speak of. */
-export function findField(context: CommandContext, index: number): boolean {
+export function findField(context: ReadContext, index: number): boolean {
   const { args, keyspace } = context
   const { entry } = keyspace
   const start = args.start[index]!
@@ -80,7 +80,7 @@ export function findField(context: CommandContext, index: number): boolean {
 }
 
 /** Writes the value of the field just found. */
-export function replyFieldValue({ keyspace, reply }: CommandContext): void {
+export function replyFieldValue({ keyspace, reply }: ReadContext): void {
   const { entry } = keyspace
   if (entry.isLarge) replyElementValue(reply, hashTable.element)
   else replyItem(reply, entry)
@@ -92,7 +92,7 @@ function replyItem(reply: ReplyEncoder, entry: Entry): void {
 }
 
 /** Length in bytes of the value of the field just found. */
-export function fieldValueLength({ keyspace }: CommandContext): number {
+export function fieldValueLength({ keyspace }: ReadContext): number {
   const { entry } = keyspace
   if (entry.isLarge) return hashTable.element.length
   readListpackText(entry.bytes, valueAt, entry.start + entry.length)
@@ -100,7 +100,7 @@ export function fieldValueLength({ keyspace }: CommandContext): number {
 }
 
 /** A copy of the value of the field just found. */
-export function fieldValueToBuffer({ keyspace }: CommandContext): Buffer {
+export function fieldValueToBuffer({ keyspace }: ReadContext): Buffer {
   const { entry } = keyspace
   if (entry.isLarge) return hashTable.element.toBuffer()
   readListpackText(entry.bytes, valueAt, entry.start + entry.length)
@@ -197,15 +197,15 @@ function setPackedField(
     if (length - removed + added > bytesMax) return DOES_NOT_FIT
     const offset = item - entry.start
     keyspace.spliceEntry(key, keyStart, keyEnd, offset, removed, added)
-    listpackWriteItem(value, start, end, entry.bytes, entry.start + offset)
+    listpackWriteItem(value, start, end, entry.bytes, entry.start + offset, entry.view)
     listpackWriteHeader(entry.bytes, entry.start, entry.length, 0)
   } else {
     const fieldBytes = listpackItemBytes(args.bytes, from, to)
     if (length + fieldBytes + added > bytesMax) return DOES_NOT_FIT
     const offset = length - 1
     keyspace.spliceEntry(key, keyStart, keyEnd, offset, 0, fieldBytes + added)
-    const next = listpackWriteItem(args.bytes, from, to, entry.bytes, entry.start + offset)
-    listpackWriteItem(value, start, end, entry.bytes, next)
+    const next = listpackWriteItem(args.bytes, from, to, entry.bytes, entry.start + offset, entry.view)
+    listpackWriteItem(value, start, end, entry.bytes, next, entry.view)
     listpackWriteHeader(entry.bytes, entry.start, entry.length, 2)
   }
   if (listpackCount(entry.bytes, entry.start) >>> 1 > settings.encodings.hashMaxListpackEntries) {
@@ -260,7 +260,7 @@ export function removeField(context: CommandContext, index: number): boolean {
 }
 
 /** When the field just found expires, -1: never. */
-export function fieldExpireAtMs({ keyspace }: CommandContext): number {
+export function fieldExpireAtMs({ keyspace }: ReadContext): number {
   return keyspace.entry.isLarge ? hashTable.element.expireAtMs : -1
 }
 

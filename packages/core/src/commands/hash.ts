@@ -15,7 +15,7 @@ import { FLAG_LARGE_ENCODING } from '../keyspace/layout.ts'
 import { NOT_A_FLOAT, NOT_AN_INTEGER, wrongNumberOfArguments } from '../resp/error-replies.ts'
 import { FORM_HASH_LISTPACK, PACKED_LARGE_ENCODING_BYTES_MAX } from '../values/form-numbers.ts'
 import { findForRead, findForWrite, foundChanged } from './access.ts'
-import type { CommandContext, CommandTable } from './command.ts'
+import type { CommandContext, CommandTable, ReadContext } from './command.ts'
 import { DENYOOM, FAST, READONLY, WRITE } from './flags.ts'
 import { runHGetAll, runHKeys, runHRandField, runHScan, runHVals } from './hash-read.ts'
 import {
@@ -238,7 +238,7 @@ function runHDel(context: CommandContext): void {
 }
 
 /** HGET key field */
-function runHGet(context: CommandContext): void {
+function runHGet(context: ReadContext): void {
   const { reply } = context
   if (!findForRead(context, 1)) reply.nullBulk()
   else if (expectHash(context)) {
@@ -248,7 +248,7 @@ function runHGet(context: CommandContext): void {
 }
 
 /** HMGET key field [field …] */
-function runHMGet(context: CommandContext): void {
+function runHMGet(context: ReadContext): void {
   const { args, reply } = context
   const found = findForRead(context, 1)
   if (found && !expectHash(context)) return
@@ -260,19 +260,19 @@ function runHMGet(context: CommandContext): void {
 }
 
 /** HEXISTS key field */
-function runHExists(context: CommandContext): void {
+function runHExists(context: ReadContext): void {
   if (!findForRead(context, 1)) context.reply.integer(0)
   else if (expectHash(context)) context.reply.integer(findField(context, 2) ? 1 : 0)
 }
 
 /** HLEN key */
-function runHLen(context: CommandContext): void {
+function runHLen(context: ReadContext): void {
   if (!findForRead(context, 1)) context.reply.integer(0)
   else if (expectHash(context)) context.reply.integer(hashLength(context))
 }
 
 /** HSTRLEN key field */
-function runHStrLen(context: CommandContext): void {
+function runHStrLen(context: ReadContext): void {
   if (!findForRead(context, 1)) context.reply.integer(0)
   else if (expectHash(context)) context.reply.integer(findField(context, 2) ? fieldValueLength(context) : 0)
 }
@@ -320,7 +320,7 @@ export const hashCommands: CommandTable = {
     since: '2.0.0',
     group: GROUP,
     summary: 'Returns the value of a field of a hash.',
-    run: runHGet,
+    read: runHGet,
   },
   HMGET: {
     arity: -3,
@@ -329,7 +329,7 @@ export const hashCommands: CommandTable = {
     since: '2.0.0',
     group: GROUP,
     summary: 'Returns the values of several fields of a hash.',
-    run: runHMGet,
+    read: runHMGet,
   },
   HGETALL: {
     arity: 2,
@@ -339,7 +339,7 @@ export const hashCommands: CommandTable = {
     group: GROUP,
     summary: 'Returns all fields and values of a hash.',
     tips: ANY_ORDER,
-    run: runHGetAll,
+    read: runHGetAll,
   },
   HKEYS: {
     arity: 2,
@@ -349,7 +349,7 @@ export const hashCommands: CommandTable = {
     group: GROUP,
     summary: 'Returns all fields of a hash.',
     tips: ANY_ORDER,
-    run: runHKeys,
+    read: runHKeys,
   },
   HVALS: {
     arity: 2,
@@ -359,7 +359,7 @@ export const hashCommands: CommandTable = {
     group: GROUP,
     summary: 'Returns all values of a hash.',
     tips: ANY_ORDER,
-    run: runHVals,
+    read: runHVals,
   },
   HEXISTS: {
     arity: 3,
@@ -369,7 +369,7 @@ export const hashCommands: CommandTable = {
     group: GROUP,
     summary: 'Tells whether a hash has a field.',
     keyFlags: ['RO'],
-    run: runHExists,
+    read: runHExists,
   },
   HLEN: {
     arity: 2,
@@ -379,7 +379,7 @@ export const hashCommands: CommandTable = {
     group: GROUP,
     summary: 'Returns how many fields a hash has.',
     keyFlags: ['RO'],
-    run: runHLen,
+    read: runHLen,
   },
   HSTRLEN: {
     arity: 3,
@@ -389,7 +389,7 @@ export const hashCommands: CommandTable = {
     group: GROUP,
     summary: 'Returns how many bytes the value of a field has.',
     keyFlags: ['RO'],
-    run: runHStrLen,
+    read: runHStrLen,
   },
   HINCRBY: {
     arity: 4,
@@ -407,6 +407,7 @@ export const hashCommands: CommandTable = {
     since: '2.6.0',
     group: GROUP,
     summary: 'Adds to the floating point number in a field of a hash.',
+    propagate: 'hset-keepttl',
     run: runHIncrByFloat,
   },
   HDEL: {
@@ -427,7 +428,7 @@ export const hashCommands: CommandTable = {
     group: GROUP,
     summary: 'Returns random fields of a hash.',
     tips: RANDOM,
-    run: runHRandField,
+    read: runHRandField,
   },
   HSCAN: {
     arity: -3,
@@ -437,6 +438,6 @@ export const hashCommands: CommandTable = {
     group: GROUP,
     summary: 'Walks the fields and values of a hash.',
     tips: RANDOM,
-    run: runHScan,
+    read: runHScan,
   },
 }

@@ -34,10 +34,10 @@ import {
 } from '../encoding/hyperloglog.ts'
 import { NOTIFY_STRING } from '../keyspace/key-events.ts'
 import { FLAG_RAW } from '../keyspace/layout.ts'
-import { expectString, findForRead, findForWrite, foundChanged, putFound } from './access.ts'
+import { expectString, findForRead, findForWrite, foundChanged, putFound, requireWriter } from './access.ts'
 import { argIs, argText } from './arguments.ts'
-import type { CommandContext, CommandTable } from './command.ts'
-import { ADMIN, DENYOOM, FAST, READONLY, WRITE } from './flags.ts'
+import type { CommandContext, CommandTable, ReadContext } from './command.ts'
+import { ADMIN, DENYOOM, FAST, MAY_REPLICATE, READONLY, WRITE } from './flags.ts'
 import { notify } from './notify.ts'
 
 const NOT_A_HLL = 'WRONGTYPE Key is not a valid HyperLogLog string value.'
@@ -111,7 +111,7 @@ function addToDense(context: CommandContext): void {
 }
 
 /** PFCOUNT key [key …] */
-function runPfCount(context: CommandContext): void {
+function runPfCount(context: ReadContext): void {
   const { args, reply } = context
   registers.fill(0)
   if (args.count > 2) {
@@ -133,7 +133,10 @@ function runPfCount(context: CommandContext): void {
   }
   if (!mergeFound(context)) return
   const count = estimateCardinality(registers)
-  if (context.fromPrimary || context.writable === true) storeCardinality(context, count)
+  if (context.fromPrimary || context.writable === true) {
+    requireWriter(context)
+    storeCardinality(context, count)
+  }
   reply.integer(count)
 }
 
@@ -213,7 +216,7 @@ const SELFTEST_ELEMENTS = 20_000
 const SELFTEST_ERROR_MAX: number = 4 * (1.04 / 128)
 
 /** PFSELFTEST: adds numbered elements to a sparse value that becomes dense, and checks registers and estimates. */
-function runPfSelfTest(context: CommandContext): void {
+function runPfSelfTest(context: ReadContext): void {
   const { reply } = context
   const element = new Uint8Array(4)
   const expected = new Uint8Array(HLL_REGISTERS)
@@ -241,7 +244,7 @@ function runPfSelfTest(context: CommandContext): void {
 }
 
 /** True when the key just found holds a HyperLogLog, whose first bytes are in `header` then; else the error is written. */
-function expectHll(context: CommandContext): boolean {
+function expectHll(context: ReadContext): boolean {
   const { entry } = context.keyspace
   if (!expectString(context)) return false
   if (entry.length >= HLL_HEADER_BYTES) {
@@ -256,7 +259,7 @@ function expectHll(context: CommandContext): boolean {
  * Copies the value just found, whose header was checked, to `work`. A sparse value that is too long to be valid is still
  * changed as Redis changes it, up to a bound.
  */
-function loadValue(context: CommandContext): boolean {
+function loadValue(context: ReadContext): boolean {
   const { entry } = context.keyspace
   if (entry.length > WORK_BYTES_MAX) {
     context.reply.error(CORRUPT)
@@ -271,7 +274,7 @@ function loadValue(context: CommandContext): boolean {
 }
 
 /** Merges the value just found into `registers`; writes the error when it is no valid HyperLogLog. */
-function mergeFound(context: CommandContext): boolean {
+function mergeFound(context: ReadContext): boolean {
   if (!expectHll(context)) return false
   const fits = context.keyspace.entry.length < HLL_SPARSE_BYTES_END
   if (fits && loadValue(context) && mergeRegisters(registers, work)) return true
@@ -294,12 +297,12 @@ export const hyperloglogCommands: CommandTable = {
   },
   PFCOUNT: {
     arity: -2,
-    flags: READONLY,
+    flags: READONLY | MAY_REPLICATE,
     keys: [1, -1, 1],
     since: '2.8.9',
     group: GROUP,
     summary: 'Estimates how many different elements HyperLogLogs have seen.',
-    run: runPfCount,
+    read: runPfCount,
   },
   PFMERGE: {
     arity: -2,

@@ -7,7 +7,7 @@ import { NOTIFY_GENERIC } from '../keyspace/key-events.ts'
 import { NO_SUCH_KEY, SYNTAX_ERROR } from '../resp/error-replies.ts'
 import { rdbTypeFacts } from '../object-codec/rdb-types.ts'
 import { argIs } from './arguments.ts'
-import type { CommandContext, CommandTable } from './command.ts'
+import type { CommandContext, CommandTable, ReadContext } from './command.ts'
 import { DENYOOM, FAST, READONLY, WRITE } from './flags.ts'
 import { keyBytes, keyEnd, keyStart, locateKey } from './key-bytes.ts'
 import { deleteFound, findForRead, findForWrite, findQuietly, sameArgument } from './access.ts'
@@ -33,19 +33,19 @@ function del(context: CommandContext): void {
   context.reply.integer(deleted)
 }
 
-function exists(context: CommandContext): void {
+function exists(context: ReadContext): void {
   let found = 0
   for (let i = 1; i < context.args.count; i++) if (findQuietly(context, i)) found++
   context.reply.integer(found)
 }
 
-function touch(context: CommandContext): void {
+function touch(context: ReadContext): void {
   let found = 0
   for (let i = 1; i < context.args.count; i++) if (findForRead(context, i)) found++
   context.reply.integer(found)
 }
 
-function type(context: CommandContext): void {
+function type(context: ReadContext): void {
   const found = findQuietly(context, 1)
   context.reply.simple(found ? (rdbTypeFacts(context.keyspace.entry.rdbType)?.typeName ?? 'none') : 'none')
 }
@@ -92,7 +92,7 @@ function renamenx(context: CommandContext): void {
 }
 
 /** Argument `index` as the number of a database, or undefined after an error reply. */
-function databaseArgument(context: CommandContext, index: number): number | undefined {
+function databaseArgument(context: ReadContext, index: number): number | undefined {
   const db = intArgument(context, index)
   if (db === undefined) return undefined
   if (db >= 0 && db < context.keyspace.databaseCount) return db
@@ -138,7 +138,7 @@ function move(context: CommandContext): void {
   }
 }
 
-function randomkey(context: CommandContext): void {
+function randomkey(context: ReadContext): void {
   const { keyspace, reply, db } = context
   for (let tries = 0; tries < RANDOM_TRIES; tries++) {
     if (!keyspace.randomKey(db, Math.random)) break
@@ -152,7 +152,7 @@ function randomkey(context: CommandContext): void {
 }
 
 /** @returns false when none was found among the first keys of the database. */
-function replyFirstAlive(context: CommandContext): boolean {
+function replyFirstAlive(context: ReadContext): boolean {
   const { keyspace, reply, db } = context
   let found = false
   let cursor = 0
@@ -200,7 +200,7 @@ export const keyCommands: CommandTable = {
     group: 'generic',
     summary: 'Determine if a key exists',
     tips: MULTI_SHARD_SUM,
-    run: exists,
+    read: exists,
   },
   TOUCH: {
     arity: -2,
@@ -210,7 +210,7 @@ export const keyCommands: CommandTable = {
     group: 'generic',
     summary: 'Mark keys as accessed and count those that exist',
     tips: MULTI_SHARD_SUM,
-    run: touch,
+    read: touch,
   },
   TYPE: {
     arity: 2,
@@ -219,7 +219,7 @@ export const keyCommands: CommandTable = {
     since: '1.0.0',
     group: 'generic',
     summary: 'Determine the type stored at a key',
-    run: type,
+    read: type,
   },
   RENAME: {
     arity: 3,
@@ -265,6 +265,6 @@ export const keyCommands: CommandTable = {
     group: 'generic',
     summary: 'Return a random key from the keyspace',
     tips: ['request_policy:all_shards', 'nondeterministic_output'],
-    run: randomkey,
+    read: randomkey,
   },
 }

@@ -6,7 +6,7 @@
 import { SYNTAX_ERROR } from '../resp/error-replies.ts'
 import { findForRead, integerArgument } from './access.ts'
 import { argIs } from './arguments.ts'
-import type { CommandContext } from './command.ts'
+import type { ReadContext } from './command.ts'
 
 const TABLE_CELL_BYTES = 4
 const EMPTY: Buffer = Buffer.alloc(0)
@@ -18,7 +18,7 @@ interface Match {
 }
 
 /** LCS key1 key2 [LEN] [IDX] [MINMATCHLEN len] [WITHMATCHLEN] */
-export function runLcs(context: CommandContext): void {
+export function runLcs(context: ReadContext): void {
   const { reply } = context
   const first = stringOf(context, 1)
   const second = stringOf(context, 2)
@@ -78,7 +78,7 @@ export function runLcs(context: CommandContext): void {
 }
 
 /** A copy of the string at the key in argument `index`; undefined when it holds something else. */
-function stringOf(context: CommandContext, index: number): Buffer | undefined {
+function stringOf(context: ReadContext, index: number): Buffer | undefined {
   if (!findForRead(context, index)) return EMPTY
   const { entry } = context.keyspace
   return entry.isString ? entry.toBuffer() : undefined
@@ -142,7 +142,7 @@ function walkBack(first: Uint8Array, second: Uint8Array, above: Uint32Array, com
   return matches
 }
 
-function replyRange(context: CommandContext, start: number, length: number): void {
+function replyRange(context: ReadContext, start: number, length: number): void {
   context.reply.array(2)
   context.reply.integer(start)
   context.reply.integer(start + length - 1)

@@ -7,21 +7,21 @@ import { NOTIFY_LIST } from '../keyspace/key-events.ts'
 import { SYNTAX_ERROR, WRONG_TYPE } from '../resp/error-replies.ts'
 import { deleteFound, foundChanged } from './access.ts'
 import { argIs } from './arguments.ts'
-import type { CommandContext } from './command.ts'
+import type { CommandContext, ReadContext } from './command.ts'
 import { notify, notifyDeleted } from './notify.ts'
 
 const large = new LargeValue()
 const opened = new ListValue()
 
 /** True when the key just found holds a list; otherwise the error is written. */
-export function expectList(context: CommandContext): boolean {
+export function expectList(context: ReadContext): boolean {
   if (context.keyspace.entry.rdbType === FORM_LIST) return true
   context.reply.error(WRONG_TYPE)
   return false
 }
 
 /** The list just found. Borrowed until the next call; one at a time. */
-export function openList(context: CommandContext, into: ListValue = opened): ListValue {
+export function openList(context: ReadContext, into: ListValue = opened): ListValue {
   const value = context.keyspace.openLarge(large)
   return into.open(value.region, value.words, value.at, value.lazyFree)
 }
@@ -43,7 +43,7 @@ let ruleSize = Number.NaN
 let rule: ListNodeRule = listNodeRule(-2)
 
 /** What a node may hold by the configuration. */
-export function listRule(context: CommandContext): ListNodeRule {
+export function listRule(context: ReadContext): ListNodeRule {
   const size = context.settings.encodings.listMaxListpackSize
   if (size !== ruleSize) {
     ruleSize = size
@@ -54,7 +54,7 @@ export function listRule(context: CommandContext): ListNodeRule {
 
 /** Replies elements [from, to) as an array, in reverse when `backward`. */
 export function replyElements(
-  context: CommandContext,
+  context: ReadContext,
   list: ListValue,
   from: number,
   to: number,
@@ -95,7 +95,7 @@ export function removeFromEnd(
 }
 
 /** Argument `index`, LEFT or RIGHT: is it the head? Undefined after an error reply. */
-export function endArgument(context: CommandContext, index: number): boolean | undefined {
+export function endArgument(context: ReadContext, index: number): boolean | undefined {
   if (argIs(context.args, index, 'LEFT')) return true
   if (argIs(context.args, index, 'RIGHT')) return false
   context.reply.error(SYNTAX_ERROR)

@@ -9,7 +9,7 @@ import { prepareElement } from '../values/list-node.ts'
 import { findForWrite, foundChanged } from './access.ts'
 import { argIs } from './arguments.ts'
 import { timeoutSecondsArgument, waitForKeys } from './blocking.ts'
-import type { CommandArgs, CommandContext, CommandTable, KeyPositions } from './command.ts'
+import type { CommandArgs, CommandContext, CommandTable, KeyPositions, ReadContext } from './command.ts'
 import { BLOCKING, DENYOOM, MOVABLE_KEYS, NOSCRIPT, WRITE } from './flags.ts'
 import {
   changeList,
@@ -141,7 +141,7 @@ interface SeveralKeys {
 }
 
 /** numkeys key [key …] LEFT|RIGHT [COUNT count], from argument `at` on; undefined after an error reply. */
-function severalKeys(context: CommandContext, at: number): SeveralKeys | undefined {
+function severalKeys(context: ReadContext, at: number): SeveralKeys | undefined {
   const { args, reply } = context
   const keys = boundedArgument(context, at, 1, 'ERR numkeys should be greater than 0')
   if (keys === undefined) return undefined
@@ -211,7 +211,7 @@ function indexes(first: number, end: number): number[] {
 
 /** The keys that a number of keys in argument `at` announces. */
 function findCountedKeys(args: CommandArgs, at: number, into: number[]): void {
-  const count = wideInteger({ args } as CommandContext, at)
+  const count = wideInteger({ args } as ReadContext, at)
   if (count === undefined || count < 1) return
   for (let i = at + 1; i <= at + Number(count) && i < args.count; i++) into.push(i)
 }
@@ -253,6 +253,7 @@ export const listMoveCommands: CommandTable = {
     since: '6.2.0',
     group: GROUP,
     summary: 'LMOVE that waits for an element to come.',
+    propagate: 'lmove',
     complexity: 'O(1)',
     keyFlags: DELETES,
     run: blmove,
@@ -264,6 +265,7 @@ export const listMoveCommands: CommandTable = {
     since: '2.2.0',
     group: GROUP,
     summary: 'RPOPLPUSH that waits for an element to come.',
+    propagate: 'rpoplpush',
     complexity: 'O(1)',
     keyFlags: DELETES,
     run: (context) => moveOrWait(context, false, true, 3),
@@ -275,6 +277,7 @@ export const listMoveCommands: CommandTable = {
     since: '2.0.0',
     group: GROUP,
     summary: 'Takes the first element of the first list that has one; waits for it.',
+    propagate: 'lpop',
     complexity: 'O(N), N keys',
     keyFlags: DELETES,
     run: (context) => blockingPop(context, true),
@@ -286,6 +289,7 @@ export const listMoveCommands: CommandTable = {
     since: '2.0.0',
     group: GROUP,
     summary: 'Takes the last element of the first list that has one; waits for it.',
+    propagate: 'rpop',
     complexity: 'O(N), N keys',
     keyFlags: DELETES,
     run: (context) => blockingPop(context, false),
@@ -297,6 +301,7 @@ export const listMoveCommands: CommandTable = {
     since: '7.0.0',
     group: GROUP,
     summary: 'Takes elements from the first list that has some.',
+    propagate: 'list-pop',
     complexity: 'O(N+M), N keys, M elements taken',
     findKeys: (args, into) => findCountedKeys(args, 1, into),
     run: lmpop,
@@ -308,6 +313,7 @@ export const listMoveCommands: CommandTable = {
     since: '7.0.0',
     group: GROUP,
     summary: 'LMPOP that waits for an element to come.',
+    propagate: 'list-pop',
     complexity: 'O(N+M), N keys, M elements taken',
     findKeys: (args, into) => findCountedKeys(args, 2, into),
     run: blmpop,

@@ -18,7 +18,7 @@ import { prepareElement } from '../values/list-node.ts'
 import type { ListValue } from '../values/list-value.ts'
 import { deleteFound, findForRead, findForWrite, foundChanged, integerArgument } from './access.ts'
 import { argIs } from './arguments.ts'
-import type { CommandContext, CommandTable, KeyPositions } from './command.ts'
+import type { CommandContext, CommandRow, CommandTable, KeyPositions, ReadContext, RowFunction } from './command.ts'
 import { DENYOOM, FAST, READONLY, WRITE } from './flags.ts'
 import { changeList, createList, expectList, listRule, openList, removeFromEnd, replyElements } from './list-access.ts'
 import { notify, notifyDeleted } from './notify.ts'
@@ -86,7 +86,7 @@ function pop(context: CommandContext, atHead: boolean): void {
   if (wanted > 0) removeFromEnd(context, list, 1, atHead, wanted)
 }
 
-function replyOneEnd({ reply }: CommandContext, list: ListValue, atHead: boolean): void {
+function replyOneEnd({ reply }: ReadContext, list: ListValue, atHead: boolean): void {
   if (atHead) list.first()
   else list.last()
   list.load()
@@ -94,13 +94,13 @@ function replyOneEnd({ reply }: CommandContext, list: ListValue, atHead: boolean
 }
 
 /** LLEN key */
-function llen(context: CommandContext): void {
+function llen(context: ReadContext): void {
   if (!findForRead(context, 1)) context.reply.integer(0)
   else if (expectList(context)) context.reply.integer(openList(context).count)
 }
 
 /** LRANGE key start stop */
-function lrange(context: CommandContext): void {
+function lrange(context: ReadContext): void {
   const { reply } = context
   const start = integerArgument(context, 2)
   if (Number.isNaN(start)) return
@@ -119,7 +119,7 @@ function lrange(context: CommandContext): void {
 }
 
 /** LINDEX key index */
-function lindex(context: CommandContext): void {
+function lindex(context: ReadContext): void {
   const { reply } = context
   if (!findForRead(context, 1)) {
     reply.nullBulk()
@@ -187,13 +187,7 @@ function linsert(context: CommandContext): void {
 }
 
 /** From the position on, goes to the element that equals argument `index`. @param more is there a position? */
-function seekElement(
-  list: ListValue,
-  more: boolean,
-  backward: boolean,
-  context: CommandContext,
-  index: number,
-): boolean {
+function seekElement(list: ListValue, more: boolean, backward: boolean, context: ReadContext, index: number): boolean {
   const { args } = context
   const view = viewOf(args.bytes)
   const start = args.start[index]!
@@ -272,7 +266,7 @@ interface PositionOptions {
 }
 
 /** The options from argument 3 on, or undefined after an error reply. */
-function positionOptions(context: CommandContext): PositionOptions | undefined {
+function positionOptions(context: ReadContext): PositionOptions | undefined {
   const { args, reply } = context
   const options = { rank: 1, count: -1, lengthMax: 0 }
   for (let i = 3; i < args.count; i++) {
@@ -302,7 +296,7 @@ function positionOptions(context: CommandContext): PositionOptions | undefined {
 }
 
 /** LPOS key element [RANK rank] [COUNT count] [MAXLEN length] */
-function lpos(context: CommandContext): void {
+function lpos(context: ReadContext): void {
   const { reply } = context
   const options = positionOptions(context)
   if (options === undefined) return
@@ -316,7 +310,7 @@ function lpos(context: CommandContext): void {
   else reply.nullBulk()
 }
 
-function findPositions({ args }: CommandContext, options: PositionOptions, list: ListValue): number[] {
+function findPositions({ args }: ReadContext, options: PositionOptions, list: ListValue): number[] {
   const { bytes } = args
   const view = viewOf(bytes)
   const start = args.start[2]!
@@ -351,9 +345,9 @@ function row(
   summary: string,
   complexity: string,
   keyFlags: readonly string[],
-  run: (context: CommandContext) => void,
-) {
-  return { arity, flags, keys: ONE_KEY, since, group: GROUP, summary, complexity, keyFlags, run }
+  code: RowFunction,
+): CommandRow {
+  return { arity, flags, keys: ONE_KEY, since, group: GROUP, summary, complexity, keyFlags, ...code }
 }
 
 const INSERTS = ['RW', 'insert']
@@ -369,7 +363,7 @@ export const listCommands: CommandTable = {
     'Puts elements before the first one of a list.',
     'O(N), N elements given',
     INSERTS,
-    (context) => push(context, true, false),
+    { run: (context) => push(context, true, false) },
   ),
   RPUSH: row(
     -3,
@@ -378,7 +372,7 @@ export const listCommands: CommandTable = {
     'Puts elements behind the last one of a list.',
     'O(N), N elements given',
     INSERTS,
-    (context) => push(context, false, false),
+    { run: (context) => push(context, false, false) },
   ),
   LPUSHX: row(
     -3,
@@ -387,7 +381,7 @@ export const listCommands: CommandTable = {
     'Puts elements before the first one of a list that exists.',
     'O(N), N elements given',
     INSERTS,
-    (context) => push(context, true, true),
+    { run: (context) => push(context, true, true) },
   ),
   RPUSHX: row(
     -3,
@@ -396,27 +390,15 @@ export const listCommands: CommandTable = {
     'Puts elements behind the last one of a list that exists.',
     'O(N), N elements given',
     INSERTS,
-    (context) => push(context, false, true),
+    { run: (context) => push(context, false, true) },
   ),
-  LPOP: row(
-    -2,
-    WRITE | FAST,
-    '1.0.0',
-    'Takes elements from the head of a list.',
-    'O(N), N elements taken',
-    DELETES,
-    (context) => pop(context, true),
-  ),
-  RPOP: row(
-    -2,
-    WRITE | FAST,
-    '1.0.0',
-    'Takes elements from the tail of a list.',
-    'O(N), N elements taken',
-    DELETES,
-    (context) => pop(context, false),
-  ),
-  LLEN: row(2, READONLY | FAST, '1.0.0', 'Returns how many elements a list has.', 'O(1)', ['RO'], llen),
+  LPOP: row(-2, WRITE | FAST, '1.0.0', 'Takes elements from the head of a list.', 'O(N), N elements taken', DELETES, {
+    run: (context) => pop(context, true),
+  }),
+  RPOP: row(-2, WRITE | FAST, '1.0.0', 'Takes elements from the tail of a list.', 'O(N), N elements taken', DELETES, {
+    run: (context) => pop(context, false),
+  }),
+  LLEN: row(2, READONLY | FAST, '1.0.0', 'Returns how many elements a list has.', 'O(1)', ['RO'], { read: llen }),
   LRANGE: row(
     4,
     READONLY,
@@ -424,9 +406,11 @@ export const listCommands: CommandTable = {
     'Returns a range of elements of a list.',
     'O(log(S)+N), S nodes before the range of N elements',
     READS,
-    lrange,
+    { read: lrange },
   ),
-  LINDEX: row(3, READONLY, '1.0.0', 'Returns the element at a position of a list.', 'O(log(N))', READS, lindex),
+  LINDEX: row(3, READONLY, '1.0.0', 'Returns the element at a position of a list.', 'O(log(N))', READS, {
+    read: lindex,
+  }),
   LSET: row(
     4,
     WRITE | DENYOOM,
@@ -434,7 +418,7 @@ export const listCommands: CommandTable = {
     'Replaces the element at a position of a list.',
     'O(log(N))',
     ['RW', 'update'],
-    lset,
+    { run: lset },
   ),
   LINSERT: row(
     5,
@@ -443,7 +427,7 @@ export const listCommands: CommandTable = {
     'Puts an element before or behind another one of a list.',
     'O(N), N elements before that one',
     INSERTS,
-    linsert,
+    { run: linsert },
   ),
   LREM: row(
     4,
@@ -452,17 +436,11 @@ export const listCommands: CommandTable = {
     'Removes elements that equal a given one from a list.',
     'O(N+M), N elements, M removed',
     ['RW', 'delete'],
-    lrem,
+    { run: lrem },
   ),
-  LTRIM: row(
-    4,
-    WRITE,
-    '1.0.0',
-    'Keeps a range of elements of a list.',
-    'O(N), N elements removed',
-    ['RW', 'delete'],
-    ltrim,
-  ),
+  LTRIM: row(4, WRITE, '1.0.0', 'Keeps a range of elements of a list.', 'O(N), N elements removed', ['RW', 'delete'], {
+    run: ltrim,
+  }),
   LPOS: row(
     -3,
     READONLY,
@@ -470,6 +448,6 @@ export const listCommands: CommandTable = {
     'Returns the positions of elements of a list that equal a given one.',
     'O(N), N elements',
     READS,
-    lpos,
+    { read: lpos },
   ),
 }

@@ -1,10 +1,10 @@
 /** Beside access.ts: who sees an expired key when it was met otherwise than by its name, or in another database. */
 import { NOTIFY_EXPIRED } from '../keyspace/key-events.ts'
-import type { CommandContext } from './command.ts'
+import type { CommandContext, ReadContext } from './command.ts'
 import { notifyInDatabase } from './notify.ts'
 
 /** Has the time of the key in `entry` come? Never for the stream, which acts on it as if it were alive. */
-export function entryExpired(context: CommandContext): boolean {
+export function entryExpired(context: ReadContext): boolean {
   const { expireAtMs } = context.keyspace.entry
   return expireAtMs >= 0 && !context.fromPrimary && context.nowMs > expireAtMs
 }

@@ -7,7 +7,7 @@
 import type { Keyspace } from '../keyspace/keyspace.ts'
 import { NOT_AN_INTEGER, SYNTAX_ERROR } from '../resp/error-replies.ts'
 import { argIs } from './arguments.ts'
-import type { CommandContext, CommandTable, KeyPositions, SubcommandRow } from './command.ts'
+import type { CommandContext, CommandTable, KeyPositions, ReadContext, RowFunction, SubcommandRow } from './command.ts'
 import { READONLY } from './flags.ts'
 import { findUnnoticed } from './access.ts'
 import { container } from './subcommands.ts'
@@ -38,7 +38,7 @@ const DOCTOR_FRAGMENTATION_RATIO = 1.4
 /** How long MEMORY PURGE may free what waits to be freed. */
 const PURGE_MS = 2
 
-function usage(context: CommandContext): void {
+function usage(context: ReadContext): void {
   const { args, keyspace, reply } = context
   for (let i = 3; i < args.count; i++) {
     if (!argIs(args, i, 'SAMPLES') || i + 1 >= args.count) {
@@ -186,7 +186,7 @@ export function memoryCommands(facts: () => MemoryFacts): CommandTable {
     summary: string,
     tips: readonly string[],
     run: (context: CommandContext) => void,
-  ): SubcommandRow & { readonly run: (context: CommandContext) => void } {
+  ): SubcommandRow & RowFunction {
     return { arity: 2, flags: 0, keys: [0, 0, 0], since, group: 'server', summary, tips, run }
   }
   const secondIsKey: KeyPositions = [2, 2, 1]
@@ -218,7 +218,7 @@ export function memoryCommands(facts: () => MemoryFacts): CommandTable {
           since: '4.0.0',
           group: 'server',
           summary: 'Estimate the memory usage of a key',
-          run: usage,
+          read: usage,
         },
       },
       [

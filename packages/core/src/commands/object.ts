@@ -4,7 +4,7 @@
  * Source: redis 7.0 object.c objectCommand().
  */
 import { storedEncoding } from '../values/stored-value.ts'
-import type { CommandContext, CommandTable, KeyPositions } from './command.ts'
+import type { CommandTable, KeyPositions, ReadContext, RowFunction, SubcommandRow } from './command.ts'
 import { READONLY } from './flags.ts'
 import { findUnnoticed } from './access.ts'
 import { container } from './subcommands.ts'
@@ -17,12 +17,12 @@ const SWITCHING_TEXT =
   'Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.'
 
 /** Name of the encoding of the value that the last lookup found. */
-export function entryEncoding({ keyspace }: CommandContext): string {
+export function entryEncoding({ keyspace }: ReadContext): string {
   return storedEncoding(keyspace)
 }
 
 /** References to the value that the last lookup found, as Redis would count them. */
-export function entryRefcount(context: CommandContext): number {
+export function entryRefcount(context: ReadContext): number {
   const { entry } = context.keyspace
   const shared =
     entry.isString &&
@@ -32,17 +32,17 @@ export function entryRefcount(context: CommandContext): number {
   return shared ? SHARED_REFCOUNT : 1
 }
 
-function encoding(context: CommandContext): void {
+function encoding(context: ReadContext): void {
   if (findUnnoticed(context, 2)) context.reply.bulkString(entryEncoding(context))
   else context.reply.nullBulk()
 }
 
-function refcount(context: CommandContext): void {
+function refcount(context: ReadContext): void {
   if (findUnnoticed(context, 2)) context.reply.integer(entryRefcount(context))
   else context.reply.nullBulk()
 }
 
-function idletime(context: CommandContext): void {
+function idletime(context: ReadContext): void {
   const { keyspace, reply } = context
   if (!findUnnoticed(context, 2)) reply.nullBulk()
   else if (keyspace.access.tracksFrequency) {
@@ -50,7 +50,7 @@ function idletime(context: CommandContext): void {
   } else reply.integer(keyspace.access.idleSeconds(keyspace.entry))
 }
 
-function freq(context: CommandContext): void {
+function freq(context: ReadContext): void {
   const { keyspace, reply } = context
   if (!findUnnoticed(context, 2)) reply.nullBulk()
   else if (keyspace.access.tracksFrequency) reply.integer(keyspace.access.frequency(keyspace.entry))
@@ -59,7 +59,7 @@ function freq(context: CommandContext): void {
 
 const SECOND_IS_KEY: KeyPositions = [2, 2, 1]
 
-function subcommand(since: string, summary: string, run: (context: CommandContext) => void) {
+function subcommand(since: string, summary: string, read: (context: ReadContext) => void): SubcommandRow & RowFunction {
   return {
     arity: 3,
     flags: READONLY,
@@ -68,7 +68,7 @@ function subcommand(since: string, summary: string, run: (context: CommandContex
     group: 'generic',
     summary,
     tips: ['nondeterministic_output'],
-    run,
+    read,
   }
 }
 

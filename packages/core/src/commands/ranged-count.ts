@@ -1,10 +1,10 @@
 /** The count of HRANDFIELD, SRANDMEMBER and ZRANDMEMBER: any int64 but the smallest. */
 import { INT64_MIN, parseBigInteger, parseInteger } from '../encoding/integer.ts'
 import { NOT_AN_INTEGER } from '../resp/error-replies.ts'
-import type { CommandContext } from './command.ts'
+import type { ReadContext } from './command.ts'
 
 /** Argument `index`, rounded beyond 2^53, or undefined after an error reply (redis 7.0 object.c getRangeLongFromObjectOrReply()). */
-export function rangedCount(context: CommandContext, index: number): number | undefined {
+export function rangedCount(context: ReadContext, index: number): number | undefined {
   const { args, reply } = context
   const start = args.start[index]!
   const end = args.end[index]!

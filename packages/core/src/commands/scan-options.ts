@@ -7,9 +7,9 @@
 import { globMatches } from '../glob.ts'
 import { ReplyEncoder } from '../resp/encoder.ts'
 import { SYNTAX_ERROR } from '../resp/error-replies.ts'
-import { integerArgument } from './access.ts'
+import { findForRead, integerArgument } from './access.ts'
 import { argIs, argText } from './arguments.ts'
-import type { CommandContext } from './command.ts'
+import type { ReadContext } from './command.ts'
 
 const UINT64_MAX = 0xffff_ffff_ffff_ffffn
 const CURSOR = /^(?:[-+]?[0-9]+)?$/
@@ -17,7 +17,7 @@ const COUNT_DEFAULT = 10
 const STAR = 42
 
 /** A cursor as strtoul() reads it (up to a NUL), or undefined after an error reply. */
-export function cursorArgument(context: CommandContext, index: number): number | undefined {
+export function cursorArgument(context: ReadContext, index: number): number | undefined {
   const [text = ''] = argText(context.args, index).split('\0')
   if (CURSOR.test(text)) {
     const digits = text.replace(/^[-+]/, '')
@@ -30,13 +30,13 @@ export function cursorArgument(context: CommandContext, index: number): number |
   return undefined
 }
 
-/** COUNT of the last `readElementScanOptions`. */
+/** COUNT of the last `beginElementScan`. */
 export let scanCount: number = COUNT_DEFAULT
 /** Argument index of its pattern, 0 for none. */
 let scanPattern = 0
 
 /** Reads COUNT and MATCH from argument 3 on. @returns false after an error reply. */
-export function readElementScanOptions(context: CommandContext): boolean {
+function readElementScanOptions(context: ReadContext): boolean {
   const { args, reply } = context
   scanCount = COUNT_DEFAULT
   scanPattern = 0
@@ -63,8 +63,25 @@ export function readElementScanOptions(context: CommandContext): boolean {
   return true
 }
 
+/**
+ * What HSCAN, SSCAN and ZSCAN begin with: the cursor, the key, the options. @param expectType true when the key just found is
+ * of the command's type; it writes the error otherwise. @returns undefined when a reply was written.
+ */
+export function beginElementScan(
+  context: ReadContext,
+  expectType: (context: ReadContext) => boolean,
+): number | undefined {
+  const cursor = cursorArgument(context, 2)
+  if (cursor === undefined) return undefined
+  if (!findForRead(context, 1)) {
+    writeScanned(context, 0, 0)
+    return undefined
+  }
+  return expectType(context) && readElementScanOptions(context) ? cursor : undefined
+}
+
 /** Does the element match the pattern that was read? */
-export function scanMatches({ args }: CommandContext, bytes: Uint8Array, start: number, end: number): boolean {
+export function scanMatches({ args }: ReadContext, bytes: Uint8Array, start: number, end: number): boolean {
   if (scanPattern === 0) return true
   return globMatches(args.bytes, args.start[scanPattern]!, args.end[scanPattern]!, bytes, start, end)
 }
@@ -73,13 +90,13 @@ export function scanMatches({ args }: CommandContext, bytes: Uint8Array, start: 
 export const scanned: ReplyEncoder = new ReplyEncoder()
 
 /** Writes what was collected. */
-export function writeCollectedItems({ reply }: CommandContext): void {
+export function writeCollectedItems({ reply }: ReadContext): void {
   reply.raw(scanned.bytes, 0, scanned.length)
   scanned.clear()
 }
 
 /** Writes cursor and collected items. @param items bulk strings in `scanned` */
-export function writeScanned(context: CommandContext, cursor: number, items: number): void {
+export function writeScanned(context: ReadContext, cursor: number, items: number): void {
   const { reply } = context
   reply.array(2)
   reply.bulkString(String(cursor))

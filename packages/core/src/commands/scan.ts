@@ -10,7 +10,7 @@ import { rdbTypeFacts } from '../object-codec/rdb-types.ts'
 import { ReplyEncoder } from '../resp/encoder.ts'
 import { SYNTAX_ERROR } from '../resp/error-replies.ts'
 import { argIs, argText } from './arguments.ts'
-import type { CommandContext, CommandTable } from './command.ts'
+import type { CommandTable, ReadContext } from './command.ts'
 import { READONLY } from './flags.ts'
 import { keyBytes, keyEnd, keyStart, locateKey } from './key-bytes.ts'
 import { integerArgument } from './access.ts'
@@ -24,13 +24,19 @@ const STAR = 42
 const collected: ReplyEncoder = new ReplyEncoder()
 let collectedCount = 0
 
+function beginCollecting(): void {
+  // A read that was disturbed, or a reply that grew too long, may have left something.
+  collected.clear()
+  collectedCount = 0
+}
+
 /** What a key must be to be shown. Argument indexes; 0 for no condition. */
 interface Filter {
   pattern: number
   typeName: string | undefined
 }
 
-function collect(context: CommandContext, entry: Entry, filter: Filter): void {
+function collect(context: ReadContext, entry: Entry, filter: Filter): void {
   const { args } = context
   locateKey(entry)
   if (filter.pattern !== 0) {
@@ -43,7 +49,7 @@ function collect(context: CommandContext, entry: Entry, filter: Filter): void {
   collectedCount++
 }
 
-function writeCollected({ reply }: CommandContext): void {
+function writeCollected({ reply }: ReadContext): void {
   reply.array(collectedCount)
   reply.raw(collected.bytes, 0, collected.length)
   collected.clear()
@@ -51,18 +57,19 @@ function writeCollected({ reply }: CommandContext): void {
 }
 
 /** The argument's place if it restricts anything: '*' does not. */
-function patternAt({ args }: CommandContext, index: number): number {
+function patternAt({ args }: ReadContext, index: number): number {
   const start = args.start[index]!
   return args.end[index]! - start === 1 && args.bytes[start] === STAR ? 0 : index
 }
 
-function keys(context: CommandContext): void {
+function keys(context: ReadContext): void {
+  beginCollecting()
   const filter = { pattern: patternAt(context, 1), typeName: undefined }
   context.keyspace.forEach(context.db, (entry) => collect(context, entry, filter))
   writeCollected(context)
 }
 
-function scan(context: CommandContext): void {
+function scan(context: ReadContext): void {
   const { args, reply, keyspace } = context
   const cursor = cursorArgument(context, 1)
   if (cursor === undefined) return
@@ -85,6 +92,7 @@ function scan(context: CommandContext): void {
       return
     }
   }
+  beginCollecting()
   const next = keyspace.scan(context.db, cursor, count, (entry) => collect(context, entry, filter))
   reply.array(2)
   reply.bulkString(String(next))
@@ -102,7 +110,7 @@ export const scanCommands: CommandTable = {
     summary: 'Find all keys matching the given pattern',
     categories: ['dangerous'],
     tips: ['request_policy:all_shards', 'nondeterministic_output_order'],
-    run: keys,
+    read: keys,
   },
   SCAN: {
     arity: -2,
@@ -112,6 +120,6 @@ export const scanCommands: CommandTable = {
     group: 'generic',
     summary: 'Incrementally iterate the keys space',
     tips: ['nondeterministic_output', 'request_policy:special'],
-    run: scan,
+    read: scan,
   },
 }

@@ -8,7 +8,7 @@ import { NOTIFY_SET } from '../keyspace/key-events.ts'
 import { SYNTAX_ERROR } from '../resp/error-replies.ts'
 import { deleteFound, findForRead, findForWrite } from './access.ts'
 import { argIs } from './arguments.ts'
-import type { CommandArgs, CommandContext } from './command.ts'
+import type { CommandArgs, CommandContext, ReadContext } from './command.ts'
 import { notify, notifyDeleted } from './notify.ts'
 import { expectSet, SetMaker, SetView } from './set-value.ts'
 import { scanned, writeCollectedItems } from './scan-options.ts'
@@ -20,7 +20,7 @@ const sets: (SetView | undefined)[] = []
 const maker = new SetMaker()
 
 /** Opens the sets of arguments [from, to). @returns false after an error reply. */
-function openSets(context: CommandContext, from: number, to: number): boolean {
+function openSets(context: ReadContext, from: number, to: number): boolean {
   const { keyspace } = context
   sets.length = 0
   let used = 0
@@ -69,7 +69,7 @@ function forEachOfDifference(visit: Visit): void {
 
 type Operation = 'intersection' | 'union' | 'difference'
 
-function reply(context: CommandContext, operation: Operation): void {
+function reply(context: ReadContext, operation: Operation): void {
   const { args } = context
   if (!openSets(context, 1, args.count)) return
   let count = 0
@@ -122,7 +122,7 @@ function store(context: CommandContext, operation: Operation): void {
  * May the difference be an intset in Redis? When that is less work, it adds all of the first set and takes away what the others
  * have: what was once no intset stays none.
  */
-function mayDifferenceBeIntset({ settings }: CommandContext): boolean {
+function mayDifferenceBeIntset({ settings }: ReadContext): boolean {
   const [first] = sets
   if (first === undefined) return true
   let byLookups = 0
@@ -138,15 +138,15 @@ function mayDifferenceBeIntset({ settings }: CommandContext): boolean {
   return all
 }
 
-export function runSInter(context: CommandContext): void {
+export function runSInter(context: ReadContext): void {
   reply(context, 'intersection')
 }
 
-export function runSUnion(context: CommandContext): void {
+export function runSUnion(context: ReadContext): void {
   reply(context, 'union')
 }
 
-export function runSDiff(context: CommandContext): void {
+export function runSDiff(context: ReadContext): void {
   reply(context, 'difference')
 }
 
@@ -163,7 +163,7 @@ export function runSDiffStore(context: CommandContext): void {
 }
 
 /** SINTERCARD numkeys key [key …] [LIMIT limit] */
-export function runSInterCard(context: CommandContext): void {
+export function runSInterCard(context: ReadContext): void {
   const { args } = context
   const keys = quietInteger(context, 1)
   if (Number.isNaN(keys) || keys < 1) {
@@ -193,7 +193,7 @@ export function runSInterCard(context: CommandContext): void {
 }
 
 /** As integerArgument, without an error reply. */
-function quietInteger({ args }: CommandContext, index: number): number {
+function quietInteger({ args }: ReadContext, index: number): number {
   return parseInteger(args.bytes, args.start[index]!, args.end[index]!)
 }
 

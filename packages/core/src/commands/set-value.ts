@@ -27,7 +27,7 @@ import {
   listpackWriteItem,
 } from '../encoding/listpack-edit.ts'
 import { int64Hi, int64Lo, parseInt64 } from '../encoding/packed-item.ts'
-import type { Keyspace } from '../keyspace/keyspace.ts'
+import type { KeyspaceReads } from '../keyspace/keyspace-reads.ts'
 import { ElementTable } from '../values/element-table.ts'
 import {
   FORM_INTSET,
@@ -44,13 +44,13 @@ import { fillSetTable, SET_ROOT } from '../values/set-form.ts'
 import type { EncodingThresholds } from '../values/thresholds.ts'
 import type { ValueBuild } from '../values/value-build.ts'
 import { deleteFound, expectForm } from './access.ts'
-import type { CommandContext } from './command.ts'
+import type { CommandContext, ReadContext } from './command.ts'
 import { keyBytes, keyEnd, keyStart, locateKey } from './key-bytes.ts'
 
 const NO_VALUE: Uint8Array = new Uint8Array(0)
 
 /** True when the key just found holds a set; otherwise the error is written. */
-export function expectSet(context: CommandContext): boolean {
+export function expectSet(context: ReadContext): boolean {
   return expectForm(context, isSetForm)
 }
 
@@ -76,7 +76,7 @@ export class SetView implements ViewHolder {
   }
 
   /** Opens the set that the last lookup found. */
-  open(keyspace: Keyspace): this {
+  open(keyspace: KeyspaceReads): this {
     const { entry } = keyspace
     this.#form = entry.rdbType
     if (this.isTable) {
@@ -178,7 +178,7 @@ export function addMember(
         }
         const offset = entry.length - 1
         splice(context, keyIndex, offset, 0, added)
-        listpackWriteItem(bytes, start, end, entry.bytes, entry.start + offset)
+        listpackWriteItem(bytes, start, end, entry.bytes, entry.start + offset, entry.view)
         listpackWriteHeader(entry.bytes, entry.start, entry.length, 1)
         return true
       }

@@ -1,22 +1,16 @@
 /** Sets (redis 7.0 t_set.c). Members and encodings: set-value.ts; several sets at once: set-operations.ts. */
 import { parseInteger } from '../encoding/integer.ts'
+import { checkRead } from '../keyspace/read-guard.ts'
 import { NOTIFY_SET } from '../keyspace/key-events.ts'
 import { SYNTAX_ERROR, WRONG_TYPE } from '../resp/error-replies.ts'
 import { isSetForm } from '../values/form-numbers.ts'
 import { deleteFound, findForRead, findForWrite, foundChanged, sameArgument } from './access.ts'
-import type { CommandContext, CommandTable } from './command.ts'
+import type { CommandContext, CommandTable, ReadContext } from './command.ts'
 import { keyBytes, keyEnd, keyStart, locateKey } from './key-bytes.ts'
 import { DENYOOM, FAST, MOVABLE_KEYS, READONLY, WRITE } from './flags.ts'
 import { notify, notifyDeleted } from './notify.ts'
 import { rangedCount } from './ranged-count.ts'
-import {
-  cursorArgument,
-  readElementScanOptions,
-  scanCount,
-  scanMatches,
-  scanned,
-  writeScanned,
-} from './scan-options.ts'
+import { beginElementScan, scanCount, scanMatches, scanned, writeScanned } from './scan-options.ts'
 import {
   findSInterCardKeys,
   runSDiff,
@@ -117,7 +111,7 @@ function runSMove(context: CommandContext): void {
 }
 
 /** SISMEMBER key member */
-function runSIsMember(context: CommandContext): void {
+function runSIsMember(context: ReadContext): void {
   const { args, keyspace, reply } = context
   if (!findForRead(context, 1)) reply.integer(0)
   else if (expectSet(context)) {
@@ -126,7 +120,7 @@ function runSIsMember(context: CommandContext): void {
 }
 
 /** SMISMEMBER key member [member …] */
-function runSMIsMember(context: CommandContext): void {
+function runSMIsMember(context: ReadContext): void {
   const { args, keyspace, reply } = context
   const found = findForRead(context, 1)
   if (found && !expectSet(context)) return
@@ -138,13 +132,13 @@ function runSMIsMember(context: CommandContext): void {
 }
 
 /** SCARD key */
-function runSCard(context: CommandContext): void {
+function runSCard(context: ReadContext): void {
   if (!findForRead(context, 1)) context.reply.integer(0)
   else if (expectSet(context)) context.reply.integer(view.open(context.keyspace).count)
 }
 
 /** SMEMBERS key */
-function runSMembers(context: CommandContext): void {
+function runSMembers(context: ReadContext): void {
   const { keyspace, reply } = context
   if (!findForRead(context, 1)) {
     reply.set(0)
@@ -244,6 +238,7 @@ function chooseDistinct(count: number): Uint8Array[] {
 function drawAddresses(count: number): Set<number> {
   const drawn = new Set<number>()
   while (drawn.size < count) {
+    checkRead()
     view.table.random(Math.random)
     drawn.add(view.table.element.address)
   }
@@ -264,7 +259,7 @@ function selectInOrder(count: number, show: (bytes: Uint8Array, start: number, e
 }
 
 /** SRANDMEMBER key [count] */
-function runSRandMember(context: CommandContext): void {
+function runSRandMember(context: ReadContext): void {
   const { args, keyspace, reply } = context
   const show = (bytes: Uint8Array, start: number, end: number): void => reply.bulk(bytes, start, end)
   if (args.count > 3) {
@@ -301,15 +296,10 @@ function runSRandMember(context: CommandContext): void {
 }
 
 /** SSCAN key cursor [MATCH pattern] [COUNT count]: a packed set comes whole. */
-function runSScan(context: CommandContext): void {
+function runSScan(context: ReadContext): void {
   const { keyspace } = context
-  const cursor = cursorArgument(context, 2)
+  const cursor = beginElementScan(context, expectSet)
   if (cursor === undefined) return
-  if (!findForRead(context, 1)) {
-    writeScanned(context, 0, 0)
-    return
-  }
-  if (!expectSet(context) || !readElementScanOptions(context)) return
   let items = 0
   let next = 0
   const show = (bytes: Uint8Array, start: number, end: number): boolean => {
@@ -372,7 +362,7 @@ export const setCommands: CommandTable = {
     group: GROUP,
     summary: 'Tells whether a set has a member.',
     keyFlags: ['RO'],
-    run: runSIsMember,
+    read: runSIsMember,
   },
   SMISMEMBER: {
     arity: -3,
@@ -381,7 +371,7 @@ export const setCommands: CommandTable = {
     since: '6.2.0',
     group: GROUP,
     summary: 'Tells which of several members a set has.',
-    run: runSMIsMember,
+    read: runSMIsMember,
   },
   SCARD: {
     arity: 2,
@@ -391,7 +381,7 @@ export const setCommands: CommandTable = {
     group: GROUP,
     summary: 'Returns how many members a set has.',
     keyFlags: ['RO'],
-    run: runSCard,
+    read: runSCard,
   },
   SMEMBERS: {
     arity: 2,
@@ -401,7 +391,7 @@ export const setCommands: CommandTable = {
     group: GROUP,
     summary: 'Returns all members of a set.',
     tips: ANY_ORDER,
-    run: runSMembers,
+    read: runSMembers,
   },
   SPOP: {
     arity: -2,
@@ -410,6 +400,7 @@ export const setCommands: CommandTable = {
     since: '1.0.0',
     group: GROUP,
     summary: 'Removes and returns random members of a set.',
+    propagate: 'srem',
     tips: RANDOM,
     keyFlags: ['RW', 'access', 'delete'],
     run: runSPop,
@@ -422,7 +413,7 @@ export const setCommands: CommandTable = {
     group: GROUP,
     summary: 'Returns random members of a set.',
     tips: RANDOM,
-    run: runSRandMember,
+    read: runSRandMember,
   },
   SSCAN: {
     arity: -3,
@@ -432,7 +423,7 @@ export const setCommands: CommandTable = {
     group: GROUP,
     summary: 'Walks the members of a set.',
     tips: RANDOM,
-    run: runSScan,
+    read: runSScan,
   },
   SINTER: {
     arity: -2,
@@ -442,7 +433,7 @@ export const setCommands: CommandTable = {
     group: GROUP,
     summary: 'Returns what several sets have in common.',
     tips: ANY_ORDER,
-    run: runSInter,
+    read: runSInter,
   },
   SINTERCARD: {
     arity: -3,
@@ -452,7 +443,7 @@ export const setCommands: CommandTable = {
     group: GROUP,
     summary: 'Counts what several sets have in common.',
     findKeys: findSInterCardKeys,
-    run: runSInterCard,
+    read: runSInterCard,
   },
   SINTERSTORE: {
     arity: -3,
@@ -471,7 +462,7 @@ export const setCommands: CommandTable = {
     group: GROUP,
     summary: 'Returns the members of several sets.',
     tips: ANY_ORDER,
-    run: runSUnion,
+    read: runSUnion,
   },
   SUNIONSTORE: {
     arity: -3,
@@ -490,7 +481,7 @@ export const setCommands: CommandTable = {
     group: GROUP,
     summary: 'Returns what the first set has and the others have not.',
     tips: ANY_ORDER,
-    run: runSDiff,
+    read: runSDiff,
   },
   SDIFFSTORE: {
     arity: -3,

@@ -11,7 +11,7 @@ import { ElementTable } from '../values/element-table.ts'
 import { FORM_HASH_LISTPACK, FORM_HASH_TABLE } from '../values/form-numbers.ts'
 import { HASH_ROOT } from '../values/hash-form.ts'
 import { readListpackText, textBytes, textEnd, textStart } from '../values/item-text.ts'
-import type { CommandArgs, CommandContext } from './command.ts'
+import type { CommandArgs, ReadContext } from './command.ts'
 import type { ByteItems } from './sort-items.ts'
 
 const STAR = 42
@@ -70,7 +70,7 @@ export class SortPattern {
   }
 
   /** Finds the value for element `index` of `elements`. @returns false when there is none. */
-  find(context: CommandContext, elements: ByteItems, index: number): boolean {
+  find(context: ReadContext, elements: ByteItems, index: number): boolean {
     this.#entry = undefined
     const elementStart = elements.startOf(index)
     const elementEnd = elements.endOf(index)
@@ -103,7 +103,7 @@ export class SortPattern {
     return length
   }
 
-  #findField(context: CommandContext): boolean {
+  #findField(context: ReadContext): boolean {
     const { keyspace } = context
     const { entry } = keyspace
     const fieldStart = this.#fieldStart
@@ -141,7 +141,7 @@ export class SortPattern {
 }
 
 /** As findForRead of access.ts, for a key that is no argument. */
-function findKey({ db, fromPrimary, keyspace, nowMs }: CommandContext, key: Uint8Array, length: number): boolean {
+function findKey({ db, fromPrimary, keyspace, nowMs }: ReadContext, key: Uint8Array, length: number): boolean {
   if (fromPrimary) return keyspace.lookup(db, key, 0, length)
   const found = keyspace.lookupAlive(db, key, 0, length, nowMs)
   if (found) {

@@ -11,9 +11,9 @@ import { LIST_WORDS } from '../values/list-cursor.ts'
 import { prepareElement } from '../values/list-node.ts'
 import { ListValue } from '../values/list-value.ts'
 import { storedTypeName, visitStoredItems } from '../values/stored-value.ts'
-import { deleteFound, findForRead, findForWrite, integerArgument } from './access.ts'
+import { deleteFound, findForRead, findForWrite, integerArgument, requireWriter } from './access.ts'
 import { argIs } from './arguments.ts'
-import type { CommandArgs, CommandContext, CommandTable } from './command.ts'
+import type { CommandArgs, CommandContext, CommandTable, ReadContext } from './command.ts'
 import { DENYOOM, MOVABLE_KEYS, READONLY, WRITE } from './flags.ts'
 import { listRule, openList } from './list-access.ts'
 import { notify, notifyDeleted } from './notify.ts'
@@ -38,7 +38,7 @@ interface SortOptions {
 }
 
 /** The options, or undefined after an error reply. */
-function sortOptions(context: CommandContext, readonly: boolean): SortOptions | undefined {
+function sortOptions(context: ReadContext, readonly: boolean): SortOptions | undefined {
   const { args, reply } = context
   const options: SortOptions = {
     descending: false,
@@ -75,7 +75,7 @@ function sortOptions(context: CommandContext, readonly: boolean): SortOptions | 
 }
 
 /** Copies the elements of the value just found, sorted sets and lists in their order. */
-function takeElements({ keyspace }: CommandContext): ByteItems {
+function takeElements({ keyspace }: ReadContext): ByteItems {
   const items = new ByteItems()
   visitStoredItems(keyspace, {
     text: (bytes, start, end) => items.addCopy(bytes, start, end),
@@ -87,7 +87,7 @@ function takeElements({ keyspace }: CommandContext): ByteItems {
 }
 
 /** Copies elements [from, to) of the list just found. */
-function takeRange(context: CommandContext, from: number, to: number): ByteItems {
+function takeRange(context: ReadContext, from: number, to: number): ByteItems {
   const items = new ByteItems()
   const list = openList(context)
   let more = list.seek(from)
@@ -103,8 +103,10 @@ function takeRange(context: CommandContext, from: number, to: number): ByteItems
  * SORT makes Redis hold a sorted set as one for good, and so it is called from then on. SORT_RO does so too, which as a read runs
  * outside of a unit.
  */
-function rememberSkiplist({ fromPrimary, keyspace, writable }: CommandContext): void {
-  if (!fromPrimary && writable !== true) return
+function rememberSkiplist(context: ReadContext): void {
+  if (!context.fromPrimary && context.writable !== true) return
+  requireWriter(context)
+  const { keyspace } = context
   const isOpen = keyspace.counters.isOpen
   if (!isOpen) keyspace.begin()
   if (keyspace.entry.rdbType === FORM_ZSET_LISTPACK) keyspace.setLargeEncoding()
@@ -118,7 +120,7 @@ function rememberSkiplist({ fromPrimary, keyspace, writable }: CommandContext): 
   if (!isOpen) keyspace.end()
 }
 
-function runSort(context: CommandContext, readonly: boolean): void {
+function runSort(context: ReadContext, readonly: boolean): void {
   const { keyspace, reply } = context
   const options = sortOptions(context, readonly)
   if (options === undefined) return
@@ -157,7 +159,10 @@ function runSort(context: CommandContext, readonly: boolean): void {
   }
   const chosen = elements.count === length ? order.subarray(start, end) : order
   if (options.store === 0) replySorted(context, options, elements, chosen)
-  else storeSorted(context, options, elements, chosen)
+  else {
+    requireWriter(context)
+    storeSorted(context, options, elements, chosen)
+  }
 }
 
 /** What LIMIT leaves of `length` elements: [start, end). */
@@ -168,7 +173,7 @@ function sortRange(options: SortOptions, length: number): [start: number, end: n
 
 /** Brings the indexes into their order. @returns false when a weight is no number. */
 function sortOrder(
-  context: CommandContext,
+  context: ReadContext,
   { alpha, by, descending, store }: SortOptions,
   elements: ByteItems,
   order: Uint32Array,
@@ -207,7 +212,7 @@ function sortOrder(
   return true
 }
 
-function takeWeights(context: CommandContext, by: SortPattern, elements: ByteItems): ByteItems {
+function takeWeights(context: ReadContext, by: SortPattern, elements: ByteItems): ByteItems {
   const weights = new ByteItems()
   for (let i = 0; i < elements.count; i++) {
     if (by.find(context, elements, i)) by.copyTo(weights)
@@ -216,7 +221,7 @@ function takeWeights(context: CommandContext, by: SortPattern, elements: ByteIte
   return weights
 }
 
-function replySorted(context: CommandContext, options: SortOptions, elements: ByteItems, chosen: Uint32Array): void {
+function replySorted(context: ReadContext, options: SortOptions, elements: ByteItems, chosen: Uint32Array): void {
   const { reply } = context
   const { get } = options
   reply.array(chosen.length * Math.max(1, get.length))
@@ -311,6 +316,6 @@ export const sortCommands: CommandTable = {
     categories: ['set', 'sortedset', 'list', 'dangerous'],
     groupCategory: false,
     findKeys: (_args, into) => into.push(1),
-    run: (context) => runSort(context, true),
+    read: (context) => runSort(context, true),
   },
 }

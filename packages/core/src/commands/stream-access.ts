@@ -13,7 +13,7 @@ import { createStreamRoot, Stream } from '../values/stream.ts'
 import { StreamGroups } from '../values/stream-groups.ts'
 import { streamRoot } from '../values/stream-form.ts'
 import { LargeValue } from '../values/large-value.ts'
-import type { CommandContext } from './command.ts'
+import type { CommandContext, ReadContext } from './command.ts'
 import { argText } from './arguments.ts'
 import { wideInteger } from './wide-integer.ts'
 
@@ -26,7 +26,7 @@ export const groups: StreamGroups = new StreamGroups()
 export const large: LargeValue = new LargeValue()
 
 /** Opens the stream that was just found; or writes WRONGTYPE. */
-export function openFound(context: CommandContext): boolean {
+export function openFound(context: ReadContext): boolean {
   const { keyspace, reply } = context
   if (keyspace.entry.rdbType !== FORM_STREAM) {
     reply.error(WRONG_TYPE)
@@ -56,7 +56,7 @@ export function createStream(context: CommandContext, index: number): void {
 
 /** The ID in argument `index`; false after an error reply. @param strict are `-` and `+` refused? */
 export function idArgument(
-  context: CommandContext,
+  context: ReadContext,
   index: number,
   id: StreamId,
   missing: 0 | -1,
@@ -72,7 +72,7 @@ export function idArgument(
 const LEFT_PARENTHESIS = 40
 
 /** The beginning of a range in argument `index`, `(` before it excludes it; false after an error reply. */
-export function rangeStart(context: CommandContext, index: number, id: StreamId): boolean {
+export function rangeStart(context: ReadContext, index: number, id: StreamId): boolean {
   if (!rangeEdge(context, index, id, 0)) return false
   if (!excluded || id.increment()) return true
   context.reply.error('ERR invalid start ID for the interval')
@@ -80,7 +80,7 @@ export function rangeStart(context: CommandContext, index: number, id: StreamId)
 }
 
 /** The end of a range. */
-export function rangeEnd(context: CommandContext, index: number, id: StreamId): boolean {
+export function rangeEnd(context: ReadContext, index: number, id: StreamId): boolean {
   if (!rangeEdge(context, index, id, -1)) return false
   if (!excluded || id.decrement()) return true
   context.reply.error('ERR invalid end ID for the interval')
@@ -89,7 +89,7 @@ export function rangeEnd(context: CommandContext, index: number, id: StreamId): 
 
 let excluded = false
 
-function rangeEdge(context: CommandContext, index: number, id: StreamId, missing: 0 | -1): boolean {
+function rangeEdge(context: ReadContext, index: number, id: StreamId, missing: 0 | -1): boolean {
   const { args } = context
   const start = args.start[index]!
   const end = args.end[index]!
@@ -102,7 +102,7 @@ function rangeEdge(context: CommandContext, index: number, id: StreamId, missing
 
 /** Argument `index` as an int64; undefined after an error reply. */
 export function int64Argument(
-  context: CommandContext,
+  context: ReadContext,
   index: number,
   error: string = NOT_AN_INTEGER,
 ): number | bigint | undefined {
@@ -112,7 +112,7 @@ export function int64Argument(
 }
 
 /** COUNT in argument `index` as a number, where a huge one is as good as none; undefined after an error reply. */
-export function countArgument(context: CommandContext, index: number): number | undefined {
+export function countArgument(context: ReadContext, index: number): number | undefined {
   const value = int64Argument(context, index)
   return value === undefined ? undefined : Number(value)
 }
@@ -148,23 +148,23 @@ export function replyRange(reply: ReplyEncoder, from: StreamId, to: StreamId, co
 }
 
 /** Argument `index` as an error quotes it: up to a zero byte, as C's %s. */
-export function quoted(context: CommandContext, index: number): string {
+export function quoted(context: ReadContext, index: number): string {
   const text = argText(context.args, index)
   const zero = text.indexOf('\0')
   return zero < 0 ? text : text.slice(0, zero)
 }
 
-export function noSuchKeyOrGroup(context: CommandContext, key: number, group: number): void {
+export function noSuchKeyOrGroup(context: ReadContext, key: number, group: number): void {
   context.reply.error(`NOGROUP No such key '${quoted(context, key)}' or consumer group '${quoted(context, group)}'`)
 }
 
-export function noSuchGroup(context: CommandContext, key: number, group: number): void {
+export function noSuchGroup(context: ReadContext, key: number, group: number): void {
   context.reply.error(
     `NOGROUP No such consumer group '${quoted(context, group)}' for key name '${quoted(context, key)}'`,
   )
 }
 
 /** The group named in argument `index` of the stream that is open, 0 for none. */
-export function groupArgument({ args }: CommandContext, index: number): number {
+export function groupArgument({ args }: ReadContext, index: number): number {
   return groups.find(args.bytes, args.start[index]!, args.end[index]!)
 }

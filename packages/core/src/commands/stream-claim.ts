@@ -10,7 +10,7 @@ import { SYNTAX_ERROR } from '../resp/error-replies.ts'
 import { STREAM_HAS_ACTIVE_TIMES } from '../values/stream-layout.ts'
 import { findForRead } from './access.ts'
 import { argIs } from './arguments.ts'
-import type { CommandContext } from './command.ts'
+import type { CommandContext, ReadContext } from './command.ts'
 import { notify } from './notify.ts'
 import {
   countArgument,
@@ -35,7 +35,7 @@ const id = new StreamId()
 const other = new StreamId()
 
 /** Opens key and group, or writes an error and returns 0. */
-function openGroup(context: CommandContext): number {
+function openGroup(context: ReadContext): number {
   if (findForRead(context, KEY)) {
     if (!openFound(context)) return 0
     const group = groupArgument(context, GROUP)
@@ -53,7 +53,7 @@ function elapsed(now: number, since: number | bigint): number {
 // ---- XPENDING -----------------------------------------------------------------------------------------------------
 
 /** XPENDING key group [[IDLE min-idle-time] start end count [consumer]] */
-export function runXPending(context: CommandContext): void {
+export function runXPending(context: ReadContext): void {
   const { args, reply } = context
   if (args.count === 3) {
     const group = openGroup(context)
@@ -82,7 +82,7 @@ export function runXPending(context: CommandContext): void {
   if (group !== 0) replyPending(context, group, minIdle, count, first + 3)
 }
 
-function replyOverview({ reply }: CommandContext, group: number): void {
+function replyOverview({ reply }: ReadContext, group: number): void {
   const pending = groups.openPending(group)
   reply.array(4)
   reply.integer(pending.entries)
@@ -112,7 +112,7 @@ function replyOverview({ reply }: CommandContext, group: number): void {
 
 /** Replies pending entries from `id` to `other`. */
 function replyPending(
-  context: CommandContext,
+  context: ReadContext,
   group: number,
   minIdle: number,
   count: number,
@@ -212,7 +212,7 @@ function countDelivery(pending: number): void {
   groups.setDeliveryCount(pending, typeof count === 'number' ? count + 1 : count + 1n)
 }
 
-function claimOptions(context: CommandContext, first: number): boolean {
+function claimOptions(context: ReadContext, first: number): boolean {
   const { args, reply, nowMs } = context
   force = justId = false
   retryCount = deliveryTime = -1
@@ -244,7 +244,7 @@ function claimOptions(context: CommandContext, first: number): boolean {
 }
 
 /** The consumer of argument 3, made if it is new, seen now. */
-function consumerArgument(context: CommandContext, group: number): number {
+function consumerArgument(context: ReadContext, group: number): number {
   const { args, nowMs } = context
   const start = args.start[CONSUMER]!
   const end = args.end[CONSUMER]!
@@ -334,7 +334,7 @@ export function runXAutoClaim(context: CommandContext): void {
 }
 
 /** Puts the ID before what was written since `begin`. */
-function replyIdBefore({ reply }: CommandContext, begin: number): void {
+function replyIdBefore({ reply }: ReadContext, begin: number): void {
   if (reply.discardReplies) return
   const end = reply.length
   replyId(reply, id)

@@ -10,7 +10,7 @@ import { ENTRIES_READ_UNKNOWN } from '../values/stream-groups.ts'
 import { R_LAST } from '../values/stream-layout.ts'
 import { findForRead, findForWrite, foundReady } from './access.ts'
 import { argIs } from './arguments.ts'
-import type { CommandContext, CommandRow, KeyPositions, SubcommandRow } from './command.ts'
+import type { CommandContext, CommandRow, KeyPositions, ReadContext, RowFunction, SubcommandRow } from './command.ts'
 import { DENYOOM, WRITE } from './flags.ts'
 import { notify } from './notify.ts'
 import {
@@ -36,7 +36,7 @@ let makeStream = false
 let entriesRead: number | bigint = ENTRIES_READ_UNKNOWN
 
 /** Options of XGROUP CREATE and SETID; false after an error reply. */
-function groupOptions(context: CommandContext, create: boolean): boolean {
+function groupOptions(context: ReadContext, create: boolean): boolean {
   const { args, reply } = context
   makeStream = false
   entriesRead = ENTRIES_READ_UNKNOWN
@@ -78,7 +78,7 @@ function openGroup(context: CommandContext): number {
 
 const DOLLAR = 36
 
-function isLastId({ args }: CommandContext): boolean {
+function isLastId({ args }: ReadContext): boolean {
   return args.end[4] === args.start[4]! + 1 && args.bytes[args.start[4]!] === DOLLAR
 }
 
@@ -215,7 +215,7 @@ function row(
   keyFlag: string,
   summary: string,
   run: (context: CommandContext) => void,
-): SubcommandRow & { run: (context: CommandContext) => void } {
+): SubcommandRow & RowFunction {
   return {
     arity,
     flags: WRITE | flags,

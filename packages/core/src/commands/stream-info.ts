@@ -13,7 +13,7 @@ import { R_FIRST, R_LAST, R_MAX_DELETED } from '../values/stream-layout.ts'
 import { MAX_ID, ZERO_ID } from '../values/stream-reader.ts'
 import { findForRead } from './access.ts'
 import { argIs } from './arguments.ts'
-import type { CommandContext, CommandRow, KeyPositions, SubcommandRow } from './command.ts'
+import type { CommandRow, KeyPositions, ReadContext, RowFunction, SubcommandRow } from './command.ts'
 import { READONLY } from './flags.ts'
 import {
   countArgument,
@@ -34,14 +34,14 @@ const FULL_COUNT = 10
 const COUNTED_NODES_MAX = 100_000
 const id = new StreamId()
 
-function openKey(context: CommandContext): boolean {
+function openKey(context: ReadContext): boolean {
   if (findForRead(context, KEY)) return openFound(context)
   context.reply.error(NO_SUCH_KEY)
   return false
 }
 
 /** XINFO STREAM key [FULL [COUNT count]] */
-function streamInfo(context: CommandContext): void {
+function streamInfo(context: ReadContext): void {
   const { args, reply } = context
   if (!openKey(context)) return
   const full = args.count > 3
@@ -104,7 +104,7 @@ function radixNodes(): number {
   return seen < nodes.entries ? Math.round((total / seen) * nodes.entries) : total
 }
 
-function replyEntriesRead({ reply }: CommandContext, group: number): void {
+function replyEntriesRead({ reply }: ReadContext, group: number): void {
   reply.bulkString('entries-read')
   const read = groups.entriesRead(group)
   if (read === ENTRIES_READ_UNKNOWN) reply.nullBulk()
@@ -115,18 +115,18 @@ function replyEntriesRead({ reply }: CommandContext, group: number): void {
   else reply.integer(lag)
 }
 
-function replyGroupName({ reply }: CommandContext, group: number): void {
+function replyGroupName({ reply }: ReadContext, group: number): void {
   reply.bulkString('name')
   const { bytes, start, end } = groups.groupName(group)
   reply.bulk(bytes, start, end)
 }
 
-function replyConsumerName({ reply }: CommandContext, consumer: number): void {
+function replyConsumerName({ reply }: ReadContext, consumer: number): void {
   const { bytes, start, end } = groups.consumerName(consumer)
   reply.bulk(bytes, start, end)
 }
 
-function replyFullGroup(context: CommandContext, group: number, count: number): void {
+function replyFullGroup(context: ReadContext, group: number, count: number): void {
   const { reply } = context
   reply.map(7)
   replyGroupName(context, group)
@@ -157,7 +157,7 @@ function replyFullGroup(context: CommandContext, group: number, count: number): 
 }
 
 /** Pending entries: ID, consumer's name (of a group's), time of delivery, number of deliveries. */
-function replyPending(context: CommandContext, index: OrderedIndex, count: number, withConsumer: boolean): void {
+function replyPending(context: ReadContext, index: OrderedIndex, count: number, withConsumer: boolean): void {
   const { reply } = context
   const shown = count === 0 ? index.entries : Math.min(count, index.entries)
   reply.array(shown)
@@ -174,7 +174,7 @@ function replyPending(context: CommandContext, index: OrderedIndex, count: numbe
 }
 
 /** XINFO GROUPS key */
-function groupsInfo(context: CommandContext): void {
+function groupsInfo(context: ReadContext): void {
   const { reply } = context
   if (!openKey(context)) return
   reply.array(groups.groupCount)
@@ -192,7 +192,7 @@ function groupsInfo(context: CommandContext): void {
 }
 
 /** XINFO CONSUMERS key group */
-function consumersInfo(context: CommandContext): void {
+function consumersInfo(context: ReadContext): void {
   const { reply, nowMs } = context
   if (!openKey(context)) return
   const group = groupArgument(context, 3)
@@ -219,9 +219,9 @@ const SECOND_IS_KEY: KeyPositions = [KEY, KEY, 1]
 function row(
   arity: number,
   summary: string,
-  run: (context: CommandContext) => void,
+  read: (context: ReadContext) => void,
   tips: readonly string[] = [],
-): SubcommandRow & { run: (context: CommandContext) => void } {
+): SubcommandRow & RowFunction {
   return {
     arity,
     flags: READONLY,
@@ -230,7 +230,7 @@ function row(
     group: 'stream',
     summary,
     tips,
-    run,
+    read,
   }
 }
 

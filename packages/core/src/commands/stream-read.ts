@@ -14,10 +14,10 @@ import { estimateEntriesRead, hasTombstonesFrom } from '../values/stream-counter
 import { ENTRIES_READ_UNKNOWN } from '../values/stream-groups.ts'
 import { R_LAST, STREAM_HAS_ACTIVE_TIMES } from '../values/stream-layout.ts'
 import { MAX_ID } from '../values/stream-reader.ts'
-import { findForRead } from './access.ts'
+import { findForRead, requireWriter } from './access.ts'
 import { argIs } from './arguments.ts'
 import { timeoutMillisecondsArgument, waitForKeys } from './blocking.ts'
-import type { CommandArgs, CommandContext } from './command.ts'
+import type { CommandArgs, CommandContext, ReadContext } from './command.ts'
 import { notify } from './notify.ts'
 import {
   countArgument,
@@ -67,7 +67,7 @@ const from = new StreamId()
 const last = new StreamId()
 
 /** XREAD [COUNT count] [BLOCK milliseconds] STREAMS key [key …] id [id …] */
-export function runXRead(context: CommandContext): void {
+export function runXRead(context: ReadContext): void {
   run(context, false)
 }
 
@@ -76,7 +76,7 @@ export function runXReadGroup(context: CommandContext): void {
   run(context, true)
 }
 
-function run(context: CommandContext, group: boolean): void {
+function run(context: ReadContext, group: boolean): void {
   const { reply } = context
   if (!parseOptions(context, group) || !resolveIds(context)) return
   const begin = reply.length
@@ -89,7 +89,7 @@ function run(context: CommandContext, group: boolean): void {
   else waitForEntries(context)
 }
 
-function parseOptions(context: CommandContext, group: boolean): boolean {
+function parseOptions(context: ReadContext, group: boolean): boolean {
   const { args, reply } = context
   request.group = group
   request.firstKey = request.count = request.groupIndex = 0
@@ -136,13 +136,13 @@ function parseOptions(context: CommandContext, group: boolean): boolean {
   return true
 }
 
-function onlyForGroups({ reply }: CommandContext, option: string): false {
+function onlyForGroups({ reply }: ReadContext, option: string): false {
   reply.error(`ERR The ${option} option is only supported by XREADGROUP. You called XREAD instead.`)
   return false
 }
 
 /** Reads the IDs into `behind`, with `$` resolved, and checks keys and groups. */
-function resolveIds(context: CommandContext): boolean {
+function resolveIds(context: ReadContext): boolean {
   const { args, reply } = context
   const { firstKey, keys, group, groupIndex } = request
   while (behind.length < keys) behind.push(new StreamId())
@@ -186,7 +186,7 @@ function resolveIds(context: CommandContext): boolean {
 }
 
 /** Replies what there is of key `i`. @returns false, with nothing replied, when there is nothing. */
-function serveNow(context: CommandContext, asked: ReadRequest, i: number): boolean {
+function serveNow(context: ReadContext, asked: ReadRequest, i: number): boolean {
   const index = asked.firstKey + i
   // Found before, and of the right type; the same key may be named twice.
   if (!findForRead(context, index) || !openFound(context)) return false
@@ -209,6 +209,7 @@ function serveNow(context: CommandContext, asked: ReadRequest, i: number): boole
     fresh = last.compare(from) > 0
   }
   if (!history && !fresh) return false
+  requireWriter(context)
   context.keyspace.enterEntry()
   const consumer = consumerArgument(context, index, group, asked)
   from.increment()
@@ -218,7 +219,7 @@ function serveNow(context: CommandContext, asked: ReadRequest, i: number): boole
   return true
 }
 
-function replyKey({ args, reply }: CommandContext, index: number): void {
+function replyKey({ args, reply }: ReadContext, index: number): void {
   if (reply.resp === 2) reply.array(2)
   reply.bulk(args.bytes, args.start[index]!, args.end[index]!)
 }
@@ -294,7 +295,7 @@ function replyHistory(context: CommandContext, consumer: number, count: number):
   reply.arrayFrom(begin, replied)
 }
 
-function waitForEntries(context: CommandContext): void {
+function waitForEntries(context: ReadContext): void {
   const asked: ReadRequest = { ...request }
   const ids = behind.slice(0, asked.keys).map((id) => new StreamId().copyFrom(id))
   waitForKeys(context, {

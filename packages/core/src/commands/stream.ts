@@ -1,26 +1,23 @@
 /**
- * Streams: XADD, XTRIM, XDEL, XLEN, XRANGE, XREVRANGE, XSETID, and the table of all stream commands. Reading many and
- * waiting is in stream-read.ts, groups in stream-group.ts and stream-claim.ts, XINFO in stream-info.ts.
- *
- * On the stream trimming comes as `MAXLEN = n` or `MINID = id`, sometimes with a LIMIT beside it that a client may not
- * write: it is ignored there.
+ * Streams: XADD, XLEN, XRANGE, XREVRANGE, XSETID, and the table of all stream commands. Trimming is in stream-trim.ts,
+ * deleting in stream-delete.ts, reading many and waiting in stream-read.ts, groups in stream-group.ts and stream-claim.ts,
+ * XINFO in stream-info.ts.
  *
  * Source: redis 7.0 t_stream.c.
  */
-import { parseStreamId, STREAM_ID_ANY_SEQUENCE, STREAM_ID_BAD, StreamId } from '../encoding/stream-id.ts'
+import { StreamId } from '../encoding/stream-id.ts'
 import { NOTIFY_STREAM } from '../keyspace/key-events.ts'
 import { NO_SUCH_KEY, SYNTAX_ERROR, wrongNumberOfArguments } from '../resp/error-replies.ts'
-import { R_FIRST, R_LAST, R_MAX_DELETED } from '../values/stream-layout.ts'
+import { R_LAST, R_MAX_DELETED } from '../values/stream-layout.ts'
 import { findForRead, findForWrite, foundChanged } from './access.ts'
 import { argIs } from './arguments.ts'
-import type { CommandContext, CommandTable } from './command.ts'
+import type { CommandContext, CommandTable, ReadContext } from './command.ts'
 import { BLOCKING, DENYOOM, FAST, MOVABLE_KEYS, READONLY, WRITE } from './flags.ts'
 import { notify } from './notify.ts'
 import {
   countArgument,
   createStream,
   idArgument,
-  INVALID_ID,
   int64Argument,
   openFound,
   rangeEnd,
@@ -29,133 +26,22 @@ import {
   replyRange,
   stream,
 } from './stream-access.ts'
+import { runXAckDel, runXDel, runXDelEx } from './stream-delete.ts'
 import { runXAutoClaim, runXClaim, runXPending } from './stream-claim.ts'
 import { runXAck, xgroupCommand } from './stream-group.ts'
 import { xinfoCommand } from './stream-info.ts'
+import { addOrTrimOptions, givenId, idGiven, noMakeStream, runXTrim, sequenceGiven, trim } from './stream-trim.ts'
 import { findXReadGroupKeys, findXReadKeys, runXRead, runXReadGroup } from './stream-read.ts'
-
-// ---- options of XADD and XTRIM --------------------------------------------------------------------------------------
-
-const TRIM_NONE = 0
-const TRIM_LENGTH = 1
-const TRIM_ID = 2
-/** Without LIMIT, `~` removes entries of at most so many nodes. */
-const TRIMMED_NODES_MAX = 100
-const TRIM_LIMIT_UNLIMITED_NODES = 10_000
-const TRIM_LIMIT_MAX = 1_000_000
-
-// What the last `addOrTrimOptions` read.
-let trimStrategy = TRIM_NONE
-let trimApproximate = false
-let trimLength = 0
-let trimLimit = 0
-let noMakeStream = false
-/** Was an ID given, and its sequence? */
-let idGiven = false
-let sequenceGiven = false
-const minId = new StreamId()
-const givenId = new StreamId()
-
-/** @returns the index of XADD's ID, or behind XTRIM's last argument; -1 after an error reply. */
-function addOrTrimOptions(context: CommandContext, add: boolean): number {
-  const { args, reply } = context
-  trimStrategy = TRIM_NONE
-  trimApproximate = noMakeStream = idGiven = sequenceGiven = false
-  let limit = 0
-  let limitGiven = false
-  let i = 2
-  for (; i < args.count; i++) {
-    const more = args.count - 1 - i
-    if (add && isOne(context, i, STAR)) break
-    const byLength = more > 0 && argIs(args, i, 'MAXLEN')
-    if (byLength || (more > 0 && argIs(args, i, 'MINID'))) {
-      if (trimStrategy !== TRIM_NONE) {
-        reply.error('ERR syntax error, MAXLEN and MINID options at the same time are not compatible')
-        return -1
-      }
-      trimApproximate = more >= 2 && isOne(context, i + 1, TILDE)
-      if (trimApproximate || (more >= 2 && isOne(context, i + 1, EQUALS))) i++
-      i++
-      if (byLength) {
-        const value = int64Argument(context, i)
-        if (value === undefined) return -1
-        if (value < 0) {
-          reply.error('ERR The MAXLEN argument must be >= 0.')
-          return -1
-        }
-        trimLength = Number(value)
-      } else if (!idArgument(context, i, minId, 0, true)) return -1
-      trimStrategy = byLength ? TRIM_LENGTH : TRIM_ID
-    } else if (more > 0 && argIs(args, i, 'LIMIT')) {
-      const value = int64Argument(context, ++i)
-      if (value === undefined) return -1
-      if (value < 0) {
-        reply.error('ERR The LIMIT argument must be >= 0.')
-        return -1
-      }
-      limit = Number(value)
-      limitGiven = true
-    } else if (add && argIs(args, i, 'NOMKSTREAM')) noMakeStream = true
-    // Redis 8.2's word for what trimming does here anyway; its others need more than this version knows.
-    else if (context.fromPrimary && argIs(args, i, 'KEEPREF')) continue
-    else if (add) {
-      const parsed = parseStreamId(args.bytes, args.start[i]!, args.end[i]!, givenId, 0, true, true)
-      if (parsed === STREAM_ID_BAD) {
-        reply.error(INVALID_ID)
-        return -1
-      }
-      idGiven = true
-      sequenceGiven = parsed !== STREAM_ID_ANY_SEQUENCE
-      break
-    } else {
-      reply.error(SYNTAX_ERROR)
-      return -1
-    }
-  }
-  if (limit !== 0 && trimStrategy === TRIM_NONE) {
-    reply.error('ERR syntax error, LIMIT cannot be used without specifying a trimming strategy')
-    return -1
-  }
-  if (!add && trimStrategy === TRIM_NONE) {
-    reply.error('ERR syntax error, XTRIM must be called with a trimming strategy')
-    return -1
-  }
-  if (context.fromPrimary) trimLimit = 0
-  else if (limitGiven) {
-    if (!trimApproximate) {
-      reply.error('ERR syntax error, LIMIT cannot be used without the special ~ option')
-      return -1
-    }
-    trimLimit = limit
-  } else trimLimit = trimApproximate ? defaultTrimLimit(context.settings.encodings.streamNodeMaxEntries) : 0
-  return i
-}
-
-function defaultTrimLimit(nodeEntries: number): number {
-  return nodeEntries === 0 ? TRIM_LIMIT_UNLIMITED_NODES : Math.min(TRIM_LIMIT_MAX, TRIMMED_NODES_MAX * nodeEntries)
-}
-
-const STAR = 42
-const TILDE = 126
-const EQUALS = 61
-
-function isOne({ args }: CommandContext, index: number, byte: number): boolean {
-  return args.end[index] === args.start[index]! + 1 && args.bytes[args.start[index]!] === byte
-}
-
-/** @returns entries removed. */
-function trim(): number {
-  if (trimStrategy === TRIM_LENGTH) return stream.trimToLength(trimLength, trimApproximate, trimLimit)
-  return trimStrategy === TRIM_ID ? stream.trimToId(minId, trimApproximate, trimLimit) : 0
-}
 
 // ---- writing ------------------------------------------------------------------------------------------------------
 
 const newId = new StreamId()
 const lastId = new StreamId()
+/** XSETID's greatest deleted ID; where a range begins. */
+const otherId = new StreamId()
 const TOO_SMALL = 'ERR The ID specified in XADD is equal or smaller than the target stream top item'
 
-/** XADD key [NOMKSTREAM] [MAXLEN|MINID [=|~] threshold [LIMIT count]] *|id field value [field value …] */
+/** XADD key [NOMKSTREAM] [KEEPREF|DELREF|ACKED] [MAXLEN|MINID [=|~] threshold [LIMIT count]] *|id field value [field value …] */
 export function runXAdd(context: CommandContext): void {
   const { args, reply, settings } = context
   const idIndex = addOrTrimOptions(context, true)
@@ -192,12 +78,12 @@ export function runXAdd(context: CommandContext): void {
   }
   replyId(reply, newId)
   notify(context, NOTIFY_STREAM, 'xadd', 1)
-  if (trimStrategy !== TRIM_NONE && trim() > 0) notify(context, NOTIFY_STREAM, 'xtrim', 1)
+  if (trim() > 0) notify(context, NOTIFY_STREAM, 'xtrim', 1)
   foundChanged(context, 1)
 }
 
 /** Sets `newId`. @returns false when the time asked for has no sequence number left. */
-function chooseId(context: CommandContext): boolean {
+function chooseId(context: ReadContext): boolean {
   if (!idGiven) {
     newId.setTime(context.nowMs)
     if (newId.msHi >>> 0 > lastId.msHi >>> 0) return true
@@ -210,57 +96,12 @@ function chooseId(context: CommandContext): boolean {
   return newId.copyFrom(lastId).incrementSequence()
 }
 
-/** XTRIM key MAXLEN|MINID [=|~] threshold [LIMIT count] */
-export function runXTrim(context: CommandContext): void {
-  const { reply } = context
-  if (addOrTrimOptions(context, false) < 0) return
-  if (!findForWrite(context, 1)) {
-    reply.integer(0)
-    return
-  }
-  if (!openFound(context)) return
-  context.keyspace.enterEntry()
-  const removed = trim()
-  if (removed > 0) {
-    notify(context, NOTIFY_STREAM, 'xtrim', 1)
-    foundChanged(context, 1)
-  }
-  reply.integer(removed)
-}
-
-/** XDEL key id [id …] */
-export function runXDel(context: CommandContext): void {
-  const { args, reply } = context
-  if (!findForWrite(context, 1)) {
-    reply.integer(0)
-    return
-  }
-  if (!openFound(context)) return
-  for (let i = 2; i < args.count; i++) if (!idArgument(context, i, newId, 0, true)) return
-  context.keyspace.enterEntry()
-  let deleted = 0
-  let firstDeleted = false
-  for (let i = 2; i < args.count; i++) {
-    idArgument(context, i, newId, 0, true)
-    if (!stream.delete(newId)) continue
-    if (newId.compare(stream.readId(R_FIRST, lastId)) === 0) firstDeleted = true
-    if (newId.compare(stream.readId(R_MAX_DELETED, lastId)) > 0) stream.writeId(R_MAX_DELETED, newId)
-    deleted++
-  }
-  if (deleted > 0) {
-    if (firstDeleted || stream.length === 0) stream.updateFirstId()
-    notify(context, NOTIFY_STREAM, 'xdel', 1)
-    foundChanged(context, 1)
-  }
-  reply.integer(deleted)
-}
-
 /** XSETID key last-id [ENTRIESADDED entries-added] [MAXDELETEDID max-deleted-id] */
 export function runXSetId(context: CommandContext): void {
   const { args, reply } = context
   if (!idArgument(context, 2, newId, 0, true)) return
   let added: number | bigint = -1
-  minId.setZero()
+  otherId.setZero()
   for (let i = 3; i < args.count; i += 2) {
     const more = i + 1 < args.count
     if (more && argIs(args, i, 'ENTRIESADDED')) {
@@ -272,8 +113,8 @@ export function runXSetId(context: CommandContext): void {
       }
       added = value
     } else if (more && argIs(args, i, 'MAXDELETEDID')) {
-      if (!idArgument(context, i + 1, minId, 0, true)) return
-      if (newId.compare(minId) < 0) {
+      if (!idArgument(context, i + 1, otherId, 0, true)) return
+      if (newId.compare(otherId) < 0) {
         reply.error('ERR The ID specified in XSETID is smaller than the provided max_deleted_entry_id')
         return
       }
@@ -301,7 +142,7 @@ export function runXSetId(context: CommandContext): void {
   context.keyspace.enterEntry()
   stream.writeId(R_LAST, newId)
   if (added !== -1) stream.entriesAdded = added
-  if (!minId.isZero) stream.writeId(R_MAX_DELETED, minId)
+  if (!otherId.isZero) stream.writeId(R_MAX_DELETED, otherId)
   // Like most that only groups see, this does not count as a change for WATCH.
   notify(context, NOTIFY_STREAM, 'xsetid', 1)
   reply.ok()
@@ -310,14 +151,14 @@ export function runXSetId(context: CommandContext): void {
 // ---- reading ------------------------------------------------------------------------------------------------------
 
 /** XLEN key */
-export function runXLen(context: CommandContext): void {
+export function runXLen(context: ReadContext): void {
   if (!findForRead(context, 1)) context.reply.integer(0)
   else if (openFound(context)) context.reply.integer(stream.length)
 }
 
-function runRange(context: CommandContext, reverse: boolean): void {
+function runRange(context: ReadContext, reverse: boolean): void {
   const { args, reply } = context
-  if (!rangeStart(context, reverse ? 3 : 2, minId) || !rangeEnd(context, reverse ? 2 : 3, newId)) return
+  if (!rangeStart(context, reverse ? 3 : 2, otherId) || !rangeEnd(context, reverse ? 2 : 3, newId)) return
   let count = -1
   for (let i = 4; i < args.count; i += 2) {
     if (!argIs(args, i, 'COUNT') || i + 1 >= args.count) {
@@ -334,16 +175,16 @@ function runRange(context: CommandContext, reverse: boolean): void {
   }
   if (!openFound(context)) return
   if (count === 0) reply.nullArray()
-  else replyRange(reply, minId, newId, Math.max(0, count), reverse)
+  else replyRange(reply, otherId, newId, Math.max(0, count), reverse)
 }
 
 /** XRANGE key start end [COUNT count] */
-export function runXRange(context: CommandContext): void {
+export function runXRange(context: ReadContext): void {
   runRange(context, false)
 }
 
 /** XREVRANGE key end start [COUNT count] */
-export function runXRevRange(context: CommandContext): void {
+export function runXRevRange(context: ReadContext): void {
   runRange(context, true)
 }
 
@@ -366,6 +207,17 @@ export const streamCommands: CommandTable = {
     complexity: 'O(1) for each message ID processed.',
     run: runXAck,
   },
+  XACKDEL: {
+    arity: -6,
+    flags: WRITE | FAST,
+    keys: ONE_KEY,
+    since: '8.2.0',
+    group: GROUP,
+    summary: 'Acknowledges entries in a consumer group and deletes them.',
+    keyFlags: ['RW', 'delete'],
+    complexity: 'O(1) for each ID.',
+    run: runXAckDel,
+  },
   XADD: {
     arity: -5,
     flags: WRITE | DENYOOM | FAST,
@@ -373,6 +225,7 @@ export const streamCommands: CommandTable = {
     since: '5.0.0',
     group: GROUP,
     summary: 'Appends an entry to a stream.',
+    propagate: 'xadd',
     keyFlags: ['RW', 'update'],
     tips: NONDETERMINISTIC,
     complexity: 'O(1) when adding a new entry, O(N) when trimming where N being the number of entries evicted.',
@@ -385,6 +238,7 @@ export const streamCommands: CommandTable = {
     since: '6.2.0',
     group: GROUP,
     summary: 'Gives a consumer the pending entries of others that have waited long enough.',
+    propagate: 'xclaim',
     keyFlags: ['RW', 'delete'],
     tips: NONDETERMINISTIC,
     complexity: 'O(1) if COUNT is small.',
@@ -397,6 +251,7 @@ export const streamCommands: CommandTable = {
     since: '5.0.0',
     group: GROUP,
     summary: 'Gives a consumer pending entries of others.',
+    propagate: 'xclaim',
     keyFlags: ['RW', 'update'],
     tips: NONDETERMINISTIC,
     complexity: 'O(log N) with N being the number of messages in the PEL of the consumer group.',
@@ -413,6 +268,17 @@ export const streamCommands: CommandTable = {
     complexity: 'O(1) for each single item to delete in the stream, regardless of the stream size.',
     run: runXDel,
   },
+  XDELEX: {
+    arity: -5,
+    flags: WRITE | FAST,
+    keys: ONE_KEY,
+    since: '8.2.0',
+    group: GROUP,
+    summary: 'Deletes entries, with a choice of what becomes of what is pending.',
+    keyFlags: ['RW', 'delete'],
+    complexity: 'O(1) for each ID.',
+    run: runXDelEx,
+  },
   XGROUP: xgroupCommand,
   XINFO: xinfoCommand,
   XLEN: {
@@ -424,7 +290,7 @@ export const streamCommands: CommandTable = {
     summary: 'Number of entries of a stream.',
     keyFlags: ['RO'],
     complexity: 'O(1)',
-    run: runXLen,
+    read: runXLen,
   },
   XPENDING: {
     arity: -3,
@@ -435,7 +301,7 @@ export const streamCommands: CommandTable = {
     summary: 'Shows what a consumer group has delivered and nobody has acknowledged.',
     tips: NONDETERMINISTIC,
     complexity: 'O(N) with N being the number of elements returned.',
-    run: runXPending,
+    read: runXPending,
   },
   XRANGE: {
     arity: -4,
@@ -445,7 +311,7 @@ export const streamCommands: CommandTable = {
     group: GROUP,
     summary: 'Entries of a stream between two IDs.',
     complexity: 'O(N) with N being the number of elements being returned.',
-    run: runXRange,
+    read: runXRange,
   },
   XREAD: {
     arity: -4,
@@ -456,7 +322,7 @@ export const streamCommands: CommandTable = {
     summary: 'Entries of several streams behind the IDs given, waiting for them if wanted.',
     keyKeyword: ['STREAMS', 1],
     findKeys: findXReadKeys,
-    run: runXRead,
+    read: runXRead,
   },
   XREADGROUP: {
     arity: -7,
@@ -465,6 +331,7 @@ export const streamCommands: CommandTable = {
     since: '5.0.0',
     group: GROUP,
     summary: 'New entries for a consumer of a group, or those that are pending for it.',
+    propagate: 'xclaim',
     keyFlags: ['RO', 'access'],
     keyKeyword: ['STREAMS', 4],
     findKeys: findXReadGroupKeys,
@@ -478,7 +345,7 @@ export const streamCommands: CommandTable = {
     group: GROUP,
     summary: 'Entries of a stream between two IDs, the newest first.',
     complexity: 'O(N) with N being the number of elements returned.',
-    run: runXRevRange,
+    read: runXRevRange,
   },
   XSETID: {
     arity: -3,
@@ -498,6 +365,7 @@ export const streamCommands: CommandTable = {
     since: '5.0.0',
     group: GROUP,
     summary: 'Removes the oldest entries of a stream.',
+    propagate: 'xtrim',
     keyFlags: ['RW', 'delete'],
     tips: NONDETERMINISTIC,
     complexity: 'O(N), with N being the number of evicted entries.',

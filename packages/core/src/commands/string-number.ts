@@ -14,9 +14,10 @@ import {
 import { addLongDoubles, formatLongDouble, parseLongDouble } from '../encoding/long-double.ts'
 import type { Entry } from '../keyspace/entry.ts'
 import { NOTIFY_STRING } from '../keyspace/key-events.ts'
+import { FLAG_TEXT } from '../keyspace/layout.ts'
 import { NOT_AN_INTEGER, NOT_A_FLOAT } from '../resp/error-replies.ts'
 import { expectString, findForWrite, integerArgument, putFound } from './access.ts'
-import type { CommandContext } from './command.ts'
+import type { CommandContext, ReadContext } from './command.ts'
 import { notify } from './notify.ts'
 
 const WOULD_OVERFLOW = 'ERR increment or decrement would overflow'
@@ -72,7 +73,7 @@ export function runIncrByFloat(context: CommandContext): void {
     return
   }
   const result = Buffer.from(formatLongDouble(sum), 'latin1')
-  putFound(context, 1, 0, result, 0, result.length, found ? entry.expireAtMs : -1)
+  putFound(context, 1, FLAG_TEXT, result, 0, result.length, found ? entry.expireAtMs : -1)
   notify(context, NOTIFY_STRING, 'incrbyfloat', 1)
   reply.bulk(result, 0, result.length)
 }
@@ -125,7 +126,7 @@ function addExact(context: CommandContext, increment: bigint): void {
   context.reply.integer(sum)
 }
 
-function exactArgument(context: CommandContext, index: number): bigint {
+function exactArgument(context: ReadContext, index: number): bigint {
   const { args } = context
   return parseBigInteger(args.bytes, args.start[index]!, args.end[index]!)!
 }

@@ -2,13 +2,12 @@
  * The options that SET, GETEX and MSETEX share: expiry, conditions, GET, KEEPTTL and PERSIST (redis 7.0 t_string.c
  * parseExtendedStringArgumentsOrReply). Parsed into registers of this module, which stay valid until the next call, so
  * that a SET with options costs no object.
- *
- * On the stream the comparing conditions of Redis 8.4 and Valkey 8.1 (IFEQ, IFNE, IFDEQ, IFDNE) are known as well.
+ * IFEQ and its like: Redis 8.4, Valkey 8.1.
  */
 import { INT64_MAX, parseBigInteger, parseInteger } from '../encoding/integer.ts'
 import { SYNTAX_ERROR, NOT_AN_INTEGER } from '../resp/error-replies.ts'
 import { argIs } from './arguments.ts'
-import type { CommandContext } from './command.ts'
+import type { ReadContext } from './command.ts'
 
 export const OPTION_NX = 0x1
 export const OPTION_XX = 0x2
@@ -30,7 +29,7 @@ const CONDITIONS: number = OPTION_NX | OPTION_XX | OPTION_COMPARES
 const TIMES: number = OPTION_EXPIRES | OPTION_KEEPTTL | OPTION_PERSIST
 
 /** Options a command knows. */
-export const SET_OPTIONS: number = OPTION_NX | OPTION_XX | OPTION_GET | OPTION_KEEPTTL | OPTION_EXPIRES
+export const SET_OPTIONS: number = CONDITIONS | OPTION_GET | OPTION_KEEPTTL | OPTION_EXPIRES
 export const GETEX_OPTIONS: number = OPTION_PERSIST | OPTION_EXPIRES
 export const MSETEX_OPTIONS: number = OPTION_NX | OPTION_XX | OPTION_KEEPTTL | OPTION_EXPIRES
 
@@ -45,7 +44,7 @@ export let compareIndex = 0
  * Parses the arguments from `from` to the end. @param known the options this command has.
  * @returns false after having written the syntax error.
  */
-export function parseStringOptions(context: CommandContext, from: number, known: number): boolean {
+export function parseStringOptions(context: ReadContext, from: number, known: number): boolean {
   const { count } = context.args
   optionFlags = 0
   expireIndex = 0
@@ -71,7 +70,7 @@ function fits(option: number): boolean {
   return true
 }
 
-function optionAt(context: CommandContext, index: number): number {
+function optionAt(context: ReadContext, index: number): number {
   switch (context.args.end[index]! - context.args.start[index]!) {
     case 2:
       if (argIs(context.args, index, 'EX')) return OPTION_EX
@@ -104,7 +103,7 @@ const SECONDS_MAX: bigint = INT64_MAX / 1000n
  * The time in argument `index` as milliseconds since 1970. @param option which of EX, PX, EXAT, PXAT it is.
  * @param name the command, for the error. @returns NaN after having written the error.
  */
-export function expireArgument(context: CommandContext, index: number, option: number, name: string): number {
+export function expireArgument(context: ReadContext, index: number, option: number, name: string): number {
   const { args } = context
   const start = args.start[index]!
   const end = args.end[index]!

@@ -1,24 +1,16 @@
 /**
  * Commands that store whole strings: SET and its older forms, GETEX, and MSET with its relatives (redis 7.0 t_string.c;
- * MSETEX and the comparing conditions: Redis 8.4, for streams that carry them).
+ * MSETEX: Redis 8.4).
  *
  * The stream brings times as PXAT, and one that has passed is stored all the same: the primary's DEL follows.
  */
 import { NOTIFY_GENERIC, NOTIFY_KEY_MISS, NOTIFY_STRING } from '../keyspace/key-events.ts'
 import { WRONG_TYPE, SYNTAX_ERROR, wrongNumberOfArguments } from '../resp/error-replies.ts'
-import {
-  argumentLength,
-  deleteFound,
-  expectString,
-  findForRead,
-  findForWrite,
-  integerArgument,
-  putFound,
-} from './access.ts'
-import type { CommandArgs, CommandContext } from './command.ts'
+import { deleteFound, expectString, findForRead, findForWrite, integerArgument, putFound } from './access.ts'
+import type { CommandArgs, CommandContext, ReadContext } from './command.ts'
 import { notify, notifyDeleted } from './notify.ts'
+import { conditionHolds } from './string-condition.ts'
 import {
-  compareIndex,
   expireArgument,
   expireIndex,
   GETEX_OPTIONS,
@@ -27,9 +19,6 @@ import {
   OPTION_EX,
   OPTION_EXAT,
   OPTION_GET,
-  OPTION_IFDEQ,
-  OPTION_IFEQ,
-  OPTION_IFNE,
   OPTION_KEEPTTL,
   OPTION_NX,
   OPTION_PERSIST,
@@ -41,7 +30,7 @@ import {
   SET_OPTIONS,
 } from './string-options.ts'
 
-/** SET key value [NX|XX] [GET] [EX s|PX ms|EXAT s|PXAT ms|KEEPTTL] */
+/** SET key value [NX|XX|IFEQ v|IFNE v|IFDEQ d|IFDNE d] [GET] [EX s|PX ms|EXAT s|PXAT ms|KEEPTTL] */
 export function runSet(context: CommandContext): void {
   if (context.args.count === 3) {
     putArgument(context, 1, 2, -1)
@@ -49,8 +38,7 @@ export function runSet(context: CommandContext): void {
     context.reply.ok()
     return
   }
-  const known = context.fromPrimary ? SET_OPTIONS | OPTION_COMPARES : SET_OPTIONS
-  if (!parseStringOptions(context, 3, known)) return
+  if (!parseStringOptions(context, 3, SET_OPTIONS)) return
   const options = optionFlags
   let expireAtMs = -1
   if (expireIndex !== 0) {
@@ -235,32 +223,8 @@ function putFoundArgument(context: CommandContext, key: number, value: number, e
   putFound(context, key, 0, bytes, start[value]!, end[value]!, expireAtMs)
 }
 
-function conditionHolds(context: CommandContext, options: number, found: boolean): boolean {
-  if ((options & OPTION_NX) !== 0) return !found
-  if ((options & (OPTION_XX | OPTION_IFDEQ)) !== 0) return found
-  if ((options & OPTION_IFEQ) !== 0) return found && equalsArgument(context, compareIndex)
-  if ((options & OPTION_IFNE) !== 0) return !found || !equalsArgument(context, compareIndex)
-  // IFDEQ and IFDNE compare digests. The primary has done so: what did not take effect there is not on the stream.
-  return true
-}
-
-/** Is the string just found equal to an argument? */
-function equalsArgument(context: CommandContext, index: number): boolean {
-  const { entry } = context.keyspace
-  const { bytes, start } = context.args
-  if (entry.length !== argumentLength(context, index)) return false
-  let at = start[index]!
-  for (let position = 0; position < entry.length;) {
-    const count = entry.pieceAt(position)
-    const { pieceBytes, pieceStart } = entry
-    for (let i = 0; i < count; i++) if (pieceBytes[pieceStart + i] !== bytes[at++]) return false
-    position += count
-  }
-  return true
-}
-
 /** Replies the string just found, or nil. @returns false when it is no string. */
-function replyString(context: CommandContext, found: boolean): boolean {
+function replyString(context: ReadContext, found: boolean): boolean {
   const { reply } = context
   if (!found) {
     notify(context, NOTIFY_KEY_MISS, 'keymiss', 1)
@@ -276,7 +240,7 @@ function replyString(context: CommandContext, found: boolean): boolean {
   return true
 }
 
-function expectPairs(context: CommandContext, name: string): boolean {
+function expectPairs(context: ReadContext, name: string): boolean {
   if (context.args.count % 2 === 1) return true
   context.reply.error(wrongNumberOfArguments(name))
   return false

@@ -18,10 +18,11 @@ import {
   makeEmptyString,
   putFound,
 } from './access.ts'
-import type { CommandContext, CommandTable } from './command.ts'
+import type { CommandContext, CommandTable, ReadContext } from './command.ts'
 import { notify } from './notify.ts'
 import { DENYOOM, FAST, MOVABLE_KEYS, READONLY, WRITE } from './flags.ts'
 import { runLcs } from './lcs.ts'
+import { runDelEx, runDigest } from './string-condition.ts'
 import { runDecr, runDecrBy, runIncr, runIncrBy, runIncrByFloat } from './string-number.ts'
 import {
   findMSetExKeys,
@@ -39,7 +40,7 @@ import {
 
 const NO_BYTES: Uint8Array = new Uint8Array(0)
 
-function runGet(context: CommandContext): void {
+function runGet(context: ReadContext): void {
   if (!findForRead(context, 1)) {
     context.reply.nullBulk()
     return
@@ -50,7 +51,7 @@ function runGet(context: CommandContext): void {
 }
 
 /** MGET key [key …]: keys of other types are nil. */
-function runMGet(context: CommandContext): void {
+function runMGet(context: ReadContext): void {
   const { args, reply } = context
   const { entry } = context.keyspace
   reply.array(args.count - 1)
@@ -60,7 +61,7 @@ function runMGet(context: CommandContext): void {
   }
 }
 
-function runStrLen(context: CommandContext): void {
+function runStrLen(context: ReadContext): void {
   if (!findForRead(context, 1)) context.reply.integer(0)
   else if (expectString(context)) context.reply.integer(context.keyspace.entry.length)
 }
@@ -115,7 +116,7 @@ function runSetRange(context: CommandContext): void {
 }
 
 /** GETRANGE key start end, and its older name SUBSTR. */
-function runGetRange(context: CommandContext): void {
+function runGetRange(context: ReadContext): void {
   const { reply } = context
   let from = integerArgument(context, 2)
   if (Number.isNaN(from)) return
@@ -144,7 +145,7 @@ export const stringCommands: CommandTable = {
     since: '1.0.0',
     group: GROUP,
     summary: 'Returns the string at a key.',
-    run: runGet,
+    read: runGet,
   },
   SET: {
     arity: -3,
@@ -153,7 +154,28 @@ export const stringCommands: CommandTable = {
     since: '1.0.0',
     group: GROUP,
     summary: 'Stores a string at a key, with conditions and a time to live on request.',
+    propagate: 'set',
     run: runSet,
+  },
+  DIGEST: {
+    arity: 2,
+    flags: READONLY | FAST,
+    keys: ONE_KEY,
+    since: '8.4.0',
+    group: GROUP,
+    summary: 'Returns the XXH3 digest of the string at a key.',
+    read: runDigest,
+  },
+  DELEX: {
+    arity: -2,
+    flags: WRITE | FAST,
+    keys: ONE_KEY,
+    since: '8.4.0',
+    group: GROUP,
+    summary: 'Deletes a key if its value, or the digest of it, is or is not as given.',
+    propagate: 'del',
+    keyFlags: ['RW', 'delete'],
+    run: runDelEx,
   },
   SETNX: {
     arity: 3,
@@ -171,6 +193,7 @@ export const stringCommands: CommandTable = {
     since: '2.0.0',
     group: GROUP,
     summary: 'Stores a string that expires after some seconds.',
+    propagate: 'set',
     run: runSetEx,
   },
   PSETEX: {
@@ -180,6 +203,7 @@ export const stringCommands: CommandTable = {
     since: '2.6.0',
     group: GROUP,
     summary: 'Stores a string that expires after some milliseconds.',
+    propagate: 'set',
     run: runPSetEx,
   },
   GETSET: {
@@ -189,6 +213,7 @@ export const stringCommands: CommandTable = {
     since: '1.0.0',
     group: GROUP,
     summary: 'Stores a string and returns the one it replaces.',
+    propagate: 'set',
     run: runGetSet,
   },
   GETDEL: {
@@ -198,6 +223,7 @@ export const stringCommands: CommandTable = {
     since: '6.2.0',
     group: GROUP,
     summary: 'Returns a string and removes its key.',
+    propagate: 'del',
     run: runGetDel,
   },
   GETEX: {
@@ -207,6 +233,7 @@ export const stringCommands: CommandTable = {
     since: '6.2.0',
     group: GROUP,
     summary: 'Returns a string and changes when it expires.',
+    propagate: 'getex',
     run: runGetEx,
   },
   MGET: {
@@ -216,7 +243,7 @@ export const stringCommands: CommandTable = {
     since: '1.0.0',
     group: GROUP,
     summary: 'Returns the strings at several keys.',
-    run: runMGet,
+    read: runMGet,
   },
   MSET: {
     arity: -3,
@@ -244,6 +271,7 @@ export const stringCommands: CommandTable = {
     since: '8.4.0',
     group: GROUP,
     summary: 'Stores several strings with one time to live.',
+    propagate: 'msetex',
     run: runMSetEx,
     findKeys: findMSetExKeys,
   },
@@ -263,7 +291,7 @@ export const stringCommands: CommandTable = {
     since: '2.2.0',
     group: GROUP,
     summary: 'Returns how many bytes a string has.',
-    run: runStrLen,
+    read: runStrLen,
   },
   SETRANGE: {
     arity: 4,
@@ -281,7 +309,7 @@ export const stringCommands: CommandTable = {
     since: '2.4.0',
     group: GROUP,
     summary: 'Returns a part of a string.',
-    run: runGetRange,
+    read: runGetRange,
   },
   SUBSTR: {
     arity: 4,
@@ -290,7 +318,7 @@ export const stringCommands: CommandTable = {
     since: '1.0.0',
     group: GROUP,
     summary: 'Returns a part of a string; the old name of GETRANGE.',
-    run: runGetRange,
+    read: runGetRange,
   },
   INCR: {
     arity: 2,
@@ -335,6 +363,7 @@ export const stringCommands: CommandTable = {
     since: '2.6.0',
     group: GROUP,
     summary: 'Adds to the floating point number at a key.',
+    propagate: 'set-keepttl',
     run: runIncrByFloat,
   },
   LCS: {
@@ -344,6 +373,6 @@ export const stringCommands: CommandTable = {
     since: '7.0.0',
     group: GROUP,
     summary: 'Finds the longest common subsequence of two strings.',
-    run: runLcs,
+    read: runLcs,
   },
 }

@@ -1,14 +1,14 @@
 /** Containers of subcommands (OBJECT, MEMORY, FUNCTION): their row, its dispatch for callers without a table, and HELP. */
 import { unknownSubcommand, wrongNumberOfArguments } from '../resp/error-replies.ts'
 import { argText } from './arguments.ts'
-import type { CommandContext, CommandRow, SubcommandRow } from './command.ts'
+import type { CommandRow, ReadContext, RowFunction, SubcommandRow } from './command.ts'
 import { LOADING, STALE } from './flags.ts'
 import { arityFits } from './table.ts'
 
 /** One line of HELP per command, and lines that explain it. */
 export type HelpLine = readonly [usage: string, ...explanation: readonly string[]]
 
-type Subcommands = Readonly<Record<string, SubcommandRow & { readonly run: (context: CommandContext) => void }>>
+type Subcommands = Readonly<Record<string, SubcommandRow & RowFunction>>
 
 /**
  * The row of a container. HELP is added. A command table calls a subcommand's own `run`; whoever calls the container's
@@ -30,7 +30,7 @@ export function container(
       since: helpSince,
       group: facts.group,
       summary: 'Show helpful text about the different subcommands',
-      run: (context) => writeHelp(context, name, help),
+      read: (context) => writeHelp(context, name, help),
     },
   }
   return {
@@ -45,12 +45,12 @@ export function container(
       if (row === undefined) context.reply.error(unknownSubcommand(context.args, name))
       else if (!arityFits(row.arity, context.args.count)) {
         context.reply.error(wrongNumberOfArguments(`${name.toLowerCase()}|${subname.toLowerCase()}`))
-      } else row.run(context)
+      } else (row.run ?? row.read)(context)
     },
   }
 }
 
-function writeHelp({ reply }: CommandContext, name: string, help: readonly HelpLine[]): void {
+function writeHelp({ reply }: ReadContext, name: string, help: readonly HelpLine[]): void {
   const lines = [`${name} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:`]
   for (const [usage, ...explanation] of help) lines.push(usage, ...explanation.map((line) => `    ${line}`))
   lines.push('HELP', '    Prints this help.')

@@ -5,7 +5,15 @@
  * The index is open addressing over a hash of the length and four bytes of the name (case folded); a hit is confirmed
  * byte by byte, so a bad hash costs a probe, never a wrong answer.
  */
-import type { CommandArgs, CommandContext, CommandRow, CommandTable, SubcommandRow } from './command.ts'
+import type {
+  CommandArgs,
+  CommandContext,
+  CommandRow,
+  CommandTable,
+  ReadContext,
+  RowFunction,
+  SubcommandRow,
+} from './command.ts'
 import { ConfigError } from '../errors.ts'
 
 /** One command or subcommand, resolved. Frozen after construction but for the index tables of statistics by `id`. */
@@ -18,6 +26,8 @@ export interface CommandEntry<Context extends CommandContext = CommandContext> {
   readonly arity: number
   readonly flags: number
   readonly run: (context: Context) => void
+  /** The same function, when it may run over a dataset that this thread only reads; else the writer's thread has to. */
+  readonly read: ((context: ReadContext) => void) | undefined
   /** Containers only. */
   readonly subcommands: CommandIndex<Context> | undefined
 }
@@ -109,13 +119,20 @@ export type CommandRename = readonly [from: string, to: string]
 export class CommandRegistry<Context extends CommandContext = CommandContext> extends CommandIndex<Context> {
   /** Every entry by id, subcommands and renamed ones included. */
   readonly byId: CommandEntry<Context>[] = []
+  readonly #ids: ReadonlyMap<string, number> | undefined
 
   /**
    * @throws ConfigError CONFIG_BAD_VALUE for a duplicate, for a rename of an unknown command (redis 7.0 config.c: 'No
    * such command in rename-command') and for one onto a name that exists.
+   * @param ids of another registry by full name, which has all these commands: theirs are the same here.
    */
-  constructor(families: readonly CommandTable<Context>[], renames: readonly CommandRename[] = []) {
+  constructor(
+    families: readonly CommandTable<Context>[],
+    renames: readonly CommandRename[] = [],
+    ids?: ReadonlyMap<string, number>,
+  ) {
     super()
+    this.#ids = ids
     for (const family of families) {
       for (const [name, row] of Object.entries(family)) this.add(name, this.#entry(name.toLowerCase(), row))
     }
@@ -151,20 +168,24 @@ export class CommandRegistry<Context extends CommandContext = CommandContext> ex
       subcommands = new CommandIndex<Context>()
       for (const [subname, subrow] of Object.entries(row.subcommands)) {
         const fullName = `${name}|${subname.toLowerCase()}`
-        subcommands.add(subname, this.#register(fullName, subrow, subrow.run ?? row.run, undefined))
+        const own = subrow.run !== undefined || subrow.read !== undefined
+        subcommands.add(subname, this.#register(fullName, subrow, own ? subrow : row, undefined))
       }
     }
-    return this.#register(name, row, row.run, subcommands)
+    return this.#register(name, row, row, subcommands)
   }
 
   #register(
     name: string,
     row: CommandRow<Context> | SubcommandRow<Context>,
-    run: (context: Context) => void,
+    code: RowFunction<Context>,
     subcommands: CommandIndex<Context> | undefined,
   ): CommandEntry<Context> {
-    const entry = { id: this.byId.length, name, row, arity: row.arity, flags: row.flags, run, subcommands }
-    this.byId.push(entry)
+    const { read } = code
+    const run = code.run ?? code.read
+    const id = this.#ids?.get(name) ?? this.byId.length
+    const entry = { id, name, row, arity: row.arity, flags: row.flags, run, read, subcommands }
+    this.byId[id] = entry
     return entry
   }
 }

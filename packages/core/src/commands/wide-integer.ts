@@ -6,19 +6,19 @@
  */
 import { parseBigInteger, parseInteger } from '../encoding/integer.ts'
 import { NOT_AN_INTEGER } from '../resp/error-replies.ts'
-import type { CommandContext } from './command.ts'
+import type { ReadContext } from './command.ts'
 
 const INT32_MAX = 0x7fff_ffff
 
 /** Argument `index` as an integer of 64 bits; undefined when it is not one. */
-export function wideInteger({ args }: CommandContext, index: number): number | bigint | undefined {
+export function wideInteger({ args }: ReadContext, index: number): number | bigint | undefined {
   const value = parseInteger(args.bytes, args.start[index]!, args.end[index]!)
   if (Number.isNaN(value)) return undefined
   return Number.isSafeInteger(value) ? value : parseBigInteger(args.bytes, args.start[index]!, args.end[index]!)
 }
 
 /** Argument `index` as an int, or undefined after an error reply (redis 7.0 object.c getIntFromObjectOrReply()). */
-export function intArgument(context: CommandContext, index: number, errorText?: string): number | undefined {
+export function intArgument(context: ReadContext, index: number, errorText?: string): number | undefined {
   const value = wideInteger(context, index)
   if (value === undefined) context.reply.error(errorText ?? NOT_AN_INTEGER)
   else if (value > INT32_MAX || value < -INT32_MAX - 1) {

@@ -9,7 +9,7 @@ import { LargeSortedSet, SortedSetWriter } from '../values/sorted-set-writer.ts'
 import type { ValueBuild } from '../values/value-build.ts'
 import { finishZset } from '../values/zset-form.ts'
 import { deleteFound, findForRead, findForWrite, foundChanged } from './access.ts'
-import type { CommandContext } from './command.ts'
+import type { CommandContext, ReadContext } from './command.ts'
 import { notify, notifyDeleted } from './notify.ts'
 
 /** The set that a command reads, and the one it changes. */
@@ -21,9 +21,9 @@ const writing: SortedSetWriter = new SortedSetWriter()
  * @returns undefined when a reply was written.
  */
 export function readZset(
-  context: CommandContext,
+  context: ReadContext,
   index: number,
-  missing: (context: CommandContext) => void,
+  missing: (context: ReadContext) => void,
   into: SortedSet = reading,
 ): SortedSet | undefined {
   if (!findForRead(context, index)) {
@@ -35,7 +35,7 @@ export function readZset(
 }
 
 /** True when the key just found holds a sorted set; otherwise the error is written. */
-export function expectZset(context: CommandContext): boolean {
+export function expectZset(context: ReadContext): boolean {
   if (isZsetForm(context.keyspace.entry.rdbType)) return true
   context.reply.error(WRONG_TYPE)
   return false
@@ -85,22 +85,26 @@ export function elementsRemoved(context: CommandContext, index: number, event: s
 }
 
 /** Argument `index` as a score; NaN after an error reply. */
-export function scoreArgument(context: CommandContext, index: number, error: string = NOT_A_FLOAT): number {
+export function scoreArgument(context: ReadContext, index: number, error: string = NOT_A_FLOAT): number {
   const { args } = context
   const value = parseScore(args.bytes, args.start[index]!, args.end[index]!)
   if (Number.isNaN(value)) context.reply.error(error)
   return value
 }
 
-export function missingIsZero({ reply }: CommandContext): void {
+export function missingIsZero({ reply }: ReadContext): void {
   reply.integer(0)
 }
 
-export function missingIsNull({ reply }: CommandContext): void {
+export function missingIsNull({ reply }: ReadContext): void {
   reply.nullBulk()
 }
 
-export function missingIsEmpty({ reply }: CommandContext): void {
+export function missingIsNullArray({ reply }: ReadContext): void {
+  reply.nullArray()
+}
+
+export function missingIsEmpty({ reply }: ReadContext): void {
   reply.array(0)
 }
 
@@ -110,14 +114,12 @@ export class ZsetResult {
   /** Bytes of the longest member: Redis chooses the encoding by it. */
   longest = 0
   readonly #build: ValueBuild
-  readonly #context: CommandContext
   readonly #index: number
   #gone = false
 
   /** @param index argument of the key that will have the result, or any key when nobody will. */
-  constructor(context: CommandContext, index: number) {
+  constructor(context: ReadContext, index: number) {
     const { args, keyspace, settings } = context
-    this.#context = context
     this.#index = index
     keyspace.lookup(context.db, args.bytes, args.start[index]!, args.end[index]!)
     this.#build = keyspace.newBuild(settings.encodings)
@@ -143,8 +145,7 @@ export class ZsetResult {
   }
 
   /** Puts the result at its key, or deletes the key when there is nothing; the number of elements is the reply. */
-  store(event: string): void {
-    const context = this.#context
+  store(context: CommandContext, event: string): void {
     const { args, keyspace, reply, settings } = context
     const index = this.#index
     const { count } = this.set
@@ -166,7 +167,7 @@ export class ZsetResult {
 }
 
 /** Makes a result; what was made is freed when memory ends on the way. */
-export function withResult(context: CommandContext, index: number, make: (result: ZsetResult) => void): void {
+export function withResult(context: ReadContext, index: number, make: (result: ZsetResult) => void): void {
   const result = new ZsetResult(context, index)
   try {
     make(result)

@@ -6,9 +6,9 @@ import { NOT_AN_INTEGER, SYNTAX_ERROR, WRONG_TYPE } from '../resp/error-replies.
 import { isSetForm, isZsetForm } from '../values/form-numbers.ts'
 import { SetMembers } from '../values/set-members.ts'
 import { SortedSet } from '../values/sorted-set.ts'
-import { findForRead } from './access.ts'
+import { findForRead, requireWriter } from './access.ts'
 import { argIs } from './arguments.ts'
-import type { CommandContext } from './command.ts'
+import type { CommandContext, ReadContext } from './command.ts'
 import { atLeast } from './integer-range.ts'
 import { wideInteger } from './wide-integer.ts'
 import { scoreArgument, type ZsetResult, withResult } from './zset-access.ts'
@@ -62,7 +62,7 @@ interface Operation {
   readonly cardinalityOnly?: boolean
 }
 
-function run(context: CommandContext, operation: Operation): void {
+function run(context: ReadContext, operation: Operation): void {
   const { args, reply } = context
   const { kind, numkeysAt, cardinalityOnly } = operation
   const stores = numkeysAt === 2
@@ -111,13 +111,13 @@ function run(context: CommandContext, operation: Operation): void {
     if (kind === UNION) unite(sources, aggregate, result)
     else if (kind === INTER) intersect(sources, aggregate, result)
     else subtract(sources, result)
-    if (stores) result.store(operation.name)
+    if (stores) storeResult(context, result, operation.name)
     else showResult(context, result, withScores)
   })
 }
 
 /** @returns undefined when the key holds another type. */
-function openSource(context: CommandContext, index: number): Source | undefined {
+function openSource(context: ReadContext, index: number): Source | undefined {
   const { keyspace } = context
   if (!findForRead(context, index)) return new Source(undefined, undefined)
   const { rdbType } = keyspace.entry
@@ -183,7 +183,7 @@ function countInter(sources: readonly Source[], limit: number): number {
   return count
 }
 
-function showResult({ reply }: CommandContext, result: ZsetResult, withScores: boolean): void {
+function showResult({ reply }: ReadContext, result: ZsetResult, withScores: boolean): void {
   const { set } = result
   const nested = withScores && reply.resp === 3
   reply.array(withScores && !nested ? set.count * 2 : set.count)
@@ -195,15 +195,20 @@ function showResult({ reply }: CommandContext, result: ZsetResult, withScores: b
   result.free()
 }
 
-export function zunion(context: CommandContext): void {
+function storeResult(context: ReadContext, result: ZsetResult, event: string): void {
+  requireWriter(context)
+  result.store(context, event)
+}
+
+export function zunion(context: ReadContext): void {
   run(context, { kind: UNION, numkeysAt: 1, name: 'zunion' })
 }
 
-export function zinter(context: CommandContext): void {
+export function zinter(context: ReadContext): void {
   run(context, { kind: INTER, numkeysAt: 1, name: 'zinter' })
 }
 
-export function zdiff(context: CommandContext): void {
+export function zdiff(context: ReadContext): void {
   run(context, { kind: DIFF, numkeysAt: 1, name: 'zdiff' })
 }
 
@@ -219,6 +224,6 @@ export function zdiffstore(context: CommandContext): void {
   run(context, { kind: DIFF, numkeysAt: 2, name: 'zdiffstore' })
 }
 
-export function zintercard(context: CommandContext): void {
+export function zintercard(context: ReadContext): void {
   run(context, { kind: INTER, numkeysAt: 1, name: 'zintercard', cardinalityOnly: true })
 }

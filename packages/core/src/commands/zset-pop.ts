@@ -3,7 +3,7 @@ import { SYNTAX_ERROR } from '../resp/error-replies.ts'
 import { findForWrite } from './access.ts'
 import { argIs } from './arguments.ts'
 import { timeoutSecondsArgument, waitForKeys } from './blocking.ts'
-import type { CommandArgs, CommandContext } from './command.ts'
+import type { CommandArgs, CommandContext, ReadContext } from './command.ts'
 import { atLeast } from './integer-range.ts'
 import { elementsRemoved, expectZset, writeZset } from './zset-access.ts'
 
@@ -71,7 +71,7 @@ interface MultiPop {
 }
 
 /** `numkeys key … MIN|MAX [COUNT n]` from argument `index` on; undefined after an error reply. */
-function parseMultiPop(context: CommandContext, index: number): MultiPop | undefined {
+function parseMultiPop(context: ReadContext, index: number): MultiPop | undefined {
   const { args, reply } = context
   const keys = atLeast(context, index, 1, 'ERR numkeys should be greater than 0')
   if (keys === undefined) return undefined

@@ -4,7 +4,7 @@ import type { SortedSet } from '../values/sorted-set.ts'
 import type { SortedSetWriter } from '../values/sorted-set-writer.ts'
 import { integerArgument } from './access.ts'
 import { argIs } from './arguments.ts'
-import type { CommandContext } from './command.ts'
+import type { CommandContext, ReadContext } from './command.ts'
 import {
   elementsRemoved,
   missingIsEmpty,
@@ -27,7 +27,7 @@ const range: ElementRange = new ElementRange()
 const wanted = { kind: RANK, reverse: false, withScores: false, offset: 0, limit: -1, start: 0, end: 0 }
 
 /** Reads everything behind the key at `keyIndex`. @returns false after an error reply. */
-function parseRange(context: CommandContext, keyIndex: number, kind: number, reverse: boolean | undefined): boolean {
+function parseRange(context: ReadContext, keyIndex: number, kind: number, reverse: boolean | undefined): boolean {
   const { args, reply } = context
   const store = keyIndex === 2
   wanted.kind = kind
@@ -99,7 +99,7 @@ function locateRanks(count: number, from: number, to: number): void {
   found.count = start > end || start >= count ? 0 : end - start + 1
 }
 
-function zrangeGeneric(context: CommandContext, kind: number, reverse: boolean | undefined): void {
+function zrangeGeneric(context: ReadContext, kind: number, reverse: boolean | undefined): void {
   if (!parseRange(context, 1, kind, reverse)) return
   const set = readZset(context, 1, missingIsEmpty)
   if (set === undefined) return
@@ -117,43 +117,43 @@ function zrangeGeneric(context: CommandContext, kind: number, reverse: boolean |
   }
 }
 
-export function zrange(context: CommandContext): void {
+export function zrange(context: ReadContext): void {
   zrangeGeneric(context, AUTO, undefined)
 }
 
-export function zrevrange(context: CommandContext): void {
+export function zrevrange(context: ReadContext): void {
   zrangeGeneric(context, RANK, true)
 }
 
-export function zrangebyscore(context: CommandContext): void {
+export function zrangebyscore(context: ReadContext): void {
   zrangeGeneric(context, SCORE, false)
 }
 
-export function zrevrangebyscore(context: CommandContext): void {
+export function zrevrangebyscore(context: ReadContext): void {
   zrangeGeneric(context, SCORE, true)
 }
 
-export function zrangebylex(context: CommandContext): void {
+export function zrangebylex(context: ReadContext): void {
   zrangeGeneric(context, LEX, false)
 }
 
-export function zrevrangebylex(context: CommandContext): void {
+export function zrevrangebylex(context: ReadContext): void {
   zrangeGeneric(context, LEX, true)
 }
 
 export function zrangestore(context: CommandContext): void {
   if (!parseRange(context, 2, AUTO, undefined)) return
-  const set = readZset(context, 2, (c) => withResult(c, 1, (result) => result.store('zrangestore')))
+  const set = readZset(context, 2, () => withResult(context, 1, (result) => result.store(context, 'zrangestore')))
   if (set === undefined) return
   locateWanted(set)
   withResult(context, 1, (result) => {
     copyFound(context, set, result)
-    result.store('zrangestore')
+    result.store(context, 'zrangestore')
   })
 }
 
 /** Redis adds one by one to a listpack, as ZADD does: negative zeros lose their sign until one element makes it a skiplist. */
-function copyFound({ settings }: CommandContext, set: SortedSet, result: ZsetResult): void {
+function copyFound({ settings }: ReadContext, set: SortedSet, result: ZsetResult): void {
   const { zsetMaxListpackEntries, zsetMaxListpackValue } = settings.encodings
   let isListpack = wanted.kind !== RANK || found.count <= zsetMaxListpackEntries
   let more = found.count > 0 && set.seekRank(found.first)
@@ -166,13 +166,13 @@ function copyFound({ settings }: CommandContext, set: SortedSet, result: ZsetRes
   }
 }
 
-export function zcount(context: CommandContext): void {
+export function zcount(context: ReadContext): void {
   if (!range.parseScores(context, 2, 3)) return
   const set = readZset(context, 1, missingIsZero)
   if (set !== undefined) context.reply.integer(range.locate(set))
 }
 
-export function zlexcount(context: CommandContext): void {
+export function zlexcount(context: ReadContext): void {
   if (!range.parseMembers(context, 2, 3)) return
   const set = readZset(context, 1, missingIsZero)
   if (set !== undefined) context.reply.integer(range.locate(set))

@@ -6,7 +6,7 @@
  */
 import { parseBound } from '../encoding/score-text.ts'
 import type { SortedSet } from '../values/sorted-set.ts'
-import type { CommandContext } from './command.ts'
+import type { ReadContext } from './command.ts'
 
 const OPEN_PAREN = 40
 const PLUS = 43
@@ -39,7 +39,7 @@ export class ElementRange {
   to = 0
 
   /** Reads a range of scores from two arguments. @returns false after an error reply. */
-  parseScores(context: CommandContext, minIndex: number, maxIndex: number): boolean {
+  parseScores(context: ReadContext, minIndex: number, maxIndex: number): boolean {
     this.#byScore = true
     if (parseScoreBound(context, minIndex, this.#min) && parseScoreBound(context, maxIndex, this.#max)) return true
     context.reply.error(BAD_SCORE_RANGE)
@@ -47,7 +47,7 @@ export class ElementRange {
   }
 
   /** Reads a range of members from two arguments, borrowed until the command ends. @returns false after an error reply. */
-  parseMembers(context: CommandContext, minIndex: number, maxIndex: number): boolean {
+  parseMembers(context: ReadContext, minIndex: number, maxIndex: number): boolean {
     this.#byScore = false
     this.#bytes = context.args.bytes
     if (parseMemberBound(context, minIndex, this.#min) && parseMemberBound(context, maxIndex, this.#max)) return true
@@ -71,7 +71,7 @@ export class ElementRange {
   }
 }
 
-function parseScoreBound({ args }: CommandContext, index: number, bound: Bound): boolean {
+function parseScoreBound({ args }: ReadContext, index: number, bound: Bound): boolean {
   const start = args.start[index]!
   const end = args.end[index]!
   bound.exclusive = end > start && args.bytes[start] === OPEN_PAREN
@@ -79,7 +79,7 @@ function parseScoreBound({ args }: CommandContext, index: number, bound: Bound):
   return !Number.isNaN(bound.score)
 }
 
-function parseMemberBound({ args }: CommandContext, index: number, bound: Bound): boolean {
+function parseMemberBound({ args }: ReadContext, index: number, bound: Bound): boolean {
   const start = args.start[index]!
   const end = args.end[index]!
   if (end === start) return false

@@ -1,26 +1,20 @@
 /** Single members, cardinality, random members and ZSCAN. Source: redis 7.0 t_zset.c. */
 import { SCORE_TEXT_BYTES_MAX, writeScore } from '../encoding/score-text.ts'
 import { FLAG_LARGE_ENCODING } from '../keyspace/layout.ts'
-import { SYNTAX_ERROR } from '../resp/error-replies.ts'
+import { SYNTAX_ERROR, wrongNumberOfArguments } from '../resp/error-replies.ts'
 import { LARGE_REPORTS_PACKED } from '../values/form-numbers.ts'
 import { SortedSet } from '../values/sorted-set.ts'
 import { findForRead } from './access.ts'
 import { argIs } from './arguments.ts'
-import type { CommandContext } from './command.ts'
+import type { CommandContext, ReadContext } from './command.ts'
 import { symmetricLong } from './integer-range.ts'
-import {
-  cursorArgument,
-  readElementScanOptions,
-  scanCount,
-  scanMatches,
-  scanned,
-  writeScanned,
-} from './scan-options.ts'
+import { beginElementScan, scanCount, scanMatches, scanned, writeScanned } from './scan-options.ts'
 import {
   elementsRemoved,
   expectZset,
   missingIsEmpty,
   missingIsNull,
+  missingIsNullArray,
   missingIsZero,
   readZset,
   writeZset,
@@ -31,12 +25,12 @@ const PAIRS_MAX: bigint = (2n ** 63n - 1n) / 2n
 const members: SortedSet = new SortedSet()
 const scoreText: Uint8Array = new Uint8Array(SCORE_TEXT_BYTES_MAX)
 
-export function zcard(context: CommandContext): void {
+export function zcard(context: ReadContext): void {
   const set = readZset(context, 1, missingIsZero)
   if (set !== undefined) context.reply.integer(set.count)
 }
 
-export function zscore(context: CommandContext): void {
+export function zscore(context: ReadContext): void {
   const { args, reply } = context
   const set = readZset(context, 1, missingIsNull)
   if (set === undefined) return
@@ -44,7 +38,7 @@ export function zscore(context: CommandContext): void {
   else reply.nullBulk()
 }
 
-export function zmscore(context: CommandContext): void {
+export function zmscore(context: ReadContext): void {
   const { args, reply } = context
   const isThere = findForRead(context, 1)
   if (isThere && !expectZset(context)) return
@@ -56,24 +50,30 @@ export function zmscore(context: CommandContext): void {
   }
 }
 
-function rankOf(context: CommandContext, reverse: boolean): void {
+/** ZRANK key member [WITHSCORE]; a wrong fourth argument is told as 7.0 does, which has no WITHSCORE. */
+function rankOf(context: ReadContext, name: string, reverse: boolean): void {
   const { args, reply } = context
-  const set = readZset(context, 1, missingIsNull)
+  const withScore = args.count === 4 && argIs(args, 3, 'WITHSCORE')
+  if (args.count > 3 && !withScore) return reply.error(wrongNumberOfArguments(name))
+  const set = readZset(context, 1, withScore ? missingIsNullArray : missingIsNull)
   if (set === undefined) return
   const start = args.start[2]!
   const end = args.end[2]!
-  if (!set.find(args.bytes, start, end)) return reply.nullBulk()
+  if (!set.find(args.bytes, start, end)) return withScore ? reply.nullArray() : reply.nullBulk()
+  if (withScore) reply.array(2)
+  const { score } = set
   set.locate(args.bytes, start, end)
   const rank = set.rank()
   reply.integer(reverse ? set.count - 1 - rank : rank)
+  if (withScore) reply.double(score)
 }
 
-export function zrank(context: CommandContext): void {
-  rankOf(context, false)
+export function zrank(context: ReadContext): void {
+  rankOf(context, 'zrank', false)
 }
 
-export function zrevrank(context: CommandContext): void {
-  rankOf(context, true)
+export function zrevrank(context: ReadContext): void {
+  rankOf(context, 'zrevrank', true)
 }
 
 export function zrem(context: CommandContext): void {
@@ -93,7 +93,7 @@ export function zrem(context: CommandContext): void {
   reply.integer(removed)
 }
 
-export function zrandmember(context: CommandContext): void {
+export function zrandmember(context: ReadContext): void {
   const { args, reply } = context
   if (args.count === 2) {
     const set = readZset(context, 1, missingIsNull)
@@ -112,7 +112,7 @@ export function zrandmember(context: CommandContext): void {
   showRandom(context, set, Number(wanted), withScores)
 }
 
-function showRandom({ reply }: CommandContext, set: SortedSet, wanted: number, withScores: boolean): void {
+function showRandom({ reply }: ReadContext, set: SortedSet, wanted: number, withScores: boolean): void {
   const size = set.count
   const count = wanted < 0 ? -wanted : Math.min(wanted, size)
   const nested = withScores && reply.resp === 3
@@ -157,16 +157,10 @@ function randomBelow(count: number): number {
   return Math.floor(Math.random() * count)
 }
 
-export function zscan(context: CommandContext): void {
-  const { reply } = context
-  const cursor = cursorArgument(context, 2)
+export function zscan(context: ReadContext): void {
+  const cursor = beginElementScan(context, expectZset)
   if (cursor === undefined) return
-  const set = readZset(context, 1, () => {
-    reply.array(2)
-    reply.bulkString('0')
-    reply.array(0)
-  })
-  if (set === undefined || !readElementScanOptions(context)) return
+  const set = members.open(context.keyspace)
   const isListpack = set.isPacked
     ? (context.keyspace.entry.flags & FLAG_LARGE_ENCODING) === 0
     : (set.value.bits & LARGE_REPORTS_PACKED) !== 0

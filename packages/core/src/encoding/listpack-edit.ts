@@ -72,13 +72,17 @@ export function listpackIntegerBytes(value: number): number {
   return integerContentBytes() + 1
 }
 
-/** Writes the string `bytes[start .. end)` as an item at `target[at]`. @returns the position behind it. */
+/**
+ * Writes the string `bytes[start .. end)` as an item at `target[at]`. @returns the position behind it.
+ * @param view over `target`, from those who have one.
+ */
 export function listpackWriteItem(
   bytes: Uint8Array,
   start: number,
   end: number,
   target: Uint8Array,
   at: number,
+  view?: DataView,
 ): number {
   if (classify(bytes, start, end)) return writeIntegerItem(target, at)
   const length = end - start
@@ -93,7 +97,7 @@ export function listpackWriteItem(
   }
   if (length < 16) for (let i = start; i < end; i++) target[to++] = bytes[i]!
   else {
-    copyBytes(bytes, viewOf(bytes), start, end, target, viewOf(target), to)
+    copyBytes(bytes, viewOf(bytes), start, end, target, view ?? viewOf(target), to)
     to += length
   }
   return writeBack(to - at, target, to)
@@ -191,7 +195,13 @@ export function listpackCount(bytes: Uint8Array, start: number): number {
   if (told !== COUNT_UNKNOWN) return told
   const last = start + listpackTotalBytes(bytes, start) - 1
   let count = 0
-  for (let at = start + LISTPACK_HEADER_BYTES; at < last; at = listpackSkip(bytes, at)) count++
+  for (let at = start + LISTPACK_HEADER_BYTES; at < last;) {
+    const next = listpackSkip(bytes, at)
+    // An end byte in the middle: torn memory.
+    if (next === at) break
+    at = next
+    count++
+  }
   return count
 }
 
@@ -234,7 +244,8 @@ export function listpackFind(
   const lo = integerLo
   const hi = integerHi
   const integerContent = integer ? integerContentBytes() : 0
-  const firstByte = length > 0 ? wanted[wantedStart]! : 0
+  // Names of one value often begin alike and end differently.
+  const lastByte = length > 0 ? wanted[wantedEnd - 1]! : 0
   const last = end - 1
   let left = 1
   let at = start + LISTPACK_HEADER_BYTES
@@ -246,7 +257,7 @@ export function listpackFind(
         // The usual field: shorter than 64 bytes. An integer's text is compared too: others may not encode as Redis does.
         if (
           (first & 0x3f) === length &&
-          (length === 0 || (bytes[at + 1] === firstByte && equalRange(bytes, at + 1, wanted, wantedStart, length)))
+          (length === 0 || (bytes[at + length] === lastByte && equalRange(bytes, at + 1, wanted, wantedStart, length)))
         ) {
           return at
         }

@@ -5,6 +5,7 @@
  * Source: redis 7.0 networking.c addReplyDouble(), util.c string2d(), t_zset.c zslParseRange().
  */
 import { formatDouble17 } from '../object-codec/double-text.ts'
+import { writeFraction } from './fraction-digits.ts'
 import { writeInteger } from './integer.ts'
 import { parseLongDouble } from './long-double.ts'
 
@@ -24,6 +25,9 @@ const LOW_DIGITS = 9
 const SPLITTER: number = 2 ** 27 + 1
 /** Relative error of a correction, generously. */
 const DOUBT: number = 2 ** -40
+/** Fractions of so many digits are short. */
+const SHORT_FRACTION_DIGITS = 6
+const SHORT_FRACTION: number = 10 ** SHORT_FRACTION_DIGITS
 const POWERS: Float64Array = Float64Array.from({ length: 23 }, (_, i) => Number(`1e${i}`))
 
 const DECIMAL = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i
@@ -33,9 +37,37 @@ const HEXADECIMAL = /^[+-]?0x(?:[\da-f]+\.?[\da-f]*|\.[\da-f]+)(?:p[+-]?\d+)?$/i
 /** Writes a score at `target[at]`, at most SCORE_TEXT_BYTES_MAX bytes. @returns the position behind it. */
 export function writeScore(value: number, target: Uint8Array, at: number): number {
   if (Number.isSafeInteger(value) && !Object.is(value, -0)) return writeInteger(target, at, value)
+  const end = writeFraction(target, at, value)
+  if (end > at) return end
   const text = formatDouble17(value)
   for (let i = 0; i < text.length; i++) target[at + i] = text.charCodeAt(i)
   return at + text.length
+}
+
+/**
+ * Writes a score for a listpack, which any text serves that is read back as the same number: short fractions as they were
+ * sent. @returns the position behind it; takes what `writeScore` takes.
+ */
+export function writePackedScore(value: number, target: Uint8Array, at: number): number {
+  const scaled = Math.round(value * SHORT_FRACTION)
+  // Both are rounded once, as reading the text is: equal numbers mean that it is read as this one.
+  if (!Number.isSafeInteger(scaled) || scaled / SHORT_FRACTION !== value) return writeScore(value, target, at)
+  const size = Math.abs(scaled)
+  const whole = Math.floor(size / SHORT_FRACTION)
+  let rest = (size - whole * SHORT_FRACTION) | 0
+  if (rest === 0) return writeScore(value, target, at)
+  let to = at
+  if (value < 0) target[to++] = MINUS
+  to = writeInteger(target, to, whole)
+  target[to] = POINT
+  let digits = SHORT_FRACTION_DIGITS
+  for (; rest % 10 === 0; digits--) rest = (rest / 10) | 0
+  for (let i = to + digits; i > to; i--) {
+    const tenth = (rest / 10) | 0
+    target[i] = 48 + (rest - tenth * 10)
+    rest = tenth
+  }
+  return to + digits + 1
 }
 
 /** Reads a score, as strings of commands and listpacks have it. @returns NaN for what Redis calls "not a valid float". */
@@ -80,11 +112,12 @@ function parseShort(bytes: Uint8Array, start: number, end: number): number {
     }
     const digit = byte - 48
     if (digit < 0 || digit > 9) return NaN
-    if (digits < LOW_DIGITS) low = low * 10 + digit
-    else high = high * 10 + digit
-    digits++
+    // Nine digits each: both stay int32.
+    if (digits < LOW_DIGITS) low = (low * 10 + digit) | 0
+    else high = (high * 10 + digit) | 0
+    if (++digits > SHORT_DIGITS) return NaN
   }
-  if (digits === 0 || digits > SHORT_DIGITS) return NaN
+  if (digits === 0) return NaN
   const fraction = behind < 0 ? 0 : digits - behind
   let value: number
   if (digits <= EXACT_DIGITS) {

@@ -10,6 +10,7 @@ import { byteOffsetOf } from '../memory/region-memory.ts'
 import { FORM_FIRST } from '../values/form-numbers.ts'
 import { FLAG_CHUNKED, FLAG_EXPIRE, FLAG_LONG_KEY, FLAG_RAW, headerBytes } from './layout.ts'
 import { NodeValue } from './node-value.ts'
+import { confirmRead } from './read-guard.ts'
 import type { RegionView } from './region-view.ts'
 
 const TWO_32: number = 2 ** 32
@@ -184,6 +185,7 @@ export class Entry implements ViewHolder {
       reply.bulk(this.bytes, this.start + from, this.start + to, this.view)
       return
     }
+    confirmRead(to - from)
     reply.bulkHeader(to - from)
     this.forEachPiece(from, to, (bytes, start, end) => reply.raw(bytes, start, end))
     reply.bulkEnd()
@@ -191,6 +193,7 @@ export class Entry implements ViewHolder {
 
   /** A copy of the whole value; for values known to be short, and for tools. */
   toBuffer(): Buffer {
+    confirmRead(this.length)
     const out = Buffer.allocUnsafe(this.length)
     this.copy(0, this.length, out, 0)
     return out

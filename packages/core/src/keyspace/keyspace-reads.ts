@@ -7,9 +7,11 @@
  */
 import { KeyspaceError } from '../errors.ts'
 import { SHARD_COUNT } from '../limits.ts'
-import { Arena } from '../memory/arena.ts'
+import { roomOf } from '../memory/arena.ts'
 import { formOf } from '../values/forms.ts'
 import { LargeValue } from '../values/large-value.ts'
+import type { EncodingThresholds } from '../values/thresholds.ts'
+import type { ValueBuild } from '../values/value-build.ts'
 import { AccessBits } from './access-bits.ts'
 import { Entry } from './entry.ts'
 import type { GenerationLayout } from './generation.ts'
@@ -17,7 +19,6 @@ import { KeyEvents } from './key-events.ts'
 import { hashKey, hashOrder, hashTag } from './key-hash.ts'
 import { KeyPlace } from './key-place.ts'
 import {
-  headerBytes,
   PAGE_BYTES,
   ROOT_DEPTH,
   ROOT_DIRECTORY,
@@ -28,8 +29,8 @@ import {
   shardOf,
 } from './layout.ts'
 import type { LazyFree } from './lazy-free.ts'
-import { inlineKeyBytes } from './record.ts'
 import type { RegionView } from './region-view.ts'
+import type { RegionWriter } from './region-writer.ts'
 import { scanTable, walkTable } from './scan.ts'
 
 const TWO_32: number = 2 ** 32
@@ -55,8 +56,17 @@ export abstract class KeyspaceReads {
     this.generation = generation
   }
 
+  /** Called before the first change by a command that may or may not change something. @throws NeedsWriter in other threads. */
+  abstract requireWriter(): void
+
   /** Notes that `entry` was read: the base of OBJECT IDLETIME and FREQ. */
   abstract markAccess(): void
+
+  /** Where blocks of a value that a command makes belong: the region of the key last looked up, or memory of this thread alone. */
+  abstract get targetRegion(): RegionWriter
+
+  /** What makes values in `targetRegion`; the caller gives the region with `begin`. */
+  abstract newBuild(thresholds: EncodingThresholds): ValueBuild
 
   /** Finds a key, expired or not. On success `entry` describes it. */
   lookup(db: number, key: Uint8Array, start: number, end: number): boolean {
@@ -158,8 +168,7 @@ export abstract class KeyspaceReads {
   /** Bytes that the key found by the last lookup occupies: record, nodes and its share of the table. */
   footprint(): number {
     const { entry } = this
-    const inlineValue = entry.isChunked ? 0 : entry.length
-    const record = Arena.blockBytes(headerBytes(entry.flags) + inlineKeyBytes(entry) + inlineValue)
+    const record = roomOf(entry.region.memory, entry.address)
     if (entry.isLarge) return record + 8 + formOf(entry.rdbType).footprint(this.openLarge())
     return record + 8 + (entry.isChunked ? entry.nodes().footprint() : 0)
   }

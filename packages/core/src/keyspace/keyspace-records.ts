@@ -62,6 +62,8 @@ export abstract class KeyspaceRecords extends KeyspaceReads {
     this.counters = new ShardCounters(generation)
   }
 
+  requireWriter(): void {}
+
   markAccess(): void {
     this.access.mark(this.entry)
   }
@@ -84,7 +86,7 @@ export abstract class KeyspaceRecords extends KeyspaceReads {
    * Creates or replaces a key with a whole value. Whatever was there before (any type, any TTL) is gone.
    * @param rdbType 0 is a string, 11, 16, 17 and 20 are packed values; another type is held as its RDB bytes. Not for
    * values in a large form, nor for bytes of the record that is being replaced.
-   * @param flags FLAG_RAW or 0.
+   * @param flags FLAG_RAW, FLAG_TEXT or 0.
    * @param expireAtMs -1 for none.
    */
   put(
@@ -100,6 +102,8 @@ export abstract class KeyspaceRecords extends KeyspaceReads {
     expireAtMs: number,
   ): void {
     hashKey(this.generation.seed, key, keyStart, keyEnd)
+    // What the region found last may have been this very key, before a flush.
+    this.generation.regions[regionOf(shardOf(hashOrder))]!.pageAddress = 0
     this.putHashed(
       db,
       hashOrder,
@@ -165,7 +169,7 @@ export abstract class KeyspaceRecords extends KeyspaceReads {
     const region = generation.regions[regionOf(shardIndex)]!
     const root = generation.rootOf(db, shardIndex)
     this.counters.enter(shardIndex)
-    const old = region.find(generation.control, root, order, tag, key, keyStart, keyEnd)
+    const old = region.findAgain(generation.control, root, order, tag, key, keyStart, keyEnd)
     const keyLength = keyEnd - keyStart
     const valueLength = valueEnd - valueStart
     const newFlags = expireAtMs === -1 ? flags : flags | FLAG_EXPIRE

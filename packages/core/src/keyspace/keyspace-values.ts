@@ -5,6 +5,8 @@
  */
 import { strict as assert } from 'node:assert'
 import { BLOCK_BYTES_MAX } from '../limits.ts'
+import { roomOf } from '../memory/arena.ts'
+import { copyBytes, moveBytes } from '../memory/copy-bytes.ts'
 import { byteOffsetOf } from '../memory/region-memory.ts'
 import { CLASS_OF_UNITS } from '../memory/size-classes.ts'
 import { buildValue, hasBuilder } from '../values/builders.ts'
@@ -16,10 +18,13 @@ import { ValueBuild } from '../values/value-build.ts'
 import { accessBitsOf } from './access-bits.ts'
 import { hashKey, hashOrder, hashTag } from './key-hash.ts'
 import { KeyspaceRecords } from './keyspace-records.ts'
-import { FLAG_EXPIRE, FLAG_LARGE_ENCODING, FLAG_RAW, headerBytes, regionOf, shardOf } from './layout.ts'
+import { FLAG_EXPIRE, FLAG_LARGE_ENCODING, headerBytes, regionOf, shardOf, VALUE_FLAGS } from './layout.ts'
 import { chunksAt, createRecord, inlineKeyBytes, recordFlags, writeChunks, writeDescriptor } from './record.ts'
 import { freeRecordOnly } from './record-free.ts'
 import type { RegionWriter } from './region-writer.ts'
+
+/** An eighth of a packed value's block may be unused. */
+const SPARE_ROOM_SHIFT = 3
 
 export abstract class KeyspaceValues extends KeyspaceRecords {
   readonly #copiedDescriptor = new Int32Array(DESCRIPTOR_WORDS_MAX)
@@ -41,7 +46,7 @@ export abstract class KeyspaceValues extends KeyspaceRecords {
 
   /**
    * Replaces bytes [at, at + removed) of the packed value of `entry` by `inserted` bytes, which the caller writes to
-   * `entry.bytes[entry.start + at …)` then. The bytes behind move; the record is made anew only when its block changes size.
+   * `entry.bytes[entry.start + at …)` then. The bytes behind move; the record is made anew only when it needs another block.
    * The new length is at most PACKED_BYTES_MAX.
    */
   spliceEntry(key: Uint8Array, start: number, end: number, at: number, removed: number, inserted: number): void {
@@ -53,13 +58,13 @@ export abstract class KeyspaceValues extends KeyspaceRecords {
     assert.ok(length <= PACKED_BYTES_MAX)
     this.counters.enter(this.place.shard)
     const inline = headerBytes(flags) + inlineKeyBytes(entry)
-    if (CLASS_OF_UNITS[(inline + length + 7) >>> 3] === CLASS_OF_UNITS[(inline + before + 7) >>> 3]) {
+    if (this.#staysInBlock(inline + before, inline + length)) {
       const words = region.memory.i32[entry.address >>> 28]!
       const word = (byteOffsetOf(entry.address) >>> 2) + 1
       words[word] = (this.access.usedAgain(words[word]! >>> 16) << 16) | length
       if (removed !== inserted) {
         const { bytes, start: from } = entry
-        bytes.copyWithin(from + at + inserted, from + at + removed, from + before)
+        moveBytes(bytes, entry.view, from + at + removed, from + before, from + at + inserted)
       }
       entry.length = length
       return
@@ -77,15 +82,26 @@ export abstract class KeyspaceValues extends KeyspaceRecords {
       false,
     )
     const target = region.memory.u8[address >>> 28]!
+    const targetView = region.memory.views[address >>> 28]!
     const to = byteOffsetOf(address) + inline
-    const source = entry.bytes
-    const from = entry.start
-    target.set(source.subarray(from, from + at), to)
-    target.set(source.subarray(from + at + removed, from + before), to + at + inserted)
-    region.find(this.generation.control, this.place.root, this.place.order, this.place.tag, key, start, end)
+    const { bytes, view, start: from } = entry
+    copyBytes(bytes, view, from, from + at, target, targetView, to)
+    copyBytes(bytes, view, from + at + removed, from + before, target, targetView, to + at + inserted)
+    region.findAgain(this.generation.control, this.place.root, this.place.order, this.place.tag, key, start, end)
     region.repoint(address)
     freeRecordOnly(region, entry.address)
     entry.load(region, this.generation.regions, address)
+  }
+
+  /**
+   * May the record of `entry`, of so many bytes before and after, stay where it is? A block that has become somewhat too big
+   * is kept, because values that change length do so again.
+   */
+  #staysInBlock(before: number, after: number): boolean {
+    if (CLASS_OF_UNITS[(after + 7) >>> 3] === CLASS_OF_UNITS[(before + 7) >>> 3]) return true
+    const { region, address } = this.entry
+    const room = roomOf(region.memory, address)
+    return after <= room && room - after <= room >>> SPARE_ROOM_SHIFT
   }
 
   /** Says that Redis would hold the packed value of `entry` in its large encoding. */
@@ -222,7 +238,7 @@ export abstract class KeyspaceValues extends KeyspaceRecords {
     this.counters.enter(this.place.shard)
     this.counters.enter(targetIndex)
     const sourceFlags = entry.flags
-    const flags = sourceFlags & (FLAG_RAW | FLAG_EXPIRE)
+    const flags = sourceFlags & (VALUE_FLAGS | FLAG_EXPIRE)
     const fits = headerBytes(flags) + (toEnd - toStart) + entry.length <= BLOCK_BYTES_MAX
     const large = entry.isLarge
     // The blocks change hands, or those of a large value are copied by its form.

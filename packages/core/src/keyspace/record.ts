@@ -5,7 +5,7 @@ import { BLOCK_BYTES_MAX } from '../limits.ts'
 import { copyBytes, viewOf } from '../memory/copy-bytes.ts'
 import { byteOffsetOf } from '../memory/region-memory.ts'
 import type { Entry } from './entry.ts'
-import { FLAG_CHUNKED, FLAG_EXPIRE, FLAG_LONG_KEY, FLAG_RAW, headerBytes } from './layout.ts'
+import { FLAG_CHUNKED, FLAG_EXPIRE, FLAG_LONG_KEY, headerBytes, VALUE_FLAGS } from './layout.ts'
 import { NodeValue } from './node-value.ts'
 import type { RegionView } from './region-view.ts'
 import type { RegionWriter } from './region-writer.ts'
@@ -33,7 +33,7 @@ export function createRecord(
   forceChunks: boolean,
 ): number {
   const keyLength = keyEnd - keyStart
-  let all = flags & (FLAG_RAW | FLAG_EXPIRE)
+  let all = flags & (VALUE_FLAGS | FLAG_EXPIRE)
   let keyInline = keyLength
   let keyRoot = 0
   if (keyLength > INLINE_KEY_BYTES_MAX) {

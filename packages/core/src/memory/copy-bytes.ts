@@ -6,7 +6,7 @@
 
 import { NO_BYTES, NO_VIEW, noteModuleViews } from './view-holders.ts'
 
-/** Longest range that is copied without a native call. */
+/** Longest range that is copied or moved without a native call; in shared memory such a call works byte by byte. */
 const SHORT_BYTES_MAX = 256
 
 let newestBytes: Uint8Array = NO_BYTES
@@ -51,10 +51,39 @@ export function copyBytes(
   }
   let from = start
   let to = at
+  for (const last = end - 16; from <= last; from += 16, to += 16) {
+    targetView.setInt32(to, sourceView.getInt32(from, true), true)
+    targetView.setInt32(to + 4, sourceView.getInt32(from + 4, true), true)
+    targetView.setInt32(to + 8, sourceView.getInt32(from + 8, true), true)
+    targetView.setInt32(to + 12, sourceView.getInt32(from + 12, true), true)
+  }
   for (const last = end - 4; from <= last; from += 4, to += 4) {
     targetView.setInt32(to, sourceView.getInt32(from, true), true)
   }
   for (; from < end; from++, to++) target[to] = source[from]!
+}
+
+/** Moves `bytes[start .. end)` to `at` in the same array; the ranges may overlap. */
+export function moveBytes(bytes: Uint8Array, view: DataView, start: number, end: number, at: number): void {
+  if (end - start > SHORT_BYTES_MAX) {
+    bytes.copyWithin(at, start, end)
+    return
+  }
+  if (at < start) {
+    let from = start
+    let to = at
+    for (const last = end - 4; from <= last; from += 4, to += 4) view.setInt32(to, view.getInt32(from, true), true)
+    for (; from < end; from++, to++) bytes[to] = bytes[from]!
+    return
+  }
+  let from = end
+  let to = at + (end - start)
+  for (const first = start + 4; from >= first;) {
+    from -= 4
+    to -= 4
+    view.setInt32(to, view.getInt32(from, true), true)
+  }
+  while (from > start) bytes[--to] = bytes[--from]!
 }
 
 /** Are `a[aStart .. aStart + length)` and `b[bStart …)` the same bytes? Both ranges must lie inside their arrays. */

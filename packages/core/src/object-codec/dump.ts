@@ -8,15 +8,15 @@ import { Crc64 } from '../encoding/crc64.ts'
 import { KeyspaceError, RdbError } from '../errors.ts'
 import { convertValkeyHash } from './valkey-hash.ts'
 import {
+  isKnownRdbVersion,
   RDB_TYPE_HASH_METADATA,
   RDB_TYPE_MODULE_2,
   RDB_TYPE_STRING,
   RDB_TYPE_VALKEY_HASH_2,
-  RDB_VERSION_MAX,
   rdbTypeFacts,
   rdbTypeOf,
   rdbVersionFor,
-  VALKEY_RDB_VERSION,
+  VALKEY_RDB_VERSION_MIN,
 } from './rdb-types.ts'
 import type { RdbFamily } from './rdb-types.ts'
 import { decodeString, encodedStringBytesMax, encodeString, readStringHeader, StringSlot } from './string-codec.ts'
@@ -78,8 +78,8 @@ export function decodeRestore(bytes: Uint8Array, start: number = 0, end: number 
   if (end - start < 1 + FOOTER_BYTES) throw new RdbError('RDB_TRUNCATED', 'the payload is too short', end - start)
   const footer = end - FOOTER_BYTES
   const version = bytes[footer]! | (bytes[footer + 1]! << 8)
-  const family: RdbFamily = version >= VALKEY_RDB_VERSION ? 'valkey' : 'redis'
-  if (version !== VALKEY_RDB_VERSION && version > RDB_VERSION_MAX) {
+  const family: RdbFamily = version >= VALKEY_RDB_VERSION_MIN ? 'valkey' : 'redis'
+  if (!isKnownRdbVersion(family, version)) {
     throw new RdbError('RDB_BAD_VERSION', `RDB version ${version} is not supported`, footer - start)
   }
   // Eight zero bytes: written without a checksum.

@@ -36,12 +36,13 @@ export const RDB_TYPE_HASH_LISTPACK_EX = 25
  */
 export const RDB_TYPE_VALKEY_HASH_2: number = 256 + 22
 
-/** Highest RDB version with the magic REDIS that is read. */
-export const RDB_VERSION_MAX = 12
+/** Highest RDB version with the magic REDIS that is read: redis 8.10's. Types that came after 12 are refused by name. */
+export const RDB_VERSION_MAX = 16
 /** The version that is written when nothing needs a later one: redis 7.0's. */
 export const RDB_VERSION_DEFAULT = 10
-/** The version with the magic VALKEY that is read. 81 and later are not known. */
-export const VALKEY_RDB_VERSION = 80
+/** The versions with the magic VALKEY that are read: valkey 9.0's and 9.2's. */
+export const VALKEY_RDB_VERSION_MIN = 80
+export const VALKEY_RDB_VERSION_MAX = 81
 
 /** What TYPE answers. */
 export type ValueTypeName = 'string' | 'list' | 'set' | 'zset' | 'hash' | 'stream' | 'module'
@@ -93,13 +94,13 @@ const RDB_TYPE_FACTS: Readonly<Record<number, RdbTypeFacts>> = {
   [RDB_TYPE_HASH_LISTPACK_EX_PRE_GA]: facts('hash', 'listpackex', 12, true),
   [RDB_TYPE_HASH_METADATA]: facts('hash', 'hashtable', 12, true),
   [RDB_TYPE_HASH_LISTPACK_EX]: facts('hash', 'listpackex', 12, true),
-  [RDB_TYPE_VALKEY_HASH_2]: facts('hash', 'hashtable', VALKEY_RDB_VERSION, true),
+  [RDB_TYPE_VALKEY_HASH_2]: facts('hash', 'hashtable', VALKEY_RDB_VERSION_MIN, true),
   // Our own large forms (values/form-numbers.ts): in records, never in a file.
-  64: facts('hash', 'hashtable', RDB_VERSION_MAX, true),
-  65: facts('set', 'hashtable', RDB_VERSION_MAX, true),
-  66: facts('zset', 'skiplist', RDB_VERSION_MAX, true),
-  67: facts('list', 'quicklist', RDB_VERSION_MAX, true),
-  68: facts('stream', 'stream', RDB_VERSION_MAX, false),
+  64: facts('hash', 'hashtable', 12, true),
+  65: facts('set', 'hashtable', 12, true),
+  66: facts('zset', 'skiplist', 12, true),
+  67: facts('list', 'quicklist', 12, true),
+  68: facts('stream', 'stream', 12, false),
 }
 /** Type bytes from here on are numbers of ours. */
 const FORM_NUMBERS_FIRST = 64
@@ -129,7 +130,14 @@ export function rdbTypeOf(family: RdbFamily, typeByte: number): number {
   return typeByte < FORM_NUMBERS_FIRST && RDB_TYPE_FACTS[typeByte] !== undefined ? typeByte : -1
 }
 
+/** Is a snapshot, or a payload with this version in its footer, one that can be read? */
+export function isKnownRdbVersion(family: RdbFamily, version: number): boolean {
+  return family === 'valkey'
+    ? version >= VALKEY_RDB_VERSION_MIN && version <= VALKEY_RDB_VERSION_MAX
+    : version >= 1 && version <= RDB_VERSION_MAX
+}
+
 /** The RDB version to stamp on a DUMP of this type: redis 7.0's, or the lowest that knows the type. */
 export function rdbVersionFor(rdbType: number): number {
-  return Math.max(RDB_VERSION_DEFAULT, RDB_TYPE_FACTS[rdbType]?.sinceVersion ?? RDB_VERSION_MAX)
+  return Math.max(RDB_VERSION_DEFAULT, RDB_TYPE_FACTS[rdbType]?.sinceVersion ?? RDB_VERSION_DEFAULT)
 }

@@ -164,6 +164,9 @@ export const MODULE_AUX_GRAMMAR: Int32Array = program([
   [STEP_MODULE_ITEMS],
 ])
 
+/** KEY_META, walked like a value: classes of metadata, each a class in 4 bytes and items (redis 8.6 keymeta.c). */
+export const KEY_META_GRAMMAR: Int32Array = program(loop([STEP_FIXED, 4], [STEP_MODULE_ITEMS]))
+
 /** The program of a type that `rdbTypeOf` knows. */
 export function valueGrammar(rdbType: number): Int32Array {
   return PROGRAMS[rdbType]!

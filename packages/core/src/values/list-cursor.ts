@@ -4,6 +4,7 @@
  */
 import { NO_BYTES, NO_VIEW, NO_WORDS, noteViewHolder, type ViewHolder } from '../memory/view-holders.ts'
 import { INT64_TEXT_BYTES_MAX, writeInt64Text } from '../encoding/packed-item.ts'
+import { checkRead, confirmRead } from '../keyspace/read-guard.ts'
 import type { RegionView } from '../keyspace/region-view.ts'
 import { BLOCK_BYTES_MAX, VALUE_BYTES_MAX } from '../limits.ts'
 import { copyBytes, equalBytes, viewOf } from '../memory/copy-bytes.ts'
@@ -119,6 +120,7 @@ export class ListCursor implements ViewHolder {
   }
 
   next(): boolean {
+    checkRead()
     if (this.itemIndex + 1 < this.nodeItems) {
       const next = this.itemNext === 0 ? this.#skip(this.itemAt) : this.itemNext
       if (next === 0) return false
@@ -131,6 +133,7 @@ export class ListCursor implements ViewHolder {
   }
 
   previous(): boolean {
+    checkRead()
     if (this.itemIndex > 0) {
       this.itemIndex--
       this.itemNext = this.itemAt
@@ -142,6 +145,7 @@ export class ListCursor implements ViewHolder {
 
   /** The node behind that of the position; the item is then undefined. */
   protected nextNode(): boolean {
+    checkRead()
     if (this.place === PLACE_HEAD) {
       if (this.openIndex() && this.index.first()) return this.enterNode(PLACE_INDEX, this.index.address)
     } else if (this.place === PLACE_INDEX) {
@@ -174,21 +178,16 @@ export class ListCursor implements ViewHolder {
   protected enterNode(place: number, address: number): boolean {
     const words = this.view.memory.i32[address >>> 28]
     const base = byteOffsetOf(address)
-    if (address === 0 || words === undefined || (base >>> 2) + 4 > words.length) return this.#outside()
+    if (address === 0 || words === undefined || (base >>> 2) + 4 > words.length) return false
     const span = words[base >>> 2]!
     this.#start = span & 0xffff
     this.#end = span >>> 16
-    if (span >= 0 && (this.#end > BLOCK_BYTES_MAX || base + this.#end > words.length << 2)) return this.#outside()
+    if (span >= 0 && (this.#end > BLOCK_BYTES_MAX || base + this.#end > words.length << 2)) return false
     this.place = place
     this.node = address
     this.isLong = span < 0
     this.nodeItems = span < 0 ? 1 : words[(base >>> 2) + 1]!
     return true
-  }
-
-  #outside(): boolean {
-    this.view.beyondView = true
-    return false
   }
 
   protected toFirstItem(): boolean {
@@ -312,7 +311,7 @@ export class ListCursor implements ViewHolder {
     }
     const content = header + length
     const next = this.itemAt + content + (content <= 127 ? 1 : content < 16_383 ? 2 : 3)
-    if (next > BLOCK_BYTES_MAX || base + next > bytes.length) return this.#outside()
+    if (next > BLOCK_BYTES_MAX || base + next > bytes.length) return false
     this.itemNext = next
     this.bytes = bytes
     this.#bytesView = this.view.memory.views[this.node >>> 28]!
@@ -347,6 +346,7 @@ export class ListCursor implements ViewHolder {
   /** Writes the loaded element as a bulk reply. */
   reply(reply: ReplyEncoder): void {
     if (this.isLong) {
+      confirmRead(this.longLength)
       reply.bulkHeader(this.longLength)
       this.#forEachPiece((bytes, start, end) => reply.raw(bytes, start, end))
       reply.bulkEnd()
@@ -398,7 +398,6 @@ export class ListCursor implements ViewHolder {
       const bytes = this.view.memory.u8[node >>> 28]
       const at = byteOffsetOf(node)
       if (node === 0 || bytes === undefined || at + count > bytes.length) {
-        this.#outside()
         return
       }
       visit(bytes, at, at + count)

@@ -135,7 +135,9 @@ export function makeNode(region: RegionWriter): number {
 }
 
 function writeElement(region: RegionWriter, address: number, at: number): void {
-  listpackWriteItem(source, sourceStart, sourceEnd, region.memory.u8[address >>> 28]!, byteOffsetOf(address) + at)
+  const { u8, views } = region.memory
+  const segment = address >>> 28
+  listpackWriteItem(source, sourceStart, sourceEnd, u8[segment]!, byteOffsetOf(address) + at, views[segment])
 }
 
 function makeLongNode(region: RegionWriter): number {

@@ -19,6 +19,7 @@
  */
 import { NO_VIEW, NO_WORDS, noteViewHolder, type ViewHolder } from '../memory/view-holders.ts'
 import { byteOffsetOf } from '../memory/region-memory.ts'
+import { checkRead } from '../keyspace/read-guard.ts'
 import type { RegionView } from '../keyspace/region-view.ts'
 
 /** Entries with a float64 score and weight 1 (sorted sets). */
@@ -297,14 +298,14 @@ export class OrderedIndexCursor implements ViewHolder {
     return top
   }
 
-  /** Looks at a node. @returns false on torn memory (or memory that has grown: `beyondView`). */
+  /** Looks at a node. @returns false on torn memory. */
   protected load(address: number, level: number): boolean {
     const { memory } = this.view
     const segment = address >>> 28
     const words = memory.i32[segment]
     const base = byteOffsetOf(address) >>> 2
     if (address === 0) return false
-    if (words === undefined || base + NODE_HEADER_WORDS > words.length) return this.#outside()
+    if (words === undefined || base + NODE_HEADER_WORDS > words.length) return false
     const header = words[base]!
     const capacity = (header >>> 8) & 0xff
     const count = header & 0xff
@@ -312,7 +313,7 @@ export class OrderedIndexCursor implements ViewHolder {
     const scored = this.kind === SCORED
     const addressesAt = base + NODE_HEADER_WORDS + (scored ? capacity << 1 : 0)
     const weighted = level > 0 || !scored
-    if (addressesAt + (weighted ? capacity << 1 : capacity) > words.length) return this.#outside()
+    if (addressesAt + (weighted ? capacity << 1 : capacity) > words.length) return false
     this.words = words
     this.bytes = memory.views[segment]!
     this.base = base
@@ -346,6 +347,7 @@ export class OrderedIndexCursor implements ViewHolder {
 
   /** Reads the entry at the path; from the end of a leaf it goes on to the next one. @returns false at the end. */
   protected settle(): boolean {
+    checkRead()
     if (this.levels() === 0 || !this.load(this.nodes[0]!, 0)) return false
     let slot = this.slots[0]!
     if (slot >= this.count) {
@@ -394,10 +396,5 @@ export class OrderedIndexCursor implements ViewHolder {
     this.address = node
     if (this.kind === SCORED) this.score = this.scoreAt(0)
     return true
-  }
-
-  #outside(): false {
-    this.view.beyondView = true
-    return false
   }
 }

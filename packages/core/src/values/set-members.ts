@@ -8,7 +8,7 @@ import { intsetSearch } from '../encoding/intset-edit.ts'
 import { listpackFirst } from '../encoding/listpack.ts'
 import { listpackCount, listpackFind } from '../encoding/listpack-edit.ts'
 import { int64Hi, int64Lo, parseInt64 } from '../encoding/packed-item.ts'
-import type { Keyspace } from '../keyspace/keyspace.ts'
+import type { KeyspaceReads } from '../keyspace/keyspace-reads.ts'
 import { ElementTable } from './element-table.ts'
 import { FORM_INTSET } from './form-numbers.ts'
 import { readIntsetText, readListpackText, textBytes, textEnd, textStart } from './item-text.ts'
@@ -33,7 +33,7 @@ export class SetMembers implements ViewHolder {
   }
 
   /** Opens the set that the last lookup found. */
-  open(keyspace: Keyspace): this {
+  open(keyspace: KeyspaceReads): this {
     const { entry } = keyspace
     this.#isLarge = entry.isLarge
     if (entry.isLarge) this.#table.open(keyspace.openLarge(this.#value), SET_ROOT)

@@ -13,8 +13,9 @@ import {
   listpackWriteHeader,
   listpackWriteItem,
 } from '../encoding/listpack-edit.ts'
-import { SCORE_TEXT_BYTES_MAX, writeScore } from '../encoding/score-text.ts'
+import { SCORE_TEXT_BYTES_MAX, writePackedScore } from '../encoding/score-text.ts'
 import type { Keyspace } from '../keyspace/keyspace.ts'
+import { moveBytes } from '../memory/copy-bytes.ts'
 import { FLAG_LARGE_ENCODING } from '../keyspace/layout.ts'
 import { FORM_ZSET, FORM_ZSET_LISTPACK, LARGE_REPORTS_PACKED, PACKED_BYTES_MAX } from './form-numbers.ts'
 import type { MemberOrder } from './member-order.ts'
@@ -100,7 +101,7 @@ export class SortedSetWriter extends SortedSet {
     // A listpack of Redis keeps no sign of zero.
     const value = score === 0 && !this.#isSkiplist ? 0 : score
     if (this.isPacked) {
-      const scoreLength = writeScore(value, scoreText, 0)
+      const scoreLength = writePackedScore(value, scoreText, 0)
       const added = listpackItemBytes(member, start, end) + listpackItemBytes(scoreText, 0, scoreLength)
       if (this.end - this.start + added <= this.#packedBytesMax()) {
         this.seekPlace(value, member, start, end)
@@ -119,10 +120,10 @@ export class SortedSetWriter extends SortedSet {
   setScore(member: Uint8Array, start: number, end: number, score: number): void {
     const value = score === 0 && !this.#isSkiplist ? 0 : score
     if (this.isPacked) {
-      const scoreLength = writeScore(value, scoreText, 0)
-      const change = listpackItemBytes(scoreText, 0, scoreLength) - (this.nextAt - this.scoreAt)
-      if (this.end - this.start + change <= this.#packedBytesMax()) {
-        this.#moveInPacked(member, start, end, value)
+      const scoreLength = writePackedScore(value, scoreText, 0)
+      const scoreItemBytes = listpackItemBytes(scoreText, 0, scoreLength)
+      if (this.end - this.start + scoreItemBytes - (this.nextAt - this.scoreAt) <= this.#packedBytesMax()) {
+        this.#moveInPacked(member, start, end, value, scoreLength, scoreItemBytes)
         return
       }
       this.#makeLarge()
@@ -251,32 +252,45 @@ export class SortedSetWriter extends SortedSet {
   #insertPair(at: number, member: Uint8Array, start: number, end: number, scoreLength: number, added: number): void {
     const place = at - this.start
     this.#splice(place, 0, added, 2)
-    const behind = listpackWriteItem(member, start, end, this.bytes, this.start + place)
-    listpackWriteItem(scoreText, 0, scoreLength, this.bytes, behind)
+    const { view } = this.#keyspace.entry
+    const behind = listpackWriteItem(member, start, end, this.bytes, this.start + place, view)
+    listpackWriteItem(scoreText, 0, scoreLength, this.bytes, behind, view)
   }
 
   #closePacked(at: number, to: number, count: number): void {
     this.#splice(at - this.start, to - at, 0, -2 * count)
   }
 
-  #moveInPacked(member: Uint8Array, start: number, end: number, score: number): void {
+  /** The element the cursor stands on gets the score whose text is in `scoreText`, and its place. */
+  #moveInPacked(
+    member: Uint8Array,
+    start: number,
+    end: number,
+    score: number,
+    scoreLength: number,
+    scoreItemBytes: number,
+  ): void {
     const { at, scoreAt, nextAt } = this
-    this.seekPlace(score, member, start, end)
-    let place = this.at
-    const scoreLength = writeScore(score, scoreText, 0)
-    const scoreBytesNew = listpackItemBytes(scoreText, 0, scoreLength)
-    if (place === at || place === nextAt) {
-      const from = scoreAt - this.start
-      this.#splice(from, nextAt - scoreAt, scoreBytesNew, 0)
-      listpackWriteItem(scoreText, 0, scoreLength, this.bytes, this.start + from)
-      return
-    }
-    place -= this.start
-    if (this.start + place > at) place -= nextAt - at
     const from = at - this.start
-    this.#splice(from, nextAt - at, 0, -2)
-    const added = listpackItemBytes(member, start, end) + scoreBytesNew
-    this.#insertPair(this.start + place, member, start, end, scoreLength, added)
+    const before = nextAt - at
+    const after = scoreAt - at + scoreItemBytes
+    this.seekPlace(score, member, start, end)
+    const place = this.at - this.start
+    this.#splice(from, before, after, 0)
+    const { bytes } = this
+    const { view } = this.#keyspace.entry
+    // The room for the element is at its old place: what stands between moves to the other side of it.
+    let to = this.start + from
+    if (place > from + before) {
+      const behind = this.start + place + after - before
+      moveBytes(bytes, view, to + after, behind, to)
+      to = behind - after
+    } else if (place < from) {
+      moveBytes(bytes, view, this.start + place, to, this.start + place + after)
+      to = this.start + place
+    }
+    const behind = listpackWriteItem(member, start, end, bytes, to, view)
+    listpackWriteItem(scoreText, 0, scoreLength, bytes, behind, view)
   }
 
   #splice(at: number, removed: number, inserted: number, countChange: number): void {

@@ -6,17 +6,17 @@
  *   large    a table of members (record: member -> score) and an ordered index of the records
  */
 import { NO_BYTES, noteViewHolder, type ViewHolder } from '../memory/view-holders.ts'
-import { LISTPACK_HEADER_BYTES, listpackRead } from '../encoding/listpack.ts'
+import { LISTPACK_HEADER_BYTES, listpackNext, listpackRead } from '../encoding/listpack.ts'
 import { listpackCount, listpackFind, listpackPrevious, listpackSeek, listpackSkip } from '../encoding/listpack-edit.ts'
 import { INT64_TEXT_BYTES_MAX, PackedItem, writeInt64Text } from '../encoding/packed-item.ts'
-import { parseScore } from '../encoding/score-text.ts'
 import type { Entry } from '../keyspace/entry.ts'
-import type { Keyspace } from '../keyspace/keyspace.ts'
+import type { KeyspaceReads } from '../keyspace/keyspace-reads.ts'
 import { ElementTable } from './element-table.ts'
 import { LargeValue } from './large-value.ts'
 import { compareMembers, MemberOrder } from './member-order.ts'
 import { OrderedIndex } from './ordered-index.ts'
 import { ENTRIES_AFTER, ENTRIES_BEFORE, SCORED } from './ordered-index-cursor.ts'
+import { packedPlace, packedScore } from './packed-scores.ts'
 
 /** Offsets in the descriptor of a large one. */
 export const ZSET_TABLE = 1
@@ -57,7 +57,7 @@ export class SortedSet implements ViewHolder {
   }
 
   /** Opens the sorted set that the last lookup found. */
-  open(keyspace: Keyspace): this {
+  open(keyspace: KeyspaceReads): this {
     const { entry } = keyspace
     if (entry.isLarge) return this.openLarge(keyspace.openLarge(this.value))
     return this.openPacked(entry.bytes, entry.start, entry.start + entry.length)
@@ -151,18 +151,13 @@ export class SortedSet implements ViewHolder {
     return false
   }
 
-  /** Where a new element belongs: on the first that sorts behind it, or at the end. The registers are not set. */
+  /** Stands where a new element belongs: on the first that sorts behind it, or at the end. The registers are not set. */
   protected seekPlace(score: number, bytes: Uint8Array, start: number, end: number): void {
     if (!this.isPacked) {
       this.index.seekScore(score, this.order.seek(this.table.region, bytes, start, end))
       return
     }
-    for (let more = this.#loadPacked(this.start + LISTPACK_HEADER_BYTES); more; more = this.#loadPacked(this.nextAt)) {
-      if (this.score > score) return
-      if (this.score < score) continue
-      const { memberBytes, memberStart, memberEnd } = this
-      if (compareMembers(memberBytes, memberStart, memberEnd, bytes, start, end) > 0) return
-    }
+    this.at = packedPlace(this.bytes, this.start, this.end, score, bytes, start, end)
   }
 
   /** Shows the member of an element record of the table. */
@@ -209,13 +204,9 @@ export class SortedSet implements ViewHolder {
       this.memberEnd = item.end
     }
     this.scoreAt = scoreAt
-    this.nextAt = scoreAt < end - 1 ? listpackRead(bytes, scoreAt, end, item) : -1
+    this.nextAt = scoreAt < end - 1 ? listpackNext(bytes, scoreAt, end) : -1
     if (this.nextAt < 0) return false
-    if (item.isInteger) this.score = item.toNumber()
-    else {
-      const score = parseScore(bytes, item.start, item.end)
-      this.score = Number.isNaN(score) ? 0 : score
-    }
+    this.score = packedScore(bytes, scoreAt)
     return true
   }
 

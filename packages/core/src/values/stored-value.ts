@@ -2,9 +2,9 @@
  * The value of `keyspace.entry`, whatever its form: its encoding's name, its elements, its bytes for DUMP. For commands that
  * serve all types; those of one type look themselves.
  */
-import { FLAG_LARGE_ENCODING } from '../keyspace/layout.ts'
+import { FLAG_LARGE_ENCODING, FLAG_TEXT } from '../keyspace/layout.ts'
 import type { Entry } from '../keyspace/entry.ts'
-import type { Keyspace } from '../keyspace/keyspace.ts'
+import type { KeyspaceReads } from '../keyspace/keyspace-reads.ts'
 import { encodingName } from '../object-codec/encoding-name.ts'
 import {
   RDB_TYPE_HASH,
@@ -34,11 +34,14 @@ export function storedTypeName(rdbType: number): ValueTypeName {
 }
 
 /** What OBJECT ENCODING says of the value of `entry`. */
-export function storedEncoding(keyspace: Keyspace): string {
+export function storedEncoding(keyspace: KeyspaceReads): string {
   const { entry } = keyspace
   const { rdbType } = entry
   if (entry.isLarge) return formOf(rdbType).encodingName(keyspace.openLarge())
-  if (!isPackedForm(rdbType)) return encodingName(rdbType, entrySource(entry), entry.isRaw)
+  if (!isPackedForm(rdbType)) {
+    const name = encodingName(rdbType, entrySource(entry), entry.isRaw)
+    return name === 'int' && (entry.flags & FLAG_TEXT) !== 0 ? 'embstr' : name
+  }
   const isLargeThere = (entry.flags & FLAG_LARGE_ENCODING) !== 0
   switch (rdbType) {
     case FORM_INTSET:
@@ -54,7 +57,7 @@ export function storedEncoding(keyspace: Keyspace): string {
 }
 
 /** Shows the elements of the value of `entry`, which is no string. */
-export function visitStoredItems(keyspace: Keyspace, visitor: ItemVisitor): void {
+export function visitStoredItems(keyspace: KeyspaceReads, visitor: ItemVisitor): void {
   const { entry } = keyspace
   const { rdbType } = entry
   if (entry.isLarge) formOf(rdbType).visitItems(keyspace.openLarge(), visitor)
@@ -72,7 +75,7 @@ export interface SnapshotValue {
 }
 
 /** The value of `entry` as redis 7.0 would read it, for DUMP. @param compress may strings be compressed? */
-export function snapshotValue(keyspace: Keyspace, compress: boolean = true): SnapshotValue {
+export function snapshotValue(keyspace: KeyspaceReads, compress: boolean = true): SnapshotValue {
   const { entry } = keyspace
   const { rdbType } = entry
   if (rdbType === RDB_TYPE_STRING) return { rdbType, source: entrySource(entry) }
@@ -92,7 +95,7 @@ export function snapshotValue(keyspace: Keyspace, compress: boolean = true): Sna
  * A packed value in the plain form of its type: sets, of which Redis has no listpacks before 7.2, and what Redis would hold in its
  * large encoding, so that it does after RESTORE.
  */
-function packedAsPlain(keyspace: Keyspace, out: RdbWriter): SnapshotValue {
+function packedAsPlain(keyspace: KeyspaceReads, out: RdbWriter): SnapshotValue {
   const { rdbType } = keyspace.entry
   let items = 0
   visitStoredItems(keyspace, { text: () => items++, score: () => {}, fieldTtl: () => {}, entry: () => {} })

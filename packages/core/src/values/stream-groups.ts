@@ -289,6 +289,24 @@ export class StreamGroups {
     return more
   }
 
+  /** Does any group still have to deliver the entry, or wait for it to be acknowledged? */
+  isReferenced(id: StreamId): boolean {
+    const { groups } = this.#stream
+    for (let more = groups.first(); more; more = groups.next()) {
+      const group = groups.address
+      if (id.compare(this.lastId(group, this.#id)) > 0 || this.findPending(group, id) !== 0) return true
+    }
+    return false
+  }
+
+  /** Forgets the entry in all groups it is pending in. */
+  removeReferences(id: StreamId): void {
+    const { groups } = this.#stream
+    for (let more = groups.first(); more; more = groups.next()) {
+      if (this.findPending(groups.address, id) !== 0) this.removePending()
+    }
+  }
+
   pendingId(pending: number, id: StreamId): StreamId {
     return id.readWords(this.#words(pending), wordOf(pending) + P_ID)
   }

@@ -4,6 +4,7 @@
  */
 import { NO_BYTES, noteViewHolder, type ViewHolder } from '../memory/view-holders.ts'
 import { NodeValue } from '../keyspace/node-value.ts'
+import { confirmRead } from '../keyspace/read-guard.ts'
 import type { RegionView } from '../keyspace/region-view.ts'
 import type { RegionWriter } from '../keyspace/region-writer.ts'
 import { byteOffsetOf } from '../memory/region-memory.ts'
@@ -78,6 +79,7 @@ export class NameSlot implements ViewHolder {
     const root = words[at + nameWord + 1]!
     if (root !== 0) {
       if (length > 2 ** 30) return false
+      confirmRead(length)
       this.bytes = new Uint8Array(length)
       this.start = 0
       this.end = length

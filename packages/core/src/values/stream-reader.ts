@@ -4,6 +4,7 @@
  */
 import { NO_BYTES, NO_WORDS, noteViewHolder, type ViewHolder } from '../memory/view-holders.ts'
 import { StreamId } from '../encoding/stream-id.ts'
+import { checkRead, confirmRead } from '../keyspace/read-guard.ts'
 import type { RegionView } from '../keyspace/region-view.ts'
 import { BLOCK_BYTES_MAX } from '../limits.ts'
 import { byteOffsetOf } from '../memory/region-memory.ts'
@@ -132,6 +133,7 @@ export class StreamReader implements ViewHolder {
         this.#inNode = true
       }
       while (this.#reverse ? node.previous() : node.next()) {
+        checkRead()
         if (node.deleted) continue
         if (this.#reverse) {
           if (node.id.compare(this.#to) > 0) continue
@@ -189,6 +191,7 @@ export class StreamReader implements ViewHolder {
     }
     if (length > CHUNKED_BYTES_MAX) return false
     if (this.#scratch.length < length || this.#scratch.length > Math.max(KEPT_SCRATCH_BYTES_MAX, length)) {
+      confirmRead(length)
       this.#scratch = new Uint8Array(length)
     }
     return readNodeChunks(view, words[at + N_CHUNKS]!, length, this.#scratch) && node.open(this.#scratch, 0, length)

@@ -233,16 +233,13 @@ export class Stream extends StreamReader {
 
   /** Removes the entries before `id`; see `trimToLength`. */
   trimToId(id: StreamId, approximate: boolean, limit: number): number {
-    const { nodes, node } = this
+    const { nodes } = this
     let removed = 0
     this.#firstLeft.setZero()
     while (nodes.first()) {
       const live = nodes.weight
       if (limit !== 0 && removed + live > limit) break
-      this.openNode(nodes.address)
-      // The node goes as a whole if its last entry, deleted or not, is older.
-      node.toEnd()
-      if (node.previous() && node.id.compare(id) < 0) {
+      if (this.#endsBefore(id)) {
         this.#removeNode()
         removed += live
         continue
@@ -251,6 +248,34 @@ export class Stream extends StreamReader {
       break
     }
     this.#afterTrim(removed)
+    return removed
+  }
+
+  /**
+   * Removes the oldest entries until `length` are left, or those before `until` when it is given, of which `mayRemove` agrees
+   * to each; see `trimToLength`. It is called once for every entry that is about to go, and must leave the entries alone.
+   */
+  trimAgreed(
+    length: number,
+    until: StreamId | undefined,
+    approximate: boolean,
+    limit: number,
+    mayRemove: (id: StreamId) => boolean,
+  ): number {
+    const { nodes } = this
+    let removed = 0
+    for (let more = nodes.first(); more;) {
+      const live = nodes.weight
+      if (limit !== 0 && removed + live > limit) break
+      const whole = until === undefined ? this.length - live >= length : this.#endsBefore(until)
+      const most = until === undefined ? this.length - length : live
+      if (most <= 0 || (!whole && approximate)) break
+      const gone = this.#trimNode(most, until, mayRemove)
+      removed += gone
+      if (!whole) break
+      more = gone === live ? this.#removeNode() : nodes.next()
+    }
+    if (removed > 0) this.updateFirstId()
     return removed
   }
 
@@ -394,11 +419,20 @@ export class Stream extends StreamReader {
     return made
   }
 
-  /** Removes the node that `nodes` stands on; they stand on the next one then. */
-  #removeNode(): void {
+  /** Removes the node that `nodes` stands on; they stand on the next one then (false: at the end). */
+  #removeNode(): boolean {
     const { address } = this.nodes
-    this.nodes.remove()
+    const more = this.nodes.remove()
     freeStreamNode(this.region, address)
+    return more
+  }
+
+  /** Is the last entry, deleted or not, of the node that `nodes` stands on older than `id`? */
+  #endsBefore(id: StreamId): boolean {
+    const { node } = this
+    this.openNode(this.nodes.address)
+    node.toEnd()
+    return node.previous() && node.id.compare(id) < 0
   }
 
   /** Gives back room that a node which is appended to no more has. */
@@ -534,10 +568,10 @@ export class Stream extends StreamReader {
   }
 
   /**
-   * Marks the oldest entries of the node that `nodes` stands on as deleted: up to `count`, and with `until` only those
-   * before it. @returns how many.
+   * Marks the oldest entries of the node that `nodes` stands on as deleted: up to `count`, with `until` only those before
+   * it, with `mayRemove` only those it agrees to. @returns how many.
    */
-  #trimNode(count: number, until: StreamId | undefined): number {
+  #trimNode(count: number, until: StreamId | undefined, mayRemove?: (id: StreamId) => boolean): number {
     const { nodes, node } = this
     const { address } = nodes
     this.openNode(address)
@@ -550,6 +584,7 @@ export class Stream extends StreamReader {
         this.#firstLeft.copyFrom(node.id)
         break
       }
+      if (mayRemove !== undefined && !mayRemove(node.id)) continue
       this.#markDeleted(address)
       marked++
     }

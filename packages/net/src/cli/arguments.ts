@@ -1,14 +1,15 @@
 /**
  * The command line, as redis-server takes it: `[/path/to/redis.conf | -] [--directive value …]…`, or one of --help, -h,
- * --version, -v. Parsing alone: what directives mean is `config/`. Source: redis 7.0 server.c main().
+ * --version, -v; or `check [--json] FILE…`, which Redis has as a program of its own. Parsing alone: what directives mean is `config/`. Source: redis 7.0 server.c main().
  */
 import { ConfigError } from '@understudy/core/internal'
 import { splitArguments } from '../config/arguments-of-line.ts'
 import type { ConfLine } from '../config/conf-file.ts'
 import { byteString, fromByteString } from '../config/directive.ts'
+import type { CheckCommand } from './check.ts'
 import { commandLineLine, type ConfigSources } from '../config/load-config.ts'
 
-export type CommandLine = { kind: 'help' } | { kind: 'version' } | ({ kind: 'run' } & ConfigSources)
+export type CommandLine = { kind: 'help' } | { kind: 'version' } | CheckCommand | ({ kind: 'run' } & ConfigSources)
 
 /** Programs of their own in Redis, started by the same executable. */
 const REFUSED: Readonly<Record<string, string>> = {
@@ -19,12 +20,13 @@ const REFUSED: Readonly<Record<string, string>> = {
 
 /**
  * @param argv Arguments without the program's name and path: `process.argv.slice(2)`.
- * @throws ConfigError CONFIG_SYNTAX for what cannot be a command line.
+ * @throws ConfigError CONFIG_SYNTAX for what cannot be a command line; Error with the usage of `check`.
  */
 export function parseArguments(argv: readonly string[]): CommandLine {
   const first = argv[0]
   if (first === '--help' || first === '-h') return { kind: 'help' }
   if (first === '--version' || first === '-v') return { kind: 'version' }
+  if (first === 'check') return checkCommand(argv.slice(1))
   let file: string | undefined
   let fromStdin = false
   let at = 0
@@ -68,6 +70,17 @@ export function parseArguments(argv: readonly string[]): CommandLine {
   }
   finish()
   return { kind: 'run', file, fromStdin, lines }
+}
+
+/** A configuration file of that name is given as ./check. */
+function checkCommand(argv: readonly string[]): CheckCommand {
+  const files = argv.filter((argument) => argument !== '--json')
+  const unknown = files.find((argument) => argument.startsWith('-'))
+  if (unknown !== undefined || files.length === 0) {
+    const fault = unknown === undefined ? 'no file is named' : `there is no option ${unknown}`
+    throw new Error(`check: ${fault}\nUsage: understudy check [--json] FILE...`)
+  }
+  return { kind: 'check', files, json: files.length < argv.length }
 }
 
 function isSave(words: readonly string[] | undefined): boolean {

@@ -4,12 +4,16 @@ export const HELP_TEXT = `Understudy: a Redis replica.
 
 Usage: understudy [/path/to/redis.conf] [options]
        understudy - [options]
+       understudy check [--json] FILE...
        understudy -h | --help
        understudy -v | --version
 
 The file has the syntax of redis.conf; - reads it from standard input (also as the
 last argument). Every directive of redis.conf can be given as an option,
 --name value ..., and is then read as if it stood at the end of the file.
+
+check reads RDB files of Redis and Valkey without loading them, says what they hold
+or what is wrong at which byte, and ends with 1 if one of them is bad.
 
 Examples:
        understudy --port 7777 --replicaof 127.0.0.1 6379

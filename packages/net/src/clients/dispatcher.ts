@@ -1,20 +1,17 @@
 /**
- * Runs the commands of a connection: takes them from its decoder, checks them, queues them in MULTI or calls them, and
- * keeps the books (statistics, slow log, latency, MONITOR, tracking). One call of `runCommands` is one turn: bounded in
- * time and bytes, all replies leave in one write.
+ * Runs a command in the link thread: checks it, queues it in MULTI or calls it, and keeps the books (statistics, slow log,
+ * latency, MONITOR, tracking). The turn it is a part of is `run-commands.ts`.
  *
  * The order of the checks follows redis 7.0 server.c processCommand(); what is done after a command, call().
  */
 import {
   ADMIN,
   arityFits,
-  COMMAND,
   errorCode,
   execAbort,
   isSizeFault,
   NO_MULTI,
   PROTECTED,
-  PROTOCOL_ERROR,
   READONLY,
   refusal,
   refusesReads,
@@ -31,100 +28,31 @@ import type { ClientServer } from './server.ts'
 import type { ClientSession } from './session.ts'
 import { monitorLine } from './monitor.ts'
 import {
-  CLIENT_BACK_PRESSURE,
-  CLIENT_CLOSE_AFTER_REPLY,
   CLIENT_DIRTY_CAS,
   CLIENT_DIRTY_EXEC,
-  CLIENT_INPUT_ENDED,
   CLIENT_MULTI,
   CLIENT_POSTPONED,
   CLIENT_PUBSUB,
   CLIENT_REPLICA,
-  CLIENT_REPLY_OFF,
   CLIENT_REPLY_SKIP,
   CLIENT_REPLY_SKIP_NEXT,
-  CLIENT_STOPPED,
-  CLIENT_SUSPENDED,
   CLIENT_UNAUTHENTICATED,
-} from './session.ts'
+} from './connection-flags.ts'
+import { DROPPED_REPLIES } from './run-commands.ts'
 
-/** Replies beyond this are sent before the turn is over, so that the shared slab stays small. */
-const FLUSH_BYTES: number = 192 * 1024
 /** Connections in one of these states need every check. */
 const CHECKED_STATES: number = CLIENT_UNAUTHENTICATED | CLIENT_MULTI | CLIENT_PUBSUB | CLIENT_REPLICA
 /** Commands with one of these flags need every check. */
 const CHECKED_FLAGS: number = WRITE | PROTECTED | NO_MULTI | ADMIN
 /** Of commands that may be units: writers, and EXEC, which alone has the second flag. */
 const UNIT_FLAGS: number = WRITE | SKIP_SLOWLOG
-const DROPPED_REPLIES: number = CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP
 /** What a queued command costs beside its arguments, roughly. */
 const QUEUED_COMMAND_BYTES = 64
 /** Commands that MULTI does not queue. */
 const NEVER_QUEUED: ReadonlySet<string> = new Set(['exec', 'discard', 'multi', 'watch', 'quit', 'reset'])
 
-/** Runs what the connection's decoder holds, as far as this turn allows, and sends the replies. */
-export function runCommands(session: ClientSession): void {
-  const { server, decoder, reply } = session
-  const { settings } = server
-  server.current = session
-  reply.resp = session.resp
-  reply.discardReplies = (session.flags & DROPPED_REPLIES) !== 0
-  session.nowMs = server.clock.wallMs()
-  const { meter } = server
-  meter.start()
-  const beganMs = meter.nowMs
-  const turnEndMs = beganMs + settings.turnMsMax - session.turnMs
-  while ((session.flags & CLIENT_STOPPED) === 0) {
-    decoder.authRequired = (session.flags & CLIENT_UNAUTHENTICATED) !== 0
-    const found = decoder.next()
-    if (found !== COMMAND) {
-      if (found === PROTOCOL_ERROR) failProtocol(session)
-      break
-    }
-    runOne(session, server)
-    if (reply.length > FLUSH_BYTES) {
-      session.flush()
-      if (session.outputAboveBound()) session.flags |= CLIENT_BACK_PRESSURE
-    }
-    if (meter.nowMs > turnEndMs && decoder.hasMore) suspend(session)
-  }
-  meter.settle()
-  server.current = undefined
-  session.flush()
-  reply.discardReplies = false
-  if (session.turnBytes > 0) session.turnMs += meter.nowMs - beganMs
-  if ((session.flags & CLIENT_STOPPED) !== 0) stopped(session)
-  else if ((session.flags & CLIENT_INPUT_ENDED) !== 0) session.closeAfterReply()
-  else if (session.outputAboveBound()) {
-    session.flags |= CLIENT_BACK_PRESSURE
-    session.socket.pause()
-  }
-}
-
-function stopped(session: ClientSession): void {
-  if ((session.flags & CLIENT_CLOSE_AFTER_REPLY) !== 0) session.closeAfterReply()
-  else if ((session.flags & CLIENT_INPUT_ENDED) !== 0 && session.blocked !== undefined) session.kill()
-  else if (session.blocked === undefined) session.socket.pause()
-  // A client that waits is read from, though nothing runs: its end would not be noticed else.
-  else session.socket.resume()
-}
-
-function suspend(session: ClientSession): void {
-  session.flags |= CLIENT_SUSPENDED
-  session.server.runLater(session)
-}
-
-function failProtocol(session: ClientSession): void {
-  const text = `ERR ${session.decoder.error}`
-  session.server.logger.verbose(
-    `Protocol error from client: ${session.decoder.error}. id=${session.id} addr=${session.address}`,
-  )
-  session.reply.error(text)
-  session.server.statistics.countError(text)
-  session.flags |= CLIENT_CLOSE_AFTER_REPLY
-}
-
-function runOne(session: ClientSession, server: ClientServer): void {
+/** Runs the command that the decoder found: checks it, queues it in MULTI or calls it. */
+export function runOne(session: ClientSession, server: ClientServer): void {
   const { decoder } = session
   let entry = server.registry.find(decoder.bytes, decoder.start[0]!, decoder.end[0]!)
   if (entry === undefined) {

@@ -8,14 +8,32 @@ const SUB_COUNT: number = 1 << SUB_BITS
 const OCTAVES = 36
 const BUCKETS: number = (OCTAVES - SUB_BITS + 1) * SUB_COUNT
 
+/** Words of memory that one histogram takes: the buckets, and how many were counted. */
+export const HISTOGRAM_WORDS: number = BUCKETS + 1
+
 export class LatencyHistogram {
-  count = 0
-  readonly #counts: Uint32Array = new Uint32Array(BUCKETS)
+  readonly #counts: Uint32Array
+
+  /** @param words HISTOGRAM_WORDS of memory, zero at first. */
+  constructor(words: Uint32Array = new Uint32Array(HISTOGRAM_WORDS)) {
+    this.#counts = words
+  }
+
+  get count(): number {
+    return this.#counts[BUCKETS]!
+  }
 
   /** @param nanos at least 0, rounded down. @param times how many commands took so long. */
   record(nanos: number, times = 1): void {
-    this.count += times
+    this.#counts[BUCKETS]! += times
     this.#counts[bucketOf(nanos < 0x7fffffff ? Math.trunc(nanos) : nanos)]! += times
+  }
+
+  /** Adds what `other` counted, or with -1 takes it away. */
+  add(other: LatencyHistogram, sign: 1 | -1): void {
+    const counts = this.#counts
+    const more = other.#counts
+    for (let i = 0; i < HISTOGRAM_WORDS; i++) counts[i]! += sign * more[i]!
   }
 
   /** The latency in nanoseconds that `percent` % of the commands did not exceed. */
@@ -44,7 +62,6 @@ export class LatencyHistogram {
   }
 
   clear(): void {
-    this.count = 0
     this.#counts.fill(0)
   }
 }

@@ -7,8 +7,10 @@
  */
 import { FAST } from '@understudy/core/internal'
 import type { CommandEntry } from '@understudy/core/internal'
-import type { ClientServer } from './server.ts'
-import type { ClientSession } from './session.ts'
+import type { ConnectionHost } from './connection-host.ts'
+
+/** What is counted of a command. */
+export type MeteredCommand = Pick<CommandEntry, 'id' | 'name' | 'flags'>
 
 const GROUP_MAX = 16
 /** FAST commands take microseconds; only a stall of the process makes a group longer than this. */
@@ -17,19 +19,19 @@ const GROUPED_SLOWLOG_MICROS_MIN = 1000
 export class CommandMeter {
   /** `performance.now()` at the end of the last settled command. */
   nowMs = 0
-  readonly #server: ClientServer
-  #entry: CommandEntry<ClientSession> | undefined
+  readonly #host: ConnectionHost
+  #entry: MeteredCommand | undefined
   #count = 0
   #groupMax = GROUP_MAX
 
-  constructor(server: ClientServer) {
-    this.#server = server
+  constructor(host: ConnectionHost) {
+    this.#host = host
   }
 
   /** A turn begins. */
   start(): void {
     this.nowMs = performance.now()
-    const { slowlogSlowerThanMicros, latencyMonitorThresholdMs } = this.#server.settings
+    const { slowlogSlowerThanMicros, latencyMonitorThresholdMs } = this.#host.settings
     const single =
       latencyMonitorThresholdMs > 0 ||
       (slowlogSlowerThanMicros >= 0 && slowlogSlowerThanMicros < GROUPED_SLOWLOG_MICROS_MIN)
@@ -37,12 +39,12 @@ export class CommandMeter {
   }
 
   /** Call before each command. */
-  before(entry: CommandEntry<ClientSession>): void {
+  before(entry: MeteredCommand): void {
     if (this.#count > 0 && entry !== this.#entry) this.settle(false)
   }
 
   /** A command ran to its end. Its arguments are still there. */
-  after(entry: CommandEntry<ClientSession>): void {
+  after(entry: MeteredCommand): void {
     this.#entry = entry
     if (++this.#count >= this.#groupMax || (entry.flags & FAST) === 0) this.settle(true)
   }
@@ -54,7 +56,7 @@ export class CommandMeter {
     const nowMs = performance.now()
     const elapsedMs = nowMs - this.nowMs
     this.nowMs = nowMs
-    this.#server.account(entry, this.#count, elapsedMs, argsKept)
+    this.#host.account(entry, this.#count, elapsedMs, argsKept)
     this.#count = 0
   }
 }

@@ -3,7 +3,8 @@
  * out has the answer of a server that does not do such things.
  */
 import type { CommandArgs, CommandEntry } from '@understudy/core/internal'
-import type { ClientSession, ClientType } from './session.ts'
+import type { ClientType } from './connection.ts'
+import type { ClientSession } from './session.ts'
 
 /** SHUTDOWN [NOSAVE|SAVE] [NOW] [FORCE]. */
 export interface ShutdownRequest {

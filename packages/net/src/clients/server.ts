@@ -1,19 +1,14 @@
 /**
- * The RESP server: listens, accepts, closes, and holds what its connections share. What a command does is not its
- * business; what a key means even less.
- *
- * One thread. A readable event hands its piece of input to the connection's decoder and runs it (`dispatcher.ts`). A
- * pipeline that uses up its turn goes on in the next turn of the event loop, after everybody else had one.
+ * The RESP server in the link thread: listens, accepts, closes, and holds what its clients share. What a command does is
+ * not its business; what a key means even less. Turns and limits are those of `connection-host.ts`.
  */
 import type { Socket } from 'node:net'
 import {
   CommandRegistry,
-  FAST,
   idleNodeState,
   MAX_CLIENTS_ERROR,
   MAY_REPLICATE,
-  ReplyEncoder,
-  SKIP_SLOWLOG,
+  refusesReads,
   WRITE,
 } from '@understudy/core/internal'
 import type {
@@ -26,38 +21,33 @@ import type {
   Logger,
   NodeState,
 } from '@understudy/core/internal'
+import type { RemoteSocket } from '../io-thread/remote-socket.ts'
+import type { ConnectionIdentity } from './connection.ts'
+import { ConnectionHost, type SlowCommand } from './connection-host.ts'
 import {
-  CLIENT_BACK_PRESSURE,
   CLIENT_CLOSE_AFTER_REPLY,
   CLIENT_CLOSED,
-  CLIENT_INPUT_ENDED,
   CLIENT_POSTPONED,
   CLIENT_REPLY_OFF,
   CLIENT_REPLY_SKIP,
-  CLIENT_STOPPED,
-  CLIENT_SUSPENDED,
   CLIENT_UNAUTHENTICATED,
   CLIENT_UNIX_SOCKET,
-  ClientSession,
-} from './session.ts'
-import { runCommands } from './dispatcher.ts'
-import { Listeners, type ListenOptions, type TcpListenOptions } from './listeners.ts'
-import { readShared } from './shared-reads.ts'
-import { CommandMeter } from './meter.ts'
+} from './connection-flags.ts'
+import { ClientSession } from './session.ts'
+import { Listeners, type ListenOptions, openHere, type OpenPlace, type TcpListenOptions } from './listeners.ts'
 import { InfoRegistry } from './info.ts'
 import { BlockedKeys } from './blocked-keys.ts'
 import { KeyWatches } from './watch.ts'
+import { GATE_MONITOR, GATE_NODE, GATE_PAUSE, SharedWords } from './shared-words.ts'
 import { LatencyMonitor } from './latency-monitor.ts'
 import { PubSub } from './pubsub.ts'
+import { addressesOf, keepAlive } from './socket-facts.ts'
 import { ServerStatistics } from './statistics.ts'
-import { SlabPool } from './slabs.ts'
-import { shortenedArgs, SlowLog } from './slow-log.ts'
+import { SlowLog } from './slow-log.ts'
 import { Tracking } from './tracking.ts'
 import { type ClientSettings, TIMER_MS_MAX } from './settings.ts'
 import type { ServerPorts } from './ports.ts'
 
-/** A piece of input at least this long may be followed by another one in the same turn of the event loop. */
-const LONG_CHUNK_BYTES = 16 * 1024
 const PROTECTED_MODE_ERROR =
   'DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the ' +
   'default user. In this mode connections are only accepted from the loopback interface. To accept others: set a ' +
@@ -76,16 +66,11 @@ export interface ClientServerOptions {
   node?: NodeState
 }
 
-export class ClientServer {
-  readonly settings: ClientSettings
+export class ClientServer extends ConnectionHost<ClientSession> {
+  declare readonly statistics: ServerStatistics
   readonly registry: CommandRegistry<ClientSession>
-  readonly statistics: ServerStatistics
   readonly node: NodeState
-  readonly clock: Clock
-  readonly logger: Logger
   readonly ports: ServerPorts
-  /** Every connection by id, in order of arrival. */
-  readonly sessions: Map<number, ClientSession> = new Map()
   readonly pubsub: PubSub = new PubSub()
   readonly monitors: Set<ClientSession> = new Set()
   readonly slowLog: SlowLog = new SlowLog()
@@ -94,44 +79,36 @@ export class ClientServer {
   readonly watches: KeyWatches
   readonly blockedKeys: BlockedKeys = new BlockedKeys(this)
   readonly info: InfoRegistry = new InfoRegistry()
-  readonly encoder: ReplyEncoder = new ReplyEncoder(64)
-  readonly slabs: SlabPool = new SlabPool(this.encoder)
-  readonly meter: CommandMeter = new CommandMeter(this)
+  /** What the I/O threads look at. */
+  readonly words: SharedWords = new SharedWords()
+  /** Called at the end of each turn, when everything was given to sockets: the channels to I/O threads. */
+  readonly turnListeners: (() => void)[] = []
+  /** Who listens instead of this thread: the I/O threads. */
+  openPlace: OpenPlace | undefined
   readonly startedAtMs: number
   keyspace: Keyspace
-  /** The connection whose commands run now. */
-  current: ClientSession | undefined
   /** CLIENT PAUSE until (wall clock), 0 for none. */
   pauseUntilMs = 0
   pauseWritesOnly = false
   readonly postponed: Set<ClientSession> = new Set()
-  /** Counts turns of the event loop in which long pieces of input came. */
-  turn = 1
 
   readonly #listeners: Listeners
-  #nextClientId = 1
-  #suspended: ClientSession[] = []
-  #unsent: ClientSession[] = []
-  #unflushed: ClientSession[] = []
-  #immediate: NodeJS.Immediate | undefined
-  #cron: NodeJS.Timeout | undefined
-  #cronCount = 0
   #pauseTimer: NodeJS.Timeout | undefined
-  readonly #runImmediate: () => void = () => this.#endTurn()
+  #inputMax = 0
+  #outputMax = 0
 
   constructor(options: ClientServerOptions) {
-    this.settings = options.settings
-    this.registry = new CommandRegistry(options.families, options.renames)
-    this.statistics = new ServerStatistics(this.registry.size)
+    const registry = new CommandRegistry(options.families, options.renames)
+    super({ ...options, statistics: new ServerStatistics(registry.size) })
+    this.registry = registry
     this.node = options.node ?? idleNodeState()
-    this.clock = options.clock
-    this.logger = options.logger
     this.keyspace = options.keyspace
-    this.#listeners = new Listeners({
-      backlog: () => this.settings.tcpBacklog,
-      accept: (socket, unixPath) => this.#accept(socket, unixPath),
-      failed: (error) => this.logger.warning(`Accepting client connection: ${error.message}`),
-    })
+    const openPlace = openHere(
+      (socket, unixPath) => this.#accept(socket, unixPath),
+      () => this.settings.tcpBacklog,
+      (error) => this.logger.warning(`Accepting client connection: ${error.message}`),
+    )
+    this.#listeners = new Listeners((place) => (this.openPlace ?? openPlace)(place))
     this.tracking = new Tracking((id) => this.sessions.get(id))
     this.watches = new KeyWatches(() => this.keyspace, options.clock)
     this.ports = options.ports
@@ -188,55 +165,27 @@ export class ClientServer {
     return this.#listeners.port
   }
 
-  /** Begins the periodic work anew: at start, and when `hz` changed. */
-  restartCron(): void {
-    clearInterval(this.#cron)
-    this.#cronCount = 0
-    const intervalMs = Math.max(2, Math.floor(1000 / this.settings.hz))
-    this.#cron = setInterval(() => this.#runCron(), intervalMs)
-    this.#cron.unref()
-  }
-
   /** Stops listening and closes every connection. */
   async close(): Promise<void> {
-    clearInterval(this.#cron)
+    this.stopCron()
     clearTimeout(this.#pauseTimer)
     const closing = this.#listeners.close()
     for (const session of this.sessions.values()) session.kill()
     await closing
   }
 
-  /** A number for CLIENT LIST that no other connection has had. */
-  takeClientId(): number {
-    return this.#nextClientId++
+  /** The state of the node changed: threads that answer reads have to know whether they still may. */
+  nodeChanged(): void {
+    this.words.setGate(GATE_NODE, refusesReads(this.node))
   }
 
-  /**
-   * Sends a connection's replies at the end of this turn of the event loop: all readable connections are read first, as
-   * redis does (beforeSleep). A client of many connections then finds many replies when it wakes, not one at a time.
-   */
-  writeSoon(session: ClientSession): void {
-    this.#unsent.push(session)
-    this.endTurnSoon()
+  startMonitor(session: ClientSession): void {
+    this.monitors.add(session)
+    this.words.setGate(GATE_MONITOR, true)
   }
 
-  /** Sends push output at the end of this turn of the event loop. */
-  scheduleFlush(session: ClientSession): void {
-    this.#unflushed.push(session)
-    this.endTurnSoon()
-  }
-
-  /** Runs the rest of a connection's pipeline in the next turn. */
-  runLater(session: ClientSession): void {
-    this.#suspended.push(session)
-    this.endTurnSoon()
-  }
-
-  /** Something that stopped a connection is over. */
-  resume(session: ClientSession): void {
-    if ((session.flags & CLIENT_STOPPED) !== 0 || session.closed) return
-    session.flags |= CLIENT_SUSPENDED
-    this.runLater(session)
+  stopMonitor(session: ClientSession): void {
+    if (this.monitors.delete(session) && this.monitors.size === 0) this.words.setGate(GATE_MONITOR, false)
   }
 
   /** Writes the reply of a command that waited: at once, in whatever turn. */
@@ -273,6 +222,7 @@ export class ClientServer {
     this.pauseUntilMs = Math.max(this.pauseUntilMs, untilMs)
     this.pauseWritesOnly =
       this.pauseUntilMs !== 0 && this.postponed.size === 0 ? writesOnly : this.pauseWritesOnly && writesOnly
+    this.words.setGate(GATE_PAUSE, this.pauseUntilMs !== 0 && !this.pauseWritesOnly)
     this.#awaitPauseEnd()
   }
 
@@ -288,6 +238,7 @@ export class ClientServer {
     clearTimeout(this.#pauseTimer)
     this.pauseUntilMs = 0
     this.pauseWritesOnly = false
+    this.words.setGate(GATE_PAUSE, false)
     for (const session of this.postponed) {
       session.flags &= ~CLIENT_POSTPONED
       this.resume(session)
@@ -304,33 +255,28 @@ export class ClientServer {
     if (session.type === 'replica') return false
     if (!this.pauseWritesOnly) return true
     const flags = entry.name === 'exec' ? entry.flags | (session.transaction?.flags ?? 0) : entry.flags
-    return (flags & (WRITE | MAY_REPLICATE)) !== 0 || entry.name === 'publish' || entry.name === 'spublish'
+    return (flags & (WRITE | MAY_REPLICATE)) !== 0
   }
 
   /** enable-debug-command. */
   protectedCommandsAllowed(session: ClientSession): boolean {
     const { enableDebugCommand } = this.settings
-    return enableDebugCommand === 'yes' || (enableDebugCommand === 'local' && isLocal(session.address, session.flags))
+    const isLocal = (session.flags & CLIENT_UNIX_SOCKET) !== 0 || isLoopback(session.address)
+    return enableDebugCommand === 'yes' || (enableDebugCommand === 'local' && isLocal)
   }
 
-  /**
-   * Counts `count` calls of a command that took `elapsedMs` together; the last one goes into the slow log when that was
-   * slow. @param argsKept the current connection's arguments are still those of that one.
-   */
-  account(entry: CommandEntry<ClientSession>, count: number, elapsedMs: number, argsKept: boolean): void {
-    const { settings, current } = this
-    this.statistics.countCommands(entry.id, count, elapsedMs, settings.latencyTracking)
-    const slowMicros = settings.slowlogSlowerThanMicros
-    if (slowMicros >= 0 && elapsedMs * 1000 >= slowMicros && (entry.flags & SKIP_SLOWLOG) === 0 && current) {
-      const micros = Math.round(elapsedMs * 1000)
-      const seconds = Math.floor(current.nowMs / 1000)
-      const args = argsKept ? shortenedArgs(current.args) : [entry.name]
-      this.slowLog.add(args, micros, seconds, current.address, current.name, settings.slowlogLengthMax)
-    }
-    const thresholdMs = settings.latencyMonitorThresholdMs
-    if (thresholdMs > 0 && elapsedMs >= thresholdMs) {
-      this.latency.add((entry.flags & FAST) === 0 ? 'command' : 'fast-command', elapsedMs, this.clock.wallMs())
-    }
+  protected noteSlow({ args, micros, seconds }: SlowCommand): void {
+    if (this.current !== undefined) this.addSlow(this.current, { args, micros, seconds })
+  }
+
+  /** A command of `session` was slow, here or in its I/O thread. */
+  addSlow({ address, name }: ClientSession, { args, micros, seconds }: SlowCommand): void {
+    this.slowLog.add(args, micros, seconds, address, name, this.settings.slowlogLengthMax)
+  }
+
+  /** An event was slow, here or in an I/O thread. */
+  noteLatency(event: string, elapsedMs: number): void {
+    this.latency.add(event, elapsedMs, this.clock.wallMs())
   }
 
   /** @param line latin1, without '+' and CRLF. */
@@ -342,24 +288,6 @@ export class ClientServer {
     }
   }
 
-  /** Beyond client-output-buffer-limit. */
-  dropForOutput(session: ClientSession): void {
-    this.logger.warning(
-      `Client id=${session.id} addr=${session.address} name=${session.name} omem=${session.pendingOutputBytes} ` +
-        'scheduled to be closed ASAP for overcoming of output buffer limits.',
-    )
-    session.kill()
-  }
-
-  /** Beyond client-query-buffer-limit. */
-  dropForInput(session: ClientSession): void {
-    this.logger.warning(
-      `Closing client that reached max query buffer length: id=${session.id} addr=${session.address} ` +
-        `qbuf=${session.decoder.pendingBytes}`,
-    )
-    session.kill()
-  }
-
   /** A connection is over: nothing refers to it any more. */
   forget(session: ClientSession): void {
     if (session.closed) return
@@ -367,164 +295,95 @@ export class ClientServer {
     session.endWait()
     session.discardTransaction()
     this.pubsub.unsubscribeAll(session)
-    this.monitors.delete(session)
+    this.stopMonitor(session)
     this.tracking.disable(session)
     this.postponed.delete(session)
     this.sessions.delete(session.id)
     this.ports.sessionClosed?.(session)
   }
 
-  #accept(accepted: Socket, unixPath: string | undefined): void {
+  /** A connection came. @returns why it is refused, or undefined. It is counted in either case. */
+  #refusal(address: string, isUnix: boolean): string | undefined {
     const { settings, statistics } = this
-    let session: ClientSession | undefined
-    const { socket, isShared } = readShared(accepted, (chunk) => {
-      if (session === undefined) return
-      this.#receive(session, chunk)
-      if (isShared) session.decoder.keep()
-    })
-    socket.on('error', ignoreError)
     statistics.connectionsReceived++
-    if (this.sessions.size >= settings.maxclients) {
-      statistics.connectionsRejected++
-      refuse(socket, MAX_CLIENTS_ERROR)
-      return
-    }
-    if (unixPath === undefined && settings.tcpKeepaliveSeconds > 0) {
-      socket.setKeepAlive(true, settings.tcpKeepaliveSeconds * 1000)
-    }
-    const flags = unixPath === undefined ? 0 : CLIENT_UNIX_SOCKET
-    const address = unixPath === undefined ? hostPort(socket.remoteAddress, socket.remotePort) : `${unixPath}:0`
-    if (settings.protectedMode && settings.requirepass === '' && !isLocal(address, flags)) {
-      statistics.connectionsRejected++
-      refuse(socket, PROTECTED_MODE_ERROR)
-      return
-    }
-    const localAddress = unixPath === undefined ? hostPort(socket.localAddress, socket.localPort) : `${unixPath}:0`
-    const made = new ClientSession(this, socket, this.takeClientId(), address, localAddress, this.clock.monotonicMs())
-    made.flags = flags | (settings.requirepass === '' ? 0 : CLIENT_UNAUTHENTICATED)
-    session = made
-    this.sessions.set(made.id, made)
-    socket.on('end', () => this.#inputEnded(made))
-    socket.on('close', () => this.forget(made))
+    const isLocal = isUnix || isLoopback(address)
+    const text =
+      this.sessions.size >= settings.maxclients
+        ? MAX_CLIENTS_ERROR
+        : settings.protectedMode && settings.requirepass === '' && !isLocal
+          ? PROTECTED_MODE_ERROR
+          : undefined
+    if (text !== undefined) statistics.connectionsRejected++
+    return text
   }
 
-  #receive(session: ClientSession, chunk: Buffer): void {
-    if (session.closed) return
-    const { decoder } = session
-    const { settings, statistics } = this
-    statistics.netInputBytes += chunk.length
-    statistics.readsProcessed++
-    session.inputBytesTotal += chunk.length
-    session.lastInteractionMs = this.clock.monotonicMs()
-    decoder.bulkBytesMax = settings.protoMaxBulkBytes
-    decoder.feed(chunk)
-    if (decoder.pendingBytes > settings.clientQueryBufferBytesMax) {
-      this.dropForInput(session)
-      return
-    }
-    if (chunk.length >= LONG_CHUNK_BYTES) {
-      if (session.turn !== this.turn) {
-        session.turn = this.turn
-        session.turnBytes = session.turnMs = 0
+  /** Flags that a new connection has. */
+  #firstFlags(isUnix: boolean): number {
+    return (isUnix ? CLIENT_UNIX_SOCKET : 0) | (this.settings.requirepass === '' ? 0 : CLIENT_UNAUTHENTICATED)
+  }
+
+  #accept(accepted: Socket, unixPath: string | undefined): void {
+    const isUnix = unixPath !== undefined
+    this.attach(accepted, (socket) => {
+      const { address, localAddress } = addressesOf(socket, unixPath)
+      const refused = this.#refusal(address, isUnix)
+      if (refused !== undefined) {
+        socket.write(`-${refused}\r\n`)
+        socket.destroySoon()
+        return undefined
       }
-      session.turnBytes += chunk.length
-      this.endTurnSoon()
-      if (session.turnBytes > settings.turnBytesMax && (session.flags & CLIENT_STOPPED) === 0) {
-        session.flags |= CLIENT_SUSPENDED
-        session.socket.pause()
-        this.runLater(session)
-        return
-      }
-    } else if (session.turn !== this.turn) session.turnBytes = session.turnMs = 0
-    if ((session.flags & CLIENT_STOPPED) === 0) runCommands(session)
+      if (!isUnix) keepAlive(socket, this.settings)
+      const session = new ClientSession(this, socket, { id: this.words.takeClientId(), address, localAddress })
+      session.flags = this.#firstFlags(isUnix)
+      return session
+    })
   }
 
-  #inputEnded(session: ClientSession): void {
-    if (session.closed) return
-    session.flags |= CLIENT_INPUT_ENDED
-    // A pipeline that is still being worked on is finished first; a client that waits is gone.
-    if (session.blocked !== undefined) session.kill()
-    else if ((session.flags & (CLIENT_SUSPENDED | CLIENT_BACK_PRESSURE | CLIENT_POSTPONED)) === 0)
-      session.closeAfterReply()
+  /**
+   * An I/O thread accepted a connection. @returns why it has to be refused, or its session: what the thread forwards is
+   * given to `receive`, its end to `endInput`.
+   */
+  acceptRemote(socket: RemoteSocket, identity: ConnectionIdentity, isUnix: boolean): ClientSession | string {
+    const refused = this.#refusal(identity.address, isUnix)
+    if (refused !== undefined) return refused
+    const session = new ClientSession(this, socket, identity, socket)
+    session.flags = this.#firstFlags(isUnix)
+    this.sessions.set(session.id, session)
+    return session
   }
 
-  /** Asks for `#endTurn` after the events of this turn. */
-  endTurnSoon(): void {
-    if (this.#immediate === undefined) this.#immediate = setImmediate(this.#runImmediate)
-  }
-
-  #sendUnsent(): void {
-    const unsent = this.#unsent
-    if (unsent.length === 0) return
-    this.#unsent = []
-    for (const session of unsent) session.sendUnsent()
-  }
-
-  #endTurn(): void {
-    this.#immediate = undefined
-    this.turn++
+  protected override endTurn(): void {
     if (this.blockedKeys.hasReady) this.blockedKeys.serve()
-    this.#sendUnsent()
+    this.sendReplies()
     this.tracking.flushBroadcast()
-    const unflushed = this.#unflushed
-    if (unflushed.length > 0) {
-      this.#unflushed = []
-      for (const session of unflushed) session.flushSide()
-    }
-    const suspended = this.#suspended
-    if (suspended.length === 0) return
-    this.#suspended = []
-    for (const session of suspended) {
-      if (session.closed) continue
-      session.flags &= ~CLIENT_SUSPENDED
-      session.turnBytes = session.turnMs = 0
-      if ((session.flags & CLIENT_CLOSE_AFTER_REPLY) !== 0) session.closeAfterReply()
-      if ((session.flags & CLIENT_STOPPED) !== 0) continue
-      runCommands(session)
-      if (!session.closed && (session.flags & CLIENT_STOPPED) === 0) session.socket.resume()
-    }
+    this.sendPushes()
+    this.runSuspended()
+    for (const listener of this.turnListeners) listener()
   }
 
-  #runCron(): void {
-    const nowMs = this.clock.monotonicMs()
+  protected override everyTick(nowMs: number): void {
     this.statistics.sampleRates(nowMs)
-    this.#cronCount++
-    if (this.#cronCount % this.settings.hz !== 0) return
-    this.slabs.trim()
+  }
+
+  protected lookAfter(session: ClientSession, nowMs: number): void {
+    const { facts } = session
+    this.#inputMax = Math.max(this.#inputMax, facts.inputBytes)
+    this.#outputMax = Math.max(this.#outputMax, facts.outputBytes)
     const idleMsMax = this.settings.timeoutSeconds * 1000
-    let inputMax = 0
-    let outputMax = 0
-    for (const session of this.sessions.values()) {
-      const idleMs = nowMs - session.lastInteractionMs
-      inputMax = Math.max(inputMax, session.decoder.pendingBytes)
-      outputMax = Math.max(outputMax, session.pendingOutputBytes)
-      session.checkSoftLimit()
-      if (idleMs > 2000) session.decoder.shrink()
-      const mayIdle = session.type !== 'normal' || session.blocked !== undefined || this.monitors.has(session)
-      if (idleMsMax > 0 && idleMs > idleMsMax && !mayIdle) {
-        this.logger.verbose(`Closing idle client id=${session.id} addr=${session.address}`)
-        session.kill()
-      }
+    const mayIdle = session.type !== 'normal' || session.blocked !== undefined || this.monitors.has(session)
+    if (idleMsMax > 0 && nowMs - facts.lastInteractionMs > idleMsMax && !mayIdle) {
+      this.logger.verbose(`Closing idle client id=${session.id} addr=${session.address}`)
+      session.kill()
     }
-    this.statistics.recentInputBufferMax = inputMax
-    this.statistics.recentOutputBufferMax = outputMax
+  }
+
+  protected override everySecond(): void {
+    this.statistics.recentInputBufferMax = this.#inputMax
+    this.statistics.recentOutputBufferMax = this.#outputMax
+    this.#inputMax = this.#outputMax = 0
   }
 }
 
-function ignoreError(): void {
-  // A connection's end is seen in 'close'; the reason (reset, broken pipe) changes nothing.
-}
-
-function refuse(socket: Socket, text: string): void {
-  socket.write(`-${text}\r\n`)
-  socket.destroySoon()
-}
-
-export function hostPort(host: string | undefined, port: number | undefined): string {
-  const plain = (host ?? '?').replace(/^::ffff:(?=\d+\.)/, '')
-  return plain.includes(':') ? `[${plain}]:${port ?? 0}` : `${plain}:${port ?? 0}`
-}
-
-function isLocal(address: string, flags: number): boolean {
-  return (flags & CLIENT_UNIX_SOCKET) !== 0 || address.startsWith('127.') || address.startsWith('[::1]')
+function isLoopback(address: string): boolean {
+  return address.startsWith('127.') || address.startsWith('[::1]')
 }

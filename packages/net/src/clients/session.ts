@@ -1,64 +1,22 @@
 /**
- * One client connection: what it said about itself, its decoder, its transaction, its subscriptions and its unsent
- * output. It is the context its commands run in. It owns the socket but decides nothing: `dispatcher.ts` runs commands,
+ * One client of the server, as the link thread knows it: what it said about itself, its transaction, its subscriptions. It
+ * is the context its commands run in. Its bytes are the business of `connection.ts`; `dispatcher.ts` runs commands,
  * `server.ts` accepts and closes.
- *
- * Output takes two ways. While the connection's own commands run they write into the server's shared encoder, which is
- * sent at the end of the turn (`flush`). Everything that reaches it from elsewhere (messages, MONITOR, invalidations)
- * goes into an encoder of its own, which is sent once the turn is over and the socket has taken what it had. Whatever
- * cannot be sent at once joins the second, so that the order is kept and no slab is tied up by a slow reader.
  */
-import type { Socket } from 'node:net'
-import { denyWait, REPLY_BYTES_MAX, ReplyEncoder, RequestDecoder } from '@understudy/core/internal'
-import type { CommandArgs, CommandContext, CommandEntry, Keyspace, KeyWait } from '@understudy/core/internal'
-import type { OutputBufferLimit } from '../config/special-values.ts'
-import { type ClientSettings, TIMER_MS_MAX } from './settings.ts'
+import { denyWait, ReplyEncoder } from '@understudy/core/internal'
+import type { CommandContext, CommandEntry, Keyspace, KeyWait } from '@understudy/core/internal'
+import { Connection, type ConnectionIdentity, type ConnectionSocket } from './connection.ts'
+import { CLIENT_BLOCKED, CLIENT_DIRTY_CAS, CLIENT_DIRTY_EXEC, CLIENT_MULTI } from './connection-flags.ts'
+import { runOne } from './dispatcher.ts'
+import { TIMER_MS_MAX } from './settings.ts'
 import type { ClientServer } from './server.ts'
-import type { SlabWriter } from './slabs.ts'
+import type { RemoteSocket } from '../io-thread/remote-socket.ts'
 import type { TrackingOptions } from './tracking.ts'
 import type { Watch } from './watch.ts'
 import { QueuedArgs, TransactionQueue } from './transaction.ts'
 import { Subscriptions } from './pubsub.ts'
 
-/** Bits of `ClientSession.flags`. */
-export const CLIENT_MULTI = 0x1
-export const CLIENT_DIRTY_CAS = 0x2
-export const CLIENT_DIRTY_EXEC = 0x4
-export const CLIENT_MONITOR = 0x8
-export const CLIENT_REPLY_OFF = 0x10
-/** The reply of the command under way is dropped, and of the one after it. */
-export const CLIENT_REPLY_SKIP = 0x20
-export const CLIENT_REPLY_SKIP_NEXT = 0x40
-export const CLIENT_CLOSE_AFTER_REPLY = 0x80
-export const CLIENT_UNIX_SOCKET = 0x100
-export const CLIENT_READONLY = 0x200
-export const CLIENT_NO_EVICT = 0x400
-export const CLIENT_NO_TOUCH = 0x800
-/** Waiting in a command (WAIT): see `blocked`. */
-export const CLIENT_BLOCKED = 0x1000
-/** CLIENT PAUSE holds back the command found last. */
-export const CLIENT_POSTPONED = 0x2000
-/** Its pipeline used up its turn. */
-export const CLIENT_SUSPENDED = 0x4000
-/** Its output is above the bound. */
-export const CLIENT_BACK_PRESSURE = 0x8000
-/** The peer sent its end of stream. */
-export const CLIENT_INPUT_ENDED = 0x10000
-/** A replica reads our stream over this connection. */
-export const CLIENT_REPLICA = 0x20000
-/** Must authenticate before anything else. */
-export const CLIENT_UNAUTHENTICATED = 0x40000
-export const CLIENT_CLOSED = 0x80000
-/** Has subscriptions. */
-export const CLIENT_PUBSUB = 0x100000
-
-/** No command may run now. */
-export const CLIENT_STOPPED: number =
-  CLIENT_BLOCKED | CLIENT_POSTPONED | CLIENT_SUSPENDED | CLIENT_BACK_PRESSURE | CLIENT_CLOSE_AFTER_REPLY | CLIENT_CLOSED
-
-const SIDE_BYTES = 512
-/** Unsent output of a connection that is not read: with it and one message more a buffer still ends below its bound. */
-const SIDE_BYTES_MAX = 2 ** 30
+const HELD_BYTES = 512
 
 /** A command that waits. */
 export interface BlockedState {
@@ -71,37 +29,28 @@ export interface BlockedState {
   readonly mayBeEnded: boolean
 }
 
+/** What CLIENT LIST and the limits want to know of a connection, wherever it is. */
+export interface ConnectionFacts {
+  readonly lastInteractionMs: number
+  readonly inputBytes: number
+  readonly outputBytes: number
+  /** Full name of the last command. */
+  readonly command: string | undefined
+}
+
 export interface BlockOptions {
   readonly ended?: () => void
   readonly mayBeEnded?: boolean
 }
 
-export type ClientType = 'normal' | 'master' | 'replica' | 'pubsub'
-
-export class ClientSession implements CommandContext, SlabWriter {
+export class ClientSession extends Connection implements CommandContext {
   readonly server: ClientServer
-  readonly socket: Socket
-  readonly id: number
-  readonly address: string
-  readonly localAddress: string
   readonly createdAtMs: number
-  readonly decoder: RequestDecoder = new RequestDecoder()
-  /** The server's shared encoder; while a reply is written in another connection's turn, one of its own. */
-  reply: ReplyEncoder
   readonly fromPrimary = false
-  readonly settings: ClientSettings
-  /** The decoder, or the queued arguments while EXEC runs. */
-  args: CommandArgs
-  db = 0
-  nowMs = 0
-  resp: 2 | 3 = 2
-  flags = 0
   user = 'default'
   name = ''
   libraryName = ''
   libraryVersion = ''
-  lastInteractionMs: number
-  /** The command under way, or the last one. */
   entry: CommandEntry<ClientSession> | undefined
   readonly subscriptions: Subscriptions = new Subscriptions()
   transaction: TransactionQueue | undefined
@@ -114,36 +63,16 @@ export class ClientSession implements CommandContext, SlabWriter {
   cachingIsFresh = false
   redirectBroken = false
   blocked: BlockedState | undefined
-  /** Bytes given to the socket and not yet taken. */
-  outputBytes = 0
-  writesInFlight = 0
-  /** Since when the output has been above the soft limit; 0: it is not. */
-  softLimitSinceMs = 0
-  /** What this connection used of the event loop's turn `turn`. */
-  turn = 0
-  turnBytes = 0
-  turnMs = 0
-  /** Bytes in and out, for CLIENT LIST of later versions and for tests. */
-  inputBytesTotal = 0
-  /** Output that waits for the end of this turn of the event loop, and what to call when it was taken. */
-  #unsent: Buffer | undefined
-  #unsentDone: (() => void) | undefined
-  #side: ReplyEncoder | undefined
+  /** The connection is in an I/O thread, and this is what it forwards to. */
+  readonly remote: RemoteSocket | undefined
   #holdsPushes = false
   #held: ReplyEncoder | undefined
-  #sideScheduled = false
 
-  constructor(server: ClientServer, socket: Socket, id: number, address: string, localAddress: string, nowMs: number) {
+  constructor(server: ClientServer, socket: ConnectionSocket, identity: ConnectionIdentity, remote?: RemoteSocket) {
+    super(server, socket, identity)
     this.server = server
-    this.socket = socket
-    this.id = id
-    this.address = address
-    this.localAddress = localAddress
-    this.createdAtMs = nowMs
-    this.lastInteractionMs = nowMs
-    this.reply = server.encoder
-    this.settings = server.settings
-    this.args = this.decoder
+    this.remote = remote
+    this.createdAtMs = this.lastInteractionMs
   }
 
   get writable(): boolean {
@@ -155,30 +84,39 @@ export class ClientSession implements CommandContext, SlabWriter {
     return this.server.keyspace
   }
 
-  get closed(): boolean {
-    return (this.flags & CLIENT_CLOSED) !== 0
+  override get ownsSocket(): boolean {
+    return this.remote === undefined
   }
 
-  /** Unsent output in bytes. */
-  get pendingOutputBytes(): number {
-    return this.outputBytes + (this.#side?.length ?? 0)
+  get waits(): boolean {
+    return this.blocked !== undefined
   }
 
-  /** Memory of this connection's buffers, roughly. */
-  get memoryBytes(): number {
-    return (
-      2048 +
-      this.decoder.heldBytes +
-      this.outputBytes +
-      (this.#side?.bytes.length ?? 0) +
-      (this.transaction?.heldBytes ?? 0) +
-      this.watchedBytes
-    )
+  override get memoryBytes(): number {
+    return super.memoryBytes + (this.transaction?.heldBytes ?? 0) + this.watchedBytes
   }
 
-  get type(): ClientType {
-    if ((this.flags & CLIENT_REPLICA) !== 0) return 'replica'
-    return (this.flags & CLIENT_PUBSUB) !== 0 ? 'pubsub' : 'normal'
+  /** What is waiting in its buffers, here and in its I/O thread, and when it was heard of last. */
+  get facts(): ConnectionFacts {
+    const own: ConnectionFacts = {
+      lastInteractionMs: this.lastInteractionMs,
+      inputBytes: this.decoder.pendingBytes,
+      outputBytes: this.pendingOutputBytes,
+      command: this.entry?.name,
+    }
+    return this.remote?.factsBeside(own) ?? own
+  }
+
+  runCommand(): void {
+    runOne(this, this.server)
+  }
+
+  commandsDone(): void {
+    this.remote?.commandsDone()
+  }
+
+  finishInput(): void {
+    this.closeAfterReply()
   }
 
   /**
@@ -186,9 +124,9 @@ export class ClientSession implements CommandContext, SlabWriter {
    * at any time; the bytes leave in the order in which they were written.
    */
   pushEncoder(): ReplyEncoder {
-    if (this.server.current !== this) return this.#openSide()
+    if (this.server.current !== this) return this.openSide()
     if (!this.#holdsPushes) return this.reply
-    this.#held ??= new ReplyEncoder(SIDE_BYTES)
+    this.#held ??= new ReplyEncoder(HELD_BYTES)
     this.#held.resp = this.resp
     this.#held.discardReplies = this.reply.discardReplies
     return this.#held
@@ -205,119 +143,6 @@ export class ClientSession implements CommandContext, SlabWriter {
     this.#holdsPushes = false
     this.#held = undefined
     if (held !== undefined) this.reply.raw(held.bytes, 0, held.length)
-  }
-
-  #openSide(): ReplyEncoder {
-    this.#side ??= new ReplyEncoder(SIDE_BYTES)
-    this.#side.resp = this.resp
-    if (this.#side.length > SIDE_BYTES_MAX) {
-      // Without a limit (client-output-buffer-limit pubsub 0 0 0) the end is what one buffer can hold.
-      this.server.dropForOutput(this)
-      this.#side.clear()
-    }
-    if (!this.#sideScheduled) {
-      this.#sideScheduled = true
-      this.server.scheduleFlush(this)
-    }
-    return this.#side
-  }
-
-  /** Sends what this connection's commands wrote into the shared encoder. */
-  flush(): void {
-    const encoder = this.reply
-    if (encoder.length === 0) return
-    if (this.closed) {
-      encoder.clear()
-      return
-    }
-    this.sendUnsent()
-    const side = this.#side
-    if (this.writesInFlight === 0 && (side === undefined || side.length === 0)) {
-      this.server.slabs.send(this)
-      return
-    }
-    const target = side ?? (this.#side = new ReplyEncoder(SIDE_BYTES))
-    if (target.length + encoder.length > REPLY_BYTES_MAX) {
-      encoder.clear()
-      this.server.dropForOutput(this)
-      return
-    }
-    target.raw(encoder.bytes, 0, encoder.length)
-    encoder.clear()
-    this.#sendSide()
-    this.#checkOutput()
-  }
-
-  /** Sends what `pushEncoder` collected. */
-  flushSide(): void {
-    this.#sideScheduled = false
-    this.#sendSide()
-    this.#checkOutput()
-  }
-
-  write(view: Buffer, done: () => void): void {
-    this.outputBytes += view.length
-    this.writesInFlight++
-    const { statistics } = this.server
-    statistics.netOutputBytes += view.length
-    statistics.writesProcessed++
-    this.#unsent = view
-    this.#unsentDone = done
-    this.server.writeSoon(this)
-  }
-
-  /** Gives the socket what `write` put off. */
-  sendUnsent(): void {
-    const view = this.#unsent
-    if (view === undefined) return
-    const done = this.#unsentDone!
-    this.#unsent = undefined
-    this.#unsentDone = undefined
-    if (this.socket.destroyed) {
-      done()
-      return
-    }
-    this.socket.write(view, done)
-    if (this.writesInFlight > 0 && this.socket.writableLength > 0) this.#checkOutput()
-  }
-
-  written(byteCount: number): void {
-    this.outputBytes -= byteCount
-    this.writesInFlight--
-    if (this.closed) return
-    this.#sendSide()
-    if (
-      (this.flags & CLIENT_BACK_PRESSURE) !== 0 &&
-      this.pendingOutputBytes * 2 < this.server.settings.outputPauseBytes
-    ) {
-      this.flags &= ~CLIENT_BACK_PRESSURE
-      this.server.resume(this)
-    }
-  }
-
-  /** The output is too long to read more from this connection. */
-  outputAboveBound(): boolean {
-    return this.pendingOutputBytes > this.server.settings.outputPauseBytes
-  }
-
-  /** Closes once everything written was sent. */
-  closeAfterReply(): void {
-    if (this.closed) return
-    this.sendUnsent()
-    if (this.#side !== undefined && this.#side.length > 0) {
-      this.#writeSide(this.#side)
-      this.sendUnsent()
-    }
-    this.socket.destroySoon()
-    this.server.forget(this)
-  }
-
-  /** Closes at once; unsent output is lost. */
-  kill(): void {
-    if (this.closed) return
-    this.server.forget(this)
-    this.socket.destroy()
-    this.sendUnsent()
   }
 
   /** Begins MULTI. */
@@ -392,58 +217,6 @@ export class ClientSession implements CommandContext, SlabWriter {
     this.flags &= ~CLIENT_BLOCKED
     blocked.ended()
     return true
-  }
-
-  /** Runs `writeReply` with an encoder of this connection's own in place of the shared one, which another turn is using. */
-  replyAside(writeReply: () => void): void {
-    const shared = this.reply
-    const aside = this.#openSide()
-    aside.discardReplies = (this.flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP)) !== 0
-    this.reply = aside
-    try {
-      writeReply()
-    } finally {
-      this.reply = shared
-      aside.discardReplies = false
-    }
-  }
-
-  #sendSide(): void {
-    const side = this.#side
-    if (side === undefined || side.length === 0 || this.writesInFlight > 0 || this.closed) return
-    this.#writeSide(side)
-  }
-
-  #writeSide(side: ReplyEncoder): void {
-    const view = side.detach(Buffer.allocUnsafe(SIDE_BYTES))
-    this.write(view, () => this.written(view.length))
-  }
-
-  /** client-output-buffer-limit and back-pressure. */
-  #checkOutput(): void {
-    if (this.closed) return
-    const pending = this.pendingOutputBytes
-    const limit = this.outputLimit()
-    if (limit.hardBytes > 0 && pending > limit.hardBytes) {
-      this.server.dropForOutput(this)
-      return
-    }
-    if (limit.softBytes > 0 && pending > limit.softBytes) {
-      const nowMs = this.server.clock.monotonicMs()
-      if (this.softLimitSinceMs === 0) this.softLimitSinceMs = nowMs
-      else if (nowMs - this.softLimitSinceMs > limit.softSeconds * 1000) this.server.dropForOutput(this)
-    } else this.softLimitSinceMs = 0
-  }
-
-  /** Looks at the soft limit again: it may pass without a write. */
-  checkSoftLimit(): void {
-    if (this.softLimitSinceMs !== 0) this.#checkOutput()
-  }
-
-  outputLimit(): OutputBufferLimit {
-    const limits = this.server.settings.outputBufferLimits
-    const type = this.type
-    return type === 'replica' ? limits.replica : type === 'pubsub' ? limits.pubsub : limits.normal
   }
 }
 

@@ -1,14 +1,11 @@
 /**
- * Counters of a server for INFO: per command (by the registry's ids), per error code, totals and the rates of the last
- * 1.6 s. The replication stream counts its commands here too (`countCommands`).
+ * Counters of the whole server for INFO: those of the link thread (the replication stream counts its commands there too),
+ * those of the I/O threads, and the rates of the last 1.6 s.
  *
  * Source of names and meanings: redis 7.0 server.c call(), afterErrorReply(), trackInstantaneousMetric().
  */
-import { errorCode } from '@understudy/core/internal'
-import { LatencyHistogram } from './histogram.ts'
+import { ThreadStatistics } from './thread-statistics.ts'
 
-/** Redis keeps at most this many codes; then counting them stops (7.0.15+, ERROR_STATS_NUMBER). */
-const ERROR_CODES_MAX = 128
 const RATE_SAMPLES = 16
 
 /** A rate over the newest samples of a growing total. */
@@ -38,23 +35,14 @@ export class Rate {
   }
 }
 
-export class ServerStatistics {
-  readonly calls: Float64Array
-  readonly micros: Float64Array
-  readonly rejected: Float64Array
-  readonly failed: Float64Array
-  readonly histograms: (LatencyHistogram | undefined)[]
-  readonly errors: Map<string, number> = new Map()
+/** An I/O thread's counters, and what they were at the last CONFIG RESETSTAT. */
+interface OtherThread {
+  readonly counters: ThreadStatistics
+  base: ThreadStatistics | undefined
+}
 
-  commandsProcessed = 0
-  connectionsReceived = 0
-  connectionsRejected = 0
-  errorReplies = 0
-  unexpectedErrorReplies = 0
-  netInputBytes = 0
-  netOutputBytes = 0
-  readsProcessed = 0
-  writesProcessed = 0
+/** The link thread's counters, and those of the other threads beside them. */
+export class ServerStatistics extends ThreadStatistics {
   /** Largest input and output buffers of the last seconds. */
   recentInputBufferMax = 0
   recentOutputBufferMax = 0
@@ -63,56 +51,79 @@ export class ServerStatistics {
   #replicationInputBase = 0
   readonly replicationInputRate: Rate = new Rate()
   readonly commandRate: Rate = new Rate()
+  readonly turnRate: Rate = new Rate()
+  readonly turnMicrosRate: Rate = new Rate()
   readonly inputRate: Rate = new Rate()
   readonly outputRate: Rate = new Rate()
-
-  /** @param commandCount `registry.size`. */
-  constructor(commandCount: number) {
-    this.calls = new Float64Array(commandCount)
-    this.micros = new Float64Array(commandCount)
-    this.rejected = new Float64Array(commandCount)
-    this.failed = new Float64Array(commandCount)
-    this.histograms = Array.from({ length: commandCount })
-  }
+  readonly #rates: readonly Rate[] = [
+    this.commandRate,
+    this.turnRate,
+    this.turnMicrosRate,
+    this.inputRate,
+    this.outputRate,
+    this.replicationInputRate,
+  ]
+  readonly #others: OtherThread[] = []
+  #sum: ThreadStatistics | undefined
 
   /** Bytes that came from primaries since the start or the last reset. */
   get replicationInputBytes(): number {
     return this.replicationInputTotal() - this.#replicationInputBase
   }
 
-  /** @param elapsedMs time that `count` commands took together. */
-  countCommands(id: number, count: number, elapsedMs: number, histogram: boolean): void {
-    this.commandsProcessed += count
-    this.calls[id]! += count
-    this.micros[id]! += elapsedMs * 1000
-    if (histogram) (this.histograms[id] ??= new LatencyHistogram()).record((elapsedMs * 1e6) / count, count)
+  /** @param counters of a thread, which writes them itself. */
+  addThread(counters: ThreadStatistics): void {
+    this.#others.push({ counters, base: undefined })
   }
 
-  /** An error reply was sent. @param text as given to `ReplyEncoder.error`. */
-  countError(text: string): void {
-    this.errorReplies++
-    const code = errorCode(text)
-    const known = this.errors.get(code)
-    if (known !== undefined) this.errors.set(code, known + 1)
-    else if (this.errors.size < ERROR_CODES_MAX) this.errors.set(code, 1)
+  /** The thread has ended: what it counted stays. */
+  removeThread(counters: ThreadStatistics): void {
+    const at = this.#others.findIndex((other) => other.counters === counters)
+    if (at < 0) return
+    const [{ base }] = this.#others.splice(at, 1) as [OtherThread]
+    this.add(counters, 1)
+    if (base !== undefined) this.add(base, -1)
+  }
+
+  /** Counters of all threads together; borrowed until the next call. */
+  whole(): ThreadStatistics {
+    if (this.#others.length === 0) return this
+    const sum = (this.#sum ??= new ThreadStatistics(this.commandCount))
+    sum.clear()
+    sum.add(this, 1)
+    for (const { counters, base } of this.#others) {
+      sum.add(counters, 1)
+      if (base !== undefined) sum.add(base, -1)
+    }
+    return sum
+  }
+
+  /** Of the I/O threads alone: reads and writes on sockets. */
+  get threadedIo(): { readonly reads: number; readonly writes: number } {
+    let reads = 0
+    let writes = 0
+    for (const { counters, base } of this.#others) {
+      reads += counters.readsProcessed - (base?.readsProcessed ?? 0)
+      writes += counters.writesProcessed - (base?.writesProcessed ?? 0)
+    }
+    return { reads, writes }
   }
 
   sampleRates(nowMs: number): void {
-    this.commandRate.sample(this.commandsProcessed, nowMs)
-    this.inputRate.sample(this.netInputBytes, nowMs)
-    this.outputRate.sample(this.netOutputBytes, nowMs)
+    const whole = this.whole()
+    this.commandRate.sample(whole.commandsProcessed, nowMs)
+    this.turnRate.sample(whole.turns.count, nowMs)
+    this.turnMicrosRate.sample(whole.turnMicros, nowMs)
+    this.inputRate.sample(whole.netInputBytes, nowMs)
+    this.outputRate.sample(whole.netOutputBytes, nowMs)
     this.replicationInputRate.sample(this.replicationInputBytes, nowMs)
   }
 
-  /** CONFIG RESETSTAT. */
+  /** CONFIG RESETSTAT. What other threads write is left to them: it counts from here on. */
   reset(): void {
-    for (const counts of [this.calls, this.micros, this.rejected, this.failed]) counts.fill(0)
-    this.histograms.fill(undefined)
-    this.errors.clear()
-    this.commandsProcessed = this.connectionsReceived = this.connectionsRejected = 0
-    this.errorReplies = this.unexpectedErrorReplies = 0
-    this.netInputBytes = this.netOutputBytes = this.readsProcessed = this.writesProcessed = 0
+    this.clear()
+    for (const other of this.#others) other.base = other.counters.copy()
     this.#replicationInputBase = this.replicationInputTotal()
-    for (const rate of [this.commandRate, this.inputRate, this.outputRate, this.replicationInputRate]) rate.clear()
+    for (const rate of this.#rates) rate.clear()
   }
 }

@@ -11,7 +11,7 @@ import {
   CLIENT_READONLY,
   CLIENT_REPLICA,
   CLIENT_UNIX_SOCKET,
-} from '../clients/session.ts'
+} from '../clients/connection-flags.ts'
 import type { ClientSession } from '../clients/session.ts'
 
 const FLAG_LETTERS: readonly (readonly [flag: number, letter: string])[] = [
@@ -46,7 +46,7 @@ function letters(session: ClientSession): string {
 export function describeClient(session: ClientSession): string {
   const nowMs = session.server.clock.monotonicMs()
   const seconds = (sinceMs: number): number => Math.floor((nowMs - sinceMs) / 1000)
-  const { subscriptions, transaction, decoder } = session
+  const { subscriptions, transaction, decoder, facts } = session
   const free = Math.max(0, decoder.heldBytes - decoder.pendingBytes)
   const fields = [
     `id=${session.id}`,
@@ -55,25 +55,25 @@ export function describeClient(session: ClientSession): string {
     'fd=-1',
     `name=${session.name}`,
     `age=${seconds(session.createdAtMs)}`,
-    `idle=${seconds(session.lastInteractionMs)}`,
+    `idle=${seconds(facts.lastInteractionMs)}`,
     `flags=${letters(session)}`,
     `db=${session.db}`,
     `sub=${subscriptions.channels.size}`,
     `psub=${subscriptions.patterns.size}`,
     `ssub=${subscriptions.shardChannels.size}`,
     `multi=${transaction === undefined ? -1 : transaction.count}`,
-    `qbuf=${decoder.pendingBytes}`,
+    `qbuf=${facts.inputBytes}`,
     `qbuf-free=${free}`,
-    `argv-mem=${decoder.pendingBytes}`,
+    `argv-mem=${facts.inputBytes}`,
     `multi-mem=${transaction?.argumentBytes ?? 0}`,
     'rbs=0',
     'rbp=0',
     `obl=${session.outputBytes}`,
     `oll=${session.writesInFlight}`,
-    `omem=${session.pendingOutputBytes}`,
+    `omem=${facts.outputBytes}`,
     `tot-mem=${session.memoryBytes}`,
     `events=${session.writesInFlight > 0 ? 'rw' : 'r'}`,
-    `cmd=${session.entry?.name ?? 'NULL'}`,
+    `cmd=${facts.command ?? 'NULL'}`,
     `user=${session.user}`,
     `redir=${session.tracking === undefined ? -1 : session.tracking.redirect}`,
     `resp=${session.resp}`,

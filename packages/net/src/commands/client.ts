@@ -24,8 +24,9 @@ import {
   CLIENT_REPLY_OFF,
   CLIENT_REPLY_SKIP,
   CLIENT_REPLY_SKIP_NEXT,
-} from '../clients/session.ts'
-import type { ClientSession, ClientType } from '../clients/session.ts'
+} from '../clients/connection-flags.ts'
+import type { ClientType } from '../clients/connection.ts'
+import type { ClientSession } from '../clients/session.ts'
 import { describeClient } from './client-line.ts'
 import { clientCaching, clientTracking, clientTrackingInfo } from './client-tracking.ts'
 import { validClientName } from './connection.ts'

@@ -34,7 +34,7 @@ import {
   CLIENT_REPLY_SKIP,
   CLIENT_REPLY_SKIP_NEXT,
   CLIENT_UNAUTHENTICATED,
-} from '../clients/session.ts'
+} from '../clients/connection-flags.ts'
 import type { ClientSession } from '../clients/session.ts'
 import { row } from './rows.ts'
 
@@ -186,7 +186,7 @@ function reset(client: ClientSession): void {
   client.discardTransaction()
   server.pubsub.unsubscribeAll(client)
   server.tracking.disable(client)
-  server.monitors.delete(client)
+  server.stopMonitor(client)
   client.caching = undefined
   client.flags &= ~(
     CLIENT_PUBSUB |

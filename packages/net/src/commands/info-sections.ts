@@ -6,6 +6,7 @@
  * Source of names: redis 7.0 server.c genRedisInfoString().
  */
 import { arch, release, type as osType } from 'node:os'
+import type { LatencyHistogram } from '../clients/histogram.ts'
 import type { ClientServer } from '../clients/server.ts'
 
 export interface ServerIdentity {
@@ -21,6 +22,9 @@ export interface MoreInfo {
   /** sync_full, expired_keys, keyspace_hits … A line whose field is known replaces the default. */
   moreStats?: () => readonly string[]
 }
+
+/** Not a command: the turns of the event loops of all threads that serve clients. */
+export const EVENT_LOOP = 'eventloop'
 
 const KIBIBYTE = 1024
 const MICROS = 1e6
@@ -66,7 +70,7 @@ function serverLines(server: ClientServer, identity: ServerIdentity): string[] {
     `lru_clock:${Math.floor(nowMs / 1000) & 0xffffff}`,
     `executable:${identity.executable}`,
     `config_file:${identity.configFile}`,
-    'io_threads_active:0',
+    `io_threads_active:${server.openPlace === undefined ? 0 : 1}`,
   ]
 }
 
@@ -83,8 +87,9 @@ function clientLines(server: ClientServer): string[] {
       if (session.blocked.timer !== undefined) timeouts++
     }
     if (session.tracking !== undefined) tracking++
-    inputMax = Math.max(inputMax, session.decoder.pendingBytes)
-    outputMax = Math.max(outputMax, session.pendingOutputBytes)
+    const { facts } = session
+    inputMax = Math.max(inputMax, facts.inputBytes)
+    outputMax = Math.max(outputMax, facts.outputBytes)
   }
   return [
     `connected_clients:${server.sessions.size + [...(server.ports.foreignConnections?.() ?? [])].length}`,
@@ -100,20 +105,23 @@ function clientLines(server: ClientServer): string[] {
 
 function statsLines(server: ClientServer): string[] {
   const { statistics, pubsub, tracking } = server
+  const whole = statistics.whole()
+  const { threadedIo, turnMicrosRate } = statistics
+  const cyclesPerSecond = statistics.turnRate.perSecond
   const kbps = (rate: number): string => (rate / KIBIBYTE).toFixed(2)
   return [
-    `total_connections_received:${statistics.connectionsReceived}`,
-    `total_commands_processed:${statistics.commandsProcessed}`,
+    `total_connections_received:${whole.connectionsReceived}`,
+    `total_commands_processed:${whole.commandsProcessed}`,
     `instantaneous_ops_per_sec:${Math.round(statistics.commandRate.perSecond)}`,
-    `total_net_input_bytes:${statistics.netInputBytes}`,
-    `total_net_output_bytes:${statistics.netOutputBytes}`,
+    `total_net_input_bytes:${whole.netInputBytes}`,
+    `total_net_output_bytes:${whole.netOutputBytes}`,
     'total_net_repl_input_bytes:0',
     'total_net_repl_output_bytes:0',
     `instantaneous_input_kbps:${kbps(statistics.inputRate.perSecond)}`,
     `instantaneous_output_kbps:${kbps(statistics.outputRate.perSecond)}`,
     'instantaneous_input_repl_kbps:0.00',
     'instantaneous_output_repl_kbps:0.00',
-    `rejected_connections:${statistics.connectionsRejected}`,
+    `rejected_connections:${whole.connectionsRejected}`,
     'sync_full:0',
     'sync_partial_ok:0',
     'sync_partial_err:0',
@@ -143,15 +151,21 @@ function statsLines(server: ClientServer): string[] {
     `tracking_total_keys:${tracking.keyCount}`,
     `tracking_total_items:${tracking.itemCount}`,
     `tracking_total_prefixes:${tracking.prefixCount}`,
-    `unexpected_error_replies:${statistics.unexpectedErrorReplies}`,
-    `total_error_replies:${statistics.errorReplies}`,
+    `unexpected_error_replies:${whole.unexpectedErrorReplies}`,
+    `total_error_replies:${whole.errorReplies}`,
     'dump_payload_sanitizations:0',
-    `total_reads_processed:${statistics.readsProcessed}`,
-    `total_writes_processed:${statistics.writesProcessed}`,
-    'io_threaded_reads_processed:0',
-    'io_threaded_writes_processed:0',
+    `total_reads_processed:${whole.readsProcessed}`,
+    `total_writes_processed:${whole.writesProcessed}`,
+    `io_threaded_reads_processed:${threadedIo.reads}`,
+    `io_threaded_writes_processed:${threadedIo.writes}`,
     'reply_buffer_shrinks:0',
     'reply_buffer_expands:0',
+    // Of redis 7.2.
+    `eventloop_cycles:${whole.turns.count}`,
+    `eventloop_duration_sum:${Math.round(whole.turnMicros)}`,
+    `eventloop_duration_cmd_sum:${Math.round(whole.turnCommandMicros)}`,
+    `instantaneous_eventloop_cycles_per_sec:${Math.round(cyclesPerSecond)}`,
+    `instantaneous_eventloop_duration_usec:${cyclesPerSecond === 0 ? 0 : Math.round(turnMicrosRate.perSecond / cyclesPerSecond)}`,
   ]
 }
 
@@ -180,7 +194,8 @@ function cpuLines(): string[] {
 }
 
 function commandLines(server: ClientServer): string[] {
-  const { registry, statistics } = server
+  const { registry } = server
+  const statistics = server.statistics.whole()
   const lines: string[] = []
   for (const { id, name } of registry.byId) {
     const calls = statistics.calls[id]!
@@ -198,19 +213,21 @@ function commandLines(server: ClientServer): string[] {
 }
 
 function errorLines(server: ClientServer): string[] {
-  return [...server.statistics.errors].map(([code, count]) => `errorstat_${code}:count=${count}`)
+  return server.statistics.whole().errors.map(([code, count]) => `errorstat_${code}:count=${count}`)
 }
 
 function latencyLines(server: ClientServer): string[] {
-  const { registry, statistics, settings } = server
-  const lines: string[] = []
-  for (const { id, name } of registry.byId) {
-    const histogram = statistics.histograms[id]
-    if (histogram === undefined || histogram.count === 0) continue
+  const { registry, settings } = server
+  const statistics = server.statistics.whole()
+  const lineOf = (name: string, histogram: LatencyHistogram): string => {
     const percentiles = settings.latencyTrackingPercentiles.map(
       (percent) => `p${percent}=${(histogram.percentile(percent) / 1000).toFixed(3)}`,
     )
-    lines.push(`latency_percentiles_usec_${name}:${percentiles.join(',')}`)
+    return `latency_percentiles_usec_${name}:${percentiles.join(',')}`
   }
+  const lines = registry.byId
+    .filter(({ id }) => statistics.histogram(id).count > 0)
+    .map(({ id, name }) => lineOf(name, statistics.histogram(id)))
+  if (statistics.turns.count > 0) lines.push(lineOf(EVENT_LOOP, statistics.turns))
   return lines
 }

@@ -10,13 +10,14 @@ import {
   FAST,
   globMatches,
   LOADING,
+  MAY_REPLICATE,
   NOSCRIPT,
   PUBSUB,
   STALE,
   subcommandSyntaxError,
 } from '@understudy/core/internal'
 import type { CommandTable } from '@understudy/core/internal'
-import { CLIENT_PUBSUB } from '../clients/session.ts'
+import { CLIENT_PUBSUB } from '../clients/connection-flags.ts'
 import type { ClientSession } from '../clients/session.ts'
 import type { SubscriptionKind } from '../clients/pubsub.ts'
 import { container, row } from './rows.ts'
@@ -105,7 +106,7 @@ function countSubscribers(kind: 'channels' | 'shardChannels'): (client: ClientSe
 const GROUP = 'pubsub'
 const SUBSCRIBER: number = PUBSUB | NOSCRIPT | LOADING | STALE
 const QUERY: number = PUBSUB | LOADING | STALE
-const PUBLISHER: number = PUBSUB | LOADING | STALE | FAST
+const PUBLISHER: number = PUBSUB | LOADING | STALE | FAST | MAY_REPLICATE
 
 export const pubsubCommands: CommandTable<ClientSession> = {
   SUBSCRIBE: row(-2, SUBSCRIBER, '2.0.0', GROUP, 'Listens to channels.', subscribeTo('subscribe', 'channels')),

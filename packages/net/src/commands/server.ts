@@ -1,5 +1,5 @@
 /**
- * Commands about the server: INFO, TIME, LASTSAVE, WAIT, SHUTDOWN, MODULE, CLUSTER. CONFIG, ROLE, REPLICAOF and the
+ * Commands about the server: INFO, TIME, LASTSAVE, LOLWUT, WAIT, SHUTDOWN, MODULE, CLUSTER. CONFIG, ROLE, REPLICAOF and the
  * commands on the dataset come from elsewhere.
  *
  * Source: redis 7.0 server.c, replication.c waitCommand(), db.c shutdownCommand(), cluster.c.
@@ -16,12 +16,14 @@ import {
   NO_ASYNC_LOADING,
   NO_MULTI,
   NOSCRIPT,
+  NOT_AN_INTEGER,
+  READONLY,
   STALE,
   SYNTAX_ERROR,
   WAIT_ON_REPLICA_ERROR,
 } from '@understudy/core/internal'
 import type { CommandTable } from '@understudy/core/internal'
-import { CLIENT_MULTI } from '../clients/session.ts'
+import { CLIENT_MULTI } from '../clients/connection-flags.ts'
 import type { ClientSession } from '../clients/session.ts'
 import { container, row } from './rows.ts'
 import type { Row } from './rows.ts'
@@ -42,6 +44,16 @@ function time(client: ClientSession): void {
   reply.bulkString(String(Math.min(999_999, micros)))
 }
 
+/** LOLWUT [VERSION version]: as Redis answers for versions that have no picture. */
+function lolwut(client: ClientSession): void {
+  const { args, reply, server } = client
+  if (args.count >= 3 && argIs(args, 1, 'VERSION') && Number.isNaN(argInteger(args, 2))) {
+    reply.error(NOT_AN_INTEGER)
+    return
+  }
+  reply.verbatim('txt', `Redis ver. ${server.settings.redisVersion}\n`)
+}
+
 function lastSave(client: ClientSession): void {
   const { reply, server } = client
   reply.integer(server.ports.lastSave?.() ?? Math.floor(server.startedAtMs / 1000))
@@ -56,7 +68,7 @@ function wait(client: ClientSession): void {
   const wanted = argInteger(args, 1)
   const timeoutMs = argInteger(args, 2)
   if (Number.isNaN(wanted)) {
-    reply.error('ERR value is not an integer or out of range')
+    reply.error(NOT_AN_INTEGER)
     return
   }
   if (Number.isNaN(timeoutMs)) {
@@ -143,6 +155,7 @@ export const serverCommands: CommandTable<ClientSession> = {
     categories: ['admin', 'dangerous'],
     tips: ['nondeterministic_output'],
   }),
+  LOLWUT: row(-1, READONLY | FAST, '5.0.0', GROUP, 'Shows the version; no picture, as in most versions.', lolwut),
   WAIT: row(3, NOSCRIPT, '3.0.0', 'generic', 'Waits until replicas have acknowledged the writes so far.', wait, {
     categories: ['connection'],
     tips: ['request_policy:all_shards', 'response_policy:agg_min'],

@@ -16,7 +16,8 @@ import {
 } from '@understudy/core/internal'
 import type { CommandTable } from '@understudy/core/internal'
 import { callCommand } from '../clients/dispatcher.ts'
-import { CLIENT_CLOSED, CLIENT_DIRTY_CAS, CLIENT_DIRTY_EXEC, CLIENT_MULTI, queuedArgs } from '../clients/session.ts'
+import { CLIENT_CLOSED, CLIENT_DIRTY_CAS, CLIENT_DIRTY_EXEC, CLIENT_MULTI } from '../clients/connection-flags.ts'
+import { queuedArgs } from '../clients/session.ts'
 import type { ClientSession } from '../clients/session.ts'
 import { row } from './rows.ts'
 

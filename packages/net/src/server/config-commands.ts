@@ -1,6 +1,7 @@
 /** CONFIG GET, SET, REWRITE and RESETSTAT. Source: redis 7.0 config.c configCommand and its help. */
 import { ADMIN, LOADING, NOSCRIPT, STALE, type CommandTable } from '@understudy/core/internal'
-import { CLIENT_UNIX_SOCKET, type ClientSession } from '../clients/session.ts'
+import { CLIENT_UNIX_SOCKET } from '../clients/connection-flags.ts'
+import { type ClientSession } from '../clients/session.ts'
 import { container, row } from '../commands/rows.ts'
 import type { Node } from './node.ts'
 

@@ -4,7 +4,7 @@
  *
  * Source: redis 7.0 replication.c replicationCreateMasterClient(), networking.c catClientInfoString().
  */
-import { hostPort } from '../clients/server.ts'
+import { hostPort } from '../clients/socket-facts.ts'
 import type { ForeignConnection } from '../clients/ports.ts'
 import type { Node } from './node.ts'
 
@@ -22,7 +22,7 @@ export class PrimaryClient {
     const { link, server, clock } = this.#node
     if (link.state.name !== 'connected') this.#id = 0
     else if (this.#id === 0) {
-      this.#id = server.takeClientId()
+      this.#id = server.words.takeClientId()
       this.#sinceMs = clock.monotonicMs()
     }
   }

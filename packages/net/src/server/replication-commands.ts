@@ -18,7 +18,8 @@ import {
   UNBLOCKED_ROLE_CHANGE_ERROR,
   type CommandTable,
 } from '@understudy/core/internal'
-import { CLIENT_REPLICA, type ClientSession } from '../clients/session.ts'
+import { CLIENT_REPLICA } from '../clients/connection-flags.ts'
+import { type ClientSession } from '../clients/session.ts'
 import { describeClient } from '../commands/client-line.ts'
 import { row } from '../commands/rows.ts'
 import { byteString } from '../config/directive.ts'

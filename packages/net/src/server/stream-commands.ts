@@ -1,11 +1,19 @@
 /** Commands that a primary sends and that are not about data: messages for local subscribers. */
-import { FAST, LOADING, PUBSUB, STALE, type CommandContext, type CommandTable } from '@understudy/core/internal'
+import {
+  FAST,
+  LOADING,
+  MAY_REPLICATE,
+  PUBSUB,
+  STALE,
+  type CommandContext,
+  type CommandTable,
+} from '@understudy/core/internal'
 import type { PubSub } from '../clients/pubsub.ts'
 
 export function streamCommands(pubsub: PubSub): CommandTable {
   const argument = ({ args }: CommandContext, index: number): Uint8Array =>
     args.bytes.subarray(args.start[index], args.end[index])
-  const flags = PUBSUB | LOADING | STALE | FAST
+  const flags = PUBSUB | LOADING | STALE | FAST | MAY_REPLICATE
   return {
     PUBLISH: {
       arity: 3,

@@ -1,6 +1,6 @@
 /** The one place where a loader gets what it fills: a generation of its own, that nobody else can see yet. */
-import { BulkWriter, Generation } from '@understudy/core/internal'
-import type { EncodingThresholds, GenerationTransfer, RdbSink } from '@understudy/core/internal'
+import { BulkWriter, Generation } from '@understudy/core/loading'
+import type { EncodingThresholds, GenerationTransfer, RdbSink } from '@understudy/core/loading'
 import type { InserterLink } from '../messages.ts'
 import { PartitioningSink } from './partitioning-sink.ts'
 

@@ -1,5 +1,5 @@
 /** key-load-delay: a sink that takes its time with every key, for tests that need a slow load. */
-import type { RdbSink } from '@understudy/core/internal'
+import type { RdbSink } from '@understudy/core/loading'
 
 /** Sleeps are as long as this, so that one sleep serves many keys and an abort is seen soon. */
 const SLEEP_MS = 5

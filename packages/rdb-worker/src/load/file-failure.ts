@@ -1,5 +1,5 @@
 /** What the system says about a file, in words an operator can act on. */
-import { ReplicaError } from '@understudy/core/internal'
+import { ReplicaError } from '@understudy/core/loading'
 
 const REASONS: Readonly<Record<string, string>> = {
   ENOSPC: 'no space left on the device',

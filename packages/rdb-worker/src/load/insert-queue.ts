@@ -26,7 +26,7 @@
  * Both sides block in Atomics.wait, and both are woken by the pool when the other one has died: neither waits for ever.
  */
 import { strict as assert } from 'node:assert'
-import { copyBytes, viewOf } from '@understudy/core/internal'
+import { copyBytes, viewOf } from '@understudy/core/loading'
 
 const SLOT_INTS = 32
 const HEAD = 0
@@ -336,7 +336,8 @@ export class InsertQueueConsumer {
   release(): void {
     this.#tail = (this.#tail + 1) | 0
     Atomics.store(this.#control, TAIL, this.#tail)
-    wakeScanner(this.#control)
+    // A scanner that waits has filled all chunks: woken for each of them, the threads would change places at every one.
+    if (((Atomics.load(this.#control, HEAD) - this.#tail) | 0) <= CHUNKS / 2) wakeScanner(this.#control)
   }
 }
 

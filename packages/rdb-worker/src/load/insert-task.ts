@@ -1,6 +1,6 @@
 /** An inserter's part in one load, from its first chunk to its report; blocks the thread it runs in. See partitioning-sink.ts. */
 import { receiveMessageOnPort } from 'node:worker_threads'
-import { BulkWriter, Generation } from '@understudy/core/internal'
+import { BulkWriter, Generation } from '@understudy/core/loading'
 import { toRecord } from '../messages.ts'
 import type { InsertTask, InserterOrder, InserterReport } from '../messages.ts'
 import { GrowingBytes } from '../scan/scratch.ts'

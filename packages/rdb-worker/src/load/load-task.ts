@@ -2,17 +2,16 @@
  * One load, from its first byte to its reply; blocks the thread it runs in. Parsing and inserting meet only at the sink, and
  * only the sink knows whether other threads insert too.
  */
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
-import { RdbError, ReplicaError } from '@understudy/core/internal'
-import type { GenerationTransfer, RdbLoadOptions } from '@understudy/core/internal'
+import { RdbError, ReplicaError } from '@understudy/core/loading'
+import type { GenerationTransfer, RdbLoadOptions } from '@understudy/core/loading'
 import { toRecord } from '../messages.ts'
 import type { LoadReply, LoadTask } from '../messages.ts'
+import { scanFile } from '../scan/scan-file.ts'
 import { RdbScanner } from '../scan/scanner.ts'
 import { ScanWindow } from '../scan/window.ts'
 import { createLoaderSink } from './create-sink.ts'
 import type { CreateLoaderSink, LoaderSink } from './create-sink.ts'
 import { delayingSink } from './delaying-sink.ts'
-import { fileFailure } from './file-failure.ts'
 import { RING_ABORTED, RING_ENDED, RingConsumer } from './ring.ts'
 import { checkSameCode } from './same-code.ts'
 import { TeeFile } from './tee-file.ts'
@@ -23,6 +22,18 @@ export async function runLoadTask(task: LoadTask): Promise<LoadReply> {
   const ring = new RingConsumer(task.ring, () => task.spacePort?.postMessage(0))
   let loadedBytes = 0
   let tee: TeeFile | undefined
+  let fileFault: string | undefined
+  /** A file that fails is given up; the data come from the bytes, not from the file. */
+  const onFile = (action: () => void): void => {
+    try {
+      action()
+    } catch (error) {
+      if (!(error instanceof ReplicaError) || error.code !== 'FILE_FAILED') throw error
+      fileFault = error.message
+      tee?.discard()
+      tee = undefined
+    }
+  }
   const { databaseCount, hashSeed, encodings, inserters, awaitInserters } = task
   try {
     checkSameCode(task)
@@ -40,22 +51,31 @@ export async function runLoadTask(task: LoadTask): Promise<LoadReply> {
       verifyChecksum,
       ...(source.kind === 'ring' && source.framing.kind === 'length' ? { totalBytes: source.framing.byteLength } : {}),
     })
-    if (file !== undefined) tee = new TeeFile(file.path, file.temporaryPath)
+    if (file !== undefined) onFile(() => (tee = new TeeFile(file.path, file.temporaryPath)))
     const window = new ScanWindow(scanner, undefined, (bytes, start, end) => {
-      tee?.write(bytes, start, end)
+      if (tee !== undefined) onFile(() => tee?.write(bytes, start, end))
       loadedBytes = scanner.consumedBytes
       ring.setProgress(loadedBytes, scanner.keyCount)
     })
     let leftover: Uint8Array = new Uint8Array(0)
     if (source.kind === 'file') {
-      scanFile(source.path, scanner, window, ring)
+      scanFile(source.path, scanner, window, () => {
+        if (ring.aborted()) throw aborted(window.receivedBytes)
+      })
     } else {
       scanRing(source.framing, ring, scanner, window)
       leftover = passFrame(source.framing, ring, scanner, window)
     }
     const generation = finish(loaderSink, scanner.consumedBytes)
-    tee?.complete()
-    return { ok: true, generation, summary: scanner.summary(), keyCount: scanner.keyCount, leftover }
+    onFile(() => tee?.complete())
+    return {
+      ok: true,
+      generation,
+      summary: scanner.summary(),
+      keyCount: scanner.keyCount,
+      leftover,
+      ...(fileFault === undefined ? {} : { fileFault }),
+    }
   } catch (error) {
     tee?.discard()
     return { ok: false, error: toRecord(error, loadedBytes) }
@@ -149,30 +169,6 @@ function passFrame(
     }
   }
   return taken.slice(endMark.length)
-}
-
-function scanFile(path: string, scanner: RdbScanner, window: ScanWindow, ring: RingConsumer): void {
-  const descriptor = attempt(path, () => openSync(path, 'r'))
-  try {
-    if (!attempt(path, () => fstatSync(descriptor)).isFile()) throw fileFailure('cannot read', path, 'not a file')
-    while (!scanner.finished) {
-      if (ring.aborted()) throw aborted(window.receivedBytes)
-      const target = window.writable()
-      const count = attempt(path, () => readSync(descriptor, target, 0, target.length, null))
-      if (count === 0) scanner.finish(window.receivedBytes)
-      window.advance(count)
-    }
-  } finally {
-    closeSync(descriptor)
-  }
-}
-
-function attempt<Result>(path: string, run: () => Result): Result {
-  try {
-    return run()
-  } catch (error) {
-    throw fileFailure('cannot read', path, error)
-  }
 }
 
 function aborted(byteOffset: number): RdbError {

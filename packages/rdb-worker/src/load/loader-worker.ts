@@ -1,4 +1,5 @@
 /** Entry point of the pool's threads; see `pool.ts`, which knows its path and the names of what it exports. */
+import { memoryFingerprint } from '@understudy/core/loading'
 import type { InsertTask, LoadReply, LoadTask } from '../messages.ts'
 import { runInsertTask } from './insert-task.ts'
 import { runLoadTask } from './load-task.ts'
@@ -12,4 +13,9 @@ export default function load(task: LoadTask): Promise<LoadReply> {
 
 export function insert(task: InsertTask): void {
   runInsertTask(task)
+}
+
+/** Does beforehand what the first task of a thread does: reads the modules, and runs some of their code. */
+export function prepare(): void {
+  memoryFingerprint()
 }

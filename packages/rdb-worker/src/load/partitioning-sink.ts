@@ -18,8 +18,8 @@ import {
   regionOf,
   ReplicaError,
   shardOf,
-} from '@understudy/core/internal'
-import type { EncodingThresholds, Generation, GenerationTransfer, HashSeed, RdbSink } from '@understudy/core/internal'
+} from '@understudy/core/loading'
+import type { EncodingThresholds, Generation, GenerationTransfer, HashSeed, RdbSink } from '@understudy/core/loading'
 import type { InserterLink, InserterOrder, InserterReport } from '../messages.ts'
 import {
   ENTRY_BYTES_MAX,

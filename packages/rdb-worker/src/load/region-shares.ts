@@ -1,9 +1,9 @@
 /** Who inserts what: each of a generation's regions has one thread that may touch it (regions share no memory). */
 import { strict as assert } from 'node:assert'
-import { REGION_COUNT } from '@understudy/core/internal'
+import { REGION_COUNT } from '@understudy/core/loading'
 
 /** More could not all have a region. */
-const LOAD_THREADS_MAX: number = REGION_COUNT
+export const LOAD_THREADS_MAX: number = REGION_COUNT
 /** What scanning, checking, hashing and handing over cost, for all keys together, in insertions of one region's keys. */
 const SCAN_COST_REGIONS = 3.5
 

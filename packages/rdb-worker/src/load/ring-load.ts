@@ -1,7 +1,7 @@
 /** The receiving side of one load: hands out ring memory, tells about room, settles the result. */
 import { strict as assert } from 'node:assert'
 import type { MessagePort } from 'node:worker_threads'
-import type { RdbLoad, RdbLoadOptions, RdbLoadResult } from '@understudy/core/internal'
+import type { RdbLoad, RdbLoadOptions, RdbLoadResult } from '@understudy/core/loading'
 import type { LoadReply } from '../messages.ts'
 import type { RingProducer } from './ring.ts'
 
@@ -44,9 +44,9 @@ export class RingLoad implements RdbLoad {
     pending: Promise<LoadReply & { ok: true }>,
   ): Promise<RdbLoadResult> {
     try {
-      const { generation, summary, keyCount, leftover } = await pending
+      const { generation, summary, keyCount, leftover, fileFault } = await pending
       if (framing.kind === 'mark') this.#leftover = leftover
-      return { generation, summary, keyCount }
+      return { generation, summary, keyCount, ...(fileFault === undefined ? {} : { fileFault }) }
     } finally {
       this.#settled = true
       spacePort.close()

@@ -1,5 +1,5 @@
 /** Refuses to work on shared memory with other code than the thread that will go on with it has. */
-import { memoryFingerprint, ReplicaError } from '@understudy/core/internal'
+import { memoryFingerprint, ReplicaError } from '@understudy/core/loading'
 import type { SharedMemoryTask } from '../messages.ts'
 
 /** @throws ReplicaError RDB_WORKER_FAILED: the files of the program were changed after it had started */

@@ -10,8 +10,8 @@
  * whatever stands above must be harmless to repeat. Elements with more than one string have phases, so that a string is
  * not read twice: a phase that returns a position is done.
  */
-import { MODULE_AUX_GRAMMAR, readInt32, readInt64 } from '@understudy/core/internal'
-import type { ErrorCode, LengthSlot, RdbFamily } from '@understudy/core/internal'
+import { KEY_META_GRAMMAR, MODULE_AUX_GRAMMAR, readInt32, readInt64 } from '@understudy/core/loading'
+import type { ErrorCode, LengthSlot, RdbFamily } from '@understudy/core/loading'
 import {
   RDB_OPCODE_AUX,
   RDB_OPCODE_EXPIRETIME,
@@ -24,7 +24,10 @@ import {
   RDB_OPCODE_RESIZEDB,
   RDB_OPCODE_SELECTDB,
   RDB_OPCODE_SLOT_INFO,
+  REDIS_OPCODE_HASH_TEMPLATES,
+  REDIS_OPCODE_KEY_META,
   VALKEY_OPCODE_SLOT_IMPORT,
+  VALKEY_OPCODE_UPDATE,
 } from './opcodes.ts'
 
 /** Returned instead of a position: more bytes are needed. */
@@ -54,6 +57,7 @@ export interface ElementHost {
   auxValue(value: Uint8Array, at: number): void
   functionLibrary(source: Uint8Array, at: number): void
   moduleAuxSkipped(): void
+  keyMetaSkipped(): void
 }
 
 /** @returns the position behind what was read, or MORE (nothing was changed then). */
@@ -82,12 +86,11 @@ const COMMON_ELEMENTS: Readonly<Record<number, Element>> = {
       return next
     },
   },
-  [RDB_OPCODE_FUNCTION_PRE_GA]: {
-    name: 'FUNCTION_PRE_GA',
-    description: 'function library of a 7.0 release candidate: no server reads it any more',
-    read: (host, _bytes, at) =>
-      host.fail('RDB_BAD_OPCODE', 'function libraries of Redis 7.0 release candidates are not supported', at),
-  },
+  [RDB_OPCODE_FUNCTION_PRE_GA]: refused(
+    'FUNCTION_PRE_GA',
+    'function library of a 7.0 release candidate: no server reads it any more',
+    'function libraries of Redis 7.0 release candidates are not supported',
+  ),
   [RDB_OPCODE_MODULE_AUX]: {
     name: 'MODULE_AUX',
     description: 'data of a module that belong to no key: skipped',
@@ -185,8 +188,33 @@ const COMMON_ELEMENTS: Readonly<Record<number, Element>> = {
   },
 }
 
+const REDIS_ELEMENTS: Readonly<Record<number, Element>> = {
+  ...COMMON_ELEMENTS,
+  [REDIS_OPCODE_HASH_TEMPLATES]: refused(
+    'HASH_TEMPLATES',
+    'field names that hashes of 8.10 share',
+    'opcode 242 (HASH_TEMPLATES, of Redis 8.10) is not supported',
+  ),
+  [REDIS_OPCODE_KEY_META]: {
+    name: 'KEY_META',
+    description: 'what modules have attached to the next key: skipped',
+    read(host, bytes, at, end) {
+      const next = host.walk(KEY_META_GRAMMAR, bytes, at, end)
+      if (next === MORE || host.phase !== 0) return next
+      // SAFE STATE
+      host.keyMetaSkipped()
+      return next
+    },
+  },
+}
+
 const VALKEY_ELEMENTS: Readonly<Record<number, Element>> = {
   ...COMMON_ELEMENTS,
+  [VALKEY_OPCODE_UPDATE]: refused(
+    'UPDATE',
+    'a command that came while the snapshot was taken',
+    'opcode 242 (UPDATE, of Valkey 9.2) is not supported',
+  ),
   [VALKEY_OPCODE_SLOT_IMPORT]: {
     name: 'SLOT_IMPORT',
     description: 'a slot import that was under way: job name and slot ranges, skipped',
@@ -211,6 +239,11 @@ const VALKEY_ELEMENTS: Readonly<Record<number, Element>> = {
   },
 }
 
+/** An element that is known by name alone. */
+function refused(name: string, description: string, text: string): Element {
+  return { name, description, read: (host, _bytes, at) => host.fail('RDB_BAD_OPCODE', text, at - 1) }
+}
+
 function skipLengths(host: ElementHost, bytes: Uint8Array, at: number, end: number, count: number): number {
   let next = at
   for (let left = count; left > 0; left--) {
@@ -222,5 +255,5 @@ function skipLengths(host: ElementHost, bytes: Uint8Array, at: number, end: numb
 
 /** The element that opcode `opcode` starts, or undefined if that family has none. */
 export function elementOf(family: RdbFamily, opcode: number): Element | undefined {
-  return (family === 'valkey' ? VALKEY_ELEMENTS : COMMON_ELEMENTS)[opcode]
+  return (family === 'valkey' ? VALKEY_ELEMENTS : REDIS_ELEMENTS)[opcode]
 }

@@ -21,7 +21,7 @@ import {
   STRING_LZF,
   valueGrammar,
   ValueWalker,
-} from '@understudy/core/internal'
+} from '@understudy/core/loading'
 import { MORE } from './elements.ts'
 import type { ScanContext } from './scan-context.ts'
 import { GrowingBytes } from './scratch.ts'

@@ -13,7 +13,14 @@ export const RDB_OPCODE_EXPIRETIME = 253
 export const RDB_OPCODE_SELECTDB = 254
 export const RDB_OPCODE_EOF = 255
 
-/** Valkey 9: a slot import was under way. The number is taken by something else in Redis from 8.6 on. */
+// Below these the families use the numbers differently.
+/** Redis 8.10: hash templates, which values of types 30 and 32 refer to. */
+export const REDIS_OPCODE_HASH_TEMPLATES = 242
+/** Redis 8.6: what modules have attached to the next key. */
+export const REDIS_OPCODE_KEY_META = 243
+/** Valkey 9.2: a command that came while the snapshot was taken without a fork. */
+export const VALKEY_OPCODE_UPDATE = 242
+/** Valkey 9: a slot import was under way. */
 export const VALKEY_OPCODE_SLOT_IMPORT = 243
 
 /** Bytes from here on are opcodes, whether known or not; below are value types. */

@@ -2,8 +2,8 @@
  * What the parts of the scanner share: where the bytes of this call stand in the snapshot, what is known of the entry being
  * read, and the sink. One per scanner. Plain fields: they are touched for every key.
  */
-import { ERROR_CODES, RdbError, ValueFault } from '@understudy/core/internal'
-import type { ErrorCode, RdbSink } from '@understudy/core/internal'
+import { ERROR_CODES, RdbError, ValueFault } from '@understudy/core/loading'
+import type { ErrorCode, RdbSink } from '@understudy/core/loading'
 import { printable } from './printable.ts'
 import { ScanFacts } from './scan-facts.ts'
 

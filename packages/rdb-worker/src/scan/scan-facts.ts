@@ -1,5 +1,5 @@
 /** What the scanner keeps of a snapshot beside its keys, with a bound for each: the bytes are a peer's. */
-import type { RdbSummary } from '@understudy/core/internal'
+import type { RdbFamily, RdbSummary } from '@understudy/core/loading'
 
 /** Names and values of AUX fields together: Redis before 7.0 keeps scripts in them. */
 const AUX_BYTES_MAX: number = 64 << 20
@@ -10,10 +10,12 @@ const FUNCTION_BYTES_MAX: number = 256 << 20
 const MODULE_NAMES_MAX = 1000
 
 export class ScanFacts {
+  family: RdbFamily = 'redis'
   version = 0
   checksumVerified = false
   emptyKeysDropped = 0
   moduleAuxSkipped = 0
+  keyMetaSkipped = 0
   readonly keysByType: Float64Array = new Float64Array(256)
   readonly #aux: [name: string, value: string][] = []
   #auxBytes = 0
@@ -53,6 +55,7 @@ export class ScanFacts {
     const keysByType: Record<number, number> = {}
     for (const [type, count] of this.keysByType.entries()) if (count > 0) keysByType[type] = count
     return {
+      family: this.family,
       version: this.version,
       aux: this.#aux,
       functions: this.#functions,
@@ -60,6 +63,7 @@ export class ScanFacts {
       skippedModules: Object.fromEntries(this.#modules),
       emptyKeysDropped: this.emptyKeysDropped,
       skippedModuleAux: this.moduleAuxSkipped,
+      skippedKeyMeta: this.keyMetaSkipped,
       checksumVerified: this.checksumVerified,
       byteCount,
     }

@@ -12,6 +12,7 @@
  */
 import {
   Crc64,
+  isKnownRdbVersion,
   LengthSlot,
   RDB_TYPE_STRING,
   RDB_VERSION_MAX,
@@ -21,10 +22,12 @@ import {
   READ_MORE,
   readInt64,
   readLength,
-  VALKEY_RDB_VERSION,
+  refusedTypeText,
+  VALKEY_RDB_VERSION_MAX,
+  VALKEY_RDB_VERSION_MIN,
   ValueWalker,
-} from '@understudy/core/internal'
-import type { ErrorCode, RdbFamily, RdbSink, RdbSummary } from '@understudy/core/internal'
+} from '@understudy/core/loading'
+import type { ErrorCode, RdbFamily, RdbSink, RdbSummary } from '@understudy/core/loading'
 import { elementOf, MORE } from './elements.ts'
 import type { Element, ElementHost } from './elements.ts'
 import { EntryReader } from './entry-reader.ts'
@@ -187,13 +190,15 @@ export class RdbScanner implements ElementHost {
       this.fail('RDB_BAD_MAGIC', `not a snapshot: it starts with '${printable(bytes, at, at + RDB_HEADER_BYTES)}'`, at)
     }
     const version = Number(parsed[1] ?? parsed[2])
-    this.#context.facts.version = version
     this.#family = parsed[1] === undefined ? 'valkey' : 'redis'
-    if (this.#family === 'redis' && (version < 1 || version > RDB_VERSION_MAX)) {
-      this.fail('RDB_BAD_VERSION', `Can't handle RDB format version ${version}: 1 to ${RDB_VERSION_MAX} are read`, at)
-    }
-    if (this.#family === 'valkey' && version !== VALKEY_RDB_VERSION) {
-      this.fail('RDB_BAD_VERSION', `Can't handle VALKEY format version ${version}: ${VALKEY_RDB_VERSION} is read`, at)
+    this.#context.facts.family = this.#family
+    this.#context.facts.version = version
+    if (!isKnownRdbVersion(this.#family, version)) {
+      const [name, least, most] =
+        this.#family === 'valkey'
+          ? ['VALKEY', VALKEY_RDB_VERSION_MIN, VALKEY_RDB_VERSION_MAX]
+          : ['RDB', 1, RDB_VERSION_MAX]
+      this.fail('RDB_BAD_VERSION', `Can't handle ${name} format version ${version}: ${least} to ${most} are read`, at)
     }
     // SAFE STATE
     for (let type = 0; type < RDB_OPCODE_FIRST; type++) this.#types[type] = rdbTypeOf(this.#family, type)
@@ -222,8 +227,7 @@ export class RdbScanner implements ElementHost {
     } else {
       const rdbType = this.#types[opcode]!
       if (rdbType < 0) {
-        const hint = opcode === 6 ? ': a module value of a Redis 4.0 release candidate, which cannot be skipped' : ''
-        this.fail('RDB_BAD_TYPE', `unknown value type ${opcode}${hint}`, at)
+        this.fail('RDB_BAD_TYPE', refusedTypeText(this.#family, opcode), at)
       }
       if (!context.dbKnown) context.selectDb(0, at)
       this.#entry.begin(opcode, rdbType)
@@ -412,6 +416,10 @@ export class RdbScanner implements ElementHost {
 
   moduleAuxSkipped(): void {
     this.#context.facts.moduleAuxSkipped++
+  }
+
+  keyMetaSkipped(): void {
+    this.#context.facts.keyMetaSkipped++
   }
 }
 

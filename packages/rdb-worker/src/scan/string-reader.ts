@@ -14,8 +14,8 @@ import {
   STRING_RAW,
   StringSlot,
   writeInt32Text,
-} from '@understudy/core/internal'
-import type { ReadResult } from '@understudy/core/internal'
+} from '@understudy/core/loading'
+import type { ReadResult } from '@understudy/core/loading'
 import { MORE } from './elements.ts'
 import type { ScanContext } from './scan-context.ts'
 import { GrowingBytes, ScratchArena } from './scratch.ts'

@@ -1,0 +1,307 @@
+/**
+ * What the connections of one thread share: the turns of its event loop, the encoder and slabs their replies are written
+ * into, counters, and the limits they are held to. The link thread's is `server.ts`, an I/O thread's
+ * `io-thread/io-server.ts`.
+ *
+ * A readable event hands its piece of input to the connection's decoder and runs it (`run-commands.ts`). A pipeline that
+ * uses up its turn goes on in the next turn of the event loop, after everybody else had one.
+ */
+import type { Socket } from 'node:net'
+import { FAST, ReplyEncoder, SKIP_SLOWLOG } from '@understudy/core/internal'
+import type { Clock, Logger } from '@understudy/core/internal'
+import type { Connection } from './connection.ts'
+import {
+  CLIENT_BACK_PRESSURE,
+  CLIENT_CLOSE_AFTER_REPLY,
+  CLIENT_FORWARDS_FULL,
+  CLIENT_INPUT_ENDED,
+  CLIENT_POSTPONED,
+  CLIENT_STOPPED,
+  CLIENT_SUSPENDED,
+} from './connection-flags.ts'
+import { CommandMeter, type MeteredCommand } from './meter.ts'
+import { runCommands } from './run-commands.ts'
+import type { ClientSettings } from './settings.ts'
+import { readShared } from './shared-reads.ts'
+import { SlabPool } from './slabs.ts'
+import { shortenedArgs } from './slow-log.ts'
+import type { ThreadStatistics } from './thread-statistics.ts'
+
+/** A piece of input at least this long may be followed by another one in the same turn of the event loop. */
+const LONG_CHUNK_BYTES = 16 * 1024
+/** States in which input that ended is not yet all run. */
+const UNFINISHED: number = CLIENT_SUSPENDED | CLIENT_BACK_PRESSURE | CLIENT_POSTPONED | CLIENT_FORWARDS_FULL
+/** A connection that was silent so long gives back what it holds for its next request. */
+const SHRINK_AFTER_MS = 2000
+
+export interface HostOptions {
+  readonly settings: ClientSettings
+  readonly statistics: ThreadStatistics
+  readonly clock: Clock
+  readonly logger: Logger
+}
+
+/** A command that was slow enough for the slow log. */
+export interface SlowCommand {
+  /** Latin1, shortened. */
+  readonly args: readonly string[]
+  readonly micros: number
+  /** Seconds since 1970. */
+  readonly seconds: number
+}
+
+export abstract class ConnectionHost<Session extends Connection = Connection> {
+  readonly settings: ClientSettings
+  readonly statistics: ThreadStatistics
+  readonly clock: Clock
+  readonly logger: Logger
+  /** Every connection by id, in order of arrival. */
+  readonly sessions: Map<number, Session> = new Map()
+  readonly encoder: ReplyEncoder = new ReplyEncoder(64)
+  readonly slabs: SlabPool = new SlabPool(this.encoder)
+  readonly meter: CommandMeter
+  /** The connection whose commands run now. */
+  current: Session | undefined
+  /** Counts turns of the event loop in which long pieces of input came. */
+  turn = 1
+
+  #suspended: Session[] = []
+  #unsent: Session[] = []
+  #unflushed: Session[] = []
+  #immediate: NodeJS.Immediate | undefined
+  #cron: NodeJS.Timeout | undefined
+  #cronCount = 0
+  /** When the first thing of this turn was to be done. */
+  #turnBeganMs = 0
+  readonly #runImmediate: () => void = () => {
+    const beganMs = this.#turnBeganMs
+    this.#immediate = undefined
+    this.turn++
+    this.endTurn()
+    this.statistics.countTurn(performance.now() - beganMs)
+  }
+
+  constructor(options: HostOptions) {
+    this.settings = options.settings
+    this.statistics = options.statistics
+    this.clock = options.clock
+    this.logger = options.logger
+    this.meter = new CommandMeter(this)
+  }
+
+  /** A connection is over: nothing refers to it any more. */
+  abstract forget(session: Session): void
+
+  /** A command of the current connection was slow. */
+  protected abstract noteSlow(slow: SlowCommand): void
+
+  /** An event took longer than latency-monitor-threshold. */
+  protected abstract noteLatency(event: string, elapsedMs: number): void
+
+  /** Once a second, for each connection. */
+  protected abstract lookAfter(session: Session, nowMs: number): void
+
+  /** Every 1/hz seconds. */
+  protected everyTick(_nowMs: number): void {}
+
+  /** Once a second, after the connections. */
+  protected everySecond(): void {}
+
+  /**
+   * Sends a connection's replies at the end of this turn of the event loop: all readable connections are read first, as
+   * redis does (beforeSleep). A client of many connections then finds many replies when it wakes, not one at a time.
+   */
+  writeSoon(session: Session): void {
+    this.#unsent.push(session)
+    this.endTurnSoon()
+  }
+
+  /** Sends push output at the end of this turn of the event loop. */
+  scheduleFlush(session: Session): void {
+    this.#unflushed.push(session)
+    this.endTurnSoon()
+  }
+
+  /** Runs the rest of a connection's pipeline in the next turn. */
+  runLater(session: Session): void {
+    this.#suspended.push(session)
+    this.endTurnSoon()
+  }
+
+  /** Something that stopped a connection is over. */
+  resume(session: Session): void {
+    if ((session.flags & CLIENT_STOPPED) !== 0 || session.closed) return
+    session.flags |= CLIENT_SUSPENDED
+    this.runLater(session)
+  }
+
+  /** Asks for `endTurn` after the events of this turn. */
+  endTurnSoon(): void {
+    if (this.#immediate !== undefined) return
+    this.#turnBeganMs = performance.now()
+    this.#immediate = setImmediate(this.#runImmediate)
+  }
+
+  /** Everything readable was read: replies leave, and who used up a turn gets another one. */
+  protected endTurn(): void {
+    this.sendReplies()
+    this.runSuspended()
+  }
+
+  /** Gives sockets what was written in this turn. */
+  protected sendReplies(): void {
+    const unsent = this.#unsent
+    if (unsent.length === 0) return
+    this.#unsent = []
+    for (const session of unsent) session.sendUnsent()
+  }
+
+  /** Gives sockets what was written aside. */
+  protected sendPushes(): void {
+    const unflushed = this.#unflushed
+    if (unflushed.length === 0) return
+    this.#unflushed = []
+    for (const session of unflushed) session.flushSide()
+  }
+
+  protected runSuspended(): void {
+    const suspended = this.#suspended
+    if (suspended.length === 0) return
+    this.#suspended = []
+    for (const session of suspended) {
+      if (session.closed) continue
+      session.flags &= ~CLIENT_SUSPENDED
+      session.turnBytes = session.turnMs = 0
+      if ((session.flags & CLIENT_CLOSE_AFTER_REPLY) !== 0) session.closeAfterReply()
+      if ((session.flags & CLIENT_STOPPED) !== 0) continue
+      runCommands(session)
+      if (!session.closed && (session.flags & CLIENT_STOPPED) === 0) session.socket.resume()
+    }
+  }
+
+  /**
+   * Reads from an accepted socket into the session that `connect` makes of it. @param connect gets the socket to write to;
+   * undefined: the connection was refused.
+   */
+  protected attach(accepted: Socket, connect: (socket: Socket) => Session | undefined): void {
+    let session: Session | undefined
+    const { socket, isShared } = readShared(accepted, (chunk) => {
+      if (session === undefined) return
+      this.statistics.netInputBytes += chunk.length
+      this.statistics.readsProcessed++
+      this.receive(session, chunk)
+      if (isShared) session.decoder.keep()
+    })
+    socket.on('error', ignoreError)
+    const connected = connect(socket)
+    if (connected === undefined) return
+    session = connected
+    this.sessions.set(connected.id, connected)
+    socket.on('end', () => this.endInput(connected))
+    socket.on('close', () => this.forget(connected))
+  }
+
+  /** Takes a piece of a connection's input. Ownership of the bytes is the decoder's, as `RequestDecoder.feed` says. */
+  receive(session: Session, chunk: Buffer): void {
+    if (session.closed) return
+    const { decoder } = session
+    const { settings } = this
+    session.lastInteractionMs = this.clock.monotonicMs()
+    decoder.bulkBytesMax = settings.protoMaxBulkBytes
+    decoder.feed(chunk)
+    if (decoder.pendingBytes > settings.clientQueryBufferBytesMax) {
+      this.dropForInput(session)
+      return
+    }
+    if (chunk.length >= LONG_CHUNK_BYTES) {
+      if (session.turn !== this.turn) {
+        session.turn = this.turn
+        session.turnBytes = session.turnMs = 0
+      }
+      session.turnBytes += chunk.length
+      this.endTurnSoon()
+      if (session.turnBytes > settings.turnBytesMax && (session.flags & CLIENT_STOPPED) === 0) {
+        session.flags |= CLIENT_SUSPENDED
+        session.socket.pause()
+        this.runLater(session)
+        return
+      }
+    } else if (session.turn !== this.turn) session.turnBytes = session.turnMs = 0
+    if ((session.flags & CLIENT_STOPPED) === 0) runCommands(session)
+  }
+
+  /** The peer has sent its end of stream. A pipeline that is still being worked on is finished first; who waits is gone. */
+  endInput(session: Session): void {
+    if (session.closed) return
+    session.flags |= CLIENT_INPUT_ENDED
+    if (session.waits) session.kill()
+    else if ((session.flags & UNFINISHED) === 0) session.finishInput()
+  }
+
+  /**
+   * Counts `count` calls of a command that took `elapsedMs` together; the last one goes into the slow log when that was
+   * slow. @param argsKept the current connection's arguments are still those of that one.
+   */
+  account(entry: MeteredCommand, count: number, elapsedMs: number, argsKept: boolean): void {
+    const { settings, current } = this
+    this.statistics.countCommands(entry.id, count, elapsedMs, settings.latencyTracking)
+    const slowMicros = settings.slowlogSlowerThanMicros
+    if (slowMicros >= 0 && elapsedMs * 1000 >= slowMicros && (entry.flags & SKIP_SLOWLOG) === 0 && current) {
+      const args = argsKept ? shortenedArgs(current.args) : [entry.name]
+      this.noteSlow({ args, micros: Math.round(elapsedMs * 1000), seconds: Math.floor(current.nowMs / 1000) })
+    }
+    const thresholdMs = settings.latencyMonitorThresholdMs
+    if (thresholdMs > 0 && elapsedMs >= thresholdMs) {
+      this.noteLatency((entry.flags & FAST) === 0 ? 'command' : 'fast-command', elapsedMs)
+    }
+  }
+
+  /** Beyond client-output-buffer-limit. */
+  dropForOutput(session: Session): void {
+    this.logger.warning(
+      `Client id=${session.id} addr=${session.address} omem=${session.pendingOutputBytes} ` +
+        'scheduled to be closed ASAP for overcoming of output buffer limits.',
+    )
+    session.kill()
+  }
+
+  /** Beyond client-query-buffer-limit. */
+  dropForInput(session: Session): void {
+    this.logger.warning(
+      `Closing client that reached max query buffer length: id=${session.id} addr=${session.address} ` +
+        `qbuf=${session.decoder.pendingBytes}`,
+    )
+    session.kill()
+  }
+
+  /** Begins the periodic work anew: at start, and when `hz` changed. */
+  restartCron(): void {
+    this.stopCron()
+    this.#cronCount = 0
+    const intervalMs = Math.max(2, Math.floor(1000 / this.settings.hz))
+    this.#cron = setInterval(() => this.#runCron(), intervalMs)
+    this.#cron.unref()
+  }
+
+  protected stopCron(): void {
+    clearInterval(this.#cron)
+  }
+
+  #runCron(): void {
+    const nowMs = this.clock.monotonicMs()
+    this.everyTick(nowMs)
+    this.#cronCount++
+    if (this.#cronCount % this.settings.hz !== 0) return
+    this.slabs.trim()
+    for (const session of this.sessions.values()) {
+      session.checkSoftLimit()
+      if (nowMs - session.lastInteractionMs > SHRINK_AFTER_MS) session.decoder.shrink()
+      this.lookAfter(session, nowMs)
+    }
+    this.everySecond()
+  }
+}
+
+function ignoreError(): void {
+  // A connection's end is seen in 'close'; the reason (reset, broken pipe) changes nothing.
+}

@@ -1,0 +1,72 @@
+/**
+ * One turn of a connection: runs the commands that its decoder holds, bounded in time and bytes, so that all replies leave
+ * in one write. What running a command means is the connection's own (`Connection.runCommand`).
+ */
+import { COMMAND, PROTOCOL_ERROR } from '@understudy/core/internal'
+import type { Connection } from './connection.ts'
+import {
+  CLIENT_BACK_PRESSURE,
+  CLIENT_CLOSE_AFTER_REPLY,
+  CLIENT_INPUT_ENDED,
+  CLIENT_REPLY_OFF,
+  CLIENT_REPLY_SKIP,
+  CLIENT_STOPPED,
+  CLIENT_SUSPENDED,
+  CLIENT_UNAUTHENTICATED,
+} from './connection-flags.ts'
+
+/** Replies beyond this are sent before the turn is over, so that the shared slab stays small. */
+const FLUSH_BYTES: number = 192 * 1024
+export const DROPPED_REPLIES: number = CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP
+
+/** Runs what the connection's decoder holds, as far as this turn allows, and sends the replies. */
+export function runCommands(session: Connection): void {
+  const { host, decoder, reply, settings } = session
+  host.current = session
+  reply.resp = session.resp
+  reply.discardReplies = (session.flags & DROPPED_REPLIES) !== 0
+  session.nowMs = host.clock.wallMs()
+  const { meter } = host
+  meter.start()
+  const beganMs = meter.nowMs
+  const turnEndMs = beganMs + settings.turnMsMax - session.turnMs
+  while ((session.flags & CLIENT_STOPPED) === 0) {
+    decoder.authRequired = (session.flags & CLIENT_UNAUTHENTICATED) !== 0
+    const found = decoder.next()
+    if (found !== COMMAND) {
+      if (found === PROTOCOL_ERROR) session.failProtocol()
+      break
+    }
+    session.runCommand()
+    if (reply.length > FLUSH_BYTES) {
+      session.flush()
+      if (session.outputAboveBound()) session.flags |= CLIENT_BACK_PRESSURE
+    }
+    if (meter.nowMs > turnEndMs && decoder.hasMore) suspend(session)
+  }
+  meter.settle()
+  host.current = undefined
+  session.flush()
+  reply.discardReplies = false
+  if (session.turnBytes > 0) session.turnMs += meter.nowMs - beganMs
+  if ((session.flags & CLIENT_STOPPED) !== 0) stopped(session)
+  else if ((session.flags & CLIENT_INPUT_ENDED) !== 0) session.finishInput()
+  else if (session.outputAboveBound()) {
+    session.flags |= CLIENT_BACK_PRESSURE
+    session.socket.pause()
+  }
+  session.commandsDone()
+}
+
+function stopped(session: Connection): void {
+  if ((session.flags & CLIENT_CLOSE_AFTER_REPLY) !== 0) session.closeAfterReply()
+  else if ((session.flags & CLIENT_INPUT_ENDED) !== 0 && session.waits) session.kill()
+  else if (!session.waits) session.socket.pause()
+  // A client that waits is read from, though nothing runs: its end would not be noticed else.
+  else session.socket.resume()
+}
+
+function suspend(session: Connection): void {
+  session.flags |= CLIENT_SUSPENDED
+  session.host.runLater(session)
+}

@@ -1,0 +1,125 @@
+/**
+ * What a `ClientSession` of the link thread has for a socket when its connection is in an I/O thread: output goes through
+ * the channel, and the session's state follows it as soon as everything forwarded was run, so that the I/O thread knows
+ * when it may answer reads again.
+ */
+import type { ConnectionSocket } from '../clients/connection.ts'
+import {
+  CLIENT_MULTI,
+  CLIENT_PUBSUB,
+  CLIENT_REPLICA,
+  CLIENT_REPLY_OFF,
+  CLIENT_REPLY_SKIP,
+  CLIENT_REPLY_SKIP_NEXT,
+  CLIENT_STOPPED,
+  CLIENT_TRACKED,
+  CLIENT_UNAUTHENTICATED,
+} from '../clients/connection-flags.ts'
+import type { ClientSession, ConnectionFacts } from '../clients/session.ts'
+import type { ConnectionTable } from './connection-table.ts'
+import { FRAME_DESTROY, FRAME_FINISH } from './frames.ts'
+
+/** Flags of a session that its I/O thread must know. */
+export const TOLD_FLAGS: number =
+  CLIENT_UNAUTHENTICATED |
+  CLIENT_MULTI |
+  CLIENT_PUBSUB |
+  CLIENT_REPLICA |
+  CLIENT_REPLY_OFF |
+  CLIENT_REPLY_SKIP |
+  CLIENT_REPLY_SKIP_NEXT
+
+/** The link thread's end of the channel to one I/O thread. */
+export interface RemoteChannel {
+  readonly table: ConnectionTable
+  /** Full name of a command by its id in the statistics. */
+  commandName(id: number): string | undefined
+  output(id: number, bytes: Buffer): void
+  signal(id: number, kind: number): void
+  settled(id: number, forwardedBytes: number, db: number, resp: number, flags: number): void
+  /** Calls `done` now, or when the channel has room again. */
+  whenRoom(done: () => void): void
+  /** Asks for `settle()` of this socket at the end of the turn. */
+  settleSoon(socket: RemoteSocket): void
+}
+
+export class RemoteSocket implements ConnectionSocket {
+  destroyed = false
+  readonly writableLength = 0
+  /** Set by whoever makes the session. */
+  session: ClientSession | undefined
+  /** Bytes of commands that came so far. */
+  forwardedBytes = 0
+  readonly #channel: RemoteChannel
+  readonly #id: number
+  readonly #slot: number
+  #settlesSoon = false
+
+  /** @param slot of the connection in the thread's table. */
+  constructor(channel: RemoteChannel, id: number, slot: number) {
+    this.#channel = channel
+    this.#id = id
+    this.#slot = slot
+  }
+
+  /** What is known of the connection here, and in its thread. */
+  factsBeside(own: ConnectionFacts): ConnectionFacts {
+    const { table } = this.#channel
+    const there = table.read(this.#slot)
+    const isLater = there.lastInteractionMs > own.lastInteractionMs
+    return {
+      lastInteractionMs: isLater ? there.lastInteractionMs : own.lastInteractionMs,
+      inputBytes: own.inputBytes + there.inputBytes,
+      outputBytes: own.outputBytes + there.outputBytes,
+      command: there.commandId < 0 ? own.command : (this.#channel.commandName(there.commandId) ?? own.command),
+    }
+  }
+
+  write(view: Buffer, done: () => void): void {
+    this.#channel.output(this.#id, view)
+    this.#channel.whenRoom(done)
+  }
+
+  /** The I/O thread takes no more than a bounded part of a connection's input ahead: there is nothing to pause here. */
+  pause(): void {}
+
+  resume(): void {}
+
+  destroySoon(): void {
+    if (this.destroyed) return
+    this.destroyed = true
+    this.#channel.signal(this.#id, FRAME_FINISH)
+  }
+
+  destroy(): void {
+    if (this.destroyed) return
+    this.destroyed = true
+    this.#channel.signal(this.#id, FRAME_DESTROY)
+  }
+
+  /** The session ran what it had, or has to wait. */
+  commandsDone(): void {
+    if (this.#settlesSoon) return
+    this.#settlesSoon = true
+    this.#channel.settleSoon(this)
+  }
+
+  /**
+   * Tells the I/O thread what the session is now, behind its replies. Call at the end of a turn.
+   * @returns false: something is still to be run or sent; ask again.
+   */
+  settle(): boolean {
+    const { session } = this
+    if (session === undefined || session.closed) return true
+    if ((session.flags & CLIENT_STOPPED) !== 0) {
+      this.#settlesSoon = false
+      return true
+    }
+    session.sendUnsent()
+    if (session.pendingOutputBytes > 0) return false
+    this.#settlesSoon = false
+    const flags = (session.flags & TOLD_FLAGS) | (session.tracking === undefined ? 0 : CLIENT_TRACKED)
+    this.#channel.settled(this.#id, this.forwardedBytes, session.db, session.resp, flags)
+    return true
+  }
+}

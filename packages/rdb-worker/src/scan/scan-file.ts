@@ -1,0 +1,39 @@
+/** A file read into the scanner's window, from its first byte to the end of the snapshot. Blocks the thread it runs in. */
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import { fileFailure } from '../load/file-failure.ts'
+import type { RdbScanner } from './scanner.ts'
+import type { ScanWindow } from './window.ts'
+
+/**
+ * @param beforePiece called before each piece is read, with the file's length; ends the scan by throwing
+ * @throws RdbError; ReplicaError FILE_FAILED when the file cannot be read
+ */
+export function scanFile(
+  path: string,
+  scanner: RdbScanner,
+  window: ScanWindow,
+  beforePiece: (totalBytes: number) => void,
+): void {
+  const descriptor = attempt(path, () => openSync(path, 'r'))
+  try {
+    const stats = attempt(path, () => fstatSync(descriptor))
+    if (!stats.isFile()) throw fileFailure('cannot read', path, 'not a file')
+    while (!scanner.finished) {
+      beforePiece(stats.size)
+      const target = window.writable()
+      const count = attempt(path, () => readSync(descriptor, target, 0, target.length, null))
+      if (count === 0) scanner.finish(window.receivedBytes)
+      window.advance(count)
+    }
+  } finally {
+    closeSync(descriptor)
+  }
+}
+
+function attempt<Result>(path: string, run: () => Result): Result {
+  try {
+    return run()
+  } catch (error) {
+    throw fileFailure('cannot read', path, error)
+  }
+}

@@ -1,0 +1,103 @@
+/** What `understudy check` says of every file of the corpus, and of files that are none. */
+import { execFile } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import type { RdbError } from '@understudy/core/internal'
+import { parseArguments, runCheck } from '@understudy/net/internal'
+import { describe, expect, it } from 'vitest'
+import { corpus, corpusBytes, corpusPath } from '../../support/rdb-corpus.ts'
+import { scanBytes } from '../../support/scan-rdb.ts'
+import { UNDERSTUDY_BIN } from '../../support/understudy-server.ts'
+
+function path(file: string): string {
+  return fileURLToPath(corpusPath(file))
+}
+
+function check(files: readonly string[], json: boolean): { code: number; out: string; err: string } {
+  const written = { out: '', err: '' }
+  const code = runCheck(
+    { kind: 'check', files, json },
+    {
+      stdout: { write: (text) => (written.out += text) },
+      stderr: { isTTY: true, columns: 200, write: (text) => (written.err += text) },
+    },
+  )
+  return { code, ...written }
+}
+
+function refusal(file: string): RdbError | undefined {
+  try {
+    scanBytes(corpusBytes(file), { databaseCount: 2 ** 31 })
+    return undefined
+  } catch (error) {
+    return error as RdbError
+  }
+}
+
+describe('understudy check', () => {
+  it.each(corpus())('$file', ({ file, keysInFile, bytes, checksum, opcodes }) => {
+    const { code, out } = check([path(file)], true)
+    const report = JSON.parse(out) as Record<string, unknown> & { aux: object; skippedModules: Record<string, number> }
+    const fault = refusal(file)
+    expect(code).toBe(fault === undefined ? 0 : 1)
+    expect(report).toMatchObject({ file: path(file), ok: fault === undefined, fileBytes: bytes })
+    if (fault !== undefined) {
+      const { code: faultCode, message, byteOffset, key } = fault
+      expect(report['error']).toEqual({ code: faultCode, message, byteOffset, ...(key === undefined ? {} : { key }) })
+      return
+    }
+    const skipped = Object.values(report.skippedModules).reduce((sum, count) => sum + count, 0)
+    expect(Number(report['keys']) + Number(report['emptyKeysDropped']) + skipped).toBe(keysInFile)
+    expect(report['checksum']).toBe(checksum === 'present' ? 'right' : 'none')
+    expect(report['functionLibraries']).toBe(opcodes['FUNCTION2'] ?? 0)
+  })
+
+  it('tells people the version, facts, databases, types, modules, checksum', () => {
+    const { code, out, err } = check([path('librdb/function2.rdb'), path('librdb/module_aux_v12.rdb')], false)
+    expect(code).toBe(0)
+    expect(out.split('\n').map((line) => line.trim())).toEqual(
+      expect.arrayContaining([
+        'version     REDIS 12',
+        'aux         redis-ver = 255.255.255',
+        'database 0  10 keys, 0 with a TTL (announced: 10, 0)',
+        'type        STRING: 10',
+        'functions   2 libraries',
+        'module      test__rdb: 1 keys that cannot be held here, to be skipped',
+        'module      2 sections that belong to no key, to be skipped',
+        'checksum    right',
+        'OK',
+      ]),
+    )
+    // On a terminal a bar, that is wiped.
+    expect(err).toContain('function2.rdb [')
+    expect(err.endsWith('\r\u001b[K')).toBe(true)
+  })
+
+  it('names the byte and the key of the first error, and goes on with the next file', () => {
+    const ok = path('hdt/intset_32.rdb')
+    const { code, out } = check([path('librdb/redis_ent_opcode_ram_lru.rdb'), '/nowhere/dump.rdb', ok], false)
+    expect(code).toBe(1)
+    expect(out).toMatch(/BAD {9}RDB_BAD_TYPE: unknown value type 107 \(at byte 280/)
+    expect(out).toMatch(/version {5}REDIS/)
+    expect(out).toMatch(/BAD {9}FILE_FAILED: cannot read \/nowhere\/dump\.rdb: no such file/)
+    expect(out.endsWith('OK\n')).toBe(true)
+  })
+
+  it('is a command of the executable', async () => {
+    const run = promisify(execFile)
+    const good = path('redis/encodings.rdb')
+    const { stdout } = await run(process.execPath, [UNDERSTUDY_BIN, 'check', good])
+    expect(stdout).toContain('OK')
+    const bad = run(process.execPath, [UNDERSTUDY_BIN, 'check', '--json', good, path('librdb/future_v19.rdb')])
+    const failed = (await bad.catch((error: unknown) => error)) as { code: number; stdout: string }
+    expect(failed.code).toBe(1)
+    const lines = failed.stdout.trim().split('\n')
+    expect(lines.map((line) => (JSON.parse(line) as { ok: boolean }).ok)).toEqual([true, false])
+  })
+
+  it('says how it is used', () => {
+    expect(parseArguments(['check', '--json', 'a', 'b'])).toEqual({ kind: 'check', files: ['a', 'b'], json: true })
+    expect(() => parseArguments(['check'])).toThrow(/no file is named\nUsage: understudy check/)
+    expect(() => parseArguments(['check', '--all', 'a'])).toThrow(/no option --all/)
+  })
+})

@@ -1,0 +1,73 @@
+/**
+ * All types under a mixed load: a redis-server with a dataset of every type is written to by redis-benchmark's own tests and
+ * by the commands of the fuzz; Understudy is attached in the middle of it. Both must hold the same then, and after each of
+ * the cuts of the link that follow (see link-cutter.ts).
+ */
+import { MixedLoad } from '../fuzz/mixed-load.ts'
+import { DATABASES, STRING_BYTES_MAX } from '../fuzz/draw.ts'
+import { CuttingProxy } from '../support/cutting-proxy.ts'
+import { fillDataset } from '../support/dataset.ts'
+import { CUT_PLACES, LinkCutter } from '../support/link-cutter.ts'
+import { startRedisServer } from '../support/redis-server.ts'
+import { SeededRandom } from '../support/seeded-random.ts'
+import { rounds, type Soak, type SoakOptions, type SoakResult } from '../support/soak.ts'
+import type { TestServer } from '../support/test-server.ts'
+import { startUnderstudy } from '../support/understudy-server.ts'
+import { waitFor } from '../support/wait-for.ts'
+
+export const soak: Soak = {
+  about: 'a round cuts the link at a random byte under a mixed load over all types; data converge',
+  stated: { count: 40 },
+  slice: { count: 20, seconds: 30 },
+  run,
+}
+
+const KEYS = 4000
+/** Databases that only the dataset is in: no command of the load gets there. */
+const STILL_DATABASES = [DATABASES + 1, DATABASES + 7]
+const BACKLOG = '64mb'
+/** Before the replica comes. */
+const COMMANDS_BEFORE = 5000
+
+async function run(options: SoakOptions): Promise<SoakResult> {
+  const { seed } = options
+  const servers: TestServer[] = []
+  let proxy: CuttingProxy | undefined
+  let load: MixedLoad | undefined
+  try {
+    const directives = { 'repl-backlog-size': BACKLOG, 'proto-max-bulk-len': STRING_BYTES_MAX }
+    const primary = await startRedisServer({ directives })
+    servers.push(primary)
+    await fillDataset(primary.port, { seed, keys: KEYS, databases: [0, ...STILL_DATABASES] })
+    load = await MixedLoad.start(primary.port, seed)
+    const { commands } = load
+    await waitFor('the load to run', () => load!.commands - commands > COMMANDS_BEFORE, { timeoutMs: 30_000 })
+    proxy = await CuttingProxy.start(primary.port)
+    const replica = await startUnderstudy({ directives: { ...directives, replicaof: ['127.0.0.1', proxy.port] } })
+    servers.push(replica)
+    const random = new SeededRandom(seed)
+    const cutter = new LinkCutter({ random, primary, proxy, replica, load, backlog: BACKLOG })
+    await cutter.linkUp()
+    await cutter.converged()
+    let count = 0
+    for (const round of rounds(options)) {
+      const place = CUT_PLACES[round % CUT_PLACES.length]!
+      try {
+        await cutter.round(place)
+      } catch (error) {
+        const tail = replica.lines.slice(-25).join('\n')
+        throw new Error(`seed ${seed}, round ${round} (${place}): ${String(error)}\n${tail}`, { cause: error })
+      }
+      count++
+    }
+    await load.stop()
+    const unapplied = (await replica.info('replication'))['stream_commands_not_applied']
+    if (unapplied !== '0') throw new Error(`${unapplied} commands of the stream were not applied`)
+    const { commands: generated, benchmarks } = load
+    return { count, counted: { ...cutter.counted, generated, benchmarks } }
+  } finally {
+    await load?.stop().catch(() => {})
+    await proxy?.stop()
+    for (const server of servers) await server.kill()
+  }
+}

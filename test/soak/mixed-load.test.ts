@@ -1,0 +1,4 @@
+import { soakSlice } from '../support/soak.ts'
+import { soak } from './mixed-load.soak.ts'
+
+soakSlice('mixed-load', soak)
