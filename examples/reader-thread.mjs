@@ -10,7 +10,7 @@
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
-import { KeyspaceReader } from '@understudy/core/internal'
+import { KeyspaceReader } from '@understudy/core'
 import { loadConfig, parseArguments, ServerLog, UnderstudyServer } from '@understudy/net/internal'
 
 if (isMainThread) await replicate(process.argv.slice(2))
@@ -47,15 +47,14 @@ async function replicate([host, port, ...keys]) {
 /** The worker thread: reads what the other thread writes. */
 function read() {
   const reader = new KeyspaceReader(workerData.handle)
-  const keys = workerData.keys.map((/** @type {string} */ key) => Buffer.from(key))
   const until = performance.now() + 1000
   let reads = 0
-  /** @type {(Buffer | undefined)[]} */
+  /** @type {(string | undefined)[]} */
   let values = []
   while (performance.now() < until) {
-    values = reader.mget(0, keys) // database 0; undefined: no such key, or not a string
+    values = reader.mget(workerData.keys) // undefined: no such key, or not a string
     reads++
   }
   reader.close()
-  parentPort?.postMessage({ reads, values: values.map((value) => value?.toString()) })
+  parentPort?.postMessage({ reads, values })
 }

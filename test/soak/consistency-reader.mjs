@@ -11,7 +11,7 @@ import { checksum } from './consistency-values.mjs'
 
 const { handle, singles, pairs, seed, skipValidation, widen, stop } = workerData
 const reader = new KeyspaceReader(handle)
-reader.skipValidation = skipValidation
+if (skipValidation) reader.skipValidation()
 const stopWord = new Int32Array(stop)
 let state = seed >>> 0 || 1
 
@@ -52,12 +52,12 @@ try {
     const began = performance.now()
     if (random(3) === 0) {
       const name = `single:${random(singles)}`
-      const value = reader.get(0, Buffer.from(name))
+      const value = reader.getBuffer(name)
       result.reads++
       if (value !== undefined) checkValue(name, value)
     } else {
       const index = random(pairs)
-      const [a, b] = reader.mget(0, [Buffer.from(`pair:${index}:a`), Buffer.from(`pair:${index}:b`)])
+      const [a, b] = reader.mgetBuffer([`pair:${index}:a`, `pair:${index}:b`])
       result.pairReads++
       if ((a === undefined) !== (b === undefined)) fail(`pair ${index} is half there`)
       else if (a !== undefined && b !== undefined) {

@@ -40,6 +40,9 @@ export const ERROR_CODES = [
   'KEYSPACE_BAD_DATABASE',
   'KEYSPACE_READ_ONLY',
   'NOT_READY',
+  // reads inside of an application
+  'WRONG_TYPE',
+  'BAD_ARGUMENT',
   // configuration and files
   'CONFIG_UNKNOWN_DIRECTIVE',
   'CONFIG_BAD_VALUE',

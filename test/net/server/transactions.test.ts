@@ -24,7 +24,7 @@ beforeAll(async () => {
   const directives = { replicaof: ['127.0.0.1', primary.port] }
   ;[theirReplica, ourReplica] = await Promise.all([startRedisServer({ directives }), startUnderstudy({ directives })])
   await Promise.all([linkUp(theirReplica), linkUp(ourReplica)])
-  await primary.call('DEBUG', 'SET-ACTIVE-EXPIRE', '0')
+  for (const server of [primary, ours]) await server.call('DEBUG', 'SET-ACTIVE-EXPIRE', '0')
 })
 
 afterAll(async () => {

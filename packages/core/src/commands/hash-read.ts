@@ -4,6 +4,7 @@
  */
 import { listpackFirst } from '../encoding/listpack.ts'
 import { listpackSeek, listpackSkip } from '../encoding/listpack-edit.ts'
+import { checkRead } from '../keyspace/read-guard.ts'
 import type { Entry } from '../keyspace/entry.ts'
 import type { ReplyEncoder } from '../resp/encoder.ts'
 import { SYNTAX_ERROR } from '../resp/error-replies.ts'
@@ -15,14 +16,7 @@ import { replyElementValue, replyName } from './element-reply.ts'
 import { keyBytes, keyEnd, keyStart, locateKey } from './key-bytes.ts'
 import { expectHash, hashLength, hashTable, isFieldHidden, openHashTable } from './hash-value.ts'
 import { rangedCount } from './ranged-count.ts'
-import {
-  cursorArgument,
-  readElementScanOptions,
-  scanCount,
-  scanMatches,
-  scanned,
-  writeScanned,
-} from './scan-options.ts'
+import { beginElementScan, scanCount, scanMatches, scanned, writeScanned } from './scan-options.ts'
 
 const FIELDS = 1
 const VALUES = 2
@@ -63,6 +57,7 @@ function replyAll(context: ReadContext, what: number): void {
   const { bytes } = entry
   const end = entry.start + entry.length
   for (let at = listpackFirst(entry.start); at < end - 1 && at >= 0;) {
+    checkRead()
     if ((what & FIELDS) !== 0) at = replyItem(reply, bytes, at, end)
     else at = listpackSkip(bytes, at)
     if ((what & VALUES) !== 0) at = replyItem(reply, bytes, at, end)
@@ -188,6 +183,7 @@ function replyDistinct(context: ReadContext, count: number, withValues: boolean)
     if (hashTable.expires === 0 && wanted * 8 < left) {
       const drawn = new Set<number>()
       while (drawn.size < wanted) {
+        checkRead()
         hashTable.random(Math.random)
         drawn.add(hashTable.element.address)
       }
@@ -217,13 +213,8 @@ function replyDistinct(context: ReadContext, count: number, withValues: boolean)
 export function runHScan(context: ReadContext): void {
   const { keyspace } = context
   const { entry } = keyspace
-  const cursor = cursorArgument(context, 2)
+  const cursor = beginElementScan(context, expectHash)
   if (cursor === undefined) return
-  if (!findForRead(context, 1)) {
-    writeScanned(context, 0, 0)
-    return
-  }
-  if (!expectHash(context) || !readElementScanOptions(context)) return
   let items = 0
   let next = 0
   if (openHashTable(context)) {

@@ -24,6 +24,12 @@ const STAR = 42
 const collected: ReplyEncoder = new ReplyEncoder()
 let collectedCount = 0
 
+function beginCollecting(): void {
+  // A read that was disturbed, or a reply that grew too long, may have left something.
+  collected.clear()
+  collectedCount = 0
+}
+
 /** What a key must be to be shown. Argument indexes; 0 for no condition. */
 interface Filter {
   pattern: number
@@ -57,6 +63,7 @@ function patternAt({ args }: ReadContext, index: number): number {
 }
 
 function keys(context: ReadContext): void {
+  beginCollecting()
   const filter = { pattern: patternAt(context, 1), typeName: undefined }
   context.keyspace.forEach(context.db, (entry) => collect(context, entry, filter))
   writeCollected(context)
@@ -85,6 +92,7 @@ function scan(context: ReadContext): void {
       return
     }
   }
+  beginCollecting()
   const next = keyspace.scan(context.db, cursor, count, (entry) => collect(context, entry, filter))
   reply.array(2)
   reply.bulkString(String(next))

@@ -3,6 +3,7 @@
  * change the set that the last lookup found, `SetMaker` makes a new one. Encodings change as redis 7.0 t_set.c changes them
  * (setTypeAdd()).
  */
+import { noteViewHolder, type ViewHolder } from '../memory/view-holders.ts'
 import { INTSET_HEADER_BYTES, intsetCount } from '../encoding/intset.ts'
 import {
   intsetCreate,
@@ -57,7 +58,7 @@ export function expectSet(context: ReadContext): boolean {
 export type MemberVisitor = (bytes: Uint8Array, start: number, end: number) => boolean
 
 /** One set as it is; valid until the next change of that set. */
-export class SetView {
+export class SetView implements ViewHolder {
   count = 0
   #form = 0
   #bytes: Uint8Array = NO_VALUE
@@ -65,6 +66,14 @@ export class SetView {
   #end = 0
   readonly table: ElementTable = new ElementTable()
   readonly #large = new LargeValue()
+
+  constructor() {
+    noteViewHolder(this)
+  }
+
+  letGo(): void {
+    this.#bytes = NO_VALUE
+  }
 
   /** Opens the set that the last lookup found. */
   open(keyspace: KeyspaceReads): this {

@@ -8,7 +8,7 @@ import { xxh3Hex } from '../encoding/xxh3.ts'
 import { SYNTAX_ERROR } from '../resp/error-replies.ts'
 import { argumentLength, deleteFound, expectString, findForRead, findForWrite } from './access.ts'
 import { argIs } from './arguments.ts'
-import type { CommandContext } from './command.ts'
+import type { CommandContext, ReadContext } from './command.ts'
 import { notifyDeleted } from './notify.ts'
 import {
   compareIndex,
@@ -55,7 +55,7 @@ function equalsArgument(context: CommandContext, index: number): boolean {
 }
 
 /** DIGEST key */
-export function runDigest(context: CommandContext): void {
+export function runDigest(context: ReadContext): void {
   if (!findForRead(context, 1)) context.reply.nullBulk()
   else if (expectString(context)) context.reply.bulkString(xxh3Hex(context.keyspace.entry))
 }

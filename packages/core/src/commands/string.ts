@@ -164,7 +164,7 @@ export const stringCommands: CommandTable = {
     since: '8.4.0',
     group: GROUP,
     summary: 'Returns the XXH3 digest of the string at a key.',
-    run: runDigest,
+    read: runDigest,
   },
   DELEX: {
     arity: -2,

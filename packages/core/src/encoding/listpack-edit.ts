@@ -195,7 +195,13 @@ export function listpackCount(bytes: Uint8Array, start: number): number {
   if (told !== COUNT_UNKNOWN) return told
   const last = start + listpackTotalBytes(bytes, start) - 1
   let count = 0
-  for (let at = start + LISTPACK_HEADER_BYTES; at < last; at = listpackSkip(bytes, at)) count++
+  for (let at = start + LISTPACK_HEADER_BYTES; at < last;) {
+    const next = listpackSkip(bytes, at)
+    // An end byte in the middle: torn memory.
+    if (next === at) break
+    at = next
+    count++
+  }
   return count
 }
 

@@ -11,8 +11,8 @@ import {
   C_DATABASE_MAP,
   C_DATABASES,
   C_MAGIC,
+  C_MEMORY_CHANGES,
   C_NUMBER,
-  C_SEGMENTS,
   C_SEED,
   C_SHARDS,
   C_VERSION,
@@ -24,7 +24,7 @@ import {
   ROOT_WORDS,
   rootsAt,
 } from './layout.ts'
-import { RegionView } from './region-view.ts'
+import type { RegionView } from './region-view.ts'
 import { RegionWriter } from './region-writer.ts'
 
 /** Plain data and SharedArrayBuffers: structured-cloneable, shared by reference. */
@@ -91,9 +91,9 @@ export class Generation extends GenerationLayout {
       const memory = new RegionMemory(transfer.segments[region] ?? [])
       memory.onSegment = (segment, index) => {
         this.onSegment?.(region, index, segment)
-        // Pairs with the reader's look behind its first loads: who can see an address in the segment sees this.
-        Atomics.add(this.control, C_SEGMENTS, 1)
+        this.#memoryChanged()
       }
+      memory.onGrowth = () => this.#memoryChanged()
       this.regions.push(new RegionWriter(memory, region, this.seed, segmentBytesMax))
     }
   }
@@ -119,6 +119,11 @@ export class Generation extends GenerationLayout {
     }
   }
 
+  /** Told to readers before an address in the new memory is stored: whoever enters a shard later finds his views too short. */
+  #memoryChanged(): void {
+    Atomics.add(this.control, C_MEMORY_CHANGES, 1)
+  }
+
   get number(): number {
     return this.control[C_NUMBER]!
   }
@@ -135,17 +140,5 @@ export class Generation extends GenerationLayout {
     let sum = 0
     for (const region of this.regions) sum += region.arena.runBytes
     return sum
-  }
-}
-
-/** A generation in the hands of a reader in another thread. */
-export class GenerationView extends GenerationLayout {
-  readonly regions: RegionView[] = []
-
-  constructor(transfer: GenerationTransfer) {
-    super(transfer.control)
-    for (let region = 0; region < REGION_COUNT; region++) {
-      this.regions.push(new RegionView(new RegionMemory([...(transfer.segments[region] ?? [])]), region, this.seed))
-    }
   }
 }

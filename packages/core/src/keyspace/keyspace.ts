@@ -12,6 +12,7 @@ import { SEGMENT_BYTES_MAX, SHARD_COUNT } from '../limits.ts'
 import { Compaction } from './compaction.ts'
 import { Generation, type GenerationTransfer } from './generation.ts'
 import { KeyspaceValues } from './keyspace-values.ts'
+import { StreamPosition } from './stream-position.ts'
 import { C_DATABASE_MAP, C_NUMBER, C_RETIRED, ROOT_DEPTH, ROOT_DIRECTORY, ROOT_WORDS, regionOf } from './layout.ts'
 
 /** A dataset larger than this is dropped by FLUSHALL as a whole generation, so that its memory goes back to the system. */
@@ -30,6 +31,8 @@ export class Keyspace extends KeyspaceValues {
   /** Told, before readers can see it, of every generation that takes over (full sync, FLUSHALL of a large dataset). */
   readonly generationListeners: ((generation: Generation) => void)[] = []
 
+  /** Where in the replication stream the data are, for readers. */
+  readonly position: StreamPosition
   readonly #segmentBytesMax: number
   /** Gives memory back that the arenas do not need any more; its slices are called between two commands. */
   readonly compaction: Compaction = new Compaction(this, this.lazyFree)
@@ -39,6 +42,7 @@ export class Keyspace extends KeyspaceValues {
     super(Generation.create({ databaseCount, hashSeed, segmentBytesMax }))
     this.hashSeed = hashSeed
     this.#segmentBytesMax = segmentBytesMax
+    this.position = new StreamPosition(this.generation, this.counters)
   }
 
   /** An empty generation with this process' hash seed. */
@@ -72,7 +76,9 @@ export class Keyspace extends KeyspaceValues {
     this.counters.enterAll()
     const { generation } = this
     if (generation.runBytes > FLUSH_IN_PLACE_BYTES_MAX) {
-      this.swapGeneration(this.newGeneration(generation.databaseCount), told)
+      const empty = this.newGeneration(generation.databaseCount)
+      this.position.copyTo(empty)
+      this.swapGeneration(empty, told)
       return
     }
     this.lazyFree.clear()
@@ -100,6 +106,7 @@ export class Keyspace extends KeyspaceValues {
     const previous = this.generation
     next.control[C_NUMBER] = previous.number + 1
     this.counters.prepare(next)
+    this.position.use(next)
     for (const listener of this.generationListeners) listener(next)
     // Readers that see this find the next generation already waiting at their port.
     Atomics.store(previous.control, C_RETIRED, 1)
@@ -110,7 +117,7 @@ export class Keyspace extends KeyspaceValues {
     this.listener.databaseFlushed(told)
   }
 
-  /** Takes a generation that a loader has built. */
+  /** Takes a generation that a loader has built; its position in the stream is to be told (`position`). */
   adopt(transfer: GenerationTransfer): void {
     this.swapGeneration(new Generation(transfer, this.#segmentBytesMax))
   }

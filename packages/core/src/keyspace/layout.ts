@@ -4,8 +4,8 @@
  *
  * Control block: one SharedArrayBuffer of int32 words.
  *
- *   0 magic  1 layout version  2 shards  3 databases  4 retired  5 reader waiting  6 generation number  7 segment changes
- *   8…11 hash seed
+ *   0 magic  1 layout version  2 shards  3 databases  4 retired  5 reader waiting  6 generation number  7 changes of memory
+ *   8…11 hash seed  12…15 applied offset and its time  16…20 replication ID
  *   32 …                     database -> table (SWAPDB exchanges two entries)
  *   counters                 one per shard, 32 words (128 bytes, two cache lines: neighbours are fetched together) apart
  *   roots                    per table and shard, 8 words:
@@ -44,10 +44,22 @@ export const C_RETIRED = 4
 /** 1 while a reader that failed too often asks the writer to stay out for a moment. Set by readers, cleared by both. */
 export const C_READER_WAITING = 5
 export const C_NUMBER = 6
-/** Counts segments added and dropped, each after the readers were told and before an address in it can be seen. */
-export const C_SEGMENTS = 7
+/** Counts segments added, grown and dropped: readers whose views are older make them anew. Written by the writer, before it uses the memory. */
+export const C_MEMORY_CHANGES = 7
 /** Four words: the 16 bytes of the hash seed. */
 export const C_SEED = 8
+/**
+ * Where in the replication stream the data are: the applied offset, and the wall clock (ms since 1970) when it got there, each a low
+ * and a high word. Low words change inside of any unit, high words and the replication ID in units that enter all shards.
+ */
+export const C_OFFSET_LOW = 12
+export const C_OFFSET_HIGH = 13
+export const C_APPLIED_LOW = 14
+export const C_APPLIED_HIGH = 15
+/** 20 bytes. */
+export const C_REPLID = 16
+/** End of the position's words. */
+export const C_POSITION_END = 21
 export const C_DATABASE_MAP = 32
 
 export const COUNTER_STRIDE = 32

@@ -1,7 +1,7 @@
 /**
  * One region (the arena of eight shards) as a reader sees it: finding a key's record. The same code serves the writer (whose data are always whole)
- * and readers in other threads, which may look at half-changed memory: every offset is bounded, every loop ends, and
- * what is returned means nothing before the shard's counter was validated (docs/consistency.md).
+ * and readers in other threads, which may look at half-changed memory: an offset beyond this thread's views leads nowhere, every
+ * loop ends, and what is returned means nothing before the shard's counter was validated (docs/consistency.md).
  */
 import { KeyspaceError } from '../errors.ts'
 import { equalBytes, viewOf } from '../memory/copy-bytes.ts'
@@ -19,6 +19,7 @@ import {
   ROOT_DIRECTORY,
   SLOT_TAG_MASK,
 } from './layout.ts'
+import { checkRead, confirmRead } from './read-guard.ts'
 import type { RegionWriter } from './region-writer.ts'
 
 /** Longest chain of overflow pages a reader follows: 2^16 pages are 8 M keys of one hash prefix. */
@@ -40,11 +41,6 @@ export class RegionView {
   soughtRoot = 0
   /** Header of that page, when the slot is empty: loaded early, because insert() has to wait for its cache line otherwise. */
   pageHeader = 0
-  /**
-   * Set when an offset led beyond the views of this thread: the memory has grown (refresh and look again) or was torn.
-   * Never set on the writer's side. Cleared by the reader.
-   */
-  beyondView = false
   #longKey: Uint8Array = new Uint8Array(0)
 
   constructor(memory: RegionMemory, index: number, seed: HashSeed) {
@@ -83,14 +79,14 @@ export class RegionView {
     const depth = words[root + ROOT_DEPTH]!
     const directoryWords = memory.i32[directory >>> 28]
     const entry = (byteOffsetOf(directory) >>> 2) + directoryIndex(order, depth)
-    if (directoryWords === undefined || entry >= directoryWords.length) return this.#outside()
+    if (directoryWords === undefined || entry >= directoryWords.length) return 0
     let page = directoryWords[entry]!
     const wanted = tag & SLOT_TAG_MASK
     const home = tag & (PAGE_SLOTS - 1)
     for (let pages = 0; page !== 0 && pages < OVERFLOW_PAGES_MAX; pages++) {
       const pageWords = memory.i32[page >>> 28]
       const base = byteOffsetOf(page) >>> 2
-      if (pageWords === undefined || base + PAGE_SLOTS * 2 > pageWords.length) return this.#outside()
+      if (pageWords === undefined || base + PAGE_SLOTS * 2 > pageWords.length) return 0
       let slot = home === 0 ? 1 : home
       for (let probes = 1; probes < PAGE_SLOTS; probes++) {
         const at = base + slot * 2
@@ -139,21 +135,21 @@ export class RegionView {
     const bytes = this.memory.u8[address >>> 28]
     const words = this.memory.i32[address >>> 28]
     const offset = byteOffsetOf(address)
-    if (bytes === undefined || words === undefined || offset + 16 > bytes.length) return this.#outside() !== 0
+    if (bytes === undefined || words === undefined || offset + 16 > bytes.length) return false
     const word0 = words[offset >>> 2]!
     const flags = (word0 >>> 8) & 0xff
     if ((flags & FLAG_LONG_KEY) !== 0) return this.#longKeyEquals(address, flags, key, start, end)
     const length = word0 >>> 16
     if (length !== end - start) return false
     const at = offset + headerBytes(flags)
-    if (at + length > bytes.length) return this.#outside() !== 0
+    if (at + length > bytes.length) return false
     return equalBytes(bytes, this.memory.views[address >>> 28]!, at, key, viewOf(key), start, length)
   }
 
   #longKeyEquals(address: number, flags: number, key: Uint8Array, start: number, end: number): boolean {
     const words = this.memory.i32[address >>> 28]!
     const at = (byteOffsetOf(address) + headerBytes(flags & FLAG_EXPIRE)) >>> 2
-    if (at + 2 > words.length) return this.#outside() !== 0
+    if (at + 2 > words.length) return false
     const length = words[at]! >>> 0
     if (length !== end - start) return false
     const root = words[at + 1]!
@@ -162,7 +158,7 @@ export class RegionView {
       const bytes = this.memory.u8[node >>> 28]
       const offset = byteOffsetOf(node)
       const count = Math.min(BLOCK_BYTES_MAX, length - from)
-      if (node === 0 || bytes === undefined || offset + count > bytes.length) return this.#outside() !== 0
+      if (node === 0 || bytes === undefined || offset + count > bytes.length) return false
       for (let i = 0; i < count; i++) if (bytes[offset + i] !== key[start + from + i]) return false
     }
     return true
@@ -173,6 +169,7 @@ export class RegionView {
    * Up to 4,096 nodes hang below one index block; above, the root is an index of index blocks.
    */
   nodeOf(root: number, length: number, index: number): number {
+    checkRead()
     let block = root
     let entry = index
     if (length > BLOCK_BYTES_MAX * NODES_PER_INDEX) {
@@ -186,7 +183,7 @@ export class RegionView {
   #wordAt(address: number, index: number): number {
     const words = this.memory.i32[address >>> 28]
     const at = (byteOffsetOf(address) >>> 2) + index
-    if (words === undefined || at >= words.length) return this.#outside()
+    if (words === undefined || at >= words.length) return 0
     return words[at]!
   }
 
@@ -215,6 +212,7 @@ export class RegionView {
     const at = (offset + headerBytes(flags & FLAG_EXPIRE)) >>> 2
     const length = words[at]! >>> 0
     const root = words[at + 1]!
+    confirmRead(length)
     if (this.#longKey.length < length) this.#longKey = new Uint8Array(length)
     for (let from = 0; from < length; from += BLOCK_BYTES_MAX) {
       const node = this.nodeOf(root, length, from / BLOCK_BYTES_MAX)
@@ -227,11 +225,6 @@ export class RegionView {
 
   get longKeyBytes(): Uint8Array {
     return this.#longKey
-  }
-
-  #outside(): 0 {
-    this.beyondView = true
-    return 0
   }
 }
 

@@ -18,6 +18,7 @@ import {
   SLOT_TAG_BITS,
   windowOf,
 } from './layout.ts'
+import { checkRead } from './read-guard.ts'
 import type { RegionView } from './region-view.ts'
 
 /** Pages without a key that one call passes over before it answers with what it has. */
@@ -123,6 +124,7 @@ export function scanElements(
 function sortPage(region: RegionView, first: number, from: number, fromWindow: number, shift: number): number {
   let found = 0
   for (let page = first; page !== 0;) {
+    checkRead()
     const words = region.memory.i32[page >>> 28]!
     const base = byteOffsetOf(page) >>> 2
     for (let slot = 1; slot < PAGE_SLOTS; slot++) {
@@ -189,9 +191,11 @@ export function walkPages(region: RegionView, table: Int32Array, root: number, v
   let last = 0
   for (let entry = 0; entry < entries; entry++) {
     let page = region.memory.i32[directory >>> 28]![(byteOffsetOf(directory) >>> 2) + entry]!
+    checkRead()
     if (page === last) continue
     last = page
     while (page !== 0) {
+      checkRead()
       const next = region.memory.i32[page >>> 28]![(byteOffsetOf(page) >>> 2) + 1]!
       visit(page)
       page = next

@@ -40,6 +40,8 @@ export class RegionMemory {
    * (an empty buffer takes its place), after the last address in it is gone.
    */
   onSegment: ((segment: SharedArrayBuffer, index: number) => void) | undefined
+  /** Called on the writer's thread when a segment has grown, before any address in the new part is published. */
+  onGrowth: (() => void) | undefined
 
   /** @param segments existing buffers of this region, shared, in order. */
   constructor(segments: SharedArrayBuffer[]) {
@@ -109,5 +111,6 @@ export class RegionMemory {
       throw new KeyspaceError('KEYSPACE_OUT_OF_MEMORY', `cannot grow a segment to ${target} bytes`, { cause })
     }
     this.refresh(index)
+    this.onGrowth?.()
   }
 }

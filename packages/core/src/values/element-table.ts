@@ -6,6 +6,7 @@
  * One instance is a cursor that is opened on a value; it owns nothing. `insert`, `setValue` and `remove` refer to the element
  * of the last `find`, with nothing else done in that region in between.
  */
+import { NO_WORDS, noteViewHolder, type ViewHolder } from '../memory/view-holders.ts'
 import { BLOCK_BYTES_MAX } from '../limits.ts'
 import { byteOffsetOf } from '../memory/region-memory.ts'
 import { CLASS_OF_UNITS } from '../memory/size-classes.ts'
@@ -56,7 +57,7 @@ const SAMPLED_ELEMENTS_MAX = 4096
 /** Words of a root of elements in a descriptor. */
 export const ELEMENT_ROOT_WORDS: number = ROOT_WORDS_USED
 
-export class ElementTable {
+export class ElementTable implements ViewHolder {
   /** What `find` and its like loaded. */
   readonly element: Entry = new Entry()
   region!: RegionView
@@ -68,6 +69,14 @@ export class ElementTable {
   // Of the last find.
   #order = 0
   #tag = 0
+
+  constructor() {
+    noteViewHolder(this)
+  }
+
+  letGo(): void {
+    this.#words = NO_WORDS
+  }
 
   /** @param root offset of the root in the descriptor, in words. */
   open(value: LargeValue, root: number): this {

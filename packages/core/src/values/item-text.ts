@@ -5,6 +5,8 @@
 import { intsetRead } from '../encoding/intset.ts'
 import { listpackRead } from '../encoding/listpack.ts'
 import { INT64_TEXT_BYTES_MAX, PackedItem, writeInt64Text } from '../encoding/packed-item.ts'
+import { checkRead } from '../keyspace/read-guard.ts'
+import { noteModuleViews } from '../memory/view-holders.ts'
 
 /** The last item as it was read. */
 export const packedItem: PackedItem = new PackedItem()
@@ -13,9 +15,13 @@ const digits: Uint8Array = new Uint8Array(INT64_TEXT_BYTES_MAX)
 export let textBytes: Uint8Array = digits
 export let textStart = 0
 export let textEnd = 0
+noteModuleViews(() => {
+  textBytes = digits
+})
 
 /** Reads the item at `at` of a listpack that ends at `end`. @returns the position of the next item, -1 if it is malformed. */
 export function readListpackText(bytes: Uint8Array, at: number, end: number): number {
+  checkRead()
   const next = listpackRead(bytes, at, end, packedItem)
   if (next >= 0) showItem(bytes)
   return next
@@ -23,6 +29,7 @@ export function readListpackText(bytes: Uint8Array, at: number, end: number): nu
 
 /** Reads integer `index` of the intset `bytes[start .. end)`. */
 export function readIntsetText(bytes: Uint8Array, start: number, end: number, index: number): void {
+  checkRead()
   intsetRead(bytes, start, end, index, packedItem)
   showItem(bytes)
 }

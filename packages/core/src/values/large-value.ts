@@ -7,10 +7,11 @@
  * RENAME and MOVE give the descriptor to another record, perhaps in another region; the blocks stay where they are. So
  * nothing may keep the record's address.
  */
+import { NO_WORDS, noteViewHolder, type ViewHolder } from '../memory/view-holders.ts'
 import type { LazyFree } from '../keyspace/lazy-free.ts'
 import type { RegionView } from '../keyspace/region-view.ts'
 
-export class LargeValue {
+export class LargeValue implements ViewHolder {
   form = 0
   regions!: readonly RegionView[]
   /** Owner of the blocks; `region.writer` allocates and frees them. */
@@ -22,6 +23,14 @@ export class LargeValue {
   words!: Int32Array
   at = 0
   lazyFree!: LazyFree
+
+  constructor() {
+    noteViewHolder(this)
+  }
+
+  letGo(): void {
+    this.words = NO_WORDS
+  }
 
   open(regions: readonly RegionView[], lazyFree: LazyFree, form: number, words: Int32Array, at: number): this {
     this.form = form

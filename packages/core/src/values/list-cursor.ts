@@ -2,7 +2,9 @@
  * Reading a list: its length, the element at a position, steps in both directions. What a list consists of is drawn in
  * list-value.ts. Reads through a RegionView, bounded and without allocation, so it serves readers of other threads too.
  */
+import { NO_BYTES, NO_VIEW, NO_WORDS, noteViewHolder, type ViewHolder } from '../memory/view-holders.ts'
 import { INT64_TEXT_BYTES_MAX, writeInt64Text } from '../encoding/packed-item.ts'
+import { checkRead, confirmRead } from '../keyspace/read-guard.ts'
 import type { RegionView } from '../keyspace/region-view.ts'
 import { BLOCK_BYTES_MAX, VALUE_BYTES_MAX } from '../limits.ts'
 import { copyBytes, equalBytes, viewOf } from '../memory/copy-bytes.ts'
@@ -25,9 +27,7 @@ export const PLACE_HEAD = 0
 export const PLACE_INDEX = 1
 export const PLACE_TAIL = 2
 
-const NO_WORDS: Int32Array = new Int32Array(8)
-
-export class ListCursor {
+export class ListCursor implements ViewHolder {
   view!: RegionView
   words: Int32Array = NO_WORDS
   at = 0
@@ -66,6 +66,14 @@ export class ListCursor {
   /** @param index only for the writer, whose index also changes. */
   constructor(index: OrderedIndexCursor = new OrderedIndexCursor(WEIGHTED)) {
     this.index = index
+    noteViewHolder(this)
+  }
+
+  letGo(): void {
+    this.words = NO_WORDS
+    this.at = 0
+    this.bytes = NO_BYTES
+    this.#bytesView = NO_VIEW
   }
 
   /** Opens the list whose descriptor is `words[at …)`. No position yet. */
@@ -112,6 +120,7 @@ export class ListCursor {
   }
 
   next(): boolean {
+    checkRead()
     if (this.itemIndex + 1 < this.nodeItems) {
       const next = this.itemNext === 0 ? this.#skip(this.itemAt) : this.itemNext
       if (next === 0) return false
@@ -124,6 +133,7 @@ export class ListCursor {
   }
 
   previous(): boolean {
+    checkRead()
     if (this.itemIndex > 0) {
       this.itemIndex--
       this.itemNext = this.itemAt
@@ -135,6 +145,7 @@ export class ListCursor {
 
   /** The node behind that of the position; the item is then undefined. */
   protected nextNode(): boolean {
+    checkRead()
     if (this.place === PLACE_HEAD) {
       if (this.openIndex() && this.index.first()) return this.enterNode(PLACE_INDEX, this.index.address)
     } else if (this.place === PLACE_INDEX) {
@@ -167,21 +178,16 @@ export class ListCursor {
   protected enterNode(place: number, address: number): boolean {
     const words = this.view.memory.i32[address >>> 28]
     const base = byteOffsetOf(address)
-    if (address === 0 || words === undefined || (base >>> 2) + 4 > words.length) return this.#outside()
+    if (address === 0 || words === undefined || (base >>> 2) + 4 > words.length) return false
     const span = words[base >>> 2]!
     this.#start = span & 0xffff
     this.#end = span >>> 16
-    if (span >= 0 && (this.#end > BLOCK_BYTES_MAX || base + this.#end > words.length << 2)) return this.#outside()
+    if (span >= 0 && (this.#end > BLOCK_BYTES_MAX || base + this.#end > words.length << 2)) return false
     this.place = place
     this.node = address
     this.isLong = span < 0
     this.nodeItems = span < 0 ? 1 : words[(base >>> 2) + 1]!
     return true
-  }
-
-  #outside(): boolean {
-    this.view.beyondView = true
-    return false
   }
 
   protected toFirstItem(): boolean {
@@ -305,7 +311,7 @@ export class ListCursor {
     }
     const content = header + length
     const next = this.itemAt + content + (content <= 127 ? 1 : content < 16_383 ? 2 : 3)
-    if (next > BLOCK_BYTES_MAX || base + next > bytes.length) return this.#outside()
+    if (next > BLOCK_BYTES_MAX || base + next > bytes.length) return false
     this.itemNext = next
     this.bytes = bytes
     this.#bytesView = this.view.memory.views[this.node >>> 28]!
@@ -340,6 +346,7 @@ export class ListCursor {
   /** Writes the loaded element as a bulk reply. */
   reply(reply: ReplyEncoder): void {
     if (this.isLong) {
+      confirmRead(this.longLength)
       reply.bulkHeader(this.longLength)
       this.#forEachPiece((bytes, start, end) => reply.raw(bytes, start, end))
       reply.bulkEnd()
@@ -391,7 +398,6 @@ export class ListCursor {
       const bytes = this.view.memory.u8[node >>> 28]
       const at = byteOffsetOf(node)
       if (node === 0 || bytes === undefined || at + count > bytes.length) {
-        this.#outside()
         return
       }
       visit(bytes, at, at + count)

@@ -2,18 +2,27 @@
  * Compares the names of element records with wanted bytes, byte by byte and the shorter first (memcmp, as Redis orders
  * members of equal score). Safe on torn memory: offsets are bounded, and any answer will do then.
  */
+import { NO_BYTES, noteViewHolder, type ViewHolder } from '../memory/view-holders.ts'
 import { BLOCK_BYTES_MAX } from '../limits.ts'
 import { byteOffsetOf } from '../memory/region-memory.ts'
 import { FLAG_EXPIRE, FLAG_LONG_KEY, headerBytes } from '../keyspace/layout.ts'
 import type { RegionView } from '../keyspace/region-view.ts'
 import type { EntryOrder } from './ordered-index-cursor.ts'
 
-export class MemberOrder implements EntryOrder {
+export class MemberOrder implements EntryOrder, ViewHolder {
   #view!: RegionView
   #bytes!: Uint8Array
   #start = 0
   #end = 0
   #equal = 0
+
+  constructor() {
+    noteViewHolder(this)
+  }
+
+  letGo(): void {
+    this.#bytes = NO_BYTES
+  }
 
   /**
    * Seeks the member `bytes[start .. end)`, borrowed while it is sought.

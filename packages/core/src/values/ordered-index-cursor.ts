@@ -17,7 +17,9 @@
  * nothing). Among equal scores the first entry below a child decides; so no node but a leaf holds an
  * entry's address, and freeing a member needs no look at inner nodes. Weights of inner nodes are those of the subtree.
  */
+import { NO_VIEW, NO_WORDS, noteViewHolder, type ViewHolder } from '../memory/view-holders.ts'
 import { byteOffsetOf } from '../memory/region-memory.ts'
+import { checkRead } from '../keyspace/read-guard.ts'
 import type { RegionView } from '../keyspace/region-view.ts'
 
 /** Entries with a float64 score and weight 1 (sorted sets). */
@@ -51,7 +53,7 @@ export const ENTRIES_BEFORE: EntryOrder = { compare: () => -1 }
 /** No entry (of equal score) sorts before what is sought: seekScore() finds the first of this score. */
 export const ENTRIES_AFTER: EntryOrder = { compare: () => 1 }
 
-export class OrderedIndexCursor {
+export class OrderedIndexCursor implements ViewHolder {
   readonly kind: OrderedIndexKind
   protected view!: RegionView
   protected state!: Int32Array
@@ -82,6 +84,14 @@ export class OrderedIndexCursor {
 
   constructor(kind: OrderedIndexKind) {
     this.kind = kind
+    noteViewHolder(this)
+  }
+
+  letGo(): void {
+    this.state = NO_WORDS
+    this.at = 0
+    this.words = NO_WORDS
+    this.bytes = NO_VIEW
   }
 
   /** Opens an index; the cursor has no position yet. */
@@ -288,14 +298,14 @@ export class OrderedIndexCursor {
     return top
   }
 
-  /** Looks at a node. @returns false on torn memory (or memory that has grown: `beyondView`). */
+  /** Looks at a node. @returns false on torn memory. */
   protected load(address: number, level: number): boolean {
     const { memory } = this.view
     const segment = address >>> 28
     const words = memory.i32[segment]
     const base = byteOffsetOf(address) >>> 2
     if (address === 0) return false
-    if (words === undefined || base + NODE_HEADER_WORDS > words.length) return this.#outside()
+    if (words === undefined || base + NODE_HEADER_WORDS > words.length) return false
     const header = words[base]!
     const capacity = (header >>> 8) & 0xff
     const count = header & 0xff
@@ -303,7 +313,7 @@ export class OrderedIndexCursor {
     const scored = this.kind === SCORED
     const addressesAt = base + NODE_HEADER_WORDS + (scored ? capacity << 1 : 0)
     const weighted = level > 0 || !scored
-    if (addressesAt + (weighted ? capacity << 1 : capacity) > words.length) return this.#outside()
+    if (addressesAt + (weighted ? capacity << 1 : capacity) > words.length) return false
     this.words = words
     this.bytes = memory.views[segment]!
     this.base = base
@@ -337,6 +347,7 @@ export class OrderedIndexCursor {
 
   /** Reads the entry at the path; from the end of a leaf it goes on to the next one. @returns false at the end. */
   protected settle(): boolean {
+    checkRead()
     if (this.levels() === 0 || !this.load(this.nodes[0]!, 0)) return false
     let slot = this.slots[0]!
     if (slot >= this.count) {
@@ -385,10 +396,5 @@ export class OrderedIndexCursor {
     this.address = node
     if (this.kind === SCORED) this.score = this.scoreAt(0)
     return true
-  }
-
-  #outside(): false {
-    this.view.beyondView = true
-    return false
   }
 }

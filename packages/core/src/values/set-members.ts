@@ -2,6 +2,7 @@
  * The members of a set of any form, for commands of sorted sets that take sets as well: a cursor that owns nothing. Members
  * are in registers, borrowed until the next one.
  */
+import { NO_BYTES, noteViewHolder, type ViewHolder } from '../memory/view-holders.ts'
 import { intsetCount } from '../encoding/intset.ts'
 import { intsetSearch } from '../encoding/intset-edit.ts'
 import { listpackFirst } from '../encoding/listpack.ts'
@@ -14,7 +15,7 @@ import { readIntsetText, readListpackText, textBytes, textEnd, textStart } from 
 import { LargeValue } from './large-value.ts'
 import { SET_ROOT } from './set-form.ts'
 
-export class SetMembers {
+export class SetMembers implements ViewHolder {
   readonly #value = new LargeValue()
   readonly #table = new ElementTable()
   #isLarge = false
@@ -22,6 +23,14 @@ export class SetMembers {
   #bytes!: Uint8Array
   #start = 0
   #end = 0
+
+  constructor() {
+    noteViewHolder(this)
+  }
+
+  letGo(): void {
+    this.#bytes = NO_BYTES
+  }
 
   /** Opens the set that the last lookup found. */
   open(keyspace: KeyspaceReads): this {

@@ -5,6 +5,7 @@
  *   packed   listpack of member, score, member, score …, ascending
  *   large    a table of members (record: member -> score) and an ordered index of the records
  */
+import { NO_BYTES, noteViewHolder, type ViewHolder } from '../memory/view-holders.ts'
 import { LISTPACK_HEADER_BYTES, listpackNext, listpackRead } from '../encoding/listpack.ts'
 import { listpackCount, listpackFind, listpackPrevious, listpackSeek, listpackSkip } from '../encoding/listpack-edit.ts'
 import { INT64_TEXT_BYTES_MAX, PackedItem, writeInt64Text } from '../encoding/packed-item.ts'
@@ -22,10 +23,10 @@ export const ZSET_TABLE = 1
 export const ZSET_INDEX = 6
 export const ZSET_DESCRIPTOR_WORDS = 12
 
-export class SortedSet {
+export class SortedSet implements ViewHolder {
   isPacked = false
   /** The element: its member is `memberBytes[memberStart .. memberEnd)`. */
-  memberBytes: Uint8Array = new Uint8Array(0)
+  memberBytes: Uint8Array = NO_BYTES
   memberStart = 0
   memberEnd = 0
   score = 0
@@ -45,6 +46,15 @@ export class SortedSet {
   protected readonly order: MemberOrder = new MemberOrder()
   readonly #item = new PackedItem()
   readonly #digits = new Uint8Array(INT64_TEXT_BYTES_MAX)
+
+  constructor() {
+    noteViewHolder(this)
+  }
+
+  letGo(): void {
+    this.memberBytes = NO_BYTES
+    this.bytes = NO_BYTES
+  }
 
   /** Opens the sorted set that the last lookup found. */
   open(keyspace: KeyspaceReads): this {

@@ -357,14 +357,14 @@ export class GroupFreeing {
   constructor(region: RegionWriter, group: number) {
     this.#region = region
     this.#group = group
-    const words = region.memory.i32[group >>> 28]!
-    this.#pending.open(region, words, wordOf(group) + G_PENDING)
-    this.#consumers.open(region, words, wordOf(group) + G_CONSUMERS)
   }
 
   /** Frees some hundred blocks at most. @returns true when all is done. */
   step(): boolean {
     const region = this.#region
+    const words = region.memory.i32[this.#group >>> 28]!
+    this.#pending.open(region, words, wordOf(this.#group) + G_PENDING)
+    this.#consumers.open(region, words, wordOf(this.#group) + G_CONSUMERS)
     if (this.#pending.entries > 0) {
       this.#pending.freeLastLeaf((pending) => region.arena.free(pending))
       return false

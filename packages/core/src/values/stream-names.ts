@@ -2,7 +2,9 @@
  * Groups and consumers of a stream are blocks with a name, in an index by name (bytes, as Redis' radix trees sort them).
  * Two words tell the name's length and, if it is long, the root of its chunks; else its bytes follow.
  */
+import { NO_BYTES, noteViewHolder, type ViewHolder } from '../memory/view-holders.ts'
 import { NodeValue } from '../keyspace/node-value.ts'
+import { confirmRead } from '../keyspace/read-guard.ts'
 import type { RegionView } from '../keyspace/region-view.ts'
 import type { RegionWriter } from '../keyspace/region-writer.ts'
 import { byteOffsetOf } from '../memory/region-memory.ts'
@@ -55,10 +57,18 @@ export function freeNamed(region: RegionWriter, address: number, nameWord: numbe
 }
 
 /** A name that was located: `bytes[start .. end)`, borrowed. */
-export class NameSlot {
-  bytes: Uint8Array = new Uint8Array(0)
+export class NameSlot implements ViewHolder {
+  bytes: Uint8Array = NO_BYTES
   start = 0
   end = 0
+
+  constructor() {
+    noteViewHolder(this)
+  }
+
+  letGo(): void {
+    this.bytes = NO_BYTES
+  }
 
   /** @returns false on torn memory. */
   locate(view: RegionView, address: number, headerBytes: number, nameWord: number): boolean {
@@ -69,6 +79,7 @@ export class NameSlot {
     const root = words[at + nameWord + 1]!
     if (root !== 0) {
       if (length > 2 ** 30) return false
+      confirmRead(length)
       this.bytes = new Uint8Array(length)
       this.start = 0
       this.end = length

@@ -9,6 +9,7 @@
  *
  * Safe on arbitrary bytes: positions never leave `start … end`, and an entry that makes no sense ends the node.
  */
+import { NO_BYTES, NO_VIEW, noteViewHolder, type ViewHolder } from '../memory/view-holders.ts'
 import { STREAM_ENTRY_DELETED, STREAM_ENTRY_SAME_FIELDS } from '../object-codec/blob-check.ts'
 import { INT64_TEXT_BYTES_MAX, PackedItem, writeInt64Text } from '../encoding/packed-item.ts'
 import { LISTPACK_HEADER_BYTES, listpackFirst, listpackRead } from '../encoding/listpack.ts'
@@ -29,7 +30,7 @@ export interface FieldVisitor {
   text(bytes: Uint8Array, start: number, end: number): void
 }
 
-export class StreamNodeReader {
+export class StreamNodeReader implements ViewHolder {
   /** The listpack: `bytes[start .. end)`. */
   bytes!: Uint8Array
   start = 0
@@ -63,6 +64,15 @@ export class StreamNodeReader {
   // The integer that was read last.
   #lo = 0
   #hi = 0
+
+  constructor() {
+    noteViewHolder(this)
+  }
+
+  letGo(): void {
+    this.bytes = NO_BYTES
+    this.#view = NO_VIEW
+  }
 
   /**
    * Opens a node; the cursor stands before its first entry. `nodeId` has to be set.

@@ -2,7 +2,9 @@
  * Reading a stream: its root block, and a cursor over its entries between two IDs, in both directions. Works over any
  * thread's view of the region; the writer's own calls are in stream.ts.
  */
+import { NO_BYTES, NO_WORDS, noteViewHolder, type ViewHolder } from '../memory/view-holders.ts'
 import { StreamId } from '../encoding/stream-id.ts'
+import { checkRead, confirmRead } from '../keyspace/read-guard.ts'
 import type { RegionView } from '../keyspace/region-view.ts'
 import { BLOCK_BYTES_MAX } from '../limits.ts'
 import { byteOffsetOf } from '../memory/region-memory.ts'
@@ -22,7 +24,6 @@ import { StreamNodeReader } from './stream-node.ts'
 const KEPT_SCRATCH_BYTES_MAX = 1 << 20
 /** No node is longer: more is torn memory. */
 const CHUNKED_BYTES_MAX: number = 2 ** 31
-const NO_BYTES: Uint8Array = new Uint8Array(0)
 
 /** Sorts nodes against an ID: those that begin at or before it come before. */
 export class NodesUpTo implements EntryOrder {
@@ -50,7 +51,7 @@ export function readNodeChunks(view: RegionView, root: number, length: number, t
   return true
 }
 
-export class StreamReader {
+export class StreamReader implements ViewHolder {
   /** The entry of the cursor, after `next()` returned true. */
   readonly node: StreamNodeReader = new StreamNodeReader()
   readonly nodes: OrderedIndexCursor
@@ -71,6 +72,11 @@ export class StreamReader {
   /** @param nodes cursor that this reader moves: the writer passes its own, which can change what it stands on. */
   constructor(nodes: OrderedIndexCursor = new OrderedIndexCursor(WEIGHTED)) {
     this.nodes = nodes
+    noteViewHolder(this)
+  }
+
+  letGo(): void {
+    this.words = NO_WORDS
   }
 
   /** Opens the stream whose root block is at `root`. @returns false on torn memory. */
@@ -127,6 +133,7 @@ export class StreamReader {
         this.#inNode = true
       }
       while (this.#reverse ? node.previous() : node.next()) {
+        checkRead()
         if (node.deleted) continue
         if (this.#reverse) {
           if (node.id.compare(this.#to) > 0) continue
@@ -184,6 +191,7 @@ export class StreamReader {
     }
     if (length > CHUNKED_BYTES_MAX) return false
     if (this.#scratch.length < length || this.#scratch.length > Math.max(KEPT_SCRATCH_BYTES_MAX, length)) {
+      confirmRead(length)
       this.#scratch = new Uint8Array(length)
     }
     return readNodeChunks(view, words[at + N_CHUNKS]!, length, this.#scratch) && node.open(this.#scratch, 0, length)

@@ -111,8 +111,10 @@ export const zsetForm: ValueForm = {
     const { index } = opened
     for (let leaves = 0; leaves < LEAVES_PER_SLICE; leaves++) if (!index.freeLastLeaf()) return
     const state = value.words.slice(value.at + ZSET_INDEX, value.at + ZSET_DESCRIPTOR_WORDS)
-    const rest = new OrderedIndex(SCORED).open(value.region, state, 0)
+    const { region } = value
+    const rest = new OrderedIndex(SCORED)
     value.lazyFree.addSlices(() => {
+      rest.open(region, state, 0)
       for (let leaves = 0; leaves < LEAVES_PER_SLICE; leaves++) if (!rest.freeLastLeaf()) return true
       return false
     })

@@ -1,8 +1,9 @@
 /**
  * A dropped SharedArrayBuffer lives until a major collection in every thread that held it, and an idle thread does not
- * collect by itself: after a swap of generations each thread asks for one. V8 offers no other way than its debugging
+ * collect by itself: after a swap of generations, or when a segment was dropped, each thread asks for one. V8 offers no other way than its debugging
  * function, which can be had at run time without a command-line flag.
  */
+import { letGoOfViews } from '@understudy/core/internal'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 
@@ -22,6 +23,7 @@ export function collectGarbageSoon(): void {
       const exposed: unknown = runInNewContext('gc')
       collect = typeof exposed === 'function' ? () => void exposed() : () => {}
     }
+    letGoOfViews()
     collect()
   }, DELAY_MS)
   timer.unref()

@@ -6,6 +6,7 @@ import { statSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import {
   accessClockAt,
+  ActiveExpiry,
   BacklogWriter,
   clampBacklogBytes,
   type Clock,
@@ -17,6 +18,7 @@ import {
   LibraryStore,
   type Logger,
   type NodeState,
+  NOTIFY_KEY_MISS,
   type RdbLoadResult,
   Readers,
   SLICE_MS_MAX,
@@ -25,14 +27,17 @@ import { RdbLoaderPool } from '@understudy/rdb-worker'
 import type { ListenOptions } from '../clients/listeners.ts'
 import { chooseKeyEvents, deliverKeyEvents } from '../clients/key-notifications.ts'
 import { ClientServer } from '../clients/server.ts'
+import { GATE_EVENTS } from '../clients/shared-words.ts'
 import { addClientInfoSections } from '../commands/info-sections.ts'
 import { clientCommandFamilies } from '../commands/index.ts'
 import type { Config } from '../config/config.ts'
+import { IoThreads } from '../io-thread/io-threads.ts'
+import { debugThreads } from './debug-threads.ts'
 import { ReplicaLink } from '../link/replica-link.ts'
 import { ActiveDefrag } from './active-defrag.ts'
 import { collectGarbageSoon } from './collect-garbage.ts'
 import { configCommands } from './config-commands.ts'
-import { clientSettings, follow, linkConfig } from './configure.ts'
+import { CLIENT_DIRECTIVES, clientSettings, follow, linkConfig } from './configure.ts'
 import { addDataInfoSections, memoryFacts, streamStatLines } from './info-sections.ts'
 import type { FileLoading, Node } from './node.ts'
 import { PrimaryClient } from './primary-client.ts'
@@ -70,6 +75,8 @@ export class UnderstudyServer implements Node {
   readonly applier: StreamApplier
   readonly unapplied: UnappliedCommands
   readonly server: ClientServer
+  /** undefined with `io-threads 1`: the link thread serves the clients itself. */
+  readonly ioThreads: IoThreads | undefined
   readonly libraries: LibraryStore = new LibraryStore()
   readonly runId: string = generateReplid()
   hasData = false
@@ -80,6 +87,7 @@ export class UnderstudyServer implements Node {
   readonly #options: UnderstudyServerOptions
   readonly #loader: RdbLoaderPool
   readonly #primaryClient = new PrimaryClient(this)
+  readonly #activeExpiry: ActiveExpiry
   readonly defrag: ActiveDefrag
   #housekeeping: NodeJS.Timeout | undefined
 
@@ -96,6 +104,7 @@ export class UnderstudyServer implements Node {
     this.logger = logger
     this.lastLoadWallMs = systemClock.wallMs()
     this.keyspace = new Keyspace({ databaseCount: config.get('databases') })
+    this.#activeExpiry = new ActiveExpiry(this.keyspace)
     this.readers = new Readers(this.keyspace)
     // The memory of the old generation goes back when this thread, too, has let go of it.
     this.keyspace.generationListeners.push(collectGarbageSoon)
@@ -108,16 +117,17 @@ export class UnderstudyServer implements Node {
     this.backlog = new BacklogWriter(clampBacklogBytes(config.get('repl-backlog-size')))
     this.unapplied = new UnappliedCommands(logger)
     const settings = clientSettings(config)
+    const renames = config.get('rename-command').map(({ from, to }) => [from, to] as const)
     const dataFamilies = dataCommandFamilies({ libraries: this.libraries, memory: () => memoryFacts(this) })
     this.server = new ClientServer({
       settings,
       families: [
         ...dataFamilies,
-        ...clientCommandFamilies(debugDatasetSubcommands),
+        ...clientCommandFamilies({ ...debugDatasetSubcommands, ...debugThreads(() => this.ioThreads) }),
         configCommands(this),
         replicationCommands(this),
       ],
-      renames: config.get('rename-command').map(({ from, to }) => [from, to] as const),
+      renames,
       keyspace: this.keyspace,
       ports: {
         shutdown: (request) => this.#shutdown(request.save),
@@ -139,6 +149,7 @@ export class UnderstudyServer implements Node {
       unapplied: this.unapplied,
       statisticsIdOf: (name) => registry.findFullName(name)?.id,
       offset: () => this.link.stream.fromOffset,
+      toOffset: () => this.link.stream.toOffset,
       blockedKeys: this.server.blockedKeys,
       onError: (text) => this.#streamError(text),
     })
@@ -163,6 +174,8 @@ export class UnderstudyServer implements Node {
           statistics.calls[id]!++
         },
         onFullSync: (result) => this.#adopt(result),
+        onHistoryChanged: () => this.#tellPosition(this.link.history.replid),
+        onApplied: () => this.#tellPosition(),
         dropData: () => {
           this.hasData = false
           this.keyspace.begin()
@@ -186,7 +199,7 @@ export class UnderstudyServer implements Node {
         configFile: config.file ?? '',
         version: options.version,
       },
-      { moreStats: () => streamStatLines(this) },
+      { moreServer: () => this.ioThreads?.infoLines ?? [], moreStats: () => streamStatLines(this) },
     )
     addDataInfoSections(this)
     follow(config, ['maxmemory-policy'], () => {
@@ -195,8 +208,16 @@ export class UnderstudyServer implements Node {
     deliverKeyEvents(this.keyspace.events, pubsub)
     follow(config, ['notify-keyspace-events'], () => {
       chooseKeyEvents(this.keyspace.events, config.get('notify-keyspace-events'))
+      this.server.words.setGate(GATE_EVENTS, (this.keyspace.events.mask & NOTIFY_KEY_MISS) !== 0)
     })
     follow(config, ['replica-read-only', 'replica-serve-stale-data'], () => this.updateState())
+    const threadCount = config.get('io-threads')
+    if (threadCount > 1) {
+      const { server, readers } = this
+      this.ioThreads = new IoThreads({ count: threadCount, server, readers, renames })
+      server.openPlace = (place) => this.ioThreads!.open(place)
+      follow(config, [...CLIENT_DIRECTIVES, 'maxmemory-policy'], () => this.ioThreads?.settingsChanged())
+    }
     config.onChange('repl-backlog-size', (bytes) => this.backlog.resize(clampBacklogBytes(bytes)))
     config.onChange('port', () => this.#listenAnew())
     config.onChange('bind', () => this.#listenAnew())
@@ -230,6 +251,7 @@ export class UnderstudyServer implements Node {
     this.link.stop()
     this.readers.close()
     await this.server.close()
+    await this.ioThreads?.stop()
     await this.#loader.close()
   }
 
@@ -245,6 +267,15 @@ export class UnderstudyServer implements Node {
     state.asyncLoading = !state.loading && status?.loading !== undefined
     this.server?.nodeChanged()
     this.#options.onRole?.(state.replica)
+  }
+
+  /** Tells readers in other threads where in the stream the data are; what moves it without changing data included. */
+  #tellPosition(replid?: string): void {
+    const { keyspace } = this
+    keyspace.begin()
+    if (replid !== undefined) keyspace.position.setReplid(replid)
+    keyspace.position.note(this.link.history.replOffset, this.clock.wallMs())
+    keyspace.end()
   }
 
   /** A checked snapshot takes over, in the same turn of the event loop in which the link moves to its offset. */
@@ -324,10 +355,20 @@ export class UnderstudyServer implements Node {
     this.#housekeeping = setInterval(() => {
       const { keyspace } = this
       keyspace.access.clock = accessClockAt(this.clock.wallMs())
+      this.#expireKeys()
       if (keyspace.lazyFreePending > 0) keyspace.freeSlice(SLICE_MS_MAX)
     }, HOUSEKEEPING_MS)
     this.#housekeeping.unref()
     this.defrag.start()
+  }
+
+  /** A replica's keys are its primary's to expire. */
+  #expireKeys(): void {
+    const { state, server } = this
+    if (state.replica || state.loading || server.pauseUntilMs !== 0 || server.settings.activeExpire === false) return
+    if (this.#activeExpiry.slice(this.clock.wallMs(), SLICE_MS_MAX) > 0 && server.blockedKeys.hasReady) {
+      server.blockedKeys.serve()
+    }
   }
 
   #streamError(text: string): void {

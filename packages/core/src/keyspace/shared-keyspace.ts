@@ -1,0 +1,226 @@
+/**
+ * The dataset as a thread that is not its writer reads it: the same lookups and walks as the writer's (`KeyspaceReads`), made
+ * optimistically. `attempt()` runs a piece of work until all it saw was of one moment of the stream (docs/consistency.md):
+ *
+ *   work looks, and enters a shard by its first look at it -> all shards validated -> done
+ *        └ disturbed, or lost in half-changed memory ◄──┘ no: forget all it made, and again
+ *
+ * All reads are synchronous, and there is one attempt at a time. What keeps the work itself from going astray meanwhile is
+ * read-guard.ts. Nothing here writes what other threads could see.
+ */
+import { strict as assert } from 'node:assert'
+import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads'
+import { ReplicaError } from '../errors.ts'
+import { SEGMENT_BYTES_MAX } from '../limits.ts'
+import { RegionMemory } from '../memory/region-memory.ts'
+import type { EncodingThresholds } from '../values/thresholds.ts'
+import { ValueBuild } from '../values/value-build.ts'
+import { GenerationView } from './generation-view.ts'
+import { KeyspaceReads } from './keyspace-reads.ts'
+import { C_READER_WAITING } from './layout.ts'
+import { LazyFree } from './lazy-free.ts'
+import { DISTURBED, guardRead } from './read-guard.ts'
+import type { ReaderHandle, ReaderMessage } from './readers.ts'
+import { RegionWriter } from './region-writer.ts'
+import { positionAppliedAtMs, positionOffset, positionReplid } from './stream-position.ts'
+
+/** Failed attempts before the writer is asked to stay out for a moment. */
+const ATTEMPTS_BEFORE_ASKING = 8
+/** Failed attempts before this thread lets go of its CPU between two: the writer may sit in its critical section without one. */
+const ATTEMPTS_BEFORE_PAUSING = 4
+const PAUSE_MS = 0.1
+/** A read that has not come through by then is too long for this way; or, for who cannot go another, the writer is stuck. */
+export const READ_ATTEMPTS_MS_MAX = 20
+export const READ_PATIENCE_MS = 5000
+
+/** The command needs the writer: it changes something, or waits. Thrown before anything was replied or changed. */
+export class NeedsWriter extends Error {}
+const NEEDS_WRITER: NeedsWriter = new NeedsWriter('only the writer of the dataset can do this')
+
+/** The read is too long to find a moment without changes: it has to be made on the writer's thread, or from a pin. */
+export class ReadTooLong extends Error {}
+const READ_TOO_LONG: ReadTooLong = new ReadTooLong('the data changed again and again while they were read')
+
+export class SharedKeyspace extends KeyspaceReads {
+  declare generation: GenerationView
+  protected readonly lazyFree: LazyFree = new LazyFree(() => assert.fail('a reader has nothing to free'))
+  /** Applied offset of the stream as of which the last valid read was, and the wall clock when the link role applied it. */
+  offset = 0
+  appliedAtMs = 0
+  /** Attempts that had to be repeated. */
+  retries = 0
+  /**
+   * Told when a generation or a segment was let go of: its memory is free when this thread has let go of its views too, and has
+   * collected, which an idle thread does not do by itself.
+   */
+  onDropped: (() => void) | undefined
+  /** Called between looking and validating; tests widen the race window with it. */
+  beforeValidation: (() => void) | undefined
+
+  readonly #port: MessagePort
+  /** Where commands build what they then reply. Forgotten after each attempt. */
+  #scratch: RegionWriter | undefined
+  #asked: Int32Array | undefined
+  #isClosed = false
+
+  /** Opens the dataset in the thread that received the handle. */
+  constructor(handle: ReaderHandle) {
+    super(new GenerationView(handle.generation))
+    this.#port = handle.port
+    // An idle thread, too, has to let go of a generation that was replaced.
+    this.#port.on('message', (message: ReaderMessage) => this.#take(message))
+    this.#port.unref()
+  }
+
+  /** No reads after this. The writer notices by the port, and then stops using the counters if nobody else reads. */
+  close(): void {
+    this.#isClosed = true
+    this.#port.close()
+  }
+
+  /** Tests of tests leave validation out; nobody else may. */
+  skipValidation(): void {
+    this.generation.skipValidation = true
+  }
+
+  /**
+   * Runs `work` until all that it looked at was of one moment; `undo` takes back what an attempt has made. `work` may run any
+   * number of times and has no other effects. It may not look at anything before, nor keep anything of the keyspace afterwards.
+   * @param patienceMs how long it is tried.
+   * @throws ReadTooLong when the time is over, NeedsWriter when `work` asked for the writer, ReplicaError NOT_READY when this
+   * keyspace is closed; and whatever `work` throws over data that were whole. All after `undo`.
+   */
+  attempt(work: () => void, undo: () => void, patienceMs: number): void {
+    let deadline = 0
+    for (let attempt = 1; ; attempt++) {
+      this.begin()
+      const outer = guardRead(this.generation)
+      try {
+        work()
+        this.beforeValidation?.()
+        if (this.validate()) return
+        undo()
+      } catch (error) {
+        undo()
+        // What was thrown over torn data means nothing.
+        if (error instanceof NeedsWriter || (error !== DISTURBED && this.generation.validate())) {
+          this.#letWriterGo()
+          throw error
+        }
+      } finally {
+        guardRead(outer)
+        this.#forgetScratch()
+      }
+      if (deadline === 0) deadline = performance.now() + patienceMs
+      else if (performance.now() > deadline) {
+        this.#letWriterGo()
+        throw READ_TOO_LONG
+      }
+      this.failed(attempt)
+    }
+  }
+
+  /** Begins an attempt in the newest generation. For those who make the loop of `attempt` themselves. */
+  begin(): void {
+    // The writer may have left the protocol: what is read now could be anything.
+    if (this.#isClosed) throw new ReplicaError('NOT_READY', 'this reader was closed', { retryable: false })
+    if (this.generation.isRetired) this.#drainPort()
+    if (this.generation.isOutgrown) this.generation.refresh(() => this.#drainPort())
+    this.generation.begin()
+  }
+
+  /**
+   * Ends an attempt: was all that was seen of one moment? What `offset` and `appliedAtMs` tell is of that moment too.
+   */
+  validate(): boolean {
+    const { generation } = this
+    this.offset = positionOffset(generation)
+    this.appliedAtMs = positionAppliedAtMs(generation)
+    if (!generation.validate()) return false
+    this.#letWriterGo()
+    return true
+  }
+
+  /** After a failed attempt, the `attempt`-th in a row: gives way to the writer, or asks it to. */
+  failed(attempt: number): void {
+    this.retries++
+    if (this.generation.isOutgrown) return
+    if (attempt >= ATTEMPTS_BEFORE_ASKING) {
+      // Again each time: the writer clears the request when it has waited long enough, another reader when it is done.
+      this.#asked = this.generation.control
+      Atomics.store(this.#asked, C_READER_WAITING, 1)
+    }
+    if (attempt >= ATTEMPTS_BEFORE_PAUSING) pause()
+  }
+
+  /** The attempts have come to an end: the writer need not wait. */
+  #letWriterGo(): void {
+    if (this.#asked === undefined) return
+    Atomics.store(this.#asked, C_READER_WAITING, 0)
+    Atomics.notify(this.#asked, C_READER_WAITING)
+    this.#asked = undefined
+  }
+
+  /** Replication ID of the stream, 40 hexadecimal digits. */
+  get replid(): string {
+    let replid = ''
+    const look = (): void => {
+      this.generation.rootOf(0, 0)
+      replid = positionReplid(this.generation)
+    }
+    this.attempt(look, () => {}, READ_PATIENCE_MS)
+    return replid
+  }
+
+  requireWriter(): never {
+    throw NEEDS_WRITER
+  }
+
+  /** Readers write nothing: reads of other threads do not count for OBJECT IDLETIME and FREQ. */
+  markAccess(): void {}
+
+  get targetRegion(): RegionWriter {
+    this.#scratch ??= new RegionWriter(new RegionMemory([]), 0, this.generation.seed, SEGMENT_BYTES_MAX)
+    return this.#scratch
+  }
+
+  newBuild(thresholds: EncodingThresholds): ValueBuild {
+    return new ValueBuild([this.targetRegion], this.lazyFree, thresholds)
+  }
+
+  #forgetScratch(): void {
+    if (this.#scratch === undefined || this.#scratch.arena.usedBytes === 0) return
+    this.lazyFree.clear()
+    this.#scratch.arena.reset()
+  }
+
+  /** Takes in what the writer has told. */
+  #drainPort(): void {
+    let received = receiveMessageOnPort(this.#port)
+    while (received !== undefined) {
+      this.#take(received.message)
+      received = receiveMessageOnPort(this.#port)
+    }
+  }
+
+  /** Segments belong to the generation told before them. */
+  #take(message: ReaderMessage): void {
+    if (message.kind === 'segment') {
+      this.generation.takeSegment(message.region, message.index, message.segment)
+      if (message.segment.byteLength === 0) this.onDropped?.()
+      return
+    }
+    const { skipValidation } = this.generation
+    this.generation = new GenerationView(message.generation)
+    this.generation.skipValidation = skipValidation
+    this.#scratch = undefined
+    this.entry.address = 0
+    this.onDropped?.()
+  }
+}
+
+/** Sleeps without burning the CPU that the writer may need. */
+const pauseWord = new Int32Array(new SharedArrayBuffer(4))
+function pause(): void {
+  Atomics.wait(pauseWord, 0, 0, PAUSE_MS)
+}
