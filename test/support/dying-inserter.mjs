@@ -1,6 +1,6 @@
 /**
- * An inserter whose thread ends in the middle of the work, as if it had been killed: with 13 databases, after so many keys as the
- * second byte of the seed of the hash says, times 16. Otherwise the usual one.
+ * An inserter whose thread ends in the middle of the work, as if it had been killed: with 13 databases, after up to 4080 keys: how many
+ * depends on the hash's seed. Otherwise the usual one.
  */
 import { BulkWriter } from '@understudy/core/internal'
 import { insert as usual } from '../../packages/rdb-worker/dist/load/loader-worker.js'
@@ -10,7 +10,7 @@ export function insert(task) {
   const usualPut = Object.getOwnPropertyDescriptor(BulkWriter.prototype, 'putHashed')
   let keys = 0
   BulkWriter.prototype.putHashed = function (...entry) {
-    if (this.databaseCount === 13 && keys++ === 16 * (this.generation.seed[1] ?? 0)) process.exit(3)
+    if (this.databaseCount === 13 && keys++ === 16 * (this.generation.seed.lane0 & 255)) process.exit(3)
     usualPut?.value.apply(this, entry)
   }
   try {
