@@ -9,6 +9,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { churn } from '../bench/churn.mjs'
 import { get } from '../bench/get.mjs'
 import { liveSync } from '../bench/live-sync.mjs'
 import { load } from '../bench/load.mjs'
@@ -33,6 +34,7 @@ const SCENARIOS = {
   'mixed-memory': mixedMemory,
   'live-sync': liveSync,
   resync,
+  churn,
   get,
 }
 const NAMES = [...Object.keys(SCENARIOS), 'memory', 'micro']
@@ -105,7 +107,7 @@ try {
 /** @param {string} name */
 function isWanted(name) {
   if (positionals.length === 0 || positionals.includes(name)) return true
-  return positionals.includes('memory') && (name === 'load' || name === 'resync')
+  return positionals.includes('memory') && (name === 'load' || name === 'resync' || name === 'churn')
 }
 
 function readArguments() {

@@ -6,6 +6,8 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { RdbError, type RdbLoadResult } from '@understudy/core/internal'
 import { loadIterable, RdbLoaderPool } from '@understudy/rdb-worker'
 import { damageRdb } from '../support/damage-rdb.ts'
@@ -75,6 +77,7 @@ async function run(options: SoakOptions): Promise<SoakResult> {
       if (elapsedMs > ROUND_MS_MAX) throw new Error(`${where}: took ${elapsedMs.toFixed(0)} ms`)
       if (round % CHECK_EVERY === 0) {
         if (keyspaceDigest(old) !== digest) throw new Error(`${where}: the data from before have changed`)
+        collectGarbage()
         const grown = process.memoryUsage.rss() - residentBefore
         if (grown > RESIDENT_GROWTH_BYTES_MAX) throw new Error(`${where}: ${grown} bytes more are resident`)
       }
@@ -86,6 +89,13 @@ async function run(options: SoakOptions): Promise<SoakResult> {
     await Promise.all(pools.map((pool) => pool.close()))
     await rm(directory, { recursive: true, force: true })
   }
+}
+
+/** What was loaded and dropped is garbage of this thread; only what stays after a collection has leaked. */
+function collectGarbage(): void {
+  setFlagsFromString('--expose-gc')
+  const collect: () => void = runInNewContext('gc')
+  collect()
 }
 
 async function verdict(loading: Promise<RdbLoadResult>, length: number, where: string): Promise<'taken' | 'refused'> {

@@ -28,7 +28,6 @@ import type { ClientServer } from './server.ts'
 import type { ClientSession } from './session.ts'
 import { monitorLine } from './monitor.ts'
 import {
-  CLIENT_CLOSE_AFTER_REPLY,
   CLIENT_DIRTY_CAS,
   CLIENT_DIRTY_EXEC,
   CLIENT_MULTI,
@@ -51,17 +50,6 @@ const UNIT_FLAGS: number = WRITE | SKIP_SLOWLOG
 const QUEUED_COMMAND_BYTES = 64
 /** Commands that MULTI does not queue. */
 const NEVER_QUEUED: ReadonlySet<string> = new Set(['exec', 'discard', 'multi', 'watch', 'quit', 'reset'])
-
-/** The input violates the protocol: the client is told and closed. */
-export function failProtocol(session: ClientSession): void {
-  const text = `ERR ${session.decoder.error}`
-  session.server.logger.verbose(
-    `Protocol error from client: ${session.decoder.error}. id=${session.id} addr=${session.address}`,
-  )
-  session.reply.error(text)
-  session.server.statistics.countError(text)
-  session.flags |= CLIENT_CLOSE_AFTER_REPLY
-}
 
 /** Runs the command that the decoder found: checks it, queues it in MULTI or calls it. */
 export function runOne(session: ClientSession, server: ClientServer): void {

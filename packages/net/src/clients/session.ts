@@ -7,7 +7,7 @@ import { denyWait, ReplyEncoder } from '@understudy/core/internal'
 import type { CommandContext, CommandEntry, Keyspace, KeyWait } from '@understudy/core/internal'
 import { Connection, type ConnectionIdentity, type ConnectionSocket } from './connection.ts'
 import { CLIENT_BLOCKED, CLIENT_DIRTY_CAS, CLIENT_DIRTY_EXEC, CLIENT_MULTI } from './connection-flags.ts'
-import { failProtocol, runOne } from './dispatcher.ts'
+import { runOne } from './dispatcher.ts'
 import { TIMER_MS_MAX } from './settings.ts'
 import type { ClientServer } from './server.ts'
 import type { RemoteSocket } from '../io-thread/remote-socket.ts'
@@ -84,6 +84,10 @@ export class ClientSession extends Connection implements CommandContext {
     return this.server.keyspace
   }
 
+  override get ownsSocket(): boolean {
+    return this.remote === undefined
+  }
+
   get waits(): boolean {
     return this.blocked !== undefined
   }
@@ -105,10 +109,6 @@ export class ClientSession extends Connection implements CommandContext {
 
   runCommand(): void {
     runOne(this, this.server)
-  }
-
-  failProtocol(): void {
-    failProtocol(this)
   }
 
   commandsDone(): void {

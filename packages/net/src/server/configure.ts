@@ -16,61 +16,60 @@ export function follow(config: Config, names: readonly DirectiveName[], apply: (
   for (const name of names) config.onChange(name, () => apply())
 }
 
+/** Directives that the settings of clients are made of. */
+export const CLIENT_DIRECTIVES: readonly DirectiveName[] = [
+  'requirepass',
+  'protected-mode',
+  'maxclients',
+  'timeout',
+  'tcp-keepalive',
+  'tcp-backlog',
+  'proto-max-bulk-len',
+  'client-query-buffer-limit',
+  'client-output-buffer-limit',
+  'slowlog-log-slower-than',
+  'slowlog-max-len',
+  'latency-monitor-threshold',
+  'latency-tracking',
+  'latency-tracking-info-percentiles',
+  'tracking-table-max-keys',
+  'hz',
+  'hll-sparse-max-bytes',
+  'hash-max-listpack-entries',
+  'hash-max-listpack-value',
+  'set-max-intset-entries',
+  'zset-max-listpack-entries',
+  'zset-max-listpack-value',
+  'list-max-listpack-size',
+  'list-compress-depth',
+  'stream-node-max-bytes',
+  'stream-node-max-entries',
+]
+
 export function clientSettings(config: Config): ClientSettings {
   const settings = defaultClientSettings()
-  follow(
-    config,
-    [
-      'requirepass',
-      'protected-mode',
-      'maxclients',
-      'timeout',
-      'tcp-keepalive',
-      'tcp-backlog',
-      'proto-max-bulk-len',
-      'client-query-buffer-limit',
-      'client-output-buffer-limit',
-      'slowlog-log-slower-than',
-      'slowlog-max-len',
-      'latency-monitor-threshold',
-      'latency-tracking',
-      'latency-tracking-info-percentiles',
-      'tracking-table-max-keys',
-      'hz',
-      'hll-sparse-max-bytes',
-      'hash-max-listpack-entries',
-      'hash-max-listpack-value',
-      'set-max-intset-entries',
-      'zset-max-listpack-entries',
-      'zset-max-listpack-value',
-      'list-max-listpack-size',
-      'list-compress-depth',
-      'stream-node-max-bytes',
-      'stream-node-max-entries',
-    ],
-    () => {
-      settings.requirepass = config.get('requirepass')
-      settings.protectedMode = config.get('protected-mode')
-      settings.maxclients = config.get('maxclients')
-      settings.timeoutSeconds = config.get('timeout')
-      settings.tcpKeepaliveSeconds = config.get('tcp-keepalive')
-      settings.tcpBacklog = config.get('tcp-backlog')
-      settings.databases = config.get('databases')
-      settings.protoMaxBulkBytes = config.get('proto-max-bulk-len')
-      settings.hllSparseMaxBytes = config.get('hll-sparse-max-bytes')
-      Object.assign(settings.encodings, encodingThresholds(config))
-      settings.clientQueryBufferBytesMax = config.get('client-query-buffer-limit')
-      settings.outputBufferLimits = config.get('client-output-buffer-limit')
-      settings.slowlogSlowerThanMicros = config.get('slowlog-log-slower-than')
-      settings.slowlogLengthMax = config.get('slowlog-max-len')
-      settings.latencyMonitorThresholdMs = config.get('latency-monitor-threshold')
-      settings.latencyTracking = config.get('latency-tracking')
-      settings.latencyTrackingPercentiles = [...config.get('latency-tracking-info-percentiles')]
-      settings.trackingTableKeysMax = config.get('tracking-table-max-keys')
-      settings.enableDebugCommand = config.get('enable-debug-command')
-      settings.hz = config.get('hz')
-    },
-  )
+  follow(config, CLIENT_DIRECTIVES, () => {
+    settings.requirepass = config.get('requirepass')
+    settings.protectedMode = config.get('protected-mode')
+    settings.maxclients = config.get('maxclients')
+    settings.timeoutSeconds = config.get('timeout')
+    settings.tcpKeepaliveSeconds = config.get('tcp-keepalive')
+    settings.tcpBacklog = config.get('tcp-backlog')
+    settings.databases = config.get('databases')
+    settings.protoMaxBulkBytes = config.get('proto-max-bulk-len')
+    settings.hllSparseMaxBytes = config.get('hll-sparse-max-bytes')
+    Object.assign(settings.encodings, encodingThresholds(config))
+    settings.clientQueryBufferBytesMax = config.get('client-query-buffer-limit')
+    settings.outputBufferLimits = config.get('client-output-buffer-limit')
+    settings.slowlogSlowerThanMicros = config.get('slowlog-log-slower-than')
+    settings.slowlogLengthMax = config.get('slowlog-max-len')
+    settings.latencyMonitorThresholdMs = config.get('latency-monitor-threshold')
+    settings.latencyTracking = config.get('latency-tracking')
+    settings.latencyTrackingPercentiles = [...config.get('latency-tracking-info-percentiles')]
+    settings.trackingTableKeysMax = config.get('tracking-table-max-keys')
+    settings.enableDebugCommand = config.get('enable-debug-command')
+    settings.hz = config.get('hz')
+  })
   return settings
 }
 

@@ -18,6 +18,7 @@ import {
   LibraryStore,
   type Logger,
   type NodeState,
+  NOTIFY_KEY_MISS,
   type RdbLoadResult,
   Readers,
   SLICE_MS_MAX,
@@ -26,15 +27,18 @@ import { RdbLoaderPool } from '@understudy/rdb-worker'
 import type { ListenOptions } from '../clients/listeners.ts'
 import { chooseKeyEvents, deliverKeyEvents } from '../clients/key-notifications.ts'
 import { ClientServer } from '../clients/server.ts'
+import { GATE_EVENTS } from '../clients/shared-words.ts'
 import { addClientInfoSections } from '../commands/info-sections.ts'
 import { clientCommandFamilies } from '../commands/index.ts'
 import type { Config } from '../config/config.ts'
+import { IoThreads } from '../io-thread/io-threads.ts'
 import type { Progress } from '../log/progress.ts'
+import { debugThreads } from './debug-threads.ts'
 import { ReplicaLink } from '../link/replica-link.ts'
 import { ActiveDefrag } from './active-defrag.ts'
 import { collectGarbageSoon } from './collect-garbage.ts'
 import { configCommands } from './config-commands.ts'
-import { clientSettings, follow, linkConfig } from './configure.ts'
+import { CLIENT_DIRECTIVES, clientSettings, follow, linkConfig } from './configure.ts'
 import { addDataInfoSections, memoryFacts, streamStatLines } from './info-sections.ts'
 import { fullSyncGate } from './full-sync-policy.ts'
 import type { FileLoading, Node } from './node.ts'
@@ -74,6 +78,8 @@ export class UnderstudyServer implements Node {
   readonly applier: StreamApplier
   readonly unapplied: UnappliedCommands
   readonly server: ClientServer
+  /** undefined with `io-threads 1`: the link thread serves the clients itself. */
+  readonly ioThreads: IoThreads | undefined
   readonly libraries: LibraryStore = new LibraryStore()
   readonly runId: string = generateReplid()
   hasData = false
@@ -116,16 +122,17 @@ export class UnderstudyServer implements Node {
     this.backlog = new BacklogWriter(clampBacklogBytes(config.get('repl-backlog-size')))
     this.unapplied = new UnappliedCommands(logger)
     const settings = clientSettings(config)
+    const renames = config.get('rename-command').map(({ from, to }) => [from, to] as const)
     const dataFamilies = dataCommandFamilies({ libraries: this.libraries, memory: () => memoryFacts(this) })
     this.server = new ClientServer({
       settings,
       families: [
         ...dataFamilies,
-        ...clientCommandFamilies(debugDatasetSubcommands),
+        ...clientCommandFamilies({ ...debugDatasetSubcommands, ...debugThreads(() => this.ioThreads) }),
         configCommands(this),
         replicationCommands(this),
       ],
-      renames: config.get('rename-command').map(({ from, to }) => [from, to] as const),
+      renames,
       keyspace: this.keyspace,
       ports: {
         shutdown: (request) => this.#shutdown(request.save),
@@ -147,6 +154,7 @@ export class UnderstudyServer implements Node {
       unapplied: this.unapplied,
       statisticsIdOf: (name) => registry.findFullName(name)?.id,
       offset: () => this.link.stream.fromOffset,
+      toOffset: () => this.link.stream.toOffset,
       blockedKeys: this.server.blockedKeys,
       onError: (text) => this.#streamError(text),
     })
@@ -171,6 +179,8 @@ export class UnderstudyServer implements Node {
           statistics.calls[id]!++
         },
         onFullSync: (result) => this.#adopt(result, this.link.getStatus().loading?.elapsedMs ?? 0),
+        onHistoryChanged: () => this.#tellPosition(this.link.history.replid),
+        onApplied: () => this.#tellPosition(),
         dropData: () => {
           this.hasData = false
           this.keyspace.begin()
@@ -203,7 +213,7 @@ export class UnderstudyServer implements Node {
         configFile: config.file ?? '',
         version: options.version,
       },
-      { moreStats: () => streamStatLines(this) },
+      { moreServer: () => this.ioThreads?.infoLines ?? [], moreStats: () => streamStatLines(this) },
     )
     addDataInfoSections(this)
     follow(config, ['maxmemory-policy'], () => {
@@ -212,11 +222,19 @@ export class UnderstudyServer implements Node {
     deliverKeyEvents(this.keyspace.events, pubsub)
     follow(config, ['notify-keyspace-events'], () => {
       chooseKeyEvents(this.keyspace.events, config.get('notify-keyspace-events'))
+      this.server.words.setGate(GATE_EVENTS, (this.keyspace.events.mask & NOTIFY_KEY_MISS) !== 0)
     })
     for (const name of ['full-resync-policy', 'refuse-empty-primary', 'full-sync-low-memory'] as const) {
       config.onChange(name, () => this.link.release(false))
     }
     follow(config, ['replica-read-only', 'replica-serve-stale-data'], () => this.updateState())
+    const threadCount = config.get('io-threads')
+    if (threadCount > 1) {
+      const { server, readers } = this
+      this.ioThreads = new IoThreads({ count: threadCount, server, readers, renames })
+      server.openPlace = (place) => this.ioThreads!.open(place)
+      follow(config, [...CLIENT_DIRECTIVES, 'maxmemory-policy'], () => this.ioThreads?.settingsChanged())
+    }
     config.onChange('repl-backlog-size', (bytes) => this.backlog.resize(clampBacklogBytes(bytes)))
     config.onChange('port', () => this.#listenAnew())
     config.onChange('bind', () => this.#listenAnew())
@@ -250,6 +268,7 @@ export class UnderstudyServer implements Node {
     this.link.stop()
     this.readers.close()
     await this.server.close()
+    await this.ioThreads?.stop()
     await this.#loader.close()
   }
 
@@ -265,6 +284,15 @@ export class UnderstudyServer implements Node {
     state.asyncLoading = !state.loading && status?.loading !== undefined
     this.server?.nodeChanged()
     this.#options.onRole?.(state.replica)
+  }
+
+  /** Tells readers in other threads where in the stream the data are; what moves it without changing data included. */
+  #tellPosition(replid?: string): void {
+    const { keyspace } = this
+    keyspace.begin()
+    if (replid !== undefined) keyspace.position.setReplid(replid)
+    keyspace.position.note(this.link.history.replOffset, this.clock.wallMs())
+    keyspace.end()
   }
 
   /** A checked snapshot takes over, in the same turn of the event loop in which the link moves to its offset. */
