@@ -78,8 +78,7 @@ export class ClientSession extends Connection implements CommandContext {
   }
 
   get writable(): boolean {
-    const { node } = this.server
-    return !node.replica || !node.replicaReadOnly
+    return this.server.writable
   }
 
   get keyspace(): Keyspace {

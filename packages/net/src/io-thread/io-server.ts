@@ -104,6 +104,10 @@ export class IoServer extends ConnectionHost<IoSession> {
     this.#channel.onDrained = () => this.#roomAgain()
   }
 
+  get writable(): boolean {
+    return this.#words.writable
+  }
+
   accept(accepted: Socket, unixPath: string | undefined): void {
     this.attach(accepted, (socket) => {
       const { address, localAddress } = addressesOf(socket, unixPath)

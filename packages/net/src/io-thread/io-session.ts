@@ -34,6 +34,10 @@ export class IoSession extends Connection implements SharedReadContext {
     return this.server.keyspace
   }
 
+  get writable(): boolean {
+    return this.server.writable
+  }
+
   /** The link thread still works on what this connection sent: its next commands go there as well, to keep their order. */
   get forwards(): boolean {
     return this.settledBytes !== this.forwardedBytes
