@@ -9,6 +9,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { churn } from '../bench/churn.mjs'
 import { get } from '../bench/get.mjs'
 import { load } from '../bench/load.mjs'
 import { micro } from '../bench/micro.mjs'
@@ -23,7 +24,7 @@ import { FULL, FULL_PAIRS, QUICK, QUICK_PAIRS } from '../bench/support/run.mjs'
 import { findRedis, RedisMissingError } from './redis-server.mjs'
 import { fail, requireNode, ROOT, runTool } from './run-tool.mjs'
 
-const SCENARIOS = { stream, 'mixed-stream': mixedStream, load, 'mixed-memory': mixedMemory, resync, get }
+const SCENARIOS = { stream, 'mixed-stream': mixedStream, load, 'mixed-memory': mixedMemory, resync, churn, get }
 const NAMES = [...Object.keys(SCENARIOS), 'memory', 'micro']
 const DEFAULT_SEED = 20_261_121
 const RESULTS = join(ROOT, 'bench/results')
@@ -93,7 +94,7 @@ try {
 /** @param {string} name */
 function isWanted(name) {
   if (positionals.length === 0 || positionals.includes(name)) return true
-  return positionals.includes('memory') && (name === 'load' || name === 'resync')
+  return positionals.includes('memory') && (name === 'load' || name === 'resync' || name === 'churn')
 }
 
 function readArguments() {

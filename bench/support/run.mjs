@@ -14,6 +14,10 @@
  * @property {number} resyncSettleMs The same after a full sync.
  * @property {number} getKeys
  * @property {[pipeline: number, requests: number][]} getRequests
+ * @property {number} churnKeys
+ * @property {number} churnOverwrites
+ * @property {number} churnOverwrittenKeys
+ * @property {number} [churnIgnoreBytes] active-defrag-ignore-bytes of both servers; default: theirs.
  * @property {boolean} ioThreads Also against a redis-server with io-threads.
  * @property {number} microSeconds For each function.
  */
@@ -67,6 +71,9 @@ export const FULL = {
     [16, 8_000_000],
     [64, 12_000_000],
   ],
+  churnKeys: 10_000_000,
+  churnOverwrites: 20_000_000,
+  churnOverwrittenKeys: 1_000_000,
   ioThreads: true,
   microSeconds: 5,
 }
@@ -107,6 +114,10 @@ export const QUICK = {
     [16, 600_000],
     [64, 1_000_000],
   ],
+  churnKeys: 500_000,
+  churnOverwrites: 1_000_000,
+  churnOverwrittenKeys: 50_000,
+  churnIgnoreBytes: 1 << 20,
   ioThreads: false,
   microSeconds: 0.5,
 }

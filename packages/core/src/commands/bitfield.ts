@@ -15,7 +15,6 @@ import {
   growFound,
   integerArgument,
   makeEmptyString,
-  requireWriter,
 } from './access.ts'
 import { argIs } from './arguments.ts'
 import { bitOffsetArgument } from './bit-offset.ts'
@@ -52,25 +51,26 @@ let fieldChanged = false
 
 /** BITFIELD key [GET type offset | [OVERFLOW WRAP|SAT|FAIL] SET|INCRBY type offset value …] */
 export function runBitField(context: CommandContext): void {
-  run(context, false)
+  const operations = parseOperations(context)
+  if (operations === undefined) return
+  const last = lastBitChanged(operations)
+  if (last === -1) readFields(context, operations)
+  else changeFields(context, operations, last)
 }
 
 /** BITFIELD_RO key [GET type offset …] */
 export function runBitFieldRo(context: ReadContext): void {
-  run(context, true)
-}
-
-function run(context: ReadContext, readOnly: boolean): void {
   const operations = parseOperations(context)
   if (operations === undefined) return
-  let lastBit = -1
-  for (const { kind, offset, bits } of operations) if (kind !== GET) lastBit = Math.max(lastBit, offset + bits - 1)
-  if (lastBit === -1) readFields(context, operations)
-  else if (readOnly) context.reply.error('ERR BITFIELD_RO only supports the GET subcommand')
-  else {
-    requireWriter(context)
-    changeFields(context, operations, lastBit)
-  }
+  if (lastBitChanged(operations) === -1) readFields(context, operations)
+  else context.reply.error('ERR BITFIELD_RO only supports the GET subcommand')
+}
+
+/** The last bit that an operation sets or adds to, -1 when all only read. */
+function lastBitChanged(operations: readonly Operation[]): number {
+  let last = -1
+  for (const { kind, offset, bits } of operations) if (kind !== GET) last = Math.max(last, offset + bits - 1)
+  return last
 }
 
 function readFields(context: ReadContext, operations: readonly Operation[]): void {

@@ -7,7 +7,7 @@
 import { globMatches } from '../glob.ts'
 import { ReplyEncoder } from '../resp/encoder.ts'
 import { SYNTAX_ERROR } from '../resp/error-replies.ts'
-import { integerArgument } from './access.ts'
+import { findForRead, integerArgument } from './access.ts'
 import { argIs, argText } from './arguments.ts'
 import type { ReadContext } from './command.ts'
 
@@ -30,13 +30,13 @@ export function cursorArgument(context: ReadContext, index: number): number | un
   return undefined
 }
 
-/** COUNT of the last `readElementScanOptions`. */
+/** COUNT of the last `beginElementScan`. */
 export let scanCount: number = COUNT_DEFAULT
 /** Argument index of its pattern, 0 for none. */
 let scanPattern = 0
 
 /** Reads COUNT and MATCH from argument 3 on. @returns false after an error reply. */
-export function readElementScanOptions(context: ReadContext): boolean {
+function readElementScanOptions(context: ReadContext): boolean {
   const { args, reply } = context
   scanCount = COUNT_DEFAULT
   scanPattern = 0
@@ -61,6 +61,23 @@ export function readElementScanOptions(context: ReadContext): boolean {
     }
   }
   return true
+}
+
+/**
+ * What HSCAN, SSCAN and ZSCAN begin with: the cursor, the key, the options. @param expectType true when the key just found is
+ * of the command's type; it writes the error otherwise. @returns undefined when a reply was written.
+ */
+export function beginElementScan(
+  context: ReadContext,
+  expectType: (context: ReadContext) => boolean,
+): number | undefined {
+  const cursor = cursorArgument(context, 2)
+  if (cursor === undefined) return undefined
+  if (!findForRead(context, 1)) {
+    writeScanned(context, 0, 0)
+    return undefined
+  }
+  return expectType(context) && readElementScanOptions(context) ? cursor : undefined
 }
 
 /** Does the element match the pattern that was read? */

@@ -76,7 +76,9 @@ export class Keyspace extends KeyspaceValues {
     this.counters.enterAll()
     const { generation } = this
     if (generation.runBytes > FLUSH_IN_PLACE_BYTES_MAX) {
-      this.swapGeneration(this.newGeneration(generation.databaseCount), told)
+      const empty = this.newGeneration(generation.databaseCount)
+      this.position.copyTo(empty)
+      this.swapGeneration(empty, told)
       return
     }
     this.lazyFree.clear()
@@ -115,7 +117,7 @@ export class Keyspace extends KeyspaceValues {
     this.listener.databaseFlushed(told)
   }
 
-  /** Takes a generation that a loader has built. */
+  /** Takes a generation that a loader has built; its position in the stream is to be told (`position`). */
   adopt(transfer: GenerationTransfer): void {
     this.swapGeneration(new Generation(transfer, this.#segmentBytesMax))
   }

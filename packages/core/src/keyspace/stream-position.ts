@@ -45,9 +45,13 @@ export class StreamPosition {
     new Uint8Array(this.#layout.controlBuffer, C_REPLID * 4, REPLID_BYTES).set(bytes)
   }
 
-  /** Another generation is about to take over; the position goes along. */
-  use(next: GenerationLayout): void {
+  /** Gives the position to a generation that is about to take over at the same place of the stream. */
+  copyTo(next: GenerationLayout): void {
     next.control.set(this.#layout.control.subarray(C_OFFSET_LOW, C_POSITION_END), C_OFFSET_LOW)
+  }
+
+  /** Another generation takes over, with the position that stands in it: none, unless it was copied. */
+  use(next: GenerationLayout): void {
     this.#layout = next
   }
 }

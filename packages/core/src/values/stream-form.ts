@@ -156,12 +156,12 @@ function nodeFootprint(region: RegionView, address: number): number {
 
 function footprint(value: LargeValue): number {
   const stream = open(value)
-  const { nodes, region } = stream
+  const { nodes, view } = stream
   let bytes = Arena.blockBytes(ROOT_BLOCK_BYTES) + nodes.footprint() + stream.groups.footprint()
   let measured = 0
   let sum = 0
   for (let more = nodes.first(); more && measured < NODES_MEASURED_MAX; more = nodes.next()) {
-    sum += nodeFootprint(region, nodes.address)
+    sum += nodeFootprint(view, nodes.address)
     measured++
   }
   if (measured > 0) bytes += Math.round((sum / measured) * nodes.entries)
@@ -189,14 +189,14 @@ function namedFootprint(headerBytes: number, name: { start: number; end: number 
 
 function visitBlocks(value: LargeValue, visit: (address: number, bytes: number) => void): void {
   const stream = open(value)
-  const { nodes, region } = stream
-  const { i32 } = region.memory
+  const { nodes, view } = stream
+  const { i32 } = view.memory
   const visitName = (address: number, headerBytes: number, nameWord: number): void => {
     const at = (byteOffsetOf(address) >>> 2) + nameWord
     const length = i32[address >>> 28]![at]! >>> 0
     const root = i32[address >>> 28]![at + 1]!
     visit(address, root === 0 ? headerBytes + length : headerBytes)
-    if (root !== 0) new NodeValue().open(region, root, length).visitBlocks(visit)
+    if (root !== 0) new NodeValue().open(view, root, length).visitBlocks(visit)
   }
   visit(streamRoot(value), ROOT_BLOCK_BYTES)
   nodes.visitBlocks(visit)
@@ -206,7 +206,7 @@ function visitBlocks(value: LargeValue, visit: (address: number, bytes: number) 
     const at = byteOffsetOf(nodes.address) >>> 2
     const room = words[at + N_ROOM]!
     visit(nodes.address, room === 0 ? CHUNKED_NODE_BYTES : STREAM_NODE_HEADER_BYTES + room)
-    if (room === 0) new NodeValue().open(region, words[at + N_CHUNKS]!, words[at + N_BYTES]! >>> 0).visitBlocks(visit)
+    if (room === 0) new NodeValue().open(view, words[at + N_CHUNKS]!, words[at + N_BYTES]! >>> 0).visitBlocks(visit)
   }
   const groups = sharedGroups.open(stream)
   groups.forEachGroup((group) => {

@@ -56,7 +56,7 @@ const channel = new Channel(port)
 const keyspace = new SharedKeyspace(start.reader)
 keyspace.access.tracksFrequency = start.tracksFrequency
 // The memory of the old generation goes back when this thread, too, has let go of it.
-keyspace.onGeneration = collectGarbageSoon
+keyspace.onDropped = collectGarbageSoon
 const server = new IoServer({
   settings: start.settings,
   statistics: new ThreadStatistics(start.commandIds.size, start.statistics),

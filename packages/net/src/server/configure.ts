@@ -110,6 +110,7 @@ export function linkConfig(
     encodings,
     verifyChecksum: true,
     keyLoadDelayMicros: 0,
+    spill: { memoryBytesMax: 0, fileBytesMax: 0 },
   }
   follow(
     config,
@@ -124,6 +125,9 @@ export function linkConfig(
       'save',
       'rdbchecksum',
       'key-load-delay',
+      'replica-full-sync-buffer-limit',
+      'replica-full-sync-spill-limit',
+      'client-output-buffer-limit',
       'masterauth',
       'masteruser',
       'replica-announce-ip',
@@ -155,9 +159,23 @@ export function linkConfig(
       link.deleteSyncFiles = config.get('rdb-del-sync-files') && config.get('save').length === 0
       link.verifyChecksum = config.get('rdbchecksum')
       link.keyLoadDelayMicros = config.get('key-load-delay')
+      link.spill = {
+        memoryBytesMax: fullSyncBufferBytes(config),
+        fileBytesMax: config.get('replica-full-sync-spill-limit'),
+      }
     },
   )
   return link
+}
+
+/** When neither directive says how much memory may be used. */
+const FULL_SYNC_BUFFER_BYTES_DEFAULT: number = 256 << 20
+
+/** 0 means, as in Redis 8, what a primary would keep for a replica: the hard limit of client-output-buffer-limit. */
+function fullSyncBufferBytes(config: Config): number {
+  const bytes = config.get('replica-full-sync-buffer-limit')
+  if (bytes > 0) return bytes
+  return config.get('client-output-buffer-limit').replica.hardBytes || FULL_SYNC_BUFFER_BYTES_DEFAULT
 }
 
 function readHandshake(config: Config, ownPort: () => number): ReplicaLinkConfig['handshake'] {

@@ -37,6 +37,8 @@ export interface StreamApplierPorts {
   readonly statisticsIdOf: (name: string) => number | undefined
   /** Stream offset before the unit at hand. */
   readonly offset: () => number
+  /** Stream offset behind it. */
+  readonly toOffset: () => number
   /** Clients that wait for keys: served after each unit. */
   readonly blockedKeys: { readonly hasReady: boolean; serve(): void }
   /** propagation-error-behavior. */
@@ -88,6 +90,7 @@ export class StreamApplier {
     keyspace.counters.begin()
     try {
       this.#run(args, db)
+      this.#notePosition()
     } finally {
       keyspace.counters.end()
     }
@@ -100,10 +103,16 @@ export class StreamApplier {
     keyspace.counters.begin()
     try {
       while (group.next()) this.#run(group.args, group.db)
+      this.#notePosition()
     } finally {
       keyspace.counters.end()
     }
     if (blockedKeys.hasReady) blockedKeys.serve()
+  }
+
+  /** Readers in other threads learn with the data as of which offset they are. */
+  #notePosition(): void {
+    this.#ports.keyspace.position.note(this.#ports.toOffset(), this.#context.nowMs)
   }
 
   #run(args: CommandArgs, db: number): void {

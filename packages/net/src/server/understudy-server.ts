@@ -149,6 +149,7 @@ export class UnderstudyServer implements Node {
       unapplied: this.unapplied,
       statisticsIdOf: (name) => registry.findFullName(name)?.id,
       offset: () => this.link.stream.fromOffset,
+      toOffset: () => this.link.stream.toOffset,
       blockedKeys: this.server.blockedKeys,
       onError: (text) => this.#streamError(text),
     })
@@ -173,6 +174,8 @@ export class UnderstudyServer implements Node {
           statistics.calls[id]!++
         },
         onFullSync: (result) => this.#adopt(result),
+        onHistoryChanged: () => this.#tellPosition(this.link.history.replid),
+        onApplied: () => this.#tellPosition(),
         dropData: () => {
           this.hasData = false
           this.keyspace.begin()
@@ -264,6 +267,15 @@ export class UnderstudyServer implements Node {
     state.asyncLoading = !state.loading && status?.loading !== undefined
     this.server?.nodeChanged()
     this.#options.onRole?.(state.replica)
+  }
+
+  /** Tells readers in other threads where in the stream the data are; what moves it without changing data included. */
+  #tellPosition(replid?: string): void {
+    const { keyspace } = this
+    keyspace.begin()
+    if (replid !== undefined) keyspace.position.setReplid(replid)
+    keyspace.position.note(this.link.history.replOffset, this.clock.wallMs())
+    keyspace.end()
   }
 
   /** A checked snapshot takes over, in the same turn of the event loop in which the link moves to its offset. */

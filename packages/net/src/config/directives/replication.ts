@@ -132,9 +132,17 @@ export const replicationDirectives = {
     max: 'long',
     default: 0,
     foreign: true,
-    hidden: true,
     unit: 'B',
-    supported: false,
+  },
+  // Redis has no file: beyond its memory the primary has to keep the stream.
+  'replica-full-sync-spill-limit': {
+    type: 'int',
+    form: 'memory',
+    min: 0,
+    max: 'long',
+    default: 8589934592,
+    foreign: true,
+    unit: 'B',
   },
   'repl-rdb-channel': { type: 'bool', default: false, foreign: true, hidden: true, supported: false },
   'dual-channel-replication-enabled': {
