@@ -1,5 +1,5 @@
 /** To its clients a server with several I/O threads is one server: whatever thread they are in. */
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { encodeCommand, RawClient } from '../../support/raw-client.ts'
 import { ReplyError } from '../../support/resp-reader.ts'
 import type { TestServer } from '../../support/test-server.ts'
@@ -19,8 +19,13 @@ beforeEach(async () => {
   await server.call('FLUSHALL')
 })
 
+const opened: RawClient[] = []
+afterEach(() => close(opened.splice(0)))
+
 async function crowd(count = CLIENTS, port = server.port): Promise<RawClient[]> {
-  return Promise.all(Array.from({ length: count }, () => RawClient.connect({ port })))
+  const clients = await Promise.all(Array.from({ length: count }, () => RawClient.connect({ port })))
+  opened.push(...clients)
+  return clients
 }
 
 function close(clients: readonly RawClient[]): void {
@@ -54,7 +59,6 @@ describe('a connection', () => {
         expect(await client.pipeline(commands)).toEqual(expected)
       }
     }
-    close(clients)
   })
 
   it('sees what another one wrote before, whatever threads they are in', async () => {
@@ -65,7 +69,6 @@ describe('a connection', () => {
       await writer.call('SET', 'shared', i)
       expect(await reader.call('GET', 'shared')).toBe(String(i))
     }
-    close(clients)
   })
 
   it('keeps its database, protocol and name, and loses them with RESET', async () => {
@@ -86,7 +89,6 @@ describe('a connection', () => {
     await client.call('RESET')
     expect(await client.callExact('GET', 'missing')).toBe('$-1\r\n')
     expect(await client.call('GET', 'where')).toBe('zero')
-    client.close()
   })
 
   it('gets no reply while it wants none', async () => {
@@ -107,7 +109,6 @@ describe('a connection', () => {
     )
     expect(await client.readReply()).toBe('OK')
     expect(await client.readReply()).toBe(null)
-    client.close()
   })
 
   it('gets the error of the protocol behind the replies to what came before', async () => {
@@ -115,7 +116,6 @@ describe('a connection', () => {
     client.send(Buffer.concat([encodeCommand('SET', 'a', 1), encodeCommand('GET', 'a'), Buffer.from('*1\r\n!bad\r\n')]))
     const text = (await client.readToEnd()).toString()
     expect(text).toBe("+OK\r\n$1\r\n1\r\n-ERR Protocol error: expected '$', got '!'\r\n")
-    client.close()
   })
 
   it('gets all replies when it says the end of its stream at once', async () => {
@@ -133,7 +133,6 @@ describe('a connection', () => {
     expect(await client.call('GET', 'big1')).toBe(value.toString())
     const counts = await client.pipeline(Array.from({ length: 20_000 }, () => ['INCR', 'counter']))
     expect(counts.at(-1)).toBe(20_000)
-    client.close()
   })
 })
 
@@ -159,7 +158,82 @@ describe('transactions', () => {
     expect(await one.call('GET', 'a')).toBe('1')
     await two.call('SET', 'a', 2)
     expect(await one.pipeline([['MULTI'], ['GET', 'a'], ['EXEC']])).toEqual(['OK', 'QUEUED', null])
-    close(clients)
+  })
+})
+
+describe('transactions of reads', () => {
+  it('are answered as redis answers them, with errors in their places, in any mixture', async () => {
+    const [client] = (await crowd(1)) as [RawClient]
+    await client.pipeline([
+      ['SET', 'a', 1],
+      ['RPUSH', 'l', 'x', 'y'],
+    ])
+    await client.call('CONFIG', 'RESETSTAT')
+    client.send(
+      Buffer.concat(
+        [['MULTI'], ['GET', 'a'], ['LRANGE', 'l', '0', '-1'], ['STRLEN', 'l'], ['EXEC']].map((args) =>
+          encodeCommand(...args),
+        ),
+      ),
+    )
+    expect([
+      await client.readReply(),
+      await client.readReply(),
+      await client.readReply(),
+      await client.readReply(),
+    ]).toEqual(['OK', 'QUEUED', 'QUEUED', 'QUEUED'])
+    const replies = (await client.readReply()) as unknown[]
+    expect(replies.slice(0, 2)).toEqual(['1', ['x', 'y']])
+    expect(String(replies[2])).toContain('WRONGTYPE')
+    const info = await server.info()
+    expect(info['cmdstat_multi']).toMatch(/^calls=1,/)
+    expect(info['cmdstat_exec']).toMatch(/^calls=1,/)
+    expect(info['cmdstat_get']).toMatch(/^calls=1,/)
+    expect(info['cmdstat_strlen']).toMatch(/^calls=1,.*failed_calls=1/)
+    expect(await client.pipeline([['MULTI'], ['GET', 'a'], ['DISCARD'], ['GET', 'a']])).toEqual([
+      'OK',
+      'QUEUED',
+      'OK',
+      '1',
+    ])
+    expect(await client.pipeline([['MULTI'], ['EXEC']])).toEqual(['OK', []])
+  })
+
+  it('go over to the link thread with the first command that is none', async () => {
+    const [client] = (await crowd(1)) as [RawClient]
+    await client.call('SET', 'a', 1)
+    expect(await client.call('MULTI')).toBe('OK')
+    expect(await client.call('GET', 'a')).toBe('QUEUED')
+    expect(await client.call('INCR', 'a')).toBe('QUEUED')
+    expect(await client.call('GET', 'a')).toBe('QUEUED')
+    expect(await client.call('EXEC')).toEqual(['1', 2, '2'])
+    await client.call('MULTI')
+    await client.call('GET', 'a')
+    await expect(client.call('MULTI')).rejects.toThrow('ERR MULTI calls can not be nested')
+    expect(await client.call('EXEC')).toEqual(['2'])
+    await client.call('MULTI')
+    await client.call('GET', 'a')
+    await expect(client.call('NOSUCH')).rejects.toThrow('ERR unknown command')
+    await expect(client.call('GET')).rejects.toThrow('ERR wrong number')
+    await expect(client.call('EXEC')).rejects.toThrow('EXECABORT')
+    expect(await client.call('GET', 'a')).toBe('2')
+    await expect(client.call('EXEC')).rejects.toThrow('ERR EXEC without MULTI')
+    await expect(client.call('DISCARD')).rejects.toThrow('ERR DISCARD without MULTI')
+  })
+
+  it('are of one moment, however others write', async () => {
+    const [writer, reader] = (await crowd(2)) as [RawClient, RawClient]
+    let done = false
+    const writing = (async () => {
+      for (let n = 0; !done; n++) await writer.pipeline([['MULTI'], ['SET', 'one', n], ['SET', 'two', n], ['EXEC']])
+    })()
+    for (let i = 0; i < 2000; i++) {
+      const replies = await reader.pipeline([['MULTI'], ['GET', 'one'], ['GET', 'two'], ['EXEC']])
+      const [one, two] = replies[3] as [string, string]
+      expect(one).toBe(two)
+    }
+    done = true
+    await writing
   })
 })
 
@@ -183,7 +257,6 @@ describe('what clients tell each other', () => {
       expect(await client.call('GET', 'cached')).toBe('2')
       expect(client.pushes.map((push) => push.items)).toEqual([['invalidate', ['cached']]])
     }
-    close(caches)
   })
 
   it('who waits for a key is served by whoever pushes, and is gone when its connection is', async () => {
@@ -204,6 +277,7 @@ describe('what clients tell each other', () => {
 
 describe('an operator', () => {
   it('sees every connection, by ids of their own, and closes those in other threads', async () => {
+    await waitFor('the others to be gone', async () => (await listed('id')).length === 1)
     const clients = await crowd()
     const ids = await Promise.all(clients.map((client) => client.call('CLIENT', 'ID')))
     expect(new Set(ids).size).toBe(CLIENTS)
@@ -217,6 +291,7 @@ describe('an operator', () => {
   })
 
   it('maxclients holds for all threads together', async () => {
+    await waitFor('the others to be gone', async () => (await listed('id')).length === 1)
     await server.call('CONFIG', 'SET', 'maxclients', 6)
     const clients = await crowd(12)
     const replies = await Promise.all(
@@ -224,7 +299,6 @@ describe('an operator', () => {
     )
     expect(replies.filter((reply) => reply === '$-1\r\n').length).toBe(5)
     await server.call('CONFIG', 'SET', 'maxclients', 10_000)
-    close(clients)
   })
 
   it('counts commands, errors, hits and bytes of all threads, and sets them to zero', async () => {
@@ -249,7 +323,6 @@ describe('an operator', () => {
     expect((histogram[1] as unknown[])[1]).toBe(CLIENTS * 2)
     await server.call('CONFIG', 'RESETSTAT')
     expect((await server.info())['cmdstat_get']).toBeUndefined()
-    close(clients)
   })
 
   it('MONITOR shows the reads of all threads', async () => {
@@ -259,7 +332,6 @@ describe('an operator', () => {
     for (const [i, client] of clients.entries()) await client.call('GET', `seen${i}`)
     for (let i = 0; i < CLIENTS; i++) expect(String(await monitor.readReply())).toContain(`"GET" "seen${i}"`)
     monitor.close()
-    close(clients)
   })
 
   it('CLIENT PAUSE holds back the reads of all threads', async () => {
@@ -269,7 +341,6 @@ describe('an operator', () => {
     await server.call('CLIENT', 'PAUSE', 300, 'ALL')
     await Promise.all(clients.map((client) => client.call('GET', 'x')))
     expect(performance.now() - began).toBeGreaterThan(250)
-    close(clients)
   })
 
   it('the slow log has the reads of all threads', async () => {
@@ -290,7 +361,6 @@ describe('an operator', () => {
       new Set(clients.map((_, i) => `slow${i} n${i}`)),
     )
     await server.call('CONFIG', 'SET', 'slowlog-log-slower-than', 10_000)
-    close(clients)
   })
 
   it('a password set later holds in all threads', async () => {
@@ -301,7 +371,6 @@ describe('an operator', () => {
       await client.call('AUTH', 'secret')
       expect(await client.call('GET', 'x')).toBe(null)
     }
-    close(clients)
     await other.stop()
   })
 })

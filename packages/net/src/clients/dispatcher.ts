@@ -127,7 +127,7 @@ function queueCommand(session: ClientSession, entry: CommandEntry<ClientSession>
     server.dropForInput(session)
     return
   }
-  session.reply.simple('QUEUED')
+  if (!session.takeAnswered()) session.reply.simple('QUEUED')
 }
 
 /** Refuses a command: EXEC that is refused discards its transaction. */
@@ -139,7 +139,7 @@ function reject(session: ClientSession, entry: CommandEntry<ClientSession> | und
     session.discardTransaction()
     reply = execAbort(errorCode(text) === 'ERR' ? text.slice(4) : text)
   } else if ((session.flags & CLIENT_MULTI) !== 0) session.flags |= CLIENT_DIRTY_EXEC
-  session.reply.error(reply)
+  if (!session.takeAnswered()) session.reply.error(reply)
   statistics.countError(reply)
 }
 

@@ -174,9 +174,15 @@ export class ClientServer extends ConnectionHost<ClientSession> {
     await closing
   }
 
+  /** May clients write here? */
+  get writable(): boolean {
+    return !this.node.replica || !this.node.replicaReadOnly
+  }
+
   /** The state of the node changed: threads that answer reads have to know whether they still may. */
   nodeChanged(): void {
     this.words.setGate(GATE_NODE, refusesReads(this.node))
+    this.words.setWritable(this.writable)
   }
 
   startMonitor(session: ClientSession): void {

@@ -13,7 +13,7 @@ import type { ClientServer } from './server.ts'
 import type { RemoteSocket } from '../io-thread/remote-socket.ts'
 import type { TrackingOptions } from './tracking.ts'
 import type { Watch } from './watch.ts'
-import { QueuedArgs, TransactionQueue } from './transaction.ts'
+import { TransactionQueue } from './transaction.ts'
 import { Subscriptions } from './pubsub.ts'
 
 const HELD_BYTES = 512
@@ -53,7 +53,7 @@ export class ClientSession extends Connection implements CommandContext {
   libraryVersion = ''
   entry: CommandEntry<ClientSession> | undefined
   readonly subscriptions: Subscriptions = new Subscriptions()
-  transaction: TransactionQueue | undefined
+  transaction: TransactionQueue<CommandEntry<ClientSession>> | undefined
   watched: Watch[] = []
   /** Memory of `watched`, roughly. */
   watchedBytes = 0
@@ -63,6 +63,8 @@ export class ClientSession extends Connection implements CommandContext {
   cachingIsFresh = false
   redirectBroken = false
   blocked: BlockedState | undefined
+  /** So many of the next commands, MULTI and what it queues, have got their replies already, in their I/O thread. */
+  answered = 0
   /** The connection is in an I/O thread, and this is what it forwards to. */
   readonly remote: RemoteSocket | undefined
   #holdsPushes = false
@@ -76,8 +78,7 @@ export class ClientSession extends Connection implements CommandContext {
   }
 
   get writable(): boolean {
-    const { node } = this.server
-    return !node.replica || !node.replicaReadOnly
+    return this.server.writable
   }
 
   get keyspace(): Keyspace {
@@ -143,6 +144,13 @@ export class ClientSession extends Connection implements CommandContext {
     this.#holdsPushes = false
     this.#held = undefined
     if (held !== undefined) this.reply.raw(held.bytes, 0, held.length)
+  }
+
+  /** Was the command under way answered by its I/O thread? Asked once for each command that MULTI queues, and for MULTI. */
+  takeAnswered(): boolean {
+    if (this.answered === 0) return false
+    this.answered--
+    return true
   }
 
   /** Begins MULTI. */
@@ -219,6 +227,3 @@ export class ClientSession extends Connection implements CommandContext {
     return true
   }
 }
-
-/** Shared by all EXECs: commands of one EXEC run one after the other, and EXEC does not nest. */
-export const queuedArgs: QueuedArgs = new QueuedArgs()

@@ -16,6 +16,7 @@ import {
   ReadTooLong,
   ReplicaError,
   runSharedRead,
+  SKIP_SLOWLOG,
 } from '@understudy/core/internal'
 import type { CommandEntry, CommandRegistry, ReadContext, SharedKeyspace } from '@understudy/core/internal'
 import { ConnectionHost, type HostOptions, type SlowCommand } from '../clients/connection-host.ts'
@@ -24,12 +25,15 @@ import {
   CLIENT_CLOSED,
   CLIENT_FORWARDS_FULL,
   CLIENT_TRACKED,
+  CLIENT_WATCHES,
 } from '../clients/connection-flags.ts'
+import type { MeteredCommand } from '../clients/meter.ts'
 import type { SharedWords } from '../clients/shared-words.ts'
 import { addressesOf, keepAlive } from '../clients/socket-facts.ts'
 import type { Channel } from './channel.ts'
 import { type ConnectionTable, NO_COMMAND } from './connection-table.ts'
 import {
+  FRAME_ANSWERED,
   FRAME_CLOSED,
   FRAME_COMMANDS,
   FRAME_DESTROY,
@@ -43,11 +47,20 @@ import {
   type FrameReader,
 } from './frames.ts'
 import { IoSession } from './io-session.ts'
+import {
+  beginOrDiscard,
+  queueRead,
+  type ReadTransaction,
+  runQueuedReads,
+  transactionCommand,
+} from './read-transactions.ts'
 import { TOLD_FLAGS } from './remote-socket.ts'
 
 /** A connection forwards so much ahead of what the link thread has run; one command may go beyond. */
 const FORWARDS_BYTES_MAX: number = 64 * 1024
-const MIRRORED_FLAGS: number = TOLD_FLAGS | CLIENT_TRACKED
+/** Reads of a connection in one of these states are the link thread's. */
+const FORWARDED_STATES: number = TOLD_FLAGS | CLIENT_TRACKED
+const MIRRORED_FLAGS: number = FORWARDED_STATES | CLIENT_WATCHES
 /** Output is copied out of a batch longer than this, so that a slow reader does not hold it all. */
 const SHARED_BATCH_BYTES_MAX: number = 64 * 1024
 
@@ -58,6 +71,9 @@ export interface IoServerOptions extends HostOptions {
   readonly channel: Channel
   readonly words: SharedWords
   readonly table: ConnectionTable
+  /** Ids of all commands in the statistics, by full name. */
+  readonly commandIds: ReadonlyMap<string, number>
+  readonly runsTransactions: boolean
 }
 
 export class IoServer extends ConnectionHost<IoSession> {
@@ -66,12 +82,15 @@ export class IoServer extends ConnectionHost<IoSession> {
   readonly #channel: Channel
   readonly #words: SharedWords
   readonly #table: ConnectionTable
+  readonly #commandIds: ReadonlyMap<string, number>
+  readonly #runsTransactions: boolean
   /** Connections that wait for room in the channel. */
   #waiting: IoSession[] = []
   // What `#work` runs: one function for all reads.
   #session: IoSession | undefined
   #read: ((context: ReadContext) => void) | undefined
   readonly #work: () => void = () => this.#read!(this.#session!)
+  readonly #readOne: () => void = () => runSharedRead(this.#session!, this.#work)
 
   constructor(options: IoServerOptions) {
     super(options)
@@ -80,7 +99,13 @@ export class IoServer extends ConnectionHost<IoSession> {
     this.#channel = options.channel
     this.#words = options.words
     this.#table = options.table
+    this.#commandIds = options.commandIds
+    this.#runsTransactions = options.runsTransactions
     this.#channel.onDrained = () => this.#roomAgain()
+  }
+
+  get writable(): boolean {
+    return this.#words.writable
   }
 
   accept(accepted: Socket, unixPath: string | undefined): void {
@@ -98,16 +123,14 @@ export class IoServer extends ConnectionHost<IoSession> {
 
   /** Runs the command that the decoder found, when it is a read that may run here; forwards it otherwise. */
   runOrForward(session: IoSession): void {
-    const entry = this.#readHere(session)
-    if (entry === undefined) {
-      this.#forward(session)
-      return
-    }
-    const { meter } = this
-    meter.before(entry)
-    session.entry = entry
-    if (this.#runRead(session, entry)) meter.after(entry)
-    else this.#forward(session)
+    const runs =
+      !session.forwards &&
+      (session.flags & FORWARDED_STATES) === 0 &&
+      this.#words.readsAllowed &&
+      (this.#runHere(session) || (this.#runsTransactions && this.#runTransactionCommand(session)))
+    if (runs) return
+    if (session.transaction !== undefined) this.#handOver(session, session.transaction)
+    this.#forward(session)
   }
 
   /** Frames from the link thread. */
@@ -183,38 +206,90 @@ export class IoServer extends ConnectionHost<IoSession> {
     this.#channel.send()
   }
 
-  /** The entry of a read that may run here and now. */
-  #readHere(session: IoSession): CommandEntry | undefined {
-    if (session.forwards || (session.flags & MIRRORED_FLAGS) !== 0 || !this.#words.readsAllowed) return undefined
-    const { decoder } = session
+  /** @returns false: it is no read, or has to run in the link thread. */
+  #runHere(session: IoSession): boolean {
+    const { decoder, transaction } = session
     const entry = this.#registry.resolve(decoder)
-    return entry?.read !== undefined && arityFits(entry.arity, decoder.count) ? entry : undefined
+    if (entry?.read === undefined || !arityFits(entry.arity, decoder.count)) return false
+    if (transaction !== undefined) return queueRead(session, transaction, entry)
+    const { meter } = this
+    meter.before(entry)
+    session.entry = entry
+    if (!this.#runRead(session, entry)) return false
+    meter.after(entry)
+    return true
+  }
+
+  /** MULTI, EXEC, DISCARD. @returns false: it is none of them, or the link thread has to see to it. */
+  #runTransactionCommand(session: IoSession): boolean {
+    const command = transactionCommand(session)
+    if (command === undefined) return false
+    const { meter } = this
+    const { transaction } = session
+    const own: MeteredCommand = { id: this.#commandIds.get(command)!, name: command, flags: SKIP_SLOWLOG }
+    meter.before(own)
+    if (command === 'exec') {
+      if (transaction === undefined || !this.#runTransaction(session, transaction)) return false
+    } else if (!beginOrDiscard(session, command)) return false
+    meter.after(own)
+    return true
+  }
+
+  #runTransaction(session: IoSession, transaction: ReadTransaction): boolean {
+    const beganMs = performance.now()
+    let errors: (string | undefined)[] = []
+    const run = (): void => void (errors = runQueuedReads(session, transaction))
+    if (!this.#attempt(session, run)) return false
+    session.transaction = undefined
+    const { entries } = transaction.queue
+    const elapsedMs = (performance.now() - beganMs) / Math.max(1, entries.length)
+    for (const [index, entry] of entries.entries()) {
+      this.statistics.countCommands(entry.id, 1, elapsedMs, this.settings.latencyTracking)
+      if (errors[index] !== undefined) this.#countFailure(entry, errors[index])
+    }
+    return true
+  }
+
+  /** The transaction goes on in the link thread. */
+  #handOver(session: IoSession, transaction: ReadTransaction): void {
+    session.transaction = undefined
+    const { frames } = this.#channel
+    frames.facts(FRAME_ANSWERED, session.id, transaction.sources.length, 0, '')
+    for (const source of transaction.sources) frames.bytes(FRAME_COMMANDS, session.id, source)
+    session.forwardedBytes += transaction.sourceBytes
   }
 
   /** @returns false: it has to run in the link thread, and left no reply. */
   #runRead(session: IoSession, entry: CommandEntry): boolean {
+    const errorsBefore = session.reply.errorCount
+    this.#session = session
+    this.#read = entry.read
+    if (!this.#attempt(session, this.#readOne)) return false
+    if (session.reply.errorCount !== errorsBefore) this.#countFailure(entry, session.reply.lastError)
+    return true
+  }
+
+  /** Runs what replies from the shared keyspace. @returns false: it did not, and has to be forwarded. */
+  #attempt(session: IoSession, run: () => void): boolean {
     const { reply } = session
     const lengthBefore = reply.length
     const errorsBefore = reply.errorCount
-    this.#session = session
-    this.#read = entry.read
     try {
-      runSharedRead(session, this.#work)
+      run()
     } catch (error) {
       if (isForTheWriter(error)) return false
       throw error
     }
-    if (!this.#words.readsAllowed) {
-      // What was read may be of the time after the gate was closed: an empty dataset, say, of a node that loads.
-      reply.length = lengthBefore
-      reply.errorCount = errorsBefore
-      return false
-    }
-    if (reply.errorCount !== errorsBefore) {
-      this.statistics.failed[entry.id]!++
-      this.statistics.countError(reply.lastError)
-    }
-    return true
+    if (this.#words.readsAllowed) return true
+    // What was read may be of the time after the gate was closed: an empty dataset, say, of a node that loads.
+    reply.length = lengthBefore
+    reply.errorCount = errorsBefore
+    return false
+  }
+
+  #countFailure(entry: MeteredCommand, error: string): void {
+    this.statistics.failed[entry.id]!++
+    this.statistics.countError(error)
   }
 
   #forward(session: IoSession): void {

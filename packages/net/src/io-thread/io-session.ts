@@ -6,6 +6,7 @@ import type { CommandEntry, SharedKeyspace, SharedReadContext } from '@understud
 import { Connection, type ConnectionIdentity, type ConnectionSocket } from '../clients/connection.ts'
 import { CLIENT_FORWARDS_FULL } from '../clients/connection-flags.ts'
 import type { IoServer } from './io-server.ts'
+import type { ReadTransaction } from './read-transactions.ts'
 
 /** The link thread has not yet heard of the connection. */
 const NOT_OPENED = -1
@@ -19,6 +20,8 @@ export class IoSession extends Connection implements SharedReadContext {
   /** Bytes of commands sent to the link thread, and how many of them it has run. */
   forwardedBytes = 0
   settledBytes: number = NOT_OPENED
+  /** MULTI, as far as it is only reads. */
+  transaction: ReadTransaction | undefined
   #endTold = false
 
   constructor(server: IoServer, socket: ConnectionSocket, identity: ConnectionIdentity, slot: number) {
@@ -29,6 +32,10 @@ export class IoSession extends Connection implements SharedReadContext {
 
   get keyspace(): SharedKeyspace {
     return this.server.keyspace
+  }
+
+  get writable(): boolean {
+    return this.server.writable
   }
 
   /** The link thread still works on what this connection sent: its next commands go there as well, to keep their order. */

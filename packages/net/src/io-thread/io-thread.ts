@@ -8,6 +8,7 @@ import { ThreadStatistics } from '../clients/thread-statistics.ts'
 import { Channel } from './channel.ts'
 import { ConnectionTable } from './connection-table.ts'
 import {
+  FRAME_ANSWERED,
   FRAME_CLOSED,
   FRAME_COMMANDS,
   FRAME_FINISH,
@@ -205,6 +206,9 @@ export class IoThread implements RemoteChannel {
         session.decoder.keep()
         break
       }
+      case FRAME_ANSWERED:
+        session.answered += frames.number(0)
+        break
       case FRAME_INPUT_ENDED:
         this.#server.endInput(session)
         break

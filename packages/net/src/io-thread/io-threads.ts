@@ -5,6 +5,7 @@
 import type { CommandRename, Readers } from '@understudy/core/internal'
 import type { ListenPlace, OpenListener } from '../clients/listeners.ts'
 import type { ClientServer } from '../clients/server.ts'
+import { TRANSACTION_COMMANDS } from './read-transactions.ts'
 import { type BoundSocket, bindSocket } from './bound-socket.ts'
 import { IoThread } from './io-thread.ts'
 import type { SharedPlace } from './messages.ts'
@@ -116,6 +117,7 @@ export class IoThreads {
       {
         settings: server.settings,
         renames,
+        runsTransactions: TRANSACTION_COMMANDS.every((name) => server.registry.findName(name)?.name === name),
         commandIds: this.#commandIds,
         clockZeroMs: Number(process.hrtime.bigint()) / 1e6 - server.clock.monotonicMs(),
         reader: readers.attach(),

@@ -67,6 +67,8 @@ const server = new IoServer({
   channel,
   words: new SharedWords(start.words),
   table: new ConnectionTable(start.table),
+  commandIds: start.commandIds,
+  runsTransactions: start.runsTransactions,
 })
 server.restartCron()
 

@@ -11,6 +11,8 @@ export interface IoThreadStart {
   readonly renames: readonly CommandRename[]
   /** Ids of commands in the statistics, by full name. */
   readonly commandIds: ReadonlyMap<string, number>
+  /** MULTI, EXEC and DISCARD have their own names: a transaction of reads can be recognised and run in the thread. */
+  readonly runsTransactions: boolean
   /** Memory of `SharedWords`, `ThreadStatistics` and `ConnectionTable`. */
   readonly words: SharedArrayBuffer
   readonly statistics: SharedArrayBuffer
