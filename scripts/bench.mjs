@@ -14,6 +14,7 @@ import { load } from '../bench/load.mjs'
 import { micro } from '../bench/micro.mjs'
 import { mixedMemory } from '../bench/mixed-memory.mjs'
 import { mixedStream } from '../bench/mixed-stream.mjs'
+import { reads } from '../bench/reads.mjs'
 import { resync } from '../bench/resync.mjs'
 import { stream } from '../bench/stream.mjs'
 import { Contenders } from '../bench/support/contenders.mjs'
@@ -23,7 +24,7 @@ import { FULL, FULL_PAIRS, QUICK, QUICK_PAIRS } from '../bench/support/run.mjs'
 import { findRedis, RedisMissingError } from './redis-server.mjs'
 import { fail, requireNode, ROOT, runTool } from './run-tool.mjs'
 
-const SCENARIOS = { stream, 'mixed-stream': mixedStream, load, 'mixed-memory': mixedMemory, resync, get }
+const SCENARIOS = { stream, 'mixed-stream': mixedStream, load, 'mixed-memory': mixedMemory, resync, get, reads }
 const NAMES = [...Object.keys(SCENARIOS), 'memory', 'micro']
 const DEFAULT_SEED = 20_261_121
 const RESULTS = join(ROOT, 'bench/results')

@@ -15,6 +15,8 @@
  * @property {number} getKeys
  * @property {[pipeline: number, requests: number][]} getRequests
  * @property {boolean} ioThreads Also against a redis-server with io-threads.
+ * @property {number[]} readKeys Sizes of the dataset that is read inside of the process.
+ * @property {number} readMs Of one round of such reads.
  * @property {number} microSeconds For each function.
  */
 
@@ -68,6 +70,8 @@ export const FULL = {
     [64, 12_000_000],
   ],
   ioThreads: true,
+  readKeys: [1_000_000, 10_000_000],
+  readMs: 2000,
   microSeconds: 5,
 }
 
@@ -108,6 +112,8 @@ export const QUICK = {
     [64, 1_000_000],
   ],
   ioThreads: false,
+  readKeys: [200_000],
+  readMs: 200,
   microSeconds: 0.5,
 }
 
