@@ -9,11 +9,17 @@
  * @property {number} holdElements Of a collection that is grown, loaded and deleted while somebody pings.
  * @property {number} holdStringBytes The same of a string.
  * @property {number} loadKeys
+ * @property {readonly number[]} loadSizes Keys of the sub-table of loads …
+ * @property {readonly number[]} loadThreads … and its threads.
  * @property {number} digestKeysMax DEBUG DIGEST is left out for more: it takes longer than everything else.
  * @property {number} settleMs Between the end of a load and the look at the memory.
  * @property {number} resyncSettleMs The same after a full sync.
  * @property {number} getKeys
  * @property {[pipeline: number, requests: number][]} getRequests
+ * @property {number} churnKeys
+ * @property {number} churnOverwrites
+ * @property {number} churnOverwrittenKeys
+ * @property {number} [churnIgnoreBytes] active-defrag-ignore-bytes of both servers; default: theirs.
  * @property {boolean} ioThreads Also against a redis-server with io-threads.
  * @property {number[]} readKeys Sizes of the dataset that is read inside of the process.
  * @property {number} readMs Of one round of such reads.
@@ -29,6 +35,7 @@
  * @property {Sizes} sizes
  * @property {string} redisVersion
  * @property {string} redisBenchmark
+ * @property {string} redisCli
  * @property {boolean} isProfiled Understudy alone, under the profiler: nothing is compared.
  * @property {(line: string) => void} log
  */
@@ -60,6 +67,8 @@ export const FULL = {
   holdElements: 5_000_000,
   holdStringBytes: 512 * 1024 * 1024,
   loadKeys: 5_000_000,
+  loadSizes: [1_000_000, 5_000_000, 20_000_000],
+  loadThreads: [1, 2, 4],
   digestKeysMax: 1_000_000_000,
   settleMs: 10_000,
   resyncSettleMs: 120_000,
@@ -69,6 +78,9 @@ export const FULL = {
     [16, 8_000_000],
     [64, 12_000_000],
   ],
+  churnKeys: 10_000_000,
+  churnOverwrites: 20_000_000,
+  churnOverwrittenKeys: 1_000_000,
   ioThreads: true,
   readKeys: [1_000_000, 10_000_000],
   readMs: 2000,
@@ -102,6 +114,8 @@ export const QUICK = {
   holdElements: 300_000,
   holdStringBytes: 64 * 1024 * 1024,
   loadKeys: 1_000_000,
+  loadSizes: [200_000, 1_000_000],
+  loadThreads: [1, 2, 4],
   digestKeysMax: 500_000,
   settleMs: 2000,
   resyncSettleMs: 4000,
@@ -111,6 +125,10 @@ export const QUICK = {
     [16, 600_000],
     [64, 1_000_000],
   ],
+  churnKeys: 500_000,
+  churnOverwrites: 1_000_000,
+  churnOverwrittenKeys: 50_000,
+  churnIgnoreBytes: 1 << 20,
   ioThreads: false,
   readKeys: [200_000],
   readMs: 200,

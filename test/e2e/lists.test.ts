@@ -2,25 +2,10 @@
  * A primary's lists of every size, in every encoding that a redis-server writes them in, loaded and then changed by every
  * command that it can send: the replica's digests are the primary's.
  */
-import { afterEach, expect, it } from 'vitest'
-import { equalDigests, untilEqualOffsets } from '../support/compare-datasets.ts'
 import type { Argument, RawClient } from '../support/raw-client.ts'
-import { startRedisServer } from '../support/redis-server.ts'
-import { SeededRandom } from '../support/seeded-random.ts'
-import type { Directives, TestServer } from '../support/test-server.ts'
-import { startUnderstudy } from '../support/understudy-server.ts'
-import { linkIs } from './topology.ts'
-
-const servers: TestServer[] = []
-afterEach(async () => {
-  for (const server of servers.splice(0)) await server.kill()
-})
-
-async function start(server: Promise<TestServer>): Promise<TestServer> {
-  const started = await server
-  servers.push(started)
-  return started
-}
+import type { SeededRandom } from '../support/seeded-random.ts'
+import type { Directives } from '../support/test-server.ts'
+import { followsType } from './follow-type.ts'
 
 const SIZES = [1, 3, 100, 700, 5000, 40_000, 100_000]
 
@@ -87,25 +72,11 @@ const VARIANTS: readonly Directives[] = [
   { 'repl-diskless-sync': 'yes', 'list-max-listpack-size': '20', 'list-compress-depth': '1' },
 ]
 
-it.each([0, 1])('variant %i', { timeout: 120_000 }, async (index) => {
-  const variant = VARIANTS[index]!
-  const random = new SeededRandom(index + 1)
-  const primary = await start(startRedisServer({ directives: variant }))
-  const client = await primary.raw({ timeoutMs: 30_000 })
-  await fill(client, random)
-  const nodeSize = variant['list-max-listpack-size'] ?? '-2'
-  const directives = { 'list-max-listpack-size': nodeSize, replicaof: ['127.0.0.1', primary.port] }
-  const replica = await start(startUnderstudy({ directives }))
-  await linkIs(replica, 'up')
-  await equalDigests(primary, replica)
-  for (let round = 0; round < 3; round++) {
-    await client.pipeline(Array.from({ length: 1000 }, () => change(random)))
-    await equalDigests(primary, replica)
-  }
-  expect((await replica.info('replication'))['stream_commands_not_applied']).toBe('0')
-  // Freed in slices while the stream goes on.
-  await client.pipeline([['FLUSHALL'], ...SIZES.map((_, i) => ['RPUSH', `list:${i}`, 'x'])])
-  await untilEqualOffsets(primary, replica)
-  expect(await replica.call('LRANGE', 'list:3', 0, -1)).toEqual(['x'])
-  await equalDigests(primary, replica)
+followsType({
+  variants: VARIANTS,
+  fill,
+  change,
+  encodedKeys: [],
+  last: { make: ['RPUSH', 'list:3', 'x'], read: ['LRANGE', 'list:3', 0, -1] },
+  rounds: 3,
 })

@@ -1,6 +1,7 @@
 /** What becomes of history and data when primaries restart, change their id, or hand over; and the snapshot's file. */
+import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -159,20 +160,44 @@ describe("the snapshot's file", () => {
     expect(await diskless.call('DBSIZE')).toBe(1000)
   })
 
-  it('cannot be made: a clear line at every attempt, until there is another way', async () => {
+  it('cannot be made: one clear line, and the data are there all the same', async () => {
     const primary = await startPrimary()
     await primary.call('SET', 'k', 'v')
     // Where nobody can make files, not even root.
     const replica = await startReplica(primary, {}, { directory: '/proc', wait: false })
-    const line = await replica.waitForLine(/Failed trying to load the MASTER synchronization DB/)
+    const line = await replica.waitForLine(/The snapshot was loaded, but not kept as \/proc\/dump\.rdb/)
     expect(line).toMatch(/\/proc\/temp-.*(ENOENT|EACCES|EPERM)/)
-    expect((await replica.info('replication'))['master_link_last_failure']).toContain('/proc/temp-')
-    await replica.call('CONFIG', 'SET', 'repl-diskless-load', 'swapdb')
     await linkIs(replica, 'up')
+    const info = await replica.info('replication')
+    expect(info).toMatchObject({ full_sync_file_status: 'err', full_sync_spill_status: 'ok' })
+    expect(info['full_sync_last_fault']).toContain('/proc/temp-')
     expect(await replica.call('GET', 'k')).toBe('v')
   })
 
-  it('cannot get its name: the old data and the old file stay', async () => {
+  it('finds the disk full: one clear line, link and reads go on, and the next one is kept', async ({ skip }) => {
+    const directory = await newDirectory()
+    const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=256k', 'tmpfs', directory])
+    if (mounted.status !== 0) return skip('a tmpfs cannot be mounted here')
+    later(() => void spawnSync('umount', ['-l', directory]))
+    const primary = await startPrimary({ rdbcompression: 'no' })
+    await primary.call('SET', 'large', 'x'.repeat(1_000_000))
+    const replica = await startReplica(primary, {}, { directory, wait: false })
+    await linkIs(replica, 'up')
+    const lines = replica.lines.filter((line) => line.includes('no space left on the device (ENOSPC)'))
+    expect(lines).toHaveLength(1)
+    expect((await replica.info('replication'))['full_sync_file_status']).toBe('err')
+    expect(await replica.call('STRLEN', 'large')).toBe(1_000_000)
+    expect(await readdir(directory)).toEqual([])
+    await primary.call('SET', 'large', 'small')
+    await primary.call('DEBUG', 'CHANGE-REPL-ID')
+    await primary.call('CLIENT', 'KILL', 'TYPE', 'replica')
+    await infoIs(replica, 'full_sync_file_status', 'ok')
+    expect(await replica.call('GET', 'large')).toBe('small')
+    expect(await readdir(directory)).toEqual(['dump.rdb'])
+    await replica.stop()
+  })
+
+  it('cannot get its name: the new data are served, what is in the way stays', async () => {
     const primary = await startPrimary()
     await primary.call('SET', 'k', 'v')
     const replica = await startReplica(primary)
@@ -180,14 +205,13 @@ describe("the snapshot's file", () => {
     await rm(file)
     await mkdir(join(file, 'in the way'), { recursive: true })
     const fromLine = replica.lines.length
+    await primary.call('SET', 'k', 'w')
     await primary.call('DEBUG', 'CHANGE-REPL-ID')
     await primary.call('CLIENT', 'KILL', 'TYPE', 'replica')
     await replica.waitForLine(/dump\.rdb.*(EISDIR|ENOTEMPTY|EEXIST)/, { fromLine })
-    expect(await replica.call('GET', 'k')).toBe('v')
-    expect(await readdir(replica.directory)).toEqual(['dump.rdb'])
-    await rm(file, { recursive: true })
     await linkIs(replica, 'up')
-    expect((await stat(file)).size).toBeGreaterThan(0)
+    expect(await replica.call('GET', 'k')).toBe('w')
+    expect(await readdir(replica.directory)).toEqual(['dump.rdb'])
   })
 
   it('has no directory any more: one clear line, and the old data are served', async () => {

@@ -2,25 +2,10 @@
  * A primary's sorted sets of every size, loaded and then changed by every command that it can send: digests and encodings of
  * the replica are the primary's.
  */
-import { afterEach, expect, it } from 'vitest'
-import { equalDigests, untilEqualOffsets } from '../support/compare-datasets.ts'
 import type { Argument, RawClient } from '../support/raw-client.ts'
-import { startRedisServer } from '../support/redis-server.ts'
-import { SeededRandom } from '../support/seeded-random.ts'
-import type { Directives, TestServer } from '../support/test-server.ts'
-import { startUnderstudy } from '../support/understudy-server.ts'
-import { linkIs } from './topology.ts'
-
-const servers: TestServer[] = []
-afterEach(async () => {
-  for (const server of servers.splice(0)) await server.kill()
-})
-
-async function start(server: Promise<TestServer>): Promise<TestServer> {
-  const started = await server
-  servers.push(started)
-  return started
-}
+import type { SeededRandom } from '../support/seeded-random.ts'
+import type { Directives } from '../support/test-server.ts'
+import { followsType } from './follow-type.ts'
 
 const KEYS = Array.from({ length: 8 }, (_, i) => `zset:${i}`)
 const OTHERS = ['zset:long', 'stored', 'geo', 'near']
@@ -107,39 +92,16 @@ function change(random: SeededRandom): Argument[] {
   }
 }
 
-async function encodings(server: TestServer): Promise<unknown[]> {
-  const found: unknown[] = []
-  for (const key of [...KEYS, ...OTHERS]) found.push([key, await server.call('OBJECT', 'ENCODING', key)])
-  return found
-}
-
 const VARIANTS: readonly Directives[] = [
   { 'repl-diskless-sync': 'no', rdbcompression: 'no' },
   { 'repl-diskless-sync': 'yes', 'zset-max-listpack-entries': '2000', 'zset-max-listpack-value': '30000' },
 ]
 
-it.each([0, 1])('variant %i', { timeout: 120_000 }, async (index) => {
-  const variant = VARIANTS[index]!
-  const random = new SeededRandom(index + 1)
-  const primary = await start(startRedisServer({ directives: variant }))
-  const client = await primary.raw({ timeoutMs: 30_000 })
-  await fill(client, random)
-  const { 'repl-diskless-sync': _, rdbcompression: __, ...thresholds } = variant
-  const replica = await start(
-    startUnderstudy({ directives: { ...thresholds, replicaof: ['127.0.0.1', primary.port] } }),
-  )
-  await linkIs(replica, 'up')
-  await equalDigests(primary, replica)
-  expect(await encodings(replica)).toEqual(await encodings(primary))
-  for (let round = 0; round < 4; round++) {
-    await client.pipeline(Array.from({ length: 1000 }, () => change(random)))
-    await equalDigests(primary, replica)
-    expect(await encodings(replica)).toEqual(await encodings(primary))
-  }
-  expect((await replica.info('replication'))['stream_commands_not_applied']).toBe('0')
-  // Freed in slices while the stream goes on.
-  await client.pipeline([['FLUSHALL'], ...KEYS.map((key) => ['ZADD', key, 1, 'x'])])
-  await untilEqualOffsets(primary, replica)
-  expect(await replica.call('ZRANGE', KEYS[3]!, 0, -1)).toEqual(['x'])
-  await equalDigests(primary, replica)
+followsType({
+  variants: VARIANTS,
+  fill,
+  change,
+  encodedKeys: [...KEYS, ...OTHERS],
+  last: { make: ['ZADD', 'zset:3', 1, 'x'], read: ['ZRANGE', 'zset:3', 0, -1] },
+  rounds: 4,
 })

@@ -41,7 +41,8 @@ const clock: Clock = { monotonicMs: () => performance.now(), wallMs: () => Date.
 const silent: Logger = { debug() {}, verbose() {}, notice() {}, warning() {} }
 
 export const soak: Soak = {
-  about: 'two threads read while the stream applies, tables grow, FLUSHALL comes and generations are swapped',
+  about:
+    'two threads read while the stream applies, tables grow, memory is compacted, FLUSHALL comes and generations are swapped',
   stated: { count: Infinity, seconds: 60 },
   slice: { count: Infinity, seconds: 10 },
   run: (options) => runConsistency(options, 'none'),
@@ -124,6 +125,9 @@ export async function runConsistency(options: SoakOptions, sabotage: Sabotage): 
       keyspace.adopt(generation.transfer())
     }
     keyspace.freeSlice(1)
+    // Whatever is worth it a little: segments come and go all the time.
+    if (!keyspace.compaction.isRunning) keyspace.compaction.begin(0.02, 0)
+    keyspace.compaction.step(0.1)
     if (turns % 32 === 0) await nextTurn()
   }
   Atomics.store(new Int32Array(stop), 0, 1)
@@ -137,6 +141,7 @@ export async function runConsistency(options: SoakOptions, sabotage: Sabotage): 
         `${sum((one) => one.reads + one.pairReads)} reads; first: ${failures[0]!.firstFailure}`,
     )
   }
+  if (sabotage === 'none' && keyspace.compaction.droppedBytes === 0) throw new Error('no segment was dropped')
   if (applier.count < 1000 || sum((one) => one.found) < 1000) throw new Error('hardly anything was written or read')
   return {
     count: turns,
@@ -144,6 +149,8 @@ export async function runConsistency(options: SoakOptions, sabotage: Sabotage): 
       commands: applier.count,
       flushes: writer.flushes,
       swaps,
+      moves: keyspace.compaction.moves,
+      droppedSegmentBytes: keyspace.compaction.droppedBytes,
       reads: sum((one) => one.reads),
       pairReads: sum((one) => one.pairReads),
       found: sum((one) => one.found),

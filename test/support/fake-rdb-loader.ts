@@ -62,6 +62,7 @@ export class FakeRdbLoad implements RdbLoad {
   #leftover: Buffer = Buffer.alloc(0)
   #wantsSpace = false
   #isSettled = false
+  #hurries = false
   #timer: NodeJS.Timeout | undefined
   #resolve!: (result: RdbLoadResult) => void
   #reject!: (error: ReplicaError) => void
@@ -112,8 +113,14 @@ export class FakeRdbLoad implements RdbLoad {
     return this.#leftover
   }
 
+  /** From here on all there is is taken at once. */
+  hurry(): void {
+    this.#hurries = true
+    this.#take()
+  }
+
   #schedule(): void {
-    if (this.#fake.takeEveryMs === undefined) this.#take()
+    if (this.#fake.takeEveryMs === undefined || this.#hurries) this.#take()
     else this.#timer ??= setTimeout(() => this.#onTimer(), this.#fake.takeEveryMs)
   }
 
@@ -124,7 +131,7 @@ export class FakeRdbLoad implements RdbLoad {
   }
 
   #take(): void {
-    const bytes = Buffer.alloc(Math.min(this.#count, this.#fake.takeBytes ?? Infinity))
+    const bytes = Buffer.alloc(Math.min(this.#count, this.#hurries ? Infinity : (this.#fake.takeBytes ?? Infinity)))
     for (let i = 0; i < bytes.length; i++) bytes[i] = this.#ring[(this.#head + i) % this.#ring.length]!
     this.#head = (this.#head + bytes.length) % this.#ring.length
     this.#count -= bytes.length
@@ -162,6 +169,7 @@ export class FakeRdbLoad implements RdbLoad {
           aux: this.#fake.aux ?? [],
           functions: [],
           keysByType: {},
+          announcedKeys: [],
           skippedModules: {},
           emptyKeysDropped: 0,
           skippedModuleAux: 0,

@@ -3,11 +3,13 @@
  * elements (the order of a hash table is nobody's promise). For tests of one type; the fuzz harness mixes all.
  */
 import { datasetDigest, dataCommandFamilies, type Keyspace, LibraryStore } from '@understudy/core/internal'
-import { expect } from 'vitest'
+import { afterAll, beforeAll, expect } from 'vitest'
 import { CommandRunner } from './command-runner.ts'
 import { checkKeyspace } from './keyspace-check.ts'
 import type { Argument, RawClient } from './raw-client.ts'
+import { startRedisServer } from './redis-server.ts'
 import { readAllReplies, type Reply } from './resp-reader.ts'
+import type { TestServer } from './test-server.ts'
 
 const DATA_COMMANDS = dataCommandFamilies({
   libraries: new LibraryStore(),
@@ -16,16 +18,23 @@ const DATA_COMMANDS = dataCommandFamilies({
   },
 })
 
+/** A pair for the tests of the suite that calls it: its server runs from the first test to the last. */
+export function useStockPair(): StockPair {
+  const pair = new StockPair()
+  beforeAll(async () => {
+    pair.server = await startRedisServer()
+    pair.client = await pair.server.raw({ timeoutMs: 30_000 })
+  })
+  afterAll(() => pair.server.stop())
+  return pair
+}
+
 export class StockPair {
-  readonly client: RawClient
-  readonly runner: CommandRunner
+  server!: TestServer
+  client!: RawClient
+  readonly runner: CommandRunner = new CommandRunner(DATA_COMMANDS)
   /** Said in front of every difference. */
   where = ''
-
-  constructor(client: RawClient) {
-    this.client = client
-    this.runner = new CommandRunner(DATA_COMMANDS)
-  }
 
   get keyspace(): Keyspace {
     return this.runner.keyspace

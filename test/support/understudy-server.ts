@@ -4,10 +4,14 @@ import { type Directives, TestServer, type TestServerOptions } from './test-serv
 
 export const UNDERSTUDY_BIN: string = fileURLToPath(new URL('../../packages/net/bin/understudy.js', import.meta.url))
 
+/** I/O threads of every server that a test starts without saying how many: the suite is to pass with several, too. */
+const { UNDERSTUDY_TEST_IO_THREADS: IO_THREADS } = process.env
+
 const DEFAULTS: Directives = {
   bind: '127.0.0.1',
   save: '',
   'enable-debug-command': 'yes',
+  ...(IO_THREADS === undefined ? {} : { 'io-threads': IO_THREADS }),
 }
 
 /**

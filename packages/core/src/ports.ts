@@ -79,6 +79,8 @@ export interface RdbSummary {
   functions: Uint8Array[]
   /** Keys taken, by value type byte. */
   keysByType: Record<number, number>
+  /** What RESIZEDB said: keys by database, in file order. */
+  announcedKeys: [db: number, keys: number][]
   /** Keys of modules that were skipped whole, by module name. */
   skippedModules: Record<string, number>
   /** Keys without elements, dropped as redis 7.0 drops them. */
@@ -98,6 +100,8 @@ export interface RdbLoadResult {
   summary: RdbSummary
   /** Keys inserted in all. */
   keyCount: number
+  /** Why the snapshot was not kept as `file`; the data are right all the same. */
+  fileFault?: string
 }
 
 export interface RdbLoadOptions {
@@ -110,7 +114,7 @@ export interface RdbLoadOptions {
   verifyChecksum: boolean
   /**
    * Also write the bytes to a file: `path` is written under a temporary name beside it, fsynced as it grows and renamed
-   * when complete. Left out: nothing touches the disk.
+   * when complete. A disk that fails costs the file, not the load (`fileFault`). Left out: nothing touches the disk.
    */
   file?: { path: string; temporaryPath: string }
   /** When values change their encoding (hash-max-listpack-entries …); Redis' defaults when left out. */
@@ -137,8 +141,8 @@ export interface RdbLoad {
   /** Bytes of the snapshot parsed so far, and keys inserted. */
   progress(): { loadedBytes: number; loadedKeys: number }
   /**
-   * Resolves when all bytes were checked and inserted (and the file renamed); rejects with an RdbError or FILE_FAILED
-   * ReplicaError, never with anything else. A worker that dies rejects with RDB_WORKER_FAILED.
+   * Resolves when all bytes were checked and inserted (and the file renamed); rejects with an RdbError, of `loadFile` also
+   * with a FILE_FAILED ReplicaError, never with anything else. A worker that dies rejects with RDB_WORKER_FAILED.
    */
   readonly result: Promise<RdbLoadResult>
   /** After `result` resolved with framing 'mark': bytes received behind the end mark; they belong to the stream. */

@@ -4,15 +4,13 @@
  * from our DUMP into the stock server as that server's own reading of it.
  */
 import { bytesSource, encodeDump } from '@understudy/core/internal'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { Argument } from '../../support/raw-client.ts'
 import { corpus, corpusBytes } from '../../support/rdb-corpus.ts'
-import { startRedisServer } from '../../support/redis-server.ts'
 import { readAllReplies } from '../../support/resp-reader.ts'
 import { scanBytes } from '../../support/scan-rdb.ts'
 import { SeededRandom } from '../../support/seeded-random.ts'
-import { StockPair } from '../../support/stock-pair.ts'
-import type { TestServer } from '../../support/test-server.ts'
+import { useStockPair } from '../../support/stock-pair.ts'
 
 const random = new SeededRandom(5)
 
@@ -105,20 +103,14 @@ const CASES: Readonly<Record<string, Case>> = {
 const TYPES_OF_7_0 = [0, 1, 2, 3, 4, 5, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19]
 
 describe('DUMP and RESTORE beside a stock server', () => {
-  let server: TestServer
-  let pair: StockPair
-  beforeAll(async () => {
-    server = await startRedisServer()
-    pair = new StockPair(await server.raw({ timeoutMs: 30_000 }))
-  })
-  afterAll(() => server.stop())
+  const pair = useStockPair()
 
-  const digestOf = async (key: string): Promise<string> => String(await server.call('DEBUG', 'DIGEST-VALUE', key))
+  const digestOf = async (key: string): Promise<string> => String(await pair.server.call('DEBUG', 'DIGEST-VALUE', key))
   const ourDump = (key: string): Buffer => readAllReplies(pair.runner.run('DUMP', key), true)[0] as Buffer
 
   it.each(Object.entries(CASES))('%s', async (name, { encoding, rdbType, commands, settings = {} }) => {
     await pair.begin(2, name)
-    for (const [directive, value] of Object.entries(settings)) await server.call('CONFIG', 'SET', directive, value)
+    for (const [directive, value] of Object.entries(settings)) await pair.server.call('CONFIG', 'SET', directive, value)
     for (const command of commands) {
       pair.runner.run(...command)
       await pair.client.call(...command)
@@ -126,14 +118,14 @@ describe('DUMP and RESTORE beside a stock server', () => {
     const theirs = (await pair.client.callBinary('DUMP', 'k')) as Buffer
     const ours = ourDump('k')
     expect([theirs[0], ours[0]]).toEqual([rdbType, rdbType])
-    expect(await server.call('RESTORE', 'ours', 0, ours)).toBe('OK')
+    expect(await pair.server.call('RESTORE', 'ours', 0, ours)).toBe('OK')
     expect(pair.runner.text('RESTORE', 'theirs', 0, theirs)).toBe('+OK\r\n')
-    expect(await server.call('RESTORE', 'and back', 0, ourDump('theirs'))).toBe('OK')
+    expect(await pair.server.call('RESTORE', 'and back', 0, ourDump('theirs'))).toBe('OK')
     const encodings = [pair.runner.text('OBJECT', 'ENCODING', 'k'), pair.runner.text('OBJECT', 'ENCODING', 'theirs')]
     for (const key of ['k', 'ours', 'and back']) encodings.push(await pair.client.callExact('OBJECT', 'ENCODING', key))
     expect(new Set(encodings)).toEqual(new Set([`$${encoding.length}\r\n${encoding}\r\n`]))
     expect([await digestOf('ours'), await digestOf('and back')]).toEqual([await digestOf('k'), await digestOf('k')])
-    for (const directive of Object.keys(settings)) await server.call('CONFIG', 'SET', directive, '0')
+    for (const directive of Object.keys(settings)) await pair.server.call('CONFIG', 'SET', directive, '0')
   })
 
   it('are tried with every type of payload that 7.0 writes', () => {
@@ -152,8 +144,8 @@ describe('DUMP and RESTORE beside a stock server', () => {
           const what = `${file} ${key}`
           const payload = encodeDump(rdbType, bytesSource(value))
           expect(pair.runner.text('RESTORE', 'k', 0, payload, 'REPLACE'), what).toBe('+OK\r\n')
-          expect(await server.call('RESTORE', 'k', 0, payload, 'REPLACE'), what).toBe('OK')
-          expect(await server.call('RESTORE', 'ours', 0, ourDump('k'), 'REPLACE'), what).toBe('OK')
+          expect(await pair.server.call('RESTORE', 'k', 0, payload, 'REPLACE'), what).toBe('OK')
+          expect(await pair.server.call('RESTORE', 'ours', 0, ourDump('k'), 'REPLACE'), what).toBe('OK')
           expect(await digestOf('ours'), what).toEqual(await digestOf('k'))
           seen.add(rdbType)
         }

@@ -1,22 +1,14 @@
 /** Positions beside a stock server: replies, stored sets, errors. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { Argument } from '../../support/raw-client.ts'
-import { startRedisServer } from '../../support/redis-server.ts'
 import { readAllReplies } from '../../support/resp-reader.ts'
 import { SeededRandom } from '../../support/seeded-random.ts'
-import { StockPair } from '../../support/stock-pair.ts'
-import type { TestServer } from '../../support/test-server.ts'
+import { useStockPair } from '../../support/stock-pair.ts'
 
 const UNITS = ['m', 'km', 'FT', 'mi']
 
 describe('positions', () => {
-  let server: TestServer
-  let pair: StockPair
-  beforeAll(async () => {
-    server = await startRedisServer()
-    pair = new StockPair(await server.raw({ timeoutMs: 30_000 }))
-  })
-  afterAll(() => server.stop())
+  const pair = useStockPair()
 
   function position(random: SeededRandom): Argument[] {
     const kind = random.float()

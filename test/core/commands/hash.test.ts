@@ -1,25 +1,17 @@
 /** Hashes beside a stock server: replies, encodings, digests, payloads; and a table of many fields against a Map. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { CommandRunner } from '../../support/command-runner.ts'
 import { checkKeyspace } from '../../support/keyspace-check.ts'
 import type { Argument } from '../../support/raw-client.ts'
-import { startRedisServer } from '../../support/redis-server.ts'
 import { readAllReplies, type Reply } from '../../support/resp-reader.ts'
 import { SeededRandom } from '../../support/seeded-random.ts'
-import { StockPair } from '../../support/stock-pair.ts'
-import type { TestServer } from '../../support/test-server.ts'
+import { useStockPair } from '../../support/stock-pair.ts'
 import { dataCommandFamilies, LibraryStore } from '@understudy/core/internal'
 
 const KEYS = ['h', 'i', 'j', 'text', 'absent']
 
 describe('hashes', () => {
-  let server: TestServer
-  let pair: StockPair
-  beforeAll(async () => {
-    server = await startRedisServer()
-    pair = new StockPair(await server.raw({ timeoutMs: 30_000 }))
-  })
-  afterAll(() => server.stop())
+  const pair = useStockPair()
 
   function field(random: SeededRandom): Argument {
     const kind = random.float()
@@ -282,6 +274,26 @@ describe('hashes', () => {
     while (runner.keyspace.freeSlice(100));
     expect(checkKeyspace(runner.keyspace).keys).toBe(0)
   })
+})
+
+it('HSCAN … NOVALUES, as in Redis 7.4', () => {
+  const runner = new CommandRunner(dataCommandFamilies({ libraries: new LibraryStore(), memory: () => ({}) as never }))
+  for (const fields of [3, 3000]) {
+    for (let i = 0; i < fields; i++) runner.run('HSET', 'h', `f${i}`, `v${i}`)
+    const [reply] = readAllReplies(runner.run('HSCAN', 'h', 0, 'NOVALUES', 'COUNT', 100_000, 'MATCH', 'f*'))
+    expect((reply as Reply[])[1]).toHaveLength(fields)
+    expect(new Set((reply as Reply[])[1] as string[])).toEqual(
+      new Set(Array.from({ length: fields }, (_, i) => `f${i}`)),
+    )
+  }
+  runner.run('SADD', 's', 'x')
+  runner.run('ZADD', 'z', 1, 'x')
+  for (const [name, key] of [
+    ['SSCAN', 's'],
+    ['ZSCAN', 'z'],
+  ] as const) {
+    expect(runner.text(name, key, 0, 'NOVALUES')).toBe('-ERR syntax error\r\n')
+  }
 })
 
 function footprintOf(runner: CommandRunner): number {

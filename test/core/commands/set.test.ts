@@ -1,14 +1,12 @@
 /** Sets beside a stock server: replies, encodings, digests, payloads; and a table of many members against a Set. */
 import { dataCommandFamilies, LibraryStore } from '@understudy/core/internal'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { CommandRunner } from '../../support/command-runner.ts'
 import { checkKeyspace } from '../../support/keyspace-check.ts'
 import type { Argument } from '../../support/raw-client.ts'
-import { startRedisServer } from '../../support/redis-server.ts'
 import { readAllReplies, type Reply } from '../../support/resp-reader.ts'
 import { SeededRandom } from '../../support/seeded-random.ts'
-import { StockPair } from '../../support/stock-pair.ts'
-import type { TestServer } from '../../support/test-server.ts'
+import { useStockPair } from '../../support/stock-pair.ts'
 
 const SETS = ['s', 't', 'u', 'v']
 const KEYS = [...SETS, 'text', 'absent']
@@ -19,13 +17,7 @@ function list(reply: Reply): string[] {
 }
 
 describe('sets', () => {
-  let server: TestServer
-  let pair: StockPair
-  beforeAll(async () => {
-    server = await startRedisServer()
-    pair = new StockPair(await server.raw({ timeoutMs: 30_000 }))
-  })
-  afterAll(() => server.stop())
+  const pair = useStockPair()
 
   function member(random: SeededRandom, integers: boolean): Argument {
     const kind = integers ? random.float() / 2 : random.float()

@@ -1,26 +1,18 @@
 /** Sorted sets beside a stock server: replies, encodings, digests, payloads; and one of many members against a plain array. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { CommandRunner } from '../../support/command-runner.ts'
 import { checkKeyspace } from '../../support/keyspace-check.ts'
 import type { Argument } from '../../support/raw-client.ts'
-import { startRedisServer } from '../../support/redis-server.ts'
 import { readAllReplies, type Reply } from '../../support/resp-reader.ts'
 import { SeededRandom } from '../../support/seeded-random.ts'
-import { StockPair } from '../../support/stock-pair.ts'
-import type { TestServer } from '../../support/test-server.ts'
+import { useStockPair } from '../../support/stock-pair.ts'
 import { dataCommandFamilies, LibraryStore } from '@understudy/core/internal'
 
 const ZSETS = ['z', 'y', 'x']
 const KEYS = [...ZSETS, 'text', 'ints', 'words', 'target', 'absent']
 
 describe('sorted sets', () => {
-  let server: TestServer
-  let pair: StockPair
-  beforeAll(async () => {
-    server = await startRedisServer()
-    pair = new StockPair(await server.raw({ timeoutMs: 30_000 }))
-  })
-  afterAll(() => server.stop())
+  const pair = useStockPair()
 
   function member(random: SeededRandom): Argument {
     const kind = random.float()

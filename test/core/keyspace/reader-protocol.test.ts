@@ -3,7 +3,18 @@
  * that): each is brought about on purpose, with reader and writer in one thread and the hook between looking and
  * validating.
  */
-import { C_READER_WAITING, C_RETIRED, Keyspace, KeyspaceReader, Readers } from '@understudy/core/internal'
+import {
+  C_READER_WAITING,
+  C_RETIRED,
+  hashKey,
+  hashOrder,
+  Keyspace,
+  KeyspaceReader,
+  Readers,
+  REGION_COUNT,
+  regionOf,
+  shardOf,
+} from '@understudy/core/internal'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { waitFor } from '../../support/wait-for.ts'
 
@@ -54,6 +65,36 @@ describe('a read', () => {
     }
     expect(get(reader, 'a', 'b')).toEqual(['new', 'new'])
     expect(reader.retries).toBe(1)
+  })
+
+  it('follows a segment that got the number of one that was dropped', () => {
+    const { keyspace, reader } = open()
+    // Of one region: an unknown segment of another would make the reader look at its port.
+    const names = Array.from({ length: 800 }, (_, i) => `key ${i}`).filter((name) => {
+      hashKey(keyspace.generation.seed, bytes(name), 0, name.length)
+      return regionOf(shardOf(hashOrder)) === 0
+    })
+    const write = (letter: string): void => unit(keyspace, () => names.forEach((name) => put(keyspace, name, letter)))
+    const { compaction } = keyspace
+    const evacuate = (): void => {
+      compaction.begin(-1, -1)
+      while (compaction.step(1));
+    }
+    write('a')
+    // All regions once; from then on it is the turn of the first.
+    for (let i = 0; i < REGION_COUNT; i++) evacuate()
+    const segments = (): boolean[] => [1, 2].map((index) => keyspace.generation.regions[0]!.memory.hasSegment(index))
+    expect(segments()).toEqual([false, true])
+    expect(get(reader, ...names)).toEqual(names.map(() => 'a'))
+    evacuate()
+    expect(segments()).toEqual([true, false])
+    expect(get(reader, ...names)).toEqual(names.map(() => 'a'))
+    // The next segment of this number has every block where the reader's has it, with another letter.
+    write('b')
+    evacuate()
+    evacuate()
+    expect(segments()).toEqual([true, false])
+    expect(get(reader, ...names)).toEqual(names.map(() => 'b'))
   })
 
   it('is not disturbed by a change of another shard', () => {

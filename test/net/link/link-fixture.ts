@@ -66,6 +66,7 @@ export class LinkFixture {
         encodings: { ...DEFAULT_THRESHOLDS },
         verifyChecksum: true,
         keyLoadDelayMicros: 0,
+        spill: { memoryBytesMax: 1 << 20, fileBytesMax: 64 << 20 },
         ...options.config,
       },
       {

@@ -24,6 +24,9 @@ afterAll(async () => {
   await Promise.all([theirs?.stop(), ours?.stop()])
 })
 
+const ASK_INPUT = ['INFO', 'stats'] as const
+const ASKING_BYTES = encodeCommand(...ASK_INPUT).length
+
 const settled = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
 interface Connection {
@@ -51,6 +54,8 @@ class Stage {
 
   async act(name: string, text: string): Promise<void> {
     const { client } = this.#connections.get(name)!
+    const before = await this.#inputBytes()
+    let sent = 0
     if (text === 'close') client.end()
     else {
       const commands = text.split(' ; ').map((command) => {
@@ -59,11 +64,20 @@ class Stage {
           words.splice(0, 2, 'CLIENT', 'UNBLOCK', String(this.#connections.get(words[1]!)!.id))
         return encodeCommand(...words)
       })
-      client.send(Buffer.concat(commands))
+      const bytes = Buffer.concat(commands)
+      sent = bytes.length
+      client.send(bytes)
     }
-    // One thread serves us: what it wrote before this answer was written at once.
+    for (let asked = 1; (await this.#inputBytes()) - before < sent + asked * ASKING_BYTES; asked++);
+    // What was written before these answers was written at once, whichever threads the connections are in.
     await this.#server.call('PING')
     await this.#server.call('PING')
+  }
+
+  /** What the server has received, this question included. */
+  async #inputBytes(): Promise<number> {
+    const text = String(await this.#server.call(...ASK_INPUT))
+    return Number(/total_net_input_bytes:(\d+)/.exec(text)?.[1])
   }
 
   /** All bytes that each connection has received so far. */

@@ -10,14 +10,7 @@ import { keyBytes, keyEnd, keyStart, locateKey } from './key-bytes.ts'
 import { DENYOOM, FAST, MOVABLE_KEYS, READONLY, WRITE } from './flags.ts'
 import { notify, notifyDeleted } from './notify.ts'
 import { rangedCount } from './ranged-count.ts'
-import {
-  cursorArgument,
-  readElementScanOptions,
-  scanCount,
-  scanMatches,
-  scanned,
-  writeScanned,
-} from './scan-options.ts'
+import { beginElementScan, scanCount, scanMatches, scanned, writeScanned } from './scan-options.ts'
 import {
   findSInterCardKeys,
   runSDiff,
@@ -305,13 +298,8 @@ function runSRandMember(context: ReadContext): void {
 /** SSCAN key cursor [MATCH pattern] [COUNT count]: a packed set comes whole. */
 function runSScan(context: ReadContext): void {
   const { keyspace } = context
-  const cursor = cursorArgument(context, 2)
+  const cursor = beginElementScan(context, expectSet)
   if (cursor === undefined) return
-  if (!findForRead(context, 1)) {
-    writeScanned(context, 0, 0)
-    return
-  }
-  if (!expectSet(context) || !readElementScanOptions(context)) return
   let items = 0
   let next = 0
   const show = (bytes: Uint8Array, start: number, end: number): boolean => {

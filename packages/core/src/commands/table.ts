@@ -119,13 +119,20 @@ export type CommandRename = readonly [from: string, to: string]
 export class CommandRegistry<Context extends CommandContext = CommandContext> extends CommandIndex<Context> {
   /** Every entry by id, subcommands and renamed ones included. */
   readonly byId: CommandEntry<Context>[] = []
+  readonly #ids: ReadonlyMap<string, number> | undefined
 
   /**
    * @throws ConfigError CONFIG_BAD_VALUE for a duplicate, for a rename of an unknown command (redis 7.0 config.c: 'No
    * such command in rename-command') and for one onto a name that exists.
+   * @param ids of another registry by full name, which has all these commands: theirs are the same here.
    */
-  constructor(families: readonly CommandTable<Context>[], renames: readonly CommandRename[] = []) {
+  constructor(
+    families: readonly CommandTable<Context>[],
+    renames: readonly CommandRename[] = [],
+    ids?: ReadonlyMap<string, number>,
+  ) {
     super()
+    this.#ids = ids
     for (const family of families) {
       for (const [name, row] of Object.entries(family)) this.add(name, this.#entry(name.toLowerCase(), row))
     }
@@ -176,8 +183,9 @@ export class CommandRegistry<Context extends CommandContext = CommandContext> ex
   ): CommandEntry<Context> {
     const { read } = code
     const run = code.run ?? code.read
-    const entry = { id: this.byId.length, name, row, arity: row.arity, flags: row.flags, run, read, subcommands }
-    this.byId.push(entry)
+    const id = this.#ids?.get(name) ?? this.byId.length
+    const entry = { id, name, row, arity: row.arity, flags: row.flags, run, read, subcommands }
+    this.byId[id] = entry
     return entry
   }
 }

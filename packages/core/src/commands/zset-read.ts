@@ -8,14 +8,7 @@ import { findForRead } from './access.ts'
 import { argIs } from './arguments.ts'
 import type { CommandContext, ReadContext } from './command.ts'
 import { symmetricLong } from './integer-range.ts'
-import {
-  cursorArgument,
-  readElementScanOptions,
-  scanCount,
-  scanMatches,
-  scanned,
-  writeScanned,
-} from './scan-options.ts'
+import { beginElementScan, scanCount, scanMatches, scanned, writeScanned } from './scan-options.ts'
 import {
   elementsRemoved,
   expectZset,
@@ -165,15 +158,9 @@ function randomBelow(count: number): number {
 }
 
 export function zscan(context: ReadContext): void {
-  const { reply } = context
-  const cursor = cursorArgument(context, 2)
+  const cursor = beginElementScan(context, expectZset)
   if (cursor === undefined) return
-  const set = readZset(context, 1, () => {
-    reply.array(2)
-    reply.bulkString('0')
-    reply.array(0)
-  })
-  if (set === undefined || !readElementScanOptions(context)) return
+  const set = members.open(context.keyspace)
   const isListpack = set.isPacked
     ? (context.keyspace.entry.flags & FLAG_LARGE_ENCODING) === 0
     : (set.value.bits & LARGE_REPORTS_PACKED) !== 0

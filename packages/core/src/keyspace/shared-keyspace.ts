@@ -49,8 +49,11 @@ export class SharedKeyspace extends KeyspaceReads {
   appliedAtMs = 0
   /** Attempts that had to be repeated. */
   retries = 0
-  /** Told when another generation was taken: this thread should let go of what it knows of the old one, and collect. */
-  onGeneration: (() => void) | undefined
+  /**
+   * Told when a generation or a segment was let go of: its memory is free when this thread has let go of its views too, and has
+   * collected, which an idle thread does not do by itself.
+   */
+  onDropped: (() => void) | undefined
   /** Called between looking and validating; tests widen the race window with it. */
   beforeValidation: (() => void) | undefined
 
@@ -122,7 +125,7 @@ export class SharedKeyspace extends KeyspaceReads {
     // The writer may have left the protocol: what is read now could be anything.
     if (this.#isClosed) throw new ReplicaError('NOT_READY', 'this reader was closed', { retryable: false })
     if (this.generation.isRetired) this.#drainPort()
-    if (this.generation.isOutgrown) this.generation.refresh(() => this.#drainPort())
+    while (this.generation.isOutgrown) this.generation.refresh(() => this.#drainPort())
     this.generation.begin()
   }
 
@@ -204,6 +207,7 @@ export class SharedKeyspace extends KeyspaceReads {
   #take(message: ReaderMessage): void {
     if (message.kind === 'segment') {
       this.generation.takeSegment(message.region, message.index, message.segment)
+      if (message.segment.byteLength === 0) this.onDropped?.()
       return
     }
     const { skipValidation } = this.generation
@@ -211,7 +215,7 @@ export class SharedKeyspace extends KeyspaceReads {
     this.generation.skipValidation = skipValidation
     this.#scratch = undefined
     this.entry.address = 0
-    this.onGeneration?.()
+    this.onDropped?.()
   }
 }
 

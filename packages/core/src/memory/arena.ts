@@ -98,7 +98,8 @@ export class Arena {
   }
 
   touchedBytesOf(segment: number): number {
-    return this.memory.i32[0]![H_BUMP_RUN + segment]! * RUN_BYTES
+    const bump = this.memory.i32[0]![H_BUMP_RUN + segment]!
+    return bump === 0 ? 0 : (bump - this.#metaRuns()) * RUN_BYTES
   }
 
   /** Segments being evacuated, a bit each. */

@@ -93,6 +93,19 @@ export class RequestDecoder implements CommandArgs {
     return this.#limit > this.#position
   }
 
+  /** The command found last as it came, to be passed on: `sourceBytes[sourceStart .. sourceEnd)`. Valid as `bytes` is. */
+  get sourceBytes(): Buffer {
+    return this.#buffer
+  }
+
+  get sourceStart(): number {
+    return this.#base
+  }
+
+  get sourceEnd(): number {
+    return this.#position
+  }
+
   /** Bytes of memory held: buffers and offset tables. */
   get heldBytes(): number {
     return this.#buffer.length + this.#spare.length + this.start.byteLength * 2

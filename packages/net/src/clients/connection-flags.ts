@@ -33,6 +33,8 @@ export const CLIENT_PUBSUB = 0x100000
 export const CLIENT_FORWARDS_FULL = 0x200000
 /** In an I/O thread: CLIENT TRACKING is on, so the link thread has to know what it reads. */
 export const CLIENT_TRACKED = 0x400000
+/** In an I/O thread: the client watches keys, so its next transaction is the link thread's. */
+export const CLIENT_WATCHES = 0x800000
 
 /** No command may run now. */
 export const CLIENT_STOPPED: number =

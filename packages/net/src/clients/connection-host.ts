@@ -71,10 +71,14 @@ export abstract class ConnectionHost<Session extends Connection = Connection> {
   #immediate: NodeJS.Immediate | undefined
   #cron: NodeJS.Timeout | undefined
   #cronCount = 0
+  /** When the first thing of this turn was to be done. */
+  #turnBeganMs = 0
   readonly #runImmediate: () => void = () => {
+    const beganMs = this.#turnBeganMs
     this.#immediate = undefined
     this.turn++
     this.endTurn()
+    this.statistics.countTurn(performance.now() - beganMs)
   }
 
   constructor(options: HostOptions) {
@@ -133,7 +137,9 @@ export abstract class ConnectionHost<Session extends Connection = Connection> {
 
   /** Asks for `endTurn` after the events of this turn. */
   endTurnSoon(): void {
-    if (this.#immediate === undefined) this.#immediate = setImmediate(this.#runImmediate)
+    if (this.#immediate !== undefined) return
+    this.#turnBeganMs = performance.now()
+    this.#immediate = setImmediate(this.#runImmediate)
   }
 
   /** Everything readable was read: replies leave, and who used up a turn gets another one. */
@@ -181,6 +187,8 @@ export abstract class ConnectionHost<Session extends Connection = Connection> {
     let session: Session | undefined
     const { socket, isShared } = readShared(accepted, (chunk) => {
       if (session === undefined) return
+      this.statistics.netInputBytes += chunk.length
+      this.statistics.readsProcessed++
       this.receive(session, chunk)
       if (isShared) session.decoder.keep()
     })
@@ -197,9 +205,7 @@ export abstract class ConnectionHost<Session extends Connection = Connection> {
   receive(session: Session, chunk: Buffer): void {
     if (session.closed) return
     const { decoder } = session
-    const { settings, statistics } = this
-    statistics.netInputBytes += chunk.length
-    statistics.readsProcessed++
+    const { settings } = this
     session.lastInteractionMs = this.clock.monotonicMs()
     decoder.bulkBytesMax = settings.protoMaxBulkBytes
     decoder.feed(chunk)

@@ -13,6 +13,7 @@ import type { CommandArgs } from '@understudy/core/internal'
 import type { OutputBufferLimit } from '../config/special-values.ts'
 import {
   CLIENT_BACK_PRESSURE,
+  CLIENT_CLOSE_AFTER_REPLY,
   CLIENT_CLOSED,
   CLIENT_PUBSUB,
   CLIENT_REPLICA,
@@ -101,9 +102,6 @@ export abstract class Connection implements SlabWriter, ConnectionIdentity {
   /** Runs, queues or refuses the command that the decoder found. */
   abstract runCommand(): void
 
-  /** The input violates the protocol: says so, and closes. */
-  abstract failProtocol(): void
-
   /** The decoder is used up, or nothing may run now. */
   abstract commandsDone(): void
 
@@ -112,6 +110,21 @@ export abstract class Connection implements SlabWriter, ConnectionIdentity {
 
   /** The peer has sent its end of stream and everything before it was run. */
   abstract finishInput(): void
+
+  /** False: the socket is another thread's, which counts what goes through it. */
+  get ownsSocket(): boolean {
+    return true
+  }
+
+  /** The input violates the protocol: says so, and closes. */
+  failProtocol(): void {
+    const { decoder, host } = this
+    const text = `ERR ${decoder.error}`
+    host.logger.verbose(`Protocol error from client: ${decoder.error}. id=${this.id} addr=${this.address}`)
+    this.reply.error(text)
+    host.statistics.countError(text)
+    this.flags |= CLIENT_CLOSE_AFTER_REPLY
+  }
 
   get closed(): boolean {
     return (this.flags & CLIENT_CLOSED) !== 0
@@ -213,9 +226,11 @@ export abstract class Connection implements SlabWriter, ConnectionIdentity {
   write(view: Buffer, done: () => void): void {
     this.outputBytes += view.length
     this.writesInFlight++
-    const { statistics } = this.host
-    statistics.netOutputBytes += view.length
-    statistics.writesProcessed++
+    if (this.ownsSocket) {
+      const { statistics } = this.host
+      statistics.netOutputBytes += view.length
+      statistics.writesProcessed++
+    }
     this.#unsent = view
     this.#unsentDone = done
     this.host.writeSoon(this)

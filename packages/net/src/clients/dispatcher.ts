@@ -28,7 +28,6 @@ import type { ClientServer } from './server.ts'
 import type { ClientSession } from './session.ts'
 import { monitorLine } from './monitor.ts'
 import {
-  CLIENT_CLOSE_AFTER_REPLY,
   CLIENT_DIRTY_CAS,
   CLIENT_DIRTY_EXEC,
   CLIENT_MULTI,
@@ -51,17 +50,6 @@ const UNIT_FLAGS: number = WRITE | SKIP_SLOWLOG
 const QUEUED_COMMAND_BYTES = 64
 /** Commands that MULTI does not queue. */
 const NEVER_QUEUED: ReadonlySet<string> = new Set(['exec', 'discard', 'multi', 'watch', 'quit', 'reset'])
-
-/** The input violates the protocol: the client is told and closed. */
-export function failProtocol(session: ClientSession): void {
-  const text = `ERR ${session.decoder.error}`
-  session.server.logger.verbose(
-    `Protocol error from client: ${session.decoder.error}. id=${session.id} addr=${session.address}`,
-  )
-  session.reply.error(text)
-  session.server.statistics.countError(text)
-  session.flags |= CLIENT_CLOSE_AFTER_REPLY
-}
 
 /** Runs the command that the decoder found: checks it, queues it in MULTI or calls it. */
 export function runOne(session: ClientSession, server: ClientServer): void {
@@ -139,7 +127,7 @@ function queueCommand(session: ClientSession, entry: CommandEntry<ClientSession>
     server.dropForInput(session)
     return
   }
-  session.reply.simple('QUEUED')
+  if (!session.takeAnswered()) session.reply.simple('QUEUED')
 }
 
 /** Refuses a command: EXEC that is refused discards its transaction. */
@@ -151,7 +139,7 @@ function reject(session: ClientSession, entry: CommandEntry<ClientSession> | und
     session.discardTransaction()
     reply = execAbort(errorCode(text) === 'ERR' ? text.slice(4) : text)
   } else if ((session.flags & CLIENT_MULTI) !== 0) session.flags |= CLIENT_DIRTY_EXEC
-  session.reply.error(reply)
+  if (!session.takeAnswered()) session.reply.error(reply)
   statistics.countError(reply)
 }
 

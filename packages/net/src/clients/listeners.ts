@@ -19,25 +19,36 @@ export interface ListenOptions extends TcpListenOptions {
   unixSocketPermissions?: number
 }
 
-export interface ListenerPorts {
-  /** tcp-backlog. */
-  readonly backlog: () => number
-  /** A connection, not read from yet. `unixPath`: the Unix socket it came by. */
-  readonly accept: (socket: Socket, unixPath: string | undefined) => void
-  /** The system could not accept one (EMFILE …). */
-  readonly failed: (error: Error) => void
+/** One socket to listen on. */
+export type ListenPlace =
+  | { readonly path: string; readonly permissions: number }
+  | { readonly host: string; readonly port: number }
+
+/** A place that is listened on. */
+export interface OpenListener {
+  /** The system's choice when it was 0; 0 of a Unix socket. */
+  readonly port: number
+  readonly isUnix: boolean
+  /** Stops listening; connections stay. Resolves when the place is free. */
+  close(): Promise<void>
 }
+
+/** @throws the system's error when the place cannot be listened on. */
+export type OpenPlace = (place: ListenPlace) => Promise<OpenListener>
+
+/** A connection, not read from yet. `unixPath`: the Unix socket it came by. */
+export type AcceptSocket = (socket: Socket, unixPath: string | undefined) => void
 
 export class Listeners {
   /** The TCP port that is listened on; 0 for none. */
   port = 0
-  readonly #ports: ListenerPorts
-  readonly #open: Server[] = []
+  readonly #openPlace: OpenPlace
+  readonly #open: OpenListener[] = []
   /** What the TCP listeners were opened with. */
   #listening: TcpListenOptions = { bind: [], port: 0 }
 
-  constructor(ports: ListenerPorts) {
-    this.#ports = ports
+  constructor(openPlace: OpenPlace) {
+    this.#openPlace = openPlace
   }
 
   /** Opens all. @throws the system's error (EADDRINUSE …) when one cannot be opened; none is open then. */
@@ -48,11 +59,10 @@ export class Listeners {
       this.#listening = { bind: options.bind, port: options.port }
       if (options.unixSocket !== undefined && options.unixSocket !== '') {
         removeStaleSocket(options.unixSocket)
-        await this.#listen({ path: options.unixSocket })
-        if (options.unixSocketPermissions) chmodSync(options.unixSocket, options.unixSocketPermissions)
+        await this.#listen({ path: options.unixSocket, permissions: options.unixSocketPermissions ?? 0 })
       }
     } catch (error) {
-      for (const listener of this.#open.splice(0)) listener.close()
+      await this.close()
       throw error
     }
   }
@@ -67,10 +77,10 @@ export class Listeners {
     const samePort = options.port === previous.port
     if (samePort && options.bind.join(' ') === previous.bind.join(' ')) return
     const before = this.#open.splice(0)
-    const unix = before.filter((listener) => typeof listener.address() === 'string')
+    const unix = before.filter((listener) => listener.isUnix)
     const tcp = before.filter((listener) => !unix.includes(listener))
     const { port } = this
-    if (samePort) for (const listener of tcp) listener.close()
+    if (samePort) await closeAll(tcp)
     try {
       await this.open(options)
     } catch (error) {
@@ -84,18 +94,12 @@ export class Listeners {
       throw error
     }
     this.#open.push(...unix)
-    if (!samePort) for (const listener of tcp) listener.close()
+    if (!samePort) await closeAll(tcp)
   }
 
-  /** Stops listening. Resolves when the connections of these listeners are gone, too. */
+  /** Stops listening. Connections stay. */
   async close(): Promise<void> {
-    const closing = this.#open.splice(0).map(
-      (listener) =>
-        new Promise<void>((resolve) => {
-          listener.close(() => resolve())
-        }),
-    )
-    await Promise.all(closing)
+    await closeAll(this.#open.splice(0))
   }
 
   /** @returns the port: the system's choice when it was 0. */
@@ -105,13 +109,8 @@ export class Listeners {
       const optional = address.startsWith('-')
       const host = optional ? address.slice(1) : address
       try {
-        const listener = await this.#listen({
-          host: host === '*' ? '0.0.0.0' : host === '::*' ? '::' : host,
-          port,
-          ...(host.includes(':') ? { ipv6Only: true } : {}),
-        })
-        const bound = listener.address()
-        if (bound !== null && typeof bound === 'object') port = bound.port
+        const listener = await this.#listen({ host: host === '*' ? '0.0.0.0' : host === '::*' ? '::' : host, port })
+        port = listener.port
       } catch (error) {
         if (!optional || !isMissingAddress(error)) throw error
       }
@@ -119,21 +118,47 @@ export class Listeners {
     return port
   }
 
-  #listen(place: { readonly path: string } | { readonly host: string; readonly port: number }): Promise<Server> {
-    const unixPath = 'path' in place ? place.path : undefined
-    const listener = createServer({ noDelay: true, allowHalfOpen: true, pauseOnConnect: true }, (socket) =>
-      this.#ports.accept(socket, unixPath),
-    )
+  async #listen(place: ListenPlace): Promise<OpenListener> {
+    const listener = await this.#openPlace(place)
+    this.#open.push(listener)
+    return listener
+  }
+}
+
+async function closeAll(listeners: readonly OpenListener[]): Promise<void> {
+  await Promise.all(listeners.map((listener) => listener.close()))
+}
+
+/** A server whose connections are read by `shared-reads.ts`, not yet listening. */
+export function createListener(accept: AcceptSocket, unixPath: string | undefined): Server {
+  return createServer({ noDelay: true, allowHalfOpen: true, pauseOnConnect: true }, (socket) =>
+    accept(socket, unixPath),
+  )
+}
+
+/** Listens in this thread. @param failed hears when the system could not accept a connection (EMFILE …). */
+export function openHere(accept: AcceptSocket, backlog: () => number, failed: (error: Error) => void): OpenPlace {
+  return (place) => {
+    const isUnix = 'path' in place
+    const listener = createListener(accept, isUnix ? place.path : undefined)
     return new Promise((resolve, reject) => {
       listener.once('error', reject)
-      listener.listen({ ...place, backlog: this.#ports.backlog() }, () => {
+      const where = isUnix ? { path: place.path } : { ...place, ipv6Only: place.host.includes(':') }
+      listener.listen({ ...where, backlog: backlog() }, () => {
         listener.off('error', reject)
-        listener.on('error', (error) => this.#ports.failed(error))
-        this.#open.push(listener)
-        resolve(listener)
+        listener.on('error', failed)
+        if (isUnix && place.permissions !== 0) chmodSync(place.path, place.permissions)
+        const bound = listener.address()
+        const port = bound !== null && typeof bound === 'object' ? bound.port : 0
+        resolve({ port, isUnix, close: () => stopListening(listener) })
       })
     })
   }
+}
+
+/** The descriptor is closed at once; that connections are left changes nothing. */
+async function stopListening(listener: Server): Promise<void> {
+  listener.close()
 }
 
 function isMissingAddress(error: unknown): boolean {

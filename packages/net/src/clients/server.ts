@@ -34,7 +34,7 @@ import {
   CLIENT_UNIX_SOCKET,
 } from './connection-flags.ts'
 import { ClientSession } from './session.ts'
-import { Listeners, type ListenOptions, type TcpListenOptions } from './listeners.ts'
+import { Listeners, type ListenOptions, openHere, type OpenPlace, type TcpListenOptions } from './listeners.ts'
 import { InfoRegistry } from './info.ts'
 import { BlockedKeys } from './blocked-keys.ts'
 import { KeyWatches } from './watch.ts'
@@ -83,6 +83,8 @@ export class ClientServer extends ConnectionHost<ClientSession> {
   readonly words: SharedWords = new SharedWords()
   /** Called at the end of each turn, when everything was given to sockets: the channels to I/O threads. */
   readonly turnListeners: (() => void)[] = []
+  /** Who listens instead of this thread: the I/O threads. */
+  openPlace: OpenPlace | undefined
   readonly startedAtMs: number
   keyspace: Keyspace
   /** CLIENT PAUSE until (wall clock), 0 for none. */
@@ -101,11 +103,12 @@ export class ClientServer extends ConnectionHost<ClientSession> {
     this.registry = registry
     this.node = options.node ?? idleNodeState()
     this.keyspace = options.keyspace
-    this.#listeners = new Listeners({
-      backlog: () => this.settings.tcpBacklog,
-      accept: (socket, unixPath) => this.#accept(socket, unixPath),
-      failed: (error) => this.logger.warning(`Accepting client connection: ${error.message}`),
-    })
+    const openPlace = openHere(
+      (socket, unixPath) => this.#accept(socket, unixPath),
+      () => this.settings.tcpBacklog,
+      (error) => this.logger.warning(`Accepting client connection: ${error.message}`),
+    )
+    this.#listeners = new Listeners((place) => (this.openPlace ?? openPlace)(place))
     this.tracking = new Tracking((id) => this.sessions.get(id))
     this.watches = new KeyWatches(() => this.keyspace, options.clock)
     this.ports = options.ports
@@ -171,9 +174,15 @@ export class ClientServer extends ConnectionHost<ClientSession> {
     await closing
   }
 
+  /** May clients write here? */
+  get writable(): boolean {
+    return !this.node.replica || !this.node.replicaReadOnly
+  }
+
   /** The state of the node changed: threads that answer reads have to know whether they still may. */
   nodeChanged(): void {
     this.words.setGate(GATE_NODE, refusesReads(this.node))
+    this.words.setWritable(this.writable)
   }
 
   startMonitor(session: ClientSession): void {

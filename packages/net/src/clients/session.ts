@@ -7,13 +7,13 @@ import { denyWait, ReplyEncoder } from '@understudy/core/internal'
 import type { CommandContext, CommandEntry, Keyspace, KeyWait } from '@understudy/core/internal'
 import { Connection, type ConnectionIdentity, type ConnectionSocket } from './connection.ts'
 import { CLIENT_BLOCKED, CLIENT_DIRTY_CAS, CLIENT_DIRTY_EXEC, CLIENT_MULTI } from './connection-flags.ts'
-import { failProtocol, runOne } from './dispatcher.ts'
+import { runOne } from './dispatcher.ts'
 import { TIMER_MS_MAX } from './settings.ts'
 import type { ClientServer } from './server.ts'
 import type { RemoteSocket } from '../io-thread/remote-socket.ts'
 import type { TrackingOptions } from './tracking.ts'
 import type { Watch } from './watch.ts'
-import { QueuedArgs, TransactionQueue } from './transaction.ts'
+import { TransactionQueue } from './transaction.ts'
 import { Subscriptions } from './pubsub.ts'
 
 const HELD_BYTES = 512
@@ -53,7 +53,7 @@ export class ClientSession extends Connection implements CommandContext {
   libraryVersion = ''
   entry: CommandEntry<ClientSession> | undefined
   readonly subscriptions: Subscriptions = new Subscriptions()
-  transaction: TransactionQueue | undefined
+  transaction: TransactionQueue<CommandEntry<ClientSession>> | undefined
   watched: Watch[] = []
   /** Memory of `watched`, roughly. */
   watchedBytes = 0
@@ -63,6 +63,8 @@ export class ClientSession extends Connection implements CommandContext {
   cachingIsFresh = false
   redirectBroken = false
   blocked: BlockedState | undefined
+  /** So many of the next commands, MULTI and what it queues, have got their replies already, in their I/O thread. */
+  answered = 0
   /** The connection is in an I/O thread, and this is what it forwards to. */
   readonly remote: RemoteSocket | undefined
   #holdsPushes = false
@@ -76,12 +78,15 @@ export class ClientSession extends Connection implements CommandContext {
   }
 
   get writable(): boolean {
-    const { node } = this.server
-    return !node.replica || !node.replicaReadOnly
+    return this.server.writable
   }
 
   get keyspace(): Keyspace {
     return this.server.keyspace
+  }
+
+  override get ownsSocket(): boolean {
+    return this.remote === undefined
   }
 
   get waits(): boolean {
@@ -105,10 +110,6 @@ export class ClientSession extends Connection implements CommandContext {
 
   runCommand(): void {
     runOne(this, this.server)
-  }
-
-  failProtocol(): void {
-    failProtocol(this)
   }
 
   commandsDone(): void {
@@ -143,6 +144,13 @@ export class ClientSession extends Connection implements CommandContext {
     this.#holdsPushes = false
     this.#held = undefined
     if (held !== undefined) this.reply.raw(held.bytes, 0, held.length)
+  }
+
+  /** Was the command under way answered by its I/O thread? Asked once for each command that MULTI queues, and for MULTI. */
+  takeAnswered(): boolean {
+    if (this.answered === 0) return false
+    this.answered--
+    return true
   }
 
   /** Begins MULTI. */
@@ -219,6 +227,3 @@ export class ClientSession extends Connection implements CommandContext {
     return true
   }
 }
-
-/** Shared by all EXECs: commands of one EXEC run one after the other, and EXEC does not nest. */
-export const queuedArgs: QueuedArgs = new QueuedArgs()

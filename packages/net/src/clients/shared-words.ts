@@ -4,12 +4,15 @@
  *
  * ```
  * bytes 0-3   closed: one bit for each reason why reads have to go to the link thread; 0: none
+ * bytes 4-7   1: clients may write, so a read may store what it computed (PFCOUNT)
  * bytes 8-15  id of the connection accepted last
  * ```
- * The link thread alone writes the first word. It closes the gate before it does what the reason stands for, and an I/O
+ * The link thread alone writes the first two words. It closes the gate before it does what the reason stands for, and an I/O
  * thread looks again after each read: a read that has seen anything of it finds the gate closed and is forwarded.
  */
 const CLOSED_WORD = 0
+const WRITABLE_WORD = 1
+/** In numbers of 8 bytes. */
 const LAST_ID_WORD = 1
 const BYTES = 16
 
@@ -44,6 +47,16 @@ export class SharedWords {
   setGate(reason: number, closed: boolean): void {
     if (closed) Atomics.or(this.#words, CLOSED_WORD, reason)
     else Atomics.and(this.#words, CLOSED_WORD, ~reason)
+  }
+
+  /** Does the node take writes from clients? */
+  get writable(): boolean {
+    return Atomics.load(this.#words, WRITABLE_WORD) === 1
+  }
+
+  /** Link thread only. */
+  setWritable(writable: boolean): void {
+    Atomics.store(this.#words, WRITABLE_WORD, writable ? 1 : 0)
   }
 
   /** A number that no other connection of this process has had. */

@@ -51,8 +51,18 @@ export class ServerStatistics extends ThreadStatistics {
   #replicationInputBase = 0
   readonly replicationInputRate: Rate = new Rate()
   readonly commandRate: Rate = new Rate()
+  readonly turnRate: Rate = new Rate()
+  readonly turnMicrosRate: Rate = new Rate()
   readonly inputRate: Rate = new Rate()
   readonly outputRate: Rate = new Rate()
+  readonly #rates: readonly Rate[] = [
+    this.commandRate,
+    this.turnRate,
+    this.turnMicrosRate,
+    this.inputRate,
+    this.outputRate,
+    this.replicationInputRate,
+  ]
   readonly #others: OtherThread[] = []
   #sum: ThreadStatistics | undefined
 
@@ -102,6 +112,8 @@ export class ServerStatistics extends ThreadStatistics {
   sampleRates(nowMs: number): void {
     const whole = this.whole()
     this.commandRate.sample(whole.commandsProcessed, nowMs)
+    this.turnRate.sample(whole.turns.count, nowMs)
+    this.turnMicrosRate.sample(whole.turnMicros, nowMs)
     this.inputRate.sample(whole.netInputBytes, nowMs)
     this.outputRate.sample(whole.netOutputBytes, nowMs)
     this.replicationInputRate.sample(this.replicationInputBytes, nowMs)
@@ -112,6 +124,6 @@ export class ServerStatistics extends ThreadStatistics {
     this.clear()
     for (const other of this.#others) other.base = other.counters.copy()
     this.#replicationInputBase = this.replicationInputTotal()
-    for (const rate of [this.commandRate, this.inputRate, this.outputRate, this.replicationInputRate]) rate.clear()
+    for (const rate of this.#rates) rate.clear()
   }
 }

@@ -5,7 +5,7 @@
  *
  * ```
  * totals f64 × 16 | calls, micros, rejected, failed f64 × commands | error counts f64 × 128
- * | error codes 32 bytes × 128 | histograms: HISTOGRAM_WORDS u32 × commands
+ * | error codes 32 bytes × 128 | histograms: HISTOGRAM_WORDS u32 × (commands + 1), the last of turns of the event loop
  * ```
  * A number of 8 bytes may be read while it is written; on the machines Node runs on it is the one before or the one after.
  */
@@ -32,10 +32,12 @@ const READS = 7
 const WRITES = 8
 const HITS = 9
 const MISSES = 10
+const TURN_MICROS = 11
+const TURN_COMMAND_MICROS = 12
 
 function memoryBytes(commandCount: number): number {
   const numbers = TOTALS + COMMAND_ARRAYS * commandCount + ERROR_CODES_MAX
-  return numbers * NUMBER_BYTES + ERROR_CODES_MAX * CODE_BYTES + commandCount * HISTOGRAM_WORDS * 4
+  return numbers * NUMBER_BYTES + ERROR_CODES_MAX * CODE_BYTES + (commandCount + 1) * HISTOGRAM_WORDS * 4
 }
 
 export class ThreadStatistics {
@@ -157,11 +159,32 @@ export class ThreadStatistics {
     ))
   }
 
+  /** Lengths of the turns of the event loop in which something was to be done. */
+  get turns(): LatencyHistogram {
+    return this.histogram(this.commandCount)
+  }
+
+  /** All turns together, and the commands in them, in microseconds. */
+  get turnMicros(): number {
+    return this.#totals[TURN_MICROS]!
+  }
+
+  get turnCommandMicros(): number {
+    return this.#totals[TURN_COMMAND_MICROS]!
+  }
+
+  /** @param elapsedMs from the first event of a turn to the end of its work. */
+  countTurn(elapsedMs: number): void {
+    this.#totals[TURN_MICROS]! += elapsedMs * 1000
+    this.turns.record(elapsedMs * 1e6)
+  }
+
   /** @param elapsedMs time that `count` commands took together. */
   countCommands(id: number, count: number, elapsedMs: number, histogram: boolean): void {
     this.commandsProcessed += count
     this.calls[id]! += count
     this.micros[id]! += elapsedMs * 1000
+    this.#totals[TURN_COMMAND_MICROS]! += elapsedMs * 1000
     if (histogram) this.histogram(id).record((elapsedMs * 1e6) / count, count)
   }
 
@@ -197,6 +220,7 @@ export class ThreadStatistics {
     for (let id = 0; id < this.commandCount; id++) {
       if (other.calls[id] !== 0) this.histogram(id).add(other.histogram(id), sign)
     }
+    if (other.turns.count !== 0) this.turns.add(other.turns, sign)
     for (const [code, count] of other.errors) this.#addErrors(code, sign * count)
   }
 

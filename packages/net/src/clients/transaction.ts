@@ -3,10 +3,9 @@
  * its row here. EXEC points `args` at one command after the other.
  */
 import type { CommandArgs, CommandEntry } from '@understudy/core/internal'
-import type { ClientSession } from './session.ts'
 
-export class TransactionQueue {
-  readonly entries: CommandEntry<ClientSession>[] = []
+export class TransactionQueue<Entry extends Pick<CommandEntry, 'flags'>> {
+  readonly entries: Entry[] = []
   /** Flags that at least one queued command has, and flags that at least one lacks. */
   flags = 0
   lacks = 0
@@ -31,7 +30,7 @@ export class TransactionQueue {
     return this.#bytes.length + this.#bounds.byteLength
   }
 
-  add(entry: CommandEntry<ClientSession>, args: CommandArgs): void {
+  add(entry: Entry, args: CommandArgs): void {
     this.entries.push(entry)
     this.flags |= entry.flags
     this.lacks |= ~entry.flags
@@ -101,3 +100,6 @@ export function copyArgs(args: CommandArgs): CommandArgs {
   }
   return { bytes, count, start, end }
 }
+
+/** Shared by all EXECs of a thread: commands of one EXEC run one after the other, and EXEC does not nest. */
+export const queuedArgs: QueuedArgs = new QueuedArgs()

@@ -4,9 +4,11 @@
  * Source: redis 7.0 slowlog.c, latency.c.
  */
 import { ADMIN, argInteger, argText, LOADING, NOSCRIPT, STALE, subcommandSyntaxError } from '@understudy/core/internal'
-import type { CommandTable } from '@understudy/core/internal'
+import type { CommandEntry, CommandTable } from '@understudy/core/internal'
 import { CLIENT_MONITOR, CLIENT_MULTI } from '../clients/connection-flags.ts'
+import type { LatencyHistogram } from '../clients/histogram.ts'
 import type { ClientSession } from '../clients/session.ts'
+import { EVENT_LOOP } from './info-sections.ts'
 import { container, row } from './rows.ts'
 
 const SLOWLOG_GET_DEFAULT = 10
@@ -72,23 +74,26 @@ function latencyReset(client: ClientSession): void {
   reply.integer(server.latency.reset(names))
 }
 
+/** Beside commands, the turns of the event loop can be asked for by name (ours): `LATENCY HISTOGRAM eventloop`. */
 function latencyHistogram(client: ClientSession): void {
   const { args, reply, server } = client
   const { registry } = server
   const statistics = server.statistics.whole()
-  let ids: number[] = []
-  if (args.count === 2) ids = registry.byId.map((entry) => entry.id)
+  const named: [name: string, histogram: LatencyHistogram][] = []
+  const addCommand = ({ id, name }: CommandEntry<ClientSession>): void =>
+    void named.push([name, statistics.histogram(id)])
+  if (args.count === 2) registry.byId.forEach(addCommand)
   for (let i = 2; i < args.count; i++) {
-    const entry = registry.findFullName(argText(args, i))
-    if (entry === undefined) continue
-    ids.push(entry.id, ...(entry.subcommands?.entries ?? []).map((subcommand) => subcommand.id))
+    const name = argText(args, i).toLowerCase()
+    const entry = registry.findFullName(name)
+    if (entry !== undefined) [entry, ...(entry.subcommands?.entries ?? [])].forEach(addCommand)
+    else if (name === EVENT_LOOP) named.push([EVENT_LOOP, statistics.turns])
   }
-  const shown = ids.filter((id) => statistics.histogram(id).count > 0)
+  const shown = named.filter(([, histogram]) => histogram.count > 0)
   reply.map(shown.length)
-  for (const id of shown) {
-    const histogram = statistics.histogram(id)
+  for (const [name, histogram] of shown) {
     const pairs = histogram.cumulativeMicros()
-    reply.bulkString(registry.byId[id]!.name)
+    reply.bulkString(name)
     reply.map(2)
     reply.bulkString('calls')
     reply.integer(histogram.count)

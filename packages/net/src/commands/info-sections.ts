@@ -6,6 +6,7 @@
  * Source of names: redis 7.0 server.c genRedisInfoString().
  */
 import { arch, release, type as osType } from 'node:os'
+import type { LatencyHistogram } from '../clients/histogram.ts'
 import type { ClientServer } from '../clients/server.ts'
 
 export interface ServerIdentity {
@@ -21,6 +22,9 @@ export interface MoreInfo {
   /** sync_full, expired_keys, keyspace_hits … A line whose field is known replaces the default. */
   moreStats?: () => readonly string[]
 }
+
+/** Not a command: the turns of the event loops of all threads that serve clients. */
+export const EVENT_LOOP = 'eventloop'
 
 const KIBIBYTE = 1024
 const MICROS = 1e6
@@ -66,7 +70,7 @@ function serverLines(server: ClientServer, identity: ServerIdentity): string[] {
     `lru_clock:${Math.floor(nowMs / 1000) & 0xffffff}`,
     `executable:${identity.executable}`,
     `config_file:${identity.configFile}`,
-    'io_threads_active:0',
+    `io_threads_active:${server.openPlace === undefined ? 0 : 1}`,
   ]
 }
 
@@ -102,7 +106,8 @@ function clientLines(server: ClientServer): string[] {
 function statsLines(server: ClientServer): string[] {
   const { statistics, pubsub, tracking } = server
   const whole = statistics.whole()
-  const { threadedIo } = statistics
+  const { threadedIo, turnMicrosRate } = statistics
+  const cyclesPerSecond = statistics.turnRate.perSecond
   const kbps = (rate: number): string => (rate / KIBIBYTE).toFixed(2)
   return [
     `total_connections_received:${whole.connectionsReceived}`,
@@ -155,6 +160,12 @@ function statsLines(server: ClientServer): string[] {
     `io_threaded_writes_processed:${threadedIo.writes}`,
     'reply_buffer_shrinks:0',
     'reply_buffer_expands:0',
+    // Of redis 7.2.
+    `eventloop_cycles:${whole.turns.count}`,
+    `eventloop_duration_sum:${Math.round(whole.turnMicros)}`,
+    `eventloop_duration_cmd_sum:${Math.round(whole.turnCommandMicros)}`,
+    `instantaneous_eventloop_cycles_per_sec:${Math.round(cyclesPerSecond)}`,
+    `instantaneous_eventloop_duration_usec:${cyclesPerSecond === 0 ? 0 : Math.round(turnMicrosRate.perSecond / cyclesPerSecond)}`,
   ]
 }
 
@@ -208,14 +219,15 @@ function errorLines(server: ClientServer): string[] {
 function latencyLines(server: ClientServer): string[] {
   const { registry, settings } = server
   const statistics = server.statistics.whole()
-  const lines: string[] = []
-  for (const { id, name } of registry.byId) {
-    const histogram = statistics.histogram(id)
-    if (histogram.count === 0) continue
+  const lineOf = (name: string, histogram: LatencyHistogram): string => {
     const percentiles = settings.latencyTrackingPercentiles.map(
       (percent) => `p${percent}=${(histogram.percentile(percent) / 1000).toFixed(3)}`,
     )
-    lines.push(`latency_percentiles_usec_${name}:${percentiles.join(',')}`)
+    return `latency_percentiles_usec_${name}:${percentiles.join(',')}`
   }
+  const lines = registry.byId
+    .filter(({ id }) => statistics.histogram(id).count > 0)
+    .map(({ id, name }) => lineOf(name, statistics.histogram(id)))
+  if (statistics.turns.count > 0) lines.push(lineOf(EVENT_LOOP, statistics.turns))
   return lines
 }

@@ -17,7 +17,7 @@ import {
 import type { CommandTable } from '@understudy/core/internal'
 import { callCommand } from '../clients/dispatcher.ts'
 import { CLIENT_CLOSED, CLIENT_DIRTY_CAS, CLIENT_DIRTY_EXEC, CLIENT_MULTI } from '../clients/connection-flags.ts'
-import { queuedArgs } from '../clients/session.ts'
+import { queuedArgs } from '../clients/transaction.ts'
 import type { ClientSession } from '../clients/session.ts'
 import { row } from './rows.ts'
 
@@ -27,7 +27,7 @@ function multi(client: ClientSession): void {
     return
   }
   client.beginTransaction()
-  client.reply.ok()
+  if (!client.takeAnswered()) client.reply.ok()
 }
 
 function discard(client: ClientSession): void {

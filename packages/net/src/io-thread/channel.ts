@@ -6,24 +6,29 @@
  * `onDrained`. What is received says in every batch how far it came; if there is nothing else to say, a batch without
  * frames does, once a quarter of the bound is reached.
  */
-import type { MessagePort } from 'node:worker_threads'
+import type { TransferListItem } from 'node:worker_threads'
 import { FrameReader, FrameWriter } from './frames.ts'
 
 /** Frames sent and not yet received by the other side. One frame may go beyond. */
 export const CHANNEL_BYTES_MAX: number = 1024 * 1024
 
+/** A MessagePort, or the worker on whose default port the other end is. */
+export interface BatchPort {
+  postMessage(batch: Uint8Array, transfer: readonly TransferListItem[]): void
+}
+
 export class Channel {
   readonly frames: FrameWriter = new FrameWriter()
   /** There is room again. */
   onDrained: () => void = () => {}
-  readonly #port: MessagePort
+  readonly #port: BatchPort
   #sentBytes = 0
   #takenBytes = 0
   #receivedBytes = 0
   #toldBytes = 0
   #wasFull = false
 
-  constructor(port: MessagePort) {
+  constructor(port: BatchPort) {
     this.#port = port
   }
 

@@ -21,6 +21,8 @@ export const FRAME_CLOSED = 4
 export const FRAME_SLOW = 5
 /** To the link thread: an event beyond latency-monitor-threshold. Payload: milliseconds f64, its name. */
 export const FRAME_LATENCY = 6
+/** To the link thread: so many of the commands that follow have been answered. Payload: their number f64. */
+export const FRAME_ANSWERED = 11
 /** To the I/O thread: bytes for the client. */
 export const FRAME_OUTPUT = 7
 /** To the I/O thread: what was forwarded so far is done. Payload: forwarded bytes f64, db u32, resp u32, flags u32. */

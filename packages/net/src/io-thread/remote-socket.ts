@@ -14,6 +14,7 @@ import {
   CLIENT_STOPPED,
   CLIENT_TRACKED,
   CLIENT_UNAUTHENTICATED,
+  CLIENT_WATCHES,
 } from '../clients/connection-flags.ts'
 import type { ClientSession, ConnectionFacts } from '../clients/session.ts'
 import type { ConnectionTable } from './connection-table.ts'
@@ -118,7 +119,10 @@ export class RemoteSocket implements ConnectionSocket {
     session.sendUnsent()
     if (session.pendingOutputBytes > 0) return false
     this.#settlesSoon = false
-    const flags = (session.flags & TOLD_FLAGS) | (session.tracking === undefined ? 0 : CLIENT_TRACKED)
+    const flags =
+      (session.flags & TOLD_FLAGS) |
+      (session.tracking === undefined ? 0 : CLIENT_TRACKED) |
+      (session.watched.length === 0 ? 0 : CLIENT_WATCHES)
     this.#channel.settled(this.#id, this.forwardedBytes, session.db, session.resp, flags)
     return true
   }

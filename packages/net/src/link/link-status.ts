@@ -40,6 +40,23 @@ export interface LinkStatus {
         readonly loadedKeys: number
       }
     | undefined
+  /** What was received during a full resync and is not loaded or applied yet. */
+  readonly waiting: {
+    readonly bytes: number
+    /** Of them in the file. */
+    readonly fileBytes: number
+    /** The most that waited, and what went through the file, in the last full resync. */
+    readonly peakBytes: number
+    readonly spilledBytes: number
+    /** Until the stream is caught up with; -1: not catching up, or not known. */
+    readonly catchUpEtaSeconds: number
+  }
+  /** Why the stream could not be kept in a file, last time; empty if it could or did not have to. */
+  readonly spillFault: string
+  /** Why the snapshot was not kept as a file, last time; empty if it was or did not have to. */
+  readonly syncFileFault: string
+  /** Why a full resync was refused, and nothing is tried since; empty: it was not. */
+  readonly heldReason: string
   /** Why the last attempt failed; empty while the link works. */
   readonly lastFailure: string
   readonly counters: LinkCounters

@@ -6,6 +6,7 @@
  *                       lines                 ┌─► LinkMachine ──actions──┐
  *     PrimaryConnection ───────────────────── ┤                          ▼
  *                       snapshot bytes        ├─► SnapshotReceiver ─► RdbLoad ─► ports.onFullSync
+ *                       behind it, meanwhile  ├─► SpillQueue ─► CatchUp ─► CommandStream
  *                       commands              └─► CommandStream ─► ports.applyCommand, applyGroup; BacklogWriter
  *
  * One turn of the event loop takes at most TURN_BYTES_MAX or TURN_MS_MAX of the stream; then the socket is paused and
@@ -39,8 +40,15 @@ import type {
   StreamGroup,
   StreamHandler,
 } from '@understudy/core/internal'
+import { CatchUp } from './catch-up.ts'
+import { OPEN_GATE } from './full-sync-gate.ts'
+import type { FullSyncGate } from './full-sync-gate.ts'
 import type { LinkStatus } from './link-status.ts'
 import { SnapshotReceiver } from './snapshot-receiver.ts'
+import { openSpillFile } from './spill-file.ts'
+import type { OpenSpillFile } from './spill-file.ts'
+import { SpillQueue } from './spill-queue.ts'
+import type { SpillLimits } from './spill-queue.ts'
 import { PrimaryConnection } from './transport.ts'
 import type { ConnectionEnds, TlsFiles, TransportEvents } from './transport.ts'
 
@@ -70,6 +78,8 @@ export interface ReplicaLinkConfig {
   verifyChecksum: boolean
   /** key-load-delay, microseconds; 0: none. */
   keyLoadDelayMicros: number
+  /** For what comes while a snapshot is loaded: replica-full-sync-buffer-limit, replica-full-sync-spill-limit. */
+  spill: SpillLimits
 }
 
 /** What the link asks of the rest of the server. Everything is called on the link's thread and must not wait. */
@@ -101,6 +111,10 @@ export interface ReplicaLinkPorts {
   readonly onApplied?: (appliedOffset: number) => void
   /** The link's state changed. */
   readonly onState?: (name: LinkState['name']) => void
+  /** May data be replaced? Left out: always. */
+  readonly gate?: FullSyncGate
+  /** Default: a real file. */
+  readonly openSpillFile?: OpenSpillFile
   /** Jitter, [0, 1). Default Math.random. */
   readonly random?: () => number
 }
@@ -112,13 +126,16 @@ export class ReplicaLink {
   readonly history: ReplicationHistory
   readonly stream: CommandStream
   readonly #ports: ReplicaLinkPorts
+  readonly #gate: FullSyncGate
   readonly #machine: LinkMachine
   readonly #handler: StreamHandler
   #connection: PrimaryConnection | undefined
   #receiver: SnapshotReceiver | undefined
+  /** After a load, until what came meanwhile is applied. */
+  #catchUp: CatchUp | undefined
   /** What the snapshot in progress is written to; undefined: nothing. */
   #syncFile: string | undefined
-  /** The connection ended while a complete snapshot was still loading; told to the machine afterwards. */
+  /** The connection ended while there was still something of it to load or to apply; told to the machine afterwards. */
   #endedWhileLoading: string | undefined
   #timer: NodeJS.Timeout | undefined
   #attempt = 0
@@ -130,6 +147,10 @@ export class ReplicaLink {
   #turnStartedMs = 0
   #turnEnd: NodeJS.Immediate | undefined
   #lastProgressBytes = 0
+  /** Of the last full resync, for INFO. */
+  #queue: SpillQueue | undefined
+  #spillFault = ''
+  #syncFileFault = ''
   #status: { loadStartedMs: number; loadIsAsync: boolean; lastTransferIoMs: number; bytesReceived: number } = {
     loadStartedMs: 0,
     loadIsAsync: false,
@@ -145,6 +166,7 @@ export class ReplicaLink {
     this.config = config
     this.history = history
     this.#ports = ports
+    this.#gate = ports.gate ?? OPEN_GATE
     this.stream = new CommandStream({ clock: ports.clock, sink: ports.backlog })
     this.stream.begin(history.replOffset, 0)
     this.#machine = new LinkMachine({
@@ -152,6 +174,7 @@ export class ReplicaLink {
       handshake: () => this.config.handshake,
       timeoutMs: () => this.config.replTimeoutMs,
       random: ports.random ?? Math.random,
+      refuseFullSync: (sync) => this.#gate.refuseHistory(sync),
       ...(ports.onState === undefined ? {} : { onState: ports.onState }),
     })
     this.#handler = {
@@ -196,6 +219,12 @@ export class ReplicaLink {
     this.#carryOut()
   }
 
+  /** A full resync was refused and nothing is tried since: tries again. @param accept take the next one, whatever is against it */
+  release(accept: boolean): void {
+    this.#machine.release(this.#now(), accept)
+    this.#carryOut()
+  }
+
   /** After this node's offset moved by other means (it was a primary), or was restored at start: the stream follows. */
   moveTo(offset: number, db: number): void {
     this.history.replOffset = offset
@@ -207,7 +236,7 @@ export class ReplicaLink {
     clearInterval(this.#timer)
     clearImmediate(this.#immediate)
     clearImmediate(this.#turnEnd)
-    this.#receiver?.load.abort()
+    this.#receiver?.abort()
     this.#receiver = undefined
     this.#close()
   }
@@ -247,7 +276,8 @@ export class ReplicaLink {
       isSyncing,
       lastIoMsAgo: isUp ? nowMs - state.lastIoMs : -1,
       downSinceMsAgo: machine.downSinceMs === undefined ? -1 : nowMs - machine.downSinceMs,
-      receivedOffset: Math.max(this.stream.receivedOffset, this.history.replOffset),
+      receivedOffset:
+        Math.max(this.stream.receivedOffset, this.history.replOffset) + (this.#catchUp?.queue.byteLength ?? 0),
       appliedOffset: this.history.replOffset,
       db: this.stream.db,
       replid: this.history.replid,
@@ -270,6 +300,16 @@ export class ReplicaLink {
               loadedBytes: progress.loadedBytes,
               loadedKeys: progress.loadedKeys,
             },
+      waiting: {
+        bytes: this.#receiver?.waitingBytes ?? this.#catchUp?.queue.byteLength ?? 0,
+        fileBytes: this.#queue?.fileBytes ?? 0,
+        peakBytes: this.#queue?.peakBytes ?? 0,
+        spilledBytes: this.#queue?.spilledBytes ?? 0,
+        catchUpEtaSeconds: this.#catchUp?.etaSeconds(nowMs) ?? -1,
+      },
+      spillFault: this.#spillFault,
+      syncFileFault: this.#syncFileFault,
+      heldReason: machine.state.name === 'held' ? machine.state.reason : '',
       lastFailure: machine.lastFailure,
       counters: { ...machine.counters },
     }
@@ -298,7 +338,7 @@ export class ReplicaLink {
         // The machine told of its new state before there was a load to be seen in getStatus(), and below while there still was.
         return this.#ports.onState?.(this.#machine.state.name)
       case 'abort-full-sync':
-        this.#receiver?.load.abort()
+        this.#receiver?.abort()
         this.#receiver = undefined
         return this.#ports.onState?.(this.#machine.state.name)
       case 'resume-stream':
@@ -328,7 +368,7 @@ export class ReplicaLink {
       const options = { host, port, sourceAddress, disableNoDelay, ...(tls === undefined ? {} : { tls }) }
       this.#connection = new PrimaryConnection(options, events)
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error)
+      const message = messageOf(error)
       // Not from within carryOut(): the machine may answer with another 'connect' at once.
       setImmediate(() => {
         if (attempt === this.#attempt) this.#ended(message)
@@ -341,13 +381,13 @@ export class ReplicaLink {
     this.#connection = undefined
     clearImmediate(this.#immediate)
     this.#immediate = undefined
+    this.#endCatchUp()
   }
 
   // ── bytes from the primary ──
 
   #view(): Uint8Array {
-    if (this.#receiver !== undefined) return this.#receiver.view()
-    return this.stream.writable()
+    return this.#receiver?.view() ?? this.#catchUp?.queue.view() ?? this.stream.writable()
   }
 
   /** @returns true to read on. */
@@ -368,16 +408,20 @@ export class ReplicaLink {
       this.#status.lastTransferIoMs = nowMs
       mayRead = this.#receiver.received(count, view)
       if (this.#receiver.isComplete) this.#snapshotComplete()
-      if (mayRead && this.#turnBytes >= TURN_BYTES_MAX) {
-        mayRead = false
-        this.#goOnNextTurn()
-      }
+    } else if (this.#catchUp !== undefined) {
+      this.#machine.noteIo(nowMs)
+      this.#catchUp.queue.received(count, view)
+      mayRead = !this.#catchUp.queue.isFull
     } else if (readsLines(this.#machine.state)) {
       mayRead = this.#receivedLines(count, view, nowMs)
     } else {
       this.#machine.noteIo(nowMs)
       this.stream.received(count, view)
       mayRead = this.#drain()
+    }
+    if (mayRead && this.#turnBytes >= TURN_BYTES_MAX) {
+      mayRead = false
+      this.#goOnNextTurn()
     }
     if (!mayRead) this.#isPaused = true
     return mayRead
@@ -405,6 +449,7 @@ export class ReplicaLink {
     if (this.#isDraining) return false
     const connection = this.#connection
     const before = this.stream.appliedOffset
+    const isFed = this.#catchUp?.feed(this.stream)
     this.#isDraining = true
     let outcome: 'idle' | 'more' = 'idle'
     try {
@@ -421,21 +466,50 @@ export class ReplicaLink {
     }
     this.#carryOut()
     if (this.#connection !== connection) return false
+    if (isFed !== undefined) return this.#goOnCatchingUp(isFed || outcome === 'more')
     if (outcome === 'idle' && this.#turnBytes < TURN_BYTES_MAX) return true
     this.#goOnNextTurn()
     return false
   }
 
+  /** @param hasMore false: nothing to do before the file was read. @returns true: read on */
+  #goOnCatchingUp(hasMore: boolean): boolean {
+    const catchUp = this.#catchUp
+    if (catchUp === undefined) return false
+    this.#machine.noteIo(this.#now())
+    if (catchUp.isOver) {
+      this.#ports.logger.notice(
+        `MASTER <-> REPLICA sync: caught up with the stream, ${catchUp.queue.peakBytes} bytes of it had waited, ` +
+          `${catchUp.queue.spilledBytes} of them in a file`,
+      )
+      this.#endCatchUp()
+      this.#tellEnd()
+    }
+    if (hasMore) this.#goOnNextTurn()
+    return !catchUp.queue.isFull
+  }
+
+  #endCatchUp(): void {
+    this.#catchUp?.queue.dispose()
+    this.#catchUp = undefined
+  }
+
+  /** The connection ended some time ago, and what it had brought is used up. */
+  #tellEnd(): void {
+    const reason = this.#endedWhileLoading
+    this.#endedWhileLoading = undefined
+    if (reason !== undefined) setImmediate(() => this.#ended(reason))
+  }
+
   #goOnNextTurn(): void {
     this.#immediate ??= setImmediate(() => {
       this.#immediate = undefined
-      if (this.#receiver !== undefined || this.#drain()) this.#resume()
+      if (this.#receiver === undefined ? this.#drain() : this.#receiver.hasRoom) this.#resume()
     })
   }
 
   #resume(): void {
-    // Behind a complete snapshot stands the stream; it waits in the kernel until the load is done.
-    if (!this.#isPaused || this.#receiver?.isComplete === true) return
+    if (!this.#isPaused) return
     this.#isPaused = false
     this.#connection?.resume()
   }
@@ -451,6 +525,10 @@ export class ReplicaLink {
       // Everything may be here already; the loader knows.
       this.#endedWhileLoading = reason
       this.#receiver?.finish()
+      return
+    }
+    if (this.#catchUp !== undefined) {
+      this.#endedWhileLoading = reason
       return
     }
     if (state.name === 'connected') this.#applyRest()
@@ -481,9 +559,19 @@ export class ReplicaLink {
     const config = this.config
     const ports = this.#ports
     const mode = config.disklessLoad
-    const dropsFirst = mode === 'flush-before-load' || mode === 'flushdb'
+    let dropsFirst = mode === 'flush-before-load' || mode === 'flushdb'
     const wasEmpty = ports.isEmpty()
     const usesFile = mode === 'disabled' || (mode === 'on-empty-db' && !wasEmpty)
+    if (!dropsFirst && !wasEmpty) {
+      const room = this.#gate.roomForTwo(framing.kind === 'length' ? framing.byteLength : undefined)
+      if (room.do === 'hold' && !this.#machine.acceptsNext) return this.#machine.holdFullSync(room.why)
+      if (room.do === 'flush') {
+        ports.logger.warning(
+          `Old and new data do not fit into memory together: ${room.why}. The old data are dropped first`,
+        )
+        dropsFirst = true
+      }
+    }
     if (dropsFirst) {
       ports.logger.notice('MASTER <-> REPLICA sync: Flushing old data')
       ports.dropData()
@@ -511,7 +599,9 @@ export class ReplicaLink {
     this.#status.loadIsAsync = !dropsFirst && !wasEmpty
     this.#lastProgressBytes = 0
     const load = ports.loader.load(options)
-    const receiver = new SnapshotReceiver(load, framing, () => this.#spaceAppeared(receiver))
+    const queue = this.#newQueue()
+    const receiver = new SnapshotReceiver(load, framing, queue)
+    this.#queue = queue
     this.#receiver = receiver
     load.result.then(
       (result) => this.#loaded(receiver, result),
@@ -520,14 +610,32 @@ export class ReplicaLink {
     if (receiver.isComplete) this.#snapshotComplete()
   }
 
-  #spaceAppeared(receiver: SnapshotReceiver): void {
-    if (this.#receiver !== receiver) return
-    if (receiver.isComplete) this.#snapshotComplete()
-    else if (this.#immediate === undefined) this.#resume()
+  #newQueue(): SpillQueue {
+    const { spill, directory } = this.config
+    const path = join(directory, `temp-stream-${this.#ports.clock.wallMs()}.${process.pid}`)
+    return new SpillQueue(spill, path, this.#ports.openSpillFile ?? openSpillFile, {
+      onRoom: () => {
+        if (this.#immediate === undefined) this.#resume()
+      },
+      onReadable: () => {
+        if (this.#receiver === undefined) this.#goOnNextTurn()
+        else this.#receiver.feed()
+      },
+      onWriteFault: (error) => {
+        this.#spillFault = messageOf(error)
+        this.#ports.logger.warning(
+          `The stream that waits for the end of a load cannot be kept in a file in ${directory}: ${this.#spillFault}. ` +
+            'It is kept in memory; when that is used up, the primary has to keep it',
+        )
+      },
+      onReadFault: (error) => {
+        this.#spillFault = messageOf(error)
+        this.reconnect(`the stream that waited in a file cannot be read back: ${this.#spillFault}`)
+      },
+    })
   }
 
   #snapshotComplete(): void {
-    this.#isPaused = true
     this.#machine.snapshotReceived(this.#now())
     this.#carryOut()
   }
@@ -538,6 +646,11 @@ export class ReplicaLink {
     const ports = this.#ports
     const { state } = machine
     if (state.name !== 'receiving' && state.name !== 'loading') return
+    const refusal = machine.acceptsNext ? undefined : this.#gate.refuseLoaded(result.keyCount)
+    if (refusal !== undefined) {
+      machine.holdFullSync(refusal)
+      return this.#carryOut()
+    }
     try {
       ports.onFullSync(result)
     } catch (error) {
@@ -545,35 +658,40 @@ export class ReplicaLink {
       return
     }
     this.#receiver = undefined
-    if (this.#syncFile !== undefined && this.config.deleteSyncFiles) this.#deleteSyncFile(this.#syncFile)
+    if (this.#syncFile !== undefined) this.#judgeSyncFile(this.#syncFile, result.fileFault)
+    if (this.#syncFile !== undefined && result.fileFault === undefined && this.config.deleteSyncFiles)
+      this.#deleteSyncFile(this.#syncFile)
     ports.backlog.restart(state.sync.offset)
     ports.onBacklogReplaced?.()
     this.stream.begin(state.sync.offset, streamDbOf(result))
     machine.snapshotLoaded(this.#now())
     this.#carryOut()
     ports.onHistoryChanged?.()
-    for (const bytes of receiver.leftover()) if (bytes.length > 0) this.stream.push(bytes)
+    const { queue, before } = receiver.takeQueue()
+    if (before.length > 0) this.stream.push(before)
+    if (queue.byteLength > 0) this.#catchUp = new CatchUp(queue, this.#now())
+    else queue.dispose()
     const mayRead = this.#drain()
-    if (this.#endedWhileLoading !== undefined) {
-      const reason = this.#endedWhileLoading
-      this.#endedWhileLoading = undefined
-      this.#ended(reason)
-    } else if (mayRead) {
-      this.#resume()
-    }
+    if (this.#catchUp === undefined) this.#tellEnd()
+    if (mayRead) this.#resume()
   }
 
   #loadFailed(receiver: SnapshotReceiver, error: unknown): void {
     if (this.#receiver !== receiver) return
     this.#endedWhileLoading = undefined
+    receiver.abort()
     const fault =
-      error instanceof ReplicaError
-        ? error
-        : new ReplicaError('RDB_WORKER_FAILED', error instanceof Error ? error.message : String(error), {
-            cause: error,
-          })
+      error instanceof ReplicaError ? error : new ReplicaError('RDB_WORKER_FAILED', messageOf(error), { cause: error })
     this.#machine.snapshotFailed(this.#now(), fault)
     this.#carryOut()
+  }
+
+  #judgeSyncFile(path: string, fault: string | undefined): void {
+    this.#syncFileFault = fault ?? ''
+    if (fault === undefined) return
+    this.#ports.logger.warning(
+      `The snapshot was loaded, but not kept as ${path}: ${fault}. A file of that name is the one from before`,
+    )
   }
 
   #deleteSyncFile(path: string): void {
@@ -599,6 +717,10 @@ export class ReplicaLink {
   #now(): number {
     return this.#ports.clock.monotonicMs()
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }
 
 /** The database in which the stream behind a snapshot starts. */

@@ -1,104 +1,119 @@
 /**
- * Carries one snapshot from the connection into an RdbLoad: counts, keeps what belongs to the stream apart, and holds
- * back the connection while the loader has no room. It knows no RDB.
+ * Carries one snapshot from the connection into an RdbLoad: counts, and keeps what the loader has no room for, and what stands
+ * behind the snapshot, in a queue, so that the connection is read all the time. It knows no RDB.
  *
- *     socket ──view()──► load.writable()   (shared memory of the loader; the normal way, nothing is copied)
- *            ──view()──► spill             (loader full: what was under way lands here and is copied when there is room)
+ *     socket ──view()──► load.writable()        (shared memory of the loader; the normal way, nothing is copied)
+ *            ──view()──► queue ──► load          (loader full)
+ *                              └─► the stream    (behind a counted snapshot; taken over when the load is done)
  *
- * With a counted snapshot the bytes behind it are the stream's; with an end mark the loader finds them (`leftover()`).
+ * With an end mark only the loader knows where the snapshot ends: it is given everything until it says so (`leftover()`).
  */
 import { TURN_BYTES_MAX } from '@understudy/core/internal'
 import type { RdbLoad, SnapshotFraming } from '@understudy/core/internal'
-
-const SPILL_BYTES = 64 * 1024
+import type { SpillQueue } from './spill-queue.ts'
 
 export class SnapshotReceiver {
   readonly load: RdbLoad
-  /** Bytes of the snapshot received so far. */
+  /** Bytes of the snapshot received so far; with an end mark, of what follows too. */
   receivedBytes = 0
   /** Length of a counted snapshot; Infinity with an end mark. */
   readonly totalBytes: number
+  readonly #queue: SpillQueue
   #lent: Uint8Array | undefined
-  #spill: Uint8Array | undefined
-  #held: Uint8Array[] = []
-  #stream: Uint8Array[] = []
+  /** Bytes given to the load. */
+  #fedBytes = 0
+  #isFinishing = false
 
-  /** @param onSpace called when a receiver that answered false can take bytes again. */
-  constructor(load: RdbLoad, framing: SnapshotFraming, onSpace: () => void) {
+  /** @param queue empty; `feed()` is to be called when it has become readable. It is the receiver's until `takeQueue()`. */
+  constructor(load: RdbLoad, framing: SnapshotFraming, queue: SpillQueue) {
     this.load = load
     this.totalBytes = framing.kind === 'length' ? framing.byteLength : Infinity
-    load.onSpace = (): void => {
-      if (this.#drainHeld()) onSpace()
-    }
+    this.#queue = queue
+    load.onSpace = (): void => this.feed()
   }
 
   get isComplete(): boolean {
     return this.receivedBytes >= this.totalBytes
   }
 
+  /** Bytes that were received and neither loaded nor applied. */
+  get waitingBytes(): number {
+    return this.#queue.byteLength
+  }
+
+  /** May the connection be read? */
+  get hasRoom(): boolean {
+    return !this.#queue.isFull
+  }
+
   /** Where the next bytes go. */
   view(): Uint8Array {
-    if (this.#held.length === 0 && !this.isComplete) {
-      const view = this.load.writable(Math.min(this.totalBytes - this.receivedBytes, TURN_BYTES_MAX))
+    if (this.#queue.byteLength === 0 && this.#fedBytes < this.totalBytes) {
+      const view = this.load.writable(Math.min(this.totalBytes - this.#fedBytes, TURN_BYTES_MAX))
       if (view !== undefined) {
         this.#lent = view
         return view
       }
     }
     this.#lent = undefined
-    this.#spill ??= new Uint8Array(SPILL_BYTES)
-    return this.#spill
+    return this.#queue.view()
   }
 
-  /** `view[0 .. count)` was filled. False: no room, or complete; read no more. */
+  /** `view[0 .. count)` was filled. False: no room; read no more until there is. */
   received(count: number, view: Uint8Array): boolean {
+    this.receivedBytes = Math.min(this.receivedBytes + count, this.totalBytes)
     if (view === this.#lent) {
       this.#lent = undefined
-      this.receivedBytes += count
+      this.#fedBytes += count
       this.load.produced(count)
-      return !this.isComplete
+      return true
     }
-    return this.push(view.subarray(0, count))
+    this.#lent = undefined
+    this.#queue.received(count, view)
+    this.feed()
+    return this.hasRoom
   }
 
   /** Bytes that arrived elsewhere; copied. */
   push(bytes: Uint8Array): boolean {
     this.#lent = undefined
-    const mine = Math.min(bytes.length, this.totalBytes - this.receivedBytes)
-    if (mine > 0) {
-      this.receivedBytes += mine
-      this.#held.push(bytes.slice(0, mine))
-    }
-    if (mine < bytes.length) this.#stream.push(bytes.slice(mine))
-    return this.#drainHeld() && !this.isComplete
+    this.receivedBytes = Math.min(this.receivedBytes + bytes.length, this.totalBytes)
+    this.#queue.push(bytes)
+    this.feed()
+    return this.hasRoom
   }
 
-  /** The connection ended: what is held must still go in before the loader hears of the end. */
+  /** The connection ended: what waits must still go in before the loader hears of the end. */
   finish(): void {
-    if (this.#drainHeld()) this.load.end()
-    else
-      this.load.onSpace = (): void => {
-        if (this.#drainHeld()) this.load.end()
-      }
+    this.#isFinishing = true
+    this.feed()
   }
 
-  /** After the load: bytes that belong to the stream, in order. */
-  leftover(): Uint8Array[] {
-    return this.totalBytes === Infinity ? [this.load.leftover(), ...this.#held, ...this.#stream] : this.#stream
-  }
-
-  /** True when nothing is held back any more. */
-  #drainHeld(): boolean {
-    while (this.#held.length > 0) {
-      const bytes = this.#held[0]!
-      const view = this.load.writable(bytes.length)
-      if (view === undefined) return false
+  /** Moves what waits to the loader, as far as it has room. */
+  feed(): void {
+    while (this.#fedBytes < this.totalBytes) {
+      const bytes = this.#queue.peek()
+      if (bytes === undefined) break
+      const view = this.load.writable(Math.min(bytes.length, this.totalBytes - this.#fedBytes))
+      if (view === undefined) return
       const count = Math.min(view.length, bytes.length)
       view.set(bytes.subarray(0, count))
       this.load.produced(count)
-      if (count === bytes.length) this.#held.shift()
-      else this.#held[0] = bytes.subarray(count)
+      this.#fedBytes += count
+      this.#queue.consume(count)
     }
-    return true
+    if (this.#isFinishing && this.#queue.byteLength === 0) this.load.end()
+  }
+
+  /** After the load: its queue, which now holds the beginning of the stream. */
+  takeQueue(): { readonly queue: SpillQueue; readonly before: Uint8Array } {
+    const before = this.totalBytes === Infinity ? this.load.leftover() : new Uint8Array(0)
+    return { queue: this.#queue, before }
+  }
+
+  /** The snapshot is not wanted any more. */
+  abort(): void {
+    this.load.abort()
+    this.#queue.dispose()
   }
 }

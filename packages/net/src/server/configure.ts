@@ -16,61 +16,60 @@ export function follow(config: Config, names: readonly DirectiveName[], apply: (
   for (const name of names) config.onChange(name, () => apply())
 }
 
+/** Directives that the settings of clients are made of. */
+export const CLIENT_DIRECTIVES: readonly DirectiveName[] = [
+  'requirepass',
+  'protected-mode',
+  'maxclients',
+  'timeout',
+  'tcp-keepalive',
+  'tcp-backlog',
+  'proto-max-bulk-len',
+  'client-query-buffer-limit',
+  'client-output-buffer-limit',
+  'slowlog-log-slower-than',
+  'slowlog-max-len',
+  'latency-monitor-threshold',
+  'latency-tracking',
+  'latency-tracking-info-percentiles',
+  'tracking-table-max-keys',
+  'hz',
+  'hll-sparse-max-bytes',
+  'hash-max-listpack-entries',
+  'hash-max-listpack-value',
+  'set-max-intset-entries',
+  'zset-max-listpack-entries',
+  'zset-max-listpack-value',
+  'list-max-listpack-size',
+  'list-compress-depth',
+  'stream-node-max-bytes',
+  'stream-node-max-entries',
+]
+
 export function clientSettings(config: Config): ClientSettings {
   const settings = defaultClientSettings()
-  follow(
-    config,
-    [
-      'requirepass',
-      'protected-mode',
-      'maxclients',
-      'timeout',
-      'tcp-keepalive',
-      'tcp-backlog',
-      'proto-max-bulk-len',
-      'client-query-buffer-limit',
-      'client-output-buffer-limit',
-      'slowlog-log-slower-than',
-      'slowlog-max-len',
-      'latency-monitor-threshold',
-      'latency-tracking',
-      'latency-tracking-info-percentiles',
-      'tracking-table-max-keys',
-      'hz',
-      'hll-sparse-max-bytes',
-      'hash-max-listpack-entries',
-      'hash-max-listpack-value',
-      'set-max-intset-entries',
-      'zset-max-listpack-entries',
-      'zset-max-listpack-value',
-      'list-max-listpack-size',
-      'list-compress-depth',
-      'stream-node-max-bytes',
-      'stream-node-max-entries',
-    ],
-    () => {
-      settings.requirepass = config.get('requirepass')
-      settings.protectedMode = config.get('protected-mode')
-      settings.maxclients = config.get('maxclients')
-      settings.timeoutSeconds = config.get('timeout')
-      settings.tcpKeepaliveSeconds = config.get('tcp-keepalive')
-      settings.tcpBacklog = config.get('tcp-backlog')
-      settings.databases = config.get('databases')
-      settings.protoMaxBulkBytes = config.get('proto-max-bulk-len')
-      settings.hllSparseMaxBytes = config.get('hll-sparse-max-bytes')
-      Object.assign(settings.encodings, encodingThresholds(config))
-      settings.clientQueryBufferBytesMax = config.get('client-query-buffer-limit')
-      settings.outputBufferLimits = config.get('client-output-buffer-limit')
-      settings.slowlogSlowerThanMicros = config.get('slowlog-log-slower-than')
-      settings.slowlogLengthMax = config.get('slowlog-max-len')
-      settings.latencyMonitorThresholdMs = config.get('latency-monitor-threshold')
-      settings.latencyTracking = config.get('latency-tracking')
-      settings.latencyTrackingPercentiles = [...config.get('latency-tracking-info-percentiles')]
-      settings.trackingTableKeysMax = config.get('tracking-table-max-keys')
-      settings.enableDebugCommand = config.get('enable-debug-command')
-      settings.hz = config.get('hz')
-    },
-  )
+  follow(config, CLIENT_DIRECTIVES, () => {
+    settings.requirepass = config.get('requirepass')
+    settings.protectedMode = config.get('protected-mode')
+    settings.maxclients = config.get('maxclients')
+    settings.timeoutSeconds = config.get('timeout')
+    settings.tcpKeepaliveSeconds = config.get('tcp-keepalive')
+    settings.tcpBacklog = config.get('tcp-backlog')
+    settings.databases = config.get('databases')
+    settings.protoMaxBulkBytes = config.get('proto-max-bulk-len')
+    settings.hllSparseMaxBytes = config.get('hll-sparse-max-bytes')
+    Object.assign(settings.encodings, encodingThresholds(config))
+    settings.clientQueryBufferBytesMax = config.get('client-query-buffer-limit')
+    settings.outputBufferLimits = config.get('client-output-buffer-limit')
+    settings.slowlogSlowerThanMicros = config.get('slowlog-log-slower-than')
+    settings.slowlogLengthMax = config.get('slowlog-max-len')
+    settings.latencyMonitorThresholdMs = config.get('latency-monitor-threshold')
+    settings.latencyTracking = config.get('latency-tracking')
+    settings.latencyTrackingPercentiles = [...config.get('latency-tracking-info-percentiles')]
+    settings.trackingTableKeysMax = config.get('tracking-table-max-keys')
+    settings.enableDebugCommand = config.get('enable-debug-command')
+    settings.hz = config.get('hz')
+  })
   return settings
 }
 
@@ -111,6 +110,7 @@ export function linkConfig(
     encodings,
     verifyChecksum: true,
     keyLoadDelayMicros: 0,
+    spill: { memoryBytesMax: 0, fileBytesMax: 0 },
   }
   follow(
     config,
@@ -125,6 +125,9 @@ export function linkConfig(
       'save',
       'rdbchecksum',
       'key-load-delay',
+      'replica-full-sync-buffer-limit',
+      'replica-full-sync-spill-limit',
+      'client-output-buffer-limit',
       'masterauth',
       'masteruser',
       'replica-announce-ip',
@@ -156,9 +159,23 @@ export function linkConfig(
       link.deleteSyncFiles = config.get('rdb-del-sync-files') && config.get('save').length === 0
       link.verifyChecksum = config.get('rdbchecksum')
       link.keyLoadDelayMicros = config.get('key-load-delay')
+      link.spill = {
+        memoryBytesMax: fullSyncBufferBytes(config),
+        fileBytesMax: config.get('replica-full-sync-spill-limit'),
+      }
     },
   )
   return link
+}
+
+/** When neither directive says how much memory may be used. */
+const FULL_SYNC_BUFFER_BYTES_DEFAULT: number = 256 << 20
+
+/** 0 means, as in Redis 8, what a primary would keep for a replica: the hard limit of client-output-buffer-limit. */
+function fullSyncBufferBytes(config: Config): number {
+  const bytes = config.get('replica-full-sync-buffer-limit')
+  if (bytes > 0) return bytes
+  return config.get('client-output-buffer-limit').replica.hardBytes || FULL_SYNC_BUFFER_BYTES_DEFAULT
 }
 
 function readHandshake(config: Config, ownPort: () => number): ReplicaLinkConfig['handshake'] {

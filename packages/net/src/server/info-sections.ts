@@ -5,6 +5,7 @@
 import { totalmem } from 'node:os'
 import { getHeapStatistics } from 'node:v8'
 import type { MemoryFacts } from '@understudy/core/internal'
+import type { LinkStatus } from '../link/link-status.ts'
 import type { Node } from './node.ts'
 
 export function addDataInfoSections(node: Node): void {
@@ -202,12 +203,13 @@ function replicationLines(node: Node): string[] {
         `master_sync_last_io_seconds_ago:${seconds(lastIoMsAgo)}`,
       )
     }
+    lines.push(...fullSyncLines(status))
     if (!status.isUp) lines.push(`master_link_down_since_seconds:${seconds(status.downSinceMsAgo)}`)
     lines.push(
       `slave_priority:${config.get('replica-priority')}`,
       `slave_read_only:${config.get('replica-read-only') ? 1 : 0}`,
       `replica_announced:${config.get('replica-announced') ? 1 : 0}`,
-      `master_link_last_failure:${status.lastFailure.replace(/[\r\n]/g, ' ')}`,
+      `master_link_last_failure:${oneLine(status.lastFailure)}`,
       ...node.unapplied.lines(),
     )
   }
@@ -226,6 +228,28 @@ function replicationLines(node: Node): string[] {
     `repl_backlog_histlen:${backlog.histlen}`,
   )
   return lines
+}
+
+/** What a full resync keeps back, and what of it failed. The names of the buffer are those of Redis 8. */
+function fullSyncLines({ heldReason, waiting, spillFault, syncFileFault }: LinkStatus): string[] {
+  return [
+    `full_resync_held:${heldReason === '' ? 0 : 1}`,
+    `full_resync_held_reason:${oneLine(heldReason)}`,
+    `replicas_repl_buffer_size:${waiting.bytes}`,
+    `replicas_repl_buffer_peak:${waiting.peakBytes}`,
+    `full_sync_spill_file_bytes:${waiting.fileBytes}`,
+    `full_sync_spilled_bytes:${waiting.spilledBytes}`,
+    `full_sync_catch_up_eta_seconds:${waiting.catchUpEtaSeconds}`,
+    `full_sync_spill_status:${spillFault === '' ? 'ok' : 'err'}`,
+    `full_sync_file_status:${syncFileFault === '' ? 'ok' : 'err'}`,
+    ...[spillFault, syncFileFault]
+      .filter((fault) => fault !== '')
+      .map((fault) => `full_sync_last_fault:${oneLine(fault)}`),
+  ]
+}
+
+function oneLine(text: string): string {
+  return text.replace(/[\r\n]/g, ' ')
 }
 
 function keyspaceLines(node: Node): string[] {

@@ -22,6 +22,18 @@ export async function runLoadTask(task: LoadTask): Promise<LoadReply> {
   const ring = new RingConsumer(task.ring, () => task.spacePort?.postMessage(0))
   let loadedBytes = 0
   let tee: TeeFile | undefined
+  let fileFault: string | undefined
+  /** A file that fails is given up; the data come from the bytes, not from the file. */
+  const onFile = (action: () => void): void => {
+    try {
+      action()
+    } catch (error) {
+      if (!(error instanceof ReplicaError) || error.code !== 'FILE_FAILED') throw error
+      fileFault = error.message
+      tee?.discard()
+      tee = undefined
+    }
+  }
   const { databaseCount, hashSeed, encodings, inserters, awaitInserters } = task
   try {
     checkSameCode(task)
@@ -39,9 +51,9 @@ export async function runLoadTask(task: LoadTask): Promise<LoadReply> {
       verifyChecksum,
       ...(source.kind === 'ring' && source.framing.kind === 'length' ? { totalBytes: source.framing.byteLength } : {}),
     })
-    if (file !== undefined) tee = new TeeFile(file.path, file.temporaryPath)
+    if (file !== undefined) onFile(() => (tee = new TeeFile(file.path, file.temporaryPath)))
     const window = new ScanWindow(scanner, undefined, (bytes, start, end) => {
-      tee?.write(bytes, start, end)
+      if (tee !== undefined) onFile(() => tee?.write(bytes, start, end))
       loadedBytes = scanner.consumedBytes
       ring.setProgress(loadedBytes, scanner.keyCount)
     })
@@ -55,8 +67,15 @@ export async function runLoadTask(task: LoadTask): Promise<LoadReply> {
       leftover = passFrame(source.framing, ring, scanner, window)
     }
     const generation = finish(loaderSink, scanner.consumedBytes)
-    tee?.complete()
-    return { ok: true, generation, summary: scanner.summary(), keyCount: scanner.keyCount, leftover }
+    onFile(() => tee?.complete())
+    return {
+      ok: true,
+      generation,
+      summary: scanner.summary(),
+      keyCount: scanner.keyCount,
+      leftover,
+      ...(fileFault === undefined ? {} : { fileFault }),
+    }
   } catch (error) {
     tee?.discard()
     return { ok: false, error: toRecord(error, loadedBytes) }

@@ -44,9 +44,9 @@ export class RingLoad implements RdbLoad {
     pending: Promise<LoadReply & { ok: true }>,
   ): Promise<RdbLoadResult> {
     try {
-      const { generation, summary, keyCount, leftover } = await pending
+      const { generation, summary, keyCount, leftover, fileFault } = await pending
       if (framing.kind === 'mark') this.#leftover = leftover
-      return { generation, summary, keyCount }
+      return { generation, summary, keyCount, ...(fileFault === undefined ? {} : { fileFault }) }
     } finally {
       this.#settled = true
       spacePort.close()

@@ -2,6 +2,11 @@
  * Directives about the process, its log and its tools, and those of clusters and scripts, which have no effect here.
  * Names, ranges and defaults: redis 7.0 config.c.
  */
+import { availableParallelism } from 'node:os'
+
+/** One core is left to the link thread. */
+const IO_THREADS_DEFAULT: number = Math.min(128, Math.max(1, availableParallelism() - 1))
+
 export const processDirectives = {
   include: { type: 'special', form: 'include', fileOnly: true },
   'rename-command': { type: 'special', form: 'rename-command', fileOnly: true },
@@ -91,7 +96,7 @@ export const processDirectives = {
   'watchdog-period': { type: 'int', min: 0, max: 'int', default: 0, hidden: true, unit: 'ms', supported: false },
   'disable-thp': { type: 'bool', default: true, change: 'no', supported: false },
   'ignore-warnings': { type: 'string', default: '', keepEmpty: true, supported: false },
-  'io-threads': { type: 'int', min: 1, max: 128, default: 1, change: 'no', supported: false },
+  'io-threads': { type: 'int', min: 1, max: 128, default: IO_THREADS_DEFAULT as number, change: 'no' },
   'io-threads-do-reads': { type: 'bool', default: false, change: 'no', supported: false },
   server_cpulist: { type: 'string', default: '', change: 'no', supported: false },
   bio_cpulist: { type: 'string', default: '', change: 'no', supported: false },

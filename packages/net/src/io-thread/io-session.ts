@@ -1,0 +1,79 @@
+/**
+ * One client connection in an I/O thread: it knows what it needs to run reads, and how much of what it forwarded the link
+ * thread has done. Everything else about the client is in its session there.
+ */
+import type { CommandEntry, SharedKeyspace, SharedReadContext } from '@understudy/core/internal'
+import { Connection, type ConnectionIdentity, type ConnectionSocket } from '../clients/connection.ts'
+import { CLIENT_FORWARDS_FULL } from '../clients/connection-flags.ts'
+import type { IoServer } from './io-server.ts'
+import type { ReadTransaction } from './read-transactions.ts'
+
+/** The link thread has not yet heard of the connection. */
+const NOT_OPENED = -1
+
+export class IoSession extends Connection implements SharedReadContext {
+  readonly server: IoServer
+  readonly fromPrimary = false
+  entry: CommandEntry | undefined
+  /** Row in the thread's table. */
+  readonly slot: number
+  /** Bytes of commands sent to the link thread, and how many of them it has run. */
+  forwardedBytes = 0
+  settledBytes: number = NOT_OPENED
+  /** MULTI, as far as it is only reads. */
+  transaction: ReadTransaction | undefined
+  #endTold = false
+
+  constructor(server: IoServer, socket: ConnectionSocket, identity: ConnectionIdentity, slot: number) {
+    super(server, socket, identity)
+    this.server = server
+    this.slot = slot
+  }
+
+  get keyspace(): SharedKeyspace {
+    return this.server.keyspace
+  }
+
+  get writable(): boolean {
+    return this.server.writable
+  }
+
+  /** The link thread still works on what this connection sent: its next commands go there as well, to keep their order. */
+  get forwards(): boolean {
+    return this.settledBytes !== this.forwardedBytes
+  }
+
+  /** Who waits (BLPOP …) does so in the link thread. */
+  get waits(): boolean {
+    return false
+  }
+
+  /** A command found out that it would wait. */
+  wait(): void {
+    this.keyspace.requireWriter()
+  }
+
+  runCommand(): void {
+    this.server.runOrForward(this)
+  }
+
+  /** The error's place is behind the replies that are still to come. */
+  override failProtocol(): void {
+    if (this.forwards) this.flags |= CLIENT_FORWARDS_FULL
+    else super.failProtocol()
+  }
+
+  commandsDone(): void {
+    this.server.noteFacts(this)
+  }
+
+  finishInput(): void {
+    if (!this.forwards) {
+      this.closeAfterReply()
+      return
+    }
+    if (this.#endTold) return
+    this.#endTold = true
+    this.server.tellEnd(this)
+  }
+}

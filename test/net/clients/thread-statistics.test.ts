@@ -1,0 +1,73 @@
+import { describe, expect, test } from 'vitest'
+import { ServerStatistics, ThreadStatistics } from '@understudy/net/internal'
+
+describe('counters of several threads', () => {
+  test('are added up, by command, error code and latency', () => {
+    const whole = new ServerStatistics(3)
+    const thread = new ThreadStatistics(3)
+    // The link thread looks at the same memory from its side.
+    whole.addThread(new ThreadStatistics(3, thread.memory))
+    whole.countCommands(1, 2, 0.5, true)
+    thread.countCommands(1, 3, 0.25, true)
+    thread.countCommands(2, 1, 1, false)
+    whole.countError('ERR one')
+    thread.countError('WRONGTYPE two')
+    thread.countError('ERR three')
+    thread.hits = 4
+    const sum = whole.whole()
+    expect(sum.commandsProcessed).toBe(6)
+    expect([...sum.calls]).toEqual([0, 5, 1])
+    expect(sum.micros[1]).toBe(750)
+    expect(sum.histogram(1).count).toBe(5)
+    expect(sum.histogram(2).count).toBe(0)
+    expect(new Map(sum.errors)).toEqual(
+      new Map([
+        ['ERR', 2],
+        ['WRONGTYPE', 1],
+      ]),
+    )
+    expect(sum.hits).toBe(4)
+  })
+
+  test('a reset leaves the other thread alone and counts from there on', () => {
+    const whole = new ServerStatistics(2)
+    const thread = new ThreadStatistics(2)
+    whole.addThread(thread)
+    thread.countCommands(0, 5, 1, true)
+    thread.countError('ERR x')
+    whole.countCommands(0, 1, 1, true)
+    whole.reset()
+    expect(whole.whole().commandsProcessed).toBe(0)
+    expect(whole.whole().histogram(0).count).toBe(0)
+    expect(thread.commandsProcessed).toBe(5)
+    thread.countCommands(0, 2, 1, true)
+    thread.countError('ERR y')
+    expect(whole.whole().calls[0]).toBe(2)
+    expect(whole.whole().histogram(0).count).toBe(2)
+    expect(whole.whole().errors).toEqual([['ERR', 1]])
+  })
+
+  test('what a thread counted stays when it has ended', () => {
+    const whole = new ServerStatistics(1)
+    const thread = new ThreadStatistics(1)
+    whole.addThread(thread)
+    thread.countCommands(0, 5, 1, true)
+    whole.reset()
+    thread.countCommands(0, 4, 1, true)
+    whole.removeThread(thread)
+    thread.countCommands(0, 9, 1, true)
+    expect(whole.whole().calls[0]).toBe(4)
+    expect(whole.whole().histogram(0).count).toBe(4)
+  })
+
+  test('error codes beyond the bound are not counted, long ones by their beginning', () => {
+    const thread = new ThreadStatistics(1)
+    for (let i = 0; i < 300; i++) thread.countError(`CODE${i} text`)
+    expect(thread.errors.length).toBe(128)
+    expect(thread.errorReplies).toBe(300)
+    const other = new ThreadStatistics(1)
+    other.countError(`${'X'.repeat(50)} a`)
+    other.countError(`${'X'.repeat(50)} b`)
+    expect(other.errors).toEqual([['X'.repeat(32), 2]])
+  })
+})

@@ -1,0 +1,211 @@
+/** What goes in comes out, in order, whatever is in memory or in the file, and whatever the file does. */
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { openSpillFile, type OpenSpillFile, type SpillFile, SpillQueue } from '@understudy/net/internal'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { SeededRandom } from '../../support/seeded-random.ts'
+import { waitFor } from '../../support/wait-for.ts'
+
+const CHUNK = 256 << 10
+
+let directory: string
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'spill-'))
+})
+afterEach(() => rm(directory, { recursive: true, force: true }))
+
+interface Told {
+  room: number
+  readable: number
+  write: unknown[]
+  read: unknown[]
+}
+
+function newQueue(
+  memoryBytesMax: number,
+  fileBytesMax: number,
+  open: OpenSpillFile = openSpillFile,
+): { queue: SpillQueue; told: Told } {
+  const told: Told = { room: 0, readable: 0, write: [], read: [] }
+  const queue = new SpillQueue({ memoryBytesMax, fileBytesMax }, join(directory, 'spill'), open, {
+    onRoom: () => told.room++,
+    onReadable: () => told.readable++,
+    onWriteFault: (error) => told.write.push(error),
+    onReadFault: (error) => told.read.push(error),
+  })
+  return { queue, told }
+}
+
+/** The byte at a position of an endless sequence. */
+function fill(target: Uint8Array, position: number): void {
+  for (let i = 0; i < target.length; i++) target[i] = ((position + i) * 31 + ((position + i) >>> 13)) & 0xff
+}
+
+function check(bytes: Uint8Array, position: number): void {
+  const expected = new Uint8Array(bytes.length)
+  fill(expected, position)
+  if (!Buffer.from(expected).equals(bytes)) throw new Error(`other bytes at ${position}`)
+}
+
+/** Receives as a socket does: with a view that was asked for before the last bytes were dealt with. */
+class Source {
+  position = 0
+  #view: Uint8Array
+  readonly #queue: SpillQueue
+
+  constructor(queue: SpillQueue) {
+    this.#queue = queue
+    this.#view = queue.view()
+  }
+
+  receive(count: number): void {
+    const view = this.#view
+    const received = Math.min(count, view.length)
+    fill(view.subarray(0, received), this.position)
+    this.position += received
+    this.#queue.received(received, view)
+    this.#view = this.#queue.view()
+  }
+}
+
+function take(queue: SpillQueue, position: number, count: number): number {
+  const bytes = queue.peek()
+  if (bytes === undefined) return position
+  const taken = Math.min(count, bytes.length)
+  check(bytes.subarray(0, taken), position)
+  queue.consume(taken)
+  return position + taken
+}
+
+describe('the queue', () => {
+  it.each([1, 2, 3, 4, 5])('gives in order what it got, through memory and file (seed %i)', async (seed) => {
+    const random = new SeededRandom(seed)
+    const { queue, told } = newQueue(2 * CHUNK, 20 * CHUNK)
+    const source = new Source(queue)
+    let taken = 0
+    const total = 30 * CHUNK
+    while (taken < total) {
+      // Phases in which one side is faster, so that the file fills and empties.
+      const isFilling = Math.floor(source.position / (8 * CHUNK)) % 2 === 0
+      for (let i = random.int(1, 6); i > 0; i--) {
+        if (!queue.isFull && source.position < total) source.receive(random.int(1, CHUNK))
+      }
+      for (let i = random.int(0, isFilling ? 2 : 8); i > 0 || source.position >= total; i--) {
+        const before = taken
+        taken = take(queue, taken, random.int(1, 2 * CHUNK))
+        if (taken === before) break
+      }
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    expect(queue.byteLength).toBe(0)
+    expect(queue.spilledBytes).toBeGreaterThan(0)
+    expect(queue.peakBytes).toBeGreaterThan(2 * CHUNK)
+    expect(told.write).toEqual([])
+    expect(told.read).toEqual([])
+    queue.dispose()
+  })
+
+  it('bounds memory and file, and says when there is room again', async () => {
+    const { queue, told } = newQueue(2 * CHUNK, 4 * CHUNK)
+    const source = new Source(queue)
+    await waitFor('the queue to be full', () => {
+      if (!queue.isFull) source.receive(CHUNK)
+      return queue.isFull && queue.fileBytes >= 3 * CHUNK
+    })
+    // One chunk of the file may be in memory again, to be taken.
+    expect(queue.byteLength).toBeLessThanOrEqual(4 * CHUNK + 2 * CHUNK + 5 * CHUNK)
+    const before = told.room
+    let taken = 0
+    await waitFor('room', () => {
+      taken = take(queue, taken, CHUNK)
+      return told.room > before
+    })
+    expect(queue.isFull).toBe(false)
+    await waitFor('the end', () => {
+      taken = take(queue, taken, CHUNK)
+      return taken === source.position
+    })
+    queue.dispose()
+  })
+
+  it('leaves no file: it has no name while it is used', async () => {
+    const { queue } = newQueue(2 * CHUNK, 100 * CHUNK)
+    const source = new Source(queue)
+    await waitFor('bytes in the file', () => {
+      if (!queue.isFull) source.receive(CHUNK)
+      return queue.fileBytes > 0
+    })
+    expect(await readdir(directory)).toEqual([])
+    queue.dispose()
+    expect(queue.byteLength).toBe(0)
+  })
+
+  it.each(['ENOSPC', 'EIO', 'EACCES'])('goes on in memory when the file fails with %s', async (code) => {
+    const fault = Object.assign(new Error(`${code}: of the test`), { code })
+    let writes = 0
+    const open: OpenSpillFile = async (path) => {
+      if (code === 'EACCES') throw fault
+      const file = await openSpillFile(path)
+      const faulty: SpillFile = {
+        ...file,
+        write: async (bytes, position) => {
+          if (++writes > 2) throw fault
+          await file.write(bytes, position)
+        },
+      }
+      return faulty
+    }
+    const { queue, told } = newQueue(3 * CHUNK, 100 * CHUNK, open)
+    const source = new Source(queue)
+    await waitFor('the fault', () => {
+      if (!queue.isFull) source.receive(CHUNK)
+      return told.write.length > 0 && queue.isFull
+    })
+    expect(told.write).toEqual([fault])
+    let taken = 0
+    // Nothing is lost, and when there is room it is used again.
+    await waitFor('all bytes', () => {
+      taken = take(queue, taken, CHUNK)
+      if (!queue.isFull && source.position < 40 * CHUNK) source.receive(CHUNK)
+      return taken === 40 * CHUNK
+    })
+    expect(told.write).toEqual([fault])
+    expect(told.read).toEqual([])
+    queue.dispose()
+  })
+
+  it('tells when its file cannot be read', async () => {
+    const fault = new Error('EIO: of the test')
+    const open: OpenSpillFile = async (path) => {
+      const file = await openSpillFile(path)
+      return { ...file, read: () => Promise.reject(fault) }
+    }
+    const { queue, told } = newQueue(2 * CHUNK, 100 * CHUNK, open)
+    const source = new Source(queue)
+    await waitFor('bytes in the file', () => {
+      if (!queue.isFull) source.receive(CHUNK)
+      return queue.fileBytes > 0
+    })
+    let taken = 0
+    await waitFor('the fault', () => {
+      taken = take(queue, taken, CHUNK)
+      return told.read.length > 0
+    })
+    expect(told.read).toEqual([fault])
+    queue.dispose()
+  })
+
+  it('does not take over a file that exists', async () => {
+    await writeFile(join(directory, 'spill'), 'of somebody else')
+    const { queue, told } = newQueue(2 * CHUNK, 100 * CHUNK)
+    const source = new Source(queue)
+    await waitFor('the fault', () => {
+      if (!queue.isFull) source.receive(CHUNK)
+      return told.write.length > 0
+    })
+    expect(told.write[0]).toMatchObject({ code: 'EEXIST' })
+    expect(await readdir(directory)).toEqual(['spill'])
+    queue.dispose()
+  })
+})

@@ -1,0 +1,132 @@
+/**
+ * Connections that cost little and leave nothing behind: a round opens many idle ones and weighs them, opens and closes as
+ * many again, and lets a client that never reads and one that sends a byte at a time be among others, who must not notice. Rounds
+ * alternate between a server with one thread and one with several.
+ */
+import { readdirSync, readFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { encodeCommand, RawClient } from '../support/raw-client.ts'
+import { rounds, type Soak, type SoakOptions, type SoakResult } from '../support/soak.ts'
+import type { TestServer } from '../support/test-server.ts'
+import { startUnderstudy } from '../support/understudy-server.ts'
+import { waitFor } from '../support/wait-for.ts'
+
+export const soak: Soak = {
+  about:
+    'a round weighs idle connections, opens and closes many, and has a client that never reads and one that is very slow',
+  stated: { count: 10 },
+  slice: { count: 2, seconds: 50 },
+  run,
+}
+
+const IDLE = 2500
+const IDLE_BYTES_MAX = 15 * 1024
+const OPENED = 5000
+const AT_ONCE = 100
+/** What a server keeps for other reasons, seen between two weighings: garbage not yet collected, above all. */
+const NOISE_BYTES = 24 * 1024 * 1024
+/** What `OPENED` connections may leave behind: they would leave more if each left itself. */
+const LEFT_BYTES_MAX = 36 * 1024 * 1024
+/** Less garbage at a time, so that what is left behind can be told from it. */
+const NODE_ARGS = ['--max-semi-space-size=2']
+const PATIENCE_MS = 2000
+/** Bytes that the client which never reads asks for: more than sockets and buffers hold. */
+const UNREAD_BYTES = 64 * 1024 * 1024
+
+async function run(options: SoakOptions): Promise<SoakResult> {
+  const counted: Record<string, number> = { connections: 0 }
+  let count = 0
+  for (const round of rounds(options)) {
+    const server = await startUnderstudy({ nodeArgs: NODE_ARGS, directives: { 'io-threads': round % 2 === 0 ? 1 : 2 } })
+    try {
+      await weighIdle(server)
+      await openAndClose(server)
+      await bearSlowClients(server)
+      counted['connections']! += IDLE + OPENED
+      count++
+    } finally {
+      await server.stop()
+    }
+  }
+  return { count, counted }
+}
+
+async function openMany(port: number, count: number): Promise<RawClient[]> {
+  const clients: RawClient[] = []
+  while (clients.length < count) {
+    const batch = Array.from({ length: Math.min(AT_ONCE, count - clients.length) }, () => RawClient.connect({ port }))
+    for (const client of await Promise.all(batch)) {
+      clients.push(client)
+      await client.call('GET', 'nothing')
+    }
+  }
+  return clients
+}
+
+async function weighIdle(server: TestServer): Promise<void> {
+  // Once for nothing: buffers, code and stacks that every server has after a while.
+  await closeAll(server, await openMany(server.port, IDLE / 5))
+  const before = residentBytes(server.pid)
+  const clients = await openMany(server.port, IDLE)
+  const perConnection = Math.max(0, residentBytes(server.pid) - before - NOISE_BYTES) / IDLE
+  if (perConnection > IDLE_BYTES_MAX) throw new Error(`an idle connection costs ${Math.round(perConnection)} bytes`)
+  await closeAll(server, clients)
+}
+
+async function openAndClose(server: TestServer): Promise<void> {
+  await waitFor('descriptors to be closed', async () => (await connected(server)) === 1)
+  const descriptors = openDescriptors(server.pid)
+  let before = 0
+  // Once for nothing: the heap takes its size.
+  for (let time = 0; time < 2; time++) {
+    before = residentBytes(server.pid)
+    for (let opened = 0; opened < OPENED; opened += AT_ONCE)
+      await closeAll(server, await openMany(server.port, AT_ONCE))
+  }
+  const left = openDescriptors(server.pid) - descriptors
+  if (left > 0) throw new Error(`${left} descriptors are left of ${OPENED} connections`)
+  const grown = residentBytes(server.pid) - before
+  if (grown > LEFT_BYTES_MAX) throw new Error(`${OPENED} connections that are gone have left ${grown} bytes`)
+}
+
+async function bearSlowClients(server: TestServer): Promise<void> {
+  const value = Buffer.alloc(1024 * 1024, 'v')
+  await server.call('SET', 'large', value)
+  const deaf = await RawClient.connect({ port: server.port })
+  deaf.socket.pause()
+  for (let asked = 0; asked < UNREAD_BYTES; asked += value.length) deaf.send(encodeCommand('GET', 'large'))
+  const slow = await RawClient.connect({ port: server.port })
+  const others = await openMany(server.port, 20)
+  let served = 0
+  for (const byte of encodeCommand('GET', 'nothing')) {
+    slow.send(Uint8Array.of(byte))
+    for (const client of others) {
+      const began = performance.now()
+      await client.call('GET', 'nothing')
+      await client.call('SET', 'something', served++)
+      const tookMs = performance.now() - began
+      if (tookMs > PATIENCE_MS) throw new Error(`another client waited ${Math.round(tookMs)} ms`)
+    }
+    await sleep(5)
+  }
+  if ((await slow.readReply()) !== null) throw new Error('the slow client got another reply')
+  await closeAll(server, [deaf, slow, ...others])
+}
+
+async function closeAll(server: TestServer, clients: readonly RawClient[]): Promise<void> {
+  for (const client of clients) client.close()
+  await waitFor('all connections to be gone', async () => (await connected(server)) === 1)
+}
+
+async function connected(server: TestServer): Promise<number> {
+  return Number((await server.info('clients'))['connected_clients'])
+}
+
+function residentBytes(pid: number): number {
+  const kibibytes = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
+  return Number(kibibytes) * 1024
+}
+
+function openDescriptors(pid: number): number {
+  return readdirSync(`/proc/${pid}/fd`).length
+}
