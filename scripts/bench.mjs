@@ -18,6 +18,7 @@ import { loadSizes } from '../bench/load-sizes.mjs'
 import { micro } from '../bench/micro.mjs'
 import { mixedMemory } from '../bench/mixed-memory.mjs'
 import { mixedStream } from '../bench/mixed-stream.mjs'
+import { reads } from '../bench/reads.mjs'
 import { resync } from '../bench/resync.mjs'
 import { stream } from '../bench/stream.mjs'
 import { Contenders } from '../bench/support/contenders.mjs'
@@ -37,6 +38,7 @@ const SCENARIOS = {
   resync,
   churn,
   get,
+  reads,
   holds,
 }
 const NAMES = [...Object.keys(SCENARIOS), 'memory', 'micro']

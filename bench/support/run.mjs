@@ -21,6 +21,8 @@
  * @property {number} churnOverwrittenKeys
  * @property {number} [churnIgnoreBytes] active-defrag-ignore-bytes of both servers; default: theirs.
  * @property {boolean} ioThreads Also against a redis-server with io-threads.
+ * @property {number[]} readKeys Sizes of the dataset that is read inside of the process.
+ * @property {number} readMs Of one round of such reads.
  * @property {number} microSeconds For each function.
  */
 
@@ -80,6 +82,8 @@ export const FULL = {
   churnOverwrites: 20_000_000,
   churnOverwrittenKeys: 1_000_000,
   ioThreads: true,
+  readKeys: [1_000_000, 10_000_000],
+  readMs: 2000,
   microSeconds: 5,
 }
 
@@ -126,6 +130,8 @@ export const QUICK = {
   churnOverwrittenKeys: 50_000,
   churnIgnoreBytes: 1 << 20,
   ioThreads: false,
+  readKeys: [200_000],
+  readMs: 200,
   microSeconds: 0.5,
 }
 
