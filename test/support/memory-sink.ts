@@ -4,8 +4,11 @@ import {
   DatasetDigest,
   digestKey,
   digestText,
+  RDB_TYPE_STRING,
   type RdbSink,
   ReplicaError,
+  valueGrammar,
+  ValueWalker,
 } from '@understudy/core/internal'
 
 export interface MemoryEntry {
@@ -113,8 +116,25 @@ export class MemorySink implements RdbSink {
       this.databases.set(db, database)
     }
     if (database.has(key)) throw new ReplicaError('RDB_DUPLICATE_KEY', `RDB has duplicated key '${key}' in DB ${db}`)
-    database.set(key, entry)
+    database.set(key, { ...entry, value: unpacked(entry) })
   }
+}
+
+/** Whether compressed blobs come decoded depends on how the bytes were cut: here they always are. */
+function unpacked({ rdbType, value }: MemoryEntry): Uint8Array {
+  if (rdbType === RDB_TYPE_STRING) return value
+  const target = {
+    bytes: new Uint8Array(0),
+    used: 0,
+    reserve(count: number) {
+      this.bytes = new Uint8Array(count)
+    },
+  }
+  const walker = new ValueWalker()
+  walker.begin(valueGrammar(rdbType), value.length, target)
+  if (!walker.walk(value, 0, value.length, false)) return value
+  const length = walker.takeUnpacked(value)
+  return length === 0 ? value : target.bytes.slice(0, length)
 }
 
 function keyText(key: Uint8Array, start: number, end: number): string {

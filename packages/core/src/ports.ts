@@ -34,8 +34,8 @@ export interface RdbSink {
   resizeHint(db: number, keys: number, expires: number): void
   /**
    * One whole entry. `rdbType` is the value type byte of the file. For strings (type 0) the value is the decoded string
-   * (integers as decimal text, LZF undone); for every other type the value's bytes exactly as they stand in the file
-   * after the key. `expireAtMs` is -1 for none; `idleSeconds` and `freq` are -1 when the file does not tell.
+   * (integers as decimal text, LZF undone); for every other type the value's bytes as they stand in the file
+   * after the key, in which packed blobs that were compressed may be plain strings instead. `expireAtMs` is -1 for none; `idleSeconds` and `freq` are -1 when the file does not tell.
    */
   put(
     db: number,

@@ -49,24 +49,32 @@ export interface ItemVisitor {
   entry(ms: bigint, sequence: bigint): void
 }
 
-/** @throws ValueFault if the bytes are not what the type needs */
+/** No visitor may call this itself. @throws ValueFault if the bytes are not what the type needs */
 export function visitItems(rdbType: number, source: ValueSource, visitor: ItemVisitor): void {
-  new ItemWalk(source, visitor).run(rdbType)
+  walk.run(rdbType, source, visitor)
 }
 
+const NOBODY: ItemVisitor = { text() {}, score() {}, fieldTtl() {}, entry() {} }
+
 class ItemWalk {
-  readonly #reader: SourceReader
-  readonly #visitor: ItemVisitor
+  readonly #reader: SourceReader = new SourceReader()
+  #visitor: ItemVisitor = NOBODY
   readonly #item: PackedItem = new PackedItem()
   readonly #other: PackedItem = new PackedItem()
   readonly #digits: Uint8Array = new Uint8Array(INT64_TEXT_BYTES_MAX)
 
-  constructor(source: ValueSource, visitor: ItemVisitor) {
-    this.#reader = new SourceReader(source)
+  run(rdbType: number, source: ValueSource, visitor: ItemVisitor): void {
+    this.#reader.open(source)
     this.#visitor = visitor
+    try {
+      this.#visit(rdbType)
+    } finally {
+      this.#reader.close()
+      this.#visitor = NOBODY
+    }
   }
 
-  run(rdbType: number): void {
+  #visit(rdbType: number): void {
     const reader = this.#reader
     switch (rdbType) {
       case RDB_TYPE_LIST:
@@ -293,3 +301,5 @@ class ItemWalk {
     if (bytes.length < count) this.#reader.fail('a packed value is shorter than its header')
   }
 }
+
+const walk = new ItemWalk()

@@ -39,13 +39,15 @@ const BUFFER_BYTES = 1 << 16
 const EMPTY: Uint8Array = new Uint8Array(0)
 const digits: Uint8Array = new Uint8Array(INT64_TEXT_BYTES_MAX)
 
-/** Reads a source item by item. @throws ValueFault for anything that is not an item */
+const NO_SOURCE: ValueSource = { lengthBytes: 0, copy() {}, whole: { bytes: EMPTY, start: 0 } }
+
+/** Reads a source item by item; one reader serves one source after the other. @throws ValueFault for anything that is not an item */
 export class SourceReader {
   /** The bytes at hand are `bytes[position .. end)`. */
-  bytes: Uint8Array
+  bytes: Uint8Array = EMPTY
   position = 0
   end = 0
-  readonly #source: ValueSource
+  #source: ValueSource = NO_SOURCE
   /** Bytes taken from the source. */
   #taken = 0
   readonly #length: LengthSlot = new LengthSlot()
@@ -56,15 +58,26 @@ export class SourceReader {
   textStart = 0
   textEnd = 0
 
-  constructor(source: ValueSource) {
+  /** Starts at the first byte of a source. */
+  open(source: ValueSource): this {
+    const { whole, lengthBytes } = source
     this.#source = source
-    if (source.whole === undefined) this.bytes = new Uint8Array(Math.min(BUFFER_BYTES, source.lengthBytes))
-    else {
-      this.bytes = source.whole.bytes
-      this.position = source.whole.start
-      this.end = this.position + source.lengthBytes
-      this.#taken = source.lengthBytes
+    if (whole === undefined) {
+      this.bytes = new Uint8Array(Math.min(BUFFER_BYTES, lengthBytes))
+      this.position = this.end = this.#taken = 0
+    } else {
+      this.bytes = whole.bytes
+      this.position = whole.start
+      this.end = whole.start + lengthBytes
+      this.#taken = lengthBytes
     }
+    return this
+  }
+
+  /** Forgets the source and its bytes. */
+  close(): void {
+    this.open(NO_SOURCE)
+    this.text = EMPTY
   }
 
   /** Offset in the value of the next byte. */

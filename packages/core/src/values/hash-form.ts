@@ -50,6 +50,7 @@ export const HASH_DESCRIPTOR_WORDS = 8
 
 /** Of whole values: copies, digests, builds. Commands have one of their own. */
 const table = new ElementTable()
+const built = new ElementTable()
 const copied = new LargeValue()
 
 export const hashTableForm: ValueForm = {
@@ -164,13 +165,13 @@ const packing: Uint8Array = new Uint8Array(PACKED_BYTES_MAX)
 
 /** Makes a hash of any RDB type: packed while it is short, then a table. */
 export function buildHash(rdbType: number, source: ValueSource, build: ValueBuild): void {
-  const builder = new HashBuilder(build)
+  builder.begin(build)
   visitItems(rdbType, source, builder)
   builder.finish(rdbType === RDB_TYPE_HASH_LISTPACK || rdbType === RDB_TYPE_HASH_ZIPLIST)
 }
 
 class HashBuilder implements ItemVisitor {
-  readonly #build: ValueBuild
+  #build!: ValueBuild
   #length: number = LISTPACK_EMPTY_BYTES
   #table: ElementTable | undefined
   #fields = 0
@@ -180,8 +181,14 @@ class HashBuilder implements ItemVisitor {
   /** -1: a field comes next. */
   #fieldLength = -1
 
-  constructor(build: ValueBuild) {
+  begin(build: ValueBuild): void {
     this.#build = build
+    this.#length = LISTPACK_EMPTY_BYTES
+    this.#table = undefined
+    this.#fields = 0
+    this.#longest = 0
+    this.#expireAtMs = -1
+    this.#fieldLength = -1
     listpackCreate(packing, 0)
   }
 
@@ -222,7 +229,7 @@ class HashBuilder implements ItemVisitor {
 
   #beginTable(): void {
     const value = this.#build.beginLarge(FORM_HASH_TABLE, 0)
-    this.#table = new ElementTable().open(value, HASH_ROOT)
+    this.#table = built.open(value, HASH_ROOT)
     fillHashTable(this.#table, packing, 0, this.#length)
   }
 
@@ -238,6 +245,8 @@ class HashBuilder implements ItemVisitor {
     } else if (isSmall) large.setBits(LARGE_REPORTS_PACKED)
   }
 }
+
+const builder = new HashBuilder()
 
 /** Adds a field that must not be there yet. @throws ValueFault when it is. */
 function addToTable(

@@ -49,6 +49,8 @@ const PLAIN_FROM_BYTES: number = 2 ** 30
 const LONG_LISTPACK_BYTES_MORE: number = LISTPACK_HEADER_BYTES + 5 + 5 + 1
 
 const opened = new ListValue()
+const built = new ListValue()
+const reader = new SourceReader()
 const copied = new ListValue()
 const item = new PackedItem()
 const digits: Uint8Array = new Uint8Array(INT64_TEXT_BYTES_MAX)
@@ -164,18 +166,22 @@ function finishListpack(bytes: Uint8Array, end: number, items: number): number {
 /** Makes a list of any of its types (a BuildValue). */
 export function buildList(rdbType: number, source: ValueSource, build: ValueBuild): void {
   const value = build.beginLarge(FORM_LIST, 0)
-  const list = new ListValue().open(value.region, value.words, value.at, value.lazyFree)
+  const list = built.open(value.region, value.words, value.at, value.lazyFree)
   const rule = listNodeRule(build.thresholds.listMaxListpackSize)
-  const reader = new SourceReader(source)
-  if (rdbType === RDB_TYPE_LIST_ZIPLIST) {
-    pushZiplist(list, reader.string(), rule)
-    return
-  }
-  for (let left = reader.length().value; left > 0; left--) {
-    if (rdbType === RDB_TYPE_LIST) pushText(list, reader.string(), rule)
-    else if (rdbType === RDB_TYPE_LIST_QUICKLIST) pushZiplist(list, reader.string(), rule)
-    else if (reader.length().value === CONTAINER_PLAIN) pushText(list, reader.string(), rule)
-    else addListpack(list, reader.string(), rule)
+  reader.open(source)
+  try {
+    if (rdbType === RDB_TYPE_LIST_ZIPLIST) {
+      pushZiplist(list, reader.string(), rule)
+      return
+    }
+    for (let left = reader.length().value; left > 0; left--) {
+      if (rdbType === RDB_TYPE_LIST) pushText(list, reader.string(), rule)
+      else if (rdbType === RDB_TYPE_LIST_QUICKLIST) pushZiplist(list, reader.string(), rule)
+      else if (reader.length().value === CONTAINER_PLAIN) pushText(list, reader.string(), rule)
+      else addListpack(list, rule)
+    }
+  } finally {
+    reader.close()
   }
 }
 
@@ -198,17 +204,19 @@ function pushZiplist(list: ListValue, bytes: Uint8Array, rule: ListNodeRule): vo
   }
 }
 
-function addListpack(list: ListValue, bytes: Uint8Array, rule: ListNodeRule): void {
-  const items = listpackCount(bytes, 0)
-  const used = bytes.length - LISTPACK_EMPTY_BYTES
+/** Adds the elements of the listpack that the reader comes to. */
+function addListpack(list: ListValue, rule: ListNodeRule): void {
+  reader.readString()
+  const { text: bytes, textStart: start, textEnd: end } = reader
+  const items = listpackCount(bytes, start)
+  const used = end - start - LISTPACK_EMPTY_BYTES
   if (items === 0) return
   if (LIST_NODE_HEADER_BYTES + used <= BLOCK_BYTES_MAX && !list.lastNodeTakes(used, items, rule)) {
-    list.appendListpack(bytes, 0, bytes.length, items)
+    list.appendListpack(bytes, start, end, items)
     return
   }
-  const last = bytes.length - 1
-  for (let at = listpackFirst(0); at < last && at > 0;) {
-    at = listpackRead(bytes, at, bytes.length, item)
+  for (let at = listpackFirst(start); at < end - 1 && at > 0;) {
+    at = listpackRead(bytes, at, end, item)
     if (at > 0) pushItem(list, bytes, rule)
   }
 }

@@ -44,6 +44,7 @@ export const SET_DESCRIPTOR_WORDS = 8
 
 const NO_VALUE: Uint8Array = new Uint8Array(0)
 const table = new ElementTable()
+const built = new ElementTable()
 
 export const setTableForm: ValueForm = {
   form: FORM_SET_TABLE,
@@ -107,21 +108,25 @@ const integers: Uint8Array = new Uint8Array(PACKED_BYTES_MAX)
 
 /** Makes a set of any RDB type. */
 export function buildSet(rdbType: number, source: ValueSource, build: ValueBuild): void {
-  const builder = new SetBuilder(build)
+  builder.begin(build)
   visitItems(rdbType, source, builder)
   // A listpack was written by redis 7.2, for a set that is no intset.
   builder.finish(rdbType !== RDB_TYPE_SET_LISTPACK)
 }
 
 class SetBuilder implements ItemVisitor {
-  readonly #build: ValueBuild
+  #build!: ValueBuild
   #length: number = LISTPACK_EMPTY_BYTES
   #table: ElementTable | undefined
   #members = 0
   #allIntegers = true
 
-  constructor(build: ValueBuild) {
+  begin(build: ValueBuild): void {
     this.#build = build
+    this.#length = LISTPACK_EMPTY_BYTES
+    this.#table = undefined
+    this.#members = 0
+    this.#allIntegers = true
     listpackCreate(packing, 0)
   }
 
@@ -145,7 +150,7 @@ class SetBuilder implements ItemVisitor {
   entry(): void {}
 
   #beginTable(): void {
-    this.#table = new ElementTable().open(this.#build.beginLarge(FORM_SET_TABLE, 0), SET_ROOT)
+    this.#table = built.open(this.#build.beginLarge(FORM_SET_TABLE, 0), SET_ROOT)
     fillSetTable(this.#table, packing, 0, this.#length)
   }
 
@@ -165,6 +170,8 @@ class SetBuilder implements ItemVisitor {
     else if (isIntset) build.large.setBits(LARGE_REPORTS_PACKED)
   }
 }
+
+const builder = new SetBuilder()
 
 /** Makes an intset in `target` of the integers in a listpack. @returns its length in bytes, 0 if it does not fit. */
 function intsetOfListpack(bytes: Uint8Array, end: number, target: Uint8Array): number {

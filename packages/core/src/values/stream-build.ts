@@ -16,6 +16,7 @@ const stream = new Stream()
 const groups = new StreamGroups()
 const id = new StreamId()
 const item = new PackedItem()
+const sourceReader = new SourceReader()
 
 /** @throws ValueFault when parts contradict each other. */
 export function buildStream(rdbType: number, source: ValueSource, build: ValueBuild): void {
@@ -24,7 +25,15 @@ export function buildStream(rdbType: number, source: ValueSource, build: ValueBu
   value.words[value.at + D_ROOT] = root
   stream.open(value.region, root)
   groups.open(stream)
-  const reader = new SourceReader(source)
+  try {
+    readStream(rdbType, sourceReader.open(source))
+  } finally {
+    sourceReader.close()
+  }
+}
+
+/** Reads what `stream` shall hold, which is open and empty. */
+function readStream(rdbType: number, reader: SourceReader): void {
   const first = rdbType === RDB_TYPE_STREAM_LISTPACKS
   for (let left = reader.length().value; left > 0; left--) {
     const name = reader.string()

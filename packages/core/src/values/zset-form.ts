@@ -42,6 +42,7 @@ const LEAVES_PER_SLICE = 64
 /** Of whole values: copies, digests, builds. Commands have their own. */
 const opened = new LargeSortedSet()
 const copied = new LargeSortedSet()
+const built = new LargeSortedSet()
 const copiedValue = new LargeValue()
 const movedIndex = new OrderedIndexMover(SCORED)
 
@@ -190,8 +191,8 @@ export function packedZsetFlags(bytes: Uint8Array, start: number, end: number, t
 
 /** Makes a sorted set of any RDB type. */
 export function buildZset(rdbType: number, source: ValueSource, build: ValueBuild): void {
-  const set = new LargeSortedSet().openLarge(build.beginLarge(FORM_ZSET, 0))
-  const builder = new ZsetBuilder(set)
+  const set = built.openLarge(build.beginLarge(FORM_ZSET, 0))
+  builder.begin(set)
   visitItems(rdbType, source, builder)
   const { thresholds } = build
   const isPacked = rdbType === RDB_TYPE_ZSET_LISTPACK || rdbType === RDB_TYPE_ZSET_ZIPLIST
@@ -205,12 +206,13 @@ export function buildZset(rdbType: number, source: ValueSource, build: ValueBuil
 
 class ZsetBuilder implements ItemVisitor {
   longest = 0
-  readonly #set: LargeSortedSet
+  #set: LargeSortedSet = built
   #member: Uint8Array = new Uint8Array(64)
   #length = 0
 
-  constructor(set: LargeSortedSet) {
+  begin(set: LargeSortedSet): void {
     this.#set = set
+    this.longest = 0
   }
 
   text(bytes: Uint8Array, start: number, end: number): void {
@@ -231,3 +233,5 @@ class ZsetBuilder implements ItemVisitor {
 
   entry(): void {}
 }
+
+const builder = new ZsetBuilder()

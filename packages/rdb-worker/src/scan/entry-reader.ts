@@ -157,11 +157,15 @@ export class EntryReader {
     if (!this.#walking) {
       this.#walking = true
       context.valueOffset = context.origin + at
-      walker.begin(valueGrammar(this.#rdbType), context.totalBytes - context.valueOffset)
+      walker.begin(valueGrammar(this.#rdbType), context.totalBytes - context.valueOffset, this.#strings.arena)
     }
     if (walker.walk(bytes, at + walker.passedBytes, end, context.full)) {
       // SAFE STATE
-      this.#putValue(bytes, at, walker.position)
+      const { arena } = this.#strings
+      const unpacked = walker.takeUnpacked(bytes)
+      arena.used += unpacked
+      if (unpacked === 0) this.#putValue(bytes, at, walker.position)
+      else this.#putValue(arena.bytes, arena.used - unpacked, arena.used)
       return walker.position
     }
     if (!context.full) return this.#waitForValue(at, entryAt)

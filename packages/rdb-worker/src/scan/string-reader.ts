@@ -32,6 +32,8 @@ export class StringReader {
   end = 0
   /** Header of the string that was looked at last. */
   readonly slot: StringSlot = new StringSlot()
+  /** Decoded strings, and values that were unpacked, up to the next flush. */
+  readonly arena: ScratchArena = new ScratchArena(ARENA_BYTES)
   /** Bytes are being collected: they are for `gather()` alone. */
   gathering = false
   /** Index of the first byte to be collected, right after `gathering` became true. */
@@ -40,7 +42,6 @@ export class StringReader {
   #gathered = false
   #gatherLeft = 0
   readonly #collected: GrowingBytes = new GrowingBytes()
-  readonly #arena: ScratchArena = new ScratchArena(ARENA_BYTES)
   readonly #context: ScanContext
 
   constructor(context: ScanContext) {
@@ -79,7 +80,7 @@ export class StringReader {
   /** Decodes the content `bytes[start .. end)` of the string that `slot` describes; `at` is for messages. */
   decode(bytes: Uint8Array, start: number, end: number, at: number): void {
     const { slot } = this
-    const arena = this.#arena
+    const { arena } = this
     if (slot.kind === STRING_RAW) {
       this.bytes = bytes
       this.start = start
@@ -140,11 +141,11 @@ export class StringReader {
 
   /** Have decoded strings taken up so much room that a flush is due before more are decoded? */
   get crowded(): boolean {
-    return this.#arena.used > ARENA_BYTES / 2
+    return this.arena.used > ARENA_BYTES / 2
   }
 
   /** The sink has flushed: nobody holds decoded strings any more. */
   flushed(): void {
-    this.#arena.reset()
+    this.arena.reset()
   }
 }
