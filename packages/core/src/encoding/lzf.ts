@@ -6,6 +6,7 @@
  *   LLLOOOOO OOOOOOOO             copy L + 2 bytes (L is 1..6) from O + 1 bytes back
  *   111OOOOO LLLLLLLL OOOOOOOO    copy L + 9 bytes from O + 1 bytes back
  */
+import { viewOf } from '../memory/copy-bytes.ts'
 
 /** No instruction yields more than 88 bytes of output per byte of input (264 from 3). */
 export const LZF_RATIO_MAX = 88
@@ -26,6 +27,8 @@ export function lzfDecompress(
   targetStart: number,
   targetEnd: number,
 ): boolean {
+  const sourceView = viewOf(source)
+  const targetView = viewOf(target)
   let from = sourceStart
   let to = targetStart
   while (from < sourceEnd) {
@@ -33,9 +36,9 @@ export function lzfDecompress(
     if (control < 32) {
       const count = control + 1
       if (from + count > sourceEnd || to + count > targetEnd) return false
-      for (let i = 0; i < count; i++) target[to + i] = source[from + i]!
-      from += count
-      to += count
+      const stop = to + count
+      for (; to <= stop - 4; to += 4, from += 4) targetView.setInt32(to, sourceView.getInt32(from, true), true)
+      while (to < stop) target[to++] = source[from++]!
     } else {
       let count = control >> 5
       if (count === 7) {
@@ -46,8 +49,12 @@ export function lzfDecompress(
       let back = to - (((control & 31) << 8) | source[from++]!) - 1
       count += 2
       if (back < targetStart || to + count > targetEnd) return false
-      // Byte by byte: the ranges overlap when a short pattern repeats.
-      for (const stop = to + count; to < stop;) target[to++] = target[back++]!
+      const stop = to + count
+      // The ranges overlap when a pattern repeats: byte by byte if it is a short one.
+      if (to - back >= 4) {
+        for (; to <= stop - 4; to += 4, back += 4) targetView.setInt32(to, targetView.getInt32(back, true), true)
+      }
+      while (to < stop) target[to++] = target[back++]!
     }
   }
   return to === targetEnd

@@ -10,7 +10,6 @@
  *              copied to a buffer that grows with what arrives, never with what a length claims
  */
 import { lzfCheck, lzfDecompress } from '../encoding/lzf.ts'
-import { copyBytes, viewOf } from '../memory/copy-bytes.ts'
 import type { ErrorCode } from '../errors.ts'
 import { BLOB_NAMES, checkBlob } from './blob-check.ts'
 import { LengthSlot, READ_BAD, READ_MORE, READ_OK, readInt32, readLength } from './rdb-length.ts'
@@ -36,6 +35,7 @@ import {
   STEP_TTL,
   STEP_WIDTH,
 } from './value-grammar.ts'
+import { UNPACK_BAD_BLOB, UNPACK_OFF, type UnpackTarget, ValueUnpacker } from './value-unpacker.ts'
 
 /** A value that is not what its type needs. `valueOffset` counts from the first byte of the value. */
 export class ValueFault extends Error {
@@ -53,18 +53,6 @@ export class ValueFault extends Error {
 export const BLOB_BYTES_MAX: number = 2 ** 30
 /** Latest time of a hash field (redis 7.4 ebuckets.h EB_EXPIRE_TIME_MAX). */
 export const FIELD_EXPIRE_AT_MS_MAX: number = 2 ** 48 - 2
-
-/** Longest value that is unpacked, with its compressed blobs decoded. */
-const UNPACKED_BYTES_MAX: number = 32 << 10
-/** A plain string's header with a length of 32 bits. */
-const RAW_HEADER_BYTES = 5
-
-/** Memory for unpacked values: `bytes[used …]` after `reserve(count)` has room for `count` bytes. */
-export interface UnpackTarget {
-  readonly bytes: Uint8Array
-  used: number
-  reserve(count: number): void
-}
 
 /** Loops are at most this deep: stream groups, their consumers, their entries. */
 const DEPTH_MAX = 3
@@ -105,11 +93,7 @@ export class ValueWalker {
   /** Value offset of index 0 of the bytes being walked. */
   #origin = 0
 
-  /** Where the value is unpacked; undefined: it is not. */
-  #unpackTarget: UnpackTarget | undefined
-  /** Bytes of the unpacked value so far, 0 before the first compressed blob, and up to where the walked ones are in it. */
-  #unpackedBytes = 0
-  #unpackedTo = 0
+  readonly #unpacker: ValueUnpacker = new ValueUnpacker()
 
   /**
    * Starts a value.
@@ -117,8 +101,7 @@ export class ValueWalker {
    * @param unpackTarget for values that whoever takes them should not have to decompress again, see `takeUnpacked`
    */
   begin(program: Int32Array, bytesMax: number = Number.POSITIVE_INFINITY, unpackTarget?: UnpackTarget): void {
-    this.#unpackTarget = unpackTarget
-    this.#unpackedBytes = 0
+    this.#unpacker.begin(unpackTarget)
     this.#program = program
     this.#step = 0
     this.#depth = 0
@@ -138,9 +121,8 @@ export class ValueWalker {
   walk(bytes: Uint8Array, at: number, end: number, full: boolean): boolean {
     this.#origin = this.passedBytes - at
     this.position = at
-    // What came in pieces is taken in pieces.
-    if (this.passedBytes === 0) this.#unpackedTo = at
-    else this.#unpackTarget = undefined
+    if (this.passedBytes === 0) this.#unpacker.startAt(at)
+    else this.#unpacker.giveUp()
     const done = this.#run(bytes, end, full)
     this.passedBytes = this.#origin + this.position
     return done
@@ -287,7 +269,7 @@ export class ValueWalker {
       this.#fail('RDB_BAD_LENGTH', `a ${BLOB_NAMES[kind]} of ${string.length} bytes`, at)
     }
     if (string.end <= end) {
-      if (decodedBytes >= 0 && kind !== BLOB_TEXT && this.#unpack(bytes, at, string, kind)) {
+      if (decodedBytes >= 0 && kind !== BLOB_TEXT && this.#unpack(bytes, at, kind)) {
         this.position = string.end
         return true
       }
@@ -332,52 +314,19 @@ export class ValueWalker {
    * @returns its length, 0 if there is none.
    */
   takeUnpacked(bytes: Uint8Array): number {
-    const target = this.#unpackTarget
-    if (target === undefined || this.#unpackedBytes === 0) return 0
-    const rest = this.position - this.#unpackedTo
-    if (this.#unpackedBytes + rest > UNPACKED_BYTES_MAX) return 0
-    this.#copyUnpacked(bytes, this.position, target)
-    return this.#unpackedBytes
+    return this.#unpacker.finish(bytes, this.position)
   }
 
-  /**
-   * Checks the compressed blob whose header is at `at` by decoding it into the unpacked value. Lengths need no check before:
-   * the decoder stays within memory that is there already.
-   * @returns false if the value is not unpacked, or not any more.
-   */
-  #unpack(bytes: Uint8Array, at: number, { start, end, length }: StringSlot, kind: number): boolean {
-    const target = this.#unpackTarget
-    if (target === undefined) return false
-    if (this.#unpackedBytes + (at - this.#unpackedTo) + RAW_HEADER_BYTES + length > UNPACKED_BYTES_MAX) {
-      this.#unpackTarget = undefined
-      return false
+  /** Checks the compressed blob in `#string`, whose header is at `at`, by unpacking it. @returns false: it is not unpacked. */
+  #unpack(bytes: Uint8Array, at: number, kind: number): boolean {
+    const count = this.#unpacker.add(bytes, at, this.#string, kind)
+    if (count === UNPACK_OFF) return false
+    if (count < 0) {
+      const what = count === UNPACK_BAD_BLOB ? BLOB_NAMES[kind]! : 'compression'
+      this.#fail('RDB_BAD_VALUE', `malformed ${what}`, this.#string.start)
     }
-    if (this.#unpackedBytes === 0) target.reserve(UNPACKED_BYTES_MAX)
-    this.#copyUnpacked(bytes, at, target)
-    const unpacked = target.bytes
-    const headerAt = target.used + this.#unpackedBytes
-    unpacked[headerAt] = 0x80
-    for (let i = 1; i < RAW_HEADER_BYTES; i++) unpacked[headerAt + i] = length >>> (8 * (4 - i))
-    const from = headerAt + RAW_HEADER_BYTES
-    const offset = this.#origin + start
-    if (!lzfDecompress(bytes, start, end, unpacked, from, from + length)) {
-      this.#failAt('RDB_BAD_VALUE', 'malformed compression', offset)
-    }
-    const count = checkBlob(kind, unpacked, from, from + length)
-    if (count < 0) this.#failAt('RDB_BAD_VALUE', `malformed ${BLOB_NAMES[kind]}`, offset)
     this.elements += count
-    this.#unpackedBytes += RAW_HEADER_BYTES + length
-    this.#unpackedTo = end
     return true
-  }
-
-  /** Adds what was walked up to `end`, as it is. */
-  #copyUnpacked(bytes: Uint8Array, end: number, target: UnpackTarget): void {
-    const at = target.used + this.#unpackedBytes
-    const from = this.#unpackedTo
-    copyBytes(bytes, viewOf(bytes), from, end, target.bytes, viewOf(target.bytes), at)
-    this.#unpackedBytes += end - from
-    this.#unpackedTo = end
   }
 
   /** Checks a whole string that may be compressed; `offset` is that of `start` in the value. */
