@@ -11,6 +11,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { churn } from '../bench/churn.mjs'
 import { get } from '../bench/get.mjs'
+import { reads } from '../bench/reads.mjs'
 import { load } from '../bench/load.mjs'
 import { micro } from '../bench/micro.mjs'
 import { mixedMemory } from '../bench/mixed-memory.mjs'
@@ -24,7 +25,7 @@ import { FULL, FULL_PAIRS, QUICK, QUICK_PAIRS } from '../bench/support/run.mjs'
 import { findRedis, RedisMissingError } from './redis-server.mjs'
 import { fail, requireNode, ROOT, runTool } from './run-tool.mjs'
 
-const SCENARIOS = { stream, 'mixed-stream': mixedStream, load, 'mixed-memory': mixedMemory, resync, churn, get }
+const SCENARIOS = { stream, 'mixed-stream': mixedStream, load, 'mixed-memory': mixedMemory, resync, churn, get, reads }
 const NAMES = [...Object.keys(SCENARIOS), 'memory', 'micro']
 const DEFAULT_SEED = 20_261_121
 const RESULTS = join(ROOT, 'bench/results')

@@ -18,7 +18,9 @@
  * @property {number} churnOverwrites
  * @property {number} churnOverwrittenKeys
  * @property {number} [churnIgnoreBytes] active-defrag-ignore-bytes of both servers; default: theirs.
- * @property {boolean} ioThreads Also against a redis-server with io-threads.
+ * @property {number} readKeys Strings, and as many hashes, sorted sets, lists and sets.
+ * @property {number} readRequests Of each command.
+ * @property {boolean} ioThreads Both servers also with io-threads.
  * @property {number} microSeconds For each function.
  */
 
@@ -74,6 +76,8 @@ export const FULL = {
   churnKeys: 10_000_000,
   churnOverwrites: 20_000_000,
   churnOverwrittenKeys: 1_000_000,
+  readKeys: 10_000,
+  readRequests: 2_000_000,
   ioThreads: true,
   microSeconds: 5,
 }
@@ -118,7 +122,9 @@ export const QUICK = {
   churnOverwrites: 1_000_000,
   churnOverwrittenKeys: 50_000,
   churnIgnoreBytes: 1 << 20,
-  ioThreads: false,
+  readKeys: 1000,
+  readRequests: 200_000,
+  ioThreads: true,
   microSeconds: 0.5,
 }
 
