@@ -51,7 +51,7 @@ async function run(options: SoakOptions): Promise<SoakResult> {
       if (lost === CLIENTS) throw new Error(`round ${round}: every connection ended with one thread`)
       counted['lost']! += lost
       counted['kept']! += CLIENTS - lost
-      counted['replies']! = load.replies
+      counted['replies'] = load.replies
     }
     if (counted['lost'] === 0) throw new Error('no thread had a connection')
     return { count: options.count === Infinity ? ACTIONS.length : options.count, counted }

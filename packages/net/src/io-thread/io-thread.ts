@@ -248,7 +248,7 @@ export class IoThread implements RemoteChannel {
     this.#ended = true
     const gone = this.#error ?? new Error('the I/O thread has ended')
     for (const waiting of [...this.#listening.values(), ...this.#unlistening.values()]) waiting.reject(gone)
-    for (const socket of [...this.#sockets.values()]) {
+    for (const socket of this.#sockets.values()) {
       socket.destroyed = true
       socket.session?.kill()
     }
