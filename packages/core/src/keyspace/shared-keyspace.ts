@@ -17,7 +17,7 @@ import type { EncodingThresholds } from '../values/thresholds.ts'
 import { ValueBuild } from '../values/value-build.ts'
 import { GenerationView } from './generation-view.ts'
 import { KeyspaceReads } from './keyspace-reads.ts'
-import { C_READER_WAITING } from './layout.ts'
+import { C_READER_WAITING, READER_ASKS } from './layout.ts'
 import { LazyFree } from './lazy-free.ts'
 import { DISTURBED, guardRead } from './read-guard.ts'
 import type { ReaderHandle, ReaderMessage } from './readers.ts'
@@ -29,6 +29,8 @@ const ATTEMPTS_BEFORE_ASKING = 8
 /** Failed attempts before this thread lets go of its CPU between two: the writer may sit in its critical section without one. */
 const ATTEMPTS_BEFORE_PAUSING = 4
 const PAUSE_MS = 0.1
+/** How long this thread waits for its turn: the writer looks at requests at the end of each unit, if it is in one at all. */
+const TURN_MS_MAX = 1
 /** A read that has not come through by then is too long for this way; or, for who cannot go another, the writer is stuck. */
 export const READ_ATTEMPTS_MS_MAX = 20
 export const READ_PATIENCE_MS = 5000
@@ -148,9 +150,9 @@ export class SharedKeyspace extends KeyspaceReads {
     if (attempt >= ATTEMPTS_BEFORE_ASKING) {
       // Again each time: the writer clears the request when it has waited long enough, another reader when it is done.
       this.#asked = this.generation.control
-      Atomics.store(this.#asked, C_READER_WAITING, 1)
-    }
-    if (attempt >= ATTEMPTS_BEFORE_PAUSING) pause()
+      Atomics.store(this.#asked, C_READER_WAITING, READER_ASKS)
+      Atomics.wait(this.#asked, C_READER_WAITING, READER_ASKS, TURN_MS_MAX)
+    } else if (attempt >= ATTEMPTS_BEFORE_PAUSING) pause()
   }
 
   /** The attempts have come to an end: the writer need not wait. */
