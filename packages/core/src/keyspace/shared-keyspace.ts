@@ -1,8 +1,8 @@
 /**
  * The dataset as a thread that is not its writer reads it: the same lookups and walks as the writer's (`KeyspaceReads`), made
- * optimistically. `attempt()` runs a piece of work until all it saw was of one moment of the stream (docs/consistency.md):
+ * optimistically. `attempt()` runs a read until all it saw was of one moment of the stream (docs/consistency.md):
  *
- *   work looks, and enters a shard by its first look at it -> all shards validated -> done
+ *   it looks, and enters a shard by its first look at it -> all shards validated -> done
  *        └ disturbed, or lost in half-changed memory ◄──┘ no: forget all it made, and again
  *
  * All reads are synchronous, and there is one attempt at a time. What keeps the work itself from going astray meanwhile is
@@ -42,6 +42,14 @@ const NEEDS_WRITER: NeedsWriter = new NeedsWriter('only the writer of the datase
 /** The read is too long to find a moment without changes: it has to be made on the writer's thread, or from a pin. */
 export class ReadTooLong extends Error {}
 const READ_TOO_LONG: ReadTooLong = new ReadTooLong('the data changed again and again while they were read')
+
+/** A read as it is attempted: it may run any number of times, and keeps nothing of the keyspace from one to the next. */
+export interface AttemptedRead {
+  /** Looks, and makes something of it. */
+  run(): void
+  /** Takes back what `run` has made, also when it threw. */
+  undo(): void
+}
 
 export class SharedKeyspace extends KeyspaceReads {
   declare generation: GenerationView
@@ -86,24 +94,22 @@ export class SharedKeyspace extends KeyspaceReads {
   }
 
   /**
-   * Runs `work` until all that it looked at was of one moment; `undo` takes back what an attempt has made. `work` may run any
-   * number of times and has no other effects. It may not look at anything before, nor keep anything of the keyspace afterwards.
-   * @param patienceMs how long it is tried.
-   * @throws ReadTooLong when the time is over, NeedsWriter when `work` asked for the writer, ReplicaError NOT_READY when this
-   * keyspace is closed; and whatever `work` throws over data that were whole. All after `undo`.
+   * Runs a read until all that it looked at was of one moment. @param patienceMs how long it is tried.
+   * @throws ReadTooLong when the time is over, NeedsWriter when the read asked for the writer, ReplicaError NOT_READY when this
+   * keyspace is closed; and whatever the read throws over data that were whole. All after its `undo`.
    */
-  attempt(work: () => void, undo: () => void, patienceMs: number): void {
+  attempt(read: AttemptedRead, patienceMs: number): void {
     let deadline = 0
     for (let attempt = 1; ; attempt++) {
       this.begin()
       const outer = guardRead(this.generation)
       try {
-        work()
+        read.run()
         this.beforeValidation?.()
         if (this.validate()) return
-        undo()
+        read.undo()
       } catch (error) {
-        undo()
+        read.undo()
         // What was thrown over torn data means nothing.
         if (error instanceof NeedsWriter || (error !== DISTURBED && this.generation.validate())) {
           this.#letWriterGo()
@@ -166,11 +172,11 @@ export class SharedKeyspace extends KeyspaceReads {
   /** Replication ID of the stream, 40 hexadecimal digits. */
   get replid(): string {
     let replid = ''
-    const look = (): void => {
+    const run = (): void => {
       this.generation.rootOf(0, 0)
       replid = positionReplid(this.generation)
     }
-    this.attempt(look, () => {}, READ_PATIENCE_MS)
+    this.attempt({ run, undo: () => {} }, READ_PATIENCE_MS)
     return replid
   }
 

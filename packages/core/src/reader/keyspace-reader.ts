@@ -386,15 +386,12 @@ export class KeyspaceReader {
       return
     }
     try {
-      this.#keyspace.attempt(
-        () => {
-          this.#context.nowMs = Date.now()
-          this.#strings.begin(this.#context.nowMs)
-          work()
-        },
-        () => {},
-        READ_PATIENCE_MS,
-      )
+      const run = (): void => {
+        this.#context.nowMs = Date.now()
+        this.#strings.begin(this.#context.nowMs)
+        work()
+      }
+      this.#keyspace.attempt({ run, undo: () => {} }, READ_PATIENCE_MS)
     } catch (error) {
       throw error instanceof ReadTooLong ? stuck() : error
     }
