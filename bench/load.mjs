@@ -22,7 +22,7 @@ export async function load(run) {
     scenario: 'load',
     title: `load ${strings}, as logged`,
     unit: 'keys/s',
-    goal: { ratio: 2, direction: 'at least' },
+    goal: { ratio: 4, direction: 'at least' },
   })
   const memory = new Row({
     scenario: 'memory',

@@ -11,11 +11,14 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { churn } from '../bench/churn.mjs'
 import { get } from '../bench/get.mjs'
-import { reads } from '../bench/reads.mjs'
+import { holds } from '../bench/holds.mjs'
+import { liveSync } from '../bench/live-sync.mjs'
 import { load } from '../bench/load.mjs'
+import { loadSizes } from '../bench/load-sizes.mjs'
 import { micro } from '../bench/micro.mjs'
 import { mixedMemory } from '../bench/mixed-memory.mjs'
 import { mixedStream } from '../bench/mixed-stream.mjs'
+import { reads } from '../bench/reads.mjs'
 import { resync } from '../bench/resync.mjs'
 import { stream } from '../bench/stream.mjs'
 import { Contenders } from '../bench/support/contenders.mjs'
@@ -25,7 +28,19 @@ import { FULL, FULL_PAIRS, QUICK, QUICK_PAIRS } from '../bench/support/run.mjs'
 import { findRedis, RedisMissingError } from './redis-server.mjs'
 import { fail, requireNode, ROOT, runTool } from './run-tool.mjs'
 
-const SCENARIOS = { stream, 'mixed-stream': mixedStream, load, 'mixed-memory': mixedMemory, resync, churn, get, reads }
+const SCENARIOS = {
+  stream,
+  'mixed-stream': mixedStream,
+  load,
+  'load-sizes': loadSizes,
+  'mixed-memory': mixedMemory,
+  'live-sync': liveSync,
+  resync,
+  churn,
+  get,
+  reads,
+  holds,
+}
 const NAMES = [...Object.keys(SCENARIOS), 'memory', 'micro']
 const DEFAULT_SEED = 20_261_121
 const RESULTS = join(ROOT, 'bench/results')
@@ -67,6 +82,7 @@ const run = {
   sizes,
   redisVersion: redis.version,
   redisBenchmark: redis.benchmark,
+  redisCli: redis.cli,
   isProfiled,
   log,
 }

@@ -8,7 +8,7 @@ import { peakResidentBytes, residentBytes, UsageMeter } from './process-usage.mj
 import { directoryWith, RDB_NAME, warm } from './rdb-file.mjs'
 
 /** redis 7.0 server.c loadDataFromDisk(). */
-const LOADED_LINE = /DB loaded from disk: ([\d.]+) seconds/
+export const LOADED_LINE = /DB loaded from disk: ([\d.]+) seconds/
 
 /** @typedef {import('./row.mjs').Row} Row */
 

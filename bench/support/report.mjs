@@ -110,7 +110,7 @@ function cells(row) {
     amount(ours.median, row.unit),
     `${amount(theirs.median, row.unit)} (${theirs.server})`,
     interval,
-    goal === undefined ? '' : `${goal.direction === 'at least' ? '≥' : '≤'} ${goal.ratio}: ${verdict(row)}`,
+    goal === undefined ? '' : `${goalText(row)}: ${isReached(row) ? 'yes' : 'NO'}`,
     `${cpu(ours.cpuSeconds)} : ${cpu(theirs.cpuSeconds)}`,
     `${ours.threads ?? 'n/a'} : ${theirs.threads ?? 'n/a'}`,
     row.contents,
@@ -118,9 +118,17 @@ function cells(row) {
 }
 
 /** @param {RowResult} row */
-function verdict({ ratio, goal }) {
+function goalText({ goal, unit }) {
   if (goal === undefined) return ''
-  return (goal.direction === 'at least' ? ratio.median >= goal.ratio : ratio.median <= goal.ratio) ? 'yes' : 'NO'
+  if ('limit' in goal) return `≤ ${amount(goal.limit, unit)}`
+  return `${goal.direction === 'at least' ? '≥' : '≤'} ${goal.ratio}`
+}
+
+/** @param {RowResult} row */
+function isReached({ ours, ratio, goal }) {
+  if (goal === undefined) return true
+  if ('limit' in goal) return ours.median <= goal.limit
+  return goal.direction === 'at least' ? ratio.median >= goal.ratio : ratio.median <= goal.ratio
 }
 
 /** @param {MicroResult} result */
@@ -139,6 +147,7 @@ function cpu(seconds) {
  */
 function amount(value, unit) {
   if (Number.isNaN(value)) return 'n/a'
+  if (unit === 'ms') return `${value.toFixed(1)} ms`
   if (unit === 'bytes') return `${(value / 2 ** 20).toFixed(0)} MiB`
   return value >= 1e6 ? `${(value / 1e6).toFixed(2)} M ${unit}` : `${(value / 1e3).toFixed(0)} k ${unit}`
 }

@@ -12,10 +12,17 @@ import { median, ratioOfPairs } from './statistics.mjs'
  */
 
 /**
- * @typedef {object} Goal
+ * @typedef {object} RatioGoal For ours divided by theirs.
  * @property {number} ratio
  * @property {'at least' | 'at most'} direction
  */
+
+/**
+ * @typedef {object} LimitGoal For ours alone, in the row's unit.
+ * @property {number} limit
+ */
+
+/** @typedef {RatioGoal | LimitGoal} Goal */
 
 /**
  * @typedef {object} RowFacts
@@ -24,7 +31,7 @@ import { median, ratioOfPairs } from './statistics.mjs'
  * @property {string} unit Of the samples: 'commands/s', 'bytes' …
  * @property {string} [ours] Default 'Understudy'.
  * @property {string} [theirs] Default 'Redis'.
- * @property {Goal} [goal] For ours divided by theirs.
+ * @property {Goal} [goal]
  */
 
 export class Row {

@@ -9,6 +9,8 @@
  * @property {number} holdElements Of a collection that is grown, loaded and deleted while somebody pings.
  * @property {number} holdStringBytes The same of a string.
  * @property {number} loadKeys
+ * @property {readonly number[]} loadSizes Keys of the sub-table of loads …
+ * @property {readonly number[]} loadThreads … and its threads.
  * @property {number} digestKeysMax DEBUG DIGEST is left out for more: it takes longer than everything else.
  * @property {number} settleMs Between the end of a load and the look at the memory.
  * @property {number} resyncSettleMs The same after a full sync.
@@ -33,6 +35,7 @@
  * @property {Sizes} sizes
  * @property {string} redisVersion
  * @property {string} redisBenchmark
+ * @property {string} redisCli
  * @property {boolean} isProfiled Understudy alone, under the profiler: nothing is compared.
  * @property {(line: string) => void} log
  */
@@ -64,6 +67,8 @@ export const FULL = {
   holdElements: 5_000_000,
   holdStringBytes: 512 * 1024 * 1024,
   loadKeys: 5_000_000,
+  loadSizes: [1_000_000, 5_000_000, 20_000_000],
+  loadThreads: [1, 2, 4],
   digestKeysMax: 1_000_000_000,
   settleMs: 10_000,
   resyncSettleMs: 120_000,
@@ -109,6 +114,8 @@ export const QUICK = {
   holdElements: 300_000,
   holdStringBytes: 64 * 1024 * 1024,
   loadKeys: 1_000_000,
+  loadSizes: [200_000, 1_000_000],
+  loadThreads: [1, 2, 4],
   digestKeysMax: 500_000,
   settleMs: 2000,
   resyncSettleMs: 4000,

@@ -13,7 +13,7 @@ import { SocketEndpoint } from './endpoint.ts'
 import { rowsOfGrammars } from './fuzz.ts'
 import { Generator } from './generator.ts'
 import { allGrammars } from './grammars/index.ts'
-import { shownCommand } from './pair.ts'
+import { shownCommand } from '../support/shown-command.ts'
 import { compareReplica, DifferenceFound, type StateEndpoints } from './state.ts'
 
 const STEPS_PER_ROUND = 800

@@ -7,6 +7,7 @@ import { type Endpoint, EndpointFailure } from './endpoint.ts'
 import { isDump, isExcused, isIteration, rowOf, translate } from './exceptions.ts'
 import type { FuzzCommand, Step } from './generator.ts'
 import { isError, membersOf, shownReply, stringOf } from './replies.ts'
+import { shownCommand } from '../support/shown-command.ts'
 import { compareState, type Difference, DifferenceFound, type StateEndpoints } from './state.ts'
 
 /** Directives of a round, set on all servers. */
@@ -217,20 +218,4 @@ function asReplies(words: readonly Word[], expected: string, actual: string): Di
     expected: clip(expected),
     actual: clip(actual),
   }
-}
-
-/** As redis-cli takes it. */
-export function shownCommand(words: readonly Word[], charsMax = 300): string {
-  return words
-    .map((word) => {
-      const text = word.toString('latin1')
-      const shown = /^[\w:.*@+()[\]?>$~=#-]+$/.test(text)
-        ? text
-        : `"${text.replace(/[^ -~]|["\\]/g, (char) => {
-            const code = char.charCodeAt(0)
-            return char === '"' || char === '\\' ? `\\${char}` : `\\x${code.toString(16).padStart(2, '0')}`
-          })}"`
-      return shown.length > charsMax ? `${shown.slice(0, charsMax)}…(${word.length} bytes)` : shown
-    })
-    .join(' ')
 }

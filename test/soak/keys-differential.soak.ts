@@ -22,6 +22,7 @@ import type { Argument, RawClient } from '../support/raw-client.ts'
 import { startRedisServer } from '../support/redis-server.ts'
 import { readAllReplies, type Reply } from '../support/resp-reader.ts'
 import { SeededRandom } from '../support/seeded-random.ts'
+import { shownCommand } from '../support/shown-command.ts'
 import { rounds, type Soak, type SoakOptions, type SoakResult } from '../support/soak.ts'
 import { makeValuePayloads, type ValuePayload } from '../support/value-payloads.ts'
 
@@ -315,7 +316,7 @@ class Pair {
 
   async #theirs(...command: Argument[]): Promise<string> {
     this.commandCount++
-    this.#history.push(`db${this.#db} ${shown(command)}`)
+    this.#history.push(`db${this.#db} ${shownCommand(command)}`)
     return this.#client.callExact(...command)
   }
 
@@ -326,7 +327,7 @@ class Pair {
   async #same(...command: Argument[]): Promise<void> {
     const theirs = await this.#theirs(...command)
     const ours = this.#ours(...command)
-    if (ours !== theirs) this.#fail(shown(command), theirs, ours)
+    if (ours !== theirs) this.#fail(shownCommand(command), theirs, ours)
     const name = String(command[0]).toUpperCase()
     if (name === 'EXPIRE' || name === 'PEXPIRE' || name.startsWith('RESTORE')) await this.#settleTime(command[1]!)
   }
@@ -338,7 +339,7 @@ class Pair {
     if (theirs === ours) return
     const difference = Math.abs(Number(theirs) - Number(ours))
     if (!(difference <= 2 ** 32) || Number(theirs) < 0 || Number(ours) < 0) {
-      this.#fail(`PEXPIRETIME ${shown([key])}`, String(theirs), String(ours))
+      this.#fail(`PEXPIRETIME ${shownCommand([key])}`, String(theirs), String(ours))
     }
     // Times beyond 2^53 are rounded here.
     if (Number.isSafeInteger(Number(theirs))) this.#ours('PEXPIREAT', key, Number(theirs))
@@ -385,7 +386,7 @@ class Pair {
       options.push('type', this.#random.pick(['string', 'LIST', 'hash', 'zset', 'set', 'stream', 'x']))
     const theirs = await walk(async (cursor) => readOne(await this.#theirs('SCAN', cursor, ...options)))
     const ours = await walk((cursor) => Promise.resolve(readOne(this.#ours('SCAN', cursor, ...options))))
-    if (theirs !== ours) this.#fail(`SCAN ${shown(options)}`, theirs, ours)
+    if (theirs !== ours) this.#fail(`SCAN ${shownCommand(options)}`, theirs, ours)
   }
 
   async #randomKey(): Promise<void> {
@@ -413,7 +414,7 @@ class Pair {
     const text = this.#ours('DUMP', key)
     const ours = readOne(text)
     if (!(ours instanceof Buffer)) {
-      if (text !== theirs) this.#fail(`DUMP ${shown([key])}`, theirs, text)
+      if (text !== theirs) this.#fail(`DUMP ${shownCommand([key])}`, theirs, text)
       return
     }
     const scratch = 'scratch'
@@ -427,7 +428,7 @@ class Pair {
       ...(expireAt > 0 ? ['ABSTTL'] : []),
     )
     const digests = (await this.#client.call('DEBUG', 'DIGEST-VALUE', scratch, key)) as string[]
-    if (digests[0] !== digests[1]) this.#fail(`DUMP ${shown([key])}`, digests[1]!, digests[0]!)
+    if (digests[0] !== digests[1]) this.#fail(`DUMP ${shownCommand([key])}`, digests[1]!, digests[0]!)
     await this.#client.call('DEL', scratch)
   }
 
@@ -479,14 +480,4 @@ async function walk(scan: (cursor: string) => Promise<Reply>): Promise<string> {
     if (cursor === '0') return [...seen].toSorted().join(' ')
   }
   return 'never ends'
-}
-
-function shown(command: readonly Argument[]): string {
-  return command
-    .map((argument) => {
-      const bytes = argument instanceof Uint8Array ? Buffer.from(argument) : Buffer.from(String(argument))
-      const text = JSON.stringify(bytes.toString('latin1', 0, 24))
-      return bytes.length > 24 ? `${text}…(${bytes.length})` : text
-    })
-    .join(' ')
 }

@@ -20,7 +20,9 @@ import { BLOCKING_COMMANDS, LIST_KEYS, type ListCommand, ListCommands, TEXT_KEY 
 import { encodeCommand, type RawClient } from '../support/raw-client.ts'
 import { startRedisServer } from '../support/redis-server.ts'
 import { SeededRandom } from '../support/seeded-random.ts'
+import { shownCommand } from '../support/shown-command.ts'
 import { rounds, type Soak, type SoakOptions, type SoakResult } from '../support/soak.ts'
+import { StreamFollower } from '../support/stream-follower.ts'
 
 export const soak: Soak = {
   about:
@@ -52,7 +54,7 @@ async function run(options: SoakOptions): Promise<SoakResult> {
   let errors = 0
   try {
     const client = await server.raw({ timeoutMs: 60_000 })
-    const replica = new StreamReplica(await openStream(await server.raw({ timeoutMs: 60_000 })))
+    const replica = await StreamFollower.connect(server)
     const generator = new ListCommands(random.fork())
     for (const round of rounds(options)) {
       const where = `seed ${options.seed}, round ${round}`
@@ -118,53 +120,9 @@ async function exchange(client: RawClient, here: CommandRunner, where: string): 
   if (digest !== datasetDigest(here.keyspace)) throw new Error(`${where}: digests differ after DUMP and RESTORE`)
 }
 
-/** Connects as a replica and reads past the snapshot. */
-async function openStream(client: RawClient): Promise<RawClient> {
-  await client.call('REPLCONF', 'capa', 'psync2')
-  client.send(encodeCommand('PSYNC', '?', '-1'))
-  let line = await client.readLine()
-  while (!line.startsWith('$')) line = await client.readLine()
-  await client.readBytes(Number(line.slice(1)))
-  return client
-}
-
-/** Applies what a primary sends to a keyspace of its own. */
-class StreamReplica {
-  readonly runner = new CommandRunner(TABLES, { keyspace: new Keyspace({ databaseCount: 1 }), fromPrimary: true })
-  readonly #stream: RawClient
-
-  constructor(stream: RawClient) {
-    this.#stream = stream
-    this.runner.context.reply.discardReplies = true
-  }
-
-  /** Applies everything up to a mark that is written now. */
-  async runUntil(client: RawClient, mark: string): Promise<void> {
-    await client.call('PUBLISH', 'mark', mark)
-    for (;;) {
-      const command = (await this.#stream.readReply({ binary: true })) as Buffer[]
-      const name = command[0]!.toString().toUpperCase()
-      if (name === 'PUBLISH' && command[2]!.toString() === mark) return
-      if (['SELECT', 'PING', 'MULTI', 'EXEC', 'PUBLISH', 'RESTORE', 'REPLCONF'].includes(name)) continue
-      const errors = this.runner.errorCount
-      this.runner.run(...command)
-      if (this.runner.errorCount !== errors) {
-        throw new Error(`the stream's ${shown(command)} failed: ${this.runner.context.reply.lastError}`)
-      }
-    }
-  }
-}
-
 function fail(where: string, history: readonly ListCommand[], expected: string, actual: string): never {
-  const last = history.slice(-15).map((command) => `\n  ${shown(command)}`)
+  const last = history.slice(-15).map((command) => `\n  ${shownCommand(command, 120)}`)
   throw new Error(`${where}\n  Redis ${clipped(expected)}\n  here  ${clipped(actual)}\nafter${last.join('')}`)
-}
-
-function shown(command: ListCommand): string {
-  return command
-    .map((argument) => clipped(argument.toString('latin1')))
-    .join(' ')
-    .slice(0, 600)
 }
 
 function clipped(text: string): string {

@@ -18,6 +18,7 @@ import type { Argument, RawClient } from '../support/raw-client.ts'
 import { startRedisServer } from '../support/redis-server.ts'
 import { PushReply, readAllReplies, type Reply, ReplyError } from '../support/resp-reader.ts'
 import { SeededRandom } from '../support/seeded-random.ts'
+import { shownCommand } from '../support/shown-command.ts'
 import { rounds, type Soak, type SoakOptions, type SoakResult } from '../support/soak.ts'
 import { NO_STREAM_KEY, STREAM_KEYS, StreamCommands } from '../support/stream-commands.ts'
 
@@ -150,16 +151,16 @@ class Pair {
 
   async #same(...command: Argument[]): Promise<void> {
     this.commandCount++
-    this.#history.push(shown(command))
+    this.#history.push(shownCommand(command))
     const theirs = await this.#client.callExact(...command)
     let ours: string
     try {
       ours = this.#runner.text(...command)
     } catch (error) {
-      throw new Error(`${this.#where}: ${shown(command)}\nafter\n  ${this.#recent()}`, { cause: error })
+      throw new Error(`${this.#where}: ${shownCommand(command)}\nafter\n  ${this.#recent()}`, { cause: error })
     }
     if (theirs !== ours && !sameButTimes(command, readOne(theirs), readOne(ours)))
-      this.#fail(shown(command), theirs, ours)
+      this.#fail(shownCommand(command), theirs, ours)
   }
 
   #recent(): string {
@@ -207,14 +208,4 @@ function readOne(text: string): Reply {
 
 function hex(reply: Reply): string {
   return reply instanceof Buffer ? reply.toString('hex') : String(reply)
-}
-
-function shown(command: readonly Argument[]): string {
-  return command
-    .map((argument) => {
-      const bytes = argument instanceof Uint8Array ? Buffer.from(argument) : Buffer.from(String(argument))
-      const text = JSON.stringify(bytes.toString('latin1', 0, 24))
-      return bytes.length > 24 ? `${text}…(${bytes.length})` : text
-    })
-    .join(' ')
 }

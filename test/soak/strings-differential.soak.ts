@@ -9,7 +9,9 @@ import { encodeCommand, type RawClient } from '../support/raw-client.ts'
 import { startRedisServer } from '../support/redis-server.ts'
 import type { Reply } from '../support/resp-reader.ts'
 import { SeededRandom } from '../support/seeded-random.ts'
+import { shownCommand } from '../support/shown-command.ts'
 import { rounds, type Soak, type SoakOptions, type SoakResult } from '../support/soak.ts'
+import { StreamFollower } from '../support/stream-follower.ts'
 import {
   type Command,
   DIFFERENTIAL_KEYS,
@@ -30,8 +32,6 @@ const COMMANDS_PER_ROUND = 200
 const TABLES = [stringCommands, bitmapCommands, hyperloglogCommands]
 const RDB_TYPE_LIST_QUICKLIST_2 = 18
 const SPARSE_HLL = Buffer.from('HYLL\x01')
-/** The latest time a record can hold. */
-const EXPIRE_AT_MS_MAX = 2 ** 63 - 1024
 /** A relative time is counted from the moment of each side. */
 const EXPIRY_TOLERANCE_MS = 20_000
 
@@ -46,10 +46,9 @@ async function run(options: SoakOptions): Promise<SoakResult> {
   })
   try {
     const client = await server.raw({ timeoutMs: 60_000 })
-    const stream = await openStream(await server.raw({ timeoutMs: 60_000 }))
     const here = new CommandRunner(TABLES)
     here.settings.protoMaxBulkBytes = DIFFERENTIAL_STRING_BYTES_MAX
-    const replica = new StreamRunner(stream)
+    const replica = await StreamFollower.connect(server)
     let count = 0
     let errors = 0
     for (const round of rounds(options)) {
@@ -70,7 +69,7 @@ async function run(options: SoakOptions): Promise<SoakResult> {
         const actual = runHere(here, command)
         if (actual !== expected) {
           throw new Error(
-            `${where}, command ${index}: ${shown(command)}\n  Redis ${clipped(expected)}\n  here  ${clipped(actual)}`,
+            `${where}, command ${index}: ${shownCommand(command)}\n  Redis ${clipped(expected)}\n  here  ${clipped(actual)}`,
           )
         }
         if (expected.startsWith('-')) errors++
@@ -120,7 +119,12 @@ async function runSlowly(
     client.send(encodeCommand(...command))
     await client.readReplyBytes()
     runHere(here, command)
-    await compareKeys(client, here, `${where}, command ${index}: ${shown(command)}`, commands.slice(0, index + 1))
+    await compareKeys(
+      client,
+      here,
+      `${where}, command ${index}: ${shownCommand(command)}`,
+      commands.slice(0, index + 1),
+    )
   }
 }
 
@@ -168,7 +172,9 @@ async function compareKeys(
 ): Promise<void> {
   for (const key of DIFFERENTIAL_KEYS) {
     const wrong = (what: string): Error => {
-      const history = commands.filter((command) => command.includes(key)).map((command) => `\n  ${shown(command)}`)
+      const history = commands
+        .filter((command) => command.includes(key))
+        .map((command) => `\n  ${shownCommand(command)}`)
       return new Error(`${where}, key '${key.slice(0, 10)}': ${what}, after${history.slice(-12).join('')}`)
     }
     const type = String(await client.call('TYPE', key))
@@ -189,68 +195,6 @@ async function compareKeys(
     const encoding = String(await client.call('OBJECT', 'ENCODING', key))
     if ((encoding === 'raw') !== own.raw) throw wrong(`${encoding} in Redis, raw here: ${own.raw}`)
   }
-}
-
-/** Connects as a replica and reads past the snapshot. */
-async function openStream(client: RawClient): Promise<RawClient> {
-  await client.call('REPLCONF', 'capa', 'psync2')
-  client.send(encodeCommand('PSYNC', '?', '-1'))
-  let line = await client.readLine()
-  while (!line.startsWith('$')) line = await client.readLine()
-  await client.readBytes(Number(line.slice(1)))
-  return client
-}
-
-/** Applies what a primary sends to a keyspace of its own. */
-class StreamRunner {
-  readonly runner = new CommandRunner(TABLES, { fromPrimary: true })
-  count = 0
-  readonly #stream: RawClient
-
-  constructor(stream: RawClient) {
-    this.#stream = stream
-    this.runner.context.reply.discardReplies = true
-  }
-
-  /** Applies everything up to a mark that is written now. */
-  async runUntil(client: RawClient, mark: string): Promise<void> {
-    await client.call('PUBLISH', 'mark', mark)
-    for (;;) {
-      const command = (await this.#stream.readReply({ binary: true })) as Buffer[]
-      const name = command[0]!.toString().toUpperCase()
-      if (name === 'PUBLISH' && command[2]!.toString() === mark) return
-      this.#apply(name, command)
-      this.count++
-    }
-  }
-
-  /** Other families do what they need to here, on the keyspace. */
-  #apply(name: string, command: Buffer[]): void {
-    const { runner } = this
-    const key = command[1] ?? Buffer.alloc(0)
-    const { keyspace } = runner
-    if (runner.has(name)) {
-      const errors = runner.errorCount
-      runner.run(...command)
-      if (runner.errorCount === errors || runner.context.reply.lastError.startsWith('INVALIDOBJ')) return
-      throw new Error(`the stream's ${shown(command)} failed: ${runner.context.reply.lastError}`)
-    }
-    keyspace.begin()
-    if (name === 'FLUSHALL') keyspace.flushAll()
-    else if (name === 'DEL') keyspace.delete(0, key, 0, key.length)
-    else if (name === 'RPUSH') keyspace.put(0, key, 0, key.length, RDB_TYPE_LIST_QUICKLIST_2, 0, key, 0, 1, -1)
-    else if (name === 'PEXPIREAT' || name === 'PERSIST') {
-      const expireAtMs = name === 'PERSIST' ? -1 : Math.min(Number(command[2]!.toString()), EXPIRE_AT_MS_MAX)
-      if (keyspace.lookup(0, key, 0, key.length)) keyspace.setEntryExpire(0, key, 0, key.length, expireAtMs)
-    } else if (!['SELECT', 'PING', 'MULTI', 'EXEC', 'REPLCONF'].includes(name)) {
-      throw new Error(`the stream brought ${name}, which this test does not know`)
-    }
-    keyspace.end()
-  }
-}
-
-function shown(command: Command): string {
-  return command.map((argument) => clipped(argument.toString('latin1'))).join(' ')
 }
 
 function clipped(text: Reply | string): string {

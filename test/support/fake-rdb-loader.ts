@@ -169,6 +169,7 @@ export class FakeRdbLoad implements RdbLoad {
           aux: this.#fake.aux ?? [],
           functions: [],
           keysByType: {},
+          announcedKeys: [],
           skippedModules: {},
           emptyKeysDropped: 0,
           skippedModuleAux: 0,

@@ -202,12 +202,10 @@ class Check implements KeyspaceFacts {
     this.#lengths[region]!.push(bytes > BLOCK_BYTES_MAX ? bytes : this.#room(region, address, bytes))
   }
 
-  /** Length of a block; that of a packed value may be up to an eighth longer than what it holds needs. */
+  /** Length of a block; that of a packed value may be a quarter longer than it has to be. */
   #room(region: number, address: number, bytes: number): number {
     const room = roomOf(this.#keyspace.generation.regions[region]!.memory, address)
-    if (room !== Arena.blockBytes(bytes)) {
-      assert.ok(bytes <= room && room - bytes <= room >>> 3, `${bytes} bytes in a block of ${room}`)
-    }
+    assert.ok(bytes <= room && room - Arena.blockBytes(bytes) <= room >>> 2, `${bytes} bytes in a block of ${room}`)
     return room
   }
 

@@ -30,7 +30,11 @@ export class StreamCommands {
     if (kind < 39) return ['XDEL', this.key(), ...this.#several(() => this.#someId())]
     if (kind < 43) return ['XTRIM', this.key(), ...this.#trim()]
     if (kind < 51) return this.#range()
-    if (kind < 55) return ['XREAD', ...this.#count(), 'STREAMS', ...this.#streams(['$', '>'])]
+    if (kind < 55) {
+      const words = ['XREAD', ...this.#count(), 'STREAMS', ...this.#streams(['$', '>'])]
+      // XREAD knows + since 7.4 only.
+      return words.map((word) => (word === '+' ? '$' : word))
+    }
     if (kind < 66) return this.#readGroup()
     if (kind < 71) return ['XACK', this.key(), this.#group(), ...this.#several(() => this.#someId())]
     if (kind < 77) return this.#claim()

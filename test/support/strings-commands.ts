@@ -153,7 +153,7 @@ function stringCommand(random: SeededRandom): Command {
       const options: string[] = []
       for (let i = random.int(1, 3); i > 0; i--) {
         if (random.chance(0.3)) options.push(...expiry(random))
-        else options.push(random.pick(['NX', 'XX', 'GET', 'KEEPTTL', 'get', 'nx', 'xX', 'keepttl', 'PERSIST', 'IFEQ']))
+        else options.push(random.pick(['NX', 'XX', 'GET', 'KEEPTTL', 'get', 'nx', 'xX', 'keepttl', 'PERSIST', 'NOT']))
       }
       return ['SET', key(random), value(random), ...options]
     }

@@ -79,6 +79,8 @@ export interface RdbSummary {
   functions: Uint8Array[]
   /** Keys taken, by value type byte. */
   keysByType: Record<number, number>
+  /** What RESIZEDB said: keys by database, in file order. */
+  announcedKeys: [db: number, keys: number][]
   /** Keys of modules that were skipped whole, by module name. */
   skippedModules: Record<string, number>
   /** Keys without elements, dropped as redis 7.0 drops them. */

@@ -276,6 +276,26 @@ describe('hashes', () => {
   })
 })
 
+it('HSCAN … NOVALUES, as in Redis 7.4', () => {
+  const runner = new CommandRunner(dataCommandFamilies({ libraries: new LibraryStore(), memory: () => ({}) as never }))
+  for (const fields of [3, 3000]) {
+    for (let i = 0; i < fields; i++) runner.run('HSET', 'h', `f${i}`, `v${i}`)
+    const [reply] = readAllReplies(runner.run('HSCAN', 'h', 0, 'NOVALUES', 'COUNT', 100_000, 'MATCH', 'f*'))
+    expect((reply as Reply[])[1]).toHaveLength(fields)
+    expect(new Set((reply as Reply[])[1] as string[])).toEqual(
+      new Set(Array.from({ length: fields }, (_, i) => `f${i}`)),
+    )
+  }
+  runner.run('SADD', 's', 'x')
+  runner.run('ZADD', 'z', 1, 'x')
+  for (const [name, key] of [
+    ['SSCAN', 's'],
+    ['ZSCAN', 'z'],
+  ] as const) {
+    expect(runner.text(name, key, 0, 'NOVALUES')).toBe('-ERR syntax error\r\n')
+  }
+})
+
 function footprintOf(runner: CommandRunner): number {
   runner.keyspace.lookup(0, Buffer.from('h'), 0, 1)
   return runner.keyspace.footprint()

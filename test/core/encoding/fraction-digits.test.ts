@@ -31,7 +31,7 @@ describe('writeFraction', () => {
   })
 
   it('rounds a tie to the even digit, and carries into the whole part', () => {
-    for (const value of [4503599627370495.5, 4503599627370494.5, 2251799813685247.75, 9.9999999999999999, 0.1, 1e-4]) {
+    for (const value of [4503599627370495.5, 4503599627370494.5, 2251799813685247.75, 0.1, 1e-4]) {
       expect(written(value) ?? formatDouble17(value)).toBe(formatDouble17(value))
     }
     expect(written(1234567.125)).toBe('1234567.125')

@@ -182,3 +182,70 @@ describe('arena', () => {
     for (let i = 0; i < 2000; i++) if (taken.has(second.allocate(900))) throw new Error('a block was given twice')
   })
 })
+
+describe('evacuation', () => {
+  /** Two segments of 1 MiB, and some room in the second. */
+  function twoSegments(): Tenants {
+    const tenants = new Tenants(1 << 20)
+    for (let i = 0; tenants.memory.segments.length < 3; i++) tenants.allocate([40, 300, 5000][i % 3]!)
+    return tenants
+  }
+  const inFirst = (address: number): boolean => segmentOf(address) === 1
+
+  it('gives nothing in the segment any more, and drops it when it is empty', () => {
+    const tenants = twoSegments()
+    const { arena, memory } = tenants
+    for (const address of [...tenants.blocks.keys()].filter((_, i) => i % 2 === 0)) tenants.free(address)
+    arena.evacuate(1 << 1)
+    for (let i = 0; i < 3000; i++)
+      expect(inFirst(tenants.allocate([40, 300, 5000, 100_000][i % 300 === 3 ? 3 : i % 3]!))).toBe(false)
+    expect(arena.dropEvacuated()).toBe(0)
+    const dropped: number[] = []
+    memory.onSegment = (segment, index) => dropped.push(segment.byteLength === 0 ? -index : index)
+    for (const address of [...tenants.blocks.keys()].filter(inFirst)) tenants.free(address)
+    expect(arena.usedBytesOf(1)).toBe(0)
+    expect(arena.dropEvacuated()).toBe(15 * RUN_BYTES)
+    expect([dropped, memory.hasSegment(1), arena.evacuating]).toEqual([[-1], false, 0])
+    // The number serves again.
+    while (!memory.hasSegment(1)) tenants.allocate(5000)
+    expect(dropped.at(-1)).toBe(1)
+    expect(arena.usedBytes).toBe(tenants.bytes)
+    tenants.freeAll(new SeededRandom(3))
+    expect([arena.usedBytes, arena.runBytes]).toEqual([0, 0])
+  })
+
+  it('is called off by readmit(): all room is used again', () => {
+    const tenants = twoSegments()
+    const { arena, memory } = tenants
+    for (const address of [...tenants.blocks.keys()].filter((_, i) => i % 3 !== 0)) tenants.free(address)
+    arena.evacuate(1 << 1)
+    for (const address of [...tenants.blocks.keys()].filter((address, i) => inFirst(address) && i % 2 === 0)) {
+      tenants.free(address)
+    }
+    const segments = memory.segments.length
+    expect([arena.readmit(), arena.readmit(), arena.evacuating]).toEqual([true, false, 0])
+    const before = arena.usedBytes
+    while (arena.usedBytes < before + (1 << 19)) tenants.allocate([40, 300, 5000][tenants.blocks.size % 3]!)
+    expect(memory.segments).toHaveLength(segments)
+    tenants.freeAll()
+    expect([arena.usedBytes, arena.runBytes]).toEqual([0, 0])
+  })
+
+  it('is called off when memory ends', () => {
+    const tenants = new Tenants(1 << 20)
+    const fill = (): void => {
+      for (;;) tenants.allocate(16_000)
+    }
+    expect(fill).toThrow(expect.objectContaining({ code: 'KEYSPACE_OUT_OF_MEMORY' }))
+    const [first, second] = [...tenants.blocks.keys()].filter(inFirst)
+    tenants.arena.evacuate(1 << 1)
+    tenants.free(first!)
+    tenants.free(second!)
+    expect(inFirst(tenants.allocate(16_000))).toBe(true)
+    expect(tenants.arena.evacuating).toBe(0)
+    expect(inFirst(tenants.allocate(16_000))).toBe(true)
+    expect(fill).toThrow(expect.objectContaining({ code: 'KEYSPACE_OUT_OF_MEMORY' }))
+    tenants.freeAll()
+    expect(tenants.arena.usedBytes).toBe(0)
+  })
+})

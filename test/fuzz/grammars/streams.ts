@@ -59,6 +59,13 @@ const threshold = (exact: Part, rough: Part): Part =>
       ),
     ),
   )
+/** IDs with their number before them; sometimes a lie. */
+const numberedIds = part(({ draw, words }) => {
+  const count = draw.howMany(1, 10)
+  words.push('IDS', draw.chance(0.95) ? String(count) : draw.pick(['0', '-1', 'x', '']))
+  for (let i = 0; i < count; i++) words.push(draw.streamId())
+})
+const references = maybe(0.6, oneOf(option('KEEPREF'), option('DELREF'), option('ACKED')))
 const trimming = oneOf(
   option(
     'MAXLEN',
@@ -76,7 +83,11 @@ const streams = (makeId: (draw: import('../draw.ts').Draw) => import('../draw.ts
     for (let i = 0; i < count; i++) words.push(draw.key('stream'))
     for (let i = draw.chance(0.97) ? count : count + 1; i > 0; i--) words.push(makeId(draw))
   })
-const readIds = streams((draw) => (draw.chance(0.3) ? draw.pick(['$', '0', '0-0']) : draw.streamId()))
+/** No `+`, which XREAD knows since 7.4 only. */
+const readIds = streams((draw) => {
+  const id = draw.chance(0.3) ? draw.pick(['$', '0', '0-0']) : draw.streamId()
+  return id === '+' ? '$' : id
+})
 const groupIds = streams((draw) => (draw.chance(0.6) ? '>' : draw.streamId()))
 
 export const streamGrammar: Grammar = {
@@ -86,6 +97,9 @@ export const streamGrammar: Grammar = {
     command('XADD', [stream, each(0.5, option('NOMKSTREAM'), trimming), newId, fields], { weight: 2, inMulti: false }),
     command('XTRIM', [stream, trimming]),
     command('XDEL', [stream, many(1, 20, id)], { weight: 2 }),
+    // Since 8.2; refused by an older reference, and then left out.
+    command('XDELEX', [stream, references, numberedIds]),
+    command('XACKDEL', [stream, group, references, numberedIds]),
     command('XLEN', [stream]),
     command('XRANGE', [stream, from, to, maybe(0.5, countOption)]),
     command('XREVRANGE', [stream, to, from, maybe(0.5, countOption)]),

@@ -64,6 +64,12 @@ export const stringGrammar: Grammar = {
       some(option('LEN'), option('IDX'), option('MINMATCHLEN', count), option('WITHMATCHLEN')),
     ]),
     // Since 8.4; refused by an older reference, and then left out.
+    command('DIGEST', [strings]),
+    command('DELEX', [strings]),
+    command('DELEX', [
+      strings,
+      oneOf(option('IFEQ', value), option('IFNE', value), option('IFDEQ', value), option('IFDNE', value)),
+    ]),
     command('MSETEX', [
       numberedKeys('string'),
       form(

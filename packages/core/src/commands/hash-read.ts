@@ -16,7 +16,7 @@ import { replyElementValue, replyName } from './element-reply.ts'
 import { keyBytes, keyEnd, keyStart, locateKey } from './key-bytes.ts'
 import { expectHash, hashLength, hashTable, isFieldHidden, openHashTable } from './hash-value.ts'
 import { rangedCount } from './ranged-count.ts'
-import { beginElementScan, scanCount, scanMatches, scanned, writeScanned } from './scan-options.ts'
+import { beginElementScan, scanCount, scanMatches, scanNamesOnly, scanned, writeScanned } from './scan-options.ts'
 
 const FIELDS = 1
 const VALUES = 2
@@ -213,7 +213,7 @@ function replyDistinct(context: ReadContext, count: number, withValues: boolean)
 export function runHScan(context: ReadContext): void {
   const { keyspace } = context
   const { entry } = keyspace
-  const cursor = beginElementScan(context, expectHash)
+  const cursor = beginElementScan(context, expectHash, true)
   if (cursor === undefined) return
   let items = 0
   let next = 0
@@ -223,8 +223,10 @@ export function runHScan(context: ReadContext): void {
       locateKey(element)
       if (!scanMatches(context, keyBytes, keyStart, keyEnd)) return
       scanned.bulk(keyBytes, keyStart, keyEnd)
+      items++
+      if (scanNamesOnly) return
       replyElementValue(scanned, element)
-      items += 2
+      items++
     })
   } else {
     const { bytes } = entry
@@ -233,8 +235,11 @@ export function runHScan(context: ReadContext): void {
       const value = readListpackText(bytes, at, end)
       if (scanMatches(context, textBytes, textStart, textEnd)) {
         scanned.bulk(textBytes, textStart, textEnd)
-        replyItem(scanned, bytes, value, end)
-        items += 2
+        items++
+        if (!scanNamesOnly) {
+          replyItem(scanned, bytes, value, end)
+          items++
+        }
       }
       at = listpackSkip(bytes, value)
     }

@@ -34,28 +34,32 @@ export function cursorArgument(context: ReadContext, index: number): number | un
 export let scanCount: number = COUNT_DEFAULT
 /** Argument index of its pattern, 0 for none. */
 let scanPattern = 0
+/** Was NOVALUES among its options (HSCAN since Redis 7.4)? */
+export let scanNamesOnly = false
 
-/** Reads COUNT and MATCH from argument 3 on. @returns false after an error reply. */
-function readElementScanOptions(context: ReadContext): boolean {
+/** Reads the options from argument 3 on. @returns false after an error reply. */
+function readElementScanOptions(context: ReadContext, hasValues: boolean): boolean {
   const { args, reply } = context
   scanCount = COUNT_DEFAULT
   scanPattern = 0
+  scanNamesOnly = false
   // A reply that grew too long may have left something.
   scanned.clear()
-  for (let i = 3; i < args.count; i += 2) {
-    const hasValue = i + 1 < args.count
-    if (hasValue && argIs(args, i, 'COUNT')) {
-      const value = integerArgument(context, i + 1)
+  for (let i = 3; i < args.count; i++) {
+    const more = i + 1 < args.count
+    if (more && argIs(args, i, 'COUNT')) {
+      const value = integerArgument(context, ++i)
       if (Number.isNaN(value)) return false
       if (value < 1) {
         reply.error(SYNTAX_ERROR)
         return false
       }
       scanCount = value
-    } else if (hasValue && argIs(args, i, 'MATCH')) {
-      const start = args.start[i + 1]!
-      scanPattern = args.end[i + 1]! - start === 1 && args.bytes[start] === STAR ? 0 : i + 1
-    } else {
+    } else if (more && argIs(args, i, 'MATCH')) {
+      const start = args.start[++i]!
+      scanPattern = args.end[i]! - start === 1 && args.bytes[start] === STAR ? 0 : i
+    } else if (hasValues && argIs(args, i, 'NOVALUES')) scanNamesOnly = true
+    else {
       reply.error(SYNTAX_ERROR)
       return false
     }
@@ -65,11 +69,12 @@ function readElementScanOptions(context: ReadContext): boolean {
 
 /**
  * What HSCAN, SSCAN and ZSCAN begin with: the cursor, the key, the options. @param expectType true when the key just found is
- * of the command's type; it writes the error otherwise. @returns undefined when a reply was written.
+ * of the command's type; it writes the error otherwise. @param hasValues may the option NOVALUES leave something out? @returns undefined when a reply was written.
  */
 export function beginElementScan(
   context: ReadContext,
   expectType: (context: ReadContext) => boolean,
+  hasValues: boolean = false,
 ): number | undefined {
   const cursor = cursorArgument(context, 2)
   if (cursor === undefined) return undefined
@@ -77,7 +82,7 @@ export function beginElementScan(
     writeScanned(context, 0, 0)
     return undefined
   }
-  return expectType(context) && readElementScanOptions(context) ? cursor : undefined
+  return expectType(context) && readElementScanOptions(context, hasValues) ? cursor : undefined
 }
 
 /** Does the element match the pattern that was read? */

@@ -33,6 +33,7 @@ import {
 } from './stream-access.ts'
 
 const DOLLAR = 36
+const PLUS = 43
 const GREATER = 62
 
 /** What a call asked for. One object, filled by each call; a wait keeps a copy. */
@@ -141,7 +142,7 @@ function onlyForGroups({ reply }: ReadContext, option: string): false {
   return false
 }
 
-/** Reads the IDs into `behind`, with `$` resolved, and checks keys and groups. */
+/** Reads the IDs into `behind`, with `$` and `+` resolved, and checks keys and groups. */
 function resolveIds(context: ReadContext): boolean {
   const { args, reply } = context
   const { firstKey, keys, group, groupIndex } = request
@@ -169,6 +170,14 @@ function resolveIds(context: ReadContext): boolean {
       }
       if (found) stream.readId(R_LAST, id)
       else id.setZero()
+    } else if (single === PLUS && !group) {
+      // Since Redis 7.4: the last entry, or the next one when there is none.
+      if (!found) id.setZero()
+      else if (stream.length === 0) stream.readId(R_LAST, id)
+      else {
+        stream.edge(false, id)
+        id.decrement()
+      }
     } else if (single === GREATER) {
       if (!group) {
         reply.error(

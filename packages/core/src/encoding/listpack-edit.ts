@@ -244,43 +244,42 @@ export function listpackFind(
   const lo = integerLo
   const hi = integerHi
   const integerContent = integer ? integerContentBytes() : 0
-  // Names of one value often begin alike and end differently.
-  const lastByte = length > 0 ? wanted[wantedEnd - 1]! : 0
+  // The usual name, shorter than 64 bytes, begins with this byte. Many of one value begin alike and end differently.
+  const shortHead = length < 64 ? 0x80 | length : -1
+  const lastByte = length > 0 ? wanted[wantedEnd - 1]! : shortHead
   const last = end - 1
-  let left = 1
   let at = start + LISTPACK_HEADER_BYTES
   while (at < last) {
     const first = bytes[at]!
-    if (--left === 0) {
-      left = stride
-      if (first >= 0x80 && first < 0xc0) {
-        // The usual field: shorter than 64 bytes. An integer's text is compared too: others may not encode as Redis does.
-        if (
-          (first & 0x3f) === length &&
-          (length === 0 || (bytes[at + length] === lastByte && equalRange(bytes, at + 1, wanted, wantedStart, length)))
-        ) {
-          return at
-        }
-        at += 2 + (first & 0x3f)
-        continue
-      }
-      if (first >= 0xe0 && first <= 0xf0) {
-        const header = first === 0xf0 ? 5 : 2
-        const next = listpackSkip(bytes, at)
-        const content = header + length
-        if (next - at === content + backBytes(content) && equalRange(bytes, at + header, wanted, wantedStart, length)) {
-          return at
-        }
-        at = next
-        continue
-      }
-      if (integer && contentOfInteger(first) === integerContent && integerEquals(bytes, at, lo, hi, integerContent)) {
+    if (first === shortHead) {
+      // An integer's text is compared too: others may not encode as Redis does.
+      if (bytes[at + length] === lastByte && equalRange(bytes, at + 1, wanted, wantedStart, length)) return at
+    } else if (first >= 0xe0 && first <= 0xf0) {
+      const header = first === 0xf0 ? 5 : 2
+      const content = header + length
+      if (
+        listpackSkip(bytes, at) - at === content + backBytes(content) &&
+        equalRange(bytes, at + header, wanted, wantedStart, length)
+      ) {
         return at
       }
+    } else if (
+      integer &&
+      (first < 0x80 || first >= 0xc0) &&
+      contentOfInteger(first) === integerContent &&
+      integerEquals(bytes, at, lo, hi, integerContent)
+    ) {
+      return at
     }
-    const next = listpackSkip(bytes, at)
-    if (!(next > at)) return -1
-    at = next
+    for (let i = 0; i < stride; i++) {
+      const head = bytes[at]!
+      if (head >= 0x80 && head < 0xc0) at += 2 + (head & 0x3f)
+      else {
+        const next = listpackSkip(bytes, at)
+        if (!(next > at)) return -1
+        at = next
+      }
+    }
   }
   return -1
 }

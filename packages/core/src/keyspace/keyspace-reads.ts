@@ -70,22 +70,43 @@ export abstract class KeyspaceReads {
 
   /** Finds a key, expired or not. On success `entry` describes it. */
   lookup(db: number, key: Uint8Array, start: number, end: number): boolean {
+    hashKey(this.generation.seed, key, start, end)
+    return this.lookupHashed(db, hashOrder, hashTag, key, start, end)
+  }
+
+  /** `lookup` for who has hashed the key already. */
+  lookupHashed(db: number, order: number, tag: number, key: Uint8Array, start: number, end: number): boolean {
     const { generation, place } = this
-    hashKey(generation.seed, key, start, end)
-    place.order = hashOrder
-    place.tag = hashTag
-    const shardIndex = shardOf(hashOrder)
+    place.order = order
+    place.tag = tag
+    const shardIndex = shardOf(order)
     const region = generation.regions[regionOf(shardIndex)]!
     const root = generation.rootOf(db, shardIndex)
     place.shard = shardIndex
     place.root = root
-    const address = region.find(generation.control, root, hashOrder, hashTag, key, start, end)
+    const address = region.find(generation.control, root, order, tag, key, start, end)
     if (address === 0) {
       this.entry.address = 0
       return false
     }
     this.entry.load(region, generation.regions, address)
     return true
+  }
+
+  /**
+   * Touches what a lookup will look at first, so that the cache misses of several keys overlap: call it for all of them, then
+   * `touchRecord` for all, then look them up. @returns address of the record that the key most likely has, 0 for none.
+   */
+  touchSlot(db: number, order: number, tag: number): number {
+    const { generation } = this
+    const shardIndex = shardOf(order)
+    const root = generation.rootOf(db, shardIndex)
+    return generation.regions[regionOf(shardIndex)]!.homeOf(generation.control, root, order, tag)
+  }
+
+  /** Touches a record that `touchSlot` told of. @returns its first word, to be used for something. */
+  touchRecord(order: number, address: number): number {
+    return this.generation.regions[regionOf(shardOf(order))]!.firstWordOf(address)
   }
 
   /**

@@ -23,8 +23,14 @@ import { chunksAt, createRecord, inlineKeyBytes, recordFlags, writeChunks, write
 import { freeRecordOnly } from './record-free.ts'
 import type { RegionWriter } from './region-writer.ts'
 
-/** An eighth of a packed value's block may be unused. */
+/**
+ * Packed values that change their length will do so again: one that needs a longer block gets an eighth more than it needs, and a
+ * block of which no more than a quarter is unused is kept.
+ */
 const SPARE_ROOM_SHIFT = 3
+const KEPT_ROOM_SHIFT = 2
+/** A longer block is not taken for the sake of what may come: there the sizes are far apart. */
+const ROOM_MAX = 4096
 
 export abstract class KeyspaceValues extends KeyspaceRecords {
   readonly #copiedDescriptor = new Int32Array(DESCRIPTOR_WORDS_MAX)
@@ -69,39 +75,32 @@ export abstract class KeyspaceValues extends KeyspaceRecords {
       entry.length = length
       return
     }
-    const address = createRecord(
-      region,
-      key,
-      start,
-      end,
-      entry.rdbType,
-      flags,
-      length,
-      entry.expireAtMs,
-      this.access.usedAgain(accessBitsOf(entry)),
-      false,
-    )
+    // Header and key stay as they are; a value that grows is likely to grow again.
+    const room = inline + length
+    const address = region.arena.allocate(length > before ? withSpareRoom(room) : room)
     const target = region.memory.u8[address >>> 28]!
     const targetView = region.memory.views[address >>> 28]!
-    const to = byteOffsetOf(address) + inline
     const { bytes, view, start: from } = entry
-    copyBytes(bytes, view, from, from + at, target, targetView, to)
+    const to = byteOffsetOf(address) + inline
+    copyBytes(bytes, view, from - inline, from + at, target, targetView, to - inline)
     copyBytes(bytes, view, from + at + removed, from + before, target, targetView, to + at + inserted)
+    const words = region.memory.i32[address >>> 28]!
+    const word = (byteOffsetOf(address) >>> 2) + 1
+    words[word] = (this.access.usedAgain(words[word]! >>> 16) << 16) | length
     region.findAgain(this.generation.control, this.place.root, this.place.order, this.place.tag, key, start, end)
     region.repoint(address)
-    freeRecordOnly(region, entry.address)
+    region.arena.free(entry.address)
     entry.load(region, this.generation.regions, address)
   }
 
   /**
-   * May the record of `entry`, of so many bytes before and after, stay where it is? A block that has become somewhat too big
-   * is kept, because values that change length do so again.
+   * May the record of `entry`, of so many bytes before and after, stay where it is?
    */
   #staysInBlock(before: number, after: number): boolean {
     if (CLASS_OF_UNITS[(after + 7) >>> 3] === CLASS_OF_UNITS[(before + 7) >>> 3]) return true
     const { region, address } = this.entry
     const room = roomOf(region.memory, address)
-    return after <= room && room - after <= room >>> SPARE_ROOM_SHIFT
+    return after <= room && room - after <= room >>> KEPT_ROOM_SHIFT
   }
 
   /** Says that Redis would hold the packed value of `entry` in its large encoding. */
@@ -304,4 +303,8 @@ export abstract class KeyspaceValues extends KeyspaceRecords {
     }
     writeDescriptor(region, address, descriptor, 0, form.descriptorWords)
   }
+}
+
+function withSpareRoom(bytes: number): number {
+  return bytes >= ROOM_MAX ? bytes : bytes + (bytes >>> SPARE_ROOM_SHIFT)
 }

@@ -130,6 +130,29 @@ export class RegionView {
     return this.memory.i32[pageAddress >>> 28]![(byteOffsetOf(pageAddress) >>> 2) + this.slot * 2 + 1]!
   }
 
+  /** Record address in the home slot of a key, unseen; 0 when there is none. */
+  homeOf(words: Int32Array, root: number, order: number, tag: number): number {
+    const { memory } = this
+    const directory = words[root + ROOT_DIRECTORY]!
+    if (directory === 0) return 0
+    const entries = memory.i32[directory >>> 28]
+    const at = (byteOffsetOf(directory) >>> 2) + directoryIndex(order, words[root + ROOT_DEPTH]!)
+    if (entries === undefined || at >= entries.length) return 0
+    const page = entries[at]!
+    const pageWords = memory.i32[page >>> 28]
+    const base = byteOffsetOf(page) >>> 2
+    if (page === 0 || pageWords === undefined || base + PAGE_SLOTS * 2 > pageWords.length) return 0
+    const home = tag & (PAGE_SLOTS - 1)
+    return pageWords[base + (home === 0 ? 1 : home) * 2 + 1]!
+  }
+
+  /** First word of the record at `address`; 0 where there is no memory. */
+  firstWordOf(address: number): number {
+    const words = this.memory.i32[address >>> 28]
+    const at = byteOffsetOf(address) >>> 2
+    return words === undefined || at >= words.length ? 0 : words[at]!
+  }
+
   /** Does the record at `address` carry this key? */
   keyEquals(address: number, key: Uint8Array, start: number, end: number): boolean {
     const bytes = this.memory.u8[address >>> 28]

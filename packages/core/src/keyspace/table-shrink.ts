@@ -72,8 +72,7 @@ function mergeWithBuddy(region: RegionWriter, table: Int32Array, root: number, o
   const words = region.memory.i32[page >>> 28]!
   const base = byteOffsetOf(page) >>> 2
   if (words[base + 1] !== 0) {
-    dropEmptyOverflow(region, table, root, order, page)
-    return false
+    return dropEmptyOverflow(region, table, root, order, page)
   }
   const depth = words[base]! >>> 16
   if (depth === 0) return false
@@ -127,8 +126,15 @@ function takeKeys(region: RegionWriter, words: Int32Array, base: number, from: n
   return taken
 }
 
-/** Takes pages without keys out of a chain; the chain keeps one page. */
-function dropEmptyOverflow(region: RegionWriter, table: Int32Array, root: number, order: number, first: number): void {
+/** Takes pages without keys out of a chain, which keeps one page. @returns whether there was one. */
+function dropEmptyOverflow(
+  region: RegionWriter,
+  table: Int32Array,
+  root: number,
+  order: number,
+  first: number,
+): boolean {
+  const pages = table[root + ROOT_PAGES]!
   let before = 0
   for (let page = first; page !== 0;) {
     const words = region.memory.i32[page >>> 28]!
@@ -143,6 +149,7 @@ function dropEmptyOverflow(region: RegionWriter, table: Int32Array, root: number
     }
     page = next
   }
+  return table[root + ROOT_PAGES] !== pages
 }
 
 /** @returns false when it stays as it is. */

@@ -18,6 +18,7 @@ import type { SharedReadContext } from '../commands/shared-read.ts'
 import { streamCommands } from '../commands/stream.ts'
 import { zsetCommands } from '../commands/zset.ts'
 import { KeyspaceError, ReplicaError } from '../errors.ts'
+import { hashKey, hashOrder, hashTag } from '../keyspace/key-hash.ts'
 import { FLAG_CHUNKED, FLAG_EXPIRE } from '../keyspace/layout.ts'
 import { DISTURBED, guardRead } from '../keyspace/read-guard.ts'
 import type { ReaderHandle } from '../keyspace/readers.ts'
@@ -87,6 +88,10 @@ export class KeyspaceReader {
   #isTogether = false
   /** One time for all keys of an attempt; -1: not looked yet. */
   #nowMs = -1
+  // Of the keys of one call: their hashes, and what was touched.
+  #order = new Int32Array(16)
+  #tag = new Int32Array(16)
+  #near = new Int32Array(16)
   #slab: Buffer = Buffer.alloc(0)
   #slabView: DataView = new DataView(new ArrayBuffer(0))
   #slabUsed = 0
@@ -327,13 +332,17 @@ export class KeyspaceReader {
     const args = this.#args
     args.clear()
     args.add(key)
-    if (this.#isTogether) return this.#valueOf(0, form, true)
+    if (this.#isTogether) {
+      this.#hash()
+      return this.#valueOf(0, form, true)
+    }
     const keyspace = this.#keyspace
     for (let attempt = 1; ; attempt++) {
       keyspace.begin()
       const { generation } = keyspace
       const outer = guardRead(generation)
       this.#nowMs = -1
+      this.#hash()
       try {
         const value = this.#valueOf(0, form, true)
         keyspace.beforeValidation?.()
@@ -348,23 +357,55 @@ export class KeyspaceReader {
     }
   }
 
+  /** Hashes the only key. */
+  #hash(): void {
+    const { bytes, end } = this.#args
+    hashKey(this.#keyspace.generation.seed, bytes, 0, end[0]!)
+    this.#order[0] = hashOrder
+    this.#tag[0] = hashTag
+  }
+
   #readAll(keys: readonly Name[], form: Form): (Value | undefined)[] {
     const args = this.#args
     args.clear()
     for (let i = 0; i < keys.length; i++) args.add(keys[i]!)
     const values: (Value | undefined)[] = []
     this.#attempt(() => {
+      this.#touchAll()
       values.length = 0
       for (let i = 0; i < args.count; i++) values.push(this.#valueOf(i, form, false))
     })
     return values
   }
 
-  /** The string at the key of argument `index` as it looks now. @param strict is another type an error? Else it is absent. */
-  #valueOf(index: number, form: Form, strict: boolean): Value | undefined {
-    const args = this.#args
+  /** Hashes all keys and brings nearer what their lookups need, so that their cache misses overlap. */
+  #touchAll(): void {
+    const { bytes, count, start, end } = this.#args
     const keyspace = this.#keyspace
-    if (!keyspace.lookup(this.#context.db, args.bytes, args.start[index]!, args.end[index]!)) return undefined
+    const { db } = this.#context
+    const { seed } = keyspace.generation
+    if (count > this.#order.length) {
+      this.#order = new Int32Array(count)
+      this.#tag = new Int32Array(count)
+      this.#near = new Int32Array(count)
+    }
+    for (let i = 0; i < count; i++) {
+      hashKey(seed, bytes, start[i]!, end[i]!)
+      this.#order[i] = hashOrder
+      this.#tag[i] = hashTag
+      this.#near[i] = keyspace.touchSlot(db, hashOrder, hashTag)
+    }
+    for (let i = 0; i < count; i++) this.#near[i] = keyspace.touchRecord(this.#order[i]!, this.#near[i]!)
+  }
+
+  /** The string at the key of argument `index`, which was hashed, as it looks now. @param strict is another type an error? Else it is absent. */
+  #valueOf(index: number, form: Form, strict: boolean): Value | undefined {
+    const { bytes, start, end } = this.#args
+    const keyspace = this.#keyspace
+    const { db } = this.#context
+    if (!keyspace.lookupHashed(db, this.#order[index]!, this.#tag[index]!, bytes, start[index]!, end[index]!)) {
+      return undefined
+    }
     const { entry } = keyspace
     if ((entry.flags & FLAG_EXPIRE) !== 0 && entry.expireAtMs >= 0) {
       if (this.#nowMs === -1) this.#nowMs = Date.now()

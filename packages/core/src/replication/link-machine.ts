@@ -47,6 +47,8 @@ export interface LinkMachineOptions {
   readonly timeoutMs: () => number
   /** [0, 1): jitter of the back-off. */
   readonly random: () => number
+  /** May this node's data be replaced by what the primary offers? @returns why not; undefined: they may */
+  readonly refuseFullSync?: (sync: FullSync) => string | undefined
   /** Called at every change of state, for tests and metrics. */
   readonly onState?: (name: LinkState['name']) => void
 }
@@ -93,6 +95,7 @@ export class LinkMachine {
   #target: LinkTarget | undefined
   #actions: LinkAction[] = []
   #newlineAtMs = 0
+  #acceptsNext = false
   /** Since when the link has been down, monotonic; undefined: it is up, or was never up. */
   #downSinceMs: number | undefined
 
@@ -148,6 +151,7 @@ export class LinkMachine {
       this.history.becomeReplica()
     }
     this.#target = { host, port }
+    this.#acceptsNext = false
     this.#downSinceMs = undefined
     this.#reconnect.reset()
     if (by !== undefined) this.#log('notice', `REPLICAOF ${host}:${port} enabled (user request from '${by}')`)
@@ -186,6 +190,28 @@ export class LinkMachine {
     }
   }
 
+  /** In state 'held': tries again at once. @param accept the next full resync is taken, whatever was against it */
+  release(nowMs: number, accept: boolean): void {
+    this.#check()
+    if (this.#state.name !== 'held') return
+    this.#acceptsNext = accept
+    this.#log('notice', `Following the MASTER again${accept ? ': its next full resync will be taken' : ''}`)
+    this.#enter({ name: 'connect', tryAtMs: nowMs })
+    this.#connectIfTime(nowMs)
+  }
+
+  /** Nothing is to be asked before the next full resync is taken: somebody said so. */
+  get acceptsNext(): boolean {
+    return this.#acceptsNext
+  }
+
+  /** The snapshot of this full resync is not wanted after all. */
+  holdFullSync(reason: string): void {
+    this.#check()
+    const { name } = this.#state
+    if (name === 'awaiting-snapshot' || name === 'receiving' || name === 'loading') this.#hold(reason)
+  }
+
   // ── what happens to the connection ──
 
   connectionMade(nowMs: number): void {
@@ -203,6 +229,7 @@ export class LinkMachine {
     switch (this.#state.name) {
       case 'none':
       case 'connect':
+      case 'held':
         return
       case 'connecting':
         return this.#fail(nowMs, `Error condition on socket for SYNC: ${reason}`, reason)
@@ -304,6 +331,7 @@ export class LinkMachine {
     const state = this.#state
     switch (state.name) {
       case 'none':
+      case 'held':
         return
       case 'connect':
         return this.#connectIfTime(nowMs)
@@ -349,6 +377,7 @@ export class LinkMachine {
         return this.#onSnapshotHeader(state.sync, line, nowMs)
       case 'none':
       case 'connect':
+      case 'held':
       case 'connecting':
       case 'receiving':
       case 'loading':
@@ -449,6 +478,8 @@ export class LinkMachine {
   }
 
   #awaitSnapshot(sync: FullSync, nowMs: number): void {
+    const refusal = this.#acceptsNext ? undefined : this.#options.refuseFullSync?.(sync)
+    if (refusal !== undefined) return this.#hold(refusal)
     if (this.#state.name === 'awaiting-psync' && this.#state.request.offset !== -1)
       this.counters.partialResyncsRefused++
     this.counters.fullResyncsBegun++
@@ -492,6 +523,7 @@ export class LinkMachine {
 
   #connected(nowMs: number, known: boolean): void {
     this.#downSinceMs = undefined
+    this.#acceptsNext = false
     this.lastFailure = ''
     this.#reconnect.succeeded()
     this.#enter({ name: 'connected', lastIoMs: nowMs, sinceMs: nowMs, known })
@@ -517,6 +549,17 @@ export class LinkMachine {
     this.counters.failedAttempts++
     this.#downSinceMs ??= nowMs
     this.#enter({ name: 'connect', tryAtMs: nowMs + this.#reconnect.delayAfterFailure() })
+  }
+
+  /** The data are kept, and nothing is tried again before somebody says so: each attempt would cost the primary a snapshot. */
+  #hold(reason: string): void {
+    this.#leaveConnection()
+    this.lastFailure = printable(reason)
+    this.#log(
+      'warning',
+      `A full resync from the MASTER is refused, the data are kept: ${reason}. FULLRESYNC ACCEPT takes it`,
+    )
+    this.#enter({ name: 'held', reason })
   }
 
   /** The link had worked: its history is kept, and it is tried again at once. */

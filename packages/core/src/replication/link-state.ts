@@ -2,8 +2,10 @@
  * The states of the link to the primary, and what holds in each. Who moves between them is link-machine.ts.
  *
  *      none ◄──────────────────────── replicaOfNoOne() from everywhere
- *        │ replicaOf()
- *        ▼
+ *        │ replicaOf()                                   held ◄─── #hold() from awaiting-psync … loading
+ *        ▼                                                 │ release(), replicaOf(), reconnect()
+ *     connect ◄────────────────────────────────────────────┘
+ *        │
  *     connect ◄───────────── #fail(), #retryAfterLoss() from everywhere below ◄───────────────────────┐
  *        │ tick(), at its time                                                                         │
  *        ▼                                                                                             │
@@ -31,10 +33,14 @@
  *     receiving -> loading                         [snapshotReceived]
  *     receiving, loading -> connected              [snapshotLoaded]
  *     any with a connection -> connect             [#fail, #retryAfterLoss]
+ *     awaiting-psync … loading -> held             [#hold]
+ *     held -> connect                              [release, replicaOf, reconnect]
  *
  * Guarantees
  *     none               no target, no connection; this node is a primary.
  *     connect            a target, no connection; the next attempt has a time.
+ *     held               a target, no connection, and none will be tried: a full resync was not wanted. Data and history are
+ *                        those of before.
  *     connecting …       one connection. The data, replid, offset and backlog are those of before the attempt, and stay
  *     … loading          so on any failure (exception: data dropped first on the operator's wish, repl-diskless-load
  *                        flush-before-load).
@@ -63,6 +69,7 @@ export interface FullSync {
 export type LinkState =
   | { readonly name: 'none' }
   | { readonly name: 'connect'; readonly tryAtMs: number }
+  | { readonly name: 'held'; readonly reason: string }
   | { readonly name: 'connecting'; lastIoMs: number }
   | { readonly name: 'awaiting-pong'; lastIoMs: number }
   | { readonly name: 'awaiting-replies'; lastIoMs: number; readonly steps: readonly HandshakeStep[] }
@@ -74,12 +81,13 @@ export type LinkState =
 
 export type LinkStateName = LinkState['name']
 
-/** As ROLE says it. `none`: this node is a primary. */
-export type RoleState = 'none' | 'connect' | 'connecting' | 'handshake' | 'sync' | 'connected'
+/** As ROLE says it; `held` is ours. `none`: this node is a primary. */
+export type RoleState = 'none' | 'held' | 'connect' | 'connecting' | 'handshake' | 'sync' | 'connected'
 
 const ROLE_STATES: Readonly<Record<LinkStateName, RoleState>> = {
   none: 'none',
   connect: 'connect',
+  held: 'held',
   connecting: 'connecting',
   'awaiting-pong': 'handshake',
   'awaiting-replies': 'handshake',
@@ -96,7 +104,7 @@ export function roleState(state: LinkState): RoleState {
 
 /** Is there a socket, or one being made? */
 export function hasConnection(state: LinkState): boolean {
-  return state.name !== 'none' && state.name !== 'connect'
+  return state.name !== 'none' && state.name !== 'connect' && state.name !== 'held'
 }
 
 /** Do the primary's bytes come as lines for the machine (and not as a snapshot or stream)? */
@@ -109,6 +117,7 @@ export function assertLinkState(state: LinkState, target: LinkTarget | undefined
   assert.equal(state.name === 'none', target === undefined, `state ${state.name} and target disagree`)
   switch (state.name) {
     case 'none':
+    case 'held':
     case 'connecting':
     case 'awaiting-pong':
     case 'connected':

@@ -33,9 +33,8 @@ export const LONG_NODE_ROOT = 3
 export const LIST_NODE_HEADER_BYTES = 8
 /** Blocks shorter than this are not replaced by shorter ones. */
 const SHRUNK_FROM_BYTES = 64
-/** Free room that a block gets when it grows, as a part of its length: from so many bytes a quarter, an eighth, else 1/16. */
-const QUARTER_FROM_BYTES = 2048
-const EIGHTH_FROM_BYTES = 256
+/** Free room that a block gets when it grows, as a part of its length: from so many bytes a quarter, else an eighth. */
+const QUARTER_FROM_BYTES = 256
 /** Long values with more nodes than this are freed in slices. */
 const LONG_NODES_FREED_AT_ONCE = 64
 /** list-max-listpack-size -1 … -5, in bytes. */
@@ -264,7 +263,7 @@ function resizeGap(
     return address
   }
   let made = address
-  const slack = need >>> (need >= QUARTER_FROM_BYTES ? 2 : need >= EIGHTH_FROM_BYTES ? 3 : 4)
+  const slack = need >>> (need >= QUARTER_FROM_BYTES ? 2 : 3)
   if (wasteful || room - need < used >>> 3) {
     const wanted = need + slack > bytesMax && room < bytesMax ? Math.max(need, bytesMax) : need + slack
     try {

@@ -36,6 +36,8 @@ What to follow:
   --repl-timeout 60                 seconds without a sign of life
   --repl-backlog-size 1mb           history kept for a partial resynchronization
   --repl-diskless-load disabled|on-empty-db|swapdb|flush-before-load
+  --full-resync-policy always|same-history|never|ask
+  --refuse-empty-primary yes|no     keep the data when the primary comes back without any
   --replica-serve-stale-data yes|no answer while the link is down
   --replica-read-only yes|no
   --upstream-command psync NAME     a command that the primary has renamed

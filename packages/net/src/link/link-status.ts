@@ -55,6 +55,8 @@ export interface LinkStatus {
   readonly spillFault: string
   /** Why the snapshot was not kept as a file, last time; empty if it was or did not have to. */
   readonly syncFileFault: string
+  /** Why a full resync was refused, and nothing is tried since; empty: it was not. */
+  readonly heldReason: string
   /** Why the last attempt failed; empty while the link works. */
   readonly lastFailure: string
   readonly counters: LinkCounters

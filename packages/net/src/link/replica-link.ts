@@ -41,6 +41,8 @@ import type {
   StreamHandler,
 } from '@understudy/core/internal'
 import { CatchUp } from './catch-up.ts'
+import { OPEN_GATE } from './full-sync-gate.ts'
+import type { FullSyncGate } from './full-sync-gate.ts'
 import type { LinkStatus } from './link-status.ts'
 import { SnapshotReceiver } from './snapshot-receiver.ts'
 import { openSpillFile } from './spill-file.ts'
@@ -109,6 +111,8 @@ export interface ReplicaLinkPorts {
   readonly onApplied?: (appliedOffset: number) => void
   /** The link's state changed. */
   readonly onState?: (name: LinkState['name']) => void
+  /** May data be replaced? Left out: always. */
+  readonly gate?: FullSyncGate
   /** Default: a real file. */
   readonly openSpillFile?: OpenSpillFile
   /** Jitter, [0, 1). Default Math.random. */
@@ -122,6 +126,7 @@ export class ReplicaLink {
   readonly history: ReplicationHistory
   readonly stream: CommandStream
   readonly #ports: ReplicaLinkPorts
+  readonly #gate: FullSyncGate
   readonly #machine: LinkMachine
   readonly #handler: StreamHandler
   #connection: PrimaryConnection | undefined
@@ -161,6 +166,7 @@ export class ReplicaLink {
     this.config = config
     this.history = history
     this.#ports = ports
+    this.#gate = ports.gate ?? OPEN_GATE
     this.stream = new CommandStream({ clock: ports.clock, sink: ports.backlog })
     this.stream.begin(history.replOffset, 0)
     this.#machine = new LinkMachine({
@@ -168,6 +174,7 @@ export class ReplicaLink {
       handshake: () => this.config.handshake,
       timeoutMs: () => this.config.replTimeoutMs,
       random: ports.random ?? Math.random,
+      refuseFullSync: (sync) => this.#gate.refuseHistory(sync),
       ...(ports.onState === undefined ? {} : { onState: ports.onState }),
     })
     this.#handler = {
@@ -209,6 +216,12 @@ export class ReplicaLink {
   reconnect(reason: string): void {
     this.#saveOffset()
     this.#machine.reconnect(this.#now(), reason)
+    this.#carryOut()
+  }
+
+  /** A full resync was refused and nothing is tried since: tries again. @param accept take the next one, whatever is against it */
+  release(accept: boolean): void {
+    this.#machine.release(this.#now(), accept)
     this.#carryOut()
   }
 
@@ -296,6 +309,7 @@ export class ReplicaLink {
       },
       spillFault: this.#spillFault,
       syncFileFault: this.#syncFileFault,
+      heldReason: machine.state.name === 'held' ? machine.state.reason : '',
       lastFailure: machine.lastFailure,
       counters: { ...machine.counters },
     }
@@ -545,9 +559,19 @@ export class ReplicaLink {
     const config = this.config
     const ports = this.#ports
     const mode = config.disklessLoad
-    const dropsFirst = mode === 'flush-before-load' || mode === 'flushdb'
+    let dropsFirst = mode === 'flush-before-load' || mode === 'flushdb'
     const wasEmpty = ports.isEmpty()
     const usesFile = mode === 'disabled' || (mode === 'on-empty-db' && !wasEmpty)
+    if (!dropsFirst && !wasEmpty) {
+      const room = this.#gate.roomForTwo(framing.kind === 'length' ? framing.byteLength : undefined)
+      if (room.do === 'hold' && !this.#machine.acceptsNext) return this.#machine.holdFullSync(room.why)
+      if (room.do === 'flush') {
+        ports.logger.warning(
+          `Old and new data do not fit into memory together: ${room.why}. The old data are dropped first`,
+        )
+        dropsFirst = true
+      }
+    }
     if (dropsFirst) {
       ports.logger.notice('MASTER <-> REPLICA sync: Flushing old data')
       ports.dropData()
@@ -622,6 +646,11 @@ export class ReplicaLink {
     const ports = this.#ports
     const { state } = machine
     if (state.name !== 'receiving' && state.name !== 'loading') return
+    const refusal = machine.acceptsNext ? undefined : this.#gate.refuseLoaded(result.keyCount)
+    if (refusal !== undefined) {
+      machine.holdFullSync(refusal)
+      return this.#carryOut()
+    }
     try {
       ports.onFullSync(result)
     } catch (error) {

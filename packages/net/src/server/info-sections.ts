@@ -231,8 +231,10 @@ function replicationLines(node: Node): string[] {
 }
 
 /** What a full resync keeps back, and what of it failed. The names of the buffer are those of Redis 8. */
-function fullSyncLines({ waiting, spillFault, syncFileFault }: LinkStatus): string[] {
+function fullSyncLines({ heldReason, waiting, spillFault, syncFileFault }: LinkStatus): string[] {
   return [
+    `full_resync_held:${heldReason === '' ? 0 : 1}`,
+    `full_resync_held_reason:${oneLine(heldReason)}`,
     `replicas_repl_buffer_size:${waiting.bytes}`,
     `replicas_repl_buffer_peak:${waiting.peakBytes}`,
     `full_sync_spill_file_bytes:${waiting.fileBytes}`,

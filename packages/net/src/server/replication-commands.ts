@@ -75,6 +75,14 @@ export function replicationCommands(node: Node): CommandTable<ClientSession> {
           : 'ERR FAILOVER requires connected replicas.',
       ),
     ),
+    FULLRESYNC: row(
+      2,
+      linkFlags,
+      '7.0.0',
+      'server',
+      'Goes on after a full resync was refused: ACCEPT takes the next one, RETRY judges it anew.',
+      (client) => runFullResync(node, client),
+    ),
     SAVE: row(
       1,
       ADMIN | NOSCRIPT | NO_ASYNC_LOADING | NO_MULTI,
@@ -129,6 +137,21 @@ function runReplicaOf(node: Node, client: ClientSession): void {
   node.config.assign('replicaof', { host: byteString(host), port })
   node.updateState()
   node.server.unblockAll(UNBLOCKED_ROLE_CHANGE_ERROR)
+  reply.ok()
+}
+
+/** For a link in state 'held' (full-resync-policy, refuse-empty-primary, full-sync-low-memory). */
+function runFullResync(node: Node, client: ClientSession): void {
+  const { args, reply } = client
+  const accepts = argIs(args, 1, 'ACCEPT')
+  if (!accepts && !argIs(args, 1, 'RETRY'))
+    return reply.error('ERR syntax error: FULLRESYNC ACCEPT or FULLRESYNC RETRY')
+  if (node.link.state.name !== 'held')
+    return reply.error('ERR no full resync was refused: INFO replication, full_resync_held')
+  if (accepts && node.config.get('full-resync-policy') === 'never') {
+    return reply.error('ERR full-resync-policy is never: CONFIG SET full-resync-policy ask allows it')
+  }
+  node.link.release(accepts)
   reply.ok()
 }
 

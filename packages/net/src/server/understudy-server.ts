@@ -32,6 +32,7 @@ import { addClientInfoSections } from '../commands/info-sections.ts'
 import { clientCommandFamilies } from '../commands/index.ts'
 import type { Config } from '../config/config.ts'
 import { IoThreads } from '../io-thread/io-threads.ts'
+import type { Progress } from '../log/progress.ts'
 import { debugThreads } from './debug-threads.ts'
 import { ReplicaLink } from '../link/replica-link.ts'
 import { ActiveDefrag } from './active-defrag.ts'
@@ -39,7 +40,9 @@ import { collectGarbageSoon } from './collect-garbage.ts'
 import { configCommands } from './config-commands.ts'
 import { CLIENT_DIRECTIVES, clientSettings, follow, linkConfig } from './configure.ts'
 import { addDataInfoSections, memoryFacts, streamStatLines } from './info-sections.ts'
+import { fullSyncGate } from './full-sync-policy.ts'
 import type { FileLoading, Node } from './node.ts'
+import { LoadReport } from './load-report.ts'
 import { PrimaryClient } from './primary-client.ts'
 import { replicationCommands } from './replication-commands.ts'
 import { StreamApplier } from './stream-applier.ts'
@@ -86,6 +89,7 @@ export class UnderstudyServer implements Node {
 
   readonly #options: UnderstudyServerOptions
   readonly #loader: RdbLoaderPool
+  readonly #loadReport: LoadReport
   readonly #primaryClient = new PrimaryClient(this)
   readonly #activeExpiry: ActiveExpiry
   readonly defrag: ActiveDefrag
@@ -102,6 +106,7 @@ export class UnderstudyServer implements Node {
     const fileStats = file === undefined ? undefined : statSync(file, { throwIfNoEntry: false })
     if (fileStats?.isFile() === true) this.#loader.prepare(fileStats.size)
     this.logger = logger
+    this.#loadReport = new LoadReport(logger, process.stderr)
     this.lastLoadWallMs = systemClock.wallMs()
     this.keyspace = new Keyspace({ databaseCount: config.get('databases') })
     this.#activeExpiry = new ActiveExpiry(this.keyspace)
@@ -173,7 +178,7 @@ export class UnderstudyServer implements Node {
           statistics.commandsProcessed++
           statistics.calls[id]!++
         },
-        onFullSync: (result) => this.#adopt(result),
+        onFullSync: (result) => this.#adopt(result, this.link.getStatus().loading?.elapsedMs ?? 0),
         onHistoryChanged: () => this.#tellPosition(this.link.history.replid),
         onApplied: () => this.#tellPosition(),
         dropData: () => {
@@ -183,6 +188,15 @@ export class UnderstudyServer implements Node {
           this.keyspace.end()
           this.updateState()
         },
+        gate: fullSyncGate({
+          policy: () => config.get('full-resync-policy'),
+          lowMemory: () => config.get('full-sync-low-memory'),
+          refusesEmptyPrimary: () => config.get('refuse-empty-primary'),
+          maxmemory: () => config.get('maxmemory'),
+          history: () => this.link.history,
+          keyCount: () => (this.hasData ? this.keyspace.keyCount : 0),
+          datasetBytes: () => this.keyspace.usedBytes,
+        }),
         isEmpty: () => !this.hasData || this.keyspace.keyCount === 0,
         onState: () => {
           this.#primaryClient.noteState()
@@ -210,6 +224,9 @@ export class UnderstudyServer implements Node {
       chooseKeyEvents(this.keyspace.events, config.get('notify-keyspace-events'))
       this.server.words.setGate(GATE_EVENTS, (this.keyspace.events.mask & NOTIFY_KEY_MISS) !== 0)
     })
+    for (const name of ['full-resync-policy', 'refuse-empty-primary', 'full-sync-low-memory'] as const) {
+      config.onChange(name, () => this.link.release(false))
+    }
     follow(config, ['replica-read-only', 'replica-serve-stale-data'], () => this.updateState())
     const threadCount = config.get('io-threads')
     if (threadCount > 1) {
@@ -279,8 +296,9 @@ export class UnderstudyServer implements Node {
   }
 
   /** A checked snapshot takes over, in the same turn of the event loop in which the link moves to its offset. */
-  #adopt(result: RdbLoadResult): void {
+  #adopt(result: RdbLoadResult, elapsedMs: number): void {
     this.keyspace.adopt(result.generation)
+    this.#loadReport.loaded(result, (db) => this.keyspace.size(db), elapsedMs)
     const { summary, keyCount } = result
     let skippedModuleKeys = 0
     for (const count of Object.values(summary.skippedModules)) skippedModuleKeys += count
@@ -319,7 +337,7 @@ export class UnderstudyServer implements Node {
         },
         (loadedBytes, totalBytes, loadedKeys) => Object.assign(loading, { loadedBytes, totalBytes, loadedKeys }),
       )
-      this.#adopt(result)
+      this.#adopt(result, clock.monotonicMs() - loading.startedMs)
       const elapsedSeconds = ((clock.monotonicMs() - loading.startedMs) / 1000).toFixed(3)
       logger.notice(`Done loading RDB, keys loaded: ${result.keyCount}, keys expired: 0.`)
       logger.notice(`DB loaded from disk: ${elapsedSeconds} seconds`)
@@ -356,10 +374,25 @@ export class UnderstudyServer implements Node {
       const { keyspace } = this
       keyspace.access.clock = accessClockAt(this.clock.wallMs())
       this.#expireKeys()
+      this.#loadReport.tick(this.#progress())
       if (keyspace.lazyFreePending > 0) keyspace.freeSlice(SLICE_MS_MAX)
     }, HOUSEKEEPING_MS)
     this.#housekeeping.unref()
     this.defrag.start()
+  }
+
+  /** Of the load that goes on, if one does. */
+  #progress(): Progress | undefined {
+    const file = this.fileLoading
+    if (file !== undefined) {
+      const { loadedBytes: doneBytes, totalBytes, loadedKeys: keys, startedMs } = file
+      return { doneBytes, totalBytes, keys, elapsedMs: this.clock.monotonicMs() - startedMs }
+    }
+    if (this.link.state.name !== 'receiving' && this.link.state.name !== 'loading') return undefined
+    const { loading } = this.link.getStatus()
+    if (loading === undefined) return undefined
+    const { loadedBytes: doneBytes, totalBytes, loadedKeys: keys, elapsedMs } = loading
+    return { doneBytes, totalBytes, keys, elapsedMs }
   }
 
   /** A replica's keys are its primary's to expire. */

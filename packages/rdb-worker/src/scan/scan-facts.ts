@@ -6,6 +6,8 @@ const AUX_BYTES_MAX: number = 64 << 20
 const AUX_COUNT_MAX = 100_000
 /** Sources of function libraries together. */
 const FUNCTION_BYTES_MAX: number = 256 << 20
+/** Databases whose announcement is kept; those beyond are not compared. */
+const ANNOUNCED_MAX = 10_000
 /** Modules counted by name; those beyond are counted together. */
 const MODULE_NAMES_MAX = 1000
 
@@ -22,7 +24,13 @@ export class ScanFacts {
   #auxName = ''
   readonly #functions: Uint8Array[] = []
   #functionBytes = 0
+  readonly #announced = new Map<number, number>()
   readonly #modules = new Map<string, number>()
+
+  /** RESIZEDB. The last one of a database counts. */
+  announced(db: number, keys: number): void {
+    if (this.#announced.size < ANNOUNCED_MAX) this.#announced.set(db, keys)
+  }
 
   auxName(name: Uint8Array): void {
     this.#auxName = new TextDecoder().decode(name)
@@ -60,6 +68,7 @@ export class ScanFacts {
       aux: this.#aux,
       functions: this.#functions,
       keysByType,
+      announcedKeys: [...this.#announced],
       skippedModules: Object.fromEntries(this.#modules),
       emptyKeysDropped: this.emptyKeysDropped,
       skippedModuleAux: this.moduleAuxSkipped,

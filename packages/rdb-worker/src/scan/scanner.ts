@@ -386,6 +386,7 @@ export class RdbScanner implements ElementHost {
   resizeHint(keys: number, expires: number): void {
     const context = this.#context
     if (!context.dbKnown) context.selectDb(0, context.at)
+    context.facts.announced(context.db, keys)
     context.sink.resizeHint(context.db, keys, expires)
   }
 

@@ -134,6 +134,16 @@ export const replicationDirectives = {
     foreign: true,
     unit: 'B',
   },
+  /** Whether a full resync may replace data; FULLRESYNC ACCEPT takes one that was refused. */
+  'full-resync-policy': {
+    type: 'enum',
+    values: ['always', 'same-history', 'never', 'ask'],
+    default: 'always',
+    foreign: true,
+  },
+  'refuse-empty-primary': { type: 'bool', default: false, foreign: true },
+  /** What to do when old and new data do not fit into maxmemory, the container or the machine together. */
+  'full-sync-low-memory': { type: 'enum', values: ['flush', 'hold', 'load'], default: 'flush', foreign: true },
   // Redis has no file: beyond its memory the primary has to keep the stream.
   'replica-full-sync-spill-limit': {
     type: 'int',

@@ -1,0 +1,174 @@
+/**
+ * How long a server answers nobody while one large value is grown element by element (which converts it from its packed form on
+ * the way), loaded in a full sync, deleted, and, for a string, expired. Seen by a client that pings all the time; Understudy's own
+ * histogram of its event loop stands in the notes.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { checkKeyCount } from './support/contents.mjs'
+import { FakePrimary } from './support/fake-primary.mjs'
+import { buildGrowth } from './support/growth-commands.mjs'
+import { LOOP_PROBE_ARGS, loopDelay } from './support/loop-delay.mjs'
+import { Pinger } from './support/pinger.mjs'
+import { directoryWith, RDB_NAME, rdbFile } from './support/rdb-file.mjs'
+import { Row } from './support/row.mjs'
+
+const LIMIT_MS = 20
+const PHASE_TIMEOUT_MS = 300_000
+const POLL_MS = 20
+/** After a deletion, for what is freed later. */
+const REST_MS = 500
+const APPENDED_BYTES = 1024 * 1024
+const STRING = 'string'
+
+/** @typedef {import('./support/contenders.mjs').Contender} Contender */
+/** @typedef {import('./support/growth-commands.mjs').CollectionType} CollectionType */
+
+/** @param {import('./support/run.mjs').Run} run */
+export async function holds(run) {
+  const rows = []
+  for (const type of /** @type {const} */ (['zset', 'hash', 'list', 'set']))
+    rows.push(...(await ofCollection(run, type)))
+  rows.push(...(await ofString(run)))
+  return rows
+}
+
+/**
+ * @param {string} what
+ */
+function row(what) {
+  return new Row({ scenario: 'holds', title: `longest hold: ${what}`, unit: 'ms', goal: { limit: LIMIT_MS } })
+}
+
+/**
+ * @param {import('./support/run.mjs').Run} run
+ * @param {CollectionType} type
+ */
+async function ofCollection(run, type) {
+  const { contenders, sizes, log } = run
+  const elements = sizes.holdElements
+  const what = `a ${type} of ${elements.toLocaleString('en')} elements`
+  const rows = { grow: row(`growing ${what}`), load: row(`loading ${what}`), delete: row(`deleting ${what}`) }
+  const path = await rdbFile(run, {
+    name: `${type}-${elements}`,
+    commands: buildGrowth(type, elements),
+    check: async (redis) => await checkKeyCount(redis, 1),
+  })
+  log(`building the stream of ${what}`)
+  const fake = await FakePrimary.start({ kind: 'growth', type, elements })
+  try {
+    for (let pair = 0; pair < run.pairs; pair++) {
+      for (const name of run.order) {
+        fake.forget()
+        await observed(run, name, ['--replicaof', '127.0.0.1', String(fake.port)], async (contender, measure) => {
+          await fake.attached()
+          await measure(rows.grow, async () => void (await fake.send(0, PHASE_TIMEOUT_MS)))
+          await contender.call('REPLICAOF', 'NO', 'ONE')
+          await measure(rows.delete, async () => await remove(contender, type))
+        })
+        await observed(run, name, [], async (contender, measure) => {
+          const directory = directoryWith(contenders, path)
+          await contenders.with('redis', { directory, directives: ['--dbfilename', RDB_NAME] }, async (primary) => {
+            await measure(rows.load, async () => {
+              await contender.call('REPLICAOF', '127.0.0.1', primary.port)
+              await until(async () => (await contender.info('master_link_status')) === 'up')
+            })
+          })
+          await checkKeyCount(contender, 1)
+        })
+      }
+    }
+  } finally {
+    fake.stop()
+  }
+  return Object.values(rows)
+}
+
+/** @param {import('./support/run.mjs').Run} run */
+async function ofString(run) {
+  const bytes = run.sizes.holdStringBytes
+  const what = `a string of ${bytes / 2 ** 20} MiB`
+  const rows = {
+    grow: row(`appending 1 MiB at a time to ${what}`),
+    delete: row(`deleting ${what}`),
+    expire: row(`expiring ${what}`),
+  }
+  const piece = Buffer.alloc(APPENDED_BYTES, 'x')
+  /** @param {Contender} contender */
+  const fill = async (contender) => {
+    for (let length = 0; length < bytes; length += piece.length) await contender.call('APPEND', STRING, piece)
+  }
+  for (let pair = 0; pair < run.pairs; pair++) {
+    for (const name of run.order) {
+      await observed(run, name, [], async (contender, measure) => {
+        await measure(rows.grow, async () => await fill(contender))
+        await measure(rows.delete, async () => await remove(contender, STRING))
+        await fill(contender)
+        await measure(rows.expire, async () => {
+          await contender.call('PEXPIRE', STRING, 1)
+          await until(async () => (await contender.call('DBSIZE')) === 0)
+          await sleep(REST_MS)
+        })
+      })
+    }
+  }
+  return Object.values(rows)
+}
+
+/**
+ * Runs `use` with a fresh server that is pinged, and gives it a function that measures one phase.
+ *
+ * @param {import('./support/run.mjs').Run} run
+ * @param {import('./support/contenders.mjs').ContenderName} name
+ * @param {string[]} directives
+ * @param {(contender: Contender, measure: (row: Row, phase: () => Promise<void>) => Promise<void>) => Promise<void>} use
+ */
+async function observed({ contenders, log }, name, directives, use) {
+  await contenders.with(name, { directives, nodeArgs: LOOP_PROBE_ARGS }, async (contender) => {
+    const isOurs = name === 'understudy'
+    const pinger = await Pinger.start(contender.port)
+    try {
+      await use(contender, async (into, phase) => {
+        await pinger.phase()
+        if (isOurs) await loopDelay(contender)
+        await phase()
+        const seen = await pinger.phase()
+        const delay = isOurs ? await loopDelay(contender) : undefined
+        into.add(name, seen.longestMs)
+        into.contents = 'number of keys'
+        const histogram = seen.buckets
+          .filter(([, answers]) => answers > 0)
+          .map(([upTo, answers]) => `${upTo}: ${answers}`)
+        const own = delay?.percentiles.map(([percent, ms]) => `p${percent} ${ms.toFixed(1)} ms`).join(', ')
+        const text =
+          `${name}: ${seen.answers} answers, mean ${seen.meanMs.toFixed(2)} ms, longest ${seen.longestMs.toFixed(1)} ms; up to ${histogram.join(', ')}` +
+          (delay === undefined ? '' : `; its own loop: longest ${delay.longestMs.toFixed(1)} ms, ${own}`)
+        into.notes.push(text)
+        log(`${into.title}: ${text}`)
+      })
+    } finally {
+      pinger.stop()
+    }
+  })
+}
+
+/**
+ * Deletes a key and waits until its memory is free.
+ *
+ * @param {Contender} contender
+ * @param {string} key
+ */
+async function remove(contender, key) {
+  await contender.call('DEL', key)
+  await until(async () => Number((await contender.info('lazyfree_pending_objects')) ?? 0) === 0)
+  await sleep(REST_MS)
+  await checkKeyCount(contender, 0)
+}
+
+/** @param {() => Promise<boolean>} isDone */
+async function until(isDone) {
+  const deadline = performance.now() + PHASE_TIMEOUT_MS
+  while (!(await isDone())) {
+    if (performance.now() > deadline) throw new Error(`nothing came of it within ${PHASE_TIMEOUT_MS / 1000} s`)
+    await sleep(POLL_MS)
+  }
+}
