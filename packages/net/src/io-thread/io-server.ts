@@ -182,7 +182,7 @@ export class IoServer extends ConnectionHost<IoSession> {
 
   protected noteSlow({ args, micros, seconds }: SlowCommand): void {
     if (this.current === undefined) return
-    this.#channel.frames.facts(FRAME_SLOW, this.current.id, micros, seconds, args.map((arg) => `${arg}\0`).join(''))
+    this.#channel.frames.facts(FRAME_SLOW, this.current.id, micros, seconds, JSON.stringify(args))
   }
 
   protected noteLatency(event: string, elapsedMs: number): void {
