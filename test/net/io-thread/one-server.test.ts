@@ -376,6 +376,9 @@ describe('an operator', () => {
       await client.call('AUTH', 'secret')
       expect(await client.call('GET', 'x')).toBe(null)
     }
+    const [stranger] = (await crowd(1, other.port)) as [RawClient]
+    stranger.send('*11\r\n$4\r\nMGET\r\n')
+    expect((await stranger.readToEnd()).toString()).toBe('-ERR Protocol error: unauthenticated multibulk length\r\n')
     await other.stop()
   })
 })
