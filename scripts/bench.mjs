@@ -22,6 +22,7 @@ import { mixedStream } from '../bench/mixed-stream.mjs'
 import { reads } from '../bench/reads.mjs'
 import { resync } from '../bench/resync.mjs'
 import { stream } from '../bench/stream.mjs'
+import { streamThreads } from '../bench/stream-threads.mjs'
 import { Contenders } from '../bench/support/contenders.mjs'
 import { profileText } from '../bench/support/profile.mjs'
 import { describeRun, tableText, writeReport } from '../bench/support/report.mjs'
@@ -32,6 +33,7 @@ import { fail, requireNode, ROOT, runTool } from './run-tool.mjs'
 const SCENARIOS = {
   stream,
   'mixed-stream': mixedStream,
+  'stream-threads': streamThreads,
   load,
   'load-sizes': loadSizes,
   'mixed-memory': mixedMemory,

@@ -151,8 +151,9 @@ class Load {
       try {
         while (!this.#ends) await this.#serve(client, index, n++)
       } catch (error) {
-        // A connection may end; a wrong reply may not come.
-        if (!client.ended && !this.#ends) this.#failure ??= error instanceof Error ? error : new Error(String(error))
+        // A connection may end; a wrong reply may not come, nor none.
+        const failure = error instanceof Error ? error : new Error(String(error))
+        if (!failure.message.startsWith('the connection ended') && !this.#ends) this.#failure ??= failure
       } finally {
         client.close()
       }
