@@ -13,6 +13,7 @@ import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads'
 import { ReplicaError } from '../errors.ts'
 import { SEGMENT_BYTES_MAX } from '../limits.ts'
 import { RegionMemory } from '../memory/region-memory.ts'
+import { letGoOfViews } from '../memory/view-holders.ts'
 import type { EncodingThresholds } from '../values/thresholds.ts'
 import { ValueBuild } from '../values/value-build.ts'
 import { GenerationView } from './generation-view.ts'
@@ -215,7 +216,7 @@ export class SharedKeyspace extends KeyspaceReads {
   #take(message: ReaderMessage): void {
     if (message.kind === 'segment') {
       this.generation.takeSegment(message.region, message.index, message.segment)
-      if (message.segment.byteLength === 0) this.onDropped?.()
+      if (message.segment.byteLength === 0) this.#memoryDropped()
       return
     }
     const { skipValidation } = this.generation
@@ -223,6 +224,12 @@ export class SharedKeyspace extends KeyspaceReads {
     this.generation.skipValidation = skipValidation
     this.#scratch = undefined
     this.entry.address = 0
+    this.#memoryDropped()
+  }
+
+  #memoryDropped(): void {
+    // Registers name the old memory until they are used again. Not now: another reader of this thread may be in an attempt.
+    setImmediate(letGoOfViews).unref()
     this.onDropped?.()
   }
 }
