@@ -11,6 +11,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { churn } from '../bench/churn.mjs'
 import { get } from '../bench/get.mjs'
+import { getMixed } from '../bench/get-mixed.mjs'
 import { holds } from '../bench/holds.mjs'
 import { liveSync } from '../bench/live-sync.mjs'
 import { load } from '../bench/load.mjs'
@@ -40,6 +41,7 @@ const SCENARIOS = {
   resync,
   churn,
   get,
+  'get-mixed': getMixed,
   reads,
   holds,
 }

@@ -87,6 +87,25 @@ export class Dataset {
     }
   }
 
+  /**
+   * Writes a value of record `index` that is text: 32 random ASCII characters.
+   *
+   * @param {number} index
+   * @param {Uint8Array} target
+   * @param {number} at
+   */
+  writeText(index, target, at) {
+    this.writeValue(index, 0, target, at)
+    for (let i = at; i < at + VALUE_BYTES; i++) target[i] = 32 + ((target[i] ?? 0) & 63)
+  }
+
+  /** @param {number} index */
+  text(index) {
+    const bytes = Buffer.alloc(VALUE_BYTES)
+    this.writeText(index, bytes, 0)
+    return bytes.toString('latin1')
+  }
+
   /** @param {number} index */
   key(index) {
     const bytes = Buffer.alloc(KEY_BYTES)

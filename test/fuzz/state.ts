@@ -1,8 +1,9 @@
 /** Compares what servers hold: digests, and per key type, encoding and time to live. */
 import { ALL_KEYS, DATABASES, type Word } from './draw.ts'
-import type { Endpoint } from './endpoint.ts'
+import { type Endpoint, SocketEndpoint } from './endpoint.ts'
 import { isExcusedFact } from './exceptions.ts'
 import { JUNK } from './generator.ts'
+import type { TestServer } from '../support/test-server.ts'
 import { membersOf, shownReply, stringOf } from './replies.ts'
 
 export interface Difference {
@@ -28,6 +29,19 @@ export interface StateEndpoints {
    * for ours, too.
    */
   readonly stockReplica?: Endpoint
+}
+
+/** Connections to a primary and to two replicas of it. */
+export async function connectState(
+  primary: TestServer,
+  replica: TestServer,
+  stockReplica: TestServer,
+): Promise<Omit<StateEndpoints, 'writable'>> {
+  return {
+    primary: await SocketEndpoint.connect('the primary', primary.port),
+    replica: await SocketEndpoint.connect('the replica', replica.port),
+    stockReplica: await SocketEndpoint.connect('the stock replica', stockReplica.port),
+  }
 }
 
 export class DifferenceFound extends Error {
@@ -66,7 +80,11 @@ export async function compareState({ primary, writable, replica, stockReplica }:
  * A replica beside its primary, on which keys may expire meanwhile: what is compared is of one offset.
  * @throws DifferenceFound
  */
-export async function compareReplica({ primary, replica, stockReplica }: StateEndpoints): Promise<void> {
+export async function compareReplica({
+  primary,
+  replica,
+  stockReplica,
+}: Omit<StateEndpoints, 'writable'>): Promise<void> {
   const replicas = [replica, stockReplica].filter((one) => one !== undefined)
   for (;;) {
     for (const one of replicas) await catchUp(primary, one)

@@ -31,6 +31,7 @@ const FILE_BYTES_MAX = 40_000
 /** A load of this size takes milliseconds; a thread may have to start, on a busy machine. */
 const ROUND_MS_MAX = 30_000
 const DEATH_EVERY = 50
+const POOL_EVERY = 40
 const CHECK_EVERY = 100
 const RESIDENT_GROWTH_BYTES_MAX: number = 1 << 30
 
@@ -55,7 +56,8 @@ async function run(options: SoakOptions): Promise<SoakResult> {
     let count = 0
     for (const round of rounds(options)) {
       const { file, bytes } = random.pick(sources)
-      const pool = random.pick(pools)
+      // In turn, for some rounds each: threads that are idle for a second end, and starting them would take most of the time.
+      const pool = pools[Math.floor(round / POOL_EVERY) % pools.length]!
       const damaged = random.chance(0.5) ? damageRdb(bytes, random).bytes : damage(bytes, random)
       const byFile = random.chance(0.5)
       const where = `seed ${options.seed}, round ${round}, ${file}, by ${byFile ? 'file' : 'ring'}`

@@ -7,6 +7,7 @@ import {
   Keyspace,
   listCommands,
   REGION_COUNT,
+  SEGMENTS_PER_REGION_MAX,
   setCommands,
   streamCommands,
   stringCommands,
@@ -182,10 +183,35 @@ const FORMS: readonly (readonly [form: string, make: (i: number) => Command, cha
   ],
 ]
 
+describe('compaction without memory', () => {
+  it('leaves everything where it is, and lets its room be used', () => {
+    const model = new KeyspaceModel(new Keyspace({ databaseCount: 1, segmentBytesMax: 1 << 20 }))
+    const { keyspace } = model
+    const value = Buffer.alloc(15_000, 'v')
+    const names: string[] = []
+    // Until a region has all its segments in use.
+    while (keyspace.generation.regions.every(({ memory }) => memory.segments.length < SEGMENTS_PER_REGION_MAX)) {
+      names.push(`key:${names.length}`)
+      model.put(0, names.at(-1)!, 0, value)
+    }
+    const { compaction } = keyspace
+    for (let round = 0; round < REGION_COUNT * 2; round++) {
+      expect(compaction.begin(-1, -1)).toBe(true)
+      while (compaction.step(0));
+      model.delete(0, names[round]!)
+    }
+    expect(compaction).toMatchObject({ isRunning: false, abandoned: 0 })
+    for (const { arena } of keyspace.generation.regions) expect(arena.evacuating).toBe(0)
+    model.checkAll()
+    for (let i = 0; i < REGION_COUNT; i++) model.put(0, names[i]!, 0, value)
+    model.checkAll()
+  })
+})
+
 describe('compaction of large values', () => {
   it.each(FORMS)('keeps a %s that changes between its units', (_, make, change) => {
     const twins = new Twins()
-    const count = 4000
+    const count = 3000
     // Filler of many sizes around the value's blocks, so that there is something to evacuate.
     for (let i = 0; i < count; i++) {
       twins.run('SET', `filler:${i}`, 'f'.repeat((i % 40) * 25))

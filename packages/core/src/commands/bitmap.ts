@@ -242,6 +242,7 @@ export const bitmapCommands: CommandTable = {
     since: '2.6.0',
     group: GROUP,
     summary: 'Combines strings bit by bit into another one.',
+    keySpecs: ['OW update @2', 'RO access @3..'],
     run: runBitOp,
   },
   BITFIELD: {

@@ -83,6 +83,8 @@ export interface CommandMetadata {
    * STREAMS). Goes with `findKeys`.
    */
   readonly keyKeyword?: readonly [keyword: string, startFrom: number]
+  /** Key specifications in the short form of `parseKeySpec`, when there are several or they are no range. */
+  readonly keySpecs?: readonly string[]
   /** Big-O for COMMAND DOCS. */
   readonly complexity?: string
   /** Arguments in one line for HELP: `<id> [TIMEOUT|ERROR]`. */

@@ -165,6 +165,7 @@ export const geoCommands: CommandTable = {
     summary: 'Returns or stores the members within a distance of a position.',
     keyFlags: ['RO', 'access'],
     findKeys: findStoreKeys,
+    keySpecs: ['RO access @1', 'OW update STORE@6', 'OW update STOREDIST@6'],
     run: georadius,
   },
   GEORADIUS_RO: {
@@ -185,6 +186,7 @@ export const geoCommands: CommandTable = {
     summary: 'Returns or stores the members within a distance of a member.',
     keyFlags: ['RO', 'access'],
     findKeys: findStoreKeys,
+    keySpecs: ['RO access @1', 'OW update STORE@5', 'OW update STOREDIST@5'],
     run: georadiusbymember,
   },
   GEORADIUSBYMEMBER_RO: {
@@ -213,6 +215,7 @@ export const geoCommands: CommandTable = {
     group: GROUP,
     summary: 'Stores the members in a circle or box.',
     keyFlags: ['OW', 'update'],
+    keySpecs: ['OW update @1', 'RO access @2'],
     run: geosearchstore,
   },
 }

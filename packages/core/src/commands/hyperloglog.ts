@@ -311,6 +311,7 @@ export const hyperloglogCommands: CommandTable = {
     since: '2.8.9',
     group: GROUP,
     summary: 'Merges HyperLogLogs into one.',
+    keySpecs: ['RW access insert @1', 'RO access @2..'],
     run: runPfMerge,
   },
   PFDEBUG: {

@@ -228,6 +228,7 @@ export const keyCommands: CommandTable = {
     since: '1.0.0',
     group: 'generic',
     summary: 'Rename a key',
+    keySpecs: ['RW access delete @1', 'OW update @2'],
     run: rename,
   },
   RENAMENX: {
@@ -237,6 +238,7 @@ export const keyCommands: CommandTable = {
     since: '1.0.0',
     group: 'generic',
     summary: 'Rename a key, only if the new key does not exist',
+    keySpecs: ['RW access delete @1', 'OW insert @2'],
     run: renamenx,
   },
   COPY: {
@@ -246,6 +248,7 @@ export const keyCommands: CommandTable = {
     since: '6.2.0',
     group: 'generic',
     summary: 'Copy a key',
+    keySpecs: ['RO access @1', 'OW update @2'],
     run: copy,
   },
   MOVE: {

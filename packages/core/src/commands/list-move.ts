@@ -233,6 +233,7 @@ export const listMoveCommands: CommandTable = {
     summary: 'Takes an element from one end of a list, puts it to an end of another, and returns it.',
     complexity: 'O(1)',
     keyFlags: DELETES,
+    keySpecs: ['RW access delete @1', 'RW insert @2'],
     run: lmove,
   },
   RPOPLPUSH: {
@@ -244,6 +245,7 @@ export const listMoveCommands: CommandTable = {
     summary: 'Takes the last element of a list, puts it before the first of another, and returns it.',
     complexity: 'O(1)',
     keyFlags: DELETES,
+    keySpecs: ['RW access delete @1', 'RW insert @2'],
     run: rpoplpush,
   },
   BLMOVE: {
@@ -256,6 +258,7 @@ export const listMoveCommands: CommandTable = {
     propagate: 'lmove',
     complexity: 'O(1)',
     keyFlags: DELETES,
+    keySpecs: ['RW access delete @1', 'RW insert @2'],
     run: blmove,
   },
   BRPOPLPUSH: {
@@ -268,6 +271,7 @@ export const listMoveCommands: CommandTable = {
     propagate: 'rpoplpush',
     complexity: 'O(1)',
     keyFlags: DELETES,
+    keySpecs: ['RW access delete @1', 'RW insert @2'],
     run: (context) => moveOrWait(context, false, true, 3),
   },
   BLPOP: {
@@ -304,6 +308,7 @@ export const listMoveCommands: CommandTable = {
     propagate: 'list-pop',
     complexity: 'O(N+M), N keys, M elements taken',
     findKeys: (args, into) => findCountedKeys(args, 1, into),
+    keySpecs: ['RW access delete @1#'],
     run: lmpop,
   },
   BLMPOP: {
@@ -316,6 +321,7 @@ export const listMoveCommands: CommandTable = {
     propagate: 'list-pop',
     complexity: 'O(N+M), N keys, M elements taken',
     findKeys: (args, into) => findCountedKeys(args, 2, into),
+    keySpecs: ['RW access delete @2#'],
     run: blmpop,
   },
 }

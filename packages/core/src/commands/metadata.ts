@@ -7,6 +7,7 @@
 import type { CommandArgs, CommandContext } from './command.ts'
 import type { CommandEntry } from './table.ts'
 import { ADMIN, BLOCKING, FAST, FLAG_NAMES, PUBSUB, READONLY, WRITE } from './flags.ts'
+import { type KeySpec, parseKeySpec, writeKeySpec } from './key-spec.ts'
 import type { ReplyEncoder } from '../resp/encoder.ts'
 
 /** In the order in which Redis lists them. */
@@ -126,57 +127,23 @@ export function writeCommandInfo<Context extends CommandContext>(
   const tips = entry.row.tips ?? []
   reply.set(tips.length)
   for (const tip of tips) reply.bulkString(tip)
-  if (first === 0 && entry.row.keyKeyword === undefined) reply.array(0)
-  else {
-    reply.array(1)
-    writeKeySpecification(reply, entry)
-  }
+  const specs = keySpecsOf(entry)
+  reply.array(specs.length)
+  for (const spec of specs) writeKeySpec(reply, spec)
   const subcommands = entry.subcommands?.entries ?? []
   reply.array(subcommands.length)
   for (const subcommand of subcommands) writeCommandInfo(reply, subcommand)
 }
 
-function writeKeySpecification<Context extends CommandContext>(
-  reply: ReplyEncoder,
-  entry: CommandEntry<Context>,
-): void {
-  const [first, last, step] = entry.row.keys
-  const { keyKeyword } = entry.row
+/** Where the keys of a command stand: as its row says, or else in the one range of its key positions. */
+function keySpecsOf<Context extends CommandContext>(entry: CommandEntry<Context>): readonly KeySpec[] {
+  const { keys, keyKeyword, keySpecs } = entry.row
+  if (keySpecs !== undefined) return keySpecs.map(parseKeySpec)
+  const [first, last, step] = keys
   const flags = keyFlagsOf(entry)
-  reply.map(3)
-  reply.bulkString('flags')
-  reply.set(flags.length)
-  for (const flag of flags) reply.simple(flag)
-  reply.bulkString('begin_search')
-  reply.map(2)
-  reply.bulkString('type')
-  reply.bulkString(keyKeyword === undefined ? 'index' : 'keyword')
-  reply.bulkString('spec')
-  if (keyKeyword === undefined) {
-    reply.map(1)
-    reply.bulkString('index')
-    reply.integer(first)
-  } else {
-    reply.map(2)
-    reply.bulkString('keyword')
-    reply.bulkString(keyKeyword[0])
-    reply.bulkString('startfrom')
-    reply.integer(keyKeyword[1])
-  }
-  reply.bulkString('find_keys')
-  reply.map(2)
-  reply.bulkString('type')
-  reply.bulkString('range')
-  reply.bulkString('spec')
-  reply.map(3)
-  reply.bulkString('lastkey')
-  // Counted from the first key on, or from the end when negative.
-  reply.integer(keyKeyword !== undefined ? -1 : last < 0 ? last : last - first)
-  reply.bulkString('keystep')
-  reply.integer(keyKeyword === undefined ? step : 1)
-  // 2: keys are the first half of what follows.
-  reply.bulkString('limit')
-  reply.integer(keyKeyword === undefined ? 0 : 2)
+  if (keyKeyword !== undefined) return [{ flags, begin: keyKeyword, keys: { last: -1, step: 1, limit: 2 } }]
+  if (first === 0) return []
+  return [{ flags, begin: first, keys: { last: last < 0 ? last : last - first, step, limit: 0 } }]
 }
 
 /** Writes name and documentation of an entry: COMMAND DOCS, without the argument tree. */

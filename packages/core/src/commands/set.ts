@@ -352,6 +352,7 @@ export const setCommands: CommandTable = {
     since: '1.0.0',
     group: GROUP,
     summary: 'Moves a member from one set to another.',
+    keySpecs: ['RW access delete @1', 'RW insert @2'],
     run: runSMove,
   },
   SISMEMBER: {
@@ -443,6 +444,7 @@ export const setCommands: CommandTable = {
     group: GROUP,
     summary: 'Counts what several sets have in common.',
     findKeys: findSInterCardKeys,
+    keySpecs: ['RO access @1#'],
     read: runSInterCard,
   },
   SINTERSTORE: {
@@ -452,6 +454,7 @@ export const setCommands: CommandTable = {
     since: '1.0.0',
     group: GROUP,
     summary: 'Stores what several sets have in common.',
+    keySpecs: ['RW update @1', 'RO access @2..'],
     run: runSInterStore,
   },
   SUNION: {
@@ -471,6 +474,7 @@ export const setCommands: CommandTable = {
     since: '1.0.0',
     group: GROUP,
     summary: 'Stores the members of several sets.',
+    keySpecs: ['OW update @1', 'RO access @2..'],
     run: runSUnionStore,
   },
   SDIFF: {
@@ -490,6 +494,7 @@ export const setCommands: CommandTable = {
     since: '1.0.0',
     group: GROUP,
     summary: 'Stores what the first set has and the others have not.',
+    keySpecs: ['OW update @1', 'RO access @2..'],
     run: runSDiffStore,
   },
 }

@@ -304,6 +304,7 @@ export const sortCommands: CommandTable = {
     categories: ['set', 'sortedset', 'list', 'dangerous'],
     groupCategory: false,
     findKeys: findSortKeys,
+    keySpecs: ['RO access @1', 'RO access ?', 'OW update ?'],
     run: (context) => runSort(context, false),
   },
   SORT_RO: {
@@ -316,6 +317,7 @@ export const sortCommands: CommandTable = {
     categories: ['set', 'sortedset', 'list', 'dangerous'],
     groupCategory: false,
     findKeys: (_args, into) => into.push(1),
+    keySpecs: ['RO access @1', 'RO access ?'],
     read: (context) => runSort(context, true),
   },
 }

@@ -99,6 +99,7 @@ export const zsetCommands: CommandTable = {
       into.push(1)
       findStored(args, into)
     },
+    keySpecs: ['OW update @1', 'RO access @2#'],
     run: zunionstore,
   },
   ZINTERSTORE: {
@@ -113,6 +114,7 @@ export const zsetCommands: CommandTable = {
       into.push(1)
       findStored(args, into)
     },
+    keySpecs: ['OW update @1', 'RO access @2#'],
     run: zinterstore,
   },
   ZDIFFSTORE: {
@@ -127,6 +129,7 @@ export const zsetCommands: CommandTable = {
       into.push(1)
       findStored(args, into)
     },
+    keySpecs: ['OW update @1', 'RO access @2#'],
     run: zdiffstore,
   },
   ZUNION: {
@@ -138,6 +141,7 @@ export const zsetCommands: CommandTable = {
     summary: 'Returns the union of sorted sets.',
     keyFlags: ['RO', 'access'],
     findKeys: findRead,
+    keySpecs: ['RO access @1#'],
     read: zunion,
   },
   ZINTER: {
@@ -149,6 +153,7 @@ export const zsetCommands: CommandTable = {
     summary: 'Returns what sorted sets have in common.',
     keyFlags: ['RO', 'access'],
     findKeys: findRead,
+    keySpecs: ['RO access @1#'],
     read: zinter,
   },
   ZINTERCARD: {
@@ -160,6 +165,7 @@ export const zsetCommands: CommandTable = {
     summary: 'Counts the members that sorted sets have in common.',
     keyFlags: ['RO', 'access'],
     findKeys: findRead,
+    keySpecs: ['RO access @1#'],
     read: zintercard,
   },
   ZDIFF: {
@@ -171,6 +177,7 @@ export const zsetCommands: CommandTable = {
     summary: 'Returns what only the first of several sorted sets has.',
     keyFlags: ['RO', 'access'],
     findKeys: findRead,
+    keySpecs: ['RO access @1#'],
     read: zdiff,
   },
   ZRANGE: {
@@ -191,6 +198,7 @@ export const zsetCommands: CommandTable = {
     group: GROUP,
     summary: 'Stores the members in a range of another sorted set.',
     keyFlags: ['OW', 'update'],
+    keySpecs: ['OW update @1', 'RO access @2'],
     run: zrangestore,
   },
   ZRANGEBYSCORE: {
@@ -354,6 +362,7 @@ export const zsetCommands: CommandTable = {
     propagate: 'zset-pop',
     keyFlags: ['RW', 'access', 'delete'],
     findKeys: findRead,
+    keySpecs: ['RW access delete @1#'],
     run: zmpop,
   },
   BZPOPMIN: {
@@ -388,6 +397,7 @@ export const zsetCommands: CommandTable = {
     propagate: 'zset-pop',
     keyFlags: ['RW', 'access', 'delete'],
     findKeys: findStored,
+    keySpecs: ['RW access delete @2#'],
     run: bzmpop,
   },
   ZRANDMEMBER: {

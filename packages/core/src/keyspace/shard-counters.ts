@@ -1,6 +1,6 @@
 /**
  * The writer's half of the seqlock: one counter per shard, odd while the shard is being changed. The reader's half is in
- * `reader.ts`; why readers cannot be fooled is argued in docs/consistency.md.
+ * `generation-view.ts`; why readers cannot be fooled is argued in docs/consistency.md.
  *
  * Entering and leaving are read-modify-writes, never plain stores or `Atomics.store`: later plain stores may rise above
  * a store, but in ECMAScript's memory model nothing that follows in program order can be seen by a thread that has not

@@ -125,7 +125,7 @@ export class SharedKeyspace extends KeyspaceReads {
     // The writer may have left the protocol: what is read now could be anything.
     if (this.#isClosed) throw new ReplicaError('NOT_READY', 'this reader was closed', { retryable: false })
     if (this.generation.isRetired) this.#drainPort()
-    if (this.generation.isOutgrown) this.generation.refresh(() => this.#drainPort())
+    while (this.generation.isOutgrown) this.generation.refresh(() => this.#drainPort())
     this.generation.begin()
   }
 

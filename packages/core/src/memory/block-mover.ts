@@ -3,6 +3,7 @@
  * (keyspace/compaction.ts). A budget bounds what one unit moves: the owner of many blocks stops when it is exhausted and looks
  * at the same place again in a later unit, where what has moved already costs nothing.
  */
+import { KeyspaceError } from '../errors.ts'
 import { type Arena, roomOf } from './arena.ts'
 import { copyBytes } from './copy-bytes.ts'
 import { byteOffsetOf } from './region-memory.ts'
@@ -41,14 +42,15 @@ export class BlockMover {
   }
 
   /**
-   * Moves a block, if its segment is being evacuated. @returns where it is now: the caller's pointer has to say so before
-   * anything else happens. The old block is free. When memory ends, nothing has changed.
+   * Moves a block, if its segment is being evacuated. @returns where it is now, for the caller's pointer; the old block is
+   * free. Never throws: when memory ends the block stays, and so do all others, since the arena calls the evacuation off.
    */
   move(address: number): number {
     if (!this.concerns(address)) return address
     const arena = this.#arena
     const bytes = roomOf(arena.memory, address)
-    const made = arena.allocate(bytes)
+    const made = orNone(() => arena.allocate(bytes))
+    if (made === 0) return address
     this.#copy(address, made, bytes)
     arena.free(address)
     return made
@@ -57,7 +59,8 @@ export class BlockMover {
   /** `move` for a span of `bytes`. */
   moveSpan(address: number, bytes: number): number {
     if (!this.concerns(address)) return address
-    const made = this.#arena.allocateSpan(bytes)
+    const made = orNone(() => this.#arena.allocateSpan(bytes))
+    if (made === 0) return address
     this.#copy(address, made, bytes)
     this.#arena.freeSpan(address)
     return made
@@ -72,5 +75,15 @@ export class BlockMover {
     this.moves++
     this.movedBytes += bytes
     this.#budget -= BLOCK_COST + bytes
+  }
+}
+
+/** What was allocated, 0 when memory has ended. */
+function orNone(allocate: () => number): number {
+  try {
+    return allocate()
+  } catch (error) {
+    if (error instanceof KeyspaceError) return 0
+    throw error
   }
 }

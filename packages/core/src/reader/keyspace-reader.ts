@@ -74,7 +74,7 @@ const SETTINGS: CommandSettings = {
 
 /** Not in Node's types, and twice as quick as toString() for short text; it takes any bytes as `this`. */
 const { utf8Slice } = Buffer.prototype as unknown as {
-  utf8Slice(this: Uint8Array, start: number, end: number): string
+  utf8Slice: (this: Uint8Array, start: number, end: number) => string
 }
 
 export class KeyspaceReader {

@@ -2,16 +2,19 @@
 import { memoryFingerprint } from '@understudy/core/loading'
 import type { InsertTask, LoadReply, LoadTask } from '../messages.ts'
 import { runInsertTask } from './insert-task.ts'
+import { letGoOfLastTask } from './let-go.ts'
 import { runLoadTask } from './load-task.ts'
 import { lowerThreadPriority } from './thread-priority.ts'
 
 lowerThreadPriority()
 
 export default function load(task: LoadTask): Promise<LoadReply> {
+  letGoOfLastTask()
   return runLoadTask(task)
 }
 
 export function insert(task: InsertTask): void {
+  letGoOfLastTask()
   runInsertTask(task)
 }
 
