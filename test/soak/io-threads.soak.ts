@@ -48,12 +48,13 @@ async function run(options: SoakOptions): Promise<SoakResult> {
       const lost = after.filter((generation, i) => generation !== before[i]).length
       if (port !== undefined && lost > 0)
         throw new Error(`round ${round}: ${lost} connections ended when the port moved`)
-      if (lost === CLIENTS) throw new Error(`round ${round}: every connection ended with one thread`)
       counted['lost']! += lost
       counted['kept']! += CLIENTS - lost
       counted['replies'] = load.replies
     }
-    if (counted['lost'] === 0) throw new Error('no thread had a connection')
+    // Whoever accepts first may get all that come at once, so a single round says nothing.
+    if (counted['lost'] === 0) throw new Error('no thread that ended had a connection')
+    if (counted['kept'] === 0) throw new Error('no connection outlived a thread')
     return { count: options.count === Infinity ? ACTIONS.length : options.count, counted }
   } finally {
     load?.expectEnd()
