@@ -1,5 +1,11 @@
 import { defineConfig, type ViteUserConfig } from 'vitest/config'
 
+/** Tests of what clients see, which have to pass with I/O threads as they do without. */
+const CLIENT_TESTS = [
+  'test/net/server/{blocking,config-effects,messages,notifications,transactions}.test.ts',
+  'test/net/clients/tools.test.ts',
+  'test/e2e/{clients,serving}.test.ts',
+]
 const MEMORY_TESTS = 'test/**/*.memory.test.ts'
 
 /**
@@ -19,11 +25,20 @@ const config: ViteUserConfig = defineConfig({
       {
         extends: true,
         test: {
+          name: 'io-threads',
+          include: CLIENT_TESTS,
+          env: { UNDERSTUDY_TEST_IO_THREADS: '2' },
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        extends: true,
+        test: {
           name: 'memory',
           include: [MEMORY_TESTS],
           execArgv: ['--expose-gc'],
           fileParallelism: false,
-          sequence: { groupOrder: 1 },
+          sequence: { groupOrder: 2 },
         },
       },
     ],

@@ -11,6 +11,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { churn } from '../bench/churn.mjs'
 import { get } from '../bench/get.mjs'
+import { getMixed } from '../bench/get-mixed.mjs'
 import { holds } from '../bench/holds.mjs'
 import { liveSync } from '../bench/live-sync.mjs'
 import { load } from '../bench/load.mjs'
@@ -21,6 +22,7 @@ import { mixedStream } from '../bench/mixed-stream.mjs'
 import { reads } from '../bench/reads.mjs'
 import { resync } from '../bench/resync.mjs'
 import { stream } from '../bench/stream.mjs'
+import { streamThreads } from '../bench/stream-threads.mjs'
 import { Contenders } from '../bench/support/contenders.mjs'
 import { profileText } from '../bench/support/profile.mjs'
 import { describeRun, tableText, writeReport } from '../bench/support/report.mjs'
@@ -31,6 +33,7 @@ import { fail, requireNode, ROOT, runTool } from './run-tool.mjs'
 const SCENARIOS = {
   stream,
   'mixed-stream': mixedStream,
+  'stream-threads': streamThreads,
   load,
   'load-sizes': loadSizes,
   'mixed-memory': mixedMemory,
@@ -38,6 +41,7 @@ const SCENARIOS = {
   resync,
   churn,
   get,
+  'get-mixed': getMixed,
   reads,
   holds,
 }

@@ -34,7 +34,13 @@ export class Contender {
     this.name = name
     this.process = process
     this.port = port
-    this.#client = new Redis({ port, host: '127.0.0.1', lazyConnect: true, retryStrategy: () => null })
+    this.#client = new Redis({
+      port,
+      host: '127.0.0.1',
+      lazyConnect: true,
+      retryStrategy: () => null,
+      disableClientInfo: true,
+    })
     this.#client.on('error', () => {})
   }
 

@@ -20,7 +20,9 @@
  * @property {number} churnOverwrites
  * @property {number} churnOverwrittenKeys
  * @property {number} [churnIgnoreBytes] active-defrag-ignore-bytes of both servers; default: theirs.
- * @property {boolean} ioThreads Also against a redis-server with io-threads.
+ * @property {number} getMixedKeys Strings, and as many hashes, sorted sets, lists and sets.
+ * @property {number} getMixedRequests Of each command.
+ * @property {boolean} ioThreads Both servers also with io-threads.
  * @property {number[]} readKeys Sizes of the dataset that is read inside of the process.
  * @property {number} readMs Of one round of such reads.
  * @property {number} microSeconds For each function.
@@ -81,6 +83,8 @@ export const FULL = {
   churnKeys: 10_000_000,
   churnOverwrites: 20_000_000,
   churnOverwrittenKeys: 1_000_000,
+  getMixedKeys: 10_000,
+  getMixedRequests: 2_000_000,
   ioThreads: true,
   readKeys: [1_000_000, 10_000_000],
   readMs: 2000,
@@ -129,7 +133,9 @@ export const QUICK = {
   churnOverwrites: 1_000_000,
   churnOverwrittenKeys: 50_000,
   churnIgnoreBytes: 1 << 20,
-  ioThreads: false,
+  getMixedKeys: 1000,
+  getMixedRequests: 200_000,
+  ioThreads: true,
   readKeys: [200_000],
   readMs: 200,
   microSeconds: 0.5,

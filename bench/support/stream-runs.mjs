@@ -7,6 +7,8 @@ import { FakePrimary } from './fake-primary.mjs'
 import { UsageMeter } from './process-usage.mjs'
 
 const PART_TIMEOUT_MS = 300_000
+/** @type {Record<import('./contenders.mjs').ContenderName, import('./row.mjs').SideName>} */
+const SIDES = { understudy: 'ours', redis: 'theirs' }
 
 /**
  * @typedef {object} StreamPart
@@ -15,10 +17,18 @@ const PART_TIMEOUT_MS = 300_000
  */
 
 /**
+ * @typedef {object} StreamSide
+ * @property {import('./row.mjs').SideName} side
+ * @property {import('./contenders.mjs').ContenderName} name
+ * @property {string[]} directives
+ */
+
+/**
  * @typedef {object} StreamRuns
  * @property {string} name For the log.
  * @property {import('./stream-parts.mjs').StreamPlan} plan
  * @property {StreamPart[]} parts
+ * @property {StreamSide[]} [sides] Who is compared; left out: Understudy and Redis, each as it is started by default.
  * @property {(contender: import('./contenders.mjs').Contender, part: number) => Promise<void>} check Throws when the contents are
  *   not those that the part must have made.
  * @property {boolean} comparesDigests DEBUG DIGEST of both at the end, once.
@@ -28,29 +38,30 @@ const PART_TIMEOUT_MS = 300_000
  * @param {import('./run.mjs').Run} run
  * @param {StreamRuns} runs
  */
-export async function measureStream(run, { name: scenario, plan, parts, check, comparesDigests }) {
+export async function measureStream(run, { name: scenario, plan, parts, sides, check, comparesDigests }) {
   const { contenders, log } = run
+  const compared = sides ?? run.order.map((name) => ({ side: SIDES[name], name, directives: [] }))
   log(`building the stream of ${scenario}`)
   const primary = await FakePrimary.start(plan)
   try {
     /** CPU seconds of the sender per second of a run: near 1 it would be the bottleneck. @type {number[]} */
     const senderShares = []
     for (let pair = 0; pair < run.pairs; pair++) {
-      for (const name of run.order) {
+      for (const { side, name, directives } of compared) {
         primary.forget()
-        await contenders.with(name, { directives: following(primary) }, async (contender) => {
+        await contenders.with(name, { directives: [...following(primary), ...directives] }, async (contender) => {
           await primary.attached()
           for (const [index, { row, commands }] of parts.entries()) {
             const meter = new UsageMeter(contender.pid)
             const { elapsedMs, cpuSeconds } = await primary.send(index, PART_TIMEOUT_MS)
             const usage = meter.stop()
-            row.add(name, commands / (elapsedMs / 1000), usage)
+            row.add(side, commands / (elapsedMs / 1000), usage)
             senderShares.push(cpuSeconds / (elapsedMs / 1000))
             await check(contender, index)
             const cpu = usage.cpuSeconds?.toFixed(2) ?? 'n/a'
             const rate = (commands / elapsedMs / 1000).toFixed(2)
             log(
-              `${scenario} ${pair + 1}/${run.pairs} ${name} part ${index}: ${rate} M/s, ${elapsedMs.toFixed(0)} ms, ` +
+              `${scenario} ${pair + 1}/${run.pairs} ${[name, ...directives].join(' ')} part ${index}: ${rate} M/s, ${elapsedMs.toFixed(0)} ms, ` +
                 `CPU ${cpu} s (sender ${cpuSeconds.toFixed(2)} s)`,
             )
           }

@@ -10,6 +10,9 @@ import { encodeCommand } from '../support/raw-client.ts'
 import { waitFor } from '../support/wait-for.ts'
 import { answers, caughtUp, infoIs, later, linkIs, startNode, startPrimary, startReplica } from './topology.ts'
 
+const MOUNT = '/bin/mount'
+const UNMOUNT = '/bin/umount'
+
 /** For servers that come and go; removed after the test. */
 async function newDirectory(): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'understudy-test-'))
@@ -176,9 +179,9 @@ describe("the snapshot's file", () => {
 
   it('finds the disk full: one clear line, link and reads go on, and the next one is kept', async ({ skip }) => {
     const directory = await newDirectory()
-    const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=256k', 'tmpfs', directory])
+    const mounted = spawnSync(MOUNT, ['-t', 'tmpfs', '-o', 'size=256k', 'tmpfs', directory])
     if (mounted.status !== 0) return skip('a tmpfs cannot be mounted here')
-    later(() => void spawnSync('umount', ['-l', directory]))
+    later(() => void spawnSync(UNMOUNT, ['-l', directory]))
     const primary = await startPrimary({ rdbcompression: 'no' })
     await primary.call('SET', 'large', 'x'.repeat(1_000_000))
     const replica = await startReplica(primary, {}, { directory, wait: false })

@@ -4,7 +4,7 @@ import { type Endpoint, SocketEndpoint } from './endpoint.ts'
 import { isExcusedFact } from './exceptions.ts'
 import { JUNK } from './generator.ts'
 import type { TestServer } from '../support/test-server.ts'
-import { membersOf, shownReply, stringOf } from './replies.ts'
+import { integerOf, membersOf, shownReply, stringOf } from './replies.ts'
 
 export interface Difference {
   /** Where it shows: a command's reply, or what is held afterwards. */
@@ -66,6 +66,7 @@ export async function compareState({ primary, writable, replica, stockReplica }:
   // Expired keys that nobody has met yet are there on both.
   if (replica !== undefined) await compareDigests(primary, replica, 'replica', stockReplica)
   await Promise.all([meetAllKeys(primary), meetAllKeys(writable)])
+  await expireHiddenKeys(writable)
   for (const one of replicas) await catchUp(primary, one)
   if (replica !== undefined) await compareDigests(primary, replica, 'replica', stockReplica)
   await compareDigests(primary, writable, 'writable node')
@@ -132,6 +133,24 @@ async function meetAllKeys(endpoint: Endpoint): Promise<void> {
     ...KEYS_TO_MEET.map((key) => ['SETRANGE', key, '0', '']),
   ])
   await endpoint.call(commands)
+}
+
+/** A damaged command may have made a key of any name: what is expired and hidden is left to active expiry. */
+async function expireHiddenKeys(writable: Endpoint): Promise<void> {
+  const deadline = Date.now() + CATCH_UP_MS
+  if ((await keyCountOf(writable)) === (await keysOf(writable)).length) return
+  await writable.call([['DEBUG', 'SET-ACTIVE-EXPIRE', '1']])
+  while ((await keyCountOf(writable)) !== (await keysOf(writable)).length) {
+    if (Date.now() > deadline) break
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+  await writable.call([['DEBUG', 'SET-ACTIVE-EXPIRE', '0']])
+}
+
+/** Of all databases, with those that have expired. */
+async function keyCountOf(endpoint: Endpoint): Promise<number> {
+  const replies = await endpoint.call(DATABASE_NAMES.flatMap((db): Word[][] => [['SELECT', db], ['DBSIZE']]))
+  return DATABASE_NAMES.reduce((sum, _, i) => sum + integerOf(replies[i * 2 + 1]!)!, 0)
 }
 
 async function compareDigests(

@@ -26,6 +26,7 @@ const ACTIONS = ['throw', 'terminate', 'port', 'sigterm'] as const
 async function run(options: SoakOptions): Promise<SoakResult> {
   const counted: Record<string, number> = { lost: 0, kept: 0, replies: 0 }
   const random = new SeededRandom(options.seed)
+  let done = 0
   let server: TestServer | undefined
   let load: Load | undefined
   try {
@@ -33,6 +34,7 @@ async function run(options: SoakOptions): Promise<SoakResult> {
       server ??= await startUnderstudy({ directives: { 'io-threads': THREADS } })
       load ??= await Load.start(server.port, random.fork())
       const action = ACTIONS[round % ACTIONS.length]!
+      done++
       if (action === 'sigterm') {
         load.expectEnd()
         await server.stop()
@@ -48,13 +50,15 @@ async function run(options: SoakOptions): Promise<SoakResult> {
       const lost = after.filter((generation, i) => generation !== before[i]).length
       if (port !== undefined && lost > 0)
         throw new Error(`round ${round}: ${lost} connections ended when the port moved`)
-      if (lost === CLIENTS) throw new Error(`round ${round}: every connection ended with one thread`)
       counted['lost']! += lost
       counted['kept']! += CLIENTS - lost
-      counted['replies']! = load.replies
+      counted['replies'] = load.replies
     }
-    if (counted['lost'] === 0) throw new Error('no thread had a connection')
-    return { count: options.count === Infinity ? ACTIONS.length : options.count, counted }
+    // Whoever accepts first may get all that come at once, so a single round says nothing.
+    if (done < 2 * ACTIONS.length) return { count: done, counted }
+    if (counted['lost'] === 0) throw new Error('no thread that ended had a connection')
+    if (counted['kept'] === 0) throw new Error('no connection outlived a thread')
+    return { count: done, counted }
   } finally {
     load?.expectEnd()
     await load?.stop()
@@ -151,8 +155,9 @@ class Load {
       try {
         while (!this.#ends) await this.#serve(client, index, n++)
       } catch (error) {
-        // A connection may end; a wrong reply may not come.
-        if (!client.ended && !this.#ends) this.#failure ??= error instanceof Error ? error : new Error(String(error))
+        // A connection may end; a wrong reply may not come, nor none.
+        const failure = error instanceof Error ? error : new Error(String(error))
+        if (!failure.message.startsWith('the connection ended') && !this.#ends) this.#failure ??= failure
       } finally {
         client.close()
       }

@@ -197,7 +197,7 @@ class Changes {
       case 'zset':
         return inLots(numbers, (lot) => command('ZADD', key, ...lot.flatMap((i) => [BALANCE, `member ${i}`])))
       case 'stream':
-        return [...numbers.flatMap(() => this.#entry(key))]
+        return numbers.flatMap(() => this.#entry(key))
     }
   }
 

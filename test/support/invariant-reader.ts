@@ -31,6 +31,8 @@ export class InvariantReader {
   mayBeLoading = true
   /** Rounds that were answered with data. */
   answered = 0
+  /** From asking to the last reply, of each round. */
+  readonly latenciesMs: number[] = []
   readonly #client: RawClient
   readonly #pairs: number
   readonly #random: SeededRandom
@@ -90,6 +92,7 @@ export class InvariantReader {
     const other = pairKeys(random.int(0, this.#pairs - 1))
     const first = random.int(0, FIXED_KEYS - FIXED_AT_ONCE)
     const fixed = Array.from({ length: FIXED_AT_ONCE }, (_, i) => fixedKey(first + i))
+    const asked = performance.now()
     const replies = await this.#client.pipeline([
       ['MGET', a, ...other, b],
       ['MULTI'],
@@ -99,6 +102,7 @@ export class InvariantReader {
       ['EXEC'],
       ['DBSIZE'],
     ])
+    this.latenciesMs.push(performance.now() - asked)
     const refused = replies.find((reply): reply is ReplyError => reply instanceof ReplyError)
     if (refused !== undefined) {
       // The dataset may come between two commands of a pipeline, not go.

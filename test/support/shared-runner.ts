@@ -101,7 +101,7 @@ export function fillAllTypes(runner: CommandRunner): void {
     (lot) => runner.run('RPUSH', 'list:large', ...lot),
   )
   runner.run('RPUSH', 'list:large', 'y'.repeat(40_000))
-  runner.run('RPUSH', 'list:numbers', ...numbers.slice(0, 40).reverse())
+  runner.run('RPUSH', 'list:numbers', ...numbers.slice(0, 40).toReversed())
   for (const i of numbers.slice(0, 300)) runner.run('XADD', 'stream', `${i + 1}-0`, 'field', `value ${i}`, 'other', i)
   runner.run('XGROUP', 'CREATE', 'stream', 'group', '0')
   runner.run('XREADGROUP', 'GROUP', 'group', 'consumer', 'COUNT', 50, 'STREAMS', 'stream', '>')

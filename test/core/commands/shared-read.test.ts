@@ -232,6 +232,6 @@ function damage(random: SeededRandom, generation: GenerationView): () => void {
   for (let i = random.int(0, 4) === 0 ? 20 : 0; i > 0; i--)
     spoil(generation.control, roots, roots + SHARD_COUNT * ROOT_WORDS - 1)
   return () => {
-    for (const restore of undo.reverse()) restore()
+    for (const restore of undo.toReversed()) restore()
   }
 }

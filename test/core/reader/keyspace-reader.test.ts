@@ -124,7 +124,11 @@ describe('other types', () => {
       ['c', '3.5'],
     ])
     expect(reader.hgetall('hash:large').get('field 1999')).toBe('value 1999')
-    expect(reader.hgetallBuffer('hash').map(([field, value]) => `${field}=${value}`)).toEqual(['a=1', 'b=two', 'c=3.5'])
+    expect(reader.hgetallBuffer('hash').map(([field, value]) => `${field.toString()}=${value.toString()}`)).toEqual([
+      'a=1',
+      'b=two',
+      'c=3.5',
+    ])
     expect(reader.hgetall('nothing').size).toBe(0)
   })
 

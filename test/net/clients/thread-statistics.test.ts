@@ -42,9 +42,16 @@ describe('counters of several threads', () => {
     expect(thread.commandsProcessed).toBe(5)
     thread.countCommands(0, 2, 1, true)
     thread.countError('ERR y')
+    thread.countError('LATER z')
     expect(whole.whole().calls[0]).toBe(2)
     expect(whole.whole().histogram(0).count).toBe(2)
-    expect(whole.whole().errors).toEqual([['ERR', 1]])
+    expect(whole.whole().errors).toEqual([
+      ['ERR', 1],
+      ['LATER', 1],
+    ])
+    whole.reset()
+    thread.countError('LATER z')
+    expect(whole.whole().errors).toEqual([['LATER', 1]])
   })
 
   test('what a thread counted stays when it has ended', () => {

@@ -351,7 +351,12 @@ describe('an operator', () => {
     for (const [i, client] of clients.entries()) {
       await client.call('CLIENT', 'SETNAME', `n${i}`)
       await client.call('GET', `slow${i}`)
+      if (i === 0) await client.call('STRLEN', Buffer.from('zero\0\u00ff', 'latin1'))
     }
+    await waitFor('an argument of any bytes', async () => {
+      const text = JSON.stringify(await server.call('SLOWLOG', 'GET', -1))
+      return text.includes('zero\\u0000')
+    })
     const seen = await waitFor('all reads to be there', async () => {
       const entries = (await server.call('SLOWLOG', 'GET', -1)) as unknown[][]
       const reads = entries.filter((entry) => (entry[3] as string[])[0] === 'GET')
@@ -371,6 +376,9 @@ describe('an operator', () => {
       await client.call('AUTH', 'secret')
       expect(await client.call('GET', 'x')).toBe(null)
     }
+    const [stranger] = (await crowd(1, other.port)) as [RawClient]
+    stranger.send('*11\r\n$4\r\nMGET\r\n')
+    expect((await stranger.readToEnd()).toString()).toBe('-ERR Protocol error: unauthenticated multibulk length\r\n')
     await other.stop()
   })
 })

@@ -12,7 +12,7 @@
  */
 import { strict as assert } from 'node:assert'
 import { SHARD_COUNT } from '../limits.ts'
-import { C_READER_WAITING } from './layout.ts'
+import { C_READER_WAITING, READERS_TURN } from './layout.ts'
 import type { GenerationLayout } from './generation.ts'
 
 /** Longest that the writer stays out of the way of readers that keep failing, milliseconds. */
@@ -112,7 +112,11 @@ export class ShardCounters {
    * living one asks again.
    */
   #yieldToReaders(control: Int32Array): void {
-    Atomics.wait(control, C_READER_WAITING, 1, YIELD_MS_MAX)
+    // The reader begins when it hears of its turn, so that it has the whole moment.
+    Atomics.store(control, C_READER_WAITING, READERS_TURN)
+    Atomics.notify(control, C_READER_WAITING)
+    Atomics.wait(control, C_READER_WAITING, READERS_TURN, YIELD_MS_MAX)
     Atomics.store(control, C_READER_WAITING, 0)
+    Atomics.notify(control, C_READER_WAITING)
   }
 }

@@ -1,8 +1,8 @@
 /**
  * The dataset as a thread that is not its writer reads it: the same lookups and walks as the writer's (`KeyspaceReads`), made
- * optimistically. `attempt()` runs a piece of work until all it saw was of one moment of the stream (docs/consistency.md):
+ * optimistically. `attempt()` runs a read until all it saw was of one moment of the stream (docs/consistency.md):
  *
- *   work looks, and enters a shard by its first look at it -> all shards validated -> done
+ *   it looks, and enters a shard by its first look at it -> all shards validated -> done
  *        └ disturbed, or lost in half-changed memory ◄──┘ no: forget all it made, and again
  *
  * All reads are synchronous, and there is one attempt at a time. What keeps the work itself from going astray meanwhile is
@@ -13,11 +13,12 @@ import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads'
 import { ReplicaError } from '../errors.ts'
 import { SEGMENT_BYTES_MAX } from '../limits.ts'
 import { RegionMemory } from '../memory/region-memory.ts'
+import { letGoOfViews } from '../memory/view-holders.ts'
 import type { EncodingThresholds } from '../values/thresholds.ts'
 import { ValueBuild } from '../values/value-build.ts'
 import { GenerationView } from './generation-view.ts'
 import { KeyspaceReads } from './keyspace-reads.ts'
-import { C_READER_WAITING } from './layout.ts'
+import { C_READER_WAITING, READER_ASKS } from './layout.ts'
 import { LazyFree } from './lazy-free.ts'
 import { DISTURBED, guardRead } from './read-guard.ts'
 import type { ReaderHandle, ReaderMessage } from './readers.ts'
@@ -29,6 +30,8 @@ const ATTEMPTS_BEFORE_ASKING = 8
 /** Failed attempts before this thread lets go of its CPU between two: the writer may sit in its critical section without one. */
 const ATTEMPTS_BEFORE_PAUSING = 4
 const PAUSE_MS = 0.1
+/** How long this thread waits for its turn: the writer looks at requests at the end of each unit, if it is in one at all. */
+const TURN_MS_MAX = 1
 /** A read that has not come through by then is too long for this way; or, for who cannot go another, the writer is stuck. */
 export const READ_ATTEMPTS_MS_MAX = 20
 export const READ_PATIENCE_MS = 5000
@@ -40,6 +43,14 @@ const NEEDS_WRITER: NeedsWriter = new NeedsWriter('only the writer of the datase
 /** The read is too long to find a moment without changes: it has to be made on the writer's thread, or from a pin. */
 export class ReadTooLong extends Error {}
 const READ_TOO_LONG: ReadTooLong = new ReadTooLong('the data changed again and again while they were read')
+
+/** A read as it is attempted: it may run any number of times, and keeps nothing of the keyspace from one to the next. */
+export interface AttemptedRead {
+  /** Looks, and makes something of it. */
+  run(): void
+  /** Takes back what `run` has made, also when it threw. */
+  undo(): void
+}
 
 export class SharedKeyspace extends KeyspaceReads {
   declare generation: GenerationView
@@ -84,24 +95,22 @@ export class SharedKeyspace extends KeyspaceReads {
   }
 
   /**
-   * Runs `work` until all that it looked at was of one moment; `undo` takes back what an attempt has made. `work` may run any
-   * number of times and has no other effects. It may not look at anything before, nor keep anything of the keyspace afterwards.
-   * @param patienceMs how long it is tried.
-   * @throws ReadTooLong when the time is over, NeedsWriter when `work` asked for the writer, ReplicaError NOT_READY when this
-   * keyspace is closed; and whatever `work` throws over data that were whole. All after `undo`.
+   * Runs a read until all that it looked at was of one moment. @param patienceMs how long it is tried.
+   * @throws ReadTooLong when the time is over, NeedsWriter when the read asked for the writer, ReplicaError NOT_READY when this
+   * keyspace is closed; and whatever the read throws over data that were whole. All after its `undo`.
    */
-  attempt(work: () => void, undo: () => void, patienceMs: number): void {
+  attempt(read: AttemptedRead, patienceMs: number): void {
     let deadline = 0
     for (let attempt = 1; ; attempt++) {
       this.begin()
       const outer = guardRead(this.generation)
       try {
-        work()
+        read.run()
         this.beforeValidation?.()
         if (this.validate()) return
-        undo()
+        read.undo()
       } catch (error) {
-        undo()
+        read.undo()
         // What was thrown over torn data means nothing.
         if (error instanceof NeedsWriter || (error !== DISTURBED && this.generation.validate())) {
           this.#letWriterGo()
@@ -148,9 +157,9 @@ export class SharedKeyspace extends KeyspaceReads {
     if (attempt >= ATTEMPTS_BEFORE_ASKING) {
       // Again each time: the writer clears the request when it has waited long enough, another reader when it is done.
       this.#asked = this.generation.control
-      Atomics.store(this.#asked, C_READER_WAITING, 1)
-    }
-    if (attempt >= ATTEMPTS_BEFORE_PAUSING) pause()
+      Atomics.store(this.#asked, C_READER_WAITING, READER_ASKS)
+      Atomics.wait(this.#asked, C_READER_WAITING, READER_ASKS, TURN_MS_MAX)
+    } else if (attempt >= ATTEMPTS_BEFORE_PAUSING) pause()
   }
 
   /** The attempts have come to an end: the writer need not wait. */
@@ -164,11 +173,11 @@ export class SharedKeyspace extends KeyspaceReads {
   /** Replication ID of the stream, 40 hexadecimal digits. */
   get replid(): string {
     let replid = ''
-    const look = (): void => {
+    const run = (): void => {
       this.generation.rootOf(0, 0)
       replid = positionReplid(this.generation)
     }
-    this.attempt(look, () => {}, READ_PATIENCE_MS)
+    this.attempt({ run, undo: () => {} }, READ_PATIENCE_MS)
     return replid
   }
 
@@ -207,7 +216,7 @@ export class SharedKeyspace extends KeyspaceReads {
   #take(message: ReaderMessage): void {
     if (message.kind === 'segment') {
       this.generation.takeSegment(message.region, message.index, message.segment)
-      if (message.segment.byteLength === 0) this.onDropped?.()
+      if (message.segment.byteLength === 0) this.#memoryDropped()
       return
     }
     const { skipValidation } = this.generation
@@ -215,6 +224,12 @@ export class SharedKeyspace extends KeyspaceReads {
     this.generation.skipValidation = skipValidation
     this.#scratch = undefined
     this.entry.address = 0
+    this.#memoryDropped()
+  }
+
+  #memoryDropped(): void {
+    // Registers name the old memory until they are used again. Not now: another reader of this thread may be in an attempt.
+    setImmediate(letGoOfViews).unref()
     this.onDropped?.()
   }
 }

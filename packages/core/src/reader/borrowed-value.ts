@@ -8,13 +8,24 @@
  */
 import type { GenerationView } from '../keyspace/generation-view.ts'
 import type { Entry } from '../keyspace/entry.ts'
+import { NO_BYTES, noteViewHolder, type ViewHolder } from '../memory/view-holders.ts'
 
-export class BorrowedValue {
+export class BorrowedValue implements ViewHolder {
   /** The value is `bytes[start .. end)`: read only, and never kept. */
-  bytes: Uint8Array = new Uint8Array(0)
+  bytes: Uint8Array = NO_BYTES
   start = 0
   end = 0
   #generation: GenerationView | undefined
+
+  constructor() {
+    noteViewHolder(this)
+  }
+
+  letGo(): void {
+    this.#generation = undefined
+    this.bytes = NO_BYTES
+    this.start = this.end = 0
+  }
 
   /** Used by the reader. */
   point(generation: GenerationView, entry: Entry): this {

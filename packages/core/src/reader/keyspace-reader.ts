@@ -18,19 +18,17 @@ import type { SharedReadContext } from '../commands/shared-read.ts'
 import { streamCommands } from '../commands/stream.ts'
 import { zsetCommands } from '../commands/zset.ts'
 import { KeyspaceError, ReplicaError } from '../errors.ts'
-import { hashKey, hashOrder, hashTag } from '../keyspace/key-hash.ts'
-import { FLAG_CHUNKED, FLAG_EXPIRE } from '../keyspace/layout.ts'
 import { DISTURBED, guardRead } from '../keyspace/read-guard.ts'
 import type { ReaderHandle } from '../keyspace/readers.ts'
 import { READ_PATIENCE_MS, ReadTooLong, SharedKeyspace } from '../keyspace/shared-keyspace.ts'
 import { HLL_SPARSE_BYTES_MAX, PROTO_MAX_BULK_BYTES } from '../limits.ts'
-import { copyBytes } from '../memory/copy-bytes.ts'
 import { ReplyEncoder } from '../resp/encoder.ts'
 import { WRONG_TYPE } from '../resp/error-replies.ts'
 import { DEFAULT_THRESHOLDS } from '../values/thresholds.ts'
-import { BorrowedValue } from './borrowed-value.ts'
+import type { BorrowedValue } from './borrowed-value.ts'
 import { type ReadArgument, ReadArguments } from './read-arguments.ts'
 import { ReplyValues } from './reply-values.ts'
+import { AS_BUFFER, AS_TEXT, AS_VIEW, type StringForm, type StringRead, StringReads } from './string-reads.ts'
 
 /** A key, field or member: text as UTF-8, or bytes. */
 export type Name = string | Uint8Array
@@ -55,26 +53,10 @@ export interface StreamEntry {
   readonly fields: readonly (readonly [field: string, value: string])[]
 }
 
-// What becomes of a string value that was found.
-const AS_TEXT = 0
-const AS_BUFFER = 1
-const AS_VIEW = 2
-type Form = typeof AS_TEXT | typeof AS_BUFFER | typeof AS_VIEW
-type Value = string | Buffer | BorrowedValue
-
-/** Buffers of at most this length share a slab. */
-const SLAB_VALUE_BYTES_MAX = 1024
-const SLAB_BYTES = 32 * 1024
-
 const SETTINGS: CommandSettings = {
   protoMaxBulkBytes: PROTO_MAX_BULK_BYTES,
   hllSparseMaxBytes: HLL_SPARSE_BYTES_MAX,
   encodings: DEFAULT_THRESHOLDS,
-}
-
-/** Not in Node's types, and twice as quick as toString() for short text; it takes any bytes as `this`. */
-const { utf8Slice } = Buffer.prototype as unknown as {
-  utf8Slice(this: Uint8Array, start: number, end: number): string
 }
 
 export class KeyspaceReader {
@@ -83,23 +65,16 @@ export class KeyspaceReader {
   readonly #reply = new ReplyEncoder()
   readonly #values = new ReplyValues()
   readonly #context: SharedReadContext
-  readonly #borrowed = new BorrowedValue()
+  readonly #strings: StringReads
   /** Inside of `together()`: its attempt is the one that counts. */
   #isTogether = false
-  /** One time for all keys of an attempt; -1: not looked yet. */
-  #nowMs = -1
-  // Of the keys of one call: their hashes, and what was touched.
-  #order = new Int32Array(16)
-  #tag = new Int32Array(16)
-  #near = new Int32Array(16)
-  #slab: Buffer = Buffer.alloc(0)
-  #slabView: DataView = new DataView(new ArrayBuffer(0))
-  #slabUsed = 0
-
+  /** When a string read has lasted too long; set by its first failure. */
+  #deadline = 0
   /** Opens a reader in the thread that received the handle. */
   constructor(handle: ReaderHandle, options: KeyspaceReaderOptions = {}) {
     const keyspace = new SharedKeyspace(handle)
     this.#keyspace = keyspace
+    this.#strings = new StringReads(keyspace, this.#args)
     this.#context = {
       args: this.#args,
       reply: this.#reply,
@@ -123,6 +98,7 @@ export class KeyspaceReader {
   set db(db: number) {
     this.#keyspace.checkDatabase(db)
     this.#context.db = db
+    this.#strings.db = db
   }
 
   /** No reads after this. The writer notices by itself. */
@@ -328,23 +304,23 @@ export class KeyspaceReader {
 
   // ---- the way of strings -----------------------------------------------------------------------------------------
 
-  #read(key: Name, form: Form): Value | undefined {
+  #read(key: Name, form: StringForm): StringRead | undefined {
     const args = this.#args
     args.clear()
     args.add(key)
     if (this.#isTogether) {
-      this.#hash()
-      return this.#valueOf(0, form, true)
+      this.#strings.hashOnly()
+      return this.#strings.valueOf(0, form, true)
     }
     const keyspace = this.#keyspace
     for (let attempt = 1; ; attempt++) {
       keyspace.begin()
       const { generation } = keyspace
       const outer = guardRead(generation)
-      this.#nowMs = -1
-      this.#hash()
+      this.#strings.begin(-1)
+      this.#strings.hashOnly()
       try {
-        const value = this.#valueOf(0, form, true)
+        const value = this.#strings.valueOf(0, form, true)
         keyspace.beforeValidation?.()
         if (keyspace.validate()) return value
       } catch (error) {
@@ -357,90 +333,17 @@ export class KeyspaceReader {
     }
   }
 
-  /** Hashes the only key. */
-  #hash(): void {
-    const { bytes, end } = this.#args
-    hashKey(this.#keyspace.generation.seed, bytes, 0, end[0]!)
-    this.#order[0] = hashOrder
-    this.#tag[0] = hashTag
-  }
-
-  #readAll(keys: readonly Name[], form: Form): (Value | undefined)[] {
+  #readAll(keys: readonly Name[], form: StringForm): (StringRead | undefined)[] {
     const args = this.#args
     args.clear()
     for (let i = 0; i < keys.length; i++) args.add(keys[i]!)
-    const values: (Value | undefined)[] = []
+    const values: (StringRead | undefined)[] = []
     this.#attempt(() => {
-      this.#touchAll()
+      this.#strings.touchAll()
       values.length = 0
-      for (let i = 0; i < args.count; i++) values.push(this.#valueOf(i, form, false))
+      for (let i = 0; i < args.count; i++) values.push(this.#strings.valueOf(i, form, false))
     })
     return values
-  }
-
-  /** Hashes all keys and brings nearer what their lookups need, so that their cache misses overlap. */
-  #touchAll(): void {
-    const { bytes, count, start, end } = this.#args
-    const keyspace = this.#keyspace
-    const { db } = this.#context
-    const { seed } = keyspace.generation
-    if (count > this.#order.length) {
-      this.#order = new Int32Array(count)
-      this.#tag = new Int32Array(count)
-      this.#near = new Int32Array(count)
-    }
-    for (let i = 0; i < count; i++) {
-      hashKey(seed, bytes, start[i]!, end[i]!)
-      this.#order[i] = hashOrder
-      this.#tag[i] = hashTag
-      this.#near[i] = keyspace.touchSlot(db, hashOrder, hashTag)
-    }
-    for (let i = 0; i < count; i++) this.#near[i] = keyspace.touchRecord(this.#order[i]!, this.#near[i]!)
-  }
-
-  /** The string at the key of argument `index`, which was hashed, as it looks now. @param strict is another type an error? Else it is absent. */
-  #valueOf(index: number, form: Form, strict: boolean): Value | undefined {
-    const { bytes, start, end } = this.#args
-    const keyspace = this.#keyspace
-    const { db } = this.#context
-    if (!keyspace.lookupHashed(db, this.#order[index]!, this.#tag[index]!, bytes, start[index]!, end[index]!)) {
-      return undefined
-    }
-    const { entry } = keyspace
-    if ((entry.flags & FLAG_EXPIRE) !== 0 && entry.expireAtMs >= 0) {
-      if (this.#nowMs === -1) this.#nowMs = Date.now()
-      if (this.#nowMs > entry.expireAtMs) return undefined
-    }
-    if (entry.rdbType !== 0) {
-      if (!strict) return undefined
-      throw new KeyspaceError('WRONG_TYPE', WRONG_TYPE)
-    }
-    const isChunked = (entry.flags & FLAG_CHUNKED) !== 0
-    if (form === AS_BUFFER) return isChunked ? entry.toBuffer() : this.#copyOut(entry.start, entry.start + entry.length)
-    if (form === AS_TEXT) {
-      if (isChunked) return entry.toBuffer().toString()
-      return utf8Slice.call(entry.bytes, entry.start, entry.start + entry.length)
-    }
-    const { generation } = keyspace
-    return isChunked
-      ? this.#borrowed.pointAtCopy(generation, entry.toBuffer())
-      : this.#borrowed.point(generation, entry)
-  }
-
-  /** A Buffer of the bytes of `entry`; short ones share a slab, as Node's own do. */
-  #copyOut(start: number, end: number): Buffer {
-    const { entry } = this.#keyspace
-    const length = end - start
-    if (length > SLAB_VALUE_BYTES_MAX) return entry.toBuffer()
-    if (this.#slabUsed + length > this.#slab.length) {
-      this.#slab = Buffer.allocUnsafeSlow(SLAB_BYTES)
-      this.#slabView = new DataView(this.#slab.buffer, this.#slab.byteOffset, SLAB_BYTES)
-      this.#slabUsed = 0
-    }
-    const at = this.#slabUsed
-    copyBytes(entry.bytes, entry.view, start, end, this.#slab, this.#slabView, at)
-    this.#slabUsed = at + ((length + 7) & ~7)
-    return this.#slab.subarray(at, at + length)
   }
 
   // ---- the way of commands ----------------------------------------------------------------------------------------
@@ -454,6 +357,8 @@ export class KeyspaceReader {
       this.#reply.clear()
       row.read!(this.#context)
     })
+    // Inside of several reads nothing is validated yet, and a torn reply could not be decoded.
+    if (this.#isTogether) this.#keyspace.generation.check()
     const values = this.#values.open(this.#reply.pending())
     const error = values.error()
     if (error === WRONG_TYPE) throw new KeyspaceError('WRONG_TYPE', error)
@@ -481,20 +386,16 @@ export class KeyspaceReader {
       return
     }
     try {
-      this.#keyspace.attempt(
-        () => {
-          this.#nowMs = this.#context.nowMs = Date.now()
-          work()
-        },
-        () => {},
-        READ_PATIENCE_MS,
-      )
+      const run = (): void => {
+        this.#context.nowMs = Date.now()
+        this.#strings.begin(this.#context.nowMs)
+        work()
+      }
+      this.#keyspace.attempt({ run, undo: () => {} }, READ_PATIENCE_MS)
     } catch (error) {
       throw error instanceof ReadTooLong ? stuck() : error
     }
   }
-
-  #deadline = 0
 
   #keepTrying(attempt: number): void {
     if (attempt === 1) this.#deadline = performance.now() + READ_PATIENCE_MS

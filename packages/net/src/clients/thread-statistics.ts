@@ -197,8 +197,9 @@ export class ThreadStatistics {
   /** Error replies by code. */
   get errors(): [code: string, count: number][] {
     const pairs: [string, number][] = []
-    for (let i = 0; i < ERROR_CODES_MAX && this.#errorCounts[i] !== 0; i++) {
-      pairs.push([this.#codeAt(i), this.#errorCounts[i]!])
+    for (let i = 0; i < ERROR_CODES_MAX && this.#hasCode(i); i++) {
+      // Zero: what was counted was taken away again.
+      if (this.#errorCounts[i] !== 0) pairs.push([this.#codeAt(i), this.#errorCounts[i]!])
     }
     return pairs
   }
@@ -239,12 +240,15 @@ export class ThreadStatistics {
   #addErrors(code: string, count: number): void {
     const name = code.slice(0, CODE_BYTES)
     for (let i = 0; i < ERROR_CODES_MAX; i++) {
-      if (this.#errorCounts[i] === 0)
-        this.#errorCodes.fill(0, i * CODE_BYTES, (i + 1) * CODE_BYTES).write(name, i * CODE_BYTES, 'latin1')
+      if (!this.#hasCode(i)) this.#errorCodes.write(name, i * CODE_BYTES, 'latin1')
       else if (this.#codeAt(i) !== name) continue
       this.#errorCounts[i]! += count
       return
     }
+  }
+
+  #hasCode(index: number): boolean {
+    return this.#errorCodes[index * CODE_BYTES] !== 0
   }
 
   #codeAt(index: number): string {

@@ -10,7 +10,7 @@ import type { TransferListItem } from 'node:worker_threads'
 import { FrameReader, FrameWriter } from './frames.ts'
 
 /** Frames sent and not yet received by the other side. One frame may go beyond. */
-export const CHANNEL_BYTES_MAX: number = 1024 * 1024
+const CHANNEL_BYTES_MAX: number = 1024 * 1024
 
 /** A MessagePort, or the worker on whose default port the other end is. */
 export interface BatchPort {

@@ -9,7 +9,7 @@
  * Numbers are in the machine's byte order: both ends are one process.
  */
 
-/** To the link thread: a connection was accepted. Payload: flags u32, slot u32, then `address\0local address`. */
+/** To the link thread: a connection was accepted. Payload: 1 for a Unix socket f64, slot f64, `address\0local address`. */
 export const FRAME_OPEN = 1
 /** To the link thread: whole commands, as the client sent them. */
 export const FRAME_COMMANDS = 2
@@ -17,7 +17,7 @@ export const FRAME_COMMANDS = 2
 export const FRAME_INPUT_ENDED = 3
 /** To the link thread: the connection is gone. */
 export const FRAME_CLOSED = 4
-/** To the link thread: a read was slow. Payload: micros f64, seconds f64, then the arguments, each ended by a zero byte. */
+/** To the link thread: a read was slow. Payload: micros f64, seconds f64, the arguments in JSON. */
 export const FRAME_SLOW = 5
 /** To the link thread: an event beyond latency-monitor-threshold. Payload: milliseconds f64, its name. */
 export const FRAME_LATENCY = 6
@@ -74,12 +74,13 @@ export class FrameWriter {
     this.#last = at - FRAME_HEADER_BYTES
   }
 
-  /** A frame of three numbers and a text: what they are is said by the kind. The text is latin1. */
+  /** A frame of two numbers and a text: what they are is said by the kind. */
   facts(kind: number, id: number, first: number, second: number, text: string): void {
-    const at = this.#begin(kind, id, 16 + text.length)
+    const bytes = Buffer.from(text)
+    const at = this.#begin(kind, id, 16 + bytes.length)
     this.#numbers[at >> 3] = first
     this.#numbers[(at >> 3) + 1] = second
-    this.#bytes.write(text, at + 16, 'latin1')
+    this.#put(bytes, 0, bytes.length, at + 16)
     this.#last = 0
   }
 
@@ -193,7 +194,7 @@ export class FrameReader {
 
   /** The text of a frame written by `facts`. */
   get text(): string {
-    return this.bytes.toString('latin1', this.start + 16, this.end)
+    return this.bytes.toString('utf8', this.start + 16, this.end)
   }
 }
 

@@ -25,6 +25,7 @@ import {
   CLIENT_CLOSED,
   CLIENT_FORWARDS_FULL,
   CLIENT_TRACKED,
+  CLIENT_UNAUTHENTICATED,
   CLIENT_WATCHES,
 } from '../clients/connection-flags.ts'
 import type { MeteredCommand } from '../clients/meter.ts'
@@ -117,7 +118,10 @@ export class IoServer extends ConnectionHost<IoSession> {
       const isUnix = unixPath === undefined ? 0 : 1
       this.#channel.frames.facts(FRAME_OPEN, id, isUnix, slot, `${address}\0${localAddress}`)
       this.endTurnSoon()
-      return new IoSession(this, socket, { id, address, localAddress }, slot)
+      const session = new IoSession(this, socket, { id, address, localAddress }, slot)
+      // What the link thread will say, too. Until then the small limits of strangers hold.
+      if (this.settings.requirepass !== '') session.flags |= CLIENT_UNAUTHENTICATED
+      return session
     })
   }
 
@@ -182,7 +186,7 @@ export class IoServer extends ConnectionHost<IoSession> {
 
   protected noteSlow({ args, micros, seconds }: SlowCommand): void {
     if (this.current === undefined) return
-    this.#channel.frames.facts(FRAME_SLOW, this.current.id, micros, seconds, args.map((arg) => `${arg}\0`).join(''))
+    this.#channel.frames.facts(FRAME_SLOW, this.current.id, micros, seconds, JSON.stringify(args))
   }
 
   protected noteLatency(event: string, elapsedMs: number): void {

@@ -218,7 +218,7 @@ export class IoThread implements RemoteChannel {
         session.kill()
         break
       case FRAME_SLOW: {
-        const args = frames.text.split('\0').slice(0, -1)
+        const args: string[] = JSON.parse(frames.text)
         this.#server.addSlow(session, { args, micros: frames.number(0), seconds: frames.number(1) })
         break
       }
@@ -248,7 +248,7 @@ export class IoThread implements RemoteChannel {
     this.#ended = true
     const gone = this.#error ?? new Error('the I/O thread has ended')
     for (const waiting of [...this.#listening.values(), ...this.#unlistening.values()]) waiting.reject(gone)
-    for (const socket of [...this.#sockets.values()]) {
+    for (const socket of this.#sockets.values()) {
       socket.destroyed = true
       socket.session?.kill()
     }

@@ -144,7 +144,8 @@ export class IoThreads {
       this.#replaced++
       const places = [...this.#places.values()].map(({ shared }) => shared)
       this.#listen(next, places).catch((failure: unknown) => {
-        logger.warning(`The new I/O thread cannot listen: ${String(failure)}`)
+        logger.warning(`The new I/O thread cannot listen, another one will try: ${String(failure)}`)
+        void next.kill()
       })
     }, delayMs)
     this.#timers.add(timer)

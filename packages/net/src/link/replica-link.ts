@@ -12,7 +12,6 @@
  * One turn of the event loop takes at most TURN_BYTES_MAX or TURN_MS_MAX of the stream; then the socket is paused and
  * the work goes on in setImmediate. All methods belong to the thread that made the link.
  */
-import { unlink } from 'node:fs'
 import { join } from 'node:path'
 import {
   CommandStream,
@@ -24,100 +23,24 @@ import {
   readsLines,
 } from '@understudy/core/internal'
 import type {
-  EncodingThresholds,
-  BacklogWriter,
-  Clock,
-  CommandArgs,
-  FrameCommand,
-  HandshakeOptions,
   LinkAction,
   LinkState,
-  Logger,
   RdbLoadOptions,
   RdbLoadResult,
-  RdbLoader,
   SnapshotFraming,
-  StreamGroup,
   StreamHandler,
 } from '@understudy/core/internal'
 import { CatchUp } from './catch-up.ts'
 import { OPEN_GATE } from './full-sync-gate.ts'
 import type { FullSyncGate } from './full-sync-gate.ts'
 import type { LinkStatus } from './link-status.ts'
+import type { ReplicaLinkConfig, ReplicaLinkPorts } from './replica-link-ports.ts'
 import { SnapshotReceiver } from './snapshot-receiver.ts'
 import { openSpillFile } from './spill-file.ts'
-import type { OpenSpillFile } from './spill-file.ts'
 import { SpillQueue } from './spill-queue.ts'
-import type { SpillLimits } from './spill-queue.ts'
+import { SyncFile } from './sync-file.ts'
 import { PrimaryConnection } from './transport.ts'
-import type { ConnectionEnds, TlsFiles, TransportEvents } from './transport.ts'
-
-/** Read whenever it is needed, so CONFIG SET works by changing the object. */
-export interface ReplicaLinkConfig {
-  /** repl-timeout. */
-  replTimeoutMs: number
-  handshake: HandshakeOptions
-  /** bind-source-addr; empty: any. */
-  sourceAddress: string
-  /** repl-disable-tcp-nodelay. */
-  disableNoDelay: boolean
-  /** tls-replication yes: the files; no: undefined. */
-  tls: TlsFiles | undefined
-  /** repl-diskless-load; flushdb is the same as flush-before-load. */
-  disklessLoad: 'disabled' | 'on-empty-db' | 'swapdb' | 'flush-before-load' | 'flushdb'
-  /** dir and dbfilename. */
-  directory: string
-  dbFileName: string
-  /** rdb-del-sync-files, when this node keeps no files of its own. */
-  deleteSyncFiles: boolean
-  databaseCount: number
-  hashSeed: Uint8Array
-  /** Read at the start of each load. */
-  encodings: EncodingThresholds
-  /** rdbchecksum. */
-  verifyChecksum: boolean
-  /** key-load-delay, microseconds; 0: none. */
-  keyLoadDelayMicros: number
-  /** For what comes while a snapshot is loaded: replica-full-sync-buffer-limit, replica-full-sync-spill-limit. */
-  spill: SpillLimits
-}
-
-/** What the link asks of the rest of the server. Everything is called on the link's thread and must not wait. */
-export interface ReplicaLinkPorts {
-  readonly clock: Clock
-  readonly logger: Logger
-  readonly loader: Pick<RdbLoader, 'load'>
-  readonly backlog: BacklogWriter
-  /** A command of the stream. Errors of the command are the port's business; a throw ends the link (see onStreamError). */
-  readonly applyCommand: (args: CommandArgs, db: number) => void
-  /** A MULTI … EXEC group, to be applied as one. */
-  readonly applyGroup: (group: StreamGroup) => void
-  /** A frame command (PING, SELECT …) went by: for cmdstat. */
-  readonly onFrame?: (name: FrameCommand) => void
-  /**
-   * A whole, checked snapshot: swap the generation in. Called before replid, offset and backlog change, in the same
-   * turn. A throw counts as a failed load: the old data must be in place then.
-   */
-  readonly onFullSync: (result: RdbLoadResult) => void
-  /** flush-before-load: drop the data now. */
-  readonly dropData: () => void
-  /** Has this node any key? For on-empty-db. */
-  readonly isEmpty: () => boolean
-  /** replid changed: replicas below must be told (disconnected). Also called after a full resync. */
-  readonly onHistoryChanged?: () => void
-  /** The backlog was replaced (full resync): hand the new memory to readers. */
-  readonly onBacklogReplaced?: () => void
-  /** After every drain that applied something, and when it stops: offsets have moved. */
-  readonly onApplied?: (appliedOffset: number) => void
-  /** The link's state changed. */
-  readonly onState?: (name: LinkState['name']) => void
-  /** May data be replaced? Left out: always. */
-  readonly gate?: FullSyncGate
-  /** Default: a real file. */
-  readonly openSpillFile?: OpenSpillFile
-  /** Jitter, [0, 1). Default Math.random. */
-  readonly random?: () => number
-}
+import type { ConnectionEnds, TransportEvents } from './transport.ts'
 
 const TICK_MS = 100
 
@@ -133,8 +56,7 @@ export class ReplicaLink {
   #receiver: SnapshotReceiver | undefined
   /** After a load, until what came meanwhile is applied. */
   #catchUp: CatchUp | undefined
-  /** What the snapshot in progress is written to; undefined: nothing. */
-  #syncFile: string | undefined
+  readonly #syncFile: SyncFile
   /** The connection ended while there was still something of it to load or to apply; told to the machine afterwards. */
   #endedWhileLoading: string | undefined
   #timer: NodeJS.Timeout | undefined
@@ -150,7 +72,6 @@ export class ReplicaLink {
   /** Of the last full resync, for INFO. */
   #queue: SpillQueue | undefined
   #spillFault = ''
-  #syncFileFault = ''
   #status: { loadStartedMs: number; loadIsAsync: boolean; lastTransferIoMs: number; bytesReceived: number } = {
     loadStartedMs: 0,
     loadIsAsync: false,
@@ -167,6 +88,7 @@ export class ReplicaLink {
     this.history = history
     this.#ports = ports
     this.#gate = ports.gate ?? OPEN_GATE
+    this.#syncFile = new SyncFile(config, ports.clock, ports.logger)
     this.stream = new CommandStream({ clock: ports.clock, sink: ports.backlog })
     this.stream.begin(history.replOffset, 0)
     this.#machine = new LinkMachine({
@@ -308,7 +230,7 @@ export class ReplicaLink {
         catchUpEtaSeconds: this.#catchUp?.etaSeconds(nowMs) ?? -1,
       },
       spillFault: this.#spillFault,
-      syncFileFault: this.#syncFileFault,
+      syncFileFault: this.#syncFile.fault,
       heldReason: machine.state.name === 'held' ? machine.state.reason : '',
       lastFailure: machine.lastFailure,
       counters: { ...machine.counters },
@@ -576,7 +498,7 @@ export class ReplicaLink {
       ports.logger.notice('MASTER <-> REPLICA sync: Flushing old data')
       ports.dropData()
     }
-    this.#syncFile = usesFile ? join(config.directory, config.dbFileName) : undefined
+    const file = this.#syncFile.begin(usesFile)
     const options: RdbLoadOptions = {
       framing,
       databaseCount: config.databaseCount,
@@ -584,14 +506,7 @@ export class ReplicaLink {
       encodings: config.encodings,
       verifyChecksum: config.verifyChecksum,
       ...(config.keyLoadDelayMicros === 0 ? {} : { keyLoadDelayMicros: config.keyLoadDelayMicros }),
-      ...(this.#syncFile === undefined
-        ? {}
-        : {
-            file: {
-              path: this.#syncFile,
-              temporaryPath: join(config.directory, `temp-${ports.clock.wallMs()}.${process.pid}.rdb`),
-            },
-          }),
+      ...(file === undefined ? {} : { file }),
     }
     const nowMs = this.#now()
     this.#status.loadStartedMs = nowMs
@@ -658,9 +573,7 @@ export class ReplicaLink {
       return
     }
     this.#receiver = undefined
-    if (this.#syncFile !== undefined) this.#judgeSyncFile(this.#syncFile, result.fileFault)
-    if (this.#syncFile !== undefined && result.fileFault === undefined && this.config.deleteSyncFiles)
-      this.#deleteSyncFile(this.#syncFile)
+    this.#syncFile.end(result)
     ports.backlog.restart(state.sync.offset)
     ports.onBacklogReplaced?.()
     this.stream.begin(state.sync.offset, streamDbOf(result))
@@ -684,22 +597,6 @@ export class ReplicaLink {
       error instanceof ReplicaError ? error : new ReplicaError('RDB_WORKER_FAILED', messageOf(error), { cause: error })
     this.#machine.snapshotFailed(this.#now(), fault)
     this.#carryOut()
-  }
-
-  #judgeSyncFile(path: string, fault: string | undefined): void {
-    this.#syncFileFault = fault ?? ''
-    if (fault === undefined) return
-    this.#ports.logger.warning(
-      `The snapshot was loaded, but not kept as ${path}: ${fault}. A file of that name is the one from before`,
-    )
-  }
-
-  #deleteSyncFile(path: string): void {
-    unlink(path, (error) => {
-      if (error === null)
-        this.#ports.logger.notice(`Removed '${path}': rdb-del-sync-files is on and nothing else needs it`)
-      else this.#ports.logger.warning(`Cannot remove the synchronization's file '${path}': ${error.message}`)
-    })
   }
 
   // ── time ──

@@ -7,7 +7,7 @@ import type { Config } from '../config/config.ts'
 import { fromByteString } from '../config/directive.ts'
 import type { DirectiveName } from '../config/directives.ts'
 import { type ClientSettings, defaultClientSettings } from '../clients/settings.ts'
-import type { ReplicaLinkConfig } from '../link/replica-link.ts'
+import type { ReplicaLinkConfig } from '../link/replica-link-ports.ts'
 import type { TlsFiles } from '../link/transport.ts'
 
 /** Calls `apply` now and after every change of one of the directives. */

@@ -183,10 +183,11 @@ export class UnderstudyServer implements Node {
         onApplied: () => this.#tellPosition(),
         dropData: () => {
           this.hasData = false
+          // I/O threads must know before it that they must not answer from what is empty.
+          this.updateState()
           this.keyspace.begin()
           this.keyspace.flushAll()
           this.keyspace.end()
-          this.updateState()
         },
         gate: fullSyncGate({
           policy: () => config.get('full-resync-policy'),

@@ -96,6 +96,8 @@ export const processDirectives = {
   'watchdog-period': { type: 'int', min: 0, max: 'int', default: 0, hidden: true, unit: 'ms', supported: false },
   'disable-thp': { type: 'bool', default: true, change: 'no', supported: false },
   'ignore-warnings': { type: 'string', default: '', keepEmpty: true, supported: false },
+  // With isolatedDeclarations a name has to say its type where it is used.
+  // oxlint-disable-next-line typescript/no-unnecessary-type-assertion
   'io-threads': { type: 'int', min: 1, max: 128, default: IO_THREADS_DEFAULT as number, change: 'no' },
   'io-threads-do-reads': { type: 'bool', default: false, change: 'no', supported: false },
   server_cpulist: { type: 'string', default: '', change: 'no', supported: false },

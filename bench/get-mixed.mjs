@@ -1,0 +1,86 @@
+/** A mixed set of reads by redis-benchmark, one command after the other: 50 connections, pipeline 16, random keys. */
+import { Dataset, VALUE_BYTES } from './support/dataset.mjs'
+import { stringsFile } from './support/rdb-file.mjs'
+import { measureCase, startSettings } from './support/read-cases.mjs'
+
+const CONNECTIONS = 50
+const PIPELINE = 16
+const GOAL = 1
+/** Of each collection. */
+const ELEMENTS = 100
+const ELEMENT_BYTES = 16
+const KEYS_AT_ONCE = 200
+const RANDOM = '__rand_int__'
+const MGET_KEYS = 10
+/** Shortest header of a reply's bulk string, and its line end. */
+const BULK_FRAME_BYTES = 6
+
+/** @param {number} key redis-benchmark writes a random key with 12 digits. */
+const digits = (key) => String(key).padStart(12, '0')
+/** @param {number} key @param {number} i */
+const element = (key, i) => `${String(i).padStart(4, '0')}-${digits(key)}`.slice(0, ELEMENT_BYTES)
+
+/** What stands beside the strings, and how it is filled. @type {[command: string, prefix: string, args: (key: number) => string[]][]} */
+const COLLECTIONS = [
+  ['HSET', 'hash', (key) => range((i) => [`field:${i}`, element(key, i)])],
+  ['ZADD', 'zset', (key) => range((i) => [String(i * 1.5), element(key, i)])],
+  ['RPUSH', 'list', (key) => range((i) => [element(key, i)])],
+  ['SADD', 'set', (key) => range((i) => [element(key, i)])],
+]
+
+/** @type {[title: string, what: string[], replyBytes: number][]} */
+const READS = [
+  ['GET', ['GET', `key:${RANDOM}`], VALUE_BYTES + BULK_FRAME_BYTES],
+  ['HGET', ['HGET', `hash:${RANDOM}`, 'field:42'], ELEMENT_BYTES + BULK_FRAME_BYTES],
+  ['ZRANGE 0 9', ['ZRANGE', `zset:${RANDOM}`, '0', '9'], 10 * (ELEMENT_BYTES + BULK_FRAME_BYTES)],
+  ['LRANGE 0 9', ['LRANGE', `list:${RANDOM}`, '0', '9'], 10 * (ELEMENT_BYTES + BULK_FRAME_BYTES)],
+  ['SISMEMBER', ['SISMEMBER', `set:${RANDOM}`, 'nobody'], 4],
+  [
+    'MGET of 10',
+    ['MGET', ...Array.from({ length: MGET_KEYS }, () => `key:${RANDOM}`)],
+    MGET_KEYS * (VALUE_BYTES + BULK_FRAME_BYTES),
+  ],
+]
+
+/** @param {import('./support/run.mjs').Run} run */
+export async function getMixed(run) {
+  const { sizes, seed } = run
+  const count = sizes.getMixedKeys
+  const dataset = new Dataset(seed, { keys: 'numbered' })
+  const path = await stringsFile(run, dataset, count)
+  const settings = await startSettings(run, path)
+  for (const { contender } of settings) await fill(contender, count)
+  const rows = []
+  for (const [title, what, replyBytes] of READS) {
+    const each = {
+      title: `${title}, ${CONNECTIONS} connections, pipeline ${PIPELINE}`,
+      connections: CONNECTIONS,
+      pipeline: PIPELINE,
+      requests: sizes.getMixedRequests,
+      what,
+      replyBytes,
+      goal: GOAL,
+    }
+    rows.push(await measureCase(run, 'get-mixed', settings, each, count))
+  }
+  for (const { contender } of settings) await contender.stop()
+  return rows
+}
+
+/**
+ * @param {import('./support/contenders.mjs').Contender} contender
+ * @param {number} count
+ */
+async function fill(contender, count) {
+  for (const [command, prefix, argsOf] of COLLECTIONS) {
+    for (let key = 0; key < count; key += KEYS_AT_ONCE) {
+      const keys = Array.from({ length: Math.min(KEYS_AT_ONCE, count - key) }, (_, i) => key + i)
+      await Promise.all(keys.map((each) => contender.call(command, `${prefix}:${digits(each)}`, ...argsOf(each))))
+    }
+  }
+}
+
+/** @param {(i: number) => string[]} one */
+function range(one) {
+  return Array.from({ length: ELEMENTS }, (_, i) => one(i)).flat()
+}

@@ -1,0 +1,172 @@
+/**
+ * Reads as redis-benchmark asks for them, of both servers with one thread and with two: all are up and loaded before the first
+ * round and take turns. What is compared is each server with the better of its settings; the notes have all of them.
+ */
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
+import { UsageMeter } from './process-usage.mjs'
+import { directoryWith, RDB_NAME } from './rdb-file.mjs'
+import { Row } from './row.mjs'
+import { median } from './statistics.mjs'
+
+const runProgram = promisify(execFile)
+
+const ROUND_TIMEOUT_MS = 120_000
+const THREADED = 2
+
+/** @typedef {import('./contenders.mjs').Contender} Contender */
+/** @typedef {import('./process-usage.mjs').Usage} Usage */
+/** @typedef {{ requestsPerSecond: number, p50: number, p99: number, usage: Usage }} Round Latencies in milliseconds. */
+/** @typedef {{ contender: Contender, label: string, isOurs: boolean }} Setting A server and how many threads it has. */
+
+/**
+ * @typedef {object} ReadCase
+ * @property {string} title
+ * @property {number} connections
+ * @property {number} pipeline
+ * @property {number} requests
+ * @property {string[]} what redis-benchmark's own arguments that say what to ask for.
+ * @property {number} replyBytes Of one reply, at least: fewer bytes in all end the run.
+ * @property {number} [goal] Ours divided by theirs, at least.
+ */
+
+/**
+ * Starts all settings on the same snapshot.
+ *
+ * @param {import('./run.mjs').Run} run
+ * @param {string} path Of the snapshot.
+ * @returns {Promise<Setting[]>}
+ */
+export async function startSettings({ contenders, sizes, isProfiled }, path) {
+  /** @param {'understudy' | 'redis'} name @param {number} threads */
+  const start = async (name, threads) => {
+    const reads = name === 'redis' && threads > 1 ? ['--io-threads-do-reads', 'yes'] : []
+    const contender = await contenders.start(name, {
+      directory: directoryWith(contenders, path),
+      directives: ['--dbfilename', RDB_NAME, '--io-threads', String(threads), ...reads],
+    })
+    return { contender, label: `${name}, io-threads ${threads}`, isOurs: name === 'understudy' }
+  }
+  const settings = [await start('understudy', 1)]
+  if (isProfiled) return settings
+  settings.push(await start('redis', 1))
+  if (sizes.ioThreads) settings.push(await start('understudy', THREADED), await start('redis', THREADED))
+  return settings
+}
+
+/**
+ * @param {import('./run.mjs').Run} run
+ * @param {string} scenario
+ * @param {readonly Setting[]} settings
+ * @param {ReadCase} each
+ * @param {number} keyCount
+ */
+export async function measureCase(run, scenario, settings, each, keyCount) {
+  /** @type {Map<Setting, Round[]>} */
+  const rounds = new Map(settings.map((setting) => [setting, []]))
+  // Once for nothing: a server that has just begun is not what is measured.
+  for (const { contender } of settings) await round(run, contender, each, Math.ceil(each.requests / 4), keyCount)
+  for (let pair = 0; pair < run.pairs; pair++) {
+    for (const setting of settings) {
+      const result = await round(run, setting.contender, each, each.requests, keyCount)
+      rounds.get(setting)?.push(result)
+      run.log(
+        `${scenario} ${pair + 1}/${run.pairs} ${each.title}, ${setting.label}: ` +
+          `${(result.requestsPerSecond / 1000).toFixed(0)} k/s, p50 ${result.p50} ms, p99 ${result.p99} ms, ` +
+          `CPU ${result.usage.cpuSeconds?.toFixed(2) ?? 'n/a'} s`,
+      )
+    }
+  }
+  const ours = better([...rounds].filter(([{ isOurs }]) => isOurs))
+  const theirs = better([...rounds].filter(([{ isOurs }]) => !isOurs))
+  const row = new Row({
+    scenario,
+    title: each.title,
+    unit: 'requests/s',
+    ...(each.goal === undefined ? {} : { goal: { ratio: each.goal, direction: 'at least' } }),
+    ...(ours === undefined ? {} : { ours: ours[0].label }),
+    ...(theirs === undefined ? {} : { theirs: theirs[0].label }),
+  })
+  for (const { requestsPerSecond, usage } of ours?.[1] ?? []) row.add('ours', requestsPerSecond, usage)
+  for (const { requestsPerSecond, usage } of theirs?.[1] ?? []) row.add('theirs', requestsPerSecond, usage)
+  row.contents = 'right; every read was a hit'
+  for (const [{ label }, of] of rounds) row.notes.push(`${label}: ${described(of)}`)
+  return row
+}
+
+/**
+ * The setting with the higher median.
+ *
+ * @param {[Setting, Round[]][]} entries
+ * @returns {[Setting, Round[]] | undefined}
+ */
+function better(entries) {
+  return entries.toSorted(([, a], [, b]) => speed(b) - speed(a))[0]
+}
+
+/** @param {readonly Round[]} rounds */
+function speed(rounds) {
+  return median(rounds.map((each) => each.requestsPerSecond))
+}
+
+/** @param {readonly Round[]} rounds */
+function described(rounds) {
+  const of = (/** @type {(round: Round) => number} */ field) => median(rounds.map(field))
+  const cpu = of(({ usage }) => usage.cpuSeconds ?? Number.NaN)
+  return (
+    `${(speed(rounds) / 1000).toFixed(0)} k/s, p50 ${of(({ p50 }) => p50).toFixed(3)} ms, ` +
+    `p99 ${of(({ p99 }) => p99).toFixed(3)} ms, CPU ${Number.isNaN(cpu) ? 'n/a' : `${cpu.toFixed(2)} s`}`
+  )
+}
+
+/**
+ * One run of redis-benchmark. Fails when a read was no hit.
+ *
+ * @param {import('./run.mjs').Run} run
+ * @param {Contender} contender
+ * @param {ReadCase} each
+ * @param {number} requests
+ * @param {number} keyCount
+ * @returns {Promise<Round>}
+ */
+async function round({ redisBenchmark }, contender, each, requests, keyCount) {
+  const before = await counters(contender)
+  const meter = new UsageMeter(contender.pid)
+  const { connections, pipeline, what } = each
+  const { stdout } = await runProgram(
+    redisBenchmark,
+    ['-h', '127.0.0.1', '-p', contender.port, '-c', connections, '-P', pipeline, '-n', requests, '-r', keyCount]
+      .map(String)
+      .concat('--csv', ...what),
+    { timeout: ROUND_TIMEOUT_MS, killSignal: 'SIGKILL' },
+  )
+  const usage = meter.stop()
+  // "test","rps","avg_latency_ms","min_latency_ms","p50_latency_ms","p95_latency_ms","p99_latency_ms","max_latency_ms"
+  const line = stdout.trim().split('\n').at(-1) ?? ''
+  const [, requestsPerSecond = Number.NaN, , , p50 = Number.NaN, , p99 = Number.NaN] = line
+    .slice(line.indexOf('","'))
+    .split(',')
+    .map((field) => Number(field.replaceAll('"', '')))
+  if (!(requestsPerSecond > 0)) throw new Error(`redis-benchmark answered: ${stdout.slice(0, 300)}`)
+  const after = await counters(contender)
+  const bytes = requests * each.replyBytes
+  if (after.misses !== before.misses || after.outputBytes - before.outputBytes < bytes) {
+    throw new Error(
+      `${contender.name}: ${requests} times ${each.title} must be answered with ${bytes} bytes at least; they missed ` +
+        `${after.misses - before.misses} times and got ${after.outputBytes - before.outputBytes} bytes`,
+    )
+  }
+  return { requestsPerSecond, p50, p99, usage }
+}
+
+/**
+ * Bytes show whether values were sent, misses that none was nil.
+ *
+ * @param {Contender} contender
+ */
+async function counters(contender) {
+  return {
+    outputBytes: Number(await contender.info('total_net_output_bytes')),
+    misses: Number(await contender.info('keyspace_misses')),
+  }
+}

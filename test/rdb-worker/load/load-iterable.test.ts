@@ -1,0 +1,84 @@
+/** Snapshots from anything that gives bytes. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { loadIterable, RdbLoaderPool } from '@understudy/rdb-worker'
+import { afterAll, describe, expect, it } from 'vitest'
+import { adopt, keyspaceDigest } from '../../support/keyspace-digest.ts'
+import { RdbBuilder } from '../../support/rdb-builder.ts'
+import { scanBytes } from '../../support/scan-rdb.ts'
+import { SeededRandom } from '../../support/seeded-random.ts'
+import { cutRandomly } from '../../support/short-reads.ts'
+
+const hashSeed = new SeededRandom(81).bytes(16)
+const options = { databaseCount: 16, hashSeed, verifyChecksum: true }
+// Much less than the snapshot, so that the source has to wait.
+const pool = new RdbLoaderPool({ threads: 2, parallelBytesMin: 0, ringBytes: 1 << 16 })
+afterAll(() => pool.close())
+
+const snapshot = ((): Buffer => {
+  const builder = new RdbBuilder().selectDb(0)
+  for (let key = 0; key < 30_000; key++) builder.text(`key ${key}`, 'v'.repeat(key % 100))
+  return builder.end()
+})()
+
+describe('a load from an iterable', () => {
+  it('takes pieces of any size, borrowed, and waits for room', async () => {
+    async function* source(): AsyncGenerator<Uint8Array> {
+      for (const piece of cutRandomly(snapshot, new SeededRandom(82), 300_000)) {
+        const lent = Buffer.from(piece)
+        yield lent
+        lent.fill(0xa5)
+        if (piece.length % 7 === 0) await sleep(1)
+      }
+    }
+    const { generation, keyCount } = await loadIterable(pool, source(), options)
+    expect(keyCount).toBe(30_000)
+    expect(keyspaceDigest(adopt(generation, hashSeed))).toBe(scanBytes(snapshot).sink.digest())
+  })
+
+  it('does not look at what follows the snapshot', async () => {
+    const { keyCount } = await loadIterable(pool, [snapshot, Buffer.from('something else')], options)
+    expect(keyCount).toBe(30_000)
+  })
+
+  it('asks for no more once the snapshot is refused, and closes the source', async () => {
+    const state = { given: 0, isClosed: false }
+    function* source(): Generator<Uint8Array> {
+      try {
+        yield Buffer.from('REDIS0099')
+        for (;;) {
+          state.given++
+          yield snapshot
+        }
+      } finally {
+        state.isClosed = true
+      }
+    }
+    await expect(loadIterable(pool, source(), options)).rejects.toMatchObject({
+      code: 'RDB_BAD_VERSION',
+      byteOffset: 0,
+    })
+    expect(state.isClosed).toBe(true)
+    expect(state.given).toBeLessThan(10)
+  })
+
+  it('tells a source that ends too early, and passes on what it throws', async () => {
+    await expect(loadIterable(pool, [snapshot.subarray(0, 1000)], options)).rejects.toMatchObject({
+      code: 'RDB_TRUNCATED',
+      byteOffset: 1000,
+    })
+    function* failing(): Generator<Uint8Array> {
+      yield snapshot.subarray(0, 1000)
+      throw new Error('the download broke off')
+    }
+    await expect(loadIterable(pool, failing(), options)).rejects.toThrow('the download broke off')
+    expect((await loadIterable(pool, [snapshot], options)).keyCount).toBe(30_000)
+  })
+
+  it('may be prepared: threads that are up before the load, and nothing else', async () => {
+    const prepared = new RdbLoaderPool({ threads: 3, parallelBytesMin: 0 })
+    prepared.prepare(1000)
+    expect((await loadIterable(prepared, [snapshot], options)).keyCount).toBe(30_000)
+    await prepared.close()
+    prepared.prepare(1000)
+  })
+})

@@ -1,0 +1,4 @@
+import { soakSlice } from '../support/soak.ts'
+import { soak } from './full-sync-load.soak.ts'
+
+soakSlice('full-sync-load', soak)
