@@ -23,7 +23,7 @@ export interface UnpackTarget {
 /** The value is not unpacked, or not any more: the blob was not looked at. */
 export const UNPACK_OFF = -1
 export const UNPACK_BAD_COMPRESSION = -2
-export const UNPACK_BAD_BLOB = -3
+const UNPACK_BAD_BLOB = -3
 
 export class ValueUnpacker {
   #target: UnpackTarget | undefined

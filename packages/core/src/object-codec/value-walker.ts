@@ -35,7 +35,7 @@ import {
   STEP_TTL,
   STEP_WIDTH,
 } from './value-grammar.ts'
-import { UNPACK_BAD_BLOB, UNPACK_OFF, type UnpackTarget, ValueUnpacker } from './value-unpacker.ts'
+import { UNPACK_BAD_COMPRESSION, UNPACK_OFF, type UnpackTarget, ValueUnpacker } from './value-unpacker.ts'
 
 /** A value that is not what its type needs. `valueOffset` counts from the first byte of the value. */
 export class ValueFault extends Error {
@@ -322,7 +322,7 @@ export class ValueWalker {
     const count = this.#unpacker.add(bytes, at, this.#string, kind)
     if (count === UNPACK_OFF) return false
     if (count < 0) {
-      const what = count === UNPACK_BAD_BLOB ? BLOB_NAMES[kind]! : 'compression'
+      const what = count === UNPACK_BAD_COMPRESSION ? 'compression' : BLOB_NAMES[kind]!
       this.#fail('RDB_BAD_VALUE', `malformed ${what}`, this.#string.start)
     }
     this.elements += count
