@@ -31,6 +31,7 @@ import { PACKED_BYTES_MAX } from './form-numbers.ts'
 import { formOf } from './forms.ts'
 import { buildHash, packedHashFlags } from './hash-form.ts'
 import { buildList, LIST_RDB_TYPES } from './list-form.ts'
+import { shortenScores } from './score-shortening.ts'
 import { buildSet, packedIntsetFlags } from './set-form.ts'
 import { buildStream } from './stream-build.ts'
 import type { EncodingThresholds } from './thresholds.ts'
@@ -75,6 +76,7 @@ PACKED_RULES[RDB_TYPE_ZSET_LISTPACK] = packedZsetFlags
 
 const slot = new StringSlot()
 const decoded: Uint8Array = new Uint8Array(PACKED_BYTES_MAX)
+const shortened: Uint8Array = new Uint8Array(PACKED_BYTES_MAX)
 
 /** Is the value of this RDB type made into a form? Otherwise it is held as its bytes. */
 export function hasBuilder(rdbType: number): boolean {
@@ -93,7 +95,7 @@ export function buildValue(rdbType: number, bytes: Uint8Array, start: number, en
     if (slot.kind === STRING_RAW && slot.end - slot.start <= PACKED_BYTES_MAX) {
       const flags = rule(bytes, slot.start, slot.end, build.thresholds)
       if (flags >= 0) {
-        build.packed(rdbType, flags, bytes, slot.start, slot.end)
+        keepPacked(rdbType, flags, bytes, slot.start, slot.end, build)
         return
       }
     } else if (
@@ -104,12 +106,26 @@ export function buildValue(rdbType: number, bytes: Uint8Array, start: number, en
       const { length } = slot
       const flags = rule(decoded, 0, length, build.thresholds)
       if (flags >= 0) {
-        build.packed(rdbType, flags, decoded, 0, length)
+        keepPacked(rdbType, flags, decoded, 0, length, build)
         return
       }
     }
   }
   buildFromSource(rdbType, bytesSource(bytes, start, end), build)
+}
+
+/** Leaves a packed blob as the result: as it is, but for scores that can be shorter. */
+function keepPacked(
+  rdbType: number,
+  flags: number,
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  build: ValueBuild,
+): void {
+  const length = rdbType === RDB_TYPE_ZSET_LISTPACK ? shortenScores(bytes, start, end, shortened) : -1
+  if (length < 0) build.packed(rdbType, flags, bytes, start, end)
+  else build.packed(rdbType, flags, shortened, 0, length)
 }
 
 /** As `buildValue`, for bytes that are not in one piece. */
