@@ -4,7 +4,7 @@
  *
  *   idle -> walking      [begin]   a region with enough waste: its sparse segments get nothing new from now on
  *   walking -> walking   [step]    a page of a table, or a piece of a large value, moves in a unit of its own
- *   walking -> walking   [#endPass] something is left: once more, with the values that other regions' keys own here
+ *   walking -> walking   [#endWalk] something is left: once more, with the values that other regions' keys own here
  *   walking -> idle      [#finish] the segments are empty and dropped, or the arena has called the evacuation off
  *
  * The first walk passes the tables of the region's own shards in order of the hash, all later ones those of all shards: RENAME

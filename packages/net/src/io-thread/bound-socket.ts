@@ -47,7 +47,12 @@ export interface BoundSocket {
 export async function bindSocket(place: ListenPlace): Promise<BoundSocket> {
   if ('path' in place) {
     const handle = checked(createHandle(place.path, UNIX, UNIX, NO_FD), `bind ${place.path}`)
-    if (place.permissions !== 0) chmodSync(place.path, place.permissions)
+    try {
+      if (place.permissions !== 0) chmodSync(place.path, place.permissions)
+    } catch (error) {
+      handle.close()
+      throw error
+    }
     return { fd: handle.fd, port: 0, close: () => handle.close() }
   }
   const { address, family } = await lookup(place.host)

@@ -7,6 +7,8 @@ import type { SpillQueue } from './spill-queue.ts'
 
 export class CatchUp {
   readonly queue: SpillQueue
+  /** The stream has not used up what it was given last. */
+  isStreamBusy = false
   readonly #startedMs: number
   readonly #startedBytes: number
 
@@ -21,8 +23,12 @@ export class CatchUp {
     return this.queue.byteLength === 0
   }
 
-  /** Gives the stream its next bytes. @returns false: they are still being read from the file */
+  /**
+   * Gives the stream its next bytes, unless it is busy: it would take the whole queue into its own memory, which has no bound.
+   * @returns false: nothing to do before the file was read
+   */
   feed(stream: CommandStream): boolean {
+    if (this.isStreamBusy) return true
     const bytes = this.queue.peek()
     if (bytes === undefined) return false
     stream.push(bytes)

@@ -371,12 +371,14 @@ export class ReplicaLink {
     if (this.#isDraining) return false
     const connection = this.#connection
     const before = this.stream.appliedOffset
-    const isFed = this.#catchUp?.feed(this.stream)
+    const catchUp = this.#catchUp
+    const isFed = catchUp?.feed(this.stream)
     this.#isDraining = true
     let outcome: 'idle' | 'more' = 'idle'
     try {
       const usedMs = this.#turnEnd === undefined ? 0 : this.#now() - this.#turnStartedMs
       outcome = this.stream.drain(this.#handler, TURN_BYTES_MAX, Math.max(TURN_MS_MAX - usedMs, 0))
+      if (catchUp !== undefined) catchUp.isStreamBusy = outcome === 'more'
     } catch (error) {
       if (!(error instanceof ReplicaError)) throw error
       this.#saveOffset()

@@ -228,8 +228,8 @@ export class SpillQueue {
       if (this.fileBytes === 0 && !this.#isWriting) this.#fileStart = this.#fileEnd = 0
     } catch (error) {
       this.#isReading = false
-      if (!this.#isDisposed) this.#events.onReadFault(error)
-      return
+      if (this.#isDisposed) return this.#closeFile()
+      return this.#events.onReadFault(error)
     }
     this.#isReading = false
     if (this.#isDisposed) return this.#closeFile()
