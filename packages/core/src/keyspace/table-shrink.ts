@@ -11,6 +11,7 @@
  * split one 40 removals to merge. Nothing is looked at but in every eighth removal from a page. Order in the table is order of
  * the hash, before and after, so cursors of SCAN stay what they are.
  */
+import { KeyspaceError } from '../errors.ts'
 import { byteOffsetOf } from '../memory/region-memory.ts'
 import {
   DIRECTORY_DEPTH_MAX,
@@ -163,7 +164,8 @@ function halveDirectory(region: RegionWriter, table: Int32Array, root: number): 
   let to: number
   try {
     to = region.allocateDirectory(depth - 1)
-  } catch {
+  } catch (error) {
+    if (!(error instanceof KeyspaceError)) throw error
     // No memory for the shorter one: the longer one serves as well.
     return false
   }

@@ -139,7 +139,7 @@ export class KeyspaceReader {
   /**
    * Makes several reads of this reader as one: all of one moment. `read` may run more than once, and must do nothing else.
    * Views are not for here: they outlast a read.
-   * @returns what `read` returned. @throws as any read.
+   * @returns what `read` returned. @throws ReplicaError as the reads in it do, and what `read` throws.
    */
   together<Result>(read: () => Result): Result {
     if (this.#isTogether) return read()
