@@ -4,41 +4,16 @@
  * generations are swapped. `sabotage` leaves one part of the protocol out; the test of the test uses it.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { Worker } from 'node:worker_threads'
-import {
-  BulkWriter,
-  CommandStream,
-  dataCommandFamilies,
-  type Clock,
-  Keyspace,
-  LibraryStore,
-  type Logger,
-  Readers,
-} from '@understudy/core/internal'
-import { defaultClientSettings, ServerStatistics, StreamApplier, UnappliedCommands } from '@understudy/net/internal'
+import { BulkWriter, Keyspace, Readers } from '@understudy/core/internal'
+import { KeyspaceStream } from '../support/keyspace-stream.ts'
 import { SeededRandom } from '../support/seeded-random.ts'
 import type { Soak, SoakOptions, SoakResult } from '../support/soak.ts'
 import { checksum } from './consistency-values.mjs'
+import { type ReaderResult, ReadingThreads, type Sabotage, sabotageWriter } from './reading-threads.ts'
 
-export type Sabotage = 'none' | 'skip-validation' | 'skip-entering' | 'skip-leaving'
-
-const NO_FACTS = {
-  usedBytes: 0,
-  peakBytes: 0,
-  startupBytes: 0,
-  residentBytes: 0,
-  backlogBytes: 0,
-  replicaBytes: 0,
-  clientBytes: 0,
-  functionBytes: 0,
-}
 const SINGLES = 20_000
 const PAIRS = 2_000
-const READERS = 2
 const GROUP_PAIRS_MAX = 40
-
-const clock: Clock = { monotonicMs: () => performance.now(), wallMs: () => Date.now() }
-const silent: Logger = { debug() {}, verbose() {}, notice() {}, warning() {} }
 
 export const soak: Soak = {
   about:
@@ -48,14 +23,10 @@ export const soak: Soak = {
   run: (options) => runConsistency(options, 'none'),
 }
 
-interface ReaderResult {
-  reads: number
-  pairReads: number
-  found: number
-  failures: number
-  firstFailure: string
-  longestMs: number
-  retries: number
+interface Seen extends ReaderResult {
+  readonly reads: number
+  readonly pairReads: number
+  readonly found: number
 }
 
 /** @throws when a reader saw something it must not see. */
@@ -63,48 +34,13 @@ export async function runConsistency(options: SoakOptions, sabotage: Sabotage): 
   const random = new SeededRandom(options.seed)
   const keyspace = new Keyspace({ databaseCount: 2 })
   const readers = new Readers(keyspace)
-  if (sabotage === 'skip-entering') Object.assign(keyspace.counters, { enterStep: 0, leaveStep: 2 })
-  if (sabotage === 'skip-leaving') Object.assign(keyspace.counters, { enterStep: 2, leaveStep: 0 })
-  const stream = new CommandStream({ clock })
-  const applier = new StreamApplier(dataCommandFamilies({ libraries: new LibraryStore(), memory: () => NO_FACTS }), {
-    clock,
-    logger: silent,
-    keyspace,
-    settings: defaultClientSettings(),
-    statistics: new ServerStatistics(1024),
-    unapplied: new UnappliedCommands(silent),
-    blockedKeys: { hasReady: false, serve: () => {} },
-    statisticsIdOf: () => undefined,
-    offset: () => stream.fromOffset,
-    toOffset: () => stream.toOffset,
-    onError: (text) => {
-      throw new Error(`the stream failed: ${text}`)
-    },
+  sabotageWriter(keyspace, sabotage)
+  const stream = new KeyspaceStream(keyspace)
+  const threads = new ReadingThreads<Seen>('./consistency-reader.mjs', readers, random, {
+    sabotage,
+    widens: [false, true],
+    facts: { singles: SINGLES, pairs: PAIRS },
   })
-  stream.begin(0, 0)
-  const stop = new SharedArrayBuffer(4)
-  const results: Promise<ReaderResult>[] = []
-  for (let i = 0; i < READERS; i++) {
-    const handle = readers.attach()
-    const worker = new Worker(new URL('./consistency-reader.mjs', import.meta.url), {
-      workerData: {
-        handle,
-        singles: SINGLES,
-        pairs: PAIRS,
-        seed: random.int(1, 2 ** 31),
-        skipValidation: sabotage === 'skip-validation',
-        widen: i === 1,
-        stop,
-      },
-      transferList: [handle.port],
-    })
-    results.push(
-      new Promise((resolve, reject) => {
-        worker.once('message', resolve)
-        worker.once('error', reject)
-      }),
-    )
-  }
 
   const writer = new WriteLoad(random)
   const deadline = performance.now() + options.seconds * 1000
@@ -112,8 +48,7 @@ export async function runConsistency(options: SoakOptions, sabotage: Sabotage): 
   let swaps = 0
   while (performance.now() < deadline && turns < options.count) {
     turns++
-    stream.push(writer.commands(64))
-    while (stream.drain({ command: applier.command, group: applier.group, getAck() {} }) === 'more');
+    stream.apply(writer.commands(64))
     if (random.chance(1 / 4000)) {
       swaps++
       const generation = keyspace.newGeneration(2)
@@ -130,11 +65,11 @@ export async function runConsistency(options: SoakOptions, sabotage: Sabotage): 
     keyspace.compaction.step(0.1)
     if (turns % 32 === 0) await nextTurn()
   }
-  Atomics.store(new Int32Array(stop), 0, 1)
-  const seen = await Promise.all(results)
+  threads.stop()
+  const seen = await threads.results()
   readers.close()
   const failures = seen.filter((result) => result.failures > 0)
-  const sum = (pick: (result: ReaderResult) => number): number => seen.reduce((total, one) => total + pick(one), 0)
+  const sum = (pick: (result: Seen) => number): number => seen.reduce((total, one) => total + pick(one), 0)
   if (failures.length > 0) {
     throw new Error(
       `seed ${options.seed}: readers saw ${sum((one) => one.failures)} impossible things in ` +
@@ -142,11 +77,11 @@ export async function runConsistency(options: SoakOptions, sabotage: Sabotage): 
     )
   }
   if (sabotage === 'none' && keyspace.compaction.droppedBytes === 0) throw new Error('no segment was dropped')
-  if (applier.count < 1000 || sum((one) => one.found) < 1000) throw new Error('hardly anything was written or read')
+  if (stream.count < 1000 || sum((one) => one.found) < 1000) throw new Error('hardly anything was written or read')
   return {
     count: turns,
     counted: {
-      commands: applier.count,
+      commands: stream.count,
       flushes: writer.flushes,
       swaps,
       moves: keyspace.compaction.moves,

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { soakSlice } from '../support/soak.ts'
-import { runConsistency, type Sabotage, soak } from './consistency.soak.ts'
+import { runConsistency, soak } from './consistency.soak.ts'
+import type { Sabotage } from './reading-threads.ts'
 
 soakSlice('consistency', soak)
 

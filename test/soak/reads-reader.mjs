@@ -1,47 +1,15 @@
 /**
- * The reading thread of reads.soak.ts. Reads values of every type until told to stop, and checks what the writer never
- * breaks. Plain JavaScript, since a worker thread runs without a transpiler.
+ * The reading thread of reads.soak.ts. Reads values of every type, and checks what the writer never breaks.
  */
-import { parentPort, workerData } from 'node:worker_threads'
-import { KeyspaceReader } from '@understudy/core'
 import { ACCOUNTS, BALANCE, SHAPES } from './reads-shapes.mjs'
+import { fail, random, reader, readUntilStopped } from './reading-thread.mjs'
 
-const { handle, seed, skipValidation, widen, stop } = workerData
-const reader = new KeyspaceReader(handle)
-if (skipValidation) reader.skipValidation()
-const stopWord = new Int32Array(stop)
-let state = seed >>> 0 || 1
-
-/** @param {number} bound */
-function random(bound) {
-  state ^= state << 13
-  state ^= state >>> 17
-  state ^= state << 5
-  return (state >>> 0) % bound
-}
-
-if (widen) {
-  // Sometimes stay for a while between looking and validating, so that the writer can do much in between.
-  reader.beforeValidation = () => {
-    if (random(64) !== 0) return
-    const until = performance.now() + 0.05
-    while (performance.now() < until);
-  }
-}
-
-const result = {
-  reads: /** @type {Record<string, number>} */ ({}),
-  failures: 0,
-  firstFailure: '',
-  longestMs: 0,
-  retries: 0,
-}
+/** Reads by kind. @type {Record<string, number>} */
+const reads = {}
 
 /** @param {boolean} holds @param {() => string} what */
 function expect(holds, what) {
-  if (holds) return
-  result.failures++
-  if (result.firstFailure === '') result.firstFailure = what()
+  if (!holds) fail(what())
 }
 
 /** @param {readonly number[]} numbers */
@@ -101,19 +69,13 @@ const CHECKS = {
   },
 }
 
-try {
-  while (Atomics.load(stopWord, 0) === 0) {
+readUntilStopped(
+  () => {
     const shape = SHAPES[random(SHAPES.length)]
-    if (shape === undefined) continue
+    if (shape === undefined) return
     reader.db = random(8) === 0 ? 1 : 0
-    const began = performance.now()
     CHECKS[shape.kind](shape.key, shape.size)
-    result.longestMs = Math.max(result.longestMs, performance.now() - began)
-    result.reads[shape.kind] = (result.reads[shape.kind] ?? 0) + 1
-  }
-} catch (error) {
-  expect(false, () => `a read threw: ${error instanceof Error ? error.stack : String(error)}`)
-}
-result.retries = reader.retries
-reader.close()
-parentPort?.postMessage(result)
+    reads[shape.kind] = (reads[shape.kind] ?? 0) + 1
+  },
+  { reads },
+)

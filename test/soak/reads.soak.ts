@@ -6,27 +6,14 @@
  * part of the protocol out; the test of the test uses it.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { Worker } from 'node:worker_threads'
-import {
-  type Clock,
-  CommandStream,
-  dataCommandFamilies,
-  Keyspace,
-  LibraryStore,
-  type Logger,
-  Readers,
-} from '@understudy/core/internal'
-import { defaultClientSettings, ServerStatistics, StreamApplier, UnappliedCommands } from '@understudy/net/internal'
+import { Keyspace, Readers } from '@understudy/core/internal'
+import { KeyspaceStream } from '../support/keyspace-stream.ts'
 import { SeededRandom } from '../support/seeded-random.ts'
 import type { Soak, SoakOptions, SoakResult } from '../support/soak.ts'
 import { ACCOUNTS, BALANCE, SHAPES, type Shape } from './reads-shapes.mjs'
-import type { Sabotage } from './consistency.soak.ts'
+import { type ReaderResult, ReadingThreads, type Sabotage, sabotageWriter } from './reading-threads.ts'
 
-const READERS = 2
 const COMMANDS_PER_TURN = 64
-
-const clock: Clock = { monotonicMs: () => performance.now(), wallMs: () => Date.now() }
-const silent: Logger = { debug() {}, verbose() {}, notice() {}, warning() {} }
 
 export const soak: Soak = {
   about: 'two threads read all types while groups, growth, FLUSHALL, SWAPDB and new generations come',
@@ -35,27 +22,21 @@ export const soak: Soak = {
   run: (options) => runReads(options, 'none'),
 }
 
-interface ReaderResult {
-  reads: Record<string, number>
-  failures: number
-  firstFailure: string
-  longestMs: number
-  retries: number
+interface Seen extends ReaderResult {
+  readonly reads: Record<string, number>
 }
 
 /** @throws when a reader saw something it must not see. */
 export async function runReads(options: SoakOptions, sabotage: Sabotage): Promise<SoakResult> {
   const random = new SeededRandom(options.seed)
   const keyspace = new Keyspace({ databaseCount: 2 })
-  const main = new Applier(keyspace)
+  const main = new KeyspaceStream(keyspace)
   const changes = new Changes(random)
   main.apply(changes.rebuild(0))
   main.apply(changes.rebuild(1))
-  if (sabotage === 'skip-entering') Object.assign(keyspace.counters, { enterStep: 0, leaveStep: 2 })
-  if (sabotage === 'skip-leaving') Object.assign(keyspace.counters, { enterStep: 2, leaveStep: 0 })
+  sabotageWriter(keyspace, sabotage)
   const readers = new Readers(keyspace)
-  const stop = new SharedArrayBuffer(4)
-  const results = Array.from({ length: READERS }, (_, i) => startReader(readers, random, stop, sabotage, i === 1))
+  const threads = new ReadingThreads<Seen>('./reads-reader.mjs', readers, random, { sabotage, widens: [false, true] })
   const deadline = performance.now() + options.seconds * 1000
   let turns = 0
   let swaps = 0
@@ -68,7 +49,7 @@ export async function runReads(options: SoakOptions, sabotage: Sabotage): Promis
       if (random.chance(1 / 2000)) {
         swaps++
         const other = new Keyspace({ databaseCount: 2, hashSeed: keyspace.hashSeed })
-        const loader = new Applier(other)
+        const loader = new KeyspaceStream(other)
         loader.apply(changes.rebuild(0))
         loader.apply(changes.rebuild(1))
         keyspace.adopt(other.generation.transfer())
@@ -77,9 +58,9 @@ export async function runReads(options: SoakOptions, sabotage: Sabotage): Promis
       if (turns % 16 === 0) await nextTurn()
     }
   } finally {
-    Atomics.store(new Int32Array(stop), 0, 1)
+    threads.stop()
   }
-  const seen = await Promise.all(results)
+  const seen = await threads.results()
   readers.close()
   const failed = seen.find((result) => result.failures > 0)
   if (failed !== undefined) {
@@ -97,63 +78,6 @@ export async function runReads(options: SoakOptions, sabotage: Sabotage): Promis
   }
   for (const shape of SHAPES) if (!(counted[shape.kind]! > 0)) throw new Error(`no ${shape.kind} was read`)
   return { count: turns, counted }
-}
-
-async function startReader(
-  readers: Readers,
-  random: SeededRandom,
-  stop: SharedArrayBuffer,
-  sabotage: Sabotage,
-  widen: boolean,
-): Promise<ReaderResult> {
-  const handle = readers.attach()
-  const seed = random.int(1, 2 ** 31)
-  const worker = new Worker(new URL('./reads-reader.mjs', import.meta.url), {
-    workerData: { handle, seed, stop, widen, skipValidation: sabotage === 'skip-validation' },
-    transferList: [handle.port],
-  })
-  return await new Promise((resolve, reject) => {
-    worker.once('message', resolve)
-    worker.once('error', reject)
-  })
-}
-
-/** The way of the replication stream into a keyspace. */
-class Applier {
-  readonly #stream = new CommandStream({ clock })
-  readonly #applier: StreamApplier
-
-  constructor(keyspace: Keyspace) {
-    const memory = (): never => {
-      throw new Error('nobody asks')
-    }
-    this.#applier = new StreamApplier(dataCommandFamilies({ libraries: new LibraryStore(), memory }), {
-      clock,
-      logger: silent,
-      keyspace,
-      settings: defaultClientSettings(),
-      statistics: new ServerStatistics(1024),
-      unapplied: new UnappliedCommands(silent),
-      blockedKeys: { hasReady: false, serve: () => {} },
-      statisticsIdOf: () => undefined,
-      offset: () => this.#stream.fromOffset,
-      toOffset: () => this.#stream.toOffset,
-      onError: (text) => {
-        throw new Error(`the stream failed: ${text}`)
-      },
-    })
-    this.#stream.begin(0, 0)
-  }
-
-  get count(): number {
-    return this.#applier.count
-  }
-
-  apply(bytes: Buffer): void {
-    const { command, group } = this.#applier
-    this.#stream.push(bytes)
-    while (this.#stream.drain({ command, group, getAck() {} }) === 'more');
-  }
 }
 
 /** Makes commands that leave every invariant as it is. */

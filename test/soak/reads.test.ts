@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { soakSlice } from '../support/soak.ts'
-import type { Sabotage } from './consistency.soak.ts'
+import type { Sabotage } from './reading-threads.ts'
 import { runReads, soak } from './reads.soak.ts'
 
 soakSlice('reads', soak)

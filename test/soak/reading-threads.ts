@@ -1,0 +1,62 @@
+/** Threads that read a keyspace while a soak writes it; what each does is in a file of its own (see reading-thread.mjs). */
+import { Worker } from 'node:worker_threads'
+import type { Keyspace, Readers } from '@understudy/core/internal'
+import type { SeededRandom } from '../support/seeded-random.ts'
+
+/** Part of the readers' protocol that is left out, for the test of the test. */
+export type Sabotage = 'none' | 'skip-validation' | 'skip-entering' | 'skip-leaving'
+
+/** What every reading thread tells at its end. */
+export interface ReaderResult {
+  readonly failures: number
+  readonly firstFailure: string
+  readonly longestMs: number
+  readonly retries: number
+}
+
+export function sabotageWriter(keyspace: Keyspace, sabotage: Sabotage): void {
+  if (sabotage === 'skip-entering') Object.assign(keyspace.counters, { enterStep: 0, leaveStep: 2 })
+  if (sabotage === 'skip-leaving') Object.assign(keyspace.counters, { enterStep: 2, leaveStep: 0 })
+}
+
+export class ReadingThreads<Result extends ReaderResult> {
+  readonly #stop = new SharedArrayBuffer(4)
+  readonly #results: Promise<Result>[]
+
+  /** Starts one for each of `widens`: does it sometimes stay between looking and validating? @param facts sent to all. */
+  constructor(
+    file: string,
+    readers: Readers,
+    random: SeededRandom,
+    options: { readonly sabotage: Sabotage; readonly widens: readonly boolean[]; readonly facts?: object },
+  ) {
+    this.#results = options.widens.map((widen) => {
+      const handle = readers.attach()
+      const worker = new Worker(new URL(file, import.meta.url), {
+        workerData: {
+          ...options.facts,
+          handle,
+          seed: random.int(1, 2 ** 31),
+          skipValidation: options.sabotage === 'skip-validation',
+          widen,
+          stop: this.#stop,
+        },
+        transferList: [handle.port],
+      })
+      return new Promise((resolve, reject) => {
+        worker.once('message', resolve)
+        worker.once('error', reject)
+      })
+    })
+  }
+
+  /** Tells them to end. */
+  stop(): void {
+    Atomics.store(new Int32Array(this.#stop), 0, 1)
+  }
+
+  /** What they saw, when all have ended. */
+  async results(): Promise<Result[]> {
+    return await Promise.all(this.#results)
+  }
+}
