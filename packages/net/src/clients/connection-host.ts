@@ -187,7 +187,7 @@ export abstract class ConnectionHost<Session extends Connection = Connection> {
     let session: Session | undefined
     const { socket, isShared } = readShared(accepted, (chunk) => {
       if (session === undefined) return
-      this.statistics.netInputBytes += chunk.length
+      this.countInput(chunk.length)
       this.statistics.readsProcessed++
       this.receive(session, chunk)
       if (isShared) session.decoder.keep()
@@ -199,6 +199,10 @@ export abstract class ConnectionHost<Session extends Connection = Connection> {
     this.sessions.set(connected.id, connected)
     socket.on('end', () => this.endInput(connected))
     socket.on('close', () => this.forget(connected))
+  }
+
+  protected countInput(bytes: number): void {
+    this.statistics.netInputBytes += bytes
   }
 
   /** Takes a piece of a connection's input. Ownership of the bytes is the decoder's, as `RequestDecoder.feed` says. */

@@ -85,6 +85,8 @@ export class IoServer extends ConnectionHost<IoSession> {
   readonly #table: ConnectionTable
   readonly #commandIds: ReadonlyMap<string, number>
   readonly #runsTransactions: boolean
+  /** Input of this turn, counted when the turn ends: what a counter of the whole server tells of has been forwarded. */
+  #inputBytes = 0
   /** Connections that wait for room in the channel. */
   #waiting: IoSession[] = []
   // What `#work` runs: one function for all reads.
@@ -208,6 +210,13 @@ export class IoServer extends ConnectionHost<IoSession> {
     this.statistics.hits = this.keyspace.hits
     this.statistics.misses = this.keyspace.misses
     this.#channel.send()
+    this.statistics.netInputBytes += this.#inputBytes
+    this.#inputBytes = 0
+  }
+
+  protected override countInput(bytes: number): void {
+    this.#inputBytes += bytes
+    this.endTurnSoon()
   }
 
   /** @returns false: it is no read, or has to run in the link thread. */
