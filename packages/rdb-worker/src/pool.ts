@@ -72,6 +72,8 @@ export class RdbLoaderPool implements RdbLoader {
   readonly #active = new Map<RingProducer, { readonly running: Promise<unknown>; readonly giveUp: AbortController }>()
   /** Inserters that run or wait for a thread. */
   readonly #inserters = new Set<Inserting>()
+  /** Threads that `prepare` starts. A load that came before they are up would start others beside them. */
+  #preparing: Promise<unknown> | undefined
   #closed = false
 
   constructor(options: RdbLoaderPoolOptions = {}) {
@@ -114,10 +116,11 @@ export class RdbLoaderPool implements RdbLoader {
    * else. They end again when no load comes within a second. Harmless if they cannot start: a load will say so.
    */
   prepare(totalBytes: number): void {
-    const unwanted = (): void => {}
-    this.#pool.run(undefined, { name: PREPARE }).catch(unwanted)
-    if (totalBytes < this.#parallelBytesMin) return
-    for (const _ of this.#shares) this.#inserterPool.run(undefined, { name: PREPARE }).catch(unwanted)
+    const starts: Promise<unknown>[] = [this.#pool.run(undefined, { name: PREPARE })]
+    if (totalBytes >= this.#parallelBytesMin) {
+      for (const _ of this.#shares) starts.push(this.#inserterPool.run(undefined, { name: PREPARE }))
+    }
+    this.#preparing = Promise.allSettled(starts)
   }
 
   load(options: RdbLoadOptions): RdbLoad {
@@ -222,6 +225,7 @@ export class RdbLoaderPool implements RdbLoader {
     const giveUp = new AbortController()
     const { signal } = giveUp
     try {
+      await this.#preparing
       // A closed Piscina would take the task and never run it.
       if (this.#closed) throw new Error('the pool is closed')
       const transferList = task.inserters.map(({ port }) => port)

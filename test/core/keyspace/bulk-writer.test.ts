@@ -26,6 +26,18 @@ function adopted(writer: BulkWriter, databases: Map<string, ModelEntry>[]): Keys
 }
 
 describe('bulk writer', () => {
+  it('touches the pages of a batch before it inserts', () => {
+    const writer = newWriter(1)
+    writer.resizeHint(0, 20_000, 0)
+    const touched = new Set<number>()
+    for (let i = 0; i < 20_000; i++) {
+      const key = Buffer.from(`key:${i}`)
+      writer.put(0, 0, key, 0, key.length, key, 0, key.length, -1, -1, -1)
+      touched.add(writer.touched)
+    }
+    expect(touched.size).toBeGreaterThan(250)
+  })
+
   it.each([
     ['without a hint', 0, undefined],
     ['with the right hint', 20_000, undefined],

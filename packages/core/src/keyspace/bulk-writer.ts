@@ -9,6 +9,7 @@
  */
 import { KeyspaceError } from '../errors.ts'
 import { BLOCK_BYTES_MAX, REGION_COUNT, SHARD_COUNT } from '../limits.ts'
+import { FIRST_BLOCK_SEGMENT } from '../memory/arena.ts'
 import { byteOffsetOf } from '../memory/region-memory.ts'
 import type { RdbSink } from '../ports.ts'
 import type { Generation } from './generation.ts'
@@ -71,7 +72,7 @@ export class BulkWriter implements RdbSink {
   readonly #tag = new Int32Array(BATCH_ENTRIES_MAX)
   readonly #root = new Int32Array(BATCH_ENTRIES_MAX)
   readonly #page = new Int32Array(BATCH_ENTRIES_MAX)
-  /** Words of each region's first segment, which is nearly always the only one. Renewed with each batch. */
+  /** Words of each region's first segment of blocks, which is nearly always the only one. Renewed with each batch. */
   readonly #firstSegments: Int32Array[] = []
   /** Sum of what was touched: read by nobody, but it keeps the touching from being optimised away. */
   touched = 0
@@ -314,7 +315,7 @@ export class BulkWriter implements RdbSink {
     const orders = this.#order
     const tags = this.#tag
     const firstSegments = this.#firstSegments
-    for (let region = 0; region < REGION_COUNT; region++) firstSegments[region] = regions[region]!.memory.i32[0]!
+    for (let region = 0; region < REGION_COUNT; region++) firstSegments[region] = regions[region]!.memory.i32[FIRST_BLOCK_SEGMENT]!
     // Short loops: independent loads of one loop overlap in the CPU.
     for (let i = 0; i < count; i++) {
       const order = orders[i]!
@@ -324,7 +325,7 @@ export class BulkWriter implements RdbSink {
       const directory = control[root + ROOT_DIRECTORY]!
       // What does not stand in a region's first 2 GiB is inserted without having been touched.
       pages[i] =
-        directory >>> 28 !== 0 || directory === 0
+        directory >>> 28 !== FIRST_BLOCK_SEGMENT
           ? 0
           : firstSegments[regionOf(shard)]![
               (byteOffsetOf(directory) >>> 2) + directoryIndex(order, control[root + ROOT_DEPTH]!)
@@ -333,7 +334,7 @@ export class BulkWriter implements RdbSink {
     let touched = 0
     for (let i = 0; i < count; i++) {
       const page = pages[i]!
-      if (page === 0 || page >>> 28 !== 0) continue
+      if (page >>> 28 !== FIRST_BLOCK_SEGMENT) continue
       const words = firstSegments[regionOf(shardOf(orders[i]!))]!
       const base = byteOffsetOf(page) >>> 2
       touched ^= words[base]! ^ words[base + (tags[i]! & (PAGE_SLOTS - 1)) * 2]!

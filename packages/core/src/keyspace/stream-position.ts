@@ -17,6 +17,9 @@ const REPLID_BYTES = 20
 export class StreamPosition {
   #layout: GenerationLayout
   readonly #counters: ShardCounters
+  /** The high words stand for numbers from these on, up to 2^32 more; NaN: not looked at yet. */
+  #offsetStart = Number.NaN
+  #appliedStart = Number.NaN
 
   constructor(layout: GenerationLayout, counters: ShardCounters) {
     this.#layout = layout
@@ -26,15 +29,24 @@ export class StreamPosition {
   /** The data are as of `offset` from the end of the open unit on. @param appliedAtMs the wall clock. */
   note(offset: number, appliedAtMs: number): void {
     const { control } = this.#layout
-    const offsetHigh = Math.floor(offset / TWO_32)
-    const appliedHigh = Math.floor(appliedAtMs / TWO_32)
-    if (control[C_OFFSET_HIGH] !== offsetHigh || control[C_APPLIED_HIGH] !== appliedHigh) {
-      this.#counters.enterAll()
-      control[C_OFFSET_HIGH] = offsetHigh
-      control[C_APPLIED_HIGH] = appliedHigh
-    }
+    const offsetLow = offset - this.#offsetStart
+    const appliedLow = appliedAtMs - this.#appliedStart
+    const isHighRight = offsetLow >= 0 && offsetLow < TWO_32 && appliedLow >= 0 && appliedLow < TWO_32
+    if (!isHighRight) this.#noteHigh(offset, appliedAtMs)
     control[C_OFFSET_LOW] = offset | 0
     control[C_APPLIED_LOW] = appliedAtMs | 0
+  }
+
+  #noteHigh(offset: number, appliedAtMs: number): void {
+    const { control } = this.#layout
+    const offsetHigh = Math.floor(offset / TWO_32)
+    const appliedHigh = Math.floor(appliedAtMs / TWO_32)
+    this.#offsetStart = offsetHigh * TWO_32
+    this.#appliedStart = appliedHigh * TWO_32
+    if (control[C_OFFSET_HIGH] === offsetHigh && control[C_APPLIED_HIGH] === appliedHigh) return
+    this.#counters.enterAll()
+    control[C_OFFSET_HIGH] = offsetHigh
+    control[C_APPLIED_HIGH] = appliedHigh
   }
 
   /** The stream is another one. @param replid 40 hexadecimal digits. Inside a unit. */
@@ -53,6 +65,7 @@ export class StreamPosition {
   /** Another generation takes over, with the position that stands in it: none, unless it was copied. */
   use(next: GenerationLayout): void {
     this.#layout = next
+    this.#offsetStart = Number.NaN
   }
 }
 

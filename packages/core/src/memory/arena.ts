@@ -25,6 +25,9 @@ import { BLOCK_BYTES_MAX, RUN_BYTES, SEGMENTS_PER_REGION_MAX } from '../limits.t
 import { addressOf, byteOffsetOf, type RegionMemory } from './region-memory.ts'
 import { CLASS_BLOCKS_PER_RUN, CLASS_BYTES, CLASS_COUNT, CLASS_OF_UNITS } from './size-classes.ts'
 
+/** The first segment that has blocks. */
+export const FIRST_BLOCK_SEGMENT = 1
+
 const HEADER_BYTES = 1024
 const RUN_RECORD_BYTES = 32
 const RUN_RECORD_WORDS: number = RUN_RECORD_BYTES >> 2
@@ -82,14 +85,14 @@ export class Arena {
   /** Bytes of all blocks and spans in use. */
   get usedBytes(): number {
     let sum = 0
-    for (let segment = 1; segment < this.memory.segments.length; segment++) sum += this.usedBytesOf(segment)
+    for (let segment = FIRST_BLOCK_SEGMENT; segment < this.memory.segments.length; segment++) sum += this.usedBytesOf(segment)
     return sum
   }
 
   /** Bytes of all runs that were ever used since their segment was made: what the region may keep resident. */
   get touchedBytes(): number {
     let sum = 0
-    for (let segment = 1; segment < this.memory.segments.length; segment++) sum += this.touchedBytesOf(segment)
+    for (let segment = FIRST_BLOCK_SEGMENT; segment < this.memory.segments.length; segment++) sum += this.touchedBytesOf(segment)
     return sum
   }
 
@@ -118,7 +121,7 @@ export class Arena {
     const head = memory.i32[0]!
     head.fill(0, 0, HEADER_BYTES >> 2)
     head[H_MAGIC] = MAGIC
-    for (let segment = 1; segment < memory.segments.length; segment++) {
+    for (let segment = FIRST_BLOCK_SEGMENT; segment < memory.segments.length; segment++) {
       if (memory.hasSegment(segment)) head[H_BUMP_RUN + segment] = this.#metaRuns()
     }
   }
@@ -270,7 +273,7 @@ export class Arena {
     const { memory } = this
     const head = memory.i32[0]!
     let bytes = 0
-    for (let segment = 1; segment < memory.segments.length; segment++) {
+    for (let segment = FIRST_BLOCK_SEGMENT; segment < memory.segments.length; segment++) {
       if (((head[H_EVACUATING]! >>> segment) & 1) === 0 || head[H_UNITS_USED + segment] !== 0) continue
       bytes += this.touchedBytesOf(segment)
       head[H_BUMP_RUN + segment] = 0
@@ -282,7 +285,7 @@ export class Arena {
 
   #forEachRun(segments: number, visit: (run: number, words: Int32Array, record: number, state: number) => void): void {
     const { memory } = this
-    for (let segment = 1; segment < memory.segments.length; segment++) {
+    for (let segment = FIRST_BLOCK_SEGMENT; segment < memory.segments.length; segment++) {
       if (((segments >>> segment) & 1) === 0) continue
       const words = memory.i32[segment]!
       const end = memory.i32[0]![H_BUMP_RUN + segment]!
@@ -373,7 +376,7 @@ export class Arena {
   #segmentWithRoom(runs: number, runsMax: number): number {
     const { memory } = this
     const head = memory.i32[0]!
-    for (let segment = 1; segment < memory.segments.length; segment++) {
+    for (let segment = FIRST_BLOCK_SEGMENT; segment < memory.segments.length; segment++) {
       const isUsable = memory.hasSegment(segment) && ((head[H_EVACUATING]! >>> segment) & 1) === 0
       if (isUsable && head[H_BUMP_RUN + segment]! + runs <= runsMax) return segment
     }

@@ -23,7 +23,7 @@ import {
 import type { ServerStatistics } from '../clients/statistics.ts'
 import type { UnappliedCommands } from './unapplied.ts'
 
-/** Every so many commands one is timed, and counts for all of them in cmdstat's usec. */
+/** Every so many commands one is timed, and counts for all of them in cmdstat's usec; the wall clock is read then, too. */
 const TIMED_EVERY = 64
 
 export interface StreamApplierPorts {
@@ -69,11 +69,13 @@ export class StreamApplier {
   readonly #registry: CommandRegistry
   /** By id in this registry: id in the server's statistics, -1 for none. */
   readonly #statisticsId: Int32Array
+  readonly #statistics: ServerStatistics
   #count = 0
 
   /** @param families core's data commands and the server's own for the stream. */
   constructor(families: readonly CommandTable[], ports: StreamApplierPorts) {
     this.#ports = ports
+    this.#statistics = ports.statistics
     this.#registry = new CommandRegistry(families)
     this.#context = new StreamContext(ports.keyspace, ports.settings)
     this.#statisticsId = Int32Array.from(this.#registry.byId, (entry) => ports.statisticsIdOf(entry.name) ?? -1)
@@ -120,13 +122,13 @@ export class StreamApplier {
     const { reply, keyspace } = context
     context.args = args
     context.db = db
-    if ((this.#count++ & 15) === 0) context.nowMs = this.#ports.clock.wallMs()
+    const isTimed = this.#count++ % TIMED_EVERY === 0
+    if (isTimed) context.nowMs = this.#ports.clock.wallMs()
     const entry = this.#registry.resolve(args)
     if (entry === undefined) return this.#refuse(args, 'this version does not apply it')
     if (!arityFits(entry.arity, args.count)) return this.#refuse(args, 'it has a wrong number of arguments')
     keyspace.checkDatabase(db)
     const errorsBefore = reply.errorCount
-    const isTimed = this.#count % TIMED_EVERY === 0
     const beganMs = isTimed ? performance.now() : 0
     try {
       entry.run(context)
@@ -139,21 +141,26 @@ export class StreamApplier {
       }
       throw new Error(`applying '${entry.name}' at stream offset ${this.#ports.offset()} failed`, { cause: error })
     }
-    this.#countCommand(entry, isTimed ? (performance.now() - beganMs) * TIMED_EVERY : 0)
+    this.#countCommand(entry)
+    if (isTimed) this.#countTime(entry, (performance.now() - beganMs) * TIMED_EVERY)
     if (reply.errorCount !== errorsBefore) this.#failed(args, entry, reply.lastError)
   }
 
-  #countCommand(entry: CommandEntry, elapsedMs: number): void {
+  #countCommand(entry: CommandEntry): void {
     const id = this.#statisticsId[entry.id]!
     if (id < 0) return
-    const { statistics } = this.#ports
-    statistics.commandsProcessed++
-    statistics.calls[id]!++
-    statistics.micros[id]! += elapsedMs * 1000
+    this.#statistics.commandsProcessed++
+    this.#statistics.calls[id]!++
+  }
+
+  #countTime(entry: CommandEntry, elapsedMs: number): void {
+    const id = this.#statisticsId[entry.id]!
+    if (id >= 0) this.#statistics.micros[id]! += elapsedMs * 1000
   }
 
   #failed(args: CommandArgs, entry: CommandEntry, text: string): void {
-    const { statistics, logger } = this.#ports
+    const { logger } = this.#ports
+    const statistics = this.#statistics
     const id = this.#statisticsId[entry.id]!
     if (id >= 0) statistics.failed[id]!++
     statistics.unexpectedErrorReplies++
