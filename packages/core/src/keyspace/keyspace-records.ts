@@ -53,6 +53,8 @@ export abstract class KeyspaceRecords extends KeyspaceReads {
   listener: KeyChangeListener = NOBODY_LISTENS
   /** Keys that were removed because a client met them after their time. */
   expiredKeys = 0
+  /** Changes of the data since the start: whoever compares it before and after a command knows if that changed anything. */
+  dirty = 0
 
   protected readonly lazyFree: LazyFree = new LazyFree((region, address) => this.freeRecord(region, address))
   readonly #nodes = new NodeValue()
@@ -191,7 +193,7 @@ export abstract class KeyspaceRecords extends KeyspaceReads {
         words[at + 1] = (this.access.usedAgain(words[at + 1]! >>> 16) << 16) | valueLength
         if (expireAtMs !== -1) writeTime(words, at + 2, expireAtMs)
         copyIntoRegion(region, old >>> 28, (at << 2) + headerBytes(newFlags) + keyLength, value, valueStart, valueEnd)
-        if (this.listener.active) this.listener.keyChanged(db, key, keyStart, keyEnd)
+        this.changed(db, key, keyStart, keyEnd)
         return
       }
     }
@@ -225,7 +227,7 @@ export abstract class KeyspaceRecords extends KeyspaceReads {
       }
     }
     this.install(region, root, order, tag, old, address)
-    if (this.listener.active) this.listener.keyChanged(db, key, keyStart, keyEnd)
+    this.changed(db, key, keyStart, keyEnd)
     if (old === 0) this.created(db, key, keyStart, keyEnd)
   }
 
@@ -254,7 +256,14 @@ export abstract class KeyspaceRecords extends KeyspaceReads {
     region.remove(this.generation.control, this.place.root)
     this.freeRecord(region, address)
     entry.address = 0
-    if (this.listener.active) this.listener.keyChanged(db, key, start, end, true)
+    this.changed(db, key, start, end, true)
+  }
+
+  /** Removes the key that the last lookup found because its time has come. That is no change that a command made. */
+  expireEntry(db: number, key: Uint8Array, start: number, end: number): void {
+    this.expiredKeys++
+    this.deleteEntry(db, key, start, end)
+    this.dirty--
   }
 
   /** Sets (or with -1 removes) the time to live of the key that the last lookup found. */
@@ -269,7 +278,7 @@ export abstract class KeyspaceRecords extends KeyspaceReads {
       const flags = expireAtMs === -1 ? entry.flags & ~FLAG_EXPIRE : entry.flags | FLAG_EXPIRE
       this.rebuildEntry(key, start, end, flags, entry.length, expireAtMs)
     }
-    if (this.listener.active) this.listener.keyChanged(db, key, start, end)
+    this.changed(db, key, start, end)
   }
 
   /**
@@ -326,7 +335,18 @@ export abstract class KeyspaceRecords extends KeyspaceReads {
 
   /** Tells listeners of a change made through growEntry/writeEntry or in place. */
   entryChanged(db: number, key: Uint8Array, start: number, end: number): void {
-    if (this.listener.active) this.listener.keyChanged(db, key, start, end)
+    this.changed(db, key, start, end)
+  }
+
+  /** A change that the calls above do not see: in the groups of a stream. WATCH does not notice it. */
+  countChange(): void {
+    this.dirty++
+  }
+
+  /** Every change of a key ends here. @param gone It is not there any more. */
+  protected changed(db: number, key: Uint8Array, start: number, end: number, gone: boolean = false): void {
+    this.dirty++
+    if (this.listener.active) this.listener.keyChanged(db, key, start, end, gone)
   }
 
   /**

@@ -68,6 +68,7 @@ export class Keyspace extends KeyspaceValues {
       )
       generation.control.fill(0, root, root + ROOT_WORDS)
     }
+    this.dirty++
     this.listener.databaseFlushed(db)
   }
 
@@ -85,6 +86,7 @@ export class Keyspace extends KeyspaceValues {
     generation.control.fill(0, generation.roots)
     for (const region of generation.regions) region.arena.reset()
     this.entry.address = 0
+    this.dirty++
     this.listener.databaseFlushed(told)
   }
 
@@ -95,6 +97,7 @@ export class Keyspace extends KeyspaceValues {
     const table = control[C_DATABASE_MAP + first]!
     control[C_DATABASE_MAP + first] = control[C_DATABASE_MAP + second]!
     control[C_DATABASE_MAP + second] = table
+    this.dirty++
     this.listener.databasesSwapped(first, second)
   }
 
@@ -114,6 +117,7 @@ export class Keyspace extends KeyspaceValues {
     this.counters.use(next)
     this.lazyFree.clear()
     this.entry.address = 0
+    this.dirty++
     this.listener.databaseFlushed(told)
   }
 

@@ -79,6 +79,12 @@ export class ReplicationHistory {
     this.resumable = true
   }
 
+  /** Nobody can know this history: what was written was not kept. The offset goes on, under an id of its own. */
+  beginAnew(): void {
+    this.#replid = generateReplid()
+    this.#clearSecond()
+  }
+
   /** What the snapshot file said (repl-id, repl-offset), at start. */
   restore(record: ReplicationHistoryRecord): void {
     this.#replid = record.replid

@@ -22,6 +22,7 @@ import {
   type RdbLoadResult,
   Readers,
   SLICE_MS_MAX,
+  toldAccess,
 } from '@understudy/core/internal'
 import { RdbLoaderPool } from '@understudy/rdb-worker'
 import type { ListenOptions } from '../clients/listeners.ts'
@@ -35,10 +36,12 @@ import { IoThreads } from '../io-thread/io-threads.ts'
 import type { Progress } from '../log/progress.ts'
 import { debugThreads } from './debug-threads.ts'
 import { ReplicaLink } from '../link/replica-link.ts'
+import { ReplicasBelow } from '../replicas/replicas-below.ts'
+import { SpooledSnapshots } from '../replicas/spooled-snapshot.ts'
 import { ActiveDefrag } from './active-defrag.ts'
 import { collectGarbageSoon } from './collect-garbage.ts'
 import { configCommands } from './config-commands.ts'
-import { CLIENT_DIRECTIVES, clientSettings, follow, linkConfig } from './configure.ts'
+import { CLIENT_DIRECTIVES, clientSettings, follow, linkConfig, replicaSettings } from './configure.ts'
 import { addDataInfoSections, memoryFacts, streamStatLines } from './info-sections.ts'
 import { fullSyncGate } from './full-sync-policy.ts'
 import type { FileLoading, Node } from './node.ts'
@@ -77,6 +80,7 @@ export class UnderstudyServer implements Node {
   readonly link: ReplicaLink
   readonly applier: StreamApplier
   readonly unapplied: UnappliedCommands
+  readonly below: ReplicasBelow
   readonly server: ClientServer
   /** undefined with `io-threads 1`: the link thread serves the clients itself. */
   readonly ioThreads: IoThreads | undefined
@@ -109,7 +113,11 @@ export class UnderstudyServer implements Node {
     this.#loadReport = new LoadReport(logger, process.stderr)
     this.lastLoadWallMs = systemClock.wallMs()
     this.keyspace = new Keyspace({ databaseCount: config.get('databases') })
-    this.#activeExpiry = new ActiveExpiry(this.keyspace)
+    this.#activeExpiry = new ActiveExpiry(this.keyspace, (db, key) => {
+      const { own } = this.below
+      own.effects?.deleted(db, key, 0, key.length)
+      own.unitEnded()
+    })
     this.readers = new Readers(this.keyspace)
     // The memory of the old generation goes back when this thread, too, has let go of it.
     this.keyspace.generationListeners.push(collectGarbageSoon)
@@ -122,6 +130,30 @@ export class UnderstudyServer implements Node {
     this.backlog = new BacklogWriter(clampBacklogBytes(config.get('repl-backlog-size')))
     this.unapplied = new UnappliedCommands(logger)
     const settings = clientSettings(config)
+    this.below = new ReplicasBelow({
+      clock: systemClock,
+      logger,
+      keyspace: this.keyspace,
+      backlog: this.backlog,
+      settings: replicaSettings(config),
+      source: new SpooledSnapshots({
+        keyspace: this.keyspace,
+        libraries: this.libraries,
+        clock: systemClock,
+        logger,
+        directory: () => config.get('dir'),
+        redisVersion: () => settings.redisVersion,
+        compresses: () => config.get('rdbcompression'),
+        hasChecksum: () => config.get('rdbchecksum'),
+        access: () => toldAccess(config.get('maxmemory-policy')),
+      }),
+      history: () => this.link.history,
+      isReplica: () => this.state.replica,
+      isLinkUp: () => this.state.linkUp,
+      upstreamDb: () => this.link.stream.db,
+      endTurnSoon: () => this.server.endTurnSoon(),
+      goodReplicasChanged: () => this.#countGoodReplicas(),
+    })
     const renames = config.get('rename-command').map(({ from, to }) => [from, to] as const)
     const dataFamilies = dataCommandFamilies({ libraries: this.libraries, memory: () => memoryFacts(this) })
     this.server = new ClientServer({
@@ -135,6 +167,9 @@ export class UnderstudyServer implements Node {
       renames,
       keyspace: this.keyspace,
       ports: {
+        writes: this.below.own,
+        acknowledgements: this.below.acknowledgements,
+        sessionClosed: (session) => this.below.sessionClosed(session),
         shutdown: (request) => this.#shutdown(request.save),
         foreignConnections: () => this.#primaryClient.connections(),
         lastSave: () => Math.floor(this.lastLoadWallMs / 1000),
@@ -144,6 +179,7 @@ export class UnderstudyServer implements Node {
       node: this.state,
     })
     this.keyspace.listener = this.server.changes
+    this.server.turnListeners.push(() => this.below.endTurn())
     const { registry, statistics, pubsub } = this.server
     this.applier = new StreamApplier([...dataFamilies, streamCommands(pubsub)], {
       clock: systemClock,
@@ -178,9 +214,19 @@ export class UnderstudyServer implements Node {
           statistics.commandsProcessed++
           statistics.calls[id]!++
         },
-        onFullSync: (result) => this.#adopt(result, this.link.getStatus().loading?.elapsedMs ?? 0),
-        onHistoryChanged: () => this.#tellPosition(this.link.history.replid),
-        onApplied: () => this.#tellPosition(),
+        onFullSync: (result) => {
+          this.#adopt(result, this.link.getStatus().loading?.elapsedMs ?? 0)
+          // Replicas below are of the old history; the backlog that they read is about to go.
+          this.below.historyChanged()
+        },
+        onHistoryChanged: () => {
+          this.below.historyChanged()
+          this.#tellPosition(this.link.history.replid)
+        },
+        onApplied: () => {
+          this.below.appended()
+          this.#tellPosition()
+        },
         dropData: () => {
           this.hasData = false
           // I/O threads must know before it that they must not answer from what is empty.
@@ -256,6 +302,7 @@ export class UnderstudyServer implements Node {
     this.updateState()
     await this.server.listen(this.#listenOptions(config.get('port')))
     this.#startHousekeeping()
+    this.below.start()
     if (file !== undefined) await this.#loadFile(file)
     if (primary !== undefined) this.link.replicaOf(primary.host, primary.port)
     this.updateState()
@@ -266,6 +313,7 @@ export class UnderstudyServer implements Node {
   async stop(): Promise<void> {
     clearInterval(this.#housekeeping)
     this.defrag.stop()
+    this.below.stop()
     this.link.stop()
     this.readers.close()
     await this.server.close()
@@ -283,8 +331,19 @@ export class UnderstudyServer implements Node {
     // A node that was never synced says so; it does not answer 'no such key' from an empty dataset.
     state.loading = this.fileLoading !== undefined || (state.replica && !this.hasData)
     state.asyncLoading = !state.loading && status?.loading !== undefined
+    this.below.roleChanged()
     this.server?.nodeChanged()
     this.#options.onRole?.(state.replica)
+  }
+
+  /** min-replicas-to-write. */
+  #countGoodReplicas(): void {
+    const { state, config } = this
+    const needed = config.get('min-replicas-max-lag') > 0 ? config.get('min-replicas-to-write') : 0
+    const tooFew = !state.replica && this.below.goodReplicas < needed
+    if (tooFew === state.tooFewReplicas) return
+    state.tooFewReplicas = tooFew
+    this.server.nodeChanged()
   }
 
   /** Tells readers in other threads where in the stream the data are; what moves it without changing data included. */
