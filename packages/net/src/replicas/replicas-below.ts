@@ -35,16 +35,16 @@ export interface ReplicasBelowPorts {
   readonly source: SnapshotSource
   /** Read at every use. */
   readonly settings: ReplicaSettings
-  history(): ReplicationHistory
+  readonly history: () => ReplicationHistory
   /** Is this node a replica itself, and does its stream come in? */
-  isReplica(): boolean
-  isLinkUp(): boolean
+  readonly isReplica: () => boolean
+  readonly isLinkUp: () => boolean
   /** Selected database of the stream that comes in. */
-  upstreamDb(): number
+  readonly upstreamDb: () => number
   /** Ask for `endTurn` at the end of this turn of the event loop. */
-  endTurnSoon(): void
+  readonly endTurnSoon: () => void
   /** More replicas are good enough for writes, or fewer. */
-  goodReplicasChanged(): void
+  readonly goodReplicasChanged: () => void
 }
 
 export class ReplicasBelow {
@@ -188,13 +188,13 @@ export class ReplicasBelow {
       else if (verdict.isRefusal) this.counters.partialSyncsRefused++
       replica.machine.psync(request, verdict, history.replid, nowMs)
     } else replica.machine.sync(nowMs)
+    replica.carryOut()
     session.flags |= CLIENT_REPLICA
     if (!replica.machine.isOnline) {
       this.counters.fullSyncs++
       this.#activateBacklog()
       if (!this.#join(replica)) this.#snapshotSoon()
     }
-    replica.carryOut()
     this.#countGood()
   }
 
@@ -306,7 +306,6 @@ export class ReplicasBelow {
         backlog.covers(one.position.offset + 1),
     )
     if (shared === undefined) return false
-    replica.carryOut()
     replica.give(shared)
     return true
   }

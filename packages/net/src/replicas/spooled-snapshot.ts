@@ -28,12 +28,12 @@ export interface SpoolPorts {
   readonly clock: Clock
   readonly logger: Logger
   /** Directory of the file (`dir`). Read at every snapshot, as the rest. */
-  directory(): string
-  redisVersion(): string
+  readonly directory: () => string
+  readonly redisVersion: () => string
   /** rdbcompression, rdbchecksum. */
-  compresses(): boolean
-  hasChecksum(): boolean
-  access(): SnapshotRules['access']
+  readonly compresses: () => boolean
+  readonly hasChecksum: () => boolean
+  readonly access: () => SnapshotRules['access']
 }
 
 export class SpooledSnapshots implements SnapshotSource {
