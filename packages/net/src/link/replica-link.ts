@@ -21,6 +21,7 @@ import {
   TURN_BYTES_MAX,
   TURN_MS_MAX,
   readsLines,
+  streamDb,
 } from '@understudy/core/internal'
 import type {
   LinkAction,
@@ -578,7 +579,7 @@ export class ReplicaLink {
     this.#syncFile.end(result)
     ports.backlog.restart(state.sync.offset)
     ports.onBacklogReplaced?.()
-    this.stream.begin(state.sync.offset, streamDbOf(result))
+    this.stream.begin(state.sync.offset, streamDb(result.summary.aux))
     machine.snapshotLoaded(this.#now())
     this.#carryOut()
     ports.onHistoryChanged?.()
@@ -620,12 +621,4 @@ export class ReplicaLink {
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
-}
-
-/** The database in which the stream behind a snapshot starts. */
-function streamDbOf(result: RdbLoadResult): number {
-  for (const [name, value] of result.summary.aux) {
-    if (name === 'repl-stream-db' && /^\d{1,9}$/.test(value)) return Number(value)
-  }
-  return 0
 }
