@@ -51,10 +51,13 @@ export abstract class KeyspaceRecords extends KeyspaceReads {
   declare generation: Generation
   readonly counters: ShardCounters
   listener: KeyChangeListener = NOBODY_LISTENS
+  /**
+   * Changes of keys and whole databases since the start; what a loader brought is none, nor what expired. The base of `save`
+   * points; and whoever compares it before and after a command knows whether that changed anything.
+   */
+  changes = 0
   /** Keys that were removed because a client met them after their time. */
   expiredKeys = 0
-  /** Changes of the data since the start: whoever compares it before and after a command knows if that changed anything. */
-  dirty = 0
 
   protected readonly lazyFree: LazyFree = new LazyFree((region, address) => this.freeRecord(region, address))
   readonly #nodes = new NodeValue()
@@ -231,6 +234,12 @@ export abstract class KeyspaceRecords extends KeyspaceReads {
     if (old === 0) this.created(db, key, keyStart, keyEnd)
   }
 
+  /** Every change of a key ends here. @param gone it is not there any more */
+  protected changed(db: number, key: Uint8Array, start: number, end: number, gone: boolean = false): void {
+    this.changes++
+    if (this.listener.active) this.listener.keyChanged(db, key, start, end, gone)
+  }
+
   /** Event `new` (redis 7.0 db.c dbAdd()): whatever makes a key where there was none calls this. */
   protected created(db: number, key: Uint8Array, start: number, end: number): void {
     if ((this.events.mask & NOTIFY_NEW) !== 0) this.events.deliver('new', db, key, start, end)
@@ -263,7 +272,7 @@ export abstract class KeyspaceRecords extends KeyspaceReads {
   expireEntry(db: number, key: Uint8Array, start: number, end: number): void {
     this.expiredKeys++
     this.deleteEntry(db, key, start, end)
-    this.dirty--
+    this.changes--
   }
 
   /** Sets (or with -1 removes) the time to live of the key that the last lookup found. */
@@ -340,13 +349,7 @@ export abstract class KeyspaceRecords extends KeyspaceReads {
 
   /** A change that the calls above do not see: in the groups of a stream. WATCH does not notice it. */
   countChange(): void {
-    this.dirty++
-  }
-
-  /** Every change of a key ends here. @param gone It is not there any more. */
-  protected changed(db: number, key: Uint8Array, start: number, end: number, gone: boolean = false): void {
-    this.dirty++
-    if (this.listener.active) this.listener.keyChanged(db, key, start, end, gone)
+    this.changes++
   }
 
   /**

@@ -56,6 +56,7 @@ export class Keyspace extends KeyspaceValues {
     let others = false
     for (let other = 0; other < this.databaseCount && !others; other++) others = other !== db && this.size(other) > 0
     if (!others) return this.flushAll(db)
+    this.changes += this.size(db) + 1
     const { generation } = this
     for (let shardIndex = 0; shardIndex < SHARD_COUNT; shardIndex++) {
       const root = generation.rootOf(db, shardIndex)
@@ -68,13 +69,13 @@ export class Keyspace extends KeyspaceValues {
       )
       generation.control.fill(0, root, root + ROOT_WORDS)
     }
-    this.dirty++
     this.listener.databaseFlushed(db)
   }
 
   /** Removes all keys of all databases, in constant time. @param told what listeners hear was flushed; -1: everything. */
   flushAll(told = -1): void {
     this.counters.enterAll()
+    this.changes += this.keyCount + 1
     const { generation } = this
     if (generation.runBytes > FLUSH_IN_PLACE_BYTES_MAX) {
       const empty = this.newGeneration(generation.databaseCount)
@@ -86,18 +87,17 @@ export class Keyspace extends KeyspaceValues {
     generation.control.fill(0, generation.roots)
     for (const region of generation.regions) region.arena.reset()
     this.entry.address = 0
-    this.dirty++
     this.listener.databaseFlushed(told)
   }
 
   /** Exchanges two databases. */
   swapDatabases(first: number, second: number): void {
     this.counters.enterAll()
+    this.changes++
     const { control } = this.generation
     const table = control[C_DATABASE_MAP + first]!
     control[C_DATABASE_MAP + first] = control[C_DATABASE_MAP + second]!
     control[C_DATABASE_MAP + second] = table
-    this.dirty++
     this.listener.databasesSwapped(first, second)
   }
 
@@ -117,7 +117,6 @@ export class Keyspace extends KeyspaceValues {
     this.counters.use(next)
     this.lazyFree.clear()
     this.entry.address = 0
-    this.dirty++
     this.listener.databaseFlushed(told)
   }
 

@@ -7,7 +7,7 @@
  *   key()        one record               any number of times
  *   end()        EOF, checksum
  *
- * Source: redis 7.0 rdb.c rdbSaveRio(), rdbSaveInfoAuxFields(); docs/formats/rdb.md.
+ * Source: redis 7.0 rdb.c rdbSaveRio(); docs/formats/rdb.md.
  */
 import type { KeyspaceReads } from '../keyspace/keyspace-reads.ts'
 import { type RdbByteSink, RdbChunks, type RdbChunkOptions } from '../object-codec/rdb-chunks.ts'
@@ -18,45 +18,8 @@ import {
   RDB_OPCODE_RESIZEDB,
   RDB_OPCODE_SELECTDB,
 } from '../object-codec/rdb-opcodes.ts'
+import type { AuxField } from './aux-fields.ts'
 import { type SnapshotRules, writeKeyRecord } from './key-record.ts'
-
-/** Where in which history of replication the data are. */
-export interface SnapshotPosition {
-  readonly replid: string
-  readonly offset: number
-  /** Database that the stream had selected. */
-  readonly db: number
-}
-
-/** What the AUX fields tell. */
-export interface SnapshotFacts {
-  /** The version that this server says it has. */
-  readonly redisVersion: string
-  /** Milliseconds since 1970. */
-  readonly wallMs: number
-  readonly usedBytes: number
-  /** Undefined for data that belong to no history. */
-  readonly position: SnapshotPosition | undefined
-}
-
-/** The AUX fields, in the order in which Redis writes them. */
-export function snapshotAux(facts: SnapshotFacts): [name: string, value: string][] {
-  const { redisVersion, wallMs, usedBytes, position } = facts
-  return [
-    ['redis-ver', redisVersion],
-    ['redis-bits', '64'],
-    ['ctime', String(Math.floor(wallMs / 1000))],
-    ['used-mem', String(usedBytes)],
-    ...(position === undefined
-      ? []
-      : ([
-          ['repl-stream-db', String(position.db)],
-          ['repl-id', position.replid],
-          ['repl-offset', String(position.offset)],
-        ] satisfies [string, string][])),
-    ['aof-base', '0'],
-  ]
-}
 
 export type RdbFileOptions = SnapshotRules & RdbChunkOptions
 
@@ -75,7 +38,7 @@ export class RdbFileWriter {
   }
 
   /** @param libraries texts of function libraries */
-  begin(aux: readonly (readonly [name: string, value: string])[], libraries: Iterable<Uint8Array>): void {
+  begin(aux: readonly AuxField[], libraries: Iterable<Uint8Array>): void {
     const out = this.#out
     const magic = Buffer.from(`REDIS${String(this.#rules.rdbVersion).padStart(4, '0')}`)
     out.raw(magic, 0, magic.length)
