@@ -4,7 +4,7 @@
  */
 import type { CommandEntry, SharedKeyspace, SharedReadContext } from '@understudy/core/internal'
 import { Connection, type ConnectionIdentity, type ConnectionSocket } from '../clients/connection.ts'
-import { CLIENT_FORWARDS_FULL } from '../clients/connection-flags.ts'
+import { CLIENT_FORWARDS_FULL, CLIENT_REPLICA } from '../clients/connection-flags.ts'
 import type { IoServer } from './io-server.ts'
 import type { ReadTransaction } from './read-transactions.ts'
 
@@ -20,6 +20,8 @@ export class IoSession extends Connection implements SharedReadContext {
   /** Bytes of commands sent to the link thread, and how many of them it has run. */
   forwardedBytes = 0
   settledBytes: number = NOT_OPENED
+  /** Bytes of output that came from the link thread. */
+  receivedOutput = 0
   /** MULTI, as far as it is only reads. */
   transaction: ReadTransaction | undefined
   /** Of this connection: when the channel has room again. */
@@ -67,6 +69,12 @@ export class IoSession extends Connection implements SharedReadContext {
 
   commandsDone(): void {
     this.server.noteFacts(this)
+  }
+
+  /** To a replica below the link thread sends no more than this connection takes. */
+  override written(byteCount: number): void {
+    super.written(byteCount)
+    if ((this.flags & CLIENT_REPLICA) !== 0 && !this.closed) this.server.tellTaken(this)
   }
 
   finishInput(): void {

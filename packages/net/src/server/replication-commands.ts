@@ -28,10 +28,6 @@ const PORT_MAX = 65_535
 
 export function replicationCommands(node: Node): CommandTable<ClientSession> {
   const replicaOf = (client: ClientSession): void => runReplicaOf(node, client)
-  const refuse =
-    (text: string) =>
-    (client: ClientSession): void =>
-      client.reply.error(text)
   // Unlike in Redis also while a snapshot is received or loaded, which ends then: a node that was never synced says it is
   // loading as long as it has no primary to be synced by, and must be told of another one.
   const linkFlags = ADMIN | NOSCRIPT | LOADING | STALE
@@ -69,7 +65,9 @@ export function replicationCommands(node: Node): CommandTable<ClientSession> {
       client.reply.error(
         node.state.replica
           ? 'ERR FAILOVER is not valid when server is a replica.'
-          : 'ERR FAILOVER requires connected replicas.',
+          : node.below.list().length === 0
+            ? 'ERR FAILOVER requires connected replicas.'
+            : 'ERR FAILOVER is not available in this version of Understudy: REPLICAOF NO ONE promotes a replica',
       ),
     ),
     FULLRESYNC: row(
