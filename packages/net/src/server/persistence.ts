@@ -201,7 +201,7 @@ export class Persistence {
     if (!(error instanceof ReplicaError)) throw error
     const { logger, onOutcome } = this.#ports
     this.fault = error.message
-    logger.warning(`The snapshot could not be saved: ${error.message}. A file of that name is the one from before`)
+    logger.warning(`The snapshot could not be saved: ${error.message}`)
     onOutcome()
   }
 }
