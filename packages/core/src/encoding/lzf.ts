@@ -132,7 +132,10 @@ export class LzfPieces {
   }
 }
 
+/** Bits of the hash of a place; short inputs use a part of the table that stays in the nearest cache. */
 const HASH_BITS = 14
+const SHORT_HASH_BITS = 10
+const SHORT_BYTES_MAX = 512
 /** Position + 1 of the last place with this hash, counted so that entries of earlier calls are below `tableBase`. */
 const table: Int32Array = new Int32Array(1 << HASH_BITS)
 let tableBase = 1
@@ -153,6 +156,7 @@ export function lzfCompress(
     table.fill(0)
     tableBase = 1
   }
+  const shift = 32 - (sourceEnd - sourceStart > SHORT_BYTES_MAX ? HASH_BITS : SHORT_HASH_BITS)
   const base = tableBase - sourceStart
   tableBase += sourceEnd - sourceStart
   let from = sourceStart
@@ -160,7 +164,7 @@ export function lzfCompress(
   let to = targetStart
   while (from + 2 < sourceEnd) {
     const word = (source[from]! << 16) | (source[from + 1]! << 8) | source[from + 2]!
-    const slot = Math.imul(word, 0x9e3779b1) >>> (32 - HASH_BITS)
+    const slot = Math.imul(word, 0x9e3779b1) >>> shift
     const candidate = table[slot]! - base
     table[slot] = from + base
     const distance = from - candidate
@@ -205,9 +209,10 @@ function writeLiterals(
   targetEnd: number,
 ): number {
   let to = at
+  const length = end - start
+  if (to + length + ((length + 31) >>> 5) > targetEnd) return -1
   for (let from = start; from < end;) {
     const count = Math.min(32, end - from)
-    if (to + 1 + count > targetEnd) return -1
     target[to++] = count - 1
     for (let i = 0; i < count; i++) target[to++] = source[from++]!
   }
