@@ -11,8 +11,9 @@ import { FORM_STREAM } from './form-numbers.ts'
 import type { LargeValue } from './large-value.ts'
 import { OrderedIndex } from './ordered-index.ts'
 import { WEIGHTED } from './ordered-index-cursor.ts'
-import { createStreamRoot, freeStreamNode, Stream } from './stream.ts'
+import { createStreamRoot, Stream } from './stream.ts'
 import { GroupFreeing, StreamGroups } from './stream-groups.ts'
+import { freeStreamNode } from './stream-node-writer.ts'
 import {
   CHUNKED_NODE_BYTES,
   CONSUMER_HEADER_BYTES,

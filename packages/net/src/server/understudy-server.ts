@@ -309,6 +309,7 @@ export class UnderstudyServer implements Node {
     state.loading = this.fileLoading !== undefined || (state.replica && !this.hasData)
     state.asyncLoading = !state.loading && status?.loading !== undefined
     state.cannotSave = this.persistence.stopsWrites
+    this.#tellDataset(this.hasData && this.fileLoading === undefined)
     this.server?.nodeChanged()
     this.#options.onRole?.(state.replica)
   }
@@ -320,6 +321,17 @@ export class UnderstudyServer implements Node {
     if (replid !== undefined) keyspace.position.setReplid(replid)
     keyspace.position.note(this.link.history.replOffset, this.clock.wallMs())
     keyspace.end()
+  }
+
+  /** Tells readers in other threads whether there are data to be read: not before `start()`, and not before the first sync. */
+  #tellDataset(has: boolean): void {
+    const { position, counters } = this.keyspace
+    if (position.hasDataset === has) return
+    // REPLICAOF may be part of a transaction.
+    const isUnit = !counters.isOpen
+    if (isUnit) counters.begin()
+    position.setHasDataset(has)
+    if (isUnit) counters.end()
   }
 
   /** A checked snapshot takes over, in the same turn of the event loop in which the link moves to its offset. */
