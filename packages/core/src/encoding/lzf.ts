@@ -14,6 +14,8 @@ export const LZF_RATIO_MAX = 88
 const LZF_DISTANCE_MAX = 8192
 /** The longest copy. */
 const LZF_COPY_MAX = 264
+/** Copied at once. */
+const WORD_BYTES = 4
 
 /**
  * Undoes `source[sourceStart .. sourceEnd)` into `target[targetStart .. targetEnd)`.
@@ -37,8 +39,16 @@ export function lzfDecompress(
       const count = control + 1
       if (from + count > sourceEnd || to + count > targetEnd) return false
       const stop = to + count
-      for (; to <= stop - 4; to += 4, from += 4) targetView.setInt32(to, sourceView.getInt32(from, true), true)
-      while (to < stop) target[to++] = source[from++]!
+      if (stop + WORD_BYTES <= targetEnd && from + count + WORD_BYTES <= sourceEnd) {
+        // The last word may be written beyond the run: what follows writes there again.
+        for (let at = from; to < stop; to += WORD_BYTES, at += WORD_BYTES) {
+          targetView.setInt32(to, sourceView.getInt32(at, true), true)
+        }
+        to = stop
+        from += count
+      } else {
+        while (to < stop) target[to++] = source[from++]!
+      }
     } else {
       let count = control >> 5
       if (count === 7) {
@@ -51,10 +61,14 @@ export function lzfDecompress(
       if (back < targetStart || to + count > targetEnd) return false
       const stop = to + count
       // The ranges overlap when a pattern repeats: byte by byte if it is a short one.
-      if (to - back >= 4) {
-        for (; to <= stop - 4; to += 4, back += 4) targetView.setInt32(to, targetView.getInt32(back, true), true)
+      if (to - back >= WORD_BYTES && stop + WORD_BYTES <= targetEnd) {
+        for (; to < stop; to += WORD_BYTES, back += WORD_BYTES) {
+          targetView.setInt32(to, targetView.getInt32(back, true), true)
+        }
+        to = stop
+      } else {
+        while (to < stop) target[to++] = target[back++]!
       }
-      while (to < stop) target[to++] = target[back++]!
     }
   }
   return to === targetEnd
