@@ -2,8 +2,7 @@
  * Checks values of which the scanner has only found the ends, in the thread that inserts them; what is compressed in them is unpacked
  * for the writer on the way. See `RdbSink.uncheckedAt`.
  */
-import { RdbError, rdbTypeFacts, valueGrammar, ValueFault, ValueWalker } from '@understudy/core/loading'
-import { printable } from '../scan/printable.ts'
+import { printableBytes, RdbError, rdbTypeFacts, valueGrammar, ValueFault, ValueWalker } from '@understudy/core/loading'
 import { ScratchArena } from '../scan/scratch.ts'
 
 /** Unpacked values of entries that the writer may still hold. */
@@ -68,5 +67,11 @@ export function placed(
   keyEnd: number,
 ): unknown {
   if (!(error instanceof ValueFault)) return error
-  return new RdbError(error.code, error.message, valueAt + error.valueOffset, rdbType, printable(key, keyStart, keyEnd))
+  return new RdbError(
+    error.code,
+    error.message,
+    valueAt + error.valueOffset,
+    rdbType,
+    printableBytes(key, keyStart, keyEnd),
+  )
 }
