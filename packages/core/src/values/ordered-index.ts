@@ -42,6 +42,12 @@ export class OrderedIndex extends OrderedIndexCursor {
     return this.view.writer.arena
   }
 
+  /** Looks at a node that is going to be changed, or is at least beside one that is. */
+  protected edit(address: number, level: number): boolean {
+    this.view.memory.keep(address)
+    return this.load(address, level)
+  }
+
   /** Adds an entry before the cursor's; at the end, appends. The cursor stands on it then. @param value score or weight. */
   insertHere(address: number, value: number): void {
     this.#insert(address, value)
@@ -67,14 +73,14 @@ export class OrderedIndex extends OrderedIndexCursor {
 
   /** Points the cursor's entry to another address (its member or node has moved). */
   setAddress(address: number): void {
-    this.load(this.nodes[0]!, 0)
+    this.edit(this.nodes[0]!, 0)
     this.words[this.addressesAt + this.slots[0]!] = address
     this.address = address
   }
 
   /** Gives the cursor's entry another weight (WEIGHTED). */
   setWeight(weight: number): void {
-    this.load(this.nodes[0]!, 0)
+    this.edit(this.nodes[0]!, 0)
     const at = this.weightsAt + this.slots[0]!
     const change = weight - (this.words[at]! >>> 0)
     this.words[at] = weight
@@ -84,7 +90,7 @@ export class OrderedIndex extends OrderedIndexCursor {
 
   /** Gives the cursor's entry another score (SCORED) that leaves it where it is in the order. */
   setScore(score: number): void {
-    this.load(this.nodes[0]!, 0)
+    this.edit(this.nodes[0]!, 0)
     this.#putScore(this.slots[0]!, score)
     this.score = score
     this.#fitSeparators(score)
@@ -93,7 +99,7 @@ export class OrderedIndex extends OrderedIndexCursor {
   /** Takes the cursor's entry out. The cursor stands on the next one. @returns false when there is none: it is at the end. */
   remove(): boolean {
     const { state, at, nodes, slots } = this
-    this.load(nodes[0]!, 0)
+    this.edit(nodes[0]!, 0)
     const slot = slots[0]!
     const weight = this.kind === SCORED ? 1 : this.words[this.weightsAt + slot]! >>> 0
     this.#closeSlots(slot, 1)
@@ -117,7 +123,7 @@ export class OrderedIndex extends OrderedIndexCursor {
     if (this.levels() === 0) return false
     if (freeEntry !== undefined) {
       for (let slot = 0; slot < this.count; slot++) {
-        this.load(nodes[0]!, 0)
+        this.edit(nodes[0]!, 0)
         freeEntry(this.words[this.addressesAt + slot]!)
       }
     }
@@ -125,7 +131,7 @@ export class OrderedIndex extends OrderedIndexCursor {
     for (let level = 0; level < levels; level++) {
       this.#arena.free(nodes[level]!)
       if (level + 1 === levels) break
-      this.load(nodes[level + 1]!, level + 1)
+      this.edit(nodes[level + 1]!, level + 1)
       this.#setCount(this.count - 1)
       if (this.count > 0) return true
     }
@@ -164,11 +170,11 @@ export class OrderedIndex extends OrderedIndexCursor {
       nodes[0] = root
       slots[0] = 0
     }
-    this.load(nodes[0]!, 0)
+    this.edit(nodes[0]!, 0)
     if (this.count === this.capacity) {
       if (this.levels() === 1 && this.capacity < LEAF_CAPACITY[this.kind]!) this.#resizeRootLeaf(this.capacity + 1)
       else this.#makeRoomInLeaf()
-      this.load(nodes[0]!, 0)
+      this.edit(nodes[0]!, 0)
     }
     const slot = slots[0]!
     this.#openSlots(slot, 1)
@@ -189,7 +195,7 @@ export class OrderedIndex extends OrderedIndexCursor {
     const { state, at, nodes, slots } = this
     state[at + INDEX_WEIGHT] = state[at + INDEX_WEIGHT]! + change
     for (let level = this.levels() - 1; level > 0; level--) {
-      this.load(nodes[level]!, level)
+      this.edit(nodes[level]!, level)
       const weightAt = this.weightsAt + slots[level]!
       this.words[weightAt] = this.words[weightAt]! + change
     }
@@ -200,20 +206,20 @@ export class OrderedIndex extends OrderedIndexCursor {
     const { nodes, slots } = this
     const levels = this.levels()
     if (levels === 1) return
-    this.load(nodes[0]!, 0)
+    this.edit(nodes[0]!, 0)
     const slot = slots[0]!
     if (slot === 0) {
       let level = 1
       while (level < levels && slots[level] === 0) level++
       if (level < levels) {
-        this.load(nodes[level]!, level)
+        this.edit(nodes[level]!, level)
         if (this.scoreAt(slots[level]!) > score) this.#putScore(slots[level]!, score)
       }
     }
-    this.load(nodes[0]!, 0)
+    this.edit(nodes[0]!, 0)
     if (slot === this.count - 1) {
       for (let level = 1; level < levels; level++) {
-        this.load(nodes[level]!, level)
+        this.edit(nodes[level]!, level)
         const right = slots[level]! + 1
         if (right === this.count) continue
         if (this.scoreAt(right) < score) this.#putScore(right, score)
@@ -232,7 +238,7 @@ export class OrderedIndex extends OrderedIndexCursor {
     let rightEdge = this.slots[0] === this.count
     let leftEdge = this.slots[0] === 0
     for (let level = 1; level < levels; level++) {
-      this.load(this.nodes[level]!, level)
+      this.edit(this.nodes[level]!, level)
       rightEdge &&= this.slots[level]! + 1 === this.count
       leftEdge &&= this.slots[level] === 0
     }
@@ -245,7 +251,7 @@ export class OrderedIndex extends OrderedIndexCursor {
     const levels = this.levels()
     let needed = 0
     while (needed < levels) {
-      this.load(this.nodes[needed]!, needed)
+      this.edit(this.nodes[needed]!, needed)
       if (this.count < this.capacity) break
       needed++
     }
@@ -260,7 +266,7 @@ export class OrderedIndex extends OrderedIndexCursor {
       while (this.#spares > 0) this.#arena.free(this.#spare[--this.#spares]!)
       throw error
     }
-    this.load(this.nodes[0]!, 0)
+    this.edit(this.nodes[0]!, 0)
   }
 
   #takeSpare(level: number): number {
@@ -277,7 +283,7 @@ export class OrderedIndex extends OrderedIndexCursor {
     if (level + 1 === this.levels()) {
       // A new root above the old one.
       const root = this.#takeSpare(level + 1)
-      this.load(root, level + 1)
+      this.edit(root, level + 1)
       this.#setCount(1)
       this.words[this.addressesAt] = nodes[level]!
       this.words[this.weightsAt] = state[at + INDEX_WEIGHT]!
@@ -286,26 +292,26 @@ export class OrderedIndex extends OrderedIndexCursor {
       nodes[level + 1] = root
       slots[level + 1] = 0
     } else if (!leftEdge && !rightEdge && this.#shareWithNeighbour(level)) return
-    this.load(nodes[level + 1]!, level + 1)
+    this.edit(nodes[level + 1]!, level + 1)
     if (this.count === this.capacity) this.#makeRoom(level + 1, leftEdge, rightEdge)
     this.#splitNode(level, leftEdge, rightEdge)
   }
 
   #shareWithNeighbour(level: number): boolean {
-    this.load(this.nodes[level + 1]!, level + 1)
+    this.edit(this.nodes[level + 1]!, level + 1)
     const parentSlot = this.slots[level + 1]!
     const siblings = this.count
     const left = parentSlot > 0 ? this.words[this.addressesAt + parentSlot - 1]! : 0
     const right = parentSlot + 1 < siblings ? this.words[this.addressesAt + parentSlot + 1]! : 0
     if (left !== 0) {
-      this.load(left, level)
+      this.edit(left, level)
       if (this.count <= this.capacity - (this.capacity >>> 3)) {
         this.#moveToLeft(level, (this.capacity - this.count) >>> 1)
         return true
       }
     }
     if (right !== 0) {
-      this.load(right, level)
+      this.edit(right, level)
       if (this.count <= this.capacity - (this.capacity >>> 3)) {
         this.#moveToRight(level, (this.capacity - this.count) >>> 1)
         return true
@@ -318,7 +324,7 @@ export class OrderedIndex extends OrderedIndexCursor {
   #splitNode(level: number, leftEdge: boolean, rightEdge: boolean): void {
     const { nodes, slots } = this
     const node = nodes[level]!
-    this.load(node, level)
+    this.edit(node, level)
     const { count } = this
     let boundary = count >>> 1
     if (rightEdge) boundary = level === 0 ? count : count - 1
@@ -327,7 +333,7 @@ export class OrderedIndex extends OrderedIndexCursor {
     const made = this.#takeSpare(level)
     const moved = this.#moveSlots(node, made, level, boundary, 0, count - boundary)
     const parentSlot = slots[level + 1]!
-    this.load(nodes[level + 1]!, level + 1)
+    this.edit(nodes[level + 1]!, level + 1)
     this.#openSlots(parentSlot + 1, 1)
     this.words[this.addressesAt + parentSlot + 1] = made
     this.words[this.weightsAt + parentSlot + 1] = moved
@@ -346,20 +352,20 @@ export class OrderedIndex extends OrderedIndexCursor {
     const parent = nodes[level + 1]!
     const parentSlot = slots[level + 1]!
     const node = nodes[level]!
-    this.load(parent, level + 1)
+    this.edit(parent, level + 1)
     const left = this.words[this.addressesAt + parentSlot - 1]!
     if (this.kind === SCORED && level > 0) {
       // The separator in the parent is the one of our first child.
       const separator = this.scoreAt(parentSlot)
-      this.load(node, level)
+      this.edit(node, level)
       this.#putScore(0, separator)
     }
-    this.load(left, level)
+    this.edit(left, level)
     const before = this.count
     const moved = this.#moveSlots(node, left, level, 0, before, count)
-    this.load(node, level)
+    this.edit(node, level)
     const separator = this.kind === SCORED && this.count > 0 ? this.scoreAt(0) : 0
-    this.load(parent, level + 1)
+    this.edit(parent, level + 1)
     const { words, weightsAt } = this
     words[weightsAt + parentSlot - 1] = words[weightsAt + parentSlot - 1]! + moved
     words[weightsAt + parentSlot] = words[weightsAt + parentSlot]! - moved
@@ -377,22 +383,22 @@ export class OrderedIndex extends OrderedIndexCursor {
     const parent = nodes[level + 1]!
     const parentSlot = slots[level + 1]!
     const node = nodes[level]!
-    this.load(parent, level + 1)
+    this.edit(parent, level + 1)
     const right = this.words[this.addressesAt + parentSlot + 1]!
     if (this.kind === SCORED && level > 0) {
       const separator = this.scoreAt(parentSlot + 1)
-      this.load(right, level)
+      this.edit(right, level)
       this.#putScore(0, separator)
     }
-    this.load(right, level)
+    this.edit(right, level)
     this.#openSlots(0, count)
     this.#setCount(this.count - count)
-    this.load(node, level)
+    this.edit(node, level)
     const boundary = this.count - count
     const moved = this.#moveSlots(node, right, level, boundary, 0, count)
-    this.load(right, level)
+    this.edit(right, level)
     const separator = this.kind === SCORED ? this.scoreAt(0) : 0
-    this.load(parent, level + 1)
+    this.edit(parent, level + 1)
     const { words, weightsAt } = this
     words[weightsAt + parentSlot + 1] = words[weightsAt + parentSlot + 1]! + moved
     words[weightsAt + parentSlot] = words[weightsAt + parentSlot]! - moved
@@ -414,10 +420,10 @@ export class OrderedIndex extends OrderedIndexCursor {
       this.#collapseRoot()
       return
     }
-    this.load(nodes[level]!, level)
+    this.edit(nodes[level]!, level)
     const { count, capacity } = this
     if (count > capacity >>> 1) return
-    this.load(nodes[level + 1]!, level + 1)
+    this.edit(nodes[level + 1]!, level + 1)
     const parentSlot = slots[level + 1]!
     const left = parentSlot > 0 ? this.words[this.addressesAt + parentSlot - 1]! : 0
     const right = parentSlot + 1 < this.count ? this.words[this.addressesAt + parentSlot + 1]! : 0
@@ -425,7 +431,7 @@ export class OrderedIndex extends OrderedIndexCursor {
     let leftCount = -1
     let rightCount = -1
     if (left !== 0) {
-      this.load(left, level)
+      this.edit(left, level)
       leftCount = this.count
       if (leftCount + count <= fits) {
         const node = nodes[level]!
@@ -441,7 +447,7 @@ export class OrderedIndex extends OrderedIndexCursor {
       }
     }
     if (right !== 0) {
-      this.load(right, level)
+      this.edit(right, level)
       rightCount = this.count
       if (rightCount + count <= fits) {
         const node = nodes[level]!
@@ -484,7 +490,7 @@ export class OrderedIndex extends OrderedIndexCursor {
 
   /** Takes an empty child out of its parent and frees it. */
   #dropChild(parentLevel: number, slot: number, child: number): void {
-    this.load(this.nodes[parentLevel]!, parentLevel)
+    this.edit(this.nodes[parentLevel]!, parentLevel)
     this.#closeSlots(slot, 1)
     this.#freeNode(child)
   }
@@ -506,7 +512,7 @@ export class OrderedIndex extends OrderedIndexCursor {
       if (this.count > 0) break
     }
     // The path names the child behind now, or the end of this node.
-    this.load(nodes[level]!, level)
+    this.edit(nodes[level]!, level)
     let found = true
     if (slots[level]! < this.count) found = this.descendBelow(level)
     else {
@@ -526,7 +532,7 @@ export class OrderedIndex extends OrderedIndexCursor {
       const top = this.levels() - 1
       if (top === 0) return
       const root = state[at + INDEX_ROOT]!
-      this.load(root, top)
+      this.edit(root, top)
       if (this.count > 1) return
       state[at + INDEX_ROOT] = this.words[this.addressesAt]!
       state[at + INDEX_LEVELS] = top
@@ -535,7 +541,7 @@ export class OrderedIndex extends OrderedIndexCursor {
   }
 
   #shrinkRootLeaf(): void {
-    this.load(this.nodes[0]!, 0)
+    this.edit(this.nodes[0]!, 0)
     const { count, capacity, kind } = this
     if (count > capacity >>> 2 || 8 + capacity * LEAF_WORDS[kind]! * 4 <= 64) return
     try {
@@ -551,7 +557,7 @@ export class OrderedIndex extends OrderedIndexCursor {
     let bytes = ROOT_LEAF_BYTES_MIN[kind]!
     while (leafCapacity(kind, bytes) < entries) bytes *= 2
     const node = nodes[0]!
-    this.load(node, 0)
+    this.edit(node, 0)
     const { count } = this
     const made = this.#makeNode(0, bytes)
     this.#moveSlots(node, made, 0, 0, 0, count)
@@ -577,6 +583,7 @@ export class OrderedIndex extends OrderedIndexCursor {
   }
 
   #freeNode(node: number): void {
+    this.view.memory.keep(node)
     // A reader that is still here finds no node any more.
     this.view.memory.i32[node >>> 28]![byteOffsetOf(node) >>> 2] = 0
     this.#arena.free(node)
@@ -627,11 +634,11 @@ export class OrderedIndex extends OrderedIndexCursor {
 
   /** Moves slots between two nodes of one level; the target's places are free and at its end or opened before. @returns their weight. */
   #moveSlots(source: number, target: number, level: number, from: number, to: number, count: number): number {
-    this.load(target, level)
+    this.edit(target, level)
     const { words: targetWords, base: targetBase, addressesAt: targetAddresses, weightsAt: targetWeights } = this
     const scored = this.kind === SCORED
     this.#setCount(this.count + count)
-    this.load(source, level)
+    this.edit(source, level)
     const { words, base, addressesAt, weightsAt } = this
     let moved = 0
     for (let i = 0; i < count; i++) {

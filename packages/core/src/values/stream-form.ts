@@ -302,6 +302,7 @@ class StreamFreeing {
   /** @returns true when all is done. */
   step(): boolean {
     const region = this.#region
+    region.memory.keep(this.#root)
     const words = region.memory.i32[this.#root >>> 28]!
     const at = byteOffsetOf(this.#root) >>> 2
     this.#nodes.open(region, words, at + R_NODES)

@@ -88,6 +88,8 @@ export class Stream extends StreamReader {
 
   /** Opens the stream whose root block is at `root` of `region`. */
   open(region: RegionView, root: number): this {
+    // Its words, and the states of both indexes, are changed without another call.
+    region.memory.keep(root)
     this.openRoot(region, root)
     this.groups.open(region, this.words, this.at + R_GROUPS)
     return this
@@ -465,6 +467,7 @@ export class Stream extends StreamReader {
   /** Sets the flag of the entry of the cursor in the node at `address`. */
   #markDeleted(address: number): void {
     const { node, region } = this
+    region.memory.keep(address)
     // Flags are small and stand in one byte; snapshots of strangers may spell them longer.
     const flagAt = node.flagsAt + (node.bytes[node.flagsAt]! < 0x80 ? 0 : 1)
     node.bytes[flagAt]! |= 1
@@ -492,6 +495,7 @@ export class Stream extends StreamReader {
     addedItems: number,
   ): void {
     const { node, region, nodes } = this
+    region.memory.keep(address)
     nodeChanges++
     const counts = this.#counts
     const countsBytes = listpackWriteInteger(deleted, counts, listpackWriteInteger(live, counts, 0))
