@@ -3,7 +3,7 @@
  * would have. For any way of reading it: the writer's, another thread's, a pin.
  */
 import { createHash } from 'node:crypto'
-import { type Entry, formOf, type KeyspaceReads, RdbWriter } from '@understudy/core/internal'
+import { type Entry, formOf, type KeyspaceReads, RDB_VERSION_WRITTEN_MAX, RdbBuffer } from '@understudy/core/internal'
 
 export type KeyspaceContents = Map<string, string>
 
@@ -25,10 +25,11 @@ export function valueOf(keyspace: KeyspaceReads, entry: Entry): string {
   const { rdbType, flags, expireAtMs } = entry
   const facts = `${rdbType} ${flags} ${expireAtMs}`
   if (!entry.isLarge) return `${facts} ${entry.length} ${digestOf(entry.toBuffer())}`
-  const out = new RdbWriter(false)
+  const out = new RdbBuffer(false)
   const form = formOf(rdbType)
   const large = keyspace.openLarge()
-  const snapshotType = form.serialize(large, out)
+  const snapshotType = form.snapshotType(large, RDB_VERSION_WRITTEN_MAX)
+  form.serialize(large, snapshotType, out)
   return `${facts} ${form.count(large)} ${snapshotType} ${digestOf(out.bytes.subarray(0, out.length))}`
 }
 

@@ -5,6 +5,7 @@
  */
 import {
   CLASS_COUNT,
+  EVERY_REGION,
   findVersion,
   indexesOf,
   type Keyspace,
@@ -27,10 +28,12 @@ export class PinAudit {
   readonly #copies: Uint8Array[][]
   readonly #pieceBytes: Map<number, number>[] = []
 
-  /** Right before the pin begins. */
-  constructor(keyspace: Keyspace) {
+  /** Right before the pin begins. @param regions those to be judged, a bit each. */
+  constructor(keyspace: Keyspace, regions: number = EVERY_REGION) {
     this.#keyspace = keyspace
-    this.#copies = keyspace.generation.regions.map(({ memory }) => memory.u8.map((bytes) => bytes.slice()))
+    this.#copies = keyspace.generation.regions.map(({ memory }, region) =>
+      ((regions >>> region) & 1) === 0 ? [] : memory.u8.map((bytes) => bytes.slice()),
+    )
     for (const { memory } of keyspace.generation.regions) {
       const bytes = new Map<number, number>()
       memory.u8.forEach((segment, index) => {

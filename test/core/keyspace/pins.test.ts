@@ -6,6 +6,7 @@ import {
   datasetDigest,
   EVERY_REGION,
   Keyspace,
+  type KeyspaceReads,
   LibraryStore,
   PinnedKeyspace,
   PINS_MAX,
@@ -14,6 +15,7 @@ import {
 import { describe, expect, it } from 'vitest'
 import { allGrammars } from '../../fuzz/grammars/index.ts'
 import { Generator } from '../../fuzz/generator.ts'
+import { collidingKeys } from '../../support/colliding-keys.ts'
 import { CommandRunner } from '../../support/command-runner.ts'
 import { contentsOf } from '../../support/keyspace-contents.ts'
 import { checkKeyspace } from '../../support/keyspace-check.ts'
@@ -122,6 +124,95 @@ describe('what a pin keeps', () => {
       }
       expect(errors).toBeLessThan(3000)
       checkKeyspace(keyspace)
+    }
+  })
+})
+
+describe('a change that is the first one of a pin', () => {
+  /** Runs each command beside a pin of its own, and asks for every block of the key's region. */
+  async function auditEach(
+    runner: CommandRunner,
+    key: string,
+    commands: readonly (readonly string[])[],
+  ): Promise<void> {
+    const { keyspace } = runner
+    for (const [index, command] of commands.entries()) {
+      runner.isAlive(Buffer.from(key))
+      const regions = 1 << keyspace.entry.region.index
+      const audit = new PinAudit(keyspace, regions)
+      const handle = keyspace.pins.begin(keyspace.generation, regions, LIMITS, 0)
+      runner.run(...command)
+      expect(audit.lost(handle), `${index} ${command.join(' ')}`).toEqual([])
+      keyspace.pins.breakAll()
+      freeAll(keyspace)
+    }
+  }
+
+  it('may split or merge a page, or grow or halve a directory', async () => {
+    const runner = makeRunner(1 << 20)
+    const value = 'v'.repeat(30)
+    const fields = Array.from({ length: 900 }, (_, i) => `f${i}`)
+    for (const field of fields.slice(0, 400)) runner.run('HSET', 'h', field, value)
+    await auditEach(
+      runner,
+      'h',
+      fields.slice(400).map((field) => ['HSET', 'h', field, value]),
+    )
+    await auditEach(
+      runner,
+      'h',
+      fields.slice(0, 890).map((field) => ['HDEL', 'h', field]),
+    )
+    checkKeyspace(runner.keyspace)
+  })
+
+  it('may split, fill, empty or merge nodes of an index', async () => {
+    const runner = makeRunner(1 << 20)
+    const members = Array.from({ length: 700 }, (_, i) => [String((i * 7919) % 700), `m${i}${'x'.repeat(20)}`])
+    for (const [score, member] of members.slice(0, 300)) runner.run('ZADD', 'z', score!, member!)
+    const adding = members.slice(300).map(([score, member]) => ['ZADD', 'z', score!, member!])
+    await auditEach(runner, 'z', adding)
+    await auditEach(
+      runner,
+      'z',
+      members.slice(0, 690).map(([, member]) => ['ZREM', 'z', member!]),
+    )
+    checkKeyspace(runner.keyspace)
+  })
+
+  it('may lengthen a long string, node by node and index by index', async () => {
+    const runner = makeRunner(1 << 20)
+    runner.run('SET', 's', Buffer.alloc(20_000))
+    const lengths = Array.from({ length: 120 }, (_, i) => 20_000 + i * 9_000)
+    await auditEach(
+      runner,
+      's',
+      lengths.map((length) => ['SETRANGE', 's', String(length), 'x']),
+    )
+    await auditEach(
+      runner,
+      's',
+      lengths.map((length) => ['SETRANGE', 's', String(length - 5000), 'y']),
+    )
+    checkKeyspace(runner.keyspace)
+  })
+
+  it('may make, fill or leave overflow pages', async () => {
+    const hashSeed = new SeededRandom(11).bytes(16)
+    const keyspace = new Keyspace({ databaseCount: 1, hashSeed })
+    const runner = new CommandRunner(families, { keyspace })
+    const keys = collidingKeys(hashSeed, 300, new SeededRandom(12))
+    const valuesIn = (of: KeyspaceReads): (string | undefined)[] =>
+      keys.map((key) => (of.lookup(0, key, 0, key.length) ? of.entry.toBuffer().toString() : undefined))
+    for (const key of keys) runner.run('SET', key, 'v')
+    for (const command of ['DEL', 'SET']) {
+      const before = valuesIn(keyspace)
+      const pinned = new PinnedKeyspace(pinAll(keyspace))
+      for (const key of keys.slice(20)) runner.run(command, key, ...(command === 'SET' ? ['w'.repeat(40)] : []))
+      expect(valuesIn(pinned)).toEqual(before)
+      expect(valuesIn(keyspace)).not.toEqual(before)
+      pinned.close()
+      await allEnded(keyspace)
     }
   })
 })

@@ -174,6 +174,44 @@ describe('a request to the writer to stay out', () => {
   })
 })
 
+describe('a node without a dataset', () => {
+  it('is not read, and says so, whatever the generation, until there is one', () => {
+    const { keyspace, reader } = open()
+    const notReady = expect.objectContaining({ code: 'NOT_READY', retryable: true })
+    unit(keyspace, () => put(keyspace, 'a', 'old'))
+    unit(keyspace, () => keyspace.position.setHasDataset(false))
+    expect(keyspace.position.hasDataset).toBe(false)
+    for (const read of [
+      () => reader.get('a'),
+      () => get(reader, 'a'),
+      () => reader.hgetall('a'),
+      () => reader.replid,
+    ]) {
+      expect(read).toThrow(notReady)
+    }
+    // As FLUSHALL of a large dataset does it.
+    unit(keyspace, () => {
+      const empty = keyspace.newGeneration(2)
+      keyspace.position.copyTo(empty)
+      keyspace.swapGeneration(empty)
+    })
+    expect(() => reader.get('a')).toThrow(notReady)
+    const loaded = keyspace.newGeneration(2)
+    keyspace.adopt(loaded.transfer())
+    expect(keyspace.position.hasDataset).toBe(true)
+    expect(reader.get('a')).toBeUndefined()
+  })
+
+  it('is refused even if the dataset goes between looking and validating', () => {
+    const { keyspace, reader } = open()
+    unit(keyspace, () => put(keyspace, 'a', 'old'))
+    reader.beforeValidation = () => {
+      if (keyspace.position.hasDataset) unit(keyspace, () => keyspace.position.setHasDataset(false))
+    }
+    expect(() => reader.get('a')).toThrow(expect.objectContaining({ code: 'NOT_READY' }))
+  })
+})
+
 describe('closing', () => {
   it('a reader ends its reads, since the writer may leave the protocol from then on', () => {
     const { reader } = open()

@@ -84,4 +84,34 @@ describe('batches of frames', () => {
     writer.bytes(FRAME_OUTPUT, 1, Buffer.from('b'))
     expect(framesOf(writer.take(0)).map(({ id, payload }) => `${id}${payload.toString()}`)).toEqual(['1a', '2', '1b'])
   })
+
+  test('frames beyond 2 GiB are found where they are', () => {
+    // Never written to: the system gives no memory for what is not touched.
+    const length = 2 ** 31 + 9
+    const second = 8 + 16 + 2 ** 31 + 16
+    const batch = new Uint8Array(second + 24)
+    const words = new Uint32Array(batch.buffer)
+    const numbers = new Float64Array(batch.buffer)
+    words.set([FRAME_OUTPUT, length], 2)
+    numbers[2] = 7
+    words.set([FRAME_SETTLED, 8], second / 4)
+    numbers.set([8, 12_345], second / 8 + 1)
+    batch[8 + 16 + length - 1] = 0x5a
+    const reader = new FrameReader(batch)
+    expect(reader.next()).toBe(true)
+    expect([reader.kind, reader.id, reader.payload.length]).toEqual([FRAME_OUTPUT, 7, length])
+    expect(reader.payload[length - 1]).toBe(0x5a)
+    expect(reader.next()).toBe(true)
+    expect([reader.kind, reader.id, reader.payload.length, reader.number(0)]).toEqual([FRAME_SETTLED, 8, 8, 12_345])
+    expect(reader.next()).toBe(false)
+  })
+
+  test('a long batch takes its memory along', () => {
+    const writer = new FrameWriter()
+    writer.bytes(FRAME_OUTPUT, 1, Buffer.alloc(1_000_000, 'x'))
+    const [long] = framesOf(writer.take(0))
+    writer.bytes(FRAME_OUTPUT, 2, Buffer.from('y'))
+    expect(framesOf(writer.take(0))).toEqual([{ kind: FRAME_OUTPUT, id: 2, payload: Buffer.from('y') }])
+    expect(long!.payload.equals(Buffer.alloc(1_000_000, 'x'))).toBe(true)
+  })
 })

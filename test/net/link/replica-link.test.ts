@@ -156,6 +156,37 @@ describe('a full resync', () => {
     expect(primary.sessions).toHaveLength(1)
   })
 
+  it('an end that is told late does not touch the connection of an order that came before it was', async () => {
+    const snapshot = Buffer.concat([Buffer.from('REDIS0010'), new SeededRandom(6).bytes(50_000)])
+    const primary = await startPrimary({ framing: 'length', snapshot })
+    const other = await startPrimary()
+    const log: string[] = []
+    const notice = (text: string): void => {
+      log.push(text)
+      // In the turn in which the end of the old connection is about to be told.
+      if (text.includes('caught up')) process.nextTick(() => fixture.link.replicaOf('127.0.0.1', other.port))
+    }
+    const ignore = (): void => {}
+    const fixture = follow(primary, {
+      loader: { takeBytes: 10, takeEveryMs: 20 },
+      ports: { logger: { debug: ignore, verbose: ignore, notice, warning: notice } },
+    })
+    await fixture.inState('loading')
+    primary.feed(writes(0, 1000))
+    await waitFor('the stream', () => fixture.link.getStatus().waiting.bytes === primary.offset)
+    primary.cutAll()
+    await waitFor('the end of the connection', () => fixture.link.connectionEnds === undefined)
+    fixture.loader.loads[0]!.hurry()
+    await waitFor('the second attempt', () => fixture.link.getStatus().counters.attempts === 2)
+    fixture.loader.options = {}
+    await fixture.connected()
+    other.feed(writes(0, 10))
+    await fixture.applied(other.offset)
+    expect(fixture.link.getStatus().counters).toMatchObject({ attempts: 2, failedAttempts: 0 })
+    expect(other.sessions).toHaveLength(1)
+    expect(log.filter((line) => line.includes('caught up'))).toHaveLength(1)
+  })
+
   it('applies what had come when the connection ends meanwhile, and resumes behind it', async () => {
     const primary = await startPrimary({
       framing: 'length',

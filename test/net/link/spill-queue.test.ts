@@ -208,4 +208,46 @@ describe('the queue', () => {
     expect(await readdir(directory)).toEqual(['spill'])
     queue.dispose()
   })
+
+  it.each(['write', 'read'] as const)('counts nothing that ends after it was disposed of: a %s', async (operation) => {
+    let begun = false
+    let goOn = (): void => {}
+    const held = new Promise<void>((resolve) => (goOn = resolve))
+    const closed: boolean[] = []
+    const open: OpenSpillFile = async (path) => {
+      const file = await openSpillFile(path)
+      const hold = async <Result>(which: string, work: () => Promise<Result>): Promise<Result> => {
+        const result = await work()
+        if (which === operation) {
+          begun = true
+          await held
+        }
+        return result
+      }
+      return {
+        write: (bytes, position) => hold('write', () => file.write(bytes, position)),
+        read: (target, position) => hold('read', () => file.read(target, position)),
+        close: async () => {
+          await file.close()
+          closed.push(true)
+        },
+      }
+    }
+    const { queue, told } = newQueue(2 * CHUNK, 100 * CHUNK, open)
+    const source = new Source(queue)
+    // What was written is read back by itself, to be taken.
+    await waitFor('the file to be used', () => {
+      if (!queue.isFull) source.receive(CHUNK)
+      return begun
+    })
+    const { spilledBytes, peakBytes } = queue
+    const before = { ...told }
+    queue.dispose()
+    goOn()
+    await waitFor('the file to be closed', () => closed.length === 1)
+    expect([queue.byteLength, queue.fileBytes]).toEqual([0, 0])
+    expect([queue.spilledBytes, queue.peakBytes]).toEqual([spilledBytes, peakBytes])
+    expect(queue.isFull).toBe(false)
+    expect(told).toEqual(before)
+  })
 })

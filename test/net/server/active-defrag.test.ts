@@ -1,3 +1,5 @@
+import { Keyspace } from '@understudy/core/internal'
+import { ActiveDefrag, Config } from '@understudy/net/internal'
 import { afterEach, describe, expect, it } from 'vitest'
 import type { TestServer } from '../../support/test-server.ts'
 import { startUnderstudy } from '../../support/understudy-server.ts'
@@ -51,5 +53,38 @@ describe('active defragmentation', () => {
     expect(await stat(of, 'active_defrag_hits')).toBe(0)
     await client.call('CONFIG', 'SET', 'activedefrag', 'yes')
     await waitFor('blocks to move', async () => (await stat(of, 'active_defrag_hits')) > 0, { timeoutMs: 60_000 })
+  })
+
+  it('rests while a dataset is being loaded, and begins anew behind it', async () => {
+    const keyspace = new Keyspace({ databaseCount: 1 })
+    const value = Buffer.alloc(1000, 'v')
+    const key = (i: number): Buffer => Buffer.from(`key:${i}`)
+    keyspace.begin()
+    for (let i = 0; i < KEYS; i++) {
+      keyspace.put(0, key(i), 0, key(i).length, 0, 0, value, 0, value.length, -1)
+    }
+    for (let i = 0; i < KEYS; i++) if (i % 10 !== 0) keyspace.delete(0, key(i), 0, key(i).length)
+    keyspace.end()
+    let isLoading = false
+    const config = new Config()
+    config.assign('active-defrag-ignore-bytes', 1e6)
+    const clock = { monotonicMs: () => performance.now(), wallMs: () => Date.now() }
+    const defrag = new ActiveDefrag({ keyspace, config, clock, isLoading: () => isLoading })
+    defrag.start()
+    try {
+      await waitFor('it to begin', () => defrag.effort > 0 && keyspace.compaction.isRunning)
+      isLoading = true
+      await waitFor('it to rest', () => defrag.effort === 0)
+      expect(keyspace.compaction.isRunning).toBe(false)
+      expect(defrag.currentMs).toBe(0)
+      const { totalMs } = defrag
+      expect(totalMs).toBeGreaterThan(0)
+      const { moves } = keyspace.compaction
+      isLoading = false
+      await waitFor('it to go on', () => keyspace.compaction.moves > moves)
+      expect(defrag.totalMs).toBeGreaterThan(totalMs)
+    } finally {
+      defrag.stop()
+    }
   })
 })

@@ -9,19 +9,21 @@
  * One per pin, for all its regions.
  */
 import { KeyspaceError } from '../errors.ts'
-import { BLOCK_BYTES_MAX, RUN_BYTES } from '../limits.ts'
+import { BLOCK_BYTES_MAX, RUN_BYTES, SEGMENTS_PER_REGION_MAX } from '../limits.ts'
 import { pieceBytesOf } from '../memory/arena.ts'
 import { copyBytes } from '../memory/copy-bytes.ts'
 import { findVersion, pieceStartOf } from '../memory/kept-blocks.ts'
 import { addressOf, byteOffsetOf, RegionMemory } from '../memory/region-memory.ts'
 import { B_PUBLISHED, indexesOf, type PinHandle } from './pin-board.ts'
 
-const RING = 1
-const NODES = 2
-const HELD = 3
+// Segments of the copies: not the first ones, where addresses of the dataset lead that nobody has asked `local()` about.
+const RING = 13
+const NODES = 14
+const HELD = 15
 
 /** A copy lasts until half of this was copied after it: more than a page of records of the longest kind. */
 const RING_BYTES: number = 8 << 20
+const NOTHING = new SharedArrayBuffer(0)
 const NODES_BYTES: number = 8 * BLOCK_BYTES_MAX
 const HELD_BYTES_MAX: number = 1 << 30
 /** Copies in the ring that are found again: a power of two. */
@@ -56,12 +58,11 @@ export class BlockCopies {
     this.#serial = handle.serial
     this.#epoch = handle.epoch
     this.#refresh = refresh
-    this.memory = new RegionMemory([
-      new SharedArrayBuffer(0),
-      new SharedArrayBuffer(RING_BYTES),
-      new SharedArrayBuffer(NODES_BYTES),
-      new SharedArrayBuffer(RUN_BYTES, { maxByteLength: HELD_BYTES_MAX }),
-    ])
+    const segments = Array.from({ length: SEGMENTS_PER_REGION_MAX }, () => NOTHING)
+    segments[RING] = new SharedArrayBuffer(RING_BYTES)
+    segments[NODES] = new SharedArrayBuffer(NODES_BYTES)
+    segments[HELD] = new SharedArrayBuffer(RUN_BYTES, { maxByteLength: HELD_BYTES_MAX })
+    this.memory = new RegionMemory(segments)
   }
 
   /** Forgets what was held for a value. */

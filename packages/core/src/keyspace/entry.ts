@@ -115,9 +115,16 @@ export class Entry implements ViewHolder {
     }
   }
 
-  /** The nodes of a chunked value, opened. */
+  /** The nodes of a chunked value, opened; borrowed until the next `nodes()` or `keyNodes()`. */
   nodes(): NodeValue {
     return this.#nodes.open(this.owner, this.root, this.length)
+  }
+
+  /** The nodes of a long key, opened; borrowed until the next `nodes()` or `keyNodes()`. */
+  keyNodes(): NodeValue {
+    const words = this.region.memory.i32[this.address >>> 28]!
+    const at = (byteOffsetOf(this.address) + headerBytes(this.flags & FLAG_EXPIRE)) >>> 2
+    return this.#nodes.open(this.region, words[at + 1]!, this.keyLength)
   }
 
   /** Copies bytes [from, to) of the value to `target[at …)`. */

@@ -51,6 +51,8 @@ export abstract class KeyspaceRecords extends KeyspaceReads {
   declare generation: Generation
   readonly counters: ShardCounters
   listener: KeyChangeListener = NOBODY_LISTENS
+  /** Changes of keys and whole databases since the start; what a loader brought is none. The base of `save` points. */
+  changes = 0
   /** Keys that were removed because a client met them after their time. */
   expiredKeys = 0
 
@@ -192,7 +194,7 @@ export abstract class KeyspaceRecords extends KeyspaceReads {
         words[at + 1] = (this.access.usedAgain(words[at + 1]! >>> 16) << 16) | valueLength
         if (expireAtMs !== -1) writeTime(words, at + 2, expireAtMs)
         copyIntoRegion(region, old >>> 28, (at << 2) + headerBytes(newFlags) + keyLength, value, valueStart, valueEnd)
-        if (this.listener.active) this.listener.keyChanged(db, key, keyStart, keyEnd)
+        this.changed(db, key, keyStart, keyEnd)
         return
       }
     }
@@ -226,8 +228,14 @@ export abstract class KeyspaceRecords extends KeyspaceReads {
       }
     }
     this.install(region, root, order, tag, old, address)
-    if (this.listener.active) this.listener.keyChanged(db, key, keyStart, keyEnd)
+    this.changed(db, key, keyStart, keyEnd)
     if (old === 0) this.created(db, key, keyStart, keyEnd)
+  }
+
+  /** Every change of a key ends here. @param gone it is not there any more */
+  protected changed(db: number, key: Uint8Array, start: number, end: number, gone: boolean = false): void {
+    this.changes++
+    if (this.listener.active) this.listener.keyChanged(db, key, start, end, gone)
   }
 
   /** Event `new` (redis 7.0 db.c dbAdd()): whatever makes a key where there was none calls this. */
@@ -255,7 +263,7 @@ export abstract class KeyspaceRecords extends KeyspaceReads {
     region.remove(this.generation.control, this.place.root)
     this.freeRecord(region, address)
     entry.address = 0
-    if (this.listener.active) this.listener.keyChanged(db, key, start, end, true)
+    this.changed(db, key, start, end, true)
   }
 
   /** Sets (or with -1 removes) the time to live of the key that the last lookup found. */
@@ -271,7 +279,7 @@ export abstract class KeyspaceRecords extends KeyspaceReads {
       const flags = expireAtMs === -1 ? entry.flags & ~FLAG_EXPIRE : entry.flags | FLAG_EXPIRE
       this.rebuildEntry(key, start, end, flags, entry.length, expireAtMs)
     }
-    if (this.listener.active) this.listener.keyChanged(db, key, start, end)
+    this.changed(db, key, start, end)
   }
 
   /**
@@ -330,7 +338,7 @@ export abstract class KeyspaceRecords extends KeyspaceReads {
 
   /** Tells listeners of a change made through growEntry/writeEntry or in place. */
   entryChanged(db: number, key: Uint8Array, start: number, end: number): void {
-    if (this.listener.active) this.listener.keyChanged(db, key, start, end)
+    this.changed(db, key, start, end)
   }
 
   /**

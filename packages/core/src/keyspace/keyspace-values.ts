@@ -154,7 +154,7 @@ export abstract class KeyspaceValues extends KeyspaceRecords {
     writeDescriptor(region, address, descriptor, 0, words)
     this.install(region, this.place.root, this.place.order, this.place.tag, old, address, true)
     entry.load(region, generation.regions, address)
-    if (this.listener.active) this.listener.keyChanged(db, key, start, end)
+    this.changed(db, key, start, end)
     if (old === 0) this.created(db, key, start, end)
   }
 
@@ -280,8 +280,8 @@ export abstract class KeyspaceValues extends KeyspaceRecords {
       else this.freeRecord(source, sourceAddress)
     }
     entry.address = 0
-    if (!copy && this.listener.active) this.listener.keyChanged(fromDb, from, fromStart, fromEnd, true)
-    if (this.listener.active) this.listener.keyChanged(toDb, to, toStart, toEnd)
+    if (!copy) this.changed(fromDb, from, fromStart, fromEnd, true)
+    this.changed(toDb, to, toStart, toEnd)
     // RENAME and COPY … REPLACE remove the old key first: there is always a new one.
     this.created(toDb, to, toStart, toEnd)
     return true

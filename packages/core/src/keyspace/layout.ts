@@ -34,7 +34,7 @@
 import { REGION_BITS, SHARD_BITS, SHARD_COUNT } from '../limits.ts'
 
 export const CONTROL_MAGIC = 0x55_47_45_4e
-export const CONTROL_LAYOUT_VERSION = 3
+export const CONTROL_LAYOUT_VERSION = 4
 export const C_MAGIC = 0
 export const C_VERSION = 1
 export const C_SHARDS = 2
@@ -63,8 +63,10 @@ export const C_APPLIED_LOW = 14
 export const C_APPLIED_HIGH = 15
 /** 20 bytes. */
 export const C_REPLID = 16
+/** 1 while what is here is nobody's dataset: this node was never synced, or dropped its data for a full resync. Changed in units that enter all shards. */
+export const C_NO_DATASET = 21
 /** End of the position's words. */
-export const C_POSITION_END = 21
+export const C_POSITION_END = 22
 export const C_DATABASE_MAP = 32
 
 export const COUNTER_STRIDE = 32

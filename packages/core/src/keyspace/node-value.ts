@@ -13,11 +13,12 @@ import { KeyspaceError } from '../errors.ts'
 import { Arena } from '../memory/arena.ts'
 import type { BlockMover } from '../memory/block-mover.ts'
 import { byteOffsetOf } from '../memory/region-memory.ts'
+import type { ValueSource } from '../object-codec/value-source.ts'
 import { NODES_PER_INDEX, type RegionView } from './region-view.ts'
 
 const SINGLE_INDEX_BYTES_MAX: number = BLOCK_BYTES_MAX * NODES_PER_INDEX
 
-export class NodeValue {
+export class NodeValue implements ValueSource {
   #region!: RegionView
   root = 0
   length = 0
@@ -117,6 +118,15 @@ export class NodeValue {
       position += count
       out += count
     }
+  }
+
+  get lengthBytes(): number {
+    return this.length
+  }
+
+  /** As `read`, in the words of a ValueSource. */
+  copy(offset: number, target: Uint8Array, at: number, count: number): void {
+    this.read(offset, offset + count, target, at)
   }
 
   get nodeCount(): number {

@@ -23,7 +23,7 @@ import { LazyFree } from './lazy-free.ts'
 import { DISTURBED, guardRead } from './read-guard.ts'
 import type { ReaderHandle, ReaderMessage } from './readers.ts'
 import { RegionWriter } from './region-writer.ts'
-import { positionAppliedAtMs, positionOffset, positionReplid } from './stream-position.ts'
+import { hasDataset, positionAppliedAtMs, positionOffset, positionReplid } from './stream-position.ts'
 
 /** Failed attempts before the writer is asked to stay out for a moment. */
 const ATTEMPTS_BEFORE_ASKING = 8
@@ -97,7 +97,7 @@ export class SharedKeyspace extends KeyspaceReads {
   /**
    * Runs a read until all that it looked at was of one moment. @param patienceMs how long it is tried.
    * @throws ReadTooLong when the time is over, NeedsWriter when the read asked for the writer, ReplicaError NOT_READY when this
-   * keyspace is closed; and whatever the read throws over data that were whole. All after its `undo`.
+   * keyspace is closed or there is no dataset yet; and whatever the read throws over data that were whole. All after its `undo`.
    */
   attempt(read: AttemptedRead, patienceMs: number): void {
     let deadline = 0
@@ -140,13 +140,16 @@ export class SharedKeyspace extends KeyspaceReads {
 
   /**
    * Ends an attempt: was all that was seen of one moment? What `offset` and `appliedAtMs` tell is of that moment too.
+   * @throws ReplicaError NOT_READY when it was, and this node had no dataset at that moment: it was never synced.
    */
   validate(): boolean {
     const { generation } = this
     this.offset = positionOffset(generation)
     this.appliedAtMs = positionAppliedAtMs(generation)
+    const isDataset = hasDataset(generation)
     if (!generation.validate()) return false
     this.#letWriterGo()
+    if (!isDataset) throw new ReplicaError('NOT_READY', 'this node has no dataset yet', { retryable: true })
     return true
   }
 

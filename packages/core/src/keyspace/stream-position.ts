@@ -8,7 +8,15 @@
  */
 import { strict as assert } from 'node:assert'
 import type { GenerationLayout } from './generation.ts'
-import { C_APPLIED_HIGH, C_APPLIED_LOW, C_OFFSET_HIGH, C_OFFSET_LOW, C_POSITION_END, C_REPLID } from './layout.ts'
+import {
+  C_APPLIED_HIGH,
+  C_APPLIED_LOW,
+  C_NO_DATASET,
+  C_OFFSET_HIGH,
+  C_OFFSET_LOW,
+  C_POSITION_END,
+  C_REPLID,
+} from './layout.ts'
 import type { ShardCounters } from './shard-counters.ts'
 
 const TWO_32: number = 2 ** 32
@@ -57,6 +65,17 @@ export class StreamPosition {
     new Uint8Array(this.#layout.controlBuffer, C_REPLID * 4, REPLID_BYTES).set(bytes)
   }
 
+  /** Is this anybody's dataset? So it is from the beginning, until somebody says otherwise. */
+  get hasDataset(): boolean {
+    return hasDataset(this.#layout)
+  }
+
+  /** Without a dataset readers are refused: an empty keyspace would answer that no key exists. Inside a unit. */
+  setHasDataset(has: boolean): void {
+    this.#counters.enterAll()
+    this.#layout.control[C_NO_DATASET] = has ? 0 : 1
+  }
+
   /** Gives the position to a generation that is about to take over at the same place of the stream. */
   copyTo(next: GenerationLayout): void {
     next.control.set(this.#layout.control.subarray(C_OFFSET_LOW, C_POSITION_END), C_OFFSET_LOW)
@@ -72,6 +91,11 @@ export class StreamPosition {
 /** The applied offset that a generation tells of; 0: of none yet. For readers: inside of an attempt. */
 export function positionOffset({ control }: GenerationLayout): number {
   return control[C_OFFSET_HIGH]! * TWO_32 + (control[C_OFFSET_LOW]! >>> 0)
+}
+
+/** False: what is here is nobody's dataset, and must not be read. For readers: inside of an attempt. */
+export function hasDataset({ control }: GenerationLayout): boolean {
+  return control[C_NO_DATASET] === 0
 }
 
 /** Milliseconds since 1970 at which that offset was applied. */

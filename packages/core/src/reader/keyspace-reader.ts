@@ -159,8 +159,8 @@ export class KeyspaceReader {
 
   /**
    * The string at a key; undefined when there is none. As of all reads:
-   * @throws KeyspaceError WRONG_TYPE when the key holds another type; ReplicaError NOT_READY when this reader was closed, or
-   * the writer does not let go of the data for seconds.
+   * @throws KeyspaceError WRONG_TYPE when the key holds another type; ReplicaError NOT_READY when this reader was closed, when
+   * the node was never synced and so has no dataset, or when the writer does not let go of the data for seconds.
    */
   get(key: Name): string | undefined {
     return this.#read(key, AS_TEXT) as string | undefined

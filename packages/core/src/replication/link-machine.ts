@@ -1,132 +1,25 @@
 /**
  * The link to the primary as a machine without I/O: bytes, events and time in, actions out. It never waits and never
  * touches a socket; whoever drives it (net/link/replica-link.ts, tests) carries out `takeActions()` in order after each
- * call. States, transitions and guarantees are written down in link-state.ts.
+ * call. States, transitions and guarantees are written down in link-state.ts; here is what each event leads to, in
+ * link-moves.ts what several of them share.
  *
  * Source: redis 7.0 replication.c syncWithMaster(), replicationCron(), replicationSetMaster(), replicationUnsetMaster();
  * log lines as Redis 7.0 writes them where people look for them.
  */
 import { ReplicaError } from '../errors.ts'
-import type { SnapshotFraming } from './full-sync.ts'
 import { parseSnapshotHeader } from './full-sync.ts'
-import { DEFAULT_HANDSHAKE, encodeIntroduction, encodePing, isPongGoodEnough, judgeReply } from './handshake.ts'
-import type { HandshakeOptions, HandshakeStep } from './handshake.ts'
-import { assertLinkState, hasConnection, readsLines, roleState } from './link-state.ts'
-import type { FullSync, LinkState, LinkTarget, RoleState } from './link-state.ts'
-import { OffsetAck } from './offset-ack.ts'
+import { encodeIntroduction, encodePing, isPongGoodEnough, judgeReply } from './handshake.ts'
+import type { HandshakeStep } from './handshake.ts'
+import { LinkMoves } from './link-moves.ts'
+import { readsLines } from './link-state.ts'
+import type { FullSync } from './link-state.ts'
 import { encodePsync, encodeSync, parsePsyncReply, psyncRequest } from './psync.ts'
-import { ReconnectPolicy } from './reconnect.ts'
 import { REPLID_NONE } from './replication-id.ts'
-import type { ReplicationHistory } from './replication-id.ts'
 import { ReplyLineReader, printable } from './requests.ts'
 
-export type LogLevel = 'debug' | 'verbose' | 'notice' | 'warning'
-
-export type LinkAction =
-  | { readonly do: 'connect'; readonly host: string; readonly port: number }
-  | { readonly do: 'send'; readonly bytes: Uint8Array }
-  /** Drop the connection, if there is one; nothing more is heard of it. */
-  | { readonly do: 'close' }
-  /** The bytes from here on are a snapshot. */
-  | { readonly do: 'begin-full-sync'; readonly framing: SnapshotFraming }
-  /** The snapshot being received or loaded is not wanted any more. */
-  | { readonly do: 'abort-full-sync' }
-  /** The bytes from here on are commands, starting behind the applied offset. */
-  | { readonly do: 'resume-stream' }
-  /** Received but unapplied commands are gone with their link. */
-  | { readonly do: 'forget-unapplied' }
-  /** The id changed while the data went on: replicas below must hear of it. */
-  | { readonly do: 'history-changed' }
-  | { readonly do: 'log'; readonly level: LogLevel; readonly text: string }
-
-export interface LinkMachineOptions {
-  readonly history: ReplicationHistory
-  /** Read at every attempt, so that CONFIG SET counts for the next one. */
-  readonly handshake: () => Readonly<HandshakeOptions>
-  /** repl-timeout, milliseconds; read at every tick. */
-  readonly timeoutMs: () => number
-  /** [0, 1): jitter of the back-off. */
-  readonly random: () => number
-  /** May this node's data be replaced by what the primary offers? @returns why not; undefined: they may */
-  readonly refuseFullSync?: (sync: FullSync) => string | undefined
-  /** Called at every change of state, for tests and metrics. */
-  readonly onState?: (name: LinkState['name']) => void
-}
-
-/** Only ever counted up. */
-export interface LinkCounters {
-  /** Connections begun. */
-  attempts: number
-  /** Attempts that did not lead to a working link. */
-  failedAttempts: number
-  /** Links that had worked and were lost. */
-  losses: number
-  /** Snapshots announced by the primary, and those loaded. */
-  fullResyncsBegun: number
-  fullResyncs: number
-  partialResyncs: number
-  /** Partial resyncs that were asked for and answered with a snapshot. */
-  partialResyncsRefused: number
-}
-
-/** How often a newline tells the primary that we are alive while it cannot get ACKs. */
-const NEWLINE_PERIOD_MS = 1000
-const NEWLINE: Uint8Array = Buffer.from('\n')
-
-export class LinkMachine {
-  readonly history: ReplicationHistory
-  readonly counters: LinkCounters = {
-    attempts: 0,
-    failedAttempts: 0,
-    losses: 0,
-    fullResyncsBegun: 0,
-    fullResyncs: 0,
-    partialResyncs: 0,
-    partialResyncsRefused: 0,
-  }
-  /** Why the last attempt failed or the link was lost; empty when it works. */
-  lastFailure = ''
-  readonly #options: LinkMachineOptions
+export class LinkMachine extends LinkMoves {
   readonly #lines = new ReplyLineReader()
-  readonly #reconnect: ReconnectPolicy
-  readonly #ack = new OffsetAck()
-  #handshake: Readonly<HandshakeOptions> = DEFAULT_HANDSHAKE
-  #state: LinkState = { name: 'none' }
-  #target: LinkTarget | undefined
-  #actions: LinkAction[] = []
-  #newlineAtMs = 0
-  #acceptsNext = false
-  /** Since when the link has been down, monotonic; undefined: it is up, or was never up. */
-  #downSinceMs: number | undefined
-
-  constructor(options: LinkMachineOptions) {
-    this.#options = options
-    this.history = options.history
-    this.#reconnect = new ReconnectPolicy(options.random)
-  }
-
-  get state(): LinkState {
-    return this.#state
-  }
-
-  get target(): LinkTarget | undefined {
-    return this.#target
-  }
-
-  get roleState(): RoleState {
-    return roleState(this.#state)
-  }
-
-  get downSinceMs(): number | undefined {
-    return this.#downSinceMs
-  }
-
-  /** What is to be done now, in this order. Each action is given out once. */
-  takeActions(): LinkAction[] {
-    const actions = this.#actions
-    this.#actions = []
-    return actions
-  }
 
   // ── orders ──
 
@@ -135,114 +28,102 @@ export class LinkMachine {
    * @param by who asks, for the log ('user request from …'); undefined: the configuration at start.
    */
   replicaOf(host: string, port: number, nowMs: number, by?: string): 'same' | 'changed' {
-    this.#check()
-    const current = this.#target
+    this.check()
+    const current = this.target
     if (current !== undefined && current.port === port && current.host.toLowerCase() === host.toLowerCase()) {
       return 'same'
     }
     const wasPrimary = current === undefined
-    this.#leaveConnection()
+    this.leaveConnection()
     if (wasPrimary && by !== undefined) {
-      this.#log(
+      this.log(
         'notice',
         'Before turning into a replica, using my own master parameters to synthesize a cached master: ' +
           'I may be able to synchronize with the new master with just a partial transfer.',
       )
       this.history.becomeReplica()
     }
-    this.#target = { host, port }
-    this.#acceptsNext = false
-    this.#downSinceMs = undefined
-    this.#reconnect.reset()
-    if (by !== undefined) this.#log('notice', `REPLICAOF ${host}:${port} enabled (user request from '${by}')`)
-    this.#enter({ name: 'connect', tryAtMs: nowMs })
-    this.#connectIfTime(nowMs)
+    this.aim({ host, port })
+    if (by !== undefined) this.log('notice', `REPLICAOF ${host}:${port} enabled (user request from '${by}')`)
+    this.connectNow(nowMs)
     return 'changed'
   }
 
   /** Follow nobody. False when that is already so. */
   replicaOfNoOne(by: string): boolean {
-    this.#check()
-    if (this.#target === undefined) return false
-    this.#leaveConnection()
-    this.#target = undefined
-    this.#downSinceMs = undefined
+    this.check()
+    if (this.target === undefined) return false
+    this.leaveConnection()
+    this.aim(undefined)
     this.history.becomePrimary()
-    this.#log('notice', `MASTER MODE enabled (user request from '${by}')`)
-    this.#log(
+    this.log('notice', `MASTER MODE enabled (user request from '${by}')`)
+    this.log(
       'notice',
       `Setting secondary replication ID to ${this.history.replid2}, valid up to offset: ` +
         `${this.history.secondReplOffset}. New replication ID is ${this.history.replid}`,
     )
-    this.#enter({ name: 'none' })
+    this.enter({ name: 'none' })
     return true
   }
 
   /** Drops the link and tries again at once (CLIENT KILL TYPE master, a changed masterauth). */
   reconnect(nowMs: number, reason: string): void {
-    this.#check()
-    if (this.#state.name === 'connected') this.#retryAfterLoss(nowMs, reason)
-    else if (this.#state.name !== 'none') {
-      this.#leaveConnection()
+    this.check()
+    if (this.state.name === 'connected') this.retryAfterLoss(nowMs, reason)
+    else if (this.state.name !== 'none') {
+      this.leaveConnection()
       this.lastFailure = reason
-      this.#enter({ name: 'connect', tryAtMs: nowMs })
-      this.#connectIfTime(nowMs)
+      this.connectNow(nowMs)
     }
   }
 
   /** In state 'held': tries again at once. @param accept the next full resync is taken, whatever was against it */
   release(nowMs: number, accept: boolean): void {
-    this.#check()
-    if (this.#state.name !== 'held') return
-    this.#acceptsNext = accept
-    this.#log('notice', `Following the MASTER again${accept ? ': its next full resync will be taken' : ''}`)
-    this.#enter({ name: 'connect', tryAtMs: nowMs })
-    this.#connectIfTime(nowMs)
-  }
-
-  /** Nothing is to be asked before the next full resync is taken: somebody said so. */
-  get acceptsNext(): boolean {
-    return this.#acceptsNext
+    this.check()
+    if (this.state.name !== 'held') return
+    this.acceptsNext = accept
+    this.log('notice', `Following the MASTER again${accept ? ': its next full resync will be taken' : ''}`)
+    this.connectNow(nowMs)
   }
 
   /** The snapshot of this full resync is not wanted after all. */
   holdFullSync(reason: string): void {
-    this.#check()
-    const { name } = this.#state
-    if (name === 'awaiting-snapshot' || name === 'receiving' || name === 'loading') this.#hold(reason)
+    this.check()
+    const { name } = this.state
+    if (name === 'awaiting-snapshot' || name === 'receiving' || name === 'loading') this.hold(reason)
   }
 
   // ── what happens to the connection ──
 
   connectionMade(nowMs: number): void {
-    this.#check()
-    if (this.#state.name !== 'connecting') return
-    this.#log('notice', 'Non blocking connect for SYNC fired the event.')
+    this.check()
+    if (this.state.name !== 'connecting') return
+    this.log('notice', 'Non blocking connect for SYNC fired the event.')
     this.#lines.reset()
-    this.#send(encodePing())
-    this.#enter({ name: 'awaiting-pong', lastIoMs: nowMs })
+    this.send(encodePing())
+    this.enter({ name: 'awaiting-pong', lastIoMs: nowMs })
   }
 
   /** The connection could not be made, or is gone. During 'loading' the driver keeps this to itself until the end. */
   connectionLost(nowMs: number, reason: string): void {
-    this.#check()
-    switch (this.#state.name) {
+    this.check()
+    switch (this.state.name) {
       case 'none':
       case 'connect':
       case 'held':
         return
       case 'connecting':
-        return this.#fail(nowMs, `Error condition on socket for SYNC: ${reason}`, reason)
+        return this.fail(nowMs, `Error condition on socket for SYNC: ${reason}`, reason)
       case 'awaiting-pong':
       case 'awaiting-replies':
       case 'awaiting-psync':
-        return this.#fail(nowMs, `The connection ended during the handshake with the MASTER: ${reason}`, reason)
+        return this.fail(nowMs, `The connection ended during the handshake with the MASTER: ${reason}`, reason)
       case 'awaiting-snapshot':
       case 'receiving':
       case 'loading':
-        return this.#fail(nowMs, `I/O error trying to sync with MASTER: ${reason}`, reason)
+        return this.fail(nowMs, `I/O error trying to sync with MASTER: ${reason}`, reason)
       case 'connected':
-        return this.#retryAfterLoss(nowMs, reason)
+        return this.retryAfterLoss(nowMs, reason)
     }
   }
 
@@ -251,10 +132,10 @@ export class LinkMachine {
    * @returns index of the first byte not taken: it belongs to the snapshot or stream that begins there.
    */
   received(bytes: Uint8Array, start: number, end: number, nowMs: number): number {
-    this.#check()
+    this.check()
     let cursor = start
     try {
-      while (cursor < end && readsLines(this.#state)) {
+      while (cursor < end && readsLines(this.state)) {
         const behind = this.#lines.take(bytes, cursor, end)
         if (behind < 0) return end
         cursor = behind
@@ -262,7 +143,7 @@ export class LinkMachine {
       }
     } catch (error) {
       if (!(error instanceof ReplicaError)) throw error
-      this.#fail(nowMs, `${error.message}, are you sure the host and port are right?`, error.message)
+      this.fail(nowMs, `${error.message}, are you sure the host and port are right?`, error.message)
       return end
     }
     return cursor
@@ -270,38 +151,38 @@ export class LinkMachine {
 
   /** Snapshot or stream bytes came: the link lives. Also told while we ourselves do not read (back-pressure). */
   noteIo(nowMs: number): void {
-    if ('lastIoMs' in this.#state) this.#state.lastIoMs = nowMs
+    if ('lastIoMs' in this.state) this.state.lastIoMs = nowMs
   }
 
   /** All bytes of a counted snapshot are here; the loader is still at work. */
   snapshotReceived(nowMs: number): void {
-    this.#check()
-    if (this.#state.name !== 'receiving') return
-    const { sync, framing } = this.#state
-    this.#enter({ name: 'loading', lastIoMs: nowMs, sync, framing })
+    this.check()
+    if (this.state.name !== 'receiving') return
+    const { sync, framing } = this.state
+    this.enter({ name: 'loading', lastIoMs: nowMs, sync, framing })
   }
 
   /** The new data are in place: from now on they, replid and offset are those of the snapshot. */
   snapshotLoaded(nowMs: number): void {
-    this.#check()
-    if (this.#state.name !== 'receiving' && this.#state.name !== 'loading') return
-    const { sync } = this.#state
+    this.check()
+    if (this.state.name !== 'receiving' && this.state.name !== 'loading') return
+    const { sync } = this.state
     this.history.adoptFullResync(sync.replid, sync.offset)
     this.counters.fullResyncs++
-    this.#log('notice', 'MASTER <-> REPLICA sync: Finished with success')
-    this.#connected(nowMs, sync.known)
+    this.log('notice', 'MASTER <-> REPLICA sync: Finished with success')
+    this.connected(nowMs, sync.known)
   }
 
   /** The snapshot cannot be loaded; the old data are untouched. */
   snapshotFailed(nowMs: number, error: ReplicaError): void {
-    this.#check()
-    if (this.#state.name !== 'receiving' && this.#state.name !== 'loading') return
+    this.check()
+    if (this.state.name !== 'receiving' && this.state.name !== 'loading') return
     if ('byteOffset' in error) {
       const offset = String(error.byteOffset)
-      this.#log('warning', `Internal error in RDB reading offset ${offset} -> ${printable(error.message)}`)
+      this.log('warning', `Internal error in RDB reading offset ${offset} -> ${printable(error.message)}`)
     }
-    const source = this.#state.framing.kind === 'mark' ? 'socket' : 'transfer'
-    this.#fail(
+    const source = this.state.framing.kind === 'mark' ? 'socket' : 'transfer'
+    this.fail(
       nowMs,
       `Failed trying to load the MASTER synchronization DB from ${source}: ${printable(error.message)}. ` +
         'The data from before are kept.',
@@ -311,53 +192,47 @@ export class LinkMachine {
 
   /** The stream cannot be followed any further: without the trust that our offset means the same, a full resync is due. */
   streamCorrupt(nowMs: number, message: string): void {
-    this.#check()
-    if (this.#state.name !== 'connected') return
+    this.check()
+    if (this.state.name !== 'connected') return
     this.history.resumable = false
-    this.#log('warning', 'Connection with master lost.')
-    this.#log('warning', 'Discarding the cached history: the next synchronization will be a full one.')
-    this.#fail(nowMs, `Protocol error from the MASTER: ${printable(message)}`, message)
-  }
-
-  /** The primary asked (GETACK): the answer, when this link has a known history. */
-  getAck(appliedOffset: number, nowMs: number): void {
-    if (this.#state.name !== 'connected' || !this.#state.known) return
-    this.#send(this.#ack.encode(this.#handshake.replconf, appliedOffset, nowMs))
+    this.log('warning', 'Connection with master lost.')
+    this.log('warning', 'Discarding the cached history: the next synchronization will be a full one.')
+    this.fail(nowMs, `Protocol error from the MASTER: ${printable(message)}`, message)
   }
 
   /** Time goes by; called some times a second. */
   tick(nowMs: number): void {
-    this.#check()
-    const state = this.#state
+    this.check()
+    const state = this.state
     switch (state.name) {
       case 'none':
       case 'held':
         return
       case 'connect':
-        return this.#connectIfTime(nowMs)
+        return this.connectIfTime(nowMs)
       case 'connecting':
       case 'awaiting-pong':
       case 'awaiting-replies':
       case 'awaiting-psync':
-        if (this.#isTimedOut(state, nowMs)) this.#fail(nowMs, 'Timeout connecting to the MASTER...', 'time-out')
+        if (this.isTimedOut(state, nowMs)) this.fail(nowMs, 'Timeout connecting to the MASTER...', 'time-out')
         return
       case 'awaiting-snapshot':
       case 'receiving':
-        if (this.#isTimedOut(state, nowMs)) {
+        if (this.isTimedOut(state, nowMs)) {
           const text =
             'Timeout receiving bulk data from MASTER... If the problem persists ' +
             "try to set the 'repl-timeout' parameter in redis.conf to a larger value."
-          return this.#fail(nowMs, text, 'time-out')
+          return this.fail(nowMs, text, 'time-out')
         }
-        return state.name === 'receiving' ? this.#newlineIfTime(nowMs) : undefined
+        return state.name === 'receiving' ? this.newlineIfTime(nowMs) : undefined
       case 'loading':
-        return this.#newlineIfTime(nowMs)
+        return this.newlineIfTime(nowMs)
       case 'connected':
-        if (this.#isTimedOut(state, nowMs)) {
-          this.#log('warning', 'MASTER timeout: no data nor PING received...')
-          return this.#retryAfterLoss(nowMs, 'time-out')
+        if (this.isTimedOut(state, nowMs)) {
+          this.log('warning', 'MASTER timeout: no data nor PING received...')
+          return this.retryAfterLoss(nowMs, 'time-out')
         }
-        if (state.known && this.#ack.isDue(nowMs)) this.getAck(this.history.replOffset, nowMs)
+        if (state.known) this.ackIfTime(nowMs)
         return
     }
   }
@@ -365,7 +240,7 @@ export class LinkMachine {
   // ── one line of an answer ──
 
   #onLine(line: string, nowMs: number): void {
-    const state = this.#state
+    const state = this.state
     switch (state.name) {
       case 'awaiting-pong':
         return this.#onPong(line, nowMs)
@@ -388,44 +263,44 @@ export class LinkMachine {
 
   #onPong(line: string, nowMs: number): void {
     if (!isPongGoodEnough(line)) {
-      this.#fail(nowMs, `Error reply to PING from master: '${printable(line)}'`, `PING: ${line}`)
+      this.fail(nowMs, `Error reply to PING from master: '${printable(line)}'`, `PING: ${line}`)
       return
     }
-    this.#log('notice', 'Master replied to PING, replication can continue...')
-    this.#handshake = this.#options.handshake()
-    const { steps, bytes } = encodeIntroduction(this.#handshake)
-    this.#send(bytes)
-    this.#enter({ name: 'awaiting-replies', lastIoMs: nowMs, steps })
+    this.log('notice', 'Master replied to PING, replication can continue...')
+    this.handshake = this.options.handshake()
+    const { steps, bytes } = encodeIntroduction(this.handshake)
+    this.send(bytes)
+    this.enter({ name: 'awaiting-replies', lastIoMs: nowMs, steps })
   }
 
   #onReply(steps: readonly HandshakeStep[], line: string, nowMs: number): void {
     const step = steps[0]!
     switch (judgeReply(step, line)) {
       case 'fatal':
-        return this.#fail(nowMs, `Unable to AUTH to MASTER: ${printable(line)}`, `AUTH: ${line}`)
+        return this.fail(nowMs, `Unable to AUTH to MASTER: ${printable(line)}`, `AUTH: ${line}`)
       case 'garbage': {
         const shown = printable(line.slice(0, 80))
-        return this.#fail(
+        return this.fail(
           nowMs,
           `Unexpected reply to the handshake (${step}) from master: '${shown}'`,
           `${step}: ${line}`,
         )
       }
       case 'not-fatal':
-        this.#log('notice', `(Non critical) Master does not understand REPLCONF ${step}: ${printable(line)}`)
+        this.log('notice', `(Non critical) Master does not understand REPLCONF ${step}: ${printable(line)}`)
         break
       case 'ok':
         break
     }
     if (steps.length > 1) {
-      this.#enter({ name: 'awaiting-replies', lastIoMs: nowMs, steps: steps.slice(1) })
+      this.enter({ name: 'awaiting-replies', lastIoMs: nowMs, steps: steps.slice(1) })
       return
     }
     const request = psyncRequest(this.history)
-    if (request.offset === -1) this.#log('notice', 'Partial resynchronization not possible (no cached master)')
-    else this.#log('notice', `Trying a partial resynchronization (request ${request.replid}:${request.offset}).`)
-    this.#send(encodePsync(this.#handshake.psync, request))
-    this.#enter({ name: 'awaiting-psync', lastIoMs: nowMs, request })
+    if (request.offset === -1) this.log('notice', 'Partial resynchronization not possible (no cached master)')
+    else this.log('notice', `Trying a partial resynchronization (request ${request.replid}:${request.offset}).`)
+    this.send(encodePsync(this.handshake.psync, request))
+    this.enter({ name: 'awaiting-psync', lastIoMs: nowMs, request })
   }
 
   #onPsyncReply(line: string, nowMs: number): void {
@@ -436,13 +311,13 @@ export class LinkMachine {
       case 'continue':
         return this.#onContinue(outcome.replid, nowMs)
       case 'full': {
-        if (outcome.known) this.#log('notice', `Full resync from master: ${outcome.replid}:${outcome.offset}`)
-        else this.#log('warning', `Master replied with wrong +FULLRESYNC syntax: '${printable(line)}'`)
+        if (outcome.known) this.log('notice', `Full resync from master: ${outcome.replid}:${outcome.offset}`)
+        else this.log('warning', `Master replied with wrong +FULLRESYNC syntax: '${printable(line)}'`)
         const { replid, offset, known } = outcome
         return this.#awaitSnapshot({ replid: known ? replid : REPLID_NONE, offset, known }, nowMs)
       }
       case 'later':
-        return this.#fail(
+        return this.fail(
           nowMs,
           `Master is currently unable to PSYNC but should be in the future: ${printable(line)}`,
           `PSYNC: ${line}`,
@@ -450,12 +325,12 @@ export class LinkMachine {
         )
       case 'unsupported':
         if (line.startsWith('-ERR')) {
-          this.#log('notice', `Master does not support PSYNC or is in error state (reply: ${printable(line)})`)
+          this.log('notice', `Master does not support PSYNC or is in error state (reply: ${printable(line)})`)
         } else {
-          this.#log('warning', `Unexpected reply to PSYNC from master: ${printable(line)}`)
+          this.log('warning', `Unexpected reply to PSYNC from master: ${printable(line)}`)
         }
-        this.#log('notice', 'Retrying with SYNC...')
-        this.#send(encodeSync())
+        this.log('notice', 'Retrying with SYNC...')
+        this.send(encodeSync())
         return this.#awaitSnapshot({ replid: REPLID_NONE, offset: 0, known: false }, nowMs)
     }
   }
@@ -463,27 +338,26 @@ export class LinkMachine {
   #onContinue(replid: string | undefined, nowMs: number): void {
     if (!this.history.resumable) {
       const text = 'MASTER answered CONTINUE to a replica that has no history; it is not to be trusted'
-      return this.#fail(nowMs, text, text)
+      return this.fail(nowMs, text, text)
     }
-    this.#log('notice', 'Successful partial resynchronization with master.')
+    this.log('notice', 'Successful partial resynchronization with master.')
     if (replid !== undefined && replid !== this.history.replid) {
       this.history.adoptContinuedId(replid)
-      this.#log('notice', `Master replication ID changed to ${replid}`)
-      this.#actions.push({ do: 'history-changed' })
+      this.log('notice', `Master replication ID changed to ${replid}`)
+      this.order({ do: 'history-changed' })
     }
     this.counters.partialResyncs++
-    this.#log('notice', 'MASTER <-> REPLICA sync: Master accepted a Partial Resynchronization.')
-    this.#actions.push({ do: 'resume-stream' })
-    this.#connected(nowMs, true)
+    this.log('notice', 'MASTER <-> REPLICA sync: Master accepted a Partial Resynchronization.')
+    this.order({ do: 'resume-stream' })
+    this.connected(nowMs, true)
   }
 
   #awaitSnapshot(sync: FullSync, nowMs: number): void {
-    const refusal = this.#acceptsNext ? undefined : this.#options.refuseFullSync?.(sync)
-    if (refusal !== undefined) return this.#hold(refusal)
-    if (this.#state.name === 'awaiting-psync' && this.#state.request.offset !== -1)
-      this.counters.partialResyncsRefused++
+    const refusal = this.acceptsNext ? undefined : this.options.refuseFullSync?.(sync)
+    if (refusal !== undefined) return this.hold(refusal)
+    if (this.state.name === 'awaiting-psync' && this.state.request.offset !== -1) this.counters.partialResyncsRefused++
     this.counters.fullResyncsBegun++
-    this.#enter({ name: 'awaiting-snapshot', lastIoMs: nowMs, sync })
+    this.enter({ name: 'awaiting-snapshot', lastIoMs: nowMs, sync })
   }
 
   #onSnapshotHeader(sync: FullSync, line: string, nowMs: number): void {
@@ -492,13 +366,13 @@ export class LinkMachine {
       case 'keep-alive':
         return this.noteIo(nowMs)
       case 'error':
-        return this.#fail(
+        return this.fail(
           nowMs,
           `MASTER aborted replication with an error: ${printable(header.text)}`,
           `the primary aborted the synchronization: ${header.text}`,
         )
       case 'garbage':
-        return this.#fail(
+        return this.fail(
           nowMs,
           `Bad protocol from MASTER, the first byte is not '$' (we received '${printable(line.slice(0, 80))}'), ` +
             'are you sure the host and port are right?',
@@ -506,112 +380,16 @@ export class LinkMachine {
         )
       case 'framing': {
         const { framing } = header
-        this.#log(
+        this.log(
           'notice',
           framing.kind === 'mark'
             ? 'MASTER <-> REPLICA sync: receiving streamed RDB from master with EOF'
             : `MASTER <-> REPLICA sync: receiving ${framing.byteLength} bytes from master`,
         )
-        this.#enter({ name: 'receiving', lastIoMs: nowMs, sync, framing })
-        this.#actions.push({ do: 'begin-full-sync', framing })
-        this.#log('notice', 'MASTER <-> REPLICA sync: Loading DB in memory')
+        this.enter({ name: 'receiving', lastIoMs: nowMs, sync, framing })
+        this.order({ do: 'begin-full-sync', framing })
+        this.log('notice', 'MASTER <-> REPLICA sync: Loading DB in memory')
       }
     }
-  }
-
-  // ── moves shared by several states ──
-
-  #connected(nowMs: number, known: boolean): void {
-    this.#downSinceMs = undefined
-    this.#acceptsNext = false
-    this.lastFailure = ''
-    this.#reconnect.succeeded()
-    this.#enter({ name: 'connected', lastIoMs: nowMs, sinceMs: nowMs, known })
-    // A primary that sent its snapshot without a file waits for this before it sends the stream.
-    this.getAck(this.history.replOffset, nowMs)
-  }
-
-  #connectIfTime(nowMs: number): void {
-    if (this.#state.name !== 'connect' || nowMs < this.#state.tryAtMs || this.#target === undefined) return
-    const { host, port } = this.#target
-    this.counters.attempts++
-    this.#log('notice', `Connecting to MASTER ${host}:${port}`)
-    this.#actions.push({ do: 'connect', host, port })
-    this.#log('notice', 'MASTER <-> REPLICA sync started')
-    this.#enter({ name: 'connecting', lastIoMs: nowMs })
-  }
-
-  /** The attempt did not lead to a working link: say so, wait, try again. */
-  #fail(nowMs: number, text: string, reason: string, level: LogLevel = 'warning'): void {
-    this.#leaveConnection()
-    this.#log(level, text)
-    this.lastFailure = printable(reason)
-    this.counters.failedAttempts++
-    this.#downSinceMs ??= nowMs
-    this.#enter({ name: 'connect', tryAtMs: nowMs + this.#reconnect.delayAfterFailure() })
-  }
-
-  /** The data are kept, and nothing is tried again before somebody says so: each attempt would cost the primary a snapshot. */
-  #hold(reason: string): void {
-    this.#leaveConnection()
-    this.lastFailure = printable(reason)
-    this.#log(
-      'warning',
-      `A full resync from the MASTER is refused, the data are kept: ${reason}. FULLRESYNC ACCEPT takes it`,
-    )
-    this.#enter({ name: 'held', reason })
-  }
-
-  /** The link had worked: its history is kept, and it is tried again at once. */
-  #retryAfterLoss(nowMs: number, reason: string): void {
-    const livedMs = this.#state.name === 'connected' ? nowMs - this.#state.sinceMs : 0
-    this.#log('warning', 'Connection with master lost.')
-    if (this.history.resumable) this.#log('notice', 'Caching the disconnected master state.')
-    this.#leaveConnection()
-    this.lastFailure = printable(reason)
-    this.counters.losses++
-    this.#downSinceMs = nowMs
-    const delayMs = this.#reconnect.delayAfterLoss(livedMs)
-    if (this.#target !== undefined) {
-      this.#log('notice', `Reconnecting to MASTER ${this.#target.host}:${this.#target.port}`)
-    }
-    this.#enter({ name: 'connect', tryAtMs: nowMs + delayMs })
-    this.#connectIfTime(nowMs)
-  }
-
-  #leaveConnection(): void {
-    const { name } = this.#state
-    if (!hasConnection(this.#state)) return
-    if (name === 'connected') this.#actions.push({ do: 'forget-unapplied' })
-    if (name === 'receiving' || name === 'loading') this.#actions.push({ do: 'abort-full-sync' })
-    this.#actions.push({ do: 'close' })
-  }
-
-  #isTimedOut(state: { lastIoMs: number }, nowMs: number): boolean {
-    return nowMs - state.lastIoMs > this.#options.timeoutMs()
-  }
-
-  #newlineIfTime(nowMs: number): void {
-    if (nowMs - this.#newlineAtMs < NEWLINE_PERIOD_MS) return
-    this.#newlineAtMs = nowMs
-    this.#send(NEWLINE)
-  }
-
-  #enter(state: LinkState): void {
-    this.#state = state
-    this.#check()
-    this.#options.onState?.(state.name)
-  }
-
-  #send(bytes: Uint8Array): void {
-    this.#actions.push({ do: 'send', bytes })
-  }
-
-  #log(level: LogLevel, text: string): void {
-    this.#actions.push({ do: 'log', level, text })
-  }
-
-  #check(): void {
-    assertLinkState(this.#state, this.#target)
   }
 }

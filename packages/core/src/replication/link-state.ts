@@ -1,12 +1,12 @@
 /**
- * The states of the link to the primary, and what holds in each. Who moves between them is link-machine.ts.
+ * The states of the link to the primary, and what holds in each. Who moves between them is link-machine.ts and link-moves.ts.
  *
  *      none ◄──────────────────────── replicaOfNoOne() from everywhere
- *        │ replicaOf()                                   held ◄─── #hold() from awaiting-psync … loading
+ *        │ replicaOf()                                   held ◄─── hold() from  awaiting-psync … loading
  *        ▼                                                 │ release(), replicaOf(), reconnect()
  *     connect ◄────────────────────────────────────────────┘
  *        │
- *     connect ◄───────────── #fail(), #retryAfterLoss() from everywhere below ◄───────────────────────┐
+ *     connect ◄────────────── fail(), retryAfterLoss() from  everywhere below ◄───────────────────────┐
  *        │ tick(), at its time                                                                         │
  *        ▼                                                                                             │
  *     connecting ──connectionMade()──► awaiting-pong ──► awaiting-replies ──► awaiting-psync           │
@@ -20,10 +20,10 @@
  *                                                             │            │             ▲
  *                                                             └────────────┴─snapshotLoaded()
  *
- *     FROM -> TO                                   [link-machine.ts]
+ *     FROM -> TO                                   [link-machine.ts, link-moves.ts]
  *     none, any -> connect                         [replicaOf]
  *     any -> none                                  [replicaOfNoOne]
- *     connect -> connecting                        [#connectIfTime]
+ *     connect -> connecting                        [connectIfTime]
  *     connecting -> awaiting-pong                  [connectionMade]
  *     awaiting-pong -> awaiting-replies            [#onPong]
  *     awaiting-replies -> itself, awaiting-psync   [#onReply]
@@ -32,8 +32,8 @@
  *     awaiting-snapshot -> receiving               [#onSnapshotHeader]
  *     receiving -> loading                         [snapshotReceived]
  *     receiving, loading -> connected              [snapshotLoaded]
- *     any with a connection -> connect             [#fail, #retryAfterLoss]
- *     awaiting-psync … loading -> held             [#hold]
+ *     any with a connection -> connect             [fail, retryAfterLoss]
+ *     awaiting-psync … loading -> held             [hold]
  *     held -> connect                              [release, replicaOf, reconnect]
  *
  * Guarantees

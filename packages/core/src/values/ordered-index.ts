@@ -4,9 +4,7 @@
  * a part of it, so random inserts fill about 80 % and inserts at an end 100 %; nodes merge when two fit into four fifths
  * of one. When memory ends in an insert (KEYSPACE_OUT_OF_MEMORY), the index is as before.
  */
-import { strict as assert } from 'node:assert'
 import { Arena } from '../memory/arena.ts'
-import { byteOffsetOf } from '../memory/region-memory.ts'
 import {
   INDEX_ENTRIES,
   INDEX_LEVELS,
@@ -15,38 +13,21 @@ import {
   INDEX_NODES,
   INDEX_ROOT,
   INDEX_WEIGHT,
-  NODE_HEADER_WORDS,
-  NODE_MARK,
-  type OrderedIndexKind,
-  OrderedIndexCursor,
   SCORED,
-  WEIGHTED,
 } from './ordered-index-cursor.ts'
+import {
+  INNER_CAPACITY,
+  LEAF_CAPACITY,
+  LEAF_WORDS,
+  leafCapacity,
+  OrderedIndexNodes,
+  ROOT_LEAF_BYTES_MIN,
+} from './ordered-index-nodes.ts'
 
-const INNER_CAPACITY: readonly number[] = [127, 63]
-const LEAF_CAPACITY: readonly number[] = [127, 84]
-/** Words of a leaf entry, by kind. */
-const LEAF_WORDS: readonly number[] = [2, 3]
-/** A lone root leaf starts with this many bytes: one entry of a list, two of a sorted set. */
-const ROOT_LEAF_BYTES_MIN: readonly number[] = [16, 32]
-
-assert.ok(8 + INNER_CAPACITY[WEIGHTED]! * 8 <= INDEX_NODE_BYTES && 8 + INNER_CAPACITY[SCORED]! * 16 <= INDEX_NODE_BYTES)
-assert.ok(8 + LEAF_CAPACITY[WEIGHTED]! * 8 <= INDEX_NODE_BYTES && 8 + LEAF_CAPACITY[SCORED]! * 12 <= INDEX_NODE_BYTES)
-
-export class OrderedIndex extends OrderedIndexCursor {
+export class OrderedIndex extends OrderedIndexNodes {
   /** Nodes that were allocated before a split begins. */
   readonly #spare = new Int32Array(INDEX_LEVELS_MAX + 1)
   #spares = 0
-
-  get #arena(): Arena {
-    return this.view.writer.arena
-  }
-
-  /** Looks at a node that is going to be changed, or is at least beside one that is. */
-  protected edit(address: number, level: number): boolean {
-    this.view.memory.keep(address)
-    return this.load(address, level)
-  }
 
   /** Adds an entry before the cursor's; at the end, appends. The cursor stands on it then. @param value score or weight. */
   insertHere(address: number, value: number): void {
@@ -85,13 +66,13 @@ export class OrderedIndex extends OrderedIndexCursor {
     const change = weight - (this.words[at]! >>> 0)
     this.words[at] = weight
     this.weight = weight
-    this.#addWeight(change)
+    this.addWeight(change)
   }
 
   /** Gives the cursor's entry another score (SCORED) that leaves it where it is in the order. */
   setScore(score: number): void {
     this.edit(this.nodes[0]!, 0)
-    this.#putScore(this.slots[0]!, score)
+    this.putScore(this.slots[0]!, score)
     this.score = score
     this.#fitSeparators(score)
   }
@@ -102,9 +83,9 @@ export class OrderedIndex extends OrderedIndexCursor {
     this.edit(nodes[0]!, 0)
     const slot = slots[0]!
     const weight = this.kind === SCORED ? 1 : this.words[this.weightsAt + slot]! >>> 0
-    this.#closeSlots(slot, 1)
+    this.closeSlots(slot, 1)
     const left = this.count
-    this.#addWeight(-weight)
+    this.addWeight(-weight)
     state[at + INDEX_ENTRIES] = state[at + INDEX_ENTRIES]! - 1
     if (left === 0) return this.#dropEmpty()
     if (this.levels() === 1) this.#shrinkRootLeaf()
@@ -129,10 +110,10 @@ export class OrderedIndex extends OrderedIndexCursor {
     }
     const levels = this.levels()
     for (let level = 0; level < levels; level++) {
-      this.#arena.free(nodes[level]!)
+      this.arena.free(nodes[level]!)
       if (level + 1 === levels) break
       this.edit(nodes[level + 1]!, level + 1)
-      this.#setCount(this.count - 1)
+      this.setCount(this.count - 1)
       if (this.count > 0) return true
     }
     state.fill(0, at, at + 5)
@@ -163,7 +144,7 @@ export class OrderedIndex extends OrderedIndexCursor {
   #insert(address: number, value: number): void {
     const { state, at, nodes, slots } = this
     if (this.levels() === 0) {
-      const root = this.#makeNode(0, ROOT_LEAF_BYTES_MIN[this.kind]!)
+      const root = this.makeNode(0, ROOT_LEAF_BYTES_MIN[this.kind]!)
       state[at + INDEX_ROOT] = root
       state[at + INDEX_LEVELS] = 1
       state[at + INDEX_NODES] = 1
@@ -177,28 +158,17 @@ export class OrderedIndex extends OrderedIndexCursor {
       this.edit(nodes[0]!, 0)
     }
     const slot = slots[0]!
-    this.#openSlots(slot, 1)
+    this.openSlots(slot, 1)
     const weight = this.kind === SCORED ? 1 : value
     this.words[this.addressesAt + slot] = address
-    if (this.kind === SCORED) this.#putScore(slot, value)
+    if (this.kind === SCORED) this.putScore(slot, value)
     else this.words[this.weightsAt + slot] = value
     this.address = address
     this.score = value
     this.weight = weight
-    this.#addWeight(weight)
+    this.addWeight(weight)
     state[at + INDEX_ENTRIES] = state[at + INDEX_ENTRIES]! + 1
     if (this.kind === SCORED) this.#fitSeparators(value)
-  }
-
-  /** Adds to the total and to the path's inner nodes. */
-  #addWeight(change: number): void {
-    const { state, at, nodes, slots } = this
-    state[at + INDEX_WEIGHT] = state[at + INDEX_WEIGHT]! + change
-    for (let level = this.levels() - 1; level > 0; level--) {
-      this.edit(nodes[level]!, level)
-      const weightAt = this.weightsAt + slots[level]!
-      this.words[weightAt] = this.words[weightAt]! + change
-    }
   }
 
   /** After a new score at the cursor: if it is the first or last of its leaf, the separator beside it may have to move. */
@@ -213,7 +183,7 @@ export class OrderedIndex extends OrderedIndexCursor {
       while (level < levels && slots[level] === 0) level++
       if (level < levels) {
         this.edit(nodes[level]!, level)
-        if (this.scoreAt(slots[level]!) > score) this.#putScore(slots[level]!, score)
+        if (this.scoreAt(slots[level]!) > score) this.putScore(slots[level]!, score)
       }
     }
     this.edit(nodes[0]!, 0)
@@ -222,7 +192,7 @@ export class OrderedIndex extends OrderedIndexCursor {
         this.edit(nodes[level]!, level)
         const right = slots[level]! + 1
         if (right === this.count) continue
-        if (this.scoreAt(right) < score) this.#putScore(right, score)
+        if (this.scoreAt(right) < score) this.putScore(right, score)
         break
       }
     }
@@ -243,7 +213,7 @@ export class OrderedIndex extends OrderedIndexCursor {
       leftEdge &&= this.slots[level] === 0
     }
     this.#makeRoom(0, leftEdge, rightEdge)
-    while (this.#spares > 0) this.#arena.free(this.#spare[--this.#spares]!)
+    while (this.#spares > 0) this.arena.free(this.#spare[--this.#spares]!)
   }
 
   /** One node for each full one of the path from the leaf up, and one for a new root. */
@@ -259,11 +229,11 @@ export class OrderedIndex extends OrderedIndexCursor {
     this.#spares = 0
     try {
       while (this.#spares < needed) {
-        const node = this.#arena.allocate(INDEX_NODE_BYTES)
+        const node = this.arena.allocate(INDEX_NODE_BYTES)
         this.#spare[this.#spares++] = node
       }
     } catch (error) {
-      while (this.#spares > 0) this.#arena.free(this.#spare[--this.#spares]!)
+      while (this.#spares > 0) this.arena.free(this.#spare[--this.#spares]!)
       throw error
     }
     this.edit(this.nodes[0]!, 0)
@@ -272,7 +242,7 @@ export class OrderedIndex extends OrderedIndexCursor {
   #takeSpare(level: number): number {
     const node = this.#spare[--this.#spares]!
     const capacity = (level === 0 ? LEAF_CAPACITY : INNER_CAPACITY)[this.kind]!
-    this.#clearNode(node, level, capacity)
+    this.clearNode(node, level, capacity)
     this.state[this.at + INDEX_NODES] = this.state[this.at + INDEX_NODES]! + 1
     return node
   }
@@ -284,7 +254,7 @@ export class OrderedIndex extends OrderedIndexCursor {
       // A new root above the old one.
       const root = this.#takeSpare(level + 1)
       this.edit(root, level + 1)
-      this.#setCount(1)
+      this.setCount(1)
       this.words[this.addressesAt] = nodes[level]!
       this.words[this.weightsAt] = state[at + INDEX_WEIGHT]!
       state[at + INDEX_ROOT] = root
@@ -306,14 +276,14 @@ export class OrderedIndex extends OrderedIndexCursor {
     if (left !== 0) {
       this.edit(left, level)
       if (this.count <= this.capacity - (this.capacity >>> 3)) {
-        this.#moveToLeft(level, (this.capacity - this.count) >>> 1)
+        this.moveToLeft(level, (this.capacity - this.count) >>> 1)
         return true
       }
     }
     if (right !== 0) {
       this.edit(right, level)
       if (this.count <= this.capacity - (this.capacity >>> 3)) {
-        this.#moveToRight(level, (this.capacity - this.count) >>> 1)
+        this.moveToRight(level, (this.capacity - this.count) >>> 1)
         return true
       }
     }
@@ -331,80 +301,16 @@ export class OrderedIndex extends OrderedIndexCursor {
     else if (leftEdge) boundary = level === 0 ? 0 : 1
     const separator = boundary === count ? Infinity : this.kind === SCORED ? this.scoreAt(boundary) : 0
     const made = this.#takeSpare(level)
-    const moved = this.#moveSlots(node, made, level, boundary, 0, count - boundary)
+    const moved = this.moveSlots(node, made, level, boundary, 0, count - boundary)
     const parentSlot = slots[level + 1]!
     this.edit(nodes[level + 1]!, level + 1)
-    this.#openSlots(parentSlot + 1, 1)
+    this.openSlots(parentSlot + 1, 1)
     this.words[this.addressesAt + parentSlot + 1] = made
     this.words[this.weightsAt + parentSlot + 1] = moved
     this.words[this.weightsAt + parentSlot] = this.words[this.weightsAt + parentSlot]! - moved
-    if (this.kind === SCORED) this.#putScore(parentSlot + 1, separator)
+    if (this.kind === SCORED) this.putScore(parentSlot + 1, separator)
     if (slots[level]! >= boundary && !leftEdge) {
       nodes[level] = made
-      slots[level] = slots[level]! - boundary
-      slots[level + 1] = parentSlot + 1
-    }
-  }
-
-  /** Moves the first `count` slots of the path's node to its left neighbour; the path follows its slot. */
-  #moveToLeft(level: number, count: number): void {
-    const { nodes, slots } = this
-    const parent = nodes[level + 1]!
-    const parentSlot = slots[level + 1]!
-    const node = nodes[level]!
-    this.edit(parent, level + 1)
-    const left = this.words[this.addressesAt + parentSlot - 1]!
-    if (this.kind === SCORED && level > 0) {
-      // The separator in the parent is the one of our first child.
-      const separator = this.scoreAt(parentSlot)
-      this.edit(node, level)
-      this.#putScore(0, separator)
-    }
-    this.edit(left, level)
-    const before = this.count
-    const moved = this.#moveSlots(node, left, level, 0, before, count)
-    this.edit(node, level)
-    const separator = this.kind === SCORED && this.count > 0 ? this.scoreAt(0) : 0
-    this.edit(parent, level + 1)
-    const { words, weightsAt } = this
-    words[weightsAt + parentSlot - 1] = words[weightsAt + parentSlot - 1]! + moved
-    words[weightsAt + parentSlot] = words[weightsAt + parentSlot]! - moved
-    if (this.kind === SCORED) this.#putScore(parentSlot, separator)
-    if (slots[level]! < count) {
-      nodes[level] = left
-      slots[level] = slots[level]! + before
-      slots[level + 1] = parentSlot - 1
-    } else slots[level] = slots[level]! - count
-  }
-
-  /** Moves the last `count` slots of the path's node to its right neighbour. */
-  #moveToRight(level: number, count: number): void {
-    const { nodes, slots } = this
-    const parent = nodes[level + 1]!
-    const parentSlot = slots[level + 1]!
-    const node = nodes[level]!
-    this.edit(parent, level + 1)
-    const right = this.words[this.addressesAt + parentSlot + 1]!
-    if (this.kind === SCORED && level > 0) {
-      const separator = this.scoreAt(parentSlot + 1)
-      this.edit(right, level)
-      this.#putScore(0, separator)
-    }
-    this.edit(right, level)
-    this.#openSlots(0, count)
-    this.#setCount(this.count - count)
-    this.edit(node, level)
-    const boundary = this.count - count
-    const moved = this.#moveSlots(node, right, level, boundary, 0, count)
-    this.edit(right, level)
-    const separator = this.kind === SCORED ? this.scoreAt(0) : 0
-    this.edit(parent, level + 1)
-    const { words, weightsAt } = this
-    words[weightsAt + parentSlot + 1] = words[weightsAt + parentSlot + 1]! + moved
-    words[weightsAt + parentSlot] = words[weightsAt + parentSlot]! - moved
-    if (this.kind === SCORED) this.#putScore(parentSlot + 1, separator)
-    if (slots[level]! >= boundary) {
-      nodes[level] = right
       slots[level] = slots[level]! - boundary
       slots[level + 1] = parentSlot + 1
     }
@@ -436,7 +342,7 @@ export class OrderedIndex extends OrderedIndexCursor {
       if (leftCount + count <= fits) {
         const node = nodes[level]!
         const slot = slots[level]!
-        this.#moveToLeft(level, count)
+        this.moveToLeft(level, count)
         // A slot behind the last moved entry is the end of the left node now.
         nodes[level] = left
         slots[level] = leftCount + slot
@@ -455,7 +361,7 @@ export class OrderedIndex extends OrderedIndexCursor {
         nodes[level] = right
         slots[level] = 0
         slots[level + 1] = parentSlot + 1
-        this.#moveToLeft(level, rightCount)
+        this.moveToLeft(level, rightCount)
         nodes[level] = node
         slots[level] = slot
         slots[level + 1] = parentSlot
@@ -473,7 +379,7 @@ export class OrderedIndex extends OrderedIndexCursor {
       slots[level] = 0
       slots[level + 1] = parentSlot - 1
       const moved = leftCount >>> 1
-      this.#moveToRight(level, moved)
+      this.moveToRight(level, moved)
       nodes[level] = node
       slots[level] = slot + moved
       slots[level + 1] = parentSlot
@@ -481,7 +387,7 @@ export class OrderedIndex extends OrderedIndexCursor {
       nodes[level] = right
       slots[level] = rightCount
       slots[level + 1] = parentSlot + 1
-      this.#moveToLeft(level, rightCount >>> 1)
+      this.moveToLeft(level, rightCount >>> 1)
       nodes[level] = node
       slots[level] = slot
       slots[level + 1] = parentSlot
@@ -491,8 +397,8 @@ export class OrderedIndex extends OrderedIndexCursor {
   /** Takes an empty child out of its parent and frees it. */
   #dropChild(parentLevel: number, slot: number, child: number): void {
     this.edit(this.nodes[parentLevel]!, parentLevel)
-    this.#closeSlots(slot, 1)
-    this.#freeNode(child)
+    this.closeSlots(slot, 1)
+    this.freeNode(child)
   }
 
   /** The path's leaf is empty and had no neighbour to merge with: it goes, and with it the nodes that it leaves empty. */
@@ -503,7 +409,7 @@ export class OrderedIndex extends OrderedIndexCursor {
     while (level < levels) {
       const child = nodes[level]!
       if (level + 1 === levels) {
-        this.#freeNode(child)
+        this.freeNode(child)
         state.fill(0, at, at + 5)
         return false
       }
@@ -536,7 +442,7 @@ export class OrderedIndex extends OrderedIndexCursor {
       if (this.count > 1) return
       state[at + INDEX_ROOT] = this.words[this.addressesAt]!
       state[at + INDEX_LEVELS] = top
-      this.#freeNode(root)
+      this.freeNode(root)
     }
   }
 
@@ -559,108 +465,10 @@ export class OrderedIndex extends OrderedIndexCursor {
     const node = nodes[0]!
     this.edit(node, 0)
     const { count } = this
-    const made = this.#makeNode(0, bytes)
-    this.#moveSlots(node, made, 0, 0, 0, count)
-    this.#arena.free(node)
+    const made = this.makeNode(0, bytes)
+    this.moveSlots(node, made, 0, 0, 0, count)
+    this.arena.free(node)
     nodes[0] = made
     this.state[this.at + INDEX_ROOT] = made
   }
-
-  // ---- nodes
-
-  #makeNode(level: number, bytes: number): number {
-    const capacity = leafCapacity(this.kind, bytes)
-    const node = this.#arena.allocate(8 + capacity * LEAF_WORDS[this.kind]! * 4)
-    this.#clearNode(node, level, capacity)
-    return node
-  }
-
-  #clearNode(node: number, level: number, capacity: number): void {
-    const words = this.view.memory.i32[node >>> 28]!
-    const base = byteOffsetOf(node) >>> 2
-    words[base] = (NODE_MARK << 24) | (level << 16) | (capacity << 8)
-    words[base + 1] = 0
-  }
-
-  #freeNode(node: number): void {
-    this.view.memory.keep(node)
-    // A reader that is still here finds no node any more.
-    this.view.memory.i32[node >>> 28]![byteOffsetOf(node) >>> 2] = 0
-    this.#arena.free(node)
-    this.state[this.at + INDEX_NODES] = this.state[this.at + INDEX_NODES]! - 1
-  }
-
-  #putScore(slot: number, score: number): void {
-    this.bytes.setFloat64((this.base + NODE_HEADER_WORDS + (slot << 1)) << 2, score, true)
-  }
-
-  /** Sets the count of the loaded node. */
-  #setCount(count: number): void {
-    this.words[this.base] = (this.words[this.base]! & ~0xff) | count
-    this.count = count
-  }
-
-  /** Makes `added` free slots at `slot` of the loaded node. */
-  #openSlots(slot: number, added: number): void {
-    const { words, count } = this
-    const moved = count - slot
-    if (moved > 0) {
-      if (this.kind === SCORED) {
-        const scores = this.base + NODE_HEADER_WORDS
-        words.copyWithin(scores + ((slot + added) << 1), scores + (slot << 1), scores + (count << 1))
-      }
-      words.copyWithin(this.addressesAt + slot + added, this.addressesAt + slot, this.addressesAt + count)
-      if (this.weightsAt !== 0) {
-        words.copyWithin(this.weightsAt + slot + added, this.weightsAt + slot, this.weightsAt + count)
-      }
-    }
-    this.#setCount(count + added)
-  }
-
-  /** Takes `removed` slots at `slot` out of the loaded node. */
-  #closeSlots(slot: number, removed: number): void {
-    const { words, count } = this
-    const from = slot + removed
-    if (from < count) {
-      if (this.kind === SCORED) {
-        const scores = this.base + NODE_HEADER_WORDS
-        words.copyWithin(scores + (slot << 1), scores + (from << 1), scores + (count << 1))
-      }
-      words.copyWithin(this.addressesAt + slot, this.addressesAt + from, this.addressesAt + count)
-      if (this.weightsAt !== 0) words.copyWithin(this.weightsAt + slot, this.weightsAt + from, this.weightsAt + count)
-    }
-    this.#setCount(count - removed)
-  }
-
-  /** Moves slots between two nodes of one level; the target's places are free and at its end or opened before. @returns their weight. */
-  #moveSlots(source: number, target: number, level: number, from: number, to: number, count: number): number {
-    this.edit(target, level)
-    const { words: targetWords, base: targetBase, addressesAt: targetAddresses, weightsAt: targetWeights } = this
-    const scored = this.kind === SCORED
-    this.#setCount(this.count + count)
-    this.edit(source, level)
-    const { words, base, addressesAt, weightsAt } = this
-    let moved = 0
-    for (let i = 0; i < count; i++) {
-      targetWords[targetAddresses + to + i] = words[addressesAt + from + i]!
-      if (scored) {
-        const source64 = base + NODE_HEADER_WORDS + ((from + i) << 1)
-        const target64 = targetBase + NODE_HEADER_WORDS + ((to + i) << 1)
-        targetWords[target64] = words[source64]!
-        targetWords[target64 + 1] = words[source64 + 1]!
-      }
-      if (weightsAt !== 0) {
-        const weight = words[weightsAt + from + i]!
-        targetWords[targetWeights + to + i] = weight
-        moved += weight >>> 0
-      }
-    }
-    if (weightsAt === 0) moved = count
-    this.#closeSlots(from, count)
-    return moved
-  }
-}
-
-function leafCapacity(kind: OrderedIndexKind, bytes: number): number {
-  return Math.min(LEAF_CAPACITY[kind]!, Math.floor((bytes - 8) / (LEAF_WORDS[kind]! * 4)))
 }

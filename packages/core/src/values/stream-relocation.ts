@@ -7,8 +7,9 @@ import { byteOffsetOf } from '../memory/region-memory.ts'
 import type { LargeValue } from './large-value.ts'
 import { WEIGHTED } from './ordered-index-cursor.ts'
 import { INDEX_END, OrderedIndexMover, stayingEntry } from './ordered-index-mover.ts'
-import { noteNodesMoved, Stream } from './stream.ts'
+import { Stream } from './stream.ts'
 import { StreamGroups } from './stream-groups.ts'
+import { noteNodesMoved } from './stream-node-writer.ts'
 import {
   D_ROOT,
   G_CONSUMERS,

@@ -1,29 +1,19 @@
 /**
  * A stream in the hands of its writer: appending, deleting and trimming entries as redis 7.0 t_stream.c does it
  * (streamAppendItem(), streamTrim(), streamIteratorRemoveEntry()), so that nodes come out byte for byte as they would
- * there. Reading is in stream-reader.ts, groups in stream-groups.ts, the layout in stream-layout.ts.
+ * there. Nodes as such are in stream-node-writer.ts, reading is in stream-reader.ts, groups in stream-groups.ts, the layout in stream-layout.ts.
  */
 import type { CommandArgs } from '../commands/command.ts'
-import { LISTPACK_END } from '../encoding/listpack.ts'
 import { ListpackBuffer } from '../encoding/listpack-buffer.ts'
-import { listpackWriteHeader, listpackWriteInteger } from '../encoding/listpack-edit.ts'
 import { StreamId } from '../encoding/stream-id.ts'
-import { NodeValue } from '../keyspace/node-value.ts'
 import type { RegionView } from '../keyspace/region-view.ts'
 import type { RegionWriter } from '../keyspace/region-writer.ts'
-import { BLOCK_BYTES_MAX } from '../limits.ts'
-import { Arena } from '../memory/arena.ts'
 import { byteOffsetOf } from '../memory/region-memory.ts'
 import { STREAM_ENTRY_SAME_FIELDS } from '../object-codec/blob-check.ts'
 import { OrderedIndex } from './ordered-index.ts'
 import { WEIGHTED } from './ordered-index-cursor.ts'
 import {
-  CHUNKED_NODE_BYTES,
   N_BYTES,
-  N_CHUNKS,
-  N_ID,
-  N_ROOM,
-  STREAM_NODE_HEADER_BYTES,
   R_ADDED,
   R_FIRST,
   R_FLAGS,
@@ -32,59 +22,36 @@ import {
   ROOT_BLOCK_BYTES,
   ROOT_BLOCK_WORDS,
 } from './stream-layout.ts'
-import { StreamReader } from './stream-reader.ts'
+import {
+  freeStreamNode,
+  grownRoom,
+  INLINE_LISTPACK_BYTES_MAX,
+  nodeChanges,
+  noteNodesMoved,
+  StreamNodeWriter,
+} from './stream-node-writer.ts'
 
 /** Longest node, and most bytes of one entry's fields and values (redis: STREAM_LISTPACK_MAX_SIZE). */
 export const STREAM_NODE_BYTES_MAX: number = 2 ** 30
-const INLINE_LISTPACK_BYTES_MAX: number = BLOCK_BYTES_MAX - STREAM_NODE_HEADER_BYTES
 const TWO_32: number = 2 ** 32
-
-/** Counts changes of nodes of any stream by this thread: what was noted about a node's inside holds until the next. */
-let nodeChanges = 0
-
-/** Nodes have other addresses: what was noted about one is void. */
-export function noteNodesMoved(): void {
-  nodeChanges++
-}
 
 /** Allocates the root block of an empty stream. */
 export function createStreamRoot(region: RegionWriter): number {
-  nodeChanges++
+  noteNodesMoved()
   const root = region.arena.allocate(ROOT_BLOCK_BYTES)
   const at = byteOffsetOf(root) >>> 2
   region.memory.i32[root >>> 28]!.fill(0, at, at + ROOT_BLOCK_WORDS)
   return root
 }
 
-/** Frees a node with its chunks. */
-export function freeStreamNode(region: RegionWriter, address: number): void {
-  nodeChanges++
-  const words = region.memory.i32[address >>> 28]!
-  const at = byteOffsetOf(address) >>> 2
-  if (words[at + N_ROOM] === 0) {
-    const chunks = freedChunks.open(region, words[at + N_CHUNKS]!, words[at + N_BYTES]! >>> 0)
-    chunks.freeNodes(0, chunks.nodeCount)
-  }
-  region.arena.free(address)
-}
-
-const freedChunks = new NodeValue()
-
-export class Stream extends StreamReader {
-  declare readonly nodes: OrderedIndex
+export class Stream extends StreamNodeWriter {
   /** Index of the groups, for stream-groups.ts. */
   readonly groups: OrderedIndex = new OrderedIndex(WEIGHTED)
 
   readonly #buffer = new ListpackBuffer()
-  readonly #chunks = new NodeValue()
   readonly #difference = new StreamId()
   /** First entry of the node that was trimmed last; 0-0: not known. */
   readonly #firstLeft = new StreamId()
-  readonly #counts = new Uint8Array(20)
-
-  constructor() {
-    super(new OrderedIndex(WEIGHTED))
-  }
 
   /** Opens the stream whose root block is at `root` of `region`. */
   open(region: RegionView, root: number): this {
@@ -93,11 +60,6 @@ export class Stream extends StreamReader {
     this.openRoot(region, root)
     this.groups.open(region, this.words, this.at + R_GROUPS)
     return this
-  }
-
-  /** For changes. */
-  get region(): RegionWriter {
-    return this.view.writer
   }
 
   // ---- root block -----------------------------------------------------------------------------------------------
@@ -181,10 +143,10 @@ export class Stream extends StreamReader {
       const most = nodeBytes === 0 || nodeBytes > STREAM_NODE_BYTES_MAX ? STREAM_NODE_BYTES_MAX : nodeBytes
       if (used + size >= most) opened = false
       else {
-        this.#openHead(address)
+        this.openHead(address)
         if (nodeEntries !== 0 && node.liveEntries + node.deletedEntries >= nodeEntries) opened = false
       }
-      if (!opened) this.#shrink(address)
+      if (!opened) this.shrink(address)
     }
     if (opened) this.#appendToNode(id, args, first, fields)
     else this.#appendNode(id, args, first, fields)
@@ -201,11 +163,11 @@ export class Stream extends StreamReader {
     const { nodes, node } = this
     const live = node.liveEntries
     if (live <= 1) {
-      this.#removeNode()
+      this.removeNode()
       return true
     }
-    this.#markDeleted(nodes.address)
-    this.#setCounts(nodes.address, live - 1, node.deletedEntries + 1)
+    this.markDeleted(nodes.address)
+    this.setCounts(nodes.address, live - 1, node.deletedEntries + 1)
     nodes.setWeight(live - 1)
     return true
   }
@@ -222,7 +184,7 @@ export class Stream extends StreamReader {
       const live = nodes.weight
       if (limit !== 0 && removed + live > limit) break
       if (this.length - live >= length) {
-        this.#removeNode()
+        this.removeNode()
         removed += live
         continue
       }
@@ -242,7 +204,7 @@ export class Stream extends StreamReader {
       const live = nodes.weight
       if (limit !== 0 && removed + live > limit) break
       if (this.#endsBefore(id)) {
-        this.#removeNode()
+        this.removeNode()
         removed += live
         continue
       }
@@ -275,7 +237,7 @@ export class Stream extends StreamReader {
       const gone = this.#trimNode(most, until, mayRemove)
       removed += gone
       if (!whole) break
-      more = gone === live ? this.#removeNode() : nodes.next()
+      more = gone === live ? this.removeNode() : nodes.next()
     }
     if (removed > 0) this.updateFirstId()
     return removed
@@ -301,7 +263,7 @@ export class Stream extends StreamReader {
         const found = nodes.address
         const order = id.compareWords(region.memory.i32[found >>> 28]!, byteOffsetOf(found) >>> 2)
         if (order === 0) return false
-        const made = this.#makeNode(id, bytes, start, end, end - start)
+        const made = this.makeNode(id, bytes, start, end, end - start)
         try {
           if (order > 0) nodes.insertAfter(made, live)
           else nodes.insertHere(made, live)
@@ -312,7 +274,7 @@ export class Stream extends StreamReader {
         return true
       }
     }
-    const made = this.#makeNode(id, bytes, start, end, end - start)
+    const made = this.makeNode(id, bytes, start, end, end - start)
     try {
       nodes.append(made, live)
     } catch (error) {
@@ -338,7 +300,7 @@ export class Stream extends StreamReader {
     buffer.finish()
     const { nodes, region } = this
     const room = Math.min(INLINE_LISTPACK_BYTES_MAX, grownRoom(buffer.length))
-    const made = this.#makeNode(id, buffer.bytes, 0, buffer.length, Math.max(room, buffer.length))
+    const made = this.makeNode(id, buffer.bytes, 0, buffer.length, Math.max(room, buffer.length))
     try {
       nodes.append(made, 1)
     } catch (error) {
@@ -361,7 +323,7 @@ export class Stream extends StreamReader {
     buffer.clear()
     this.#writeEntry(this.#difference, args, first, fields, same)
     const live = node.liveEntries + 1
-    this.#changeNode(nodes.address, live, node.deletedEntries, buffer.bytes, buffer.length, buffer.count)
+    this.changeNode(nodes.address, live, node.deletedEntries, buffer.bytes, buffer.length, buffer.count)
     nodes.setWeight(live)
   }
 
@@ -378,197 +340,12 @@ export class Stream extends StreamReader {
     buffer.int32(same ? fields + 3 : fields * 2 + 4)
   }
 
-  /** Opens `node` on a node that is to be appended to: of a chunked one only the first chunk, if the master is in it. */
-  #openHead(address: number): void {
-    const { node, region } = this
-    const words = region.memory.i32[address >>> 28]!
-    const at = byteOffsetOf(address) >>> 2
-    const length = words[at + N_BYTES]! >>> 0
-    if (words[at + N_ROOM] === 0 && length > BLOCK_BYTES_MAX) {
-      const chunk = region.nodeOf(words[at + N_CHUNKS]!, length, 0)
-      const start = byteOffsetOf(chunk)
-      node.nodeId.readWords(words, at + N_ID)
-      if (node.open(region.memory.u8[chunk >>> 28]!, start, start + BLOCK_BYTES_MAX)) return
-    }
-    this.openNode(address)
-  }
-
-  #makeNode(id: StreamId, bytes: Uint8Array, start: number, end: number, room: number): number {
-    const { region } = this
-    nodeChanges++
-    const length = end - start
-    const inline = length <= INLINE_LISTPACK_BYTES_MAX
-    const blockBytes = inline ? Arena.blockBytes(STREAM_NODE_HEADER_BYTES + room) : CHUNKED_NODE_BYTES
-    const made = region.arena.allocate(blockBytes)
-    let chunksRoot = 0
-    if (!inline) {
-      try {
-        const chunks = this.#chunks.open(region, 0, 0)
-        chunks.fill(bytes, start, end)
-        chunksRoot = chunks.root
-      } catch (error) {
-        region.arena.free(made)
-        throw error
-      }
-    }
-    const words = region.memory.i32[made >>> 28]!
-    const at = byteOffsetOf(made) >>> 2
-    id.writeWords(words, at + N_ID)
-    words[at + N_BYTES] = length
-    words[at + N_ROOM] = inline ? blockBytes - STREAM_NODE_HEADER_BYTES : 0
-    if (inline) region.memory.u8[made >>> 28]!.set(bytes.subarray(start, end), (at << 2) + STREAM_NODE_HEADER_BYTES)
-    else words[at + N_CHUNKS] = chunksRoot
-    return made
-  }
-
-  /** Removes the node that `nodes` stands on; they stand on the next one then (false: at the end). */
-  #removeNode(): boolean {
-    const { address } = this.nodes
-    const more = this.nodes.remove()
-    freeStreamNode(this.region, address)
-    return more
-  }
-
   /** Is the last entry, deleted or not, of the node that `nodes` stands on older than `id`? */
   #endsBefore(id: StreamId): boolean {
     const { node } = this
     this.openNode(this.nodes.address)
     node.toEnd()
     return node.previous() && node.id.compare(id) < 0
-  }
-
-  /** Gives back room that a node which is appended to no more has. */
-  #shrink(address: number): void {
-    const { region, nodes } = this
-    const words = region.memory.i32[address >>> 28]!
-    const at = byteOffsetOf(address) >>> 2
-    const length = words[at + N_BYTES]!
-    const room = words[at + N_ROOM]!
-    if (room === 0 || Arena.blockBytes(STREAM_NODE_HEADER_BYTES + length) === STREAM_NODE_HEADER_BYTES + room) return
-    nodes.setAddress(this.#moveNode(address, length))
-  }
-
-  /** Copies an inline node to a block with this room, and frees the old one. */
-  #moveNode(address: number, room: number): number {
-    const { region } = this
-    nodeChanges++
-    const blockBytes = Arena.blockBytes(STREAM_NODE_HEADER_BYTES + room)
-    const made = region.arena.allocate(blockBytes)
-    const { u8, i32 } = region.memory
-    const from = byteOffsetOf(address)
-    const to = byteOffsetOf(made)
-    const length = i32[address >>> 28]![(from >>> 2) + N_BYTES]!
-    u8[made >>> 28]!.set(u8[address >>> 28]!.subarray(from, from + STREAM_NODE_HEADER_BYTES + length), to)
-    i32[made >>> 28]![(to >>> 2) + N_ROOM] = blockBytes - STREAM_NODE_HEADER_BYTES
-    region.arena.free(address)
-    return made
-  }
-
-  /** Sets the flag of the entry of the cursor in the node at `address`. */
-  #markDeleted(address: number): void {
-    const { node, region } = this
-    region.memory.keep(address)
-    // Flags are small and stand in one byte; snapshots of strangers may spell them longer.
-    const flagAt = node.flagsAt + (node.bytes[node.flagsAt]! < 0x80 ? 0 : 1)
-    node.bytes[flagAt]! |= 1
-    const words = region.memory.i32[address >>> 28]!
-    const at = byteOffsetOf(address) >>> 2
-    if (words[at + N_ROOM] !== 0) return
-    const chunks = this.#chunks.open(region, words[at + N_CHUNKS]!, words[at + N_BYTES]! >>> 0)
-    chunks.write(flagAt - node.start, node.bytes, flagAt, flagAt + 1)
-  }
-
-  #setCounts(address: number, live: number, deleted: number): void {
-    this.#changeNode(address, live, deleted, this.#counts, 0, 0)
-  }
-
-  /**
-   * Writes the two counts of the node that `node` is open on, and appends items. The node may move: `nodes`, which has to
-   * stand on it, is told.
-   */
-  #changeNode(
-    address: number,
-    live: number,
-    deleted: number,
-    added: Uint8Array,
-    addedBytes: number,
-    addedItems: number,
-  ): void {
-    const { node, region, nodes } = this
-    region.memory.keep(address)
-    nodeChanges++
-    const counts = this.#counts
-    const countsBytes = listpackWriteInteger(deleted, counts, listpackWriteInteger(live, counts, 0))
-    const moved = countsBytes - (node.countsEnd - node.countsAt)
-    const countsAt = node.countsAt - node.start
-    const words = region.memory.i32[address >>> 28]!
-    const at = byteOffsetOf(address) >>> 2
-    const before = words[at + N_BYTES]! >>> 0
-    const after = before + moved + addedBytes
-    if (words[at + N_ROOM] === 0) {
-      this.#changeChunks(address, countsAt, countsBytes, moved, added, addedBytes, addedItems)
-      return
-    }
-    if (after > INLINE_LISTPACK_BYTES_MAX) {
-      // Beyond a block: made anew, in chunks.
-      const whole = new Uint8Array(after)
-      whole.set(node.bytes.subarray(node.start, node.end))
-      rewriteListpack(whole, 0, before, countsAt, counts, countsBytes, moved, added, addedBytes, addedItems)
-      const made = this.#makeNode(node.nodeId, whole, 0, after, after)
-      region.arena.free(address)
-      nodes.setAddress(made)
-      return
-    }
-    let target = address
-    if (after > words[at + N_ROOM]!) {
-      target = this.#moveNode(address, Math.min(INLINE_LISTPACK_BYTES_MAX, grownRoom(after)))
-      nodes.setAddress(target)
-    }
-    const bytes = region.memory.u8[target >>> 28]!
-    const start = byteOffsetOf(target) + STREAM_NODE_HEADER_BYTES
-    rewriteListpack(bytes, start, before, countsAt, counts, countsBytes, moved, added, addedBytes, addedItems)
-    region.memory.i32[target >>> 28]![(byteOffsetOf(target) >>> 2) + N_BYTES] = after
-  }
-
-  #changeChunks(
-    address: number,
-    countsAt: number,
-    countsBytes: number,
-    moved: number,
-    added: Uint8Array,
-    addedBytes: number,
-    addedItems: number,
-  ): void {
-    const { node, region } = this
-    const words = region.memory.i32[address >>> 28]!
-    const at = byteOffsetOf(address) >>> 2
-    const before = words[at + N_BYTES]! >>> 0
-    const after = before + moved + addedBytes
-    const chunks = this.#chunks.open(region, words[at + N_CHUNKS]!, before)
-    if (moved !== 0) {
-      // The counts became longer or shorter: seldom enough to write it all again.
-      this.openNode(address)
-      const whole = new Uint8Array(Math.max(before, after))
-      whole.set(node.bytes.subarray(node.start, node.end))
-      rewriteListpack(whole, 0, before, countsAt, this.#counts, countsBytes, moved, added, addedBytes, addedItems)
-      const made = new NodeValue().open(region, 0, 0)
-      made.append(whole, 0, after)
-      chunks.freeNodes(0, chunks.nodeCount)
-      words[at + N_CHUNKS] = made.root
-    } else {
-      const header = new Uint8Array(6)
-      chunks.read(0, 6, header, 0)
-      listpackWriteHeader(header, 0, after, addedItems)
-      if (addedBytes > 0) {
-        chunks.grow(after)
-        chunks.write(before - 1, added, 0, addedBytes)
-        chunks.write(after - 1, END_BYTE, 0, 1)
-      }
-      chunks.write(0, header, 0, 6)
-      chunks.write(countsAt, this.#counts, 0, countsBytes)
-      words[at + N_CHUNKS] = chunks.root
-    }
-    words[at + N_BYTES] = after
   }
 
   /**
@@ -589,11 +366,11 @@ export class Stream extends StreamReader {
         break
       }
       if (mayRemove !== undefined && !mayRemove(node.id)) continue
-      this.#markDeleted(address)
+      this.markDeleted(address)
       marked++
     }
     // Redis writes the counts even when nothing was marked: they may be spelled longer in a foreign snapshot.
-    this.#setCounts(address, live - marked, deleted + marked)
+    this.setCounts(address, live - marked, deleted + marked)
     nodes.setWeight(live - marked)
     return marked
   }
@@ -605,38 +382,6 @@ export class Stream extends StreamReader {
 }
 
 const ZERO_DIFFERENCE = new StreamId()
-const END_BYTE = Uint8Array.of(LISTPACK_END)
-
-/** Room for a node that is going to grow. */
-function grownRoom(bytes: number): number {
-  return bytes + (bytes >>> 3) + 16
-}
-
-/** Changes the listpack of `before` bytes at `start`, which has room: other counts, items behind the last one. */
-function rewriteListpack(
-  bytes: Uint8Array,
-  start: number,
-  before: number,
-  countsAt: number,
-  counts: Uint8Array,
-  countsBytes: number,
-  moved: number,
-  added: Uint8Array,
-  addedBytes: number,
-  addedItems: number,
-): void {
-  const from = start + countsAt + countsBytes - moved
-  if (moved !== 0) bytes.copyWithin(from + moved, from, start + before)
-  for (let i = 0; i < countsBytes; i++) bytes[start + countsAt + i] = counts[i]!
-  const end = start + before + moved - 1
-  if (addedBytes > 0) {
-    if (addedBytes <= 64) for (let i = 0; i < addedBytes; i++) bytes[end + i] = added[i]!
-    else bytes.set(added.subarray(0, addedBytes), end)
-  }
-  bytes[end + addedBytes] = LISTPACK_END
-  listpackWriteHeader(bytes, start, end + addedBytes + 1 - start, addedItems)
-}
-
 /** The int64 in two words; a bigint beyond 2^53. */
 export function readWords64(words: Int32Array, at: number): number | bigint {
   const hi = words[at + 1]!

@@ -147,7 +147,13 @@ export function openHere(accept: AcceptSocket, backlog: () => number, failed: (e
       listener.listen({ ...where, backlog: backlog() }, () => {
         listener.off('error', reject)
         listener.on('error', failed)
-        if (isUnix && place.permissions !== 0) chmodSync(place.path, place.permissions)
+        try {
+          if (isUnix && place.permissions !== 0) chmodSync(place.path, place.permissions)
+        } catch (error) {
+          listener.close()
+          reject(error)
+          return
+        }
         const bound = listener.address()
         const port = bound !== null && typeof bound === 'object' ? bound.port : 0
         resolve({ port, isUnix, close: () => stopListening(listener) })

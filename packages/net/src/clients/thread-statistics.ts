@@ -232,6 +232,7 @@ export class ThreadStatistics {
     return new ThreadStatistics(this.commandCount, memory)
   }
 
+  /** Sets everything to zero. Only for whoever writes these counters, and only histograms that were asked for by this object. */
   clear(): void {
     new Uint8Array(this.memory, 0, this.#histogramsAt).fill(0)
     for (const histogram of this.#histograms) histogram?.clear()

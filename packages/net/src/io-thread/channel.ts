@@ -2,8 +2,8 @@
  * One end of the channel between the link thread and an I/O thread: collects frames and sends them once per turn of the
  * event loop, receives batches, and knows how much of what it sent the other side has not taken yet.
  *
- * It is bounded: beyond `CHANNEL_BYTES_MAX` not yet received `isFull` says so, and whoever would write more waits for
- * `onDrained`. What is received says in every batch how far it came; if there is nothing else to say, a batch without
+ * It is bounded: beyond `CHANNEL_BYTES_MAX` not yet received `isFull` says so, and whoever would write more asks for
+ * `whenRoom`. What is received says in every batch how far it came; if there is nothing else to say, a batch without
  * frames does, once a quarter of the bound is reached.
  */
 import type { TransferListItem } from 'node:worker_threads'
@@ -19,14 +19,14 @@ export interface BatchPort {
 
 export class Channel {
   readonly frames: FrameWriter = new FrameWriter()
-  /** There is room again. */
-  onDrained: () => void = () => {}
   readonly #port: BatchPort
   #sentBytes = 0
   #takenBytes = 0
   #receivedBytes = 0
   #toldBytes = 0
-  #wasFull = false
+  /** Told when there is room again. */
+  #roomless = new Set<() => void>()
+  #isClosed = false
 
   constructor(port: BatchPort) {
     this.#port = port
@@ -37,11 +37,27 @@ export class Channel {
     return this.#sentBytes - this.#takenBytes + this.frames.length
   }
 
-  /** Nothing more should be written until `onDrained`. */
+  /** Nothing more should be written until there is room. */
   get isFull(): boolean {
-    if (this.pendingBytes <= CHANNEL_BYTES_MAX) return false
-    this.#wasFull = true
-    return true
+    return !this.#isClosed && this.pendingBytes > CHANNEL_BYTES_MAX
+  }
+
+  /** Calls `done` now, or once there is room. Who asks again before that, with the same function, is called once. */
+  whenRoom(done: () => void): void {
+    if (this.isFull) this.#roomless.add(done)
+    else done()
+  }
+
+  /** The other side is gone and takes nothing more: nobody waits for it. */
+  close(): void {
+    this.#isClosed = true
+    this.#tellRoom()
+  }
+
+  /** Bytes of a connection (`FrameWriter.bytes`). A long batch leaves at once: a buffer holds no more than some gigabytes. */
+  bytes(kind: number, id: number, source: Uint8Array, start = 0, end: number = source.length): void {
+    this.frames.bytes(kind, id, source, start, end)
+    if (this.frames.length > CHANNEL_BYTES_MAX) this.send()
   }
 
   /** Sends what was written. Call at the end of each turn. */
@@ -59,10 +75,13 @@ export class Channel {
     const reader = new FrameReader(batch)
     this.#receivedBytes += batch.length - 8
     this.#takenBytes = reader.receivedBytes
-    if (this.#wasFull && this.pendingBytes * 2 < CHANNEL_BYTES_MAX) {
-      this.#wasFull = false
-      this.onDrained()
-    }
+    if (this.#roomless.size > 0 && this.pendingBytes * 2 < CHANNEL_BYTES_MAX) this.#tellRoom()
     return reader
+  }
+
+  #tellRoom(): void {
+    const roomless = this.#roomless
+    this.#roomless = new Set()
+    for (const done of roomless) done()
   }
 }

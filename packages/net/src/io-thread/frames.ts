@@ -22,15 +22,15 @@ export const FRAME_SLOW = 5
 /** To the link thread: an event beyond latency-monitor-threshold. Payload: milliseconds f64, its name. */
 export const FRAME_LATENCY = 6
 /** To the link thread: so many of the commands that follow have been answered. Payload: their number f64. */
-export const FRAME_ANSWERED = 11
+export const FRAME_ANSWERED = 7
 /** To the I/O thread: bytes for the client. */
-export const FRAME_OUTPUT = 7
+export const FRAME_OUTPUT = 8
 /** To the I/O thread: what was forwarded so far is done. Payload: forwarded bytes f64, db u32, resp u32, flags u32. */
-export const FRAME_SETTLED = 8
+export const FRAME_SETTLED = 9
 /** To the I/O thread: close when all output was sent. */
-export const FRAME_FINISH = 9
+export const FRAME_FINISH = 10
 /** To the I/O thread: close at once. */
-export const FRAME_DESTROY = 10
+export const FRAME_DESTROY = 11
 
 const BATCH_HEADER_BYTES = 8
 const FRAME_HEADER_BYTES = 16
@@ -40,8 +40,8 @@ const KEPT_BYTES_MAX = 256 * 1024
 
 /** Collects the frames of one batch. */
 export class FrameWriter {
-  #bytes: Buffer = Buffer.allocUnsafeSlow(FIRST_BYTES)
-  #words: Int32Array = new Int32Array(this.#bytes.buffer)
+  #bytes: Buffer<ArrayBuffer> = Buffer.allocUnsafeSlow(FIRST_BYTES)
+  #words: Uint32Array = new Uint32Array(this.#bytes.buffer)
   #numbers: Float64Array = new Float64Array(this.#bytes.buffer)
   #length = BATCH_HEADER_BYTES
   /** Where the frame written last begins; 0: there is none, or it cannot be continued. */
@@ -59,13 +59,13 @@ export class FrameWriter {
   /** Bytes of a connection; they join the frame before when that is of the same kind and connection. */
   bytes(kind: number, id: number, source: Uint8Array, start = 0, end: number = source.length): void {
     const last = this.#last
-    if (last !== 0 && this.#words[last >> 2] === kind && this.#numbers[(last + 8) >> 3] === id) {
+    if (last !== 0 && this.#words[last / 4] === kind && this.#numbers[last / 8 + 1] === id) {
       const payloadAt = last + FRAME_HEADER_BYTES
-      const before = this.#words[(last >> 2) + 1]!
+      const before = this.#words[last / 4 + 1]!
       const length = before + end - start
       this.#reserve(payloadAt + length + 8)
       this.#put(source, start, end, payloadAt + before)
-      this.#words[(last >> 2) + 1] = length
+      this.#words[last / 4 + 1] = length
       this.#length = padded(payloadAt + length)
       return
     }
@@ -78,8 +78,8 @@ export class FrameWriter {
   facts(kind: number, id: number, first: number, second: number, text: string): void {
     const bytes = Buffer.from(text)
     const at = this.#begin(kind, id, 16 + bytes.length)
-    this.#numbers[at >> 3] = first
-    this.#numbers[(at >> 3) + 1] = second
+    this.#numbers[at / 8] = first
+    this.#numbers[at / 8 + 1] = second
     this.#put(bytes, 0, bytes.length, at + 16)
     this.#last = 0
   }
@@ -87,10 +87,10 @@ export class FrameWriter {
   /** FRAME_SETTLED. */
   settled(id: number, forwardedBytes: number, db: number, resp: number, flags: number): void {
     const at = this.#begin(FRAME_SETTLED, id, 24)
-    this.#numbers[at >> 3] = forwardedBytes
-    this.#words[(at >> 2) + 2] = db
-    this.#words[(at >> 2) + 3] = resp
-    this.#words[(at >> 2) + 4] = flags
+    this.#numbers[at / 8] = forwardedBytes
+    this.#words[at / 4 + 2] = db
+    this.#words[at / 4 + 3] = resp
+    this.#words[at / 4 + 4] = flags
     this.#last = 0
   }
 
@@ -103,11 +103,13 @@ export class FrameWriter {
   /** The batch, to be transferred, and nothing in this writer. @param receivedBytes what the other side has sent so far. */
   take(receivedBytes: number): Uint8Array<ArrayBuffer> {
     this.#numbers[0] = receivedBytes
-    const batch = new Uint8Array(this.#bytes.subarray(0, this.#length))
+    const bytes = this.#bytes
+    const length = this.#length
     this.#length = BATCH_HEADER_BYTES
     this.#last = 0
-    if (this.#bytes.length > KEPT_BYTES_MAX) this.#grow(FIRST_BYTES)
-    return batch
+    if (bytes.length <= KEPT_BYTES_MAX) return new Uint8Array(bytes.subarray(0, length))
+    this.#grow(FIRST_BYTES)
+    return new Uint8Array(bytes.buffer, 0, length)
   }
 
   /** @returns where the payload begins. */
@@ -115,9 +117,9 @@ export class FrameWriter {
     const at = this.#length
     const payloadAt = at + FRAME_HEADER_BYTES
     this.#reserve(payloadAt + payloadBytes + 8)
-    this.#words[at >> 2] = kind
-    this.#words[(at >> 2) + 1] = payloadBytes
-    this.#numbers[(at + 8) >> 3] = id
+    this.#words[at / 4] = kind
+    this.#words[at / 4 + 1] = payloadBytes
+    this.#numbers[at / 8 + 1] = id
     this.#length = padded(payloadAt + payloadBytes)
     return payloadAt
   }
@@ -128,16 +130,14 @@ export class FrameWriter {
 
   #reserve(needed: number): void {
     if (needed <= this.#bytes.length) return
-    let size = this.#bytes.length * 2
-    while (size < needed) size *= 2
     const before = this.#bytes
-    this.#grow(size)
+    this.#grow(padded(Math.max(needed, before.length * 2)))
     before.copy(this.#bytes, 0, 0, this.#length)
   }
 
   #grow(size: number): void {
     this.#bytes = Buffer.allocUnsafeSlow(size)
-    this.#words = new Int32Array(this.#bytes.buffer)
+    this.#words = new Uint32Array(this.#bytes.buffer)
     this.#numbers = new Float64Array(this.#bytes.buffer)
   }
 }
@@ -150,15 +150,15 @@ export class FrameReader {
   start = 0
   end = 0
   readonly bytes: Buffer
-  readonly #words: Int32Array
+  readonly #words: Uint32Array
   readonly #numbers: Float64Array
   #at = BATCH_HEADER_BYTES
 
   /** @param batch as it came. Ownership moves. */
   constructor(batch: Uint8Array<ArrayBuffer>) {
     this.bytes = Buffer.from(batch.buffer, batch.byteOffset, batch.byteLength)
-    this.#words = new Int32Array(batch.buffer, batch.byteOffset, batch.byteLength >> 2)
-    this.#numbers = new Float64Array(batch.buffer, batch.byteOffset, batch.byteLength >> 3)
+    this.#words = new Uint32Array(batch.buffer, batch.byteOffset, Math.floor(batch.byteLength / 4))
+    this.#numbers = new Float64Array(batch.buffer, batch.byteOffset, Math.floor(batch.byteLength / 8))
   }
 
   /** Bytes of frames that the sender has received so far. */
@@ -169,10 +169,10 @@ export class FrameReader {
   next(): boolean {
     const at = this.#at
     if (at >= this.bytes.length) return false
-    this.kind = this.#words[at >> 2]!
-    this.id = this.#numbers[(at + 8) >> 3]!
+    this.kind = this.#words[at / 4]!
+    this.id = this.#numbers[at / 8 + 1]!
     this.start = at + FRAME_HEADER_BYTES
-    this.end = this.start + this.#words[(at >> 2) + 1]!
+    this.end = this.start + this.#words[at / 4 + 1]!
     this.#at = padded(this.end)
     return true
   }
@@ -184,12 +184,12 @@ export class FrameReader {
 
   /** The number at `index` (of 8 bytes each) of the payload. */
   number(index: number): number {
-    return this.#numbers[(this.start >> 3) + index]!
+    return this.#numbers[this.start / 8 + index]!
   }
 
   /** The number at `index` (of 4 bytes each) of the payload. */
   word(index: number): number {
-    return this.#words[(this.start >> 2) + index]!
+    return this.#words[this.start / 4 + index]!
   }
 
   /** The text of a frame written by `facts`. */
@@ -198,6 +198,7 @@ export class FrameReader {
   }
 }
 
+/** Positions may be beyond 2^31, where operators of 32 bits end: hence the divisions in this file. */
 function padded(length: number): number {
-  return (length + 7) & ~7
+  return Math.ceil(length / 8) * 8
 }

@@ -87,8 +87,6 @@ export class IoServer extends ConnectionHost<IoSession> {
   readonly #runsTransactions: boolean
   /** Input of this turn, counted when the turn ends: what a counter of the whole server tells of has been forwarded. */
   #inputBytes = 0
-  /** Connections that wait for room in the channel. */
-  #waiting: IoSession[] = []
   // What `#work` runs: one function for all reads.
   #session: IoSession | undefined
   #read: ((context: ReadContext) => void) | undefined
@@ -104,7 +102,6 @@ export class IoServer extends ConnectionHost<IoSession> {
     this.#table = options.table
     this.#commandIds = options.commandIds
     this.#runsTransactions = options.runsTransactions
-    this.#channel.onDrained = () => this.#roomAgain()
   }
 
   get writable(): boolean {
@@ -266,9 +263,8 @@ export class IoServer extends ConnectionHost<IoSession> {
   /** The transaction goes on in the link thread. */
   #handOver(session: IoSession, transaction: ReadTransaction): void {
     session.transaction = undefined
-    const { frames } = this.#channel
-    frames.facts(FRAME_ANSWERED, session.id, transaction.sources.length, 0, '')
-    for (const source of transaction.sources) frames.bytes(FRAME_COMMANDS, session.id, source)
+    this.#channel.frames.facts(FRAME_ANSWERED, session.id, transaction.sources.length, 0, '')
+    for (const source of transaction.sources) this.#channel.bytes(FRAME_COMMANDS, session.id, source)
     session.forwardedBytes += transaction.sourceBytes
   }
 
@@ -307,7 +303,7 @@ export class IoServer extends ConnectionHost<IoSession> {
 
   #forward(session: IoSession): void {
     const { sourceBytes, sourceStart, sourceEnd } = session.decoder
-    this.#channel.frames.bytes(FRAME_COMMANDS, session.id, sourceBytes, sourceStart, sourceEnd)
+    this.#channel.bytes(FRAME_COMMANDS, session.id, sourceBytes, sourceStart, sourceEnd)
     session.forwardedBytes += sourceEnd - sourceStart
     session.entry = undefined
     this.endTurnSoon()
@@ -318,20 +314,15 @@ export class IoServer extends ConnectionHost<IoSession> {
   #mayForward(session: IoSession): boolean {
     if (session.forwardedBytes - session.settledBytes > FORWARDS_BYTES_MAX) return false
     if (!this.#channel.isFull) return true
-    this.#waiting.push(session)
+    this.#channel.whenRoom(session.goOn)
     return false
   }
 
-  #goOn(session: IoSession): void {
-    if ((session.flags & CLIENT_FORWARDS_FULL) === 0 || !this.#mayForward(session)) return
+  /** There may be room again for what a connection forwards. */
+  goOn(session: IoSession): void {
+    if (session.closed || (session.flags & CLIENT_FORWARDS_FULL) === 0 || !this.#mayForward(session)) return
     session.flags &= ~CLIENT_FORWARDS_FULL
     this.resume(session)
-  }
-
-  #roomAgain(): void {
-    const waiting = this.#waiting
-    this.#waiting = []
-    for (const session of waiting) if (!session.closed) this.#goOn(session)
   }
 
   #pass(session: IoSession, frames: FrameReader): void {
@@ -349,7 +340,7 @@ export class IoServer extends ConnectionHost<IoSession> {
     session.db = frames.word(2)
     session.resp = frames.word(3) === 3 ? 3 : 2
     session.flags = (session.flags & ~MIRRORED_FLAGS) | (frames.word(4) & MIRRORED_FLAGS)
-    this.#goOn(session)
+    this.goOn(session)
   }
 }
 

@@ -22,6 +22,8 @@ export class IoSession extends Connection implements SharedReadContext {
   settledBytes: number = NOT_OPENED
   /** MULTI, as far as it is only reads. */
   transaction: ReadTransaction | undefined
+  /** Of this connection: when the channel has room again. */
+  readonly goOn: () => void = () => this.server.goOn(this)
   #endTold = false
 
   constructor(server: IoServer, socket: ConnectionSocket, identity: ConnectionIdentity, slot: number) {

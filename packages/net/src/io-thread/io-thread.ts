@@ -47,7 +47,6 @@ export class IoThread implements RemoteChannel {
   readonly #listening = new Map<number, Waiting>()
   readonly #unlistening = new Map<number, Waiting>()
   #settling: RemoteSocket[] = []
-  #roomless: (() => void)[] = []
   #error: Error | undefined
   #ended = false
 
@@ -68,11 +67,6 @@ export class IoThread implements RemoteChannel {
     }
     this.#worker = new Worker(WORKER_URL, { workerData, transferList: [start.reader.port], name: 'understudy-io' })
     this.#channel = new Channel(this.#worker)
-    this.#channel.onDrained = () => {
-      const roomless = this.#roomless
-      this.#roomless = []
-      for (const done of roomless) done()
-    }
     this.#worker.on('message', (message: FromIoThread | Uint8Array<ArrayBuffer>) => {
       if (this.#ended) return
       if (message instanceof Uint8Array) this.#receiveFrames(this.#channel.receive(message))
@@ -138,7 +132,7 @@ export class IoThread implements RemoteChannel {
   }
 
   output(id: number, bytes: Buffer): void {
-    this.#channel.frames.bytes(FRAME_OUTPUT, id, bytes)
+    this.#channel.bytes(FRAME_OUTPUT, id, bytes)
   }
 
   signal(id: number, kind: number): void {
@@ -152,8 +146,7 @@ export class IoThread implements RemoteChannel {
   }
 
   whenRoom(done: () => void): void {
-    if (this.#channel.isFull) this.#roomless.push(done)
-    else done()
+    this.#channel.whenRoom(done)
   }
 
   settleSoon(socket: RemoteSocket): void {
@@ -253,6 +246,8 @@ export class IoThread implements RemoteChannel {
       socket.session?.kill()
     }
     this.#sockets.clear()
+    // The slabs of output that it has not taken go back.
+    this.#channel.close()
     this.#server.statistics.removeThread(this.statistics)
   }
 }

@@ -2,7 +2,6 @@
  * An I/O thread: opens the shared keyspace, listens on descriptors of its own, and serves the connections it accepts. The
  * link thread starts and replaces it (`io-threads.ts`); when it throws, it ends, and its connections with it.
  */
-import type { Server } from 'node:net'
 import { parentPort, workerData } from 'node:worker_threads'
 import {
   type Clock,
@@ -12,15 +11,14 @@ import {
   type Logger,
   SharedKeyspace,
 } from '@understudy/core/internal'
-import { createListener } from '../clients/listeners.ts'
 import { SharedWords } from '../clients/shared-words.ts'
 import { ThreadStatistics } from '../clients/thread-statistics.ts'
 import { collectGarbageSoon } from '../server/collect-garbage.ts'
 import { Channel } from './channel.ts'
 import { ConnectionTable } from './connection-table.ts'
-import { ownDescriptors } from './descriptors.ts'
 import { IoServer } from './io-server.ts'
 import type { FromIoThread, IoThreadStart, LogLevel, SharedPlace, ToIoThread } from './messages.ts'
+import { PlaceListeners } from './place-listeners.ts'
 
 const port = parentPort
 if (port === null) throw new Error('io-worker.ts is the entry of a worker thread')
@@ -72,16 +70,16 @@ const server = new IoServer({
 })
 server.restartCron()
 
-/** What is listened on, by the link thread's key. */
-const listeners = new Map<number, Server>()
+const listeners = new PlaceListeners({
+  accept: (socket, path) => server.accept(socket, path),
+  backlog: () => start.settings.tcpBacklog,
+  failed: (error) => logger.warning(`Accepting client connection: ${error.message}`),
+})
 
 async function listen(places: readonly SharedPlace[]): Promise<void> {
   const keys = places.map(({ key }) => key)
   try {
-    const handles = await ownDescriptors(places.map(({ fd }) => fd))
-    for (const [index, { key, unixPath }] of places.entries()) {
-      listeners.set(key, await listenOn(handles[index]!, unixPath))
-    }
+    await listeners.open(places)
     tell({ kind: 'listening', keys })
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error)
@@ -90,16 +88,9 @@ async function listen(places: readonly SharedPlace[]): Promise<void> {
   }
 }
 
-function listenOn(handle: object, unixPath: string | undefined): Promise<Server> {
-  const listener = createListener((socket, path) => server.accept(socket, path), unixPath)
-  return new Promise((resolve, reject) => {
-    listener.once('error', reject)
-    listener.listen({ _handle: handle, backlog: start.settings.tcpBacklog }, () => {
-      listener.off('error', reject)
-      listener.on('error', (error) => logger.warning(`Accepting client connection: ${error.message}`))
-      resolve(listener)
-    })
-  })
+async function unlisten(key: number): Promise<void> {
+  await listeners.close(key)
+  tell({ kind: 'unlistened', key })
 }
 
 function receive(message: ToIoThread): void {
@@ -113,9 +104,7 @@ function receive(message: ToIoThread): void {
       void listen(message.places)
       break
     case 'unlisten':
-      listeners.get(message.key)?.close()
-      listeners.delete(message.key)
-      tell({ kind: 'unlistened', key: message.key })
+      void unlisten(message.key)
       break
     case 'fail':
       throw new Error('an I/O thread was told to fail')

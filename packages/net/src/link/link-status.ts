@@ -1,5 +1,8 @@
 /** What INFO and ROLE tell about the link, as plain numbers. Times are milliseconds ago; -1: never, or not so. */
-import type { LinkCounters, LinkState, RoleState } from '@understudy/core/internal'
+import type { CommandStream, LinkCounters, LinkMachine, LinkState, RoleState } from '@understudy/core/internal'
+import type { CatchUp } from './catch-up.ts'
+import type { SnapshotReceiver } from './snapshot-receiver.ts'
+import type { SpillQueue } from './spill-queue.ts'
 
 export interface LinkStatus {
   /** Undefined: this node is a primary. */
@@ -60,4 +63,75 @@ export interface LinkStatus {
   /** Why the last attempt failed; empty while the link works. */
   readonly lastFailure: string
   readonly counters: LinkCounters
+}
+
+/** Of the last full resync, by the link's clock. */
+export interface FullSyncTimes {
+  loadStartedMs: number
+  /** The old data are served meanwhile. */
+  loadIsAsync: boolean
+  lastTransferIoMs: number
+}
+
+/** What the status is made of: the parts of a link as they are now. */
+export interface LinkParts {
+  readonly machine: LinkMachine
+  readonly stream: CommandStream
+  readonly receiver: SnapshotReceiver | undefined
+  readonly catchUp: CatchUp | undefined
+  /** Of the last full resync, in use or not. */
+  readonly queue: SpillQueue | undefined
+  readonly times: Readonly<FullSyncTimes>
+  readonly spillFault: string
+  readonly syncFileFault: string
+}
+
+export function linkStatus(parts: LinkParts, nowMs: number): LinkStatus {
+  const { machine, stream, receiver, catchUp, queue, times } = parts
+  const { state, history } = machine
+  const isUp = state.name === 'connected'
+  const isSyncing = machine.roleState === 'sync'
+  const progress = receiver?.load.progress()
+  const totalBytes = receiver === undefined || receiver.totalBytes === Infinity ? 0 : receiver.totalBytes
+  return {
+    host: machine.target?.host,
+    port: machine.target?.port,
+    state: state.name,
+    roleState: machine.roleState,
+    isUp,
+    isSyncing,
+    lastIoMsAgo: isUp ? nowMs - state.lastIoMs : -1,
+    downSinceMsAgo: machine.downSinceMs === undefined ? -1 : nowMs - machine.downSinceMs,
+    receivedOffset: Math.max(stream.receivedOffset, history.replOffset) + (catchUp?.queue.byteLength ?? 0),
+    appliedOffset: history.replOffset,
+    db: stream.db,
+    replid: history.replid,
+    replid2: history.replid2,
+    secondReplOffset: history.secondReplOffset,
+    sync: isSyncing
+      ? { totalBytes, receivedBytes: receiver?.receivedBytes ?? 0, lastIoMsAgo: nowMs - times.lastTransferIoMs }
+      : undefined,
+    loading:
+      progress === undefined
+        ? undefined
+        : {
+            isAsync: times.loadIsAsync,
+            elapsedMs: nowMs - times.loadStartedMs,
+            totalBytes,
+            loadedBytes: progress.loadedBytes,
+            loadedKeys: progress.loadedKeys,
+          },
+    waiting: {
+      bytes: receiver?.waitingBytes ?? catchUp?.queue.byteLength ?? 0,
+      fileBytes: queue?.fileBytes ?? 0,
+      peakBytes: queue?.peakBytes ?? 0,
+      spilledBytes: queue?.spilledBytes ?? 0,
+      catchUpEtaSeconds: catchUp?.etaSeconds(nowMs) ?? -1,
+    },
+    spillFault: parts.spillFault,
+    syncFileFault: parts.syncFileFault,
+    heldReason: state.name === 'held' ? state.reason : '',
+    lastFailure: machine.lastFailure,
+    counters: { ...machine.counters },
+  }
 }

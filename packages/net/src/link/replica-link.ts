@@ -19,21 +19,16 @@ import {
   ReplicaError,
   ReplicationHistory,
   TURN_BYTES_MAX,
-  TURN_MS_MAX,
   readsLines,
+  streamDb,
 } from '@understudy/core/internal'
-import type {
-  LinkAction,
-  LinkState,
-  RdbLoadOptions,
-  RdbLoadResult,
-  SnapshotFraming,
-  StreamHandler,
-} from '@understudy/core/internal'
+import type { LinkAction, LinkState, RdbLoadResult, SnapshotFraming, StreamHandler } from '@understudy/core/internal'
 import { CatchUp } from './catch-up.ts'
 import { OPEN_GATE } from './full-sync-gate.ts'
 import type { FullSyncGate } from './full-sync-gate.ts'
+import { type FullSyncTimes, linkStatus } from './link-status.ts'
 import type { LinkStatus } from './link-status.ts'
+import { loadOptionsOf, planFullSync } from './full-sync-plan.ts'
 import type { ReplicaLinkConfig, ReplicaLinkPorts } from './replica-link-ports.ts'
 import { SnapshotReceiver } from './snapshot-receiver.ts'
 import { openSpillFile } from './spill-file.ts'
@@ -41,6 +36,7 @@ import { SpillQueue } from './spill-queue.ts'
 import { SyncFile } from './sync-file.ts'
 import { PrimaryConnection } from './transport.ts'
 import type { ConnectionEnds, TransportEvents } from './transport.ts'
+import { TurnBudget } from './turn-budget.ts'
 
 const TICK_MS = 100
 
@@ -60,24 +56,18 @@ export class ReplicaLink {
   /** The connection ended while there was still something of it to load or to apply; told to the machine afterwards. */
   #endedWhileLoading: string | undefined
   #timer: NodeJS.Timeout | undefined
+  /** Counts connections, made and dropped. */
   #attempt = 0
   #isPaused = false
   #isDraining = false
   #immediate: NodeJS.Immediate | undefined
-  /** Used up in this turn of the event loop. */
-  #turnBytes = 0
-  #turnStartedMs = 0
-  #turnEnd: NodeJS.Immediate | undefined
+  readonly #turn = new TurnBudget()
   #lastProgressBytes = 0
   /** Of the last full resync, for INFO. */
   #queue: SpillQueue | undefined
   #spillFault = ''
-  #status: { loadStartedMs: number; loadIsAsync: boolean; lastTransferIoMs: number; bytesReceived: number } = {
-    loadStartedMs: 0,
-    loadIsAsync: false,
-    lastTransferIoMs: 0,
-    bytesReceived: 0,
-  }
+  readonly #times: FullSyncTimes = { loadStartedMs: 0, loadIsAsync: false, lastTransferIoMs: 0 }
+  #bytesReceived = 0
 
   constructor(
     config: ReplicaLinkConfig,
@@ -157,7 +147,7 @@ export class ReplicaLink {
   stop(): void {
     clearInterval(this.#timer)
     clearImmediate(this.#immediate)
-    clearImmediate(this.#turnEnd)
+    this.#turn.stop()
     this.#receiver?.abort()
     this.#receiver = undefined
     this.#close()
@@ -171,7 +161,7 @@ export class ReplicaLink {
 
   /** From primaries, since the start. */
   get bytesReceived(): number {
-    return this.#status.bytesReceived
+    return this.#bytesReceived
   }
 
   /** Both ends of the connection to the primary; undefined when there is none. */
@@ -181,60 +171,19 @@ export class ReplicaLink {
 
   /** For INFO replication, INFO persistence (loading) and ROLE. */
   getStatus(): LinkStatus {
-    const machine = this.#machine
-    const { state } = machine
-    const nowMs = this.#now()
-    const receiver = this.#receiver
-    const isUp = state.name === 'connected'
-    const isSyncing = machine.roleState === 'sync'
-    const progress = receiver?.load.progress()
-    const totalBytes = receiver === undefined || receiver.totalBytes === Infinity ? 0 : receiver.totalBytes
-    return {
-      host: machine.target?.host,
-      port: machine.target?.port,
-      state: state.name,
-      roleState: machine.roleState,
-      isUp,
-      isSyncing,
-      lastIoMsAgo: isUp ? nowMs - state.lastIoMs : -1,
-      downSinceMsAgo: machine.downSinceMs === undefined ? -1 : nowMs - machine.downSinceMs,
-      receivedOffset:
-        Math.max(this.stream.receivedOffset, this.history.replOffset) + (this.#catchUp?.queue.byteLength ?? 0),
-      appliedOffset: this.history.replOffset,
-      db: this.stream.db,
-      replid: this.history.replid,
-      replid2: this.history.replid2,
-      secondReplOffset: this.history.secondReplOffset,
-      sync: isSyncing
-        ? {
-            totalBytes,
-            receivedBytes: receiver?.receivedBytes ?? 0,
-            lastIoMsAgo: nowMs - this.#status.lastTransferIoMs,
-          }
-        : undefined,
-      loading:
-        progress === undefined
-          ? undefined
-          : {
-              isAsync: this.#status.loadIsAsync,
-              elapsedMs: nowMs - this.#status.loadStartedMs,
-              totalBytes,
-              loadedBytes: progress.loadedBytes,
-              loadedKeys: progress.loadedKeys,
-            },
-      waiting: {
-        bytes: this.#receiver?.waitingBytes ?? this.#catchUp?.queue.byteLength ?? 0,
-        fileBytes: this.#queue?.fileBytes ?? 0,
-        peakBytes: this.#queue?.peakBytes ?? 0,
-        spilledBytes: this.#queue?.spilledBytes ?? 0,
-        catchUpEtaSeconds: this.#catchUp?.etaSeconds(nowMs) ?? -1,
+    return linkStatus(
+      {
+        machine: this.#machine,
+        stream: this.stream,
+        receiver: this.#receiver,
+        catchUp: this.#catchUp,
+        queue: this.#queue,
+        times: this.#times,
+        spillFault: this.#spillFault,
+        syncFileFault: this.#syncFile.fault,
       },
-      spillFault: this.#spillFault,
-      syncFileFault: this.#syncFile.fault,
-      heldReason: machine.state.name === 'held' ? machine.state.reason : '',
-      lastFailure: machine.lastFailure,
-      counters: { ...machine.counters },
-    }
+      this.#now(),
+    )
   }
 
   // ── what the machine orders ──
@@ -283,22 +232,29 @@ export class ReplicaLink {
       received: (count, view) => this.#received(count, view),
       ended: (reason) => this.#ended(reason),
     }
-    const attempt = ++this.#attempt
+    this.#attempt++
     this.#isPaused = false
     this.#endedWhileLoading = undefined
     try {
       const options = { host, port, sourceAddress, disableNoDelay, ...(tls === undefined ? {} : { tls }) }
       this.#connection = new PrimaryConnection(options, events)
     } catch (error) {
-      const message = messageOf(error)
       // Not from within carryOut(): the machine may answer with another 'connect' at once.
-      setImmediate(() => {
-        if (attempt === this.#attempt) this.#ended(message)
-      })
+      this.#endSoon(messageOf(error))
     }
   }
 
+  /** The connection of this attempt has ended; it is told in another turn, unless there is another attempt by then. */
+  #endSoon(reason: string): void {
+    const attempt = this.#attempt
+    setImmediate(() => {
+      if (attempt === this.#attempt) this.#ended(reason)
+    })
+  }
+
   #close(): void {
+    // Nothing more is heard of it.
+    this.#attempt++
     this.#connection?.close()
     this.#connection = undefined
     clearImmediate(this.#immediate)
@@ -315,19 +271,12 @@ export class ReplicaLink {
   /** @returns true to read on. */
   #received(count: number, view: Uint8Array): boolean {
     const nowMs = this.#now()
-    this.#status.bytesReceived += count
-    this.#turnBytes += count
-    if (this.#turnEnd === undefined) {
-      this.#turnStartedMs = nowMs
-      this.#turnEnd = setImmediate(() => {
-        this.#turnEnd = undefined
-        this.#turnBytes = 0
-      })
-    }
+    this.#bytesReceived += count
+    this.#turn.spend(count, nowMs)
     let mayRead: boolean
     if (this.#receiver !== undefined) {
       this.#machine.noteIo(nowMs)
-      this.#status.lastTransferIoMs = nowMs
+      this.#times.lastTransferIoMs = nowMs
       mayRead = this.#receiver.received(count, view)
       if (this.#receiver.isComplete) this.#snapshotComplete()
     } else if (this.#catchUp !== undefined) {
@@ -341,7 +290,7 @@ export class ReplicaLink {
       this.stream.received(count, view)
       mayRead = this.#drain()
     }
-    if (mayRead && this.#turnBytes >= TURN_BYTES_MAX) {
+    if (mayRead && this.#turn.isSpent) {
       mayRead = false
       this.#goOnNextTurn()
     }
@@ -376,8 +325,7 @@ export class ReplicaLink {
     this.#isDraining = true
     let outcome: 'idle' | 'more' = 'idle'
     try {
-      const usedMs = this.#turnEnd === undefined ? 0 : this.#now() - this.#turnStartedMs
-      outcome = this.stream.drain(this.#handler, TURN_BYTES_MAX, Math.max(TURN_MS_MAX - usedMs, 0))
+      outcome = this.stream.drain(this.#handler, TURN_BYTES_MAX, this.#turn.msLeft(this.#now()))
       if (catchUp !== undefined) catchUp.isStreamBusy = outcome === 'more'
     } catch (error) {
       if (!(error instanceof ReplicaError)) throw error
@@ -391,7 +339,7 @@ export class ReplicaLink {
     this.#carryOut()
     if (this.#connection !== connection) return false
     if (isFed !== undefined) return this.#goOnCatchingUp(isFed || outcome === 'more')
-    if (outcome === 'idle' && this.#turnBytes < TURN_BYTES_MAX) return true
+    if (outcome === 'idle' && !this.#turn.isSpent) return true
     this.#goOnNextTurn()
     return false
   }
@@ -422,7 +370,7 @@ export class ReplicaLink {
   #tellEnd(): void {
     const reason = this.#endedWhileLoading
     this.#endedWhileLoading = undefined
-    if (reason !== undefined) setImmediate(() => this.#ended(reason))
+    if (reason !== undefined) this.#endSoon(reason)
   }
 
   #goOnNextTurn(): void {
@@ -482,10 +430,9 @@ export class ReplicaLink {
   #beginFullSync(framing: SnapshotFraming): void {
     const config = this.config
     const ports = this.#ports
-    const mode = config.disklessLoad
-    let dropsFirst = mode === 'flush-before-load' || mode === 'flushdb'
     const wasEmpty = ports.isEmpty()
-    const usesFile = mode === 'disabled' || (mode === 'on-empty-db' && !wasEmpty)
+    const plan = planFullSync(config.disklessLoad, wasEmpty)
+    let { dropsFirst } = plan
     if (!dropsFirst && !wasEmpty) {
       const room = this.#gate.roomForTwo(framing.kind === 'length' ? framing.byteLength : undefined)
       if (room.do === 'hold' && !this.#machine.acceptsNext) return this.#machine.holdFullSync(room.why)
@@ -500,20 +447,11 @@ export class ReplicaLink {
       ports.logger.notice('MASTER <-> REPLICA sync: Flushing old data')
       ports.dropData()
     }
-    const file = this.#syncFile.begin(usesFile)
-    const options: RdbLoadOptions = {
-      framing,
-      databaseCount: config.databaseCount,
-      hashSeed: config.hashSeed,
-      encodings: config.encodings,
-      verifyChecksum: config.verifyChecksum,
-      ...(config.keyLoadDelayMicros === 0 ? {} : { keyLoadDelayMicros: config.keyLoadDelayMicros }),
-      ...(file === undefined ? {} : { file }),
-    }
+    const options = loadOptionsOf(config, framing, this.#syncFile.begin(plan.usesFile))
     const nowMs = this.#now()
-    this.#status.loadStartedMs = nowMs
-    this.#status.lastTransferIoMs = nowMs
-    this.#status.loadIsAsync = !dropsFirst && !wasEmpty
+    this.#times.loadStartedMs = nowMs
+    this.#times.lastTransferIoMs = nowMs
+    this.#times.loadIsAsync = !dropsFirst && !wasEmpty
     this.#lastProgressBytes = 0
     const load = ports.loader.load(options)
     const queue = this.#newQueue()
@@ -578,7 +516,7 @@ export class ReplicaLink {
     this.#syncFile.end(result)
     ports.backlog.restart(state.sync.offset)
     ports.onBacklogReplaced?.()
-    this.stream.begin(state.sync.offset, streamDbOf(result))
+    this.stream.begin(state.sync.offset, streamDb(result.summary.aux))
     machine.snapshotLoaded(this.#now())
     this.#carryOut()
     ports.onHistoryChanged?.()
@@ -620,12 +558,4 @@ export class ReplicaLink {
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
-}
-
-/** The database in which the stream behind a snapshot starts. */
-function streamDbOf(result: RdbLoadResult): number {
-  for (const [name, value] of result.summary.aux) {
-    if (name === 'repl-stream-db' && /^\d{1,9}$/.test(value)) return Number(value)
-  }
-  return 0
 }

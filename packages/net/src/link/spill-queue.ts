@@ -196,6 +196,7 @@ export class SpillQueue {
         this.#file ??= await this.#open(this.#path)
         if (this.#isDisposed) break
         await this.#file.write(bytes, this.#fileEnd)
+        if (this.#isDisposed) break
         this.#fileEnd += bytes.length
         this.#spilledBytes += bytes.length
         this.#back.shift()
@@ -220,6 +221,7 @@ export class SpillQueue {
     try {
       const bytes = new Uint8Array(Math.min(CHUNK_BYTES, this.fileBytes))
       const count = await this.#file!.read(bytes, this.#fileStart)
+      if (this.#isDisposed) return this.#closeFile()
       if (count === 0) throw new Error('the file ends before its bytes do')
       this.#fileStart += count
       this.#memoryBytes += count
@@ -232,7 +234,6 @@ export class SpillQueue {
       return this.#events.onReadFault(error)
     }
     this.#isReading = false
-    if (this.#isDisposed) return this.#closeFile()
     this.#events.onReadable()
   }
 

@@ -5,7 +5,8 @@
  * `active-defrag-ignore-bytes` is left alone. On by default, other than in Redis: what it costs here is bounded as well, and
  * without it memory of deleted keys only serves keys to come.
  *
- * Once begun, it goes on until no region is worth it any more. It rests while a dataset is being loaded.
+ * Once begun, it goes on until no region is worth it any more, or a dataset is being loaded: what takes its place needs no
+ * compaction, and the loaders need the CPU.
  */
 import type { Clock, Keyspace } from '@understudy/core/internal'
 import type { Config } from '../config/config.ts'
@@ -84,6 +85,7 @@ export class ActiveDefrag {
     const { keyspace, config, clock, isLoading } = this.#options
     const { compaction } = keyspace
     if (!config.get('activedefrag') || isLoading()) {
+      this.#rest()
       this.#next(LOOK_MS)
       return
     }

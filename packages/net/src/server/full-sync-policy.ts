@@ -42,7 +42,10 @@ export interface FullSyncFacts {
   readonly datasetBytes: () => number
 }
 
-/** The directives as the link's gate. A node without keys has nothing to lose: it takes what comes. */
+/**
+ * The directives as the link's gate. A node without keys has nothing to lose: neither a foreign history nor an empty dataset
+ * is refused. Whether there are old data to make room for is the link's question; `roomForTwo` is only asked if so.
+ */
 export function fullSyncGate(facts: FullSyncFacts): FullSyncGate {
   return {
     refuseHistory(sync) {

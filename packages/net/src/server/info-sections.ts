@@ -107,7 +107,7 @@ function clientBytes(node: Node): number {
 }
 
 function persistenceLines(node: Node): string[] {
-  const { state } = node
+  const { persistence, state } = node
   const lines = [
     `loading:${state.loading ? 1 : 0}`,
     `async_loading:${state.asyncLoading ? 1 : 0}`,
@@ -116,14 +116,15 @@ function persistenceLines(node: Node): string[] {
     'current_fork_perc:0.00',
     'current_save_keys_processed:0',
     'current_save_keys_total:0',
-    `rdb_changes_since_last_save:${node.applier.count}`,
-    'rdb_bgsave_in_progress:0',
-    `rdb_last_save_time:${Math.floor(node.lastLoadWallMs / 1000)}`,
-    'rdb_last_bgsave_status:ok',
-    'rdb_last_bgsave_time_sec:-1',
-    'rdb_current_bgsave_time_sec:-1',
+    `rdb_changes_since_last_save:${persistence.changes}`,
+    `rdb_bgsave_in_progress:${persistence.isSaving ? 1 : 0}`,
+    `rdb_last_save_time:${Math.floor(persistence.lastSaveMs / 1000)}`,
+    `rdb_last_bgsave_status:${persistence.fault === '' ? 'ok' : 'err'}`,
+    `rdb_last_bgsave_time_sec:${persistence.lastBackgroundSeconds}`,
+    `rdb_current_bgsave_time_sec:${persistence.backgroundSeconds}`,
     'rdb_last_cow_size:0',
-    'rdb_saves:0',
+    `rdb_saves:${persistence.saves}`,
+    ...(persistence.fault === '' ? [] : [`rdb_last_save_fault:${oneLine(persistence.fault)}`]),
     `rdb_last_load_keys_expired:${node.lastSnapshot.keysExpired}`,
     `rdb_last_load_keys_loaded:${node.lastSnapshot.keysLoaded}`,
     `rdb_last_load_module_keys_skipped:${node.lastSnapshot.skippedModuleKeys}`,

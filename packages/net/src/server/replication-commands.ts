@@ -1,8 +1,8 @@
 /**
- * Commands about replication and persistence: REPLICAOF, ROLE, REPLCONF, PSYNC, SYNC, FAILOVER, SAVE and their kin.
- * Feeding replicas below and writing snapshots are not built yet: those commands answer an error that says so.
+ * Commands about replication: REPLICAOF, ROLE, REPLCONF, PSYNC, SYNC, FAILOVER. Feeding replicas below is not built yet: those
+ * commands answer an error that says so.
  *
- * Source: redis 7.0 replication.c replicaofCommand(), roleCommand(), replconfCommand(), failoverCommand(); rdb.c.
+ * Source: redis 7.0 replication.c replicaofCommand(), roleCommand(), replconfCommand(), failoverCommand().
  */
 import {
   ADMIN,
@@ -26,7 +26,6 @@ import { byteString } from '../config/directive.ts'
 import type { Node } from './node.ts'
 
 const PORT_MAX = 65_535
-const SAVING_NOT_BUILT = 'ERR Saving snapshots is not available in this version of Understudy; nothing was written'
 const FEEDING_NOT_BUILT = 'ERR Feeding replicas is not available in this version of Understudy'
 
 export function replicationCommands(node: Node): CommandTable<ClientSession> {
@@ -82,30 +81,6 @@ export function replicationCommands(node: Node): CommandTable<ClientSession> {
       'server',
       'Goes on after a full resync was refused: ACCEPT takes the next one, RETRY judges it anew.',
       (client) => runFullResync(node, client),
-    ),
-    SAVE: row(
-      1,
-      ADMIN | NOSCRIPT | NO_ASYNC_LOADING | NO_MULTI,
-      '1.0.0',
-      'server',
-      'Writes a snapshot to disk.',
-      refuse(SAVING_NOT_BUILT),
-    ),
-    BGSAVE: row(
-      -1,
-      ADMIN | NOSCRIPT | NO_ASYNC_LOADING,
-      '1.0.0',
-      'server',
-      'Writes a snapshot to disk in the background.',
-      refuse(SAVING_NOT_BUILT),
-    ),
-    BGREWRITEAOF: row(
-      1,
-      ADMIN | NOSCRIPT | NO_ASYNC_LOADING,
-      '1.0.0',
-      'server',
-      'Rewrites the append-only file.',
-      refuse('ERR There is no append-only file in Understudy; nothing was written'),
     ),
   }
 }

@@ -22,9 +22,13 @@ import {
   type RdbLoadResult,
   Readers,
   SLICE_MS_MAX,
+  snapshotAux,
+  type SnapshotPosition,
+  snapshotPosition,
 } from '@understudy/core/internal'
 import { RdbLoaderPool } from '@understudy/rdb-worker'
 import type { ListenOptions } from '../clients/listeners.ts'
+import type { ShutdownRequest } from '../clients/ports.ts'
 import { chooseKeyEvents, deliverKeyEvents } from '../clients/key-notifications.ts'
 import { ClientServer } from '../clients/server.ts'
 import { GATE_EVENTS } from '../clients/shared-words.ts'
@@ -43,8 +47,11 @@ import { addDataInfoSections, memoryFacts, streamStatLines } from './info-sectio
 import { fullSyncGate } from './full-sync-policy.ts'
 import type { FileLoading, Node } from './node.ts'
 import { LoadReport } from './load-report.ts'
+import { Persistence } from './persistence.ts'
+import { persistenceCommands } from './persistence-commands.ts'
 import { PrimaryClient } from './primary-client.ts'
 import { replicationCommands } from './replication-commands.ts'
+import { saveBeforeEnd } from './shutdown.ts'
 import { StreamApplier } from './stream-applier.ts'
 import { streamCommands } from './stream-commands.ts'
 import { UnappliedCommands } from './unapplied.ts'
@@ -84,7 +91,6 @@ export class UnderstudyServer implements Node {
   readonly runId: string = generateReplid()
   hasData = false
   fileLoading: FileLoading | undefined
-  lastLoadWallMs: number
   lastSnapshot = { keysLoaded: 0, keysExpired: 0, skippedModuleKeys: 0 }
 
   readonly #options: UnderstudyServerOptions
@@ -93,6 +99,7 @@ export class UnderstudyServer implements Node {
   readonly #primaryClient = new PrimaryClient(this)
   readonly #activeExpiry: ActiveExpiry
   readonly defrag: ActiveDefrag
+  readonly persistence: Persistence
   #housekeeping: NodeJS.Timeout | undefined
 
   constructor(options: UnderstudyServerOptions) {
@@ -107,7 +114,6 @@ export class UnderstudyServer implements Node {
     if (fileStats?.isFile() === true) this.#loader.prepare(fileStats.size)
     this.logger = logger
     this.#loadReport = new LoadReport(logger, process.stderr)
-    this.lastLoadWallMs = systemClock.wallMs()
     this.keyspace = new Keyspace({ databaseCount: config.get('databases') })
     this.#activeExpiry = new ActiveExpiry(this.keyspace)
     this.readers = new Readers(this.keyspace)
@@ -118,6 +124,22 @@ export class UnderstudyServer implements Node {
       config,
       clock: systemClock,
       isLoading: () => this.state.loading || this.state.asyncLoading,
+    })
+    this.persistence = new Persistence({
+      config,
+      logger,
+      clock: systemClock,
+      keyspace: this.keyspace,
+      preamble: () => ({
+        aux: snapshotAux({
+          redisVersion: this.server.settings.redisVersion,
+          wallMs: systemClock.wallMs(),
+          usedBytes: memoryFacts(this).usedBytes,
+          position: this.#position(),
+        }),
+        libraries: [...this.libraries.libraries].map(({ code }) => code),
+      }),
+      onOutcome: () => this.updateState(),
     })
     this.backlog = new BacklogWriter(clampBacklogBytes(config.get('repl-backlog-size')))
     this.unapplied = new UnappliedCommands(logger)
@@ -131,13 +153,14 @@ export class UnderstudyServer implements Node {
         ...clientCommandFamilies({ ...debugDatasetSubcommands, ...debugThreads(() => this.ioThreads) }),
         configCommands(this),
         replicationCommands(this),
+        persistenceCommands(this.persistence),
       ],
       renames,
       keyspace: this.keyspace,
       ports: {
-        shutdown: (request) => this.#shutdown(request.save),
+        shutdown: (request) => this.#shutdown(request),
         foreignConnections: () => this.#primaryClient.connections(),
-        lastSave: () => Math.floor(this.lastLoadWallMs / 1000),
+        lastSave: () => Math.floor(this.persistence.lastSaveMs / 1000),
       },
       clock: systemClock,
       logger,
@@ -178,7 +201,7 @@ export class UnderstudyServer implements Node {
           statistics.commandsProcessed++
           statistics.calls[id]!++
         },
-        onFullSync: (result) => this.#adopt(result, this.link.getStatus().loading?.elapsedMs ?? 0),
+        onFullSync: (result) => this.#adopt(result, this.link.getStatus().loading?.elapsedMs ?? 0, false),
         onHistoryChanged: () => this.#tellPosition(this.link.history.replid),
         onApplied: () => this.#tellPosition(),
         dropData: () => {
@@ -228,7 +251,9 @@ export class UnderstudyServer implements Node {
     for (const name of ['full-resync-policy', 'refuse-empty-primary', 'full-sync-low-memory'] as const) {
       config.onChange(name, () => this.link.release(false))
     }
-    follow(config, ['replica-read-only', 'replica-serve-stale-data'], () => this.updateState())
+    follow(config, ['replica-read-only', 'replica-serve-stale-data', 'save', 'stop-writes-on-bgsave-error'], () =>
+      this.updateState(),
+    )
     const threadCount = config.get('io-threads')
     if (threadCount > 1) {
       const { server, readers } = this
@@ -283,6 +308,8 @@ export class UnderstudyServer implements Node {
     // A node that was never synced says so; it does not answer 'no such key' from an empty dataset.
     state.loading = this.fileLoading !== undefined || (state.replica && !this.hasData)
     state.asyncLoading = !state.loading && status?.loading !== undefined
+    state.cannotSave = this.persistence.stopsWrites
+    this.#tellDataset(this.hasData && this.fileLoading === undefined)
     this.server?.nodeChanged()
     this.#options.onRole?.(state.replica)
   }
@@ -296,15 +323,25 @@ export class UnderstudyServer implements Node {
     keyspace.end()
   }
 
+  /** Tells readers in other threads whether there are data to be read: not before `start()`, and not before the first sync. */
+  #tellDataset(has: boolean): void {
+    const { position, counters } = this.keyspace
+    if (position.hasDataset === has) return
+    // REPLICAOF may be part of a transaction.
+    const isUnit = !counters.isOpen
+    if (isUnit) counters.begin()
+    position.setHasDataset(has)
+    if (isUnit) counters.end()
+  }
+
   /** A checked snapshot takes over, in the same turn of the event loop in which the link moves to its offset. */
-  #adopt(result: RdbLoadResult, elapsedMs: number): void {
+  #adopt(result: RdbLoadResult, elapsedMs: number, isFile: boolean): void {
     this.keyspace.adopt(result.generation)
     this.#loadReport.loaded(result, (db) => this.keyspace.size(db), elapsedMs)
     const { summary, keyCount } = result
     let skippedModuleKeys = 0
     for (const count of Object.values(summary.skippedModules)) skippedModuleKeys += count
     this.lastSnapshot = { keysLoaded: keyCount, keysExpired: 0, skippedModuleKeys }
-    this.lastLoadWallMs = this.clock.wallMs()
     for (const [name, count] of Object.entries(summary.skippedModules)) {
       this.logger.warning(`${count} keys of module '${name}' were skipped: their values cannot be held here`)
     }
@@ -312,7 +349,29 @@ export class UnderstudyServer implements Node {
     if (refused > 0)
       this.logger.warning(`${refused} function libraries of the snapshot cannot be parsed and were left out`)
     this.hasData = true
+    this.persistence.noteLoaded(result, isFile)
     this.unapplied.clear()
+  }
+
+  /** Where in which history the data are, for a snapshot of them; undefined when no replica could go on from there. */
+  #position(): SnapshotPosition | undefined {
+    const { history, stream } = this.link
+    const { replid, replOffset: offset } = history
+    const belongs = this.state.replica ? history.resumable : offset > 0
+    return belongs ? { replid, offset, db: stream.db } : undefined
+  }
+
+  /** The data are those of a snapshot of ours, or of a primary: goes on where it was taken. */
+  #takePosition({ summary }: RdbLoadResult, isReplica: boolean): void {
+    const position = snapshotPosition(summary.aux)
+    if (position === undefined || position.db >= this.keyspace.databaseCount) return
+    const { replid, offset, db } = position
+    const { history } = this.link
+    if (isReplica) history.resumeFrom(replid, offset)
+    else history.beginBehind(replid, offset)
+    this.link.moveTo(offset, db)
+    this.backlog.restart(offset)
+    this.#tellPosition(history.replid)
   }
 
   /** The file to load at start, with nothing loaded yet; undefined when there is none. */
@@ -338,7 +397,8 @@ export class UnderstudyServer implements Node {
         },
         (loadedBytes, totalBytes, loadedKeys) => Object.assign(loading, { loadedBytes, totalBytes, loadedKeys }),
       )
-      this.#adopt(result, clock.monotonicMs() - loading.startedMs)
+      this.#adopt(result, clock.monotonicMs() - loading.startedMs, true)
+      this.#takePosition(result, config.get('replicaof') !== undefined)
       const elapsedSeconds = ((clock.monotonicMs() - loading.startedMs) / 1000).toFixed(3)
       logger.notice(`Done loading RDB, keys loaded: ${result.keyCount}, keys expired: 0.`)
       logger.notice(`DB loaded from disk: ${elapsedSeconds} seconds`)
@@ -375,6 +435,7 @@ export class UnderstudyServer implements Node {
       const { keyspace } = this
       keyspace.access.clock = accessClockAt(this.clock.wallMs())
       this.#expireKeys()
+      if (!this.state.loading) this.persistence.tick()
       this.#loadReport.tick(this.#progress())
       if (keyspace.lazyFreePending > 0) keyspace.freeSlice(SLICE_MS_MAX)
     }, HOUSEKEEPING_MS)
@@ -414,9 +475,15 @@ export class UnderstudyServer implements Node {
     )
   }
 
-  #shutdown(save: 'default' | 'yes' | 'no'): string | undefined {
-    if (save === 'yes') {
-      this.logger.warning('SHUTDOWN SAVE is refused: saving snapshots is not available in this version')
+  /** Saves what SHUTDOWN, a signal or save points want to be saved. @returns false: that failed, and the process is to go on */
+  prepareShutdown(request: ShutdownRequest): boolean {
+    return saveBeforeEnd(this, request)
+  }
+
+  #shutdown(request: ShutdownRequest): string | undefined {
+    this.logger.notice('User requested shutdown...')
+    if (!this.prepareShutdown(request)) {
+      this.logger.warning('Errors trying to shut down the server. Check the logs for more information.')
       return 'ERR Errors trying to SHUTDOWN. Check logs.'
     }
     this.#options.onShutdown()

@@ -14,14 +14,14 @@ import type { CreateLoaderSink, LoaderSink } from './create-sink.ts'
 import { delayingSink } from './delaying-sink.ts'
 import { RING_ABORTED, RING_ENDED, RingConsumer } from './ring.ts'
 import { checkSameCode } from './same-code.ts'
-import { TeeFile } from './tee-file.ts'
+import { SnapshotFile } from '../file/snapshot-file.ts'
 
 export async function runLoadTask(task: LoadTask): Promise<LoadReply> {
   const createSink =
     task.sinkModuleUrl === undefined ? createLoaderSink : await importCreateLoaderSink(task.sinkModuleUrl)
   const ring = new RingConsumer(task.ring, () => task.spacePort?.postMessage(0))
   let loadedBytes = 0
-  let tee: TeeFile | undefined
+  let tee: SnapshotFile | undefined
   let fileFault: string | undefined
   /** A file that fails is given up; the data come from the bytes, not from the file. */
   const onFile = (action: () => void): void => {
@@ -51,7 +51,7 @@ export async function runLoadTask(task: LoadTask): Promise<LoadReply> {
       verifyChecksum,
       ...(source.kind === 'ring' && source.framing.kind === 'length' ? { totalBytes: source.framing.byteLength } : {}),
     })
-    if (file !== undefined) onFile(() => (tee = new TeeFile(file.path, file.temporaryPath)))
+    if (file !== undefined) onFile(() => (tee = new SnapshotFile(file.path, file.temporaryPath)))
     const window = new ScanWindow(scanner, undefined, (bytes, start, end) => {
       if (tee !== undefined) onFile(() => tee?.write(bytes, start, end))
       loadedBytes = scanner.consumedBytes

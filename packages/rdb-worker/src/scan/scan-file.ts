@@ -1,6 +1,6 @@
 /** A file read into the scanner's window, from its first byte to the end of the snapshot. Blocks the thread it runs in. */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
-import { fileFailure } from '../load/file-failure.ts'
+import { fileFailure } from '../file/file-failure.ts'
 import type { RdbScanner } from './scanner.ts'
 import type { ScanWindow } from './window.ts'
 

@@ -17,6 +17,13 @@ import {
   RDB_TYPE_STRING,
   RDB_VERSION_MAX,
   RdbError,
+  RDB_CHECKSUM_BYTES,
+  RDB_CHECKSUM_SINCE_VERSION,
+  RDB_HEADER_BYTES,
+  RDB_OPCODE_EOF,
+  RDB_OPCODE_EXPIRETIME_MS,
+  RDB_OPCODE_FIRST,
+  printableBytes,
   rdbTypeOf,
   READ_BAD,
   READ_MORE,
@@ -31,15 +38,6 @@ import type { ErrorCode, RdbFamily, RdbSink, RdbSummary } from '@understudy/core
 import { elementOf, MORE } from './elements.ts'
 import type { Element, ElementHost } from './elements.ts'
 import { EntryReader } from './entry-reader.ts'
-import {
-  RDB_CHECKSUM_BYTES,
-  RDB_CHECKSUM_SINCE_VERSION,
-  RDB_HEADER_BYTES,
-  RDB_OPCODE_EOF,
-  RDB_OPCODE_EXPIRETIME_MS,
-  RDB_OPCODE_FIRST,
-} from './opcodes.ts'
-import { printable } from './printable.ts'
 import { ScanContext } from './scan-context.ts'
 import { StringReader } from './string-reader.ts'
 
@@ -187,7 +185,11 @@ export class RdbScanner implements ElementHost {
     const text = String.fromCharCode(...bytes.subarray(at, at + RDB_HEADER_BYTES))
     const parsed = /^(?:REDIS([0-9]{4})|VALKEY([0-9]{3}))$/.exec(text)
     if (parsed === null) {
-      this.fail('RDB_BAD_MAGIC', `not a snapshot: it starts with '${printable(bytes, at, at + RDB_HEADER_BYTES)}'`, at)
+      this.fail(
+        'RDB_BAD_MAGIC',
+        `not a snapshot: it starts with '${printableBytes(bytes, at, at + RDB_HEADER_BYTES)}'`,
+        at,
+      )
     }
     const version = Number(parsed[1] ?? parsed[2])
     this.#family = parsed[1] === undefined ? 'valkey' : 'redis'

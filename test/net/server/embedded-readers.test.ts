@@ -1,0 +1,82 @@
+/** What readers inside of the process see of the life of a node. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { KeyspaceReader, type Logger } from '@understudy/core/internal'
+import { Config, UnderstudyServer } from '@understudy/net/internal'
+import { afterEach, expect, it } from 'vitest'
+import { FakePrimary } from '../../support/fake-primary.ts'
+import { encodeCommand } from '../../support/raw-client.ts'
+import { waitFor } from '../../support/wait-for.ts'
+
+const silent: Logger = { debug() {}, verbose() {}, notice() {}, warning() {} }
+const notReady = expect.objectContaining({ code: 'NOT_READY', retryable: true })
+
+const cleanups: (() => Promise<void>)[] = []
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup()
+})
+
+async function startNode(directives: (config: Config) => void): Promise<UnderstudyServer> {
+  const dir = await mkdtemp(join(tmpdir(), 'embedded-'))
+  cleanups.push(() => rm(dir, { recursive: true }))
+  const config = new Config({ dir })
+  config.assign('port', 0)
+  directives(config)
+  const never = (): never => {
+    throw new Error('the server would end')
+  }
+  const server = new UnderstudyServer({ config, logger: silent, version: 'test', onShutdown: never, onPanic: never })
+  cleanups.push(() => server.stop())
+  return server
+}
+
+function openReader(server: UnderstudyServer): KeyspaceReader {
+  const reader = new KeyspaceReader(server.readers.attach())
+  cleanups.push(async () => reader.close())
+  return reader
+}
+
+it('a replica that was never synced is not ready, and is again not while its data were dropped for a resync', async () => {
+  const primary = await FakePrimary.start()
+  cleanups.push(() => primary.stop())
+  primary.misbehave({ phase: 'snapshot', atByte: 12, fault: 'stall' })
+  const server = await startNode((config) => {
+    config.assign('replicaof', { host: '127.0.0.1', port: primary.port })
+    config.assign('repl-diskless-load', 'flush-before-load')
+  })
+  const reader = openReader(server)
+  expect(() => reader.get('a')).toThrow(notReady)
+  await server.start()
+  await waitFor('the first snapshot to begin', () => server.link.state.name === 'receiving')
+  expect(() => reader.get('a')).toThrow(notReady)
+  server.link.reconnect('the test does not wait')
+  primary.feed(encodeCommand('SET', 'a', '1'))
+  await waitFor('the stream', () => server.link.getStatus().appliedOffset === primary.offset)
+  expect(reader.get('a')).toBe('1')
+  expect(reader.offset).toBe(primary.offset)
+  // As long as the snapshot has not begun, the old data are data.
+  server.link.history.resumable = false
+  primary.misbehave({ phase: 'snapshot', atByte: 12, fault: 'stall' })
+  server.link.reconnect('another history')
+  expect(reader.get('a')).toBe('1')
+  await waitFor('the second snapshot to begin', () => server.link.state.name === 'receiving')
+  expect(() => reader.get('a')).toThrow(notReady)
+  server.link.reconnect('the test does not wait')
+  await waitFor('the stream', () => server.link.getStatus().appliedOffset === primary.offset && server.hasData)
+  expect(reader.get('a')).toBe('1')
+})
+
+it('a primary is ready as soon as it has started', async () => {
+  const server = await startNode(() => {})
+  const reader = openReader(server)
+  expect(() => reader.get('a')).toThrow(notReady)
+  await server.start()
+  expect(reader.get('a')).toBeUndefined()
+  // A transaction, like REPLICAOF in it, is one unit.
+  server.keyspace.begin()
+  server.hasData = false
+  server.updateState()
+  server.keyspace.end()
+  expect(() => reader.get('a')).toThrow(notReady)
+})
