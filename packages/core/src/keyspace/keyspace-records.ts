@@ -191,6 +191,7 @@ export abstract class KeyspaceRecords extends KeyspaceReads {
         CLASS_OF_UNITS[(bytes + 7) >>> 3] ===
           CLASS_OF_UNITS[(headerBytes(oldFlags) + keyLength + (words[at + 1]! & 0xffff) + 7) >>> 3]
       ) {
+        region.memory.keep(old)
         // Same block: only the value, the flags and the time change.
         words[at] = (keyLength << 16) | (newFlags << 8) | rdbType
         words[at + 1] = (this.access.usedAgain(words[at + 1]! >>> 16) << 16) | valueLength
@@ -281,6 +282,7 @@ export abstract class KeyspaceRecords extends KeyspaceReads {
     const region = entry.region.writer
     this.counters.enter(this.place.shard)
     if (expireAtMs !== -1 && (entry.flags & FLAG_EXPIRE) !== 0) {
+      region.memory.keep(entry.address)
       writeTime(region.memory.i32[entry.address >>> 28]!, (byteOffsetOf(entry.address) >>> 2) + 2, expireAtMs)
       entry.expireAtMs = expireAtMs
     } else if (expireAtMs !== -1 || (entry.flags & FLAG_EXPIRE) !== 0) {
@@ -300,6 +302,7 @@ export abstract class KeyspaceRecords extends KeyspaceReads {
     assert.ok(length >= entry.length)
     this.counters.enter(this.place.shard)
     const flags = entry.flags | FLAG_RAW
+    region.memory.keep(entry.address)
     if (entry.isChunked) {
       const nodes = entry.nodes()
       nodes.grow(length)
@@ -330,6 +333,7 @@ export abstract class KeyspaceRecords extends KeyspaceReads {
     const { entry } = this
     this.counters.enter(this.place.shard)
     assert.ok(offset + (end - start) <= entry.length)
+    entry.region.memory.keep(entry.address)
     if (entry.isChunked) {
       const nodes = entry.nodes()
       nodes.write(offset, source, start, end)
@@ -465,6 +469,7 @@ export abstract class KeyspaceRecords extends KeyspaceReads {
     const { entry } = this
     if (entry.flags === flags) return
     entry.flags = flags
+    entry.region.memory.keep(entry.address)
     const words = entry.region.memory.i32[entry.address >>> 28]!
     const at = byteOffsetOf(entry.address) >>> 2
     words[at] = (words[at]! & ~0xff00) | (flags << 8)
@@ -478,6 +483,8 @@ export abstract class KeyspaceRecords extends KeyspaceReads {
       freePlainRecord(regions, this.lazyFree, region, address)
       return
     }
+    // Freeing empties the descriptor.
+    region.memory.keep(address)
     this.#openAt(freedLarge, region, address)
     formOf(rdbType).free(freedLarge)
     freeRecordOnly(region, address)

@@ -13,6 +13,7 @@ import { Compaction } from './compaction.ts'
 import { Generation, type GenerationTransfer } from './generation.ts'
 import { KeyspaceValues } from './keyspace-values.ts'
 import { StreamPosition } from './stream-position.ts'
+import { Pins } from './pins.ts'
 import { C_DATABASE_MAP, C_NUMBER, C_RETIRED, ROOT_DEPTH, ROOT_DIRECTORY, ROOT_WORDS, regionOf } from './layout.ts'
 
 /** A dataset larger than this is dropped by FLUSHALL as a whole generation, so that its memory goes back to the system. */
@@ -36,6 +37,8 @@ export class Keyspace extends KeyspaceValues {
   readonly #segmentBytesMax: number
   /** Gives memory back that the arenas do not need any more; its slices are called between two commands. */
   readonly compaction: Compaction = new Compaction(this, this.lazyFree)
+  /** What readers that take their time are given. */
+  readonly pins: Pins = new Pins(this.counters, this.lazyFree)
 
   constructor(options: KeyspaceOptions) {
     const { databaseCount, hashSeed = randomBytes(16), segmentBytesMax = SEGMENT_BYTES_MAX } = options
@@ -77,7 +80,8 @@ export class Keyspace extends KeyspaceValues {
     this.counters.enterAll()
     this.dirty += this.keyCount + 1
     const { generation } = this
-    if (generation.runBytes > FLUSH_IN_PLACE_BYTES_MAX) {
+    // A pin goes on in a generation that is left alone.
+    if (generation.runBytes > FLUSH_IN_PLACE_BYTES_MAX || this.pins.isHolding(generation)) {
       const empty = this.newGeneration(generation.databaseCount)
       this.position.copyTo(empty)
       this.swapGeneration(empty, told)

@@ -28,10 +28,6 @@ const PORT_MAX = 65_535
 
 export function replicationCommands(node: Node): CommandTable<ClientSession> {
   const replicaOf = (client: ClientSession): void => runReplicaOf(node, client)
-  const refuse =
-    (text: string) =>
-    (client: ClientSession): void =>
-      client.reply.error(text)
   // Unlike in Redis also while a snapshot is received or loaded, which ends then: a node that was never synced says it is
   // loading as long as it has no primary to be synced by, and must be told of another one.
   const linkFlags = ADMIN | NOSCRIPT | LOADING | STALE
