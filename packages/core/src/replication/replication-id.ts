@@ -79,12 +79,6 @@ export class ReplicationHistory {
     this.resumable = true
   }
 
-  /** Nobody can know this history: what was written was not kept. The offset goes on, under an id of its own. */
-  beginAnew(): void {
-    this.#replid = generateReplid()
-    this.#clearSecond()
-  }
-
   /** A replica begins with the data of a snapshot, and asks its primary to go on from there. */
   resumeFrom(replid: string, offset: number): void {
     this.adoptFullResync(replid, offset)
@@ -95,6 +89,12 @@ export class ReplicationHistory {
     this.#replid2 = replid
     this.#secondReplOffset = offset + 1
     this.replOffset = offset
+  }
+
+  /** Nobody can know this history: what was written was not kept. The offset goes on, under an id of its own. */
+  beginAnew(): void {
+    this.#replid = generateReplid()
+    this.#clearSecond()
   }
 
   /** Does a replica that knows `replid` up to byte `offset - 1` share our past? (The backlog must still have `offset`.) */

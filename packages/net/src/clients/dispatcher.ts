@@ -178,7 +178,7 @@ export function callCommand(session: ClientSession, entry: CommandEntry<ClientSe
 /** What was so before a command of which replicas below may have to hear. */
 interface Telling {
   readonly db: number
-  readonly changes: number
+  readonly dirty: number
   /** Not a part of an EXEC: what is told goes when the command is over. */
   readonly isOutermost: boolean
 }
@@ -186,14 +186,14 @@ interface Telling {
 /** @returns undefined while nobody is to be told. */
 function beginTelling({ effects, keyspace, db }: ClientSession): Telling | undefined {
   if (effects === undefined) return undefined
-  return { db, changes: keyspace.changes, isOutermost: !keyspace.counters.isOpen }
+  return { db, dirty: keyspace.dirty, isOutermost: !keyspace.counters.isOpen }
 }
 
 /** Tells of a command whose rule says so as it came; those with another rule have told of themselves. */
 function endTelling(
   session: ClientSession,
   entry: CommandEntry<ClientSession>,
-  { db, changes, isOutermost }: Telling,
+  { db, dirty, isOutermost }: Telling,
   errorsBefore: number,
 ): void {
   const { effects, keyspace, reply, server } = session
@@ -201,8 +201,7 @@ function endTelling(
   // It may have made a replica of this node.
   if (effects === undefined || writes === undefined) return
   const rule = propagationOf(entry)
-  const isTold =
-    rule === 'always' ? reply.errorCount === errorsBefore : rule === 'verbatim' && keyspace.changes !== changes
+  const isTold = rule === 'always' ? reply.errorCount === errorsBefore : rule === 'verbatim' && keyspace.dirty !== dirty
   if (isTold) effects.verbatim(session.args, db)
   if (isOutermost && writes.unitEnded()) session.writtenOffset = writes.offset
 }

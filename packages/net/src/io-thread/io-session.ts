@@ -22,6 +22,8 @@ export class IoSession extends Connection implements SharedReadContext {
   settledBytes: number = NOT_OPENED
   /** Bytes of output that came from the link thread. */
   receivedOutput = 0
+  /** So many of the next commands had their keys touched (`IoServer`). */
+  touched = 0
   /** MULTI, as far as it is only reads. */
   transaction: ReadTransaction | undefined
   /** Of this connection: when the channel has room again. */

@@ -22,10 +22,10 @@ import {
   type RdbLoadResult,
   Readers,
   SLICE_MS_MAX,
-  toldAccess,
   snapshotAux,
   type SnapshotPosition,
   snapshotPosition,
+  toldAccess,
 } from '@understudy/core/internal'
 import { RdbLoaderPool } from '@understudy/rdb-worker'
 import type { ListenOptions } from '../clients/listeners.ts'
@@ -195,10 +195,10 @@ export class UnderstudyServer implements Node {
       renames,
       keyspace: this.keyspace,
       ports: {
+        shutdown: (request) => this.#shutdown(request),
         writes: this.below.own,
         acknowledgements: this.below.acknowledgements,
         sessionClosed: (session) => this.below.sessionClosed(session),
-        shutdown: (request) => this.#shutdown(request),
         foreignConnections: () => this.#primaryClient.connections(),
         lastSave: () => Math.floor(this.persistence.lastSaveMs / 1000),
       },
@@ -361,9 +361,9 @@ export class UnderstudyServer implements Node {
     // A node that was never synced says so; it does not answer 'no such key' from an empty dataset.
     state.loading = this.fileLoading !== undefined || (state.replica && !this.hasData)
     state.asyncLoading = !state.loading && status?.loading !== undefined
-    this.below.roleChanged()
     state.cannotSave = this.persistence.stopsWrites
     this.#tellDataset(this.hasData && this.fileLoading === undefined)
+    this.below.roleChanged()
     this.server?.nodeChanged()
     this.#options.onRole?.(state.replica)
   }
