@@ -85,14 +85,16 @@ export class Arena {
   /** Bytes of all blocks and spans in use. */
   get usedBytes(): number {
     let sum = 0
-    for (let segment = FIRST_BLOCK_SEGMENT; segment < this.memory.segments.length; segment++) sum += this.usedBytesOf(segment)
+    for (let segment = FIRST_BLOCK_SEGMENT; segment < this.memory.segments.length; segment++)
+      sum += this.usedBytesOf(segment)
     return sum
   }
 
   /** Bytes of all runs that were ever used since their segment was made: what the region may keep resident. */
   get touchedBytes(): number {
     let sum = 0
-    for (let segment = FIRST_BLOCK_SEGMENT; segment < this.memory.segments.length; segment++) sum += this.touchedBytesOf(segment)
+    for (let segment = FIRST_BLOCK_SEGMENT; segment < this.memory.segments.length; segment++)
+      sum += this.touchedBytesOf(segment)
     return sum
   }
 
