@@ -212,6 +212,24 @@ describe('a restart of a replica', () => {
   })
 })
 
+describe('a signal', () => {
+  it.each([
+    ['default', '', false],
+    ['default', 'points', true],
+    ['save', '', true],
+    ['nosave', 'points', false],
+  ] as const)('with shutdown-on-sigterm %s and save points "%s": saves? %s', async (chosen, points, saves) => {
+    const directory = await newDirectory()
+    const node = await startNode(
+      { 'shutdown-on-sigterm': chosen, save: points === '' ? '' : SAVE_POINT },
+      { directory },
+    )
+    await node.call('SET', 'k', 'v')
+    await node.stop()
+    expect(await readdir(directory)).toEqual(saves ? ['dump.rdb'] : [])
+  })
+})
+
 describe('a restart of a primary', () => {
   it('takes the file as redis 7.0 does: a new id, and the old one up to where it ended', async () => {
     const primary = await startPrimary()
