@@ -345,7 +345,7 @@ export class ReplicasBelow {
     for (const { request, replicas } of dueSnapshots(waiting, clock.monotonicMs(), times)) {
       if (!this.#ports.isReplica()) this.own.selectAgain()
       const { position } = this
-      const shared: SharedSnapshot = { snapshot: source.begin(request, position), request, position, users: 0 }
+      const shared: SharedSnapshot = { snapshot: source.begin(request), request, position, users: 0 }
       this.#snapshots.push(shared)
       for (const replica of replicas) replica.give(shared)
     }
