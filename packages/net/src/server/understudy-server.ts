@@ -35,6 +35,7 @@ import { clientCommandFamilies } from '../commands/index.ts'
 import type { Config } from '../config/config.ts'
 import { IoThreads } from '../io-thread/io-threads.ts'
 import type { Progress } from '../log/progress.ts'
+import { debugReplication } from './debug-replication.ts'
 import { debugThreads } from './debug-threads.ts'
 import { ReplicaLink } from '../link/replica-link.ts'
 import { ReplicasBelow } from '../replicas/replicas-below.ts'
@@ -172,7 +173,11 @@ export class UnderstudyServer implements Node {
       settings,
       families: [
         ...dataFamilies,
-        ...clientCommandFamilies({ ...debugDatasetSubcommands, ...debugThreads(() => this.ioThreads) }),
+        ...clientCommandFamilies({
+          ...debugDatasetSubcommands,
+          ...debugThreads(() => this.ioThreads),
+          ...debugReplication(() => this.link),
+        }),
         configCommands(this),
         replicationCommands(this),
         persistenceCommands(this.persistence),
