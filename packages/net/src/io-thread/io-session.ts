@@ -20,10 +20,10 @@ export class IoSession extends Connection implements SharedReadContext {
   /** Bytes of commands sent to the link thread, and how many of them it has run. */
   forwardedBytes = 0
   settledBytes: number = NOT_OPENED
-  /** Bytes of output that came from the link thread. */
-  receivedOutput = 0
   /** So many of the next commands had their keys touched (`IoServer`). */
   touched = 0
+  /** Bytes of output that came from the link thread. */
+  receivedOutput = 0
   /** MULTI, as far as it is only reads. */
   transaction: ReadTransaction | undefined
   /** Of this connection: when the channel has room again. */
