@@ -19,8 +19,7 @@ import { promisify } from 'node:util'
 const run = promisify(execFile)
 
 const PACKAGES = ['redis-server', 'redis-tools']
-/** redis-server is made last: its wrapper is what isComplete() looks for. */
-const TOOLS = ['redis-cli', 'redis-benchmark', 'redis-server']
+const TOOLS = ['redis-cli', 'redis-benchmark', 'redis-check-rdb', 'redis-server']
 /** apt-get is given this long for one step; a mirror that hangs must not hang the tests for ever. */
 const STEP_TIMEOUT_MS = 240_000
 /** Longer than all steps together. After that another process's lock is taken for abandoned. */
@@ -38,7 +37,9 @@ export async function unpackRedisPackages(target, log) {
   await mkdir(target, { recursive: true })
   const unlock = await lock(join(target, 'lock'), () => isComplete(target))
   try {
-    if (!isComplete(target)) await unpackInto(target, log)
+    // What was unpacked by an older version of this file may lack a wrapper.
+    if (existsSync(join(target, 'unpacked'))) await writeWrappers(join(target, 'unpacked'))
+    else await unpackInto(target, log)
   } finally {
     await unlock()
   }
@@ -46,12 +47,12 @@ export async function unpackRedisPackages(target, log) {
 }
 
 /**
- * The last thing made in `unpacked` before it gets its name is complete, so its presence is enough.
+ * The wrappers are the last thing made in `unpacked`.
  *
  * @param {string} target
  */
 function isComplete(target) {
-  return existsSync(join(target, 'unpacked', 'bin', 'redis-server'))
+  return TOOLS.every((tool) => existsSync(join(target, 'unpacked', 'bin', tool)))
 }
 
 async function requireApt() {
@@ -188,8 +189,9 @@ async function apt(config, args, cwd) {
 async function writeWrappers(made) {
   const directories = await libraryDirectories(join(made, 'root'))
   const path = directories.map((directory) => `$root/${directory}`).join(':')
-  await mkdir(join(made, 'bin'))
+  await mkdir(join(made, 'bin'), { recursive: true })
   for (const tool of TOOLS) {
+    if (existsSync(join(made, 'bin', tool))) continue
     const text = [
       '#!/bin/sh',
       `root="\${0%/*}/../root"`,

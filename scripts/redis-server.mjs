@@ -1,7 +1,7 @@
 /**
- * Finds redis-server, redis-cli and redis-benchmark for the tests, the demo and the bench: from REDIS_SERVER, from PATH,
- * or else from the distribution's own packages unpacked into the project's .cache folder. It starts nothing (see
- * server-process.mjs) and changes nothing outside .cache.
+ * Finds redis-server, redis-cli, redis-benchmark and redis-check-rdb for the tests, the demo and the bench: from
+ * REDIS_SERVER, from PATH, or else from the distribution's own packages unpacked into the project's .cache folder. It
+ * starts nothing (see server-process.mjs) and changes nothing outside .cache.
  *
  * `node scripts/redis-server.mjs` prints what it finds.
  */
@@ -25,6 +25,7 @@ const WHAT_TO_DO =
  * @property {string} server Absolute path; so are the next two.
  * @property {string} cli
  * @property {string} benchmark
+ * @property {string} checkRdb redis-check-rdb.
  * @property {string} version As in '7.0.15'.
  * @property {'REDIS_SERVER' | 'PATH' | 'packages'} source Where they were found.
  */
@@ -94,6 +95,7 @@ async function describe(server, source, env) {
     server,
     cli: findBeside(server, 'cli', env),
     benchmark: findBeside(server, 'benchmark', env),
+    checkRdb: findBeside(server, 'check-rdb', env),
     version,
     source,
   }
@@ -103,7 +105,7 @@ async function describe(server, source, env) {
  * redis-server → redis-cli, valkey-server → valkey-cli; then redis-cli on PATH.
  *
  * @param {string} server
- * @param {'cli' | 'benchmark'} tool
+ * @param {'cli' | 'benchmark' | 'check-rdb'} tool
  * @param {NodeJS.ProcessEnv} env
  */
 function findBeside(server, tool, env) {

@@ -211,6 +211,7 @@ describe('findRedis', () => {
     await symlink(real.server, join(directory, 'other-server'))
     await writeFile(join(directory, 'other-cli'), '', { mode: 0o755 })
     await writeFile(join(directory, 'redis-benchmark'), '', { mode: 0o755 })
+    await writeFile(join(directory, 'valkey-check-rdb'), '', { mode: 0o755 })
     await writeFile(join(directory, 'redis-server'), `#!/bin/sh\nexec '${real.server}' "$@"\n`, { mode: 0o755 })
     await writeFile(join(directory, 'valkey-server'), `#!/bin/sh\nexec '${real.server}' "$@"\n`, { mode: 0o755 })
     await writeFile(join(directory, 'valkey-cli'), '', { mode: 0o755 })
@@ -219,13 +220,14 @@ describe('findRedis', () => {
       server: join(directory, 'valkey-server'),
       cli: join(directory, 'valkey-cli'),
       benchmark: join(directory, 'redis-benchmark'),
+      checkRdb: join(directory, 'valkey-check-rdb'),
       version: real.version,
       source: 'REDIS_SERVER',
     })
   })
 
   it('takes one from PATH', async () => {
-    for (const tool of ['server', 'cli', 'benchmark']) {
+    for (const tool of ['server', 'cli', 'benchmark', 'check-rdb']) {
       await writeFile(join(directory, `redis-${tool}`), `#!/bin/sh\necho 'Redis server v=9.1.2 sha=0'\n`, {
         mode: 0o755,
       })

@@ -24,6 +24,7 @@ export const ERROR_CODES = [
   // snapshots
   'RDB_BAD_MAGIC',
   'RDB_BAD_VERSION',
+  'RDB_VERSION_TOO_LOW',
   'RDB_BAD_OPCODE',
   'RDB_BAD_TYPE',
   'RDB_BAD_LENGTH',
@@ -39,6 +40,8 @@ export const ERROR_CODES = [
   'KEYSPACE_VALUE_TOO_BIG',
   'KEYSPACE_BAD_DATABASE',
   'KEYSPACE_READ_ONLY',
+  'PIN_BROKEN',
+  'PIN_LIMIT',
   'NOT_READY',
   // reads inside of an application
   'WRONG_TYPE',
@@ -97,6 +100,20 @@ export class RdbError extends ReplicaError {
     this.byteOffset = byteOffset
     this.opcode = opcode
     this.key = key
+  }
+}
+
+/** A key cannot be written into a snapshot of the version that was asked for. */
+export class RdbVersionError extends ReplicaError {
+  /** Printable form of the key. */
+  readonly key: string
+  /** The lowest RDB version that can hold it. */
+  readonly neededVersion: number
+
+  constructor(key: string, neededVersion: number, rdbVersion: number) {
+    super('RDB_VERSION_TOO_LOW', `key '${key}' needs RDB version ${neededVersion}, and the target reads ${rdbVersion}`)
+    this.key = key
+    this.neededVersion = neededVersion
   }
 }
 

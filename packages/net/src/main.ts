@@ -12,6 +12,7 @@ import type { Config } from './config/config.ts'
 import { fatalConfigText, loadConfig } from './config/load-config.ts'
 import { writePidFile } from './config/pid-file.ts'
 import { ServerLog } from './log/server-log.ts'
+import { shutdownOnSignal } from './server/shutdown.ts'
 import { UnderstudyServer } from './server/understudy-server.ts'
 
 /** Runs the command. Resolves when it has nothing more to say; a server goes on until a signal or SHUTDOWN. */
@@ -82,10 +83,7 @@ async function serve(config: Config, version: string, notes: Notes, early: reado
       config,
       logger: log,
       version,
-      onShutdown: () => {
-        log.notice('User requested shutdown...')
-        end(0)
-      },
+      onShutdown: () => end(0),
       onPanic: (reason) => {
         log.warning(`Stopping: ${reason}`)
         end(1)
@@ -103,10 +101,9 @@ async function serve(config: Config, version: string, notes: Notes, early: reado
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, () => {
       log.notice(`Received ${signal} scheduling shutdown...`)
-      if (config.get('save').length > 0) {
-        log.notice('Save points are set, but saving snapshots is not available in this version: nothing is saved')
-      }
-      end(0)
+      if (server.prepareShutdown(shutdownOnSignal(config, signal))) end(0)
+      else
+        log.warning(`${signal} received but errors trying to shut down the server, check the logs for more information`)
     })
   }
   const port = config.get('port')

@@ -10,7 +10,7 @@ import {
   RDB_TYPE_LIST_QUICKLIST,
   RDB_TYPE_LIST_QUICKLIST_2,
   RDB_TYPE_LIST_ZIPLIST,
-  RdbWriter,
+  RdbBuffer,
 } from '@understudy/core/internal'
 import { describe, expect, it } from 'vitest'
 import { CommandRunner } from '../../support/command-runner.ts'
@@ -22,8 +22,8 @@ const TABLES = [listCommands, keyCommands, dumpCommands, objectCommands]
 const ITEMS = ['', 'a', '12', '-4097', '9223372036854775807', 'b'.repeat(70), 'c'.repeat(5000)]
 const PACKED = ITEMS.map((text) => (/^-?\d+$/.test(text) ? BigInt(text) : text))
 
-function restore(rdbType: number, write: (out: RdbWriter) => void): CommandRunner {
-  const out = new RdbWriter()
+function restore(rdbType: number, write: (out: RdbBuffer) => void): CommandRunner {
+  const out = new RdbBuffer()
   write(out)
   const runner = new CommandRunner(TABLES)
   const payload = encodeDump(rdbType, bytesSource(out.bytes, 0, out.length))
@@ -37,7 +37,7 @@ function elementsOf(runner: CommandRunner, key = 'list'): unknown {
   return readAllReplies(runner.run('LRANGE', key, 0, -1))[0]
 }
 
-function string(out: RdbWriter, bytes: Uint8Array): void {
+function string(out: RdbBuffer, bytes: Uint8Array): void {
   out.string(bytes, 0, bytes.length)
 }
 

@@ -3,7 +3,7 @@ import {
   keyCommands,
   Keyspace,
   objectCommands,
-  RdbWriter,
+  RdbBuffer,
   streamCommands,
 } from '@understudy/core/internal'
 import { describe, expect, it } from 'vitest'
@@ -102,8 +102,8 @@ describe('streams in the keyspace', () => {
 // ---- snapshots of other versions ----------------------------------------------------------------------------------
 
 /** A payload without a checksum, as only the stream may carry it. */
-function payload(type: number, write: (out: RdbWriter) => void): Buffer {
-  const out = new RdbWriter(false)
+function payload(type: number, write: (out: RdbBuffer) => void): Buffer {
+  const out = new RdbBuffer(false)
   write(out)
   return Buffer.concat([Buffer.of(type), out.bytes.subarray(0, out.length), Buffer.of(11, 0), Buffer.alloc(8)])
 }
@@ -132,7 +132,7 @@ function listpack(items: readonly (number | string)[]): Buffer {
 /** Entries 1-1, 1-2 (deleted) and 2-1, the last with a field of its own. */
 const ENTRIES = listpack([2, 1, 1, 'f', 0, 2, 0, 0, 'a', 4, 3, 0, 1, 'b', 4, 0, 1, 0, 1, 'g', 'c', 6])
 
-function writeStream(out: RdbWriter, version: 1 | 2 | 3): void {
+function writeStream(out: RdbBuffer, version: 1 | 2 | 3): void {
   const string = (bytes: Uint8Array): void => out.string(bytes, 0, bytes.length)
   out.count(1)
   string(idBytes(1, 1))

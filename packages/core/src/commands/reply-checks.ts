@@ -22,6 +22,7 @@ import {
 import {
   LOADING_ERROR,
   MASTERDOWN_ERROR,
+  MISCONF_ERROR,
   NOAUTH_ERROR,
   NOREPLICAS_ERROR,
   NOT_IN_MULTI_ERROR,
@@ -45,6 +46,8 @@ export interface NodeState {
   /** A new generation is loaded beside the one that is served. */
   asyncLoading: boolean
   outOfMemory: boolean
+  /** Snapshots are wanted and the last one failed: what clients write might not survive. */
+  cannotSave: boolean
   /** A primary with fewer good replicas than min-replicas-to-write. */
   tooFewReplicas: boolean
 }
@@ -59,6 +62,7 @@ export function idleNodeState(): NodeState {
     loading: false,
     asyncLoading: false,
     outOfMemory: false,
+    cannotSave: false,
     tooFewReplicas: false,
   }
 }
@@ -104,9 +108,11 @@ export function refusal<Context extends CommandContext>(
   if (requester.authRequired && (own & NO_AUTH) === 0) return NOAUTH_ERROR
   if (requester.inMulti && (own & NO_MULTI) !== 0) return NOT_IN_MULTI_ERROR
   if (node.outOfMemory && (flags & DENYOOM) !== 0) return OOM_ERROR
+  const isReadOnly = node.replica && node.replicaReadOnly
+  if (node.cannotSave && !isReadOnly && ((flags & WRITE) !== 0 || entry.name === 'ping')) return MISCONF_ERROR
   if ((flags & WRITE) !== 0) {
     if (node.tooFewReplicas && !node.replica) return NOREPLICAS_ERROR
-    if (node.replica && node.replicaReadOnly) return READONLY_ERROR
+    if (isReadOnly) return READONLY_ERROR
   }
   if (requester.subscriberOnly && !SUBSCRIBER_COMMANDS.has(entry.name)) return subscriberContext(entry.name)
   if (node.replica && !node.linkUp && !node.serveStaleData && (lacks & STALE) !== 0) return MASTERDOWN_ERROR
@@ -122,6 +128,7 @@ export function refusesReads(node: NodeState): boolean {
     node.loading ||
     node.asyncLoading ||
     node.outOfMemory ||
+    node.cannotSave ||
     node.tooFewReplicas ||
     (node.replica && !node.linkUp && !node.serveStaleData)
   )

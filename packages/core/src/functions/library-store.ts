@@ -9,6 +9,7 @@
  */
 import { Crc64 } from '../encoding/crc64.ts'
 import { READ_OK } from '../object-codec/rdb-length.ts'
+import { RDB_OPCODE_FUNCTION2, RDB_OPCODE_FUNCTION_PRE_GA } from '../object-codec/rdb-opcodes.ts'
 import { RDB_VERSION_DEFAULT, RDB_VERSION_MAX } from '../object-codec/rdb-types.ts'
 import {
   decodeString,
@@ -19,8 +20,6 @@ import {
 } from '../object-codec/string-codec.ts'
 import { type LibraryFunction, registeredFunctions } from './registered-functions.ts'
 
-const OPCODE_FUNCTION2 = 245
-const OPCODE_FUNCTION_PRE_GA = 246
 const FOOTER_BYTES = 10
 const CHECKSUM_BYTES = 8
 export const FUNCTION_ENGINE = 'LUA'
@@ -106,7 +105,7 @@ export class LibraryStore {
     const payload = new Uint8Array(bytesMax)
     let at = 0
     for (const { code } of this.#libraries.values()) {
-      payload[at++] = OPCODE_FUNCTION2
+      payload[at++] = RDB_OPCODE_FUNCTION2
       at = encodeString(code, 0, code.length, true, payload, at)
     }
     payload[at++] = RDB_VERSION_DEFAULT
@@ -146,8 +145,8 @@ function readPayload(payload: Uint8Array, start: number, end: number): Uint8Arra
   const slot = new StringSlot()
   for (let at = start; at < footer; at = slot.end) {
     const opcode = payload[at]!
-    if (opcode === OPCODE_FUNCTION_PRE_GA) throw new LibraryError('Pre-GA function format not supported')
-    if (opcode !== OPCODE_FUNCTION2) throw new LibraryError('given type is not a function')
+    if (opcode === RDB_OPCODE_FUNCTION_PRE_GA) throw new LibraryError('Pre-GA function format not supported')
+    if (opcode !== RDB_OPCODE_FUNCTION2) throw new LibraryError('given type is not a function')
     const code =
       readStringHeader(payload, at + 1, footer, slot) === READ_OK && slot.end <= footer
         ? decodeString(payload, slot)

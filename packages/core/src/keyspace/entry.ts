@@ -16,7 +16,7 @@ import type { RegionView } from './region-view.ts'
 const TWO_32: number = 2 ** 32
 
 export class Entry implements ViewHolder {
-  /** Record address, 0 when nothing was found. */
+  /** Where the record is (`RegionView.local`), 0 when nothing was found. */
   address = 0
   region!: RegionView
   /** Shard that owns the nodes of a chunked value. */
@@ -81,7 +81,8 @@ export class Entry implements ViewHolder {
   }
 
   /** Loads the registers from a record. */
-  load(region: RegionView, regions: readonly RegionView[], address: number): void {
+  load(region: RegionView, regions: readonly RegionView[], record: number): void {
+    const address = region.local(record)
     const words = region.memory.i32[address >>> 28]!
     const offset = byteOffsetOf(address)
     let at = offset >>> 2
@@ -114,9 +115,16 @@ export class Entry implements ViewHolder {
     }
   }
 
-  /** The nodes of a chunked value, opened. */
+  /** The nodes of a chunked value, opened; borrowed until the next `nodes()` or `keyNodes()`. */
   nodes(): NodeValue {
     return this.#nodes.open(this.owner, this.root, this.length)
+  }
+
+  /** The nodes of a long key, opened; borrowed until the next `nodes()` or `keyNodes()`. */
+  keyNodes(): NodeValue {
+    const words = this.region.memory.i32[this.address >>> 28]!
+    const at = (byteOffsetOf(this.address) + headerBytes(this.flags & FLAG_EXPIRE)) >>> 2
+    return this.#nodes.open(this.region, words[at + 1]!, this.keyLength)
   }
 
   /** Copies bytes [from, to) of the value to `target[at …)`. */

@@ -53,6 +53,11 @@ export abstract class KeyspaceRecords extends KeyspaceReads {
   listener: KeyChangeListener = NOBODY_LISTENS
   /** Keys that were removed because a client met them after their time. */
   expiredKeys = 0
+  /**
+   * Changes of keys and whole databases since the start; what a loader brought is none. Whoever compares it before and after a
+   * command knows if that changed anything; save points count it.
+   */
+  dirty = 0
 
   protected readonly lazyFree: LazyFree = new LazyFree((region, address) => this.freeRecord(region, address))
   readonly #nodes = new NodeValue()
@@ -186,12 +191,13 @@ export abstract class KeyspaceRecords extends KeyspaceReads {
         CLASS_OF_UNITS[(bytes + 7) >>> 3] ===
           CLASS_OF_UNITS[(headerBytes(oldFlags) + keyLength + (words[at + 1]! & 0xffff) + 7) >>> 3]
       ) {
+        region.memory.keep(old)
         // Same block: only the value, the flags and the time change.
         words[at] = (keyLength << 16) | (newFlags << 8) | rdbType
         words[at + 1] = (this.access.usedAgain(words[at + 1]! >>> 16) << 16) | valueLength
         if (expireAtMs !== -1) writeTime(words, at + 2, expireAtMs)
         copyIntoRegion(region, old >>> 28, (at << 2) + headerBytes(newFlags) + keyLength, value, valueStart, valueEnd)
-        if (this.listener.active) this.listener.keyChanged(db, key, keyStart, keyEnd)
+        this.changed(db, key, keyStart, keyEnd)
         return
       }
     }
@@ -225,8 +231,14 @@ export abstract class KeyspaceRecords extends KeyspaceReads {
       }
     }
     this.install(region, root, order, tag, old, address)
-    if (this.listener.active) this.listener.keyChanged(db, key, keyStart, keyEnd)
+    this.changed(db, key, keyStart, keyEnd)
     if (old === 0) this.created(db, key, keyStart, keyEnd)
+  }
+
+  /** Every change of a key ends here. @param gone it is not there any more */
+  protected changed(db: number, key: Uint8Array, start: number, end: number, gone: boolean = false): void {
+    this.dirty++
+    if (this.listener.active) this.listener.keyChanged(db, key, start, end, gone)
   }
 
   /** Event `new` (redis 7.0 db.c dbAdd()): whatever makes a key where there was none calls this. */
@@ -254,7 +266,14 @@ export abstract class KeyspaceRecords extends KeyspaceReads {
     region.remove(this.generation.control, this.place.root)
     this.freeRecord(region, address)
     entry.address = 0
-    if (this.listener.active) this.listener.keyChanged(db, key, start, end, true)
+    this.changed(db, key, start, end, true)
+  }
+
+  /** Removes the key that the last lookup found because its time has come. That is no change that a command made. */
+  expireEntry(db: number, key: Uint8Array, start: number, end: number): void {
+    this.expiredKeys++
+    this.deleteEntry(db, key, start, end)
+    this.dirty--
   }
 
   /** Sets (or with -1 removes) the time to live of the key that the last lookup found. */
@@ -263,13 +282,14 @@ export abstract class KeyspaceRecords extends KeyspaceReads {
     const region = entry.region.writer
     this.counters.enter(this.place.shard)
     if (expireAtMs !== -1 && (entry.flags & FLAG_EXPIRE) !== 0) {
+      region.memory.keep(entry.address)
       writeTime(region.memory.i32[entry.address >>> 28]!, (byteOffsetOf(entry.address) >>> 2) + 2, expireAtMs)
       entry.expireAtMs = expireAtMs
     } else if (expireAtMs !== -1 || (entry.flags & FLAG_EXPIRE) !== 0) {
       const flags = expireAtMs === -1 ? entry.flags & ~FLAG_EXPIRE : entry.flags | FLAG_EXPIRE
       this.rebuildEntry(key, start, end, flags, entry.length, expireAtMs)
     }
-    if (this.listener.active) this.listener.keyChanged(db, key, start, end)
+    this.changed(db, key, start, end)
   }
 
   /**
@@ -282,6 +302,7 @@ export abstract class KeyspaceRecords extends KeyspaceReads {
     assert.ok(length >= entry.length)
     this.counters.enter(this.place.shard)
     const flags = entry.flags | FLAG_RAW
+    region.memory.keep(entry.address)
     if (entry.isChunked) {
       const nodes = entry.nodes()
       nodes.grow(length)
@@ -312,6 +333,7 @@ export abstract class KeyspaceRecords extends KeyspaceReads {
     const { entry } = this
     this.counters.enter(this.place.shard)
     assert.ok(offset + (end - start) <= entry.length)
+    entry.region.memory.keep(entry.address)
     if (entry.isChunked) {
       const nodes = entry.nodes()
       nodes.write(offset, source, start, end)
@@ -326,7 +348,12 @@ export abstract class KeyspaceRecords extends KeyspaceReads {
 
   /** Tells listeners of a change made through growEntry/writeEntry or in place. */
   entryChanged(db: number, key: Uint8Array, start: number, end: number): void {
-    if (this.listener.active) this.listener.keyChanged(db, key, start, end)
+    this.changed(db, key, start, end)
+  }
+
+  /** A change that the calls above do not see: in the groups of a stream. WATCH does not notice it. */
+  countChange(): void {
+    this.dirty++
   }
 
   /**
@@ -442,6 +469,7 @@ export abstract class KeyspaceRecords extends KeyspaceReads {
     const { entry } = this
     if (entry.flags === flags) return
     entry.flags = flags
+    entry.region.memory.keep(entry.address)
     const words = entry.region.memory.i32[entry.address >>> 28]!
     const at = byteOffsetOf(entry.address) >>> 2
     words[at] = (words[at]! & ~0xff00) | (flags << 8)
@@ -455,6 +483,8 @@ export abstract class KeyspaceRecords extends KeyspaceReads {
       freePlainRecord(regions, this.lazyFree, region, address)
       return
     }
+    // Freeing empties the descriptor.
+    region.memory.keep(address)
     this.#openAt(freedLarge, region, address)
     formOf(rdbType).free(freedLarge)
     freeRecordOnly(region, address)

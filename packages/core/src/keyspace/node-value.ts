@@ -13,11 +13,12 @@ import { KeyspaceError } from '../errors.ts'
 import { Arena } from '../memory/arena.ts'
 import type { BlockMover } from '../memory/block-mover.ts'
 import { byteOffsetOf } from '../memory/region-memory.ts'
+import type { ValueSource } from '../object-codec/value-source.ts'
 import { NODES_PER_INDEX, type RegionView } from './region-view.ts'
 
 const SINGLE_INDEX_BYTES_MAX: number = BLOCK_BYTES_MAX * NODES_PER_INDEX
 
-export class NodeValue {
+export class NodeValue implements ValueSource {
   #region!: RegionView
   root = 0
   length = 0
@@ -61,6 +62,7 @@ export class NodeValue {
       this.#setNode(index, grown)
     } else {
       const at = byteOffsetOf(node)
+      memory.keep(node)
       memory.u8[node >>> 28]!.fill(0, at + tail, at + need)
     }
   }
@@ -116,6 +118,15 @@ export class NodeValue {
       position += count
       out += count
     }
+  }
+
+  get lengthBytes(): number {
+    return this.length
+  }
+
+  /** As `read`, in the words of a ValueSource. */
+  copy(offset: number, target: Uint8Array, at: number, count: number): void {
+    this.read(offset, offset + count, target, at)
   }
 
   get nodeCount(): number {
@@ -199,7 +210,10 @@ export class NodeValue {
 
   #writableNode(index: number, nodeBytes: number, keepsBytes: boolean): number {
     const node = this.#region.nodeOf(this.root, this.length, index)
-    if (node !== 0) return node
+    if (node !== 0) {
+      this.#region.memory.keep(node)
+      return node
+    }
     this.#ensureIndexBlock(index)
     const made = this.#region.writer.arena.allocate(nodeBytes)
     if (keepsBytes) {
@@ -217,6 +231,7 @@ export class NodeValue {
     const slot = (byteOffsetOf(this.root) >>> 2) + Math.floor(index / NODES_PER_INDEX)
     if (memory.i32[this.root >>> 28]![slot] !== 0) return
     const block = this.#zeroBlock(BLOCK_BYTES_MAX)
+    memory.keep(this.root)
     memory.i32[this.root >>> 28]![slot] = block
   }
 
@@ -224,10 +239,12 @@ export class NodeValue {
     const { memory } = this.#region
     const rootAt = byteOffsetOf(this.root) >>> 2
     if (this.length <= SINGLE_INDEX_BYTES_MAX) {
+      memory.keep(this.root)
       memory.i32[this.root >>> 28]![rootAt + index] = node
       return
     }
     const block = memory.i32[this.root >>> 28]![rootAt + Math.floor(index / NODES_PER_INDEX)]!
+    memory.keep(block)
     memory.i32[block >>> 28]![(byteOffsetOf(block) >>> 2) + (index % NODES_PER_INDEX)] = node
   }
 
@@ -253,6 +270,7 @@ export class NodeValue {
       this.root = this.#resizeIndex(nodesBefore, nodesAfter)
     } else if (nodesAfter > nodesBefore) {
       const at = byteOffsetOf(this.root) >>> 2
+      memory.keep(this.root)
       memory.i32[this.root >>> 28]!.fill(0, at + nodesBefore, at + nodesAfter)
     }
   }

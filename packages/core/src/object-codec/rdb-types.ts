@@ -40,6 +40,8 @@ export const RDB_TYPE_VALKEY_HASH_2: number = 256 + 22
 export const RDB_VERSION_MAX = 16
 /** The version that is written when nothing needs a later one: redis 7.0's. */
 export const RDB_VERSION_DEFAULT = 10
+/** The highest that is written: redis 7.4's, which knows all that is held. */
+export const RDB_VERSION_WRITTEN_MAX = 12
 /** The versions with the magic VALKEY that are read: valkey 9.0's and 9.2's. */
 export const VALKEY_RDB_VERSION_MIN = 80
 export const VALKEY_RDB_VERSION_MAX = 81
@@ -137,7 +139,14 @@ export function isKnownRdbVersion(family: RdbFamily, version: number): boolean {
     : version >= 1 && version <= RDB_VERSION_MAX
 }
 
-/** The RDB version to stamp on a DUMP of this type: redis 7.0's, or the lowest that knows the type. */
+/** The lowest RDB version from redis 7.0's on that knows the type: that of a DUMP, or needed for a snapshot. */
 export function rdbVersionFor(rdbType: number): number {
-  return Math.max(RDB_VERSION_DEFAULT, RDB_TYPE_FACTS[rdbType]?.sinceVersion ?? RDB_VERSION_DEFAULT)
+  return LATER_VERSIONS.get(rdbType) ?? RDB_VERSION_DEFAULT
 }
+
+/** Of the types that redis 7.0 does not know. */
+const LATER_VERSIONS: ReadonlyMap<number, number> = new Map(
+  Object.entries(RDB_TYPE_FACTS)
+    .map(([rdbType, { sinceVersion }]) => [Number(rdbType), sinceVersion] as const)
+    .filter(([, sinceVersion]) => sinceVersion > RDB_VERSION_DEFAULT),
+)

@@ -79,13 +79,22 @@ export class ReplicationHistory {
     this.resumable = true
   }
 
-  /** What the snapshot file said (repl-id, repl-offset), at start. */
-  restore(record: ReplicationHistoryRecord): void {
-    this.#replid = record.replid
-    this.#replid2 = record.replid2
-    this.#secondReplOffset = record.secondReplOffset
-    this.replOffset = record.replOffset
-    this.resumable = true
+  /** A replica begins with the data of a snapshot, and asks its primary to go on from there. */
+  resumeFrom(replid: string, offset: number): void {
+    this.adoptFullResync(replid, offset)
+  }
+
+  /** A primary begins with the data of a snapshot: a new history, which replicas may join from the snapshot's. */
+  beginBehind(replid: string, offset: number): void {
+    this.#replid2 = replid
+    this.#secondReplOffset = offset + 1
+    this.replOffset = offset
+  }
+
+  /** Nobody can know this history: what was written was not kept. The offset goes on, under an id of its own. */
+  beginAnew(): void {
+    this.#replid = generateReplid()
+    this.#clearSecond()
   }
 
   /** Does a replica that knows `replid` up to byte `offset - 1` share our past? (The backlog must still have `offset`.) */

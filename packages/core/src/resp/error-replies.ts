@@ -18,6 +18,10 @@ export const READONLY_ERROR = "READONLY You can't write against a read only repl
 export const NOAUTH_ERROR = 'NOAUTH Authentication required.'
 export const WRONGPASS_ERROR = 'WRONGPASS invalid username-password pair or user is disabled.'
 export const OOM_ERROR = "OOM command not allowed when used memory > 'maxmemory'."
+export const MISCONF_ERROR: string =
+  "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may " +
+  'modify the data set are disabled, because this instance is configured to report errors during writes if RDB ' +
+  'snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error.'
 export const NOREPLICAS_ERROR = 'NOREPLICAS Not enough good replicas to write.'
 export const NOPROTO_ERROR = 'NOPROTO unsupported protocol version'
 export const BUSYKEY_ERROR = 'BUSYKEY Target key name already exists.'

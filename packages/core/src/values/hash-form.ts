@@ -14,6 +14,7 @@ import {
   LISTPACK_EMPTY_BYTES,
   listpackAppend,
   listpackCount,
+  LISTPACK_ITEM_BYTES_MORE,
   listpackCreate,
   listpackItemBytes,
 } from '../encoding/listpack-edit.ts'
@@ -37,9 +38,11 @@ import {
   LARGE_REPORTS_PACKED,
   PACKED_BYTES_MAX,
   PACKED_LARGE_ENCODING_BYTES_MAX,
+  WRITTEN_LISTPACK_BYTES_MAX,
 } from './form-numbers.ts'
 import { readListpackText, textBytes, textEnd, textStart } from './item-text.ts'
 import { LargeValue } from './large-value.ts'
+import { writeRecordKey, writeRecordString } from './record-strings.ts'
 import type { EncodingThresholds } from './thresholds.ts'
 import type { ValueBuild } from './value-build.ts'
 import type { ValueForm } from './value-form.ts'
@@ -75,15 +78,22 @@ export const hashTableForm: ValueForm = {
     })
   },
 
-  serialize(value, out) {
+  snapshotType(value) {
     table.open(value, HASH_ROOT)
-    if (table.expires > 0) return serializeWithTimes(out)
+    if (table.expires > 0) return RDB_TYPE_HASH_METADATA
+    const isListpack = (value.bits & LARGE_REPORTS_PACKED) !== 0 && packedBytesMax() <= WRITTEN_LISTPACK_BYTES_MAX
+    return isListpack ? RDB_TYPE_HASH_LISTPACK : RDB_TYPE_HASH
+  },
+
+  serialize(value, rdbType, out) {
+    table.open(value, HASH_ROOT)
+    if (rdbType === RDB_TYPE_HASH_METADATA) return serializeWithTimes(out)
+    if (rdbType === RDB_TYPE_HASH_LISTPACK) return serializePacked(out)
     out.count(table.count)
     table.forEach((element) => {
-      writeElementKey(element, out)
-      writeElementValue(element, out)
+      writeRecordKey(element, out)
+      writeRecordString(element, out)
     })
-    return RDB_TYPE_HASH
   },
 
   footprint(value) {
@@ -119,28 +129,33 @@ export function copyTable(value: LargeValue, root: number, target: RegionWriter,
   }
 }
 
-/** The field's name, or a member. */
-export function writeElementKey(element: Entry, out: RdbWriter): void {
-  if (element.isLongKey) {
-    const key = element.keyToBuffer()
-    out.string(key, 0, key.length)
-  } else out.string(element.bytes, element.start - element.keyLength, element.start)
-}
-
-function writeElementValue(element: Entry, out: RdbWriter): void {
-  if (element.isChunked) {
-    const value = element.toBuffer()
-    out.string(value, 0, value.length)
-  } else out.string(element.bytes, element.start, element.start + element.length)
-}
-
 function visitElementValue(element: Entry, visitor: ItemVisitor): void {
   const value = element.toBuffer()
   visitor.text(value, 0, value.length)
 }
 
+/** No fewer bytes than all fields and values of `table` take in a listpack. */
+function packedBytesMax(): number {
+  let bytes = LISTPACK_EMPTY_BYTES
+  table.forEach(({ keyLength, length }) => (bytes += keyLength + length + 2 * LISTPACK_ITEM_BYTES_MORE))
+  return bytes
+}
+
+/** RDB_TYPE_HASH_LISTPACK, which the table is only for us. */
+function serializePacked(out: RdbWriter): void {
+  const listpack = new Uint8Array(packedBytesMax())
+  let total = listpackCreate(listpack, 0)
+  table.forEach((element) => {
+    const field = element.keyToBuffer()
+    const value = element.toBuffer()
+    listpackAppend(listpack, 0, field, 0, field.length)
+    total = listpackAppend(listpack, 0, value, 0, value.length)
+  })
+  out.string(listpack, 0, total)
+}
+
 /** RDB_TYPE_HASH_METADATA: the earliest time, then 0 or the time since it for each field. */
-function serializeWithTimes(out: RdbWriter): number {
+function serializeWithTimes(out: RdbWriter): void {
   let earliest = Number.POSITIVE_INFINITY
   table.forEach(({ expireAtMs }) => {
     if (expireAtMs !== -1 && expireAtMs < earliest) earliest = expireAtMs
@@ -149,10 +164,9 @@ function serializeWithTimes(out: RdbWriter): number {
   out.count(table.count)
   table.forEach((element) => {
     out.count(element.expireAtMs === -1 ? 0 : element.expireAtMs - earliest + 1)
-    writeElementKey(element, out)
-    writeElementValue(element, out)
+    writeRecordKey(element, out)
+    writeRecordString(element, out)
   })
-  return RDB_TYPE_HASH_METADATA
 }
 
 /** See `PackedRule`: redis 7.0 looks at the number of fields only when it loads a listpack. */

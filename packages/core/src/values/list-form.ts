@@ -6,47 +6,27 @@
  *
  * Source: redis 7.0 rdb.c rdbLoadObject(), rdbSaveObject().
  */
-import { LISTPACK_END, LISTPACK_HEADER_BYTES, listpackFirst, listpackRead } from '../encoding/listpack.ts'
+import { listpackFirst, listpackRead } from '../encoding/listpack.ts'
 import { LISTPACK_EMPTY_BYTES, listpackCount } from '../encoding/listpack-edit.ts'
 import { INT64_TEXT_BYTES_MAX, PackedItem, writeInt64Text } from '../encoding/packed-item.ts'
 import { ziplistFirst, ziplistRead } from '../encoding/ziplist.ts'
-import type { RegionView } from '../keyspace/region-view.ts'
 import { BLOCK_BYTES_MAX } from '../limits.ts'
-import { byteOffsetOf } from '../memory/region-memory.ts'
 import {
   RDB_TYPE_LIST,
   RDB_TYPE_LIST_QUICKLIST,
   RDB_TYPE_LIST_QUICKLIST_2,
   RDB_TYPE_LIST_ZIPLIST,
 } from '../object-codec/rdb-types.ts'
-import type { RdbWriter } from '../object-codec/rdb-writer.ts'
 import { SourceReader, type ValueSource } from '../object-codec/value-source.ts'
 import { FORM_LIST } from './form-numbers.ts'
 import type { LargeValue } from './large-value.ts'
 import { LIST_WORDS } from './list-cursor.ts'
-import {
-  isLongNode,
-  listNodeRule,
-  type ListNodeRule,
-  longNodeValue,
-  LIST_NODE_HEADER_BYTES,
-  nodeEnd,
-  nodeItems,
-  nodeStart,
-  prepareElement,
-} from './list-node.ts'
+import { listNodeRule, type ListNodeRule, LIST_NODE_HEADER_BYTES, prepareElement } from './list-node.ts'
+import { CONTAINER_PLAIN, writeListNode } from './list-node-snapshot.ts'
 import { moveList } from './list-relocation.ts'
 import { ListValue } from './list-value.ts'
 import type { ValueBuild } from './value-build.ts'
 import type { ValueForm } from './value-form.ts'
-
-/** A node of a snapshot: one plain element, or a listpack. */
-const CONTAINER_PLAIN = 1
-const CONTAINER_PACKED = 2
-/** Longer elements are written as plain nodes: redis 7.0 quicklist.c packed_threshold. */
-const PLAIN_FROM_BYTES: number = 2 ** 30
-/** What surrounds one long element in a listpack: header, encoding and length, length again, end. */
-const LONG_LISTPACK_BYTES_MORE: number = LISTPACK_HEADER_BYTES + 5 + 5 + 1
 
 const opened = new ListValue()
 const built = new ListValue()
@@ -54,7 +34,6 @@ const reader = new SourceReader()
 const copied = new ListValue()
 const item = new PackedItem()
 const digits: Uint8Array = new Uint8Array(INT64_TEXT_BYTES_MAX)
-const nodeBuffer: Uint8Array = new Uint8Array(BLOCK_BYTES_MAX + LISTPACK_EMPTY_BYTES)
 
 function openList(value: LargeValue): ListValue {
   return opened.open(value.region, value.words, value.at, value.lazyFree)
@@ -82,14 +61,12 @@ export const listForm: ValueForm = {
     }
   },
 
-  serialize(value, out) {
+  snapshotType: () => RDB_TYPE_LIST_QUICKLIST_2,
+
+  serialize(value, _rdbType, out) {
     const list = openList(value)
     out.count(list.nodeCount)
-    list.forEachNode((node) => {
-      if (isLongNode(value.region, node)) writeLongNode(value.region, node, out)
-      else writePackedNode(value.region, node, out)
-    })
-    return RDB_TYPE_LIST_QUICKLIST_2
+    list.forEachNode((node) => writeListNode(value.region, node, out))
   },
 
   footprint(value) {
@@ -115,52 +92,6 @@ export const listForm: ValueForm = {
   visitBlocks(value, visit) {
     openList(value).visitBlocks(visit)
   },
-}
-
-function writePackedNode(region: RegionView, node: number, out: RdbWriter): void {
-  const start = nodeStart(region, node)
-  const used = nodeEnd(region, node) - start
-  const from = byteOffsetOf(node) + start
-  nodeBuffer.set(region.memory.u8[node >>> 28]!.subarray(from, from + used), LISTPACK_HEADER_BYTES)
-  const total = finishListpack(nodeBuffer, LISTPACK_HEADER_BYTES + used, nodeItems(region, node))
-  out.count(CONTAINER_PACKED)
-  out.string(nodeBuffer, 0, total)
-}
-
-function writeLongNode(region: RegionView, node: number, out: RdbWriter): void {
-  const value = longNodeValue(region, node)
-  const { length } = value
-  const plain = length >= PLAIN_FROM_BYTES
-  const bytes = new Uint8Array(length + (plain ? 0 : LONG_LISTPACK_BYTES_MORE))
-  const content = plain ? 0 : LISTPACK_HEADER_BYTES + 5
-  value.read(0, length, bytes, content)
-  out.count(plain ? CONTAINER_PLAIN : CONTAINER_PACKED)
-  if (plain) {
-    out.string(bytes, 0, length)
-    return
-  }
-  bytes[LISTPACK_HEADER_BYTES] = 0xf0
-  for (let i = 0; i < 4; i++) bytes[LISTPACK_HEADER_BYTES + 1 + i] = length >>> (8 * i)
-  out.string(bytes, 0, finishListpack(bytes, writeBackLength(bytes, content + length, length + 5), 1))
-}
-
-/** The length behind an item, for walking backwards (redis 7.0 listpack.c lpEncodeBacklen()). @returns the position behind it. */
-function writeBackLength(bytes: Uint8Array, at: number, content: number): number {
-  const groups = content <= 127 ? 1 : content < 16_383 ? 2 : content < 2_097_151 ? 3 : content < 268_435_455 ? 4 : 5
-  for (let i = groups - 1, left = content; i >= 0; i--, left = Math.floor(left / 128)) {
-    bytes[at + i] = (left & 127) | (i > 0 ? 128 : 0)
-  }
-  return at + groups
-}
-
-/** Writes header and end byte of a listpack whose items end at `end`. @returns its length. */
-function finishListpack(bytes: Uint8Array, end: number, items: number): number {
-  bytes[end] = LISTPACK_END
-  const total = end + 1
-  for (let i = 0; i < 4; i++) bytes[i] = total >>> (8 * i)
-  bytes[4] = items
-  bytes[5] = items >> 8
-  return total
 }
 
 /** Makes a list of any of its types (a BuildValue). */

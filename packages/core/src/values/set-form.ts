@@ -32,7 +32,8 @@ import {
   PACKED_BYTES_MAX,
   PACKED_LARGE_ENCODING_BYTES_MAX,
 } from './form-numbers.ts'
-import { copyTable, writeElementKey } from './hash-form.ts'
+import { copyTable } from './hash-form.ts'
+import { writeRecordKey } from './record-strings.ts'
 import { packedItem, readListpackText, textBytes, textEnd, textStart } from './item-text.ts'
 import type { EncodingThresholds } from './thresholds.ts'
 import type { ValueBuild } from './value-build.ts'
@@ -65,10 +66,11 @@ export const setTableForm: ValueForm = {
     })
   },
 
-  serialize(value, out) {
+  snapshotType: () => RDB_TYPE_SET,
+
+  serialize(value, _rdbType, out) {
     out.count(table.open(value, SET_ROOT).count)
-    table.forEach((element) => writeElementKey(element, out))
-    return RDB_TYPE_SET
+    table.forEach((element) => writeRecordKey(element, out))
   },
 
   footprint(value) {

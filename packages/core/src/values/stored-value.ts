@@ -1,7 +1,9 @@
 /**
- * The value of `keyspace.entry`, whatever its form: its encoding's name, its elements, its bytes for DUMP. For commands that
+ * The value of `keyspace.entry`, whatever its form: its encoding's name, its elements, its bytes in snapshots and for DUMP. For commands that
  * serve all types; those of one type look themselves.
  */
+import { listpackFirst } from '../encoding/listpack.ts'
+import { listpackCount } from '../encoding/listpack-edit.ts'
 import { FLAG_LARGE_ENCODING, FLAG_TEXT } from '../keyspace/layout.ts'
 import type { Entry } from '../keyspace/entry.ts'
 import type { KeyspaceReads } from '../keyspace/keyspace-reads.ts'
@@ -11,15 +13,20 @@ import {
   RDB_TYPE_SET,
   RDB_TYPE_STRING,
   RDB_TYPE_ZSET_2,
+  RDB_VERSION_WRITTEN_MAX,
   rdbTypeFacts,
   type ValueTypeName,
 } from '../object-codec/rdb-types.ts'
-import { RdbWriter } from '../object-codec/rdb-writer.ts'
+import { RdbBuffer } from '../object-codec/rdb-buffer.ts'
+import type { RdbWriter } from '../object-codec/rdb-writer.ts'
 import { type ItemVisitor, visitItems } from '../object-codec/value-items.ts'
 import type { ValueSource } from '../object-codec/value-source.ts'
 import { isPackedForm } from './builders.ts'
 import { FORM_HASH_LISTPACK, FORM_INTSET, FORM_SET_LISTPACK, FORM_ZSET_LISTPACK } from './form-numbers.ts'
 import { formOf } from './forms.ts'
+import { readListpackText, textBytes, textEnd, textStart } from './item-text.ts'
+import { packedScore } from './packed-scores.ts'
+import { writeRecordString } from './record-strings.ts'
 
 /** The bytes of the value of `entry` as the codec reads them; borrowed until the next lookup or change. */
 export function entrySource(entry: Entry): ValueSource {
@@ -62,10 +69,49 @@ export function visitStoredItems(keyspace: KeyspaceReads, visitor: ItemVisitor):
   const { rdbType } = entry
   if (entry.isLarge) formOf(rdbType).visitItems(keyspace.openLarge(), visitor)
   else if (isPackedForm(rdbType)) {
-    const out = new RdbWriter(false)
+    const out = new RdbBuffer(false)
     out.rawString(entry.bytes, entry.start, entry.start + entry.length)
-    visitItems(rdbType, writtenSource(out), visitor)
+    visitItems(rdbType, out.source(), visitor)
   } else visitItems(rdbType, entrySource(entry), visitor)
+}
+
+/**
+ * The RDB type as which a snapshot of version `rdbVersion` gets the value of `entry`. It may be one that needs a later version
+ * (`rdbVersionFor`): there is no other for such a value.
+ */
+export function snapshotType(keyspace: KeyspaceReads, rdbVersion: number): number {
+  const { entry } = keyspace
+  const { rdbType } = entry
+  if (entry.isLarge) return formOf(rdbType).snapshotType(keyspace.openLarge(), rdbVersion)
+  // redis 7.0 has no listpacks of sets. What Redis would hold in its large encoding is to be so when it is read again.
+  if (rdbType === FORM_SET_LISTPACK) return RDB_TYPE_SET
+  if ((entry.flags & FLAG_LARGE_ENCODING) === 0) return rdbType
+  if (rdbType === FORM_HASH_LISTPACK) return RDB_TYPE_HASH
+  return rdbType === FORM_ZSET_LISTPACK ? RDB_TYPE_ZSET_2 : rdbType
+}
+
+/** Writes the value of `entry` as it stands behind its key in a snapshot. @param rdbType what `snapshotType` said */
+export function writeStoredValue(keyspace: KeyspaceReads, rdbType: number, out: RdbWriter): void {
+  const { entry } = keyspace
+  if (entry.isLarge) formOf(entry.rdbType).serialize(keyspace.openLarge(), rdbType, out)
+  else if (entry.isString) writeRecordString(entry, out)
+  else if (rdbType !== entry.rdbType) writePackedItems(entry, rdbType, out)
+  else if (isPackedForm(rdbType)) out.string(entry.bytes, entry.start, entry.start + entry.length)
+  else out.rawOf(entrySource(entry))
+}
+
+/** A packed value in the plain form of its type. */
+function writePackedItems({ bytes, start, length }: Entry, rdbType: number, out: RdbWriter): void {
+  const end = start + length
+  const items = listpackCount(bytes, start)
+  out.count(rdbType === RDB_TYPE_SET ? items : items / 2)
+  for (let at = listpackFirst(start), isScore = false; at < end - 1; isScore = !isScore) {
+    if (isScore && rdbType === RDB_TYPE_ZSET_2) out.double(packedScore(bytes, at))
+    const next = readListpackText(bytes, at, end)
+    if (next < 0) return
+    if (!isScore || rdbType !== RDB_TYPE_ZSET_2) out.string(textBytes, textStart, textEnd)
+    at = next
+  }
 }
 
 /** A value as it stands behind a key in a snapshot; strings decoded. */
@@ -74,48 +120,12 @@ export interface SnapshotValue {
   readonly source: ValueSource
 }
 
-/** The value of `entry` as redis 7.0 would read it, for DUMP. @param compress may strings be compressed? */
-export function snapshotValue(keyspace: KeyspaceReads, compress: boolean = true): SnapshotValue {
+/** The value of `entry` for DUMP, as the lowest version of Redis from 7.0 on that knows it reads it. */
+export function snapshotValue(keyspace: KeyspaceReads): SnapshotValue {
   const { entry } = keyspace
-  const { rdbType } = entry
-  if (rdbType === RDB_TYPE_STRING) return { rdbType, source: entrySource(entry) }
-  if (entry.isLarge) {
-    const out = new RdbWriter(compress)
-    const written = formOf(rdbType).serialize(keyspace.openLarge(), out)
-    return { rdbType: written, source: writtenSource(out) }
-  }
-  if (!isPackedForm(rdbType)) return { rdbType, source: entrySource(entry) }
-  const out = new RdbWriter(compress)
-  if (rdbType === FORM_SET_LISTPACK || (entry.flags & FLAG_LARGE_ENCODING) !== 0) return packedAsPlain(keyspace, out)
-  out.string(entry.bytes, entry.start, entry.start + entry.length)
-  return { rdbType, source: writtenSource(out) }
-}
-
-/**
- * A packed value in the plain form of its type: sets, of which Redis has no listpacks before 7.2, and what Redis would hold in its
- * large encoding, so that it does after RESTORE.
- */
-function packedAsPlain(keyspace: KeyspaceReads, out: RdbWriter): SnapshotValue {
-  const { rdbType } = keyspace.entry
-  let items = 0
-  visitStoredItems(keyspace, { text: () => items++, score: () => {}, fieldTtl: () => {}, entry: () => {} })
-  out.count(rdbType === FORM_HASH_LISTPACK ? items / 2 : items)
-  visitStoredItems(keyspace, {
-    text: (bytes, start, end) => out.string(bytes, start, end),
-    score: (value) => out.double(value),
-    fieldTtl: () => {},
-    entry: () => {},
-  })
-  const written = rdbType === FORM_HASH_LISTPACK ? RDB_TYPE_HASH : RDB_TYPE_ZSET_2
-  return { rdbType: rdbType === FORM_SET_LISTPACK ? RDB_TYPE_SET : written, source: writtenSource(out) }
-}
-
-function writtenSource(out: RdbWriter): ValueSource {
-  const { bytes, length } = out
-  return {
-    lengthBytes: length,
-    copy(offset, target, at, count) {
-      target.set(bytes.subarray(offset, offset + count), at)
-    },
-  }
+  if (entry.isString) return { rdbType: RDB_TYPE_STRING, source: entrySource(entry) }
+  const rdbType = snapshotType(keyspace, RDB_VERSION_WRITTEN_MAX)
+  const out = new RdbBuffer()
+  writeStoredValue(keyspace, rdbType, out)
+  return { rdbType, source: out.source() }
 }

@@ -4,7 +4,7 @@ import type { RegionView } from '../keyspace/region-view.ts'
 import type { RegionWriter } from '../keyspace/region-writer.ts'
 import { Arena } from '../memory/arena.ts'
 import { byteOffsetOf } from '../memory/region-memory.ts'
-import { RDB_TYPE_STREAM_LISTPACKS_2, RDB_TYPE_STREAM_LISTPACKS_3 } from '../object-codec/rdb-types.ts'
+import { rdbVersionFor, RDB_TYPE_STREAM_LISTPACKS_2, RDB_TYPE_STREAM_LISTPACKS_3 } from '../object-codec/rdb-types.ts'
 import type { RdbWriter } from '../object-codec/rdb-writer.ts'
 import type { ItemVisitor } from '../object-codec/value-items.ts'
 import { FORM_STREAM } from './form-numbers.ts'
@@ -24,6 +24,7 @@ import {
   K_NAME,
   N_BYTES,
   N_CHUNKS,
+  N_ID,
   N_ROOM,
   STREAM_NODE_HEADER_BYTES,
   PENDING_BYTES,
@@ -66,6 +67,7 @@ export const streamForm: ValueForm = {
   count: (value) => (streamRoot(value) === 0 ? 0 : open(value).length),
   encodingName: () => 'stream',
   visitItems,
+  snapshotType,
   serialize,
   footprint,
   copy,
@@ -89,24 +91,42 @@ function wide(hi: number, lo: number): bigint {
 
 // ---- snapshots ----------------------------------------------------------------------------------------------------
 
-function serialize(value: LargeValue, out: RdbWriter): number {
+/** Snapshots tell from redis 7.2 on when consumers were last active; older ones do not know it. */
+function snapshotType(value: LargeValue, rdbVersion: number): number {
+  return (open(value).flags & STREAM_HAS_ACTIVE_TIMES) !== 0 && rdbVersion >= rdbVersionFor(RDB_TYPE_STREAM_LISTPACKS_3)
+    ? RDB_TYPE_STREAM_LISTPACKS_3
+    : RDB_TYPE_STREAM_LISTPACKS_2
+}
+
+function serialize(value: LargeValue, rdbType: number, out: RdbWriter): void {
   const stream = open(value)
-  const { node, nodes, words, at } = stream
+  const { nodes, words, at } = stream
   out.count(nodes.entries)
-  for (let more = nodes.first(); more; more = nodes.next()) {
-    stream.openNode(nodes.address)
-    node.nodeId.writeBigEndian(idBytes, 0)
-    out.rawString(idBytes, 0, 16)
-    out.string(node.bytes, node.start, node.end)
-  }
+  for (let more = nodes.first(); more; more = nodes.next()) writeNode(stream.view, nodes.address, out)
   out.count(stream.length)
   for (const offset of [R_LAST, R_FIRST, R_MAX_DELETED]) writeId(out, stream.readId(offset, id))
   out.count64(wide(words[at + R_ADDED + 1]!, words[at + R_ADDED]!))
-  const withActiveTimes = (stream.flags & STREAM_HAS_ACTIVE_TIMES) !== 0
+  const withActiveTimes = rdbType === RDB_TYPE_STREAM_LISTPACKS_3
   const groups = sharedGroups.open(stream)
   out.count(groups.groupCount)
   groups.forEachGroup((group) => writeGroup(groups, group, withActiveTimes, out))
-  return withActiveTimes ? RDB_TYPE_STREAM_LISTPACKS_3 : RDB_TYPE_STREAM_LISTPACKS_2
+}
+
+/** A node's ID and its listpack, which may be in chunks. */
+function writeNode(region: RegionView, node: number, out: RdbWriter): void {
+  const address = region.local(node)
+  const words = region.memory.i32[address >>> 28]!
+  const at = byteOffsetOf(address) >>> 2
+  id.readWords(words, at + N_ID)
+  id.writeBigEndian(idBytes, 0)
+  out.rawString(idBytes, 0, 16)
+  const length = words[at + N_BYTES]! >>> 0
+  if (words[at + N_ROOM] === 0) {
+    out.stringOf(new NodeValue().open(region, words[at + N_CHUNKS]!, length))
+  } else {
+    const start = (at << 2) + STREAM_NODE_HEADER_BYTES
+    out.string(region.memory.u8[address >>> 28]!, start, start + length)
+  }
 }
 
 function writeId(out: RdbWriter, of: StreamId): void {
@@ -303,6 +323,7 @@ class StreamFreeing {
   /** @returns true when all is done. */
   step(): boolean {
     const region = this.#region
+    region.memory.keep(this.#root)
     const words = region.memory.i32[this.#root >>> 28]!
     const at = byteOffsetOf(this.#root) >>> 2
     this.#nodes.open(region, words, at + R_NODES)

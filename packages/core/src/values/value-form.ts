@@ -25,8 +25,10 @@ export interface ValueForm {
   encodingName(value: LargeValue): string
   /** Shows the elements; those of hashes and sets in any order. */
   visitItems(value: LargeValue, visitor: ItemVisitor): void
-  /** Writes the value as it stands behind a key in a snapshot that redis 7.0 reads. @returns its RDB type. */
-  serialize(value: LargeValue, out: RdbWriter): number
+  /** The RDB type as which a snapshot of version `rdbVersion` gets the value; it may be one that needs a later version. */
+  snapshotType(value: LargeValue, rdbVersion: number): number
+  /** Writes the value as it stands behind a key in a snapshot. @param rdbType what `snapshotType` said */
+  serialize(value: LargeValue, rdbType: number, out: RdbWriter): void
   /** Bytes of all blocks beside the record; large ones are estimated. */
   footprint(value: LargeValue): number
   /**

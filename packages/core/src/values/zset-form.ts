@@ -20,9 +20,15 @@ import { RDB_TYPE_ZSET_2, RDB_TYPE_ZSET_LISTPACK, RDB_TYPE_ZSET_ZIPLIST } from '
 import { type ItemVisitor, visitItems } from '../object-codec/value-items.ts'
 import type { ValueSource } from '../object-codec/value-source.ts'
 import { ValueFault } from '../object-codec/value-walker.ts'
-import { FORM_ZSET, FORM_ZSET_LISTPACK, LARGE_REPORTS_PACKED, PACKED_BYTES_MAX } from './form-numbers.ts'
-import { writeElementKey } from './hash-form.ts'
+import {
+  FORM_ZSET,
+  FORM_ZSET_LISTPACK,
+  LARGE_REPORTS_PACKED,
+  PACKED_BYTES_MAX,
+  WRITTEN_LISTPACK_BYTES_MAX,
+} from './form-numbers.ts'
 import { LargeValue } from './large-value.ts'
+import { writeRecordKey } from './record-strings.ts'
 import { SCORED } from './ordered-index-cursor.ts'
 import { OrderedIndex } from './ordered-index.ts'
 import { INDEX_END, OrderedIndexMover } from './ordered-index-mover.ts'
@@ -66,23 +72,28 @@ export const zsetForm: ValueForm = {
     }
   },
 
-  serialize(value, out) {
+  snapshotType(value) {
+    if ((value.bits & LARGE_REPORTS_PACKED) === 0) return RDB_TYPE_ZSET_2
+    const bytes = packedBytes(opened.openLarge(value), WRITTEN_LISTPACK_BYTES_MAX)
+    return bytes <= WRITTEN_LISTPACK_BYTES_MAX ? RDB_TYPE_ZSET_LISTPACK : RDB_TYPE_ZSET_2
+  },
+
+  serialize(value, rdbType, out) {
     opened.openLarge(value)
-    if ((value.bits & LARGE_REPORTS_PACKED) !== 0) {
+    if (rdbType === RDB_TYPE_ZSET_LISTPACK) {
       const bytes = new Uint8Array(packedBytes(opened))
       const length = writePacked(opened, bytes, false)
       out.string(bytes, 0, length)
-      return RDB_TYPE_ZSET_LISTPACK
+      return
     }
     // From the greatest down, as Redis does: whoever loads it inserts at one end.
     const { index, table } = opened
     out.count(opened.count)
     index.end()
     while (index.previous()) {
-      writeElementKey(table.loadElement(index.address), out)
+      writeRecordKey(table.loadElement(index.address), out)
       out.double(index.score)
     }
-    return RDB_TYPE_ZSET_2
   },
 
   footprint(value) {

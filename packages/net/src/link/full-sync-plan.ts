@@ -1,5 +1,5 @@
 /** What repl-diskless-load makes of a full resync, and what the loader is told. Pure; the link carries it out. */
-import type { RdbLoadOptions, RdbLoadResult, SnapshotFraming } from '@understudy/core/internal'
+import type { RdbLoadOptions, SnapshotFraming } from '@understudy/core/internal'
 import type { ReplicaLinkConfig } from './replica-link-ports.ts'
 
 export interface FullSyncPlan {
@@ -32,12 +32,4 @@ export function loadOptionsOf(
     ...(keyLoadDelayMicros === 0 ? {} : { keyLoadDelayMicros }),
     ...(file === undefined ? {} : { file }),
   }
-}
-
-/** The database in which the stream behind a snapshot starts. */
-export function streamDbOf(result: RdbLoadResult): number {
-  for (const [name, value] of result.summary.aux) {
-    if (name === 'repl-stream-db' && /^\d{1,9}$/.test(value)) return Number(value)
-  }
-  return 0
 }

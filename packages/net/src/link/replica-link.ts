@@ -20,6 +20,7 @@ import {
   ReplicationHistory,
   TURN_BYTES_MAX,
   readsLines,
+  streamDb,
 } from '@understudy/core/internal'
 import type { LinkAction, LinkState, RdbLoadResult, SnapshotFraming, StreamHandler } from '@understudy/core/internal'
 import { CatchUp } from './catch-up.ts'
@@ -27,7 +28,7 @@ import { OPEN_GATE } from './full-sync-gate.ts'
 import type { FullSyncGate } from './full-sync-gate.ts'
 import { type FullSyncTimes, linkStatus } from './link-status.ts'
 import type { LinkStatus } from './link-status.ts'
-import { loadOptionsOf, planFullSync, streamDbOf } from './full-sync-plan.ts'
+import { loadOptionsOf, planFullSync } from './full-sync-plan.ts'
 import type { ReplicaLinkConfig, ReplicaLinkPorts } from './replica-link-ports.ts'
 import { SnapshotReceiver } from './snapshot-receiver.ts'
 import { openSpillFile } from './spill-file.ts'
@@ -515,7 +516,7 @@ export class ReplicaLink {
     this.#syncFile.end(result)
     ports.backlog.restart(state.sync.offset)
     ports.onBacklogReplaced?.()
-    this.stream.begin(state.sync.offset, streamDbOf(result))
+    this.stream.begin(state.sync.offset, streamDb(result.summary.aux))
     machine.snapshotLoaded(this.#now())
     this.#carryOut()
     ports.onHistoryChanged?.()

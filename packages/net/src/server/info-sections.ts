@@ -36,7 +36,8 @@ const startupBytes = getHeapStatistics().used_heap_size
 export function memoryFacts(node: Node): MemoryFacts {
   const { keyspace, backlog, link } = node
   const heap = getHeapStatistics().used_heap_size
-  const usedBytes = keyspace.generation.runBytes + heap + backlog.capacityBytes + link.stream.bufferBytes
+  const usedBytes =
+    keyspace.generation.runBytes + heap + backlog.capacityBytes + node.below.keptBytes + link.stream.bufferBytes
   peakBytes = Math.max(peakBytes, usedBytes)
   return {
     usedBytes,
@@ -44,7 +45,7 @@ export function memoryFacts(node: Node): MemoryFacts {
     startupBytes,
     residentBytes: process.memoryUsage.rss(),
     backlogBytes: backlog.capacityBytes,
-    replicaBytes: 0,
+    replicaBytes: node.below.keptBytes,
     clientBytes: clientBytes(node),
     functionBytes: node.libraries.codeBytes,
   }
@@ -89,8 +90,8 @@ function memoryLines(node: Node): string[] {
     `mem_fragmentation_bytes:${residentBytes - usedBytes}`,
     'mem_not_counted_for_evict:0',
     `mem_replication_backlog:${backlogBytes}`,
-    `mem_total_replication_buffers:${backlogBytes + link.stream.bufferBytes}`,
-    'mem_clients_slaves:0',
+    `mem_total_replication_buffers:${backlogBytes + node.below.keptBytes + link.stream.bufferBytes}`,
+    `mem_clients_slaves:${node.below.keptBytes}`,
     `mem_clients_normal:${clients}`,
     'mem_cluster_links:0',
     'mem_aof_buffer:0',
@@ -107,7 +108,7 @@ function clientBytes(node: Node): number {
 }
 
 function persistenceLines(node: Node): string[] {
-  const { state } = node
+  const { persistence, state } = node
   const lines = [
     `loading:${state.loading ? 1 : 0}`,
     `async_loading:${state.asyncLoading ? 1 : 0}`,
@@ -116,14 +117,15 @@ function persistenceLines(node: Node): string[] {
     'current_fork_perc:0.00',
     'current_save_keys_processed:0',
     'current_save_keys_total:0',
-    `rdb_changes_since_last_save:${node.applier.count}`,
-    'rdb_bgsave_in_progress:0',
-    `rdb_last_save_time:${Math.floor(node.lastLoadWallMs / 1000)}`,
-    'rdb_last_bgsave_status:ok',
-    'rdb_last_bgsave_time_sec:-1',
-    'rdb_current_bgsave_time_sec:-1',
+    `rdb_changes_since_last_save:${persistence.changes}`,
+    `rdb_bgsave_in_progress:${persistence.isSaving ? 1 : 0}`,
+    `rdb_last_save_time:${Math.floor(persistence.lastSaveMs / 1000)}`,
+    `rdb_last_bgsave_status:${persistence.fault === '' ? 'ok' : 'err'}`,
+    `rdb_last_bgsave_time_sec:${persistence.lastBackgroundSeconds}`,
+    `rdb_current_bgsave_time_sec:${persistence.backgroundSeconds}`,
     'rdb_last_cow_size:0',
-    'rdb_saves:0',
+    `rdb_saves:${persistence.saves}`,
+    ...(persistence.fault === '' ? [] : [`rdb_last_save_fault:${oneLine(persistence.fault)}`]),
     `rdb_last_load_keys_expired:${node.lastSnapshot.keysExpired}`,
     `rdb_last_load_keys_loaded:${node.lastSnapshot.keysLoaded}`,
     `rdb_last_load_module_keys_skipped:${node.lastSnapshot.skippedModuleKeys}`,
@@ -213,10 +215,9 @@ function replicationLines(node: Node): string[] {
       ...node.unapplied.lines(),
     )
   }
-  // Redis makes it with the first synchronization.
-  const hasBacklog = backlog.histlen > 0 || status.counters.fullResyncs + status.counters.partialResyncs > 0
+  const hasBacklog = node.below.isBacklogActive
   lines.push(
-    'connected_slaves:0',
+    ...replicaLines(node),
     'master_failover_state:no-failover',
     `master_replid:${status.replid}`,
     `master_replid2:${status.replid2}`,
@@ -227,6 +228,20 @@ function replicationLines(node: Node): string[] {
     `repl_backlog_first_byte_offset:${hasBacklog ? backlog.firstByteOffset : 0}`,
     `repl_backlog_histlen:${backlog.histlen}`,
   )
+  return lines
+}
+
+/** Replicas below. */
+function replicaLines({ below, clock, config }: Node): string[] {
+  const replicas = below.list()
+  const lines = [`connected_slaves:${replicas.length}`]
+  if (config.get('min-replicas-to-write') > 0 && config.get('min-replicas-max-lag') > 0) {
+    lines.push(`min_slaves_good_slaves:${below.goodReplicas}`)
+  }
+  for (const [index, { ip, port, stateName, machine }] of replicas.entries()) {
+    const lag = machine.isOnline ? seconds(clock.monotonicMs() - machine.ackAtMs) : 0
+    lines.push(`slave${index}:ip=${ip},port=${port},state=${stateName},offset=${machine.ackOffset},lag=${lag}`)
+  }
   return lines
 }
 
@@ -271,7 +286,10 @@ export function streamStatLines(node: Node): string[] {
     `total_net_input_bytes:${whole.netInputBytes + statistics.replicationInputBytes}`,
     `total_net_repl_input_bytes:${statistics.replicationInputBytes}`,
     `instantaneous_input_repl_kbps:${(statistics.replicationInputRate.perSecond / 1024).toFixed(2)}`,
-    // Those that this node asked of its primary. What it grants to replicas below comes with feeding them.
+    `sync_full:${node.below.counters.fullSyncs}`,
+    `sync_partial_ok:${node.below.counters.partialSyncs}`,
+    `sync_partial_err:${node.below.counters.partialSyncsRefused}`,
+    // Those that this node asked of its primary.
     `sync_asked_full:${status.counters.fullResyncs}`,
     `sync_asked_partial_ok:${status.counters.partialResyncs}`,
     `keyspace_hits:${node.keyspace.hits + whole.hits}`,

@@ -6,7 +6,9 @@ import type { BacklogWriter, Clock, Keyspace, LibraryStore, Logger, NodeState } 
 import type { ClientServer } from '../clients/server.ts'
 import type { Config } from '../config/config.ts'
 import type { ReplicaLink } from '../link/replica-link.ts'
+import type { ReplicasBelow } from '../replicas/replicas-below.ts'
 import type { ActiveDefrag } from './active-defrag.ts'
+import type { Persistence } from './persistence.ts'
 import type { StreamApplier } from './stream-applier.ts'
 import type { UnappliedCommands } from './unapplied.ts'
 
@@ -29,14 +31,14 @@ export interface Node {
   readonly link: ReplicaLink
   readonly applier: StreamApplier
   readonly unapplied: UnappliedCommands
+  readonly below: ReplicasBelow
   readonly server: ClientServer
   readonly libraries: LibraryStore
   readonly defrag: ActiveDefrag
+  readonly persistence: Persistence
   /** Has this node ever had a dataset: loaded, synced, or its own as a primary? */
   hasData: boolean
   fileLoading: FileLoading | undefined
-  /** Milliseconds since 1970 of the last RDB that was loaded or received. */
-  lastLoadWallMs: number
   /** What the loaded snapshot said and skipped. */
   lastSnapshot: { keysLoaded: number; keysExpired: number; skippedModuleKeys: number }
   /** Recomputes `state` after the link or the configuration changed. */

@@ -22,9 +22,14 @@ import {
   type RdbLoadResult,
   Readers,
   SLICE_MS_MAX,
+  snapshotAux,
+  type SnapshotPosition,
+  snapshotPosition,
+  toldAccess,
 } from '@understudy/core/internal'
 import { RdbLoaderPool } from '@understudy/rdb-worker'
 import type { ListenOptions } from '../clients/listeners.ts'
+import type { ShutdownRequest } from '../clients/ports.ts'
 import { chooseKeyEvents, deliverKeyEvents } from '../clients/key-notifications.ts'
 import { ClientServer } from '../clients/server.ts'
 import { GATE_EVENTS } from '../clients/shared-words.ts'
@@ -35,16 +40,21 @@ import { IoThreads } from '../io-thread/io-threads.ts'
 import type { Progress } from '../log/progress.ts'
 import { debugThreads } from './debug-threads.ts'
 import { ReplicaLink } from '../link/replica-link.ts'
+import { ReplicasBelow } from '../replicas/replicas-below.ts'
+import { SpooledSnapshots } from '../replicas/spooled-snapshot.ts'
 import { ActiveDefrag } from './active-defrag.ts'
 import { collectGarbageSoon } from './collect-garbage.ts'
 import { configCommands } from './config-commands.ts'
-import { CLIENT_DIRECTIVES, clientSettings, follow, linkConfig } from './configure.ts'
+import { CLIENT_DIRECTIVES, clientSettings, follow, linkConfig, replicaSettings } from './configure.ts'
 import { addDataInfoSections, memoryFacts, streamStatLines } from './info-sections.ts'
 import { fullSyncGate } from './full-sync-policy.ts'
 import type { FileLoading, Node } from './node.ts'
 import { LoadReport } from './load-report.ts'
+import { Persistence } from './persistence.ts'
+import { persistenceCommands } from './persistence-commands.ts'
 import { PrimaryClient } from './primary-client.ts'
 import { replicationCommands } from './replication-commands.ts'
+import { saveBeforeEnd } from './shutdown.ts'
 import { StreamApplier } from './stream-applier.ts'
 import { streamCommands } from './stream-commands.ts'
 import { UnappliedCommands } from './unapplied.ts'
@@ -77,6 +87,7 @@ export class UnderstudyServer implements Node {
   readonly link: ReplicaLink
   readonly applier: StreamApplier
   readonly unapplied: UnappliedCommands
+  readonly below: ReplicasBelow
   readonly server: ClientServer
   /** undefined with `io-threads 1`: the link thread serves the clients itself. */
   readonly ioThreads: IoThreads | undefined
@@ -84,7 +95,6 @@ export class UnderstudyServer implements Node {
   readonly runId: string = generateReplid()
   hasData = false
   fileLoading: FileLoading | undefined
-  lastLoadWallMs: number
   lastSnapshot = { keysLoaded: 0, keysExpired: 0, skippedModuleKeys: 0 }
 
   readonly #options: UnderstudyServerOptions
@@ -93,6 +103,7 @@ export class UnderstudyServer implements Node {
   readonly #primaryClient = new PrimaryClient(this)
   readonly #activeExpiry: ActiveExpiry
   readonly defrag: ActiveDefrag
+  readonly persistence: Persistence
   #housekeeping: NodeJS.Timeout | undefined
 
   constructor(options: UnderstudyServerOptions) {
@@ -107,9 +118,12 @@ export class UnderstudyServer implements Node {
     if (fileStats?.isFile() === true) this.#loader.prepare(fileStats.size)
     this.logger = logger
     this.#loadReport = new LoadReport(logger, process.stderr)
-    this.lastLoadWallMs = systemClock.wallMs()
     this.keyspace = new Keyspace({ databaseCount: config.get('databases') })
-    this.#activeExpiry = new ActiveExpiry(this.keyspace)
+    this.#activeExpiry = new ActiveExpiry(this.keyspace, (db, key) => {
+      const { own } = this.below
+      own.effects?.deleted(db, key, 0, key.length)
+      own.unitEnded()
+    })
     this.readers = new Readers(this.keyspace)
     // The memory of the old generation goes back when this thread, too, has let go of it.
     this.keyspace.generationListeners.push(collectGarbageSoon)
@@ -119,9 +133,49 @@ export class UnderstudyServer implements Node {
       clock: systemClock,
       isLoading: () => this.state.loading || this.state.asyncLoading,
     })
+    this.persistence = new Persistence({
+      config,
+      logger,
+      clock: systemClock,
+      keyspace: this.keyspace,
+      preamble: () => ({
+        aux: snapshotAux({
+          redisVersion: this.server.settings.redisVersion,
+          wallMs: systemClock.wallMs(),
+          usedBytes: memoryFacts(this).usedBytes,
+          position: this.#position(),
+        }),
+        libraries: [...this.libraries.libraries].map(({ code }) => code),
+      }),
+      onOutcome: () => this.updateState(),
+    })
     this.backlog = new BacklogWriter(clampBacklogBytes(config.get('repl-backlog-size')))
     this.unapplied = new UnappliedCommands(logger)
     const settings = clientSettings(config)
+    this.below = new ReplicasBelow({
+      clock: systemClock,
+      logger,
+      keyspace: this.keyspace,
+      backlog: this.backlog,
+      settings: replicaSettings(config),
+      source: new SpooledSnapshots({
+        keyspace: this.keyspace,
+        libraries: this.libraries,
+        clock: systemClock,
+        logger,
+        directory: () => config.get('dir'),
+        redisVersion: () => settings.redisVersion,
+        compresses: () => config.get('rdbcompression'),
+        hasChecksum: () => config.get('rdbchecksum'),
+        access: () => toldAccess(config.get('maxmemory-policy')),
+      }),
+      history: () => this.link.history,
+      isReplica: () => this.state.replica,
+      isLinkUp: () => this.state.linkUp,
+      upstreamDb: () => this.link.stream.db,
+      endTurnSoon: () => this.server.endTurnSoon(),
+      goodReplicasChanged: () => this.#countGoodReplicas(),
+    })
     const renames = config.get('rename-command').map(({ from, to }) => [from, to] as const)
     const dataFamilies = dataCommandFamilies({ libraries: this.libraries, memory: () => memoryFacts(this) })
     this.server = new ClientServer({
@@ -131,19 +185,24 @@ export class UnderstudyServer implements Node {
         ...clientCommandFamilies({ ...debugDatasetSubcommands, ...debugThreads(() => this.ioThreads) }),
         configCommands(this),
         replicationCommands(this),
+        persistenceCommands(this.persistence),
       ],
       renames,
       keyspace: this.keyspace,
       ports: {
-        shutdown: (request) => this.#shutdown(request.save),
+        shutdown: (request) => this.#shutdown(request),
+        writes: this.below.own,
+        acknowledgements: this.below.acknowledgements,
+        sessionClosed: (session) => this.below.sessionClosed(session),
         foreignConnections: () => this.#primaryClient.connections(),
-        lastSave: () => Math.floor(this.lastLoadWallMs / 1000),
+        lastSave: () => Math.floor(this.persistence.lastSaveMs / 1000),
       },
       clock: systemClock,
       logger,
       node: this.state,
     })
     this.keyspace.listener = this.server.changes
+    this.server.turnListeners.push(() => this.below.endTurn())
     const { registry, statistics, pubsub } = this.server
     this.applier = new StreamApplier([...dataFamilies, streamCommands(pubsub)], {
       clock: systemClock,
@@ -178,9 +237,19 @@ export class UnderstudyServer implements Node {
           statistics.commandsProcessed++
           statistics.calls[id]!++
         },
-        onFullSync: (result) => this.#adopt(result, this.link.getStatus().loading?.elapsedMs ?? 0),
-        onHistoryChanged: () => this.#tellPosition(this.link.history.replid),
-        onApplied: () => this.#tellPosition(),
+        onFullSync: (result) => {
+          this.#adopt(result, this.link.getStatus().loading?.elapsedMs ?? 0, false)
+          // Replicas below are of the old history; the backlog that they read is about to go.
+          this.below.historyChanged()
+        },
+        onHistoryChanged: () => {
+          this.below.historyChanged()
+          this.#tellPosition(this.link.history.replid)
+        },
+        onApplied: () => {
+          this.below.appended()
+          this.#tellPosition()
+        },
         dropData: () => {
           this.hasData = false
           // I/O threads must know before it that they must not answer from what is empty.
@@ -228,7 +297,9 @@ export class UnderstudyServer implements Node {
     for (const name of ['full-resync-policy', 'refuse-empty-primary', 'full-sync-low-memory'] as const) {
       config.onChange(name, () => this.link.release(false))
     }
-    follow(config, ['replica-read-only', 'replica-serve-stale-data'], () => this.updateState())
+    follow(config, ['replica-read-only', 'replica-serve-stale-data', 'save', 'stop-writes-on-bgsave-error'], () =>
+      this.updateState(),
+    )
     const threadCount = config.get('io-threads')
     if (threadCount > 1) {
       const { server, readers } = this
@@ -256,6 +327,7 @@ export class UnderstudyServer implements Node {
     this.updateState()
     await this.server.listen(this.#listenOptions(config.get('port')))
     this.#startHousekeeping()
+    this.below.start()
     if (file !== undefined) await this.#loadFile(file)
     if (primary !== undefined) this.link.replicaOf(primary.host, primary.port)
     this.updateState()
@@ -266,6 +338,7 @@ export class UnderstudyServer implements Node {
   async stop(): Promise<void> {
     clearInterval(this.#housekeeping)
     this.defrag.stop()
+    this.below.stop()
     this.link.stop()
     this.readers.close()
     await this.server.close()
@@ -283,9 +356,21 @@ export class UnderstudyServer implements Node {
     // A node that was never synced says so; it does not answer 'no such key' from an empty dataset.
     state.loading = this.fileLoading !== undefined || (state.replica && !this.hasData)
     state.asyncLoading = !state.loading && status?.loading !== undefined
+    state.cannotSave = this.persistence.stopsWrites
     this.#tellDataset(this.hasData && this.fileLoading === undefined)
+    this.below.roleChanged()
     this.server?.nodeChanged()
     this.#options.onRole?.(state.replica)
+  }
+
+  /** min-replicas-to-write. */
+  #countGoodReplicas(): void {
+    const { state, config } = this
+    const needed = config.get('min-replicas-max-lag') > 0 ? config.get('min-replicas-to-write') : 0
+    const tooFew = !state.replica && this.below.goodReplicas < needed
+    if (tooFew === state.tooFewReplicas) return
+    state.tooFewReplicas = tooFew
+    this.server.nodeChanged()
   }
 
   /** Tells readers in other threads where in the stream the data are; what moves it without changing data included. */
@@ -309,14 +394,13 @@ export class UnderstudyServer implements Node {
   }
 
   /** A checked snapshot takes over, in the same turn of the event loop in which the link moves to its offset. */
-  #adopt(result: RdbLoadResult, elapsedMs: number): void {
+  #adopt(result: RdbLoadResult, elapsedMs: number, isFile: boolean): void {
     this.keyspace.adopt(result.generation)
     this.#loadReport.loaded(result, (db) => this.keyspace.size(db), elapsedMs)
     const { summary, keyCount } = result
     let skippedModuleKeys = 0
     for (const count of Object.values(summary.skippedModules)) skippedModuleKeys += count
     this.lastSnapshot = { keysLoaded: keyCount, keysExpired: 0, skippedModuleKeys }
-    this.lastLoadWallMs = this.clock.wallMs()
     for (const [name, count] of Object.entries(summary.skippedModules)) {
       this.logger.warning(`${count} keys of module '${name}' were skipped: their values cannot be held here`)
     }
@@ -324,7 +408,29 @@ export class UnderstudyServer implements Node {
     if (refused > 0)
       this.logger.warning(`${refused} function libraries of the snapshot cannot be parsed and were left out`)
     this.hasData = true
+    this.persistence.noteLoaded(result, isFile)
     this.unapplied.clear()
+  }
+
+  /** Where in which history the data are, for a snapshot of them; undefined when no replica could go on from there. */
+  #position(): SnapshotPosition | undefined {
+    const { history, stream } = this.link
+    const { replid, replOffset: offset } = history
+    const belongs = this.state.replica ? history.resumable : offset > 0
+    return belongs ? { replid, offset, db: stream.db } : undefined
+  }
+
+  /** The data are those of a snapshot of ours, or of a primary: goes on where it was taken. */
+  #takePosition({ summary }: RdbLoadResult, isReplica: boolean): void {
+    const position = snapshotPosition(summary.aux)
+    if (position === undefined || position.db >= this.keyspace.databaseCount) return
+    const { replid, offset, db } = position
+    const { history } = this.link
+    if (isReplica) history.resumeFrom(replid, offset)
+    else history.beginBehind(replid, offset)
+    this.link.moveTo(offset, db)
+    this.backlog.restart(offset)
+    this.#tellPosition(history.replid)
   }
 
   /** The file to load at start, with nothing loaded yet; undefined when there is none. */
@@ -350,7 +456,8 @@ export class UnderstudyServer implements Node {
         },
         (loadedBytes, totalBytes, loadedKeys) => Object.assign(loading, { loadedBytes, totalBytes, loadedKeys }),
       )
-      this.#adopt(result, clock.monotonicMs() - loading.startedMs)
+      this.#adopt(result, clock.monotonicMs() - loading.startedMs, true)
+      this.#takePosition(result, config.get('replicaof') !== undefined)
       const elapsedSeconds = ((clock.monotonicMs() - loading.startedMs) / 1000).toFixed(3)
       logger.notice(`Done loading RDB, keys loaded: ${result.keyCount}, keys expired: 0.`)
       logger.notice(`DB loaded from disk: ${elapsedSeconds} seconds`)
@@ -387,6 +494,7 @@ export class UnderstudyServer implements Node {
       const { keyspace } = this
       keyspace.access.clock = accessClockAt(this.clock.wallMs())
       this.#expireKeys()
+      if (!this.state.loading) this.persistence.tick()
       this.#loadReport.tick(this.#progress())
       if (keyspace.lazyFreePending > 0) keyspace.freeSlice(SLICE_MS_MAX)
     }, HOUSEKEEPING_MS)
@@ -426,9 +534,15 @@ export class UnderstudyServer implements Node {
     )
   }
 
-  #shutdown(save: 'default' | 'yes' | 'no'): string | undefined {
-    if (save === 'yes') {
-      this.logger.warning('SHUTDOWN SAVE is refused: saving snapshots is not available in this version')
+  /** Saves what SHUTDOWN, a signal or save points want to be saved. @returns false: that failed, and the process is to go on */
+  prepareShutdown(request: ShutdownRequest): boolean {
+    return saveBeforeEnd(this, request)
+  }
+
+  #shutdown(request: ShutdownRequest): string | undefined {
+    this.logger.notice('User requested shutdown...')
+    if (!this.prepareShutdown(request)) {
+      this.logger.warning('Errors trying to shut down the server. Check the logs for more information.')
       return 'ERR Errors trying to SHUTDOWN. Check logs.'
     }
     this.#options.onShutdown()

@@ -10,9 +10,9 @@
  * whatever stands above must be harmless to repeat. Elements with more than one string have phases, so that a string is
  * not read twice: a phase that returns a position is done.
  */
-import { KEY_META_GRAMMAR, MODULE_AUX_GRAMMAR, readInt32, readInt64 } from '@understudy/core/loading'
-import type { ErrorCode, LengthSlot, RdbFamily } from '@understudy/core/loading'
 import {
+  KEY_META_GRAMMAR,
+  MODULE_AUX_GRAMMAR,
   RDB_OPCODE_AUX,
   RDB_OPCODE_EXPIRETIME,
   RDB_OPCODE_EXPIRETIME_MS,
@@ -28,7 +28,10 @@ import {
   REDIS_OPCODE_KEY_META,
   VALKEY_OPCODE_SLOT_IMPORT,
   VALKEY_OPCODE_UPDATE,
-} from './opcodes.ts'
+  readInt32,
+  readInt64,
+} from '@understudy/core/loading'
+import type { ErrorCode, LengthSlot, RdbFamily } from '@understudy/core/loading'
 
 /** Returned instead of a position: more bytes are needed. */
 export const MORE = -1

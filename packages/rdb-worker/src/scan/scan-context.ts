@@ -2,9 +2,8 @@
  * What the parts of the scanner share: where the bytes of this call stand in the snapshot, what is known of the entry being
  * read, and the sink. One per scanner. Plain fields: they are touched for every key.
  */
-import { ERROR_CODES, RdbError, ValueFault } from '@understudy/core/loading'
+import { ERROR_CODES, printableBytes, RdbError, ValueFault } from '@understudy/core/loading'
 import type { ErrorCode, RdbSink } from '@understudy/core/loading'
-import { printable } from './printable.ts'
 import { ScanFacts } from './scan-facts.ts'
 
 const NO_BYTES: Uint8Array = new Uint8Array(0)
@@ -52,7 +51,7 @@ export class ScanContext {
 
   /** Printable form of the key being read, if one is. */
   keyText(): string | undefined {
-    return this.keyKnown ? printable(this.key, this.keyStart, this.keyEnd) : undefined
+    return this.keyKnown ? printableBytes(this.key, this.keyStart, this.keyEnd) : undefined
   }
 
   selectDb(db: number, at: number): void {

@@ -1,6 +1,6 @@
 /** A file read into the scanner's window, from its first byte to the end of the snapshot. Blocks the thread it runs in. */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
-import { fileFailure } from '../load/file-failure.ts'
+import { fileFailure } from '../file/file-failure.ts'
 import type { RdbScanner } from './scanner.ts'
 import type { ScanWindow } from './window.ts'
 
@@ -22,7 +22,7 @@ export function scanFile(
       beforePiece(stats.size)
       const target = window.writable()
       const count = attempt(path, () => readSync(descriptor, target, 0, target.length, null))
-      if (count === 0) scanner.finish(window.receivedBytes)
+      if (count === 0) window.finish()
       window.advance(count)
     }
   } finally {

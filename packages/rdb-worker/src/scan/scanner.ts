@@ -17,6 +17,13 @@ import {
   RDB_TYPE_STRING,
   RDB_VERSION_MAX,
   RdbError,
+  RDB_CHECKSUM_BYTES,
+  RDB_CHECKSUM_SINCE_VERSION,
+  RDB_HEADER_BYTES,
+  RDB_OPCODE_EOF,
+  RDB_OPCODE_EXPIRETIME_MS,
+  RDB_OPCODE_FIRST,
+  printableBytes,
   rdbTypeOf,
   READ_BAD,
   READ_MORE,
@@ -31,15 +38,6 @@ import type { ErrorCode, RdbFamily, RdbSink, RdbSummary } from '@understudy/core
 import { elementOf, MORE } from './elements.ts'
 import type { Element, ElementHost } from './elements.ts'
 import { EntryReader } from './entry-reader.ts'
-import {
-  RDB_CHECKSUM_BYTES,
-  RDB_CHECKSUM_SINCE_VERSION,
-  RDB_HEADER_BYTES,
-  RDB_OPCODE_EOF,
-  RDB_OPCODE_EXPIRETIME_MS,
-  RDB_OPCODE_FIRST,
-} from './opcodes.ts'
-import { printable } from './printable.ts'
 import { ScanContext } from './scan-context.ts'
 import { StringReader } from './string-reader.ts'
 
@@ -102,6 +100,16 @@ export class RdbScanner implements ElementHost {
     return this.#context.keyCount
   }
 
+  /** The sink has dropped entries because they have no elements: so many by RDB type. See `RdbSink.uncheckedAt`. */
+  dropEmpty(byType: ReadonlyMap<number, number>): void {
+    const { facts } = this.#context
+    for (const [rdbType, count] of byType) {
+      facts.keysByType[rdbType]! -= count
+      facts.emptyKeysDropped += count
+      this.#context.keyCount -= count
+    }
+  }
+
   /**
    * Scans `bytes[start .. end)`, which must begin with the first byte not consumed before. When it returns everything
    * found is flushed, and the bytes may be overwritten, except those not consumed: show them again, with more behind them.
@@ -127,11 +135,16 @@ export class RdbScanner implements ElementHost {
   }
 
   /**
-   * No more bytes will come; `receivedBytes` came in all.
+   * No more bytes will come; `receivedBytes` came in all, and `rest` are those that were not consumed.
    * @throws RdbError RDB_TRUNCATED unless the snapshot is complete
    */
-  finish(receivedBytes: number): void {
+  finish(receivedBytes: number, rest: Uint8Array): void {
     if (this.#state === DONE) return
+    try {
+      this.#entry.checkOutline(rest, this.consumedBytes)
+    } catch (error) {
+      throw this.#context.asRdbError(error)
+    }
     // Otherwise the key's bytes may have been moved since.
     const key = this.#entry.inPieces ? this.#context.keyText() : undefined
     const text = 'Unexpected EOF reading RDB: the snapshot is not complete'
@@ -187,7 +200,11 @@ export class RdbScanner implements ElementHost {
     const text = String.fromCharCode(...bytes.subarray(at, at + RDB_HEADER_BYTES))
     const parsed = /^(?:REDIS([0-9]{4})|VALKEY([0-9]{3}))$/.exec(text)
     if (parsed === null) {
-      this.fail('RDB_BAD_MAGIC', `not a snapshot: it starts with '${printable(bytes, at, at + RDB_HEADER_BYTES)}'`, at)
+      this.fail(
+        'RDB_BAD_MAGIC',
+        `not a snapshot: it starts with '${printableBytes(bytes, at, at + RDB_HEADER_BYTES)}'`,
+        at,
+      )
     }
     const version = Number(parsed[1] ?? parsed[2])
     this.#family = parsed[1] === undefined ? 'valkey' : 'redis'

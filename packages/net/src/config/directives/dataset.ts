@@ -10,15 +10,10 @@ export const datasetDirectives = {
     keepEmpty: true,
   },
   save: { type: 'special', form: 'save' },
-  rdbcompression: { type: 'bool', default: true, supported: false, warning: 'snapshots are not saved yet' },
+  rdbcompression: { type: 'bool', default: true },
   rdbchecksum: { type: 'bool', default: true, change: 'no' },
   'rdb-del-sync-files': { type: 'bool', default: false },
-  'rdb-save-incremental-fsync': {
-    type: 'bool',
-    default: true,
-    supported: false,
-    warning: 'snapshots are not saved yet',
-  },
+  'rdb-save-incremental-fsync': { type: 'bool', default: true },
   'rdb-key-save-delay': {
     type: 'int',
     min: -2147483648,
@@ -27,7 +22,7 @@ export const datasetDirectives = {
     hidden: true,
     unit: 'us per key',
     supported: false,
-    warning: 'snapshots are not saved yet',
+    warning: 'snapshots are written without delay',
   },
   'key-load-delay': { type: 'int', min: -2147483648, max: 'int', default: 0, hidden: true, unit: 'us per key' },
   'loading-process-events-interval-bytes': {
@@ -40,12 +35,7 @@ export const datasetDirectives = {
     supported: false,
     warning: 'loading runs in a thread of its own and holds up nobody',
   },
-  'stop-writes-on-bgsave-error': {
-    type: 'bool',
-    default: true,
-    supported: false,
-    warning: 'snapshots are not saved yet',
-  },
+  'stop-writes-on-bgsave-error': { type: 'bool', default: true },
   'sanitize-dump-payload': { type: 'enum', values: ['no', 'yes', 'clients'], default: 'no', supported: false },
   'rdb-version-check': {
     type: 'enum',

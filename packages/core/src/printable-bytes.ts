@@ -2,7 +2,7 @@
 const BYTES_SHOWN_MAX = 128
 
 /** `bytes[start .. end)` with everything but printable ASCII as \xNN, cut after 128 bytes. */
-export function printable(bytes: Uint8Array, start: number, end: number): string {
+export function printableBytes(bytes: Uint8Array, start: number, end: number): string {
   let text = ''
   for (let at = start; at < Math.min(end, start + BYTES_SHOWN_MAX); at++) {
     const byte = bytes[at]!

@@ -1,0 +1,207 @@
+/**
+ * Snapshots of this node on its disk: when one is due, what became of the last one, and what that means for writes. How a file
+ * is written is rdb-worker's; SHUTDOWN is shutdown.ts.
+ *
+ *   SAVE, SHUTDOWN        now, in this thread: nobody is served meanwhile
+ *   BGSAVE, save points   beside the writer, by `Snapshots`
+ *
+ * Source: redis 7.0 rdb.c rdbSave(), server.c serverCron(), writeCommandsDeniedByDiskError().
+ */
+import { join } from 'node:path'
+import {
+  type Clock,
+  type Keyspace,
+  type Logger,
+  RDB_VERSION_DEFAULT,
+  RDB_VERSION_WRITTEN_MAX,
+  type RdbLoadResult,
+  ReplicaError,
+  toldAccess,
+} from '@understudy/core/internal'
+import {
+  type FileCalls,
+  saveFile,
+  type SavedFile,
+  type SaveFileOptions,
+  type SnapshotPreamble,
+  type Snapshots,
+} from '@understudy/rdb-worker'
+import type { Config } from '../config/config.ts'
+import { fromByteString } from '../config/directive.ts'
+
+/** A background save that failed is tried again by save points after so long. */
+const RETRY_MS = 5000
+/** Files of Valkey 8 and 9 come as data that redis 7.2's version can hold, field TTLs apart. */
+const RDB_VERSION_OF_VALKEY = 11
+
+export interface PersistencePorts {
+  readonly config: Config
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly keyspace: Keyspace
+  /** What a file says beside the keys, of the moment. */
+  readonly preamble: () => SnapshotPreamble
+  /** Left out: nothing can be saved while writes go on. */
+  readonly snapshots?: Snapshots
+  /** Whether a client's writes are refused has changed, perhaps. */
+  readonly onOutcome: () => void
+  /** Default: node's. */
+  readonly calls?: FileCalls
+}
+
+export type BackgroundStart = 'started' | 'busy' | 'unavailable'
+
+export class Persistence {
+  /** Milliseconds since 1970 of the last snapshot; the start of the process counts as one. */
+  lastSaveMs: number
+  /** Why the last save failed; empty: it did not. */
+  fault = ''
+  /** Snapshots written since the start. */
+  saves = 0
+  /** Of the last background save; -1: there was none. */
+  lastBackgroundSeconds = -1
+
+  readonly #ports: PersistencePorts
+  /** `keyspace.dirty` that the last snapshot has. */
+  #savedChanges = 0
+  #background: { readonly startedMs: number; readonly changes: number } | undefined
+  /** When the last background save began, monotonic. */
+  #triedAtMs = Number.NEGATIVE_INFINITY
+  /** RDB version of files: that of the data that came, or that they needed last time. */
+  #rdbVersion = RDB_VERSION_DEFAULT
+
+  constructor(ports: PersistencePorts) {
+    this.#ports = ports
+    this.lastSaveMs = ports.clock.wallMs()
+  }
+
+  /** rdb_changes_since_last_save. */
+  get changes(): number {
+    return this.#ports.keyspace.dirty - this.#savedChanges
+  }
+
+  get isSaving(): boolean {
+    return this.#background !== undefined
+  }
+
+  /** Seconds that the background save under way has taken, -1: there is none. */
+  get backgroundSeconds(): number {
+    if (this.#background === undefined) return -1
+    return Math.floor((this.#ports.clock.monotonicMs() - this.#background.startedMs) / 1000)
+  }
+
+  /** Are clients' writes to be refused because they might not survive (stop-writes-on-bgsave-error)? */
+  get stopsWrites(): boolean {
+    const { config } = this.#ports
+    return this.fault !== '' && config.get('stop-writes-on-bgsave-error') && config.get('save').length > 0
+  }
+
+  /**
+   * Data came whole. Files are of their version from now on, so that whoever made them can read ours.
+   * @param isFile they are what the file of this node has; else no file has them
+   */
+  noteLoaded({ summary, keyCount }: RdbLoadResult, isFile: boolean): void {
+    const version = summary.family === 'valkey' ? RDB_VERSION_OF_VALKEY : summary.version
+    this.#rdbVersion = Math.min(Math.max(version, RDB_VERSION_DEFAULT), RDB_VERSION_WRITTEN_MAX)
+    this.#savedChanges = this.#ports.keyspace.dirty - (isFile ? 0 : keyCount)
+  }
+
+  /** Saves now; this thread does nothing else meanwhile. @returns false when it failed, which was logged */
+  save(): boolean {
+    const { keyspace, calls } = this.#ports
+    const { dirty } = keyspace
+    try {
+      const options = this.#options(`temp-${process.pid}.rdb`)
+      const saved = saveFile(keyspace, this.#ports.preamble(), {
+        ...options,
+        ...(calls === undefined ? {} : { calls }),
+      })
+      this.#saved(saved, dirty)
+      this.#ports.logger.notice('DB saved on disk')
+      return true
+    } catch (error) {
+      this.#failed(error)
+      return false
+    }
+  }
+
+  /** Saves beside the writer. The outcome is logged, and to be seen in INFO. */
+  saveInBackground(): BackgroundStart {
+    const { clock, keyspace, logger, snapshots } = this.#ports
+    if (this.#background !== undefined) return 'busy'
+    if (snapshots === undefined) return 'unavailable'
+    const background = { startedMs: clock.monotonicMs(), changes: keyspace.dirty }
+    this.#background = background
+    this.#triedAtMs = background.startedMs
+    logger.notice('Background saving started')
+    snapshots.saveFile(this.#ports.preamble(), this.#options(`temp-bg-${process.pid}.rdb`)).then(
+      (saved) => {
+        this.#backgroundEnded(background.startedMs)
+        this.#saved(saved, background.changes)
+        logger.notice('Background saving terminated with success')
+      },
+      (error: unknown) => {
+        this.#backgroundEnded(background.startedMs)
+        this.#failed(error)
+      },
+    )
+    return 'started'
+  }
+
+  /** Called often: saves in the background when a save point is reached. */
+  tick(): void {
+    const { clock, config, logger, snapshots } = this.#ports
+    if (snapshots === undefined || this.#background !== undefined) return
+    const { changes } = this
+    const nowMs = clock.wallMs()
+    const due = config
+      .get('save')
+      .find((point) => changes >= point.changes && nowMs - this.lastSaveMs > point.seconds * 1000)
+    if (due === undefined || (this.fault !== '' && clock.monotonicMs() - this.#triedAtMs <= RETRY_MS)) return
+    logger.notice(`${due.changes} changes in ${due.seconds} seconds. Saving...`)
+    this.saveInBackground()
+  }
+
+  #options(temporaryName: string): SaveFileOptions {
+    const { config } = this.#ports
+    const directory = config.get('dir')
+    return {
+      path: join(directory, fromByteString(config.get('dbfilename'))),
+      temporaryPath: join(directory, temporaryName),
+      rdbVersion: this.#rdbVersion,
+      access: toldAccess(config.get('maxmemory-policy')),
+      compress: config.get('rdbcompression'),
+      checksum: config.get('rdbchecksum'),
+      syncsAsItGrows: config.get('rdb-save-incremental-fsync'),
+    }
+  }
+
+  #backgroundEnded(startedMs: number): void {
+    this.#background = undefined
+    this.lastBackgroundSeconds = Math.floor((this.#ports.clock.monotonicMs() - startedMs) / 1000)
+  }
+
+  /** @param changes of the keyspace when the snapshot was taken */
+  #saved({ rdbVersion }: SavedFile, changes: number): void {
+    const { clock, logger, onOutcome } = this.#ports
+    if (rdbVersion > this.#rdbVersion) {
+      logger.notice(
+        `The snapshot has RDB version ${rdbVersion}: version ${this.#rdbVersion} cannot hold all of the data`,
+      )
+      this.#rdbVersion = rdbVersion
+    }
+    this.lastSaveMs = clock.wallMs()
+    this.#savedChanges = changes
+    this.saves++
+    this.fault = ''
+    onOutcome()
+  }
+
+  #failed(error: unknown): void {
+    if (!(error instanceof ReplicaError)) throw error
+    const { logger, onOutcome } = this.#ports
+    this.fault = error.message
+    logger.warning(`The snapshot could not be saved: ${error.message}`)
+    onOutcome()
+  }
+}
