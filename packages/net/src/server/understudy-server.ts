@@ -22,9 +22,6 @@ import {
   type RdbLoadResult,
   Readers,
   SLICE_MS_MAX,
-  snapshotAux,
-  type SnapshotPosition,
-  snapshotPosition,
   toldAccess,
 } from '@understudy/core/internal'
 import { RdbLoaderPool } from '@understudy/rdb-worker'
@@ -55,6 +52,7 @@ import { persistenceCommands } from './persistence-commands.ts'
 import { PrimaryClient } from './primary-client.ts'
 import { replicationCommands } from './replication-commands.ts'
 import { saveBeforeEnd } from './shutdown.ts'
+import { snapshotPreamble, takePosition } from './snapshot-facts.ts'
 import { StreamApplier } from './stream-applier.ts'
 import { streamCommands } from './stream-commands.ts'
 import { UnappliedCommands } from './unapplied.ts'
@@ -138,15 +136,7 @@ export class UnderstudyServer implements Node {
       logger,
       clock: systemClock,
       keyspace: this.keyspace,
-      preamble: () => ({
-        aux: snapshotAux({
-          redisVersion: this.server.settings.redisVersion,
-          wallMs: systemClock.wallMs(),
-          usedBytes: memoryFacts(this).usedBytes,
-          position: this.#position(),
-        }),
-        libraries: [...this.libraries.libraries].map(({ code }) => code),
-      }),
+      preamble: () => snapshotPreamble(this),
       onOutcome: () => this.updateState(),
     })
     this.backlog = new BacklogWriter(clampBacklogBytes(config.get('repl-backlog-size')))
@@ -412,27 +402,6 @@ export class UnderstudyServer implements Node {
     this.unapplied.clear()
   }
 
-  /** Where in which history the data are, for a snapshot of them; undefined when no replica could go on from there. */
-  #position(): SnapshotPosition | undefined {
-    const { history, stream } = this.link
-    const { replid, replOffset: offset } = history
-    const belongs = this.state.replica ? history.resumable : offset > 0
-    return belongs ? { replid, offset, db: stream.db } : undefined
-  }
-
-  /** The data are those of a snapshot of ours, or of a primary: goes on where it was taken. */
-  #takePosition({ summary }: RdbLoadResult, isReplica: boolean): void {
-    const position = snapshotPosition(summary.aux)
-    if (position === undefined || position.db >= this.keyspace.databaseCount) return
-    const { replid, offset, db } = position
-    const { history } = this.link
-    if (isReplica) history.resumeFrom(replid, offset)
-    else history.beginBehind(replid, offset)
-    this.link.moveTo(offset, db)
-    this.backlog.restart(offset)
-    this.#tellPosition(history.replid)
-  }
-
   /** The file to load at start, with nothing loaded yet; undefined when there is none. */
   async #findFile(): Promise<FileLoading | undefined> {
     const path = this.config.path('dbfilename')
@@ -457,7 +426,8 @@ export class UnderstudyServer implements Node {
         (loadedBytes, totalBytes, loadedKeys) => Object.assign(loading, { loadedBytes, totalBytes, loadedKeys }),
       )
       this.#adopt(result, clock.monotonicMs() - loading.startedMs, true)
-      this.#takePosition(result, config.get('replicaof') !== undefined)
+      takePosition(this, result.summary.aux, config.get('replicaof') !== undefined)
+      this.#tellPosition(this.link.history.replid)
       const elapsedSeconds = ((clock.monotonicMs() - loading.startedMs) / 1000).toFixed(3)
       logger.notice(`Done loading RDB, keys loaded: ${result.keyCount}, keys expired: 0.`)
       logger.notice(`DB loaded from disk: ${elapsedSeconds} seconds`)
