@@ -19,6 +19,7 @@ import {
   type Logger,
   type NodeState,
   NOTIFY_KEY_MISS,
+  type PinLimits,
   type RdbLoadResult,
   Readers,
   SLICE_MS_MAX,
@@ -26,7 +27,7 @@ import {
   type SnapshotPosition,
   snapshotPosition,
 } from '@understudy/core/internal'
-import { RdbLoaderPool } from '@understudy/rdb-worker'
+import { RdbLoaderPool, SnapshotPool } from '@understudy/rdb-worker'
 import type { ListenOptions } from '../clients/listeners.ts'
 import type { ShutdownRequest } from '../clients/ports.ts'
 import { chooseKeyEvents, deliverKeyEvents } from '../clients/key-notifications.ts'
@@ -58,6 +59,8 @@ import { UnappliedCommands } from './unapplied.ts'
 import { ensureWorkingDirectory } from './working-directory.ts'
 
 const HOUSEKEEPING_MS = 20
+/** What is kept for a snapshot is never more than the dataset was; a slow disk is no reason to begin again. */
+const SNAPSHOT_LIMITS: PinLimits = { bytesMax: Number.POSITIVE_INFINITY, durationMsMax: Number.POSITIVE_INFINITY }
 
 export interface UnderstudyServerOptions {
   readonly config: Config
@@ -100,6 +103,7 @@ export class UnderstudyServer implements Node {
   readonly #activeExpiry: ActiveExpiry
   readonly defrag: ActiveDefrag
   readonly persistence: Persistence
+  readonly #snapshots: SnapshotPool
   #housekeeping: NodeJS.Timeout | undefined
 
   constructor(options: UnderstudyServerOptions) {
@@ -125,6 +129,7 @@ export class UnderstudyServer implements Node {
       clock: systemClock,
       isLoading: () => this.state.loading || this.state.asyncLoading,
     })
+    this.#snapshots = new SnapshotPool(() => this.keyspace.pin(SNAPSHOT_LIMITS, systemClock.monotonicMs()))
     this.persistence = new Persistence({
       config,
       logger,
@@ -139,6 +144,7 @@ export class UnderstudyServer implements Node {
         }),
         libraries: [...this.libraries.libraries].map(({ code }) => code),
       }),
+      snapshots: this.#snapshots,
       onOutcome: () => this.updateState(),
     })
     this.backlog = new BacklogWriter(clampBacklogBytes(config.get('repl-backlog-size')))
@@ -295,7 +301,7 @@ export class UnderstudyServer implements Node {
     this.readers.close()
     await this.server.close()
     await this.ioThreads?.stop()
-    await this.#loader.close()
+    await Promise.all([this.#loader.close(), this.#snapshots.close()])
   }
 
   updateState(): void {
@@ -436,6 +442,7 @@ export class UnderstudyServer implements Node {
       keyspace.access.clock = accessClockAt(this.clock.wallMs())
       this.#expireKeys()
       if (!this.state.loading) this.persistence.tick()
+      keyspace.pins.breakOverdue(this.clock.monotonicMs())
       this.#loadReport.tick(this.#progress())
       if (keyspace.lazyFreePending > 0) keyspace.freeSlice(SLICE_MS_MAX)
     }, HOUSEKEEPING_MS)
