@@ -3,8 +3,12 @@ import {
   Keyspace,
   LibraryStore,
   type MemoryFacts,
+  RDB_TYPE_HASH,
+  RDB_TYPE_HASH_LISTPACK,
   RDB_TYPE_STREAM_LISTPACKS_2,
   RDB_TYPE_STREAM_LISTPACKS_3,
+  RDB_TYPE_ZSET_2,
+  RDB_TYPE_ZSET_LISTPACK,
   RdbVersionError,
 } from '@understudy/core/internal'
 import { loadIterable, RdbLoaderPool } from '@understudy/rdb-worker'
@@ -185,6 +189,34 @@ describe('a snapshot that was written', () => {
     keyspace.lookup(0, Buffer.from('k'), 0, 1)
     keyspace.setAccess(-1, 42)
     expect(entry('frequency')).toMatchObject({ idleSeconds: -1, freq: 42 })
+  })
+})
+
+describe('a large value that Redis would hold packed', () => {
+  it('is written packed, and in its plain form when the listpack would be too long', () => {
+    const runner = newRunner()
+    Object.assign(runner.settings.encodings, { hashMaxListpackEntries: 9000, hashMaxListpackValue: 9000 })
+    Object.assign(runner.settings.encodings, { zsetMaxListpackEntries: 9000, zsetMaxListpackValue: 9000 })
+    for (const [name, members, bytes] of [
+      ['packed', 500, 30],
+      ['too long', 500, 3000],
+    ] as const) {
+      for (let i = 0; i < members; i++) {
+        runner.run('HSET', `${name} hash`, `f${i}`, 'v'.repeat(bytes))
+        runner.run('ZADD', `${name} zset`, i, `${i}`.padEnd(bytes, 'm'))
+      }
+      expect(runner.text('OBJECT', 'ENCODING', `${name} hash`)).toBe('$8\r\nlistpack\r\n')
+      expect(runner.text('OBJECT', 'ENCODING', `${name} zset`)).toBe('$8\r\nlistpack\r\n')
+    }
+    const { sink } = scanBytes(snapshotBytes(runner.keyspace, { rdbVersion: 10 }).bytes)
+    const types = [...sink.databases.get(0)!].map(([key, { rdbType }]) => [key, rdbType])
+    expect(Object.fromEntries(types)).toEqual({
+      'packed hash': RDB_TYPE_HASH_LISTPACK,
+      'packed zset': RDB_TYPE_ZSET_LISTPACK,
+      'too long hash': RDB_TYPE_HASH,
+      'too long zset': RDB_TYPE_ZSET_2,
+    })
+    expect(sink.digest()).toBe(keyspaceDigest(runner.keyspace))
   })
 })
 

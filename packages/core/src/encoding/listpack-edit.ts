@@ -10,6 +10,8 @@ import { LISTPACK_END, LISTPACK_HEADER_BYTES } from './listpack.ts'
 import { int64Hi, int64Lo, parseInt64 } from './packed-item.ts'
 
 export const LISTPACK_EMPTY_BYTES: number = LISTPACK_HEADER_BYTES + 1
+/** An item takes at most so many bytes more than its string has. */
+export const LISTPACK_ITEM_BYTES_MORE = 10
 const COUNT_UNKNOWN = 0xffff
 const TWO_32: number = 2 ** 32
 
@@ -49,7 +51,8 @@ function backBytes(content: number): number {
   return content < 128 ? 1 : content < 16_383 ? 2 : content < 2_097_151 ? 3 : content < 268_435_455 ? 4 : 5
 }
 
-function writeBack(content: number, target: Uint8Array, at: number): number {
+/** Writes the length of an item of `content` bytes, for walking backwards, at `target[at]`. @returns the position behind it. */
+export function listpackWriteBackLength(content: number, target: Uint8Array, at: number): number {
   const groups = backBytes(content)
   let left = content
   for (let i = groups - 1; i > 0; i--) {
@@ -100,7 +103,7 @@ export function listpackWriteItem(
     copyBytes(bytes, viewOf(bytes), start, end, target, view ?? viewOf(target), to)
     to += length
   }
-  return writeBack(to - at, target, to)
+  return listpackWriteBackLength(to - at, target, to)
 }
 
 /** Writes an integer (exact, below 2^53) as an item at `target[at]`. @returns the position behind it. */

@@ -14,6 +14,8 @@ export const LZF_RATIO_MAX = 88
 const LZF_DISTANCE_MAX = 8192
 /** The longest copy. */
 const LZF_COPY_MAX = 264
+/** Copied at once: two words. */
+const PAIR_BYTES = 8
 
 /**
  * Undoes `source[sourceStart .. sourceEnd)` into `target[targetStart .. targetEnd)`.
@@ -37,8 +39,20 @@ export function lzfDecompress(
       const count = control + 1
       if (from + count > sourceEnd || to + count > targetEnd) return false
       const stop = to + count
-      for (; to <= stop - 4; to += 4, from += 4) targetView.setInt32(to, sourceView.getInt32(from, true), true)
-      while (to < stop) target[to++] = source[from++]!
+      if (stop + PAIR_BYTES <= targetEnd && from + count + PAIR_BYTES <= sourceEnd) {
+        // What is written beyond the run is written again by what follows. Most runs are done without a loop, whose end no
+        // processor can foresee.
+        targetView.setInt32(to, sourceView.getInt32(from, true), true)
+        targetView.setInt32(to + 4, sourceView.getInt32(from + 4, true), true)
+        for (let done = PAIR_BYTES; done < count; done += PAIR_BYTES) {
+          targetView.setInt32(to + done, sourceView.getInt32(from + done, true), true)
+          targetView.setInt32(to + done + 4, sourceView.getInt32(from + done + 4, true), true)
+        }
+        to = stop
+        from += count
+      } else {
+        while (to < stop) target[to++] = source[from++]!
+      }
     } else {
       let count = control >> 5
       if (count === 7) {
@@ -51,10 +65,17 @@ export function lzfDecompress(
       if (back < targetStart || to + count > targetEnd) return false
       const stop = to + count
       // The ranges overlap when a pattern repeats: byte by byte if it is a short one.
-      if (to - back >= 4) {
-        for (; to <= stop - 4; to += 4, back += 4) targetView.setInt32(to, targetView.getInt32(back, true), true)
+      if (to - back >= 4 && stop + PAIR_BYTES <= targetEnd) {
+        targetView.setInt32(to, targetView.getInt32(back, true), true)
+        targetView.setInt32(to + 4, targetView.getInt32(back + 4, true), true)
+        for (let done = PAIR_BYTES; done < count; done += PAIR_BYTES) {
+          targetView.setInt32(to + done, targetView.getInt32(back + done, true), true)
+          targetView.setInt32(to + done + 4, targetView.getInt32(back + done + 4, true), true)
+        }
+        to = stop
+      } else {
+        while (to < stop) target[to++] = target[back++]!
       }
-      while (to < stop) target[to++] = target[back++]!
     }
   }
   return to === targetEnd
@@ -132,7 +153,10 @@ export class LzfPieces {
   }
 }
 
+/** Bits of the hash of a place; short inputs use a part of the table that stays in the nearest cache. */
 const HASH_BITS = 14
+const SHORT_HASH_BITS = 10
+const SHORT_BYTES_MAX = 512
 /** Position + 1 of the last place with this hash, counted so that entries of earlier calls are below `tableBase`. */
 const table: Int32Array = new Int32Array(1 << HASH_BITS)
 let tableBase = 1
@@ -153,6 +177,7 @@ export function lzfCompress(
     table.fill(0)
     tableBase = 1
   }
+  const shift = 32 - (sourceEnd - sourceStart > SHORT_BYTES_MAX ? HASH_BITS : SHORT_HASH_BITS)
   const base = tableBase - sourceStart
   tableBase += sourceEnd - sourceStart
   let from = sourceStart
@@ -160,7 +185,7 @@ export function lzfCompress(
   let to = targetStart
   while (from + 2 < sourceEnd) {
     const word = (source[from]! << 16) | (source[from + 1]! << 8) | source[from + 2]!
-    const slot = Math.imul(word, 0x9e3779b1) >>> (32 - HASH_BITS)
+    const slot = Math.imul(word, 0x9e3779b1) >>> shift
     const candidate = table[slot]! - base
     table[slot] = from + base
     const distance = from - candidate
@@ -205,9 +230,10 @@ function writeLiterals(
   targetEnd: number,
 ): number {
   let to = at
+  const length = end - start
+  if (to + length + ((length + 31) >>> 5) > targetEnd) return -1
   for (let from = start; from < end;) {
     const count = Math.min(32, end - from)
-    if (to + 1 + count > targetEnd) return -1
     target[to++] = count - 1
     for (let i = 0; i < count; i++) target[to++] = source[from++]!
   }

@@ -315,7 +315,8 @@ export class BulkWriter implements RdbSink {
     const orders = this.#order
     const tags = this.#tag
     const firstSegments = this.#firstSegments
-    for (let region = 0; region < REGION_COUNT; region++) firstSegments[region] = regions[region]!.memory.i32[FIRST_BLOCK_SEGMENT]!
+    for (let region = 0; region < REGION_COUNT; region++)
+      firstSegments[region] = regions[region]!.memory.i32[FIRST_BLOCK_SEGMENT]!
     // Short loops: independent loads of one loop overlap in the CPU.
     for (let i = 0; i < count; i++) {
       const order = orders[i]!

@@ -66,6 +66,11 @@ export abstract class GenerationLayout {
 
   /** Root of database `db` in `shard`, through the map that SWAPDB changes. */
   rootOf(db: number, shard: number): number {
+    return this.rootPlace(db, shard)
+  }
+
+  /** The same for who only touches memory: readers enter no shard by it. */
+  rootPlace(db: number, shard: number): number {
     return this.roots + (this.control[C_DATABASE_MAP + db]! * SHARD_COUNT + shard) * ROOT_WORDS
   }
 

@@ -51,10 +51,13 @@ export abstract class KeyspaceRecords extends KeyspaceReads {
   declare generation: Generation
   readonly counters: ShardCounters
   listener: KeyChangeListener = NOBODY_LISTENS
-  /** Changes of keys and whole databases since the start; what a loader brought is none. The base of `save` points. */
-  changes = 0
   /** Keys that were removed because a client met them after their time. */
   expiredKeys = 0
+  /**
+   * Changes of keys and whole databases since the start; what a loader brought is none. Whoever compares it before and after a
+   * command knows if that changed anything; save points count it.
+   */
+  dirty = 0
 
   protected readonly lazyFree: LazyFree = new LazyFree((region, address) => this.freeRecord(region, address))
   readonly #nodes = new NodeValue()
@@ -234,7 +237,7 @@ export abstract class KeyspaceRecords extends KeyspaceReads {
 
   /** Every change of a key ends here. @param gone it is not there any more */
   protected changed(db: number, key: Uint8Array, start: number, end: number, gone: boolean = false): void {
-    this.changes++
+    this.dirty++
     if (this.listener.active) this.listener.keyChanged(db, key, start, end, gone)
   }
 
@@ -264,6 +267,13 @@ export abstract class KeyspaceRecords extends KeyspaceReads {
     this.freeRecord(region, address)
     entry.address = 0
     this.changed(db, key, start, end, true)
+  }
+
+  /** Removes the key that the last lookup found because its time has come. That is no change that a command made. */
+  expireEntry(db: number, key: Uint8Array, start: number, end: number): void {
+    this.expiredKeys++
+    this.deleteEntry(db, key, start, end)
+    this.dirty--
   }
 
   /** Sets (or with -1 removes) the time to live of the key that the last lookup found. */
@@ -339,6 +349,11 @@ export abstract class KeyspaceRecords extends KeyspaceReads {
   /** Tells listeners of a change made through growEntry/writeEntry or in place. */
   entryChanged(db: number, key: Uint8Array, start: number, end: number): void {
     this.changed(db, key, start, end)
+  }
+
+  /** A change that the calls above do not see: in the groups of a stream. WATCH does not notice it. */
+  countChange(): void {
+    this.dirty++
   }
 
   /**

@@ -60,7 +60,7 @@ export class Keyspace extends KeyspaceValues {
     let others = false
     for (let other = 0; other < this.databaseCount && !others; other++) others = other !== db && this.size(other) > 0
     if (!others) return this.flushAll(db)
-    this.changes += this.size(db) + 1
+    this.dirty += this.size(db) + 1
     const { generation } = this
     for (let shardIndex = 0; shardIndex < SHARD_COUNT; shardIndex++) {
       const root = generation.rootOf(db, shardIndex)
@@ -79,7 +79,7 @@ export class Keyspace extends KeyspaceValues {
   /** Removes all keys of all databases, in constant time. @param told what listeners hear was flushed; -1: everything. */
   flushAll(told = -1): void {
     this.counters.enterAll()
-    this.changes += this.keyCount + 1
+    this.dirty += this.keyCount + 1
     const { generation } = this
     // A pin goes on in a generation that is left alone.
     if (generation.runBytes > FLUSH_IN_PLACE_BYTES_MAX || this.pins.isHolding(generation)) {
@@ -98,11 +98,11 @@ export class Keyspace extends KeyspaceValues {
   /** Exchanges two databases. */
   swapDatabases(first: number, second: number): void {
     this.counters.enterAll()
-    this.changes++
     const { control } = this.generation
     const table = control[C_DATABASE_MAP + first]!
     control[C_DATABASE_MAP + first] = control[C_DATABASE_MAP + second]!
     control[C_DATABASE_MAP + second] = table
+    this.dirty++
     this.listener.databasesSwapped(first, second)
   }
 

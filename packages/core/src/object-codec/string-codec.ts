@@ -4,6 +4,7 @@
  */
 import { lzfCheck, lzfCompress, lzfDecompress, LZF_RATIO_MAX } from '../encoding/lzf.ts'
 import { writeInt32Text } from '../encoding/packed-item.ts'
+import { copyBytes, viewOf } from '../memory/copy-bytes.ts'
 import {
   LENGTH_BYTES_MAX,
   LengthSlot,
@@ -172,7 +173,7 @@ export function encodeString(
     }
   }
   const content = writeLength(length, target, at)
-  target.set(bytes.subarray(start, end), content)
+  copyBytes(bytes, viewOf(bytes), start, end, target, viewOf(target), content)
   return content + length
 }
 

@@ -37,6 +37,12 @@ export const PACKED_BYTES_MAX = 8000
  */
 export const PACKED_LARGE_ENCODING_BYTES_MAX = 4096
 
+/**
+ * Longest listpack that is put together for a snapshot when Redis would hold a large value packed. What is longer is written in
+ * the plain form of its type, and large where it is read.
+ */
+export const WRITTEN_LISTPACK_BYTES_MAX: number = 1 << 20
+
 export const DESCRIPTOR_WORDS_MAX = 16
 /** Bit of a descriptor's first word: Redis would still hold the value in its packed encoding. */
 export const LARGE_REPORTS_PACKED = 1

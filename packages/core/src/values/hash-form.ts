@@ -14,6 +14,7 @@ import {
   LISTPACK_EMPTY_BYTES,
   listpackAppend,
   listpackCount,
+  LISTPACK_ITEM_BYTES_MORE,
   listpackCreate,
   listpackItemBytes,
 } from '../encoding/listpack-edit.ts'
@@ -37,6 +38,7 @@ import {
   LARGE_REPORTS_PACKED,
   PACKED_BYTES_MAX,
   PACKED_LARGE_ENCODING_BYTES_MAX,
+  WRITTEN_LISTPACK_BYTES_MAX,
 } from './form-numbers.ts'
 import { readListpackText, textBytes, textEnd, textStart } from './item-text.ts'
 import { LargeValue } from './large-value.ts'
@@ -76,11 +78,17 @@ export const hashTableForm: ValueForm = {
     })
   },
 
-  snapshotType: (value) => (table.open(value, HASH_ROOT).expires > 0 ? RDB_TYPE_HASH_METADATA : RDB_TYPE_HASH),
+  snapshotType(value) {
+    table.open(value, HASH_ROOT)
+    if (table.expires > 0) return RDB_TYPE_HASH_METADATA
+    const isListpack = (value.bits & LARGE_REPORTS_PACKED) !== 0 && packedBytesMax() <= WRITTEN_LISTPACK_BYTES_MAX
+    return isListpack ? RDB_TYPE_HASH_LISTPACK : RDB_TYPE_HASH
+  },
 
   serialize(value, rdbType, out) {
     table.open(value, HASH_ROOT)
     if (rdbType === RDB_TYPE_HASH_METADATA) return serializeWithTimes(out)
+    if (rdbType === RDB_TYPE_HASH_LISTPACK) return serializePacked(out)
     out.count(table.count)
     table.forEach((element) => {
       writeRecordKey(element, out)
@@ -124,6 +132,26 @@ export function copyTable(value: LargeValue, root: number, target: RegionWriter,
 function visitElementValue(element: Entry, visitor: ItemVisitor): void {
   const value = element.toBuffer()
   visitor.text(value, 0, value.length)
+}
+
+/** No fewer bytes than all fields and values of `table` take in a listpack. */
+function packedBytesMax(): number {
+  let bytes = LISTPACK_EMPTY_BYTES
+  table.forEach(({ keyLength, length }) => (bytes += keyLength + length + 2 * LISTPACK_ITEM_BYTES_MORE))
+  return bytes
+}
+
+/** RDB_TYPE_HASH_LISTPACK, which the table is only for us. */
+function serializePacked(out: RdbWriter): void {
+  const listpack = new Uint8Array(packedBytesMax())
+  let total = listpackCreate(listpack, 0)
+  table.forEach((element) => {
+    const field = element.keyToBuffer()
+    const value = element.toBuffer()
+    listpackAppend(listpack, 0, field, 0, field.length)
+    total = listpackAppend(listpack, 0, value, 0, value.length)
+  })
+  out.string(listpack, 0, total)
 }
 
 /** RDB_TYPE_HASH_METADATA: the earliest time, then 0 or the time since it for each field. */

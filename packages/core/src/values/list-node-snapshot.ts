@@ -2,10 +2,15 @@
  * A node of a list as it stands in a snapshot: a container's number and a string, which is a listpack of elements or one plain
  * element. A long element is never put together in memory.
  *
- * Source: redis 7.0 rdb.c rdbSaveObject(), listpack.c lpEncodeBacklen().
+ * Source: redis 7.0 rdb.c rdbSaveObject().
  */
 import { LISTPACK_END, LISTPACK_HEADER_BYTES } from '../encoding/listpack.ts'
-import { LISTPACK_EMPTY_BYTES } from '../encoding/listpack-edit.ts'
+import {
+  LISTPACK_EMPTY_BYTES,
+  listpackCreate,
+  listpackWriteBackLength,
+  listpackWriteHeader,
+} from '../encoding/listpack-edit.ts'
 import type { NodeValue } from '../keyspace/node-value.ts'
 import type { RegionView } from '../keyspace/region-view.ts'
 import { BLOCK_BYTES_MAX } from '../limits.ts'
@@ -39,9 +44,10 @@ function writePackedNode(region: RegionView, node: number, out: RdbWriter): void
   const start = nodeStart(region, node)
   const used = nodeEnd(region, node) - start
   const from = byteOffsetOf(node) + start
-  nodeBuffer.set(region.memory.u8[node >>> 28]!.subarray(from, from + used), LISTPACK_HEADER_BYTES)
   const end = LISTPACK_HEADER_BYTES + used
-  writeHeader(nodeBuffer, end + 1, nodeItems(region, node))
+  listpackCreate(nodeBuffer, 0)
+  listpackWriteHeader(nodeBuffer, 0, end + 1, nodeItems(region, node))
+  nodeBuffer.set(region.memory.u8[node >>> 28]!.subarray(from, from + used), LISTPACK_HEADER_BYTES)
   nodeBuffer[end] = LISTPACK_END
   out.count(CONTAINER_PACKED)
   out.string(nodeBuffer, 0, end + 1)
@@ -56,12 +62,12 @@ class ListpackOfOne implements ValueSource {
 
   constructor(value: NodeValue) {
     const { length } = value
-    const behindBytes = writeBackLength(this.#behind, length + 5)
+    const behindBytes = listpackWriteBackLength(length + 5, this.#behind, 0)
     this.#behind[behindBytes] = LISTPACK_END
     this.#value = value
     this.lengthBytes = BEFORE_BYTES + length + behindBytes + 1
     const before = this.#before
-    writeHeader(before, this.lengthBytes, 1)
+    listpackWriteHeader(before, 0, this.lengthBytes, 1)
     before[LISTPACK_HEADER_BYTES] = LONG_ITEM
     for (let i = 0; i < 4; i++) before[LISTPACK_HEADER_BYTES + 1 + i] = length >>> (8 * i)
   }
@@ -76,20 +82,4 @@ class ListpackOfOne implements ValueSource {
     const behind = BEFORE_BYTES + length
     if (to > last) target.set(this.#behind.subarray(last - behind, to - behind), at + last - offset)
   }
-}
-
-/** The length behind an item of `content` bytes. @returns how many bytes it has */
-function writeBackLength(bytes: Uint8Array, content: number): number {
-  const groups = content <= 127 ? 1 : content < 16_383 ? 2 : content < 2_097_151 ? 3 : content < 268_435_455 ? 4 : 5
-  for (let i = groups - 1, left = content; i >= 0; i--, left = Math.floor(left / 128)) {
-    bytes[i] = (left & 127) | (i > 0 ? 128 : 0)
-  }
-  return groups
-}
-
-/** @param total bytes of the listpack, header and end included */
-function writeHeader(bytes: Uint8Array, total: number, items: number): void {
-  for (let i = 0; i < 4; i++) bytes[i] = total >>> (8 * i)
-  bytes[4] = items
-  bytes[5] = items >> 8
 }

@@ -300,11 +300,13 @@ export class StreamGroups {
     return false
   }
 
-  /** Forgets the entry in all groups it is pending in. */
-  removeReferences(id: StreamId): void {
+  /** Forgets the entry in all groups it is pending in. @param removed told of each of them */
+  removeReferences(id: StreamId, removed: (group: number) => void): void {
     const { groups } = this.#stream
     for (let more = groups.first(); more; more = groups.next()) {
-      if (this.findPending(groups.address, id) !== 0) this.removePending()
+      if (this.findPending(groups.address, id) === 0) continue
+      this.removePending()
+      removed(groups.address)
     }
   }
 

@@ -20,7 +20,13 @@ import { RDB_TYPE_ZSET_2, RDB_TYPE_ZSET_LISTPACK, RDB_TYPE_ZSET_ZIPLIST } from '
 import { type ItemVisitor, visitItems } from '../object-codec/value-items.ts'
 import type { ValueSource } from '../object-codec/value-source.ts'
 import { ValueFault } from '../object-codec/value-walker.ts'
-import { FORM_ZSET, FORM_ZSET_LISTPACK, LARGE_REPORTS_PACKED, PACKED_BYTES_MAX } from './form-numbers.ts'
+import {
+  FORM_ZSET,
+  FORM_ZSET_LISTPACK,
+  LARGE_REPORTS_PACKED,
+  PACKED_BYTES_MAX,
+  WRITTEN_LISTPACK_BYTES_MAX,
+} from './form-numbers.ts'
 import { LargeValue } from './large-value.ts'
 import { writeRecordKey } from './record-strings.ts'
 import { SCORED } from './ordered-index-cursor.ts'
@@ -66,7 +72,11 @@ export const zsetForm: ValueForm = {
     }
   },
 
-  snapshotType: (value) => ((value.bits & LARGE_REPORTS_PACKED) === 0 ? RDB_TYPE_ZSET_2 : RDB_TYPE_ZSET_LISTPACK),
+  snapshotType(value) {
+    if ((value.bits & LARGE_REPORTS_PACKED) === 0) return RDB_TYPE_ZSET_2
+    const bytes = packedBytes(opened.openLarge(value), WRITTEN_LISTPACK_BYTES_MAX)
+    return bytes <= WRITTEN_LISTPACK_BYTES_MAX ? RDB_TYPE_ZSET_LISTPACK : RDB_TYPE_ZSET_2
+  },
 
   serialize(value, rdbType, out) {
     opened.openLarge(value)

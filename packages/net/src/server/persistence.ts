@@ -61,7 +61,7 @@ export class Persistence {
   lastBackgroundSeconds = -1
 
   readonly #ports: PersistencePorts
-  /** `keyspace.changes` that the last snapshot has. */
+  /** `keyspace.dirty` that the last snapshot has. */
   #savedChanges = 0
   /** A background save was asked for inside a transaction, and begins behind it. */
   #isScheduled = false
@@ -78,7 +78,7 @@ export class Persistence {
 
   /** rdb_changes_since_last_save. */
   get changes(): number {
-    return this.#ports.keyspace.changes - this.#savedChanges
+    return this.#ports.keyspace.dirty - this.#savedChanges
   }
 
   get isSaving(): boolean {
@@ -104,13 +104,13 @@ export class Persistence {
   noteLoaded({ summary, keyCount }: RdbLoadResult, isFile: boolean): void {
     const version = summary.family === 'valkey' ? RDB_VERSION_OF_VALKEY : summary.version
     this.#rdbVersion = Math.min(Math.max(version, RDB_VERSION_DEFAULT), RDB_VERSION_WRITTEN_MAX)
-    this.#savedChanges = this.#ports.keyspace.changes - (isFile ? 0 : keyCount)
+    this.#savedChanges = this.#ports.keyspace.dirty - (isFile ? 0 : keyCount)
   }
 
   /** Saves now; this thread does nothing else meanwhile. @returns false when it failed, which was logged */
   save(): boolean {
     const { keyspace, calls, snapshots } = this.#ports
-    const { changes } = keyspace
+    const { dirty } = keyspace
     // At the end of the process: an older one must not take the name of this one.
     snapshots.cancel()
     try {
@@ -119,7 +119,7 @@ export class Persistence {
         ...options,
         ...(calls === undefined ? {} : { calls }),
       })
-      this.#saved(saved, changes)
+      this.#saved(saved, dirty)
       this.#ports.logger.notice('DB saved on disk')
       return true
     } catch (error) {
@@ -134,7 +134,7 @@ export class Persistence {
     if (this.#background !== undefined) return 'busy'
     this.#isScheduled = keyspace.counters.isOpen
     if (this.#isScheduled) return 'scheduled'
-    const background = { startedMs: clock.monotonicMs(), changes: keyspace.changes }
+    const background = { startedMs: clock.monotonicMs(), changes: keyspace.dirty }
     this.#background = background
     this.#triedAtMs = background.startedMs
     logger.notice('Background saving started')
@@ -209,7 +209,7 @@ export class Persistence {
     if (!(error instanceof ReplicaError)) throw error
     const { logger, onOutcome } = this.#ports
     this.fault = error.message
-    logger.warning(`The snapshot could not be saved: ${error.message}. A file of that name is the one from before`)
+    logger.warning(`The snapshot could not be saved: ${error.message}`)
     onOutcome()
   }
 }
