@@ -92,9 +92,11 @@ export function runOne(session: ClientSession, server: ClientServer): void {
     queueCommand(session, entry)
     return
   }
+  // MULTI, forwarded behind its answer: its I/O thread has counted it.
+  const isCounted = session.answered > 0
   server.meter.before(entry)
   callCommand(session, entry)
-  server.meter.after(entry)
+  if (!isCounted) server.meter.after(entry)
   if (server.blockedKeys.hasReady) server.blockedKeys.serve()
   if ((session.flags & (CLIENT_REPLY_SKIP | CLIENT_REPLY_SKIP_NEXT)) !== 0) advanceReplySkip(session)
 }
