@@ -1,5 +1,5 @@
 /**
- * npx -y pnpm@12 soak [name] [--seed N] [--count N] [--for SECONDS]
+ * npx -y pnpm@12 soak [name] [--seed N] [--count N] [--for SECONDS] [--node VERSION]
  *
  * Runs one of test/soak/*.soak.ts for the amount it states, or as told; lists them when no name is given. See
  * test/support/soak.ts for what a soak is. `--no-build` takes dist/ as it is.
@@ -58,6 +58,7 @@ function readArguments() {
         seed: { type: 'string' },
         count: { type: 'string' },
         for: { type: 'string' },
+        node: { type: 'string' },
         'no-build': { type: 'boolean' },
       },
     })

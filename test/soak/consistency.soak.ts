@@ -9,7 +9,7 @@ import { KeyspaceStream } from '../support/keyspace-stream.ts'
 import { SeededRandom } from '../support/seeded-random.ts'
 import type { Soak, SoakOptions, SoakResult } from '../support/soak.ts'
 import { checksum } from './consistency-values.mjs'
-import { type ReaderResult, ReadingThreads, type Sabotage, sabotageWriter } from './reading-threads.ts'
+import { type ReaderResult, ReadingThreads, type RaceOptions, sabotageWriter, widenWriter } from './reading-threads.ts'
 
 const SINGLES = 20_000
 const PAIRS = 2_000
@@ -20,7 +20,7 @@ export const soak: Soak = {
     'two threads read while the stream applies, tables grow, memory is compacted, FLUSHALL comes and generations are swapped',
   stated: { count: Infinity, seconds: 60 },
   slice: { count: Infinity, seconds: 10 },
-  run: (options) => runConsistency(options, 'none'),
+  run: (options) => runConsistency(options),
 }
 
 interface Seen extends ReaderResult {
@@ -30,14 +30,15 @@ interface Seen extends ReaderResult {
 }
 
 /** @throws when a reader saw something it must not see. */
-export async function runConsistency(options: SoakOptions, sabotage: Sabotage): Promise<SoakResult> {
+export async function runConsistency(options: SoakOptions, races: RaceOptions = {}): Promise<SoakResult> {
+  const { sabotage = 'none', widened = false } = races
   const random = new SeededRandom(options.seed)
   const keyspace = new Keyspace({ databaseCount: 2 })
   const readers = new Readers(keyspace)
   sabotageWriter(keyspace, sabotage)
   const stream = new KeyspaceStream(keyspace)
   const threads = new ReadingThreads<Seen>('./consistency-reader.mjs', readers, random, {
-    sabotage,
+    ...races,
     widens: [false, true],
     facts: { singles: SINGLES, pairs: PAIRS },
   })
@@ -46,26 +47,31 @@ export async function runConsistency(options: SoakOptions, sabotage: Sabotage): 
   const deadline = performance.now() + options.seconds * 1000
   let turns = 0
   let swaps = 0
-  while (performance.now() < deadline && turns < options.count) {
-    turns++
-    stream.apply(writer.commands(64))
-    if (random.chance(1 / 4000)) {
-      swaps++
-      const generation = keyspace.newGeneration(2)
-      const bulk = new BulkWriter(generation)
-      for (const [key, value] of writer.dataset()) {
-        bulk.put(0, 0, key, 0, key.length, value, 0, value.length, -1, -1, -1)
+  const restore = widened ? widenWriter(random.fork()) : undefined
+  try {
+    while (performance.now() < deadline && turns < options.count) {
+      turns++
+      stream.apply(writer.commands(64))
+      if (random.chance(1 / 4000)) {
+        swaps++
+        const generation = keyspace.newGeneration(2)
+        const bulk = new BulkWriter(generation)
+        for (const [key, value] of writer.dataset()) {
+          bulk.put(0, 0, key, 0, key.length, value, 0, value.length, -1, -1, -1)
+        }
+        bulk.flush()
+        keyspace.adopt(generation.transfer())
       }
-      bulk.flush()
-      keyspace.adopt(generation.transfer())
+      keyspace.freeSlice(1)
+      // Whatever is worth it a little: segments come and go all the time.
+      if (!keyspace.compaction.isRunning) keyspace.compaction.begin(0.02, 0)
+      keyspace.compaction.step(0.1)
+      if (turns % 32 === 0) await nextTurn()
     }
-    keyspace.freeSlice(1)
-    // Whatever is worth it a little: segments come and go all the time.
-    if (!keyspace.compaction.isRunning) keyspace.compaction.begin(0.02, 0)
-    keyspace.compaction.step(0.1)
-    if (turns % 32 === 0) await nextTurn()
+  } finally {
+    restore?.()
+    threads.stop()
   }
-  threads.stop()
   const seen = await threads.results()
   readers.close()
   const failures = seen.filter((result) => result.failures > 0)

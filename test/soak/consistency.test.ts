@@ -11,7 +11,7 @@ describe('the consistency soak notices when', () => {
   it.each(SABOTAGES)('the protocol does %s', { timeout: 60_000 }, async (sabotage) => {
     const run = async (): Promise<void> => {
       for (let seed = 1; seed <= 6; seed++) {
-        await runConsistency({ seed, count: Infinity, seconds: 3, log: () => {} }, sabotage)
+        await runConsistency({ seed, count: Infinity, seconds: 3, log: () => {} }, { sabotage })
       }
     }
     await expect(run()).rejects.toThrow(/impossible things/)

@@ -109,7 +109,7 @@ function load(bytes: Uint8Array, random: SeededRandom, where: string): boolean {
   const window = new ScanWindow(scanner, random.pick([1024, 5000, 70_000]))
   try {
     for (const piece of cutRandomly(bytes, random)) window.write(piece, 0, piece.length)
-    scanner.finish(window.receivedBytes)
+    window.finish()
     sink.flush()
   } catch (error) {
     if (!(error instanceof RdbError)) throw new Error(`${where}: not an RdbError`, { cause: error })

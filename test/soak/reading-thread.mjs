@@ -4,8 +4,9 @@
  */
 import { parentPort, workerData } from 'node:worker_threads'
 import { KeyspaceReader } from '@understudy/core'
+import { occasionalPause, widenAtomics } from './widened-races.mjs'
 
-const { handle, seed, skipValidation, widen, stop } = workerData
+const { handle, seed, skipValidation, widen, widened, stop } = workerData
 export const reader = new KeyspaceReader(handle)
 if (skipValidation) reader.skipValidation()
 const stopWord = new Int32Array(stop)
@@ -26,6 +27,12 @@ if (widen) {
     const until = performance.now() + 0.05
     while (performance.now() < until);
   }
+}
+
+if (widened) {
+  const pause = occasionalPause(random)
+  widenAtomics(pause)
+  reader.beforeValidation = pause
 }
 
 const seen = { failures: 0, firstFailure: '', longestMs: 0, retries: 0 }

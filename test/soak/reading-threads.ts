@@ -1,7 +1,16 @@
 /** Threads that read a keyspace while a soak writes it; what each does is in a file of its own (see reading-thread.mjs). */
 import { Worker } from 'node:worker_threads'
-import type { Keyspace, Readers } from '@understudy/core/internal'
+import { Arena, type Keyspace, type Readers } from '@understudy/core/internal'
 import type { SeededRandom } from '../support/seeded-random.ts'
+import { occasionalPause, widenAtomics } from './widened-races.mjs'
+
+/** How the races are run. */
+export interface RaceOptions {
+  /** Part of the protocol that is left out. */
+  readonly sabotage?: Sabotage
+  /** Both sides pause within the race windows (widened-races.mjs). */
+  readonly widened?: boolean
+}
 
 /** Part of the readers' protocol that is left out, for the test of the test. */
 export type Sabotage = 'none' | 'skip-validation' | 'skip-entering' | 'skip-leaving'
@@ -19,6 +28,29 @@ export function sabotageWriter(keyspace: Keyspace, sabotage: Sabotage): void {
   if (sabotage === 'skip-leaving') Object.assign(keyspace.counters, { enterStep: 2, leaveStep: 0 })
 }
 
+/**
+ * Pauses within the writer's critical sections: at the steps of the protocol (widened-races.mjs), and wherever a change takes or
+ * gives back memory, which is when tables and values are half of the old and half of the new.
+ * @returns what undoes it.
+ */
+export function widenWriter(random: SeededRandom): () => void {
+  const pause = occasionalPause((bound) => random.int(0, bound - 1))
+  const restore = widenAtomics(pause)
+  const { allocate, free } = Arena.prototype
+  Arena.prototype.allocate = function (bytes) {
+    pause()
+    return allocate.call(this, bytes)
+  }
+  Arena.prototype.free = function (address) {
+    free.call(this, address)
+    pause()
+  }
+  return () => {
+    restore()
+    Object.assign(Arena.prototype, { allocate, free })
+  }
+}
+
 export class ReadingThreads<Result extends ReaderResult> {
   readonly #stop = new SharedArrayBuffer(4)
   readonly #results: Promise<Result>[]
@@ -28,7 +60,7 @@ export class ReadingThreads<Result extends ReaderResult> {
     file: string,
     readers: Readers,
     random: SeededRandom,
-    options: { readonly sabotage: Sabotage; readonly widens: readonly boolean[]; readonly facts?: object },
+    options: RaceOptions & { readonly widens: readonly boolean[]; readonly facts?: object },
   ) {
     this.#results = options.widens.map((widen) => {
       const handle = readers.attach()
@@ -39,6 +71,7 @@ export class ReadingThreads<Result extends ReaderResult> {
           seed: random.int(1, 2 ** 31),
           skipValidation: options.sabotage === 'skip-validation',
           widen,
+          widened: options.widened === true,
           stop: this.#stop,
         },
         transferList: [handle.port],

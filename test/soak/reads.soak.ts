@@ -11,7 +11,7 @@ import { KeyspaceStream } from '../support/keyspace-stream.ts'
 import { SeededRandom } from '../support/seeded-random.ts'
 import type { Soak, SoakOptions, SoakResult } from '../support/soak.ts'
 import { ACCOUNTS, BALANCE, SHAPES, type Shape } from './reads-shapes.mjs'
-import { type ReaderResult, ReadingThreads, type Sabotage, sabotageWriter } from './reading-threads.ts'
+import { type ReaderResult, ReadingThreads, type RaceOptions, sabotageWriter, widenWriter } from './reading-threads.ts'
 
 const COMMANDS_PER_TURN = 64
 
@@ -19,7 +19,7 @@ export const soak: Soak = {
   about: 'two threads read all types while groups, growth, FLUSHALL, SWAPDB and new generations come',
   stated: { count: Infinity, seconds: 60 },
   slice: { count: Infinity, seconds: 10 },
-  run: (options) => runReads(options, 'none'),
+  run: (options) => runReads(options),
 }
 
 interface Seen extends ReaderResult {
@@ -27,7 +27,8 @@ interface Seen extends ReaderResult {
 }
 
 /** @throws when a reader saw something it must not see. */
-export async function runReads(options: SoakOptions, sabotage: Sabotage): Promise<SoakResult> {
+export async function runReads(options: SoakOptions, races: RaceOptions = {}): Promise<SoakResult> {
+  const { sabotage = 'none', widened = false } = races
   const random = new SeededRandom(options.seed)
   const keyspace = new Keyspace({ databaseCount: 2 })
   const main = new KeyspaceStream(keyspace)
@@ -36,10 +37,11 @@ export async function runReads(options: SoakOptions, sabotage: Sabotage): Promis
   main.apply(changes.rebuild(1))
   sabotageWriter(keyspace, sabotage)
   const readers = new Readers(keyspace)
-  const threads = new ReadingThreads<Seen>('./reads-reader.mjs', readers, random, { sabotage, widens: [false, true] })
+  const threads = new ReadingThreads<Seen>('./reads-reader.mjs', readers, random, { ...races, widens: [false, true] })
   const deadline = performance.now() + options.seconds * 1000
   let turns = 0
   let swaps = 0
+  const restore = widened ? widenWriter(random.fork()) : undefined
   try {
     while (performance.now() < deadline && turns < options.count) {
       turns++
@@ -58,6 +60,7 @@ export async function runReads(options: SoakOptions, sabotage: Sabotage): Promis
       if (turns % 16 === 0) await nextTurn()
     }
   } finally {
+    restore?.()
     threads.stop()
   }
   const seen = await threads.results()

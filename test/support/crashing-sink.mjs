@@ -11,5 +11,5 @@ export function createLoaderSink(options) {
     if (options.databaseCount === 14) throw new TypeError('a bug in the sink')
     put(...entry)
   }
-  return { sink: writer, finish: () => writer.generation.transfer() }
+  return { sink: writer, finish: () => ({ generation: writer.generation.transfer(), emptyByType: new Map() }) }
 }

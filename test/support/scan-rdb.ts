@@ -23,7 +23,7 @@ export function scanPieces(pieces: readonly Uint8Array[], options: ScanRunOption
   const scanner = new RdbScanner(sink, { verifyChecksum, ...(totalBytes === undefined ? {} : { totalBytes }) })
   const window = new ScanWindow(scanner, options.windowBytes)
   for (const piece of pieces) window.write(piece, 0, piece.length)
-  scanner.finish(window.receivedBytes)
+  window.finish()
   return { sink, summary: scanner.summary(), keyCount: scanner.keyCount }
 }
 

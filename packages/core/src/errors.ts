@@ -40,6 +40,8 @@ export const ERROR_CODES = [
   'KEYSPACE_VALUE_TOO_BIG',
   'KEYSPACE_BAD_DATABASE',
   'KEYSPACE_READ_ONLY',
+  'PIN_BROKEN',
+  'PIN_LIMIT',
   'NOT_READY',
   // reads inside of an application
   'WRONG_TYPE',

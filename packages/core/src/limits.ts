@@ -32,6 +32,8 @@ export const PROTO_MAX_BULK_BYTES: number = 512 * 1024 * 1024
 /** Default of hll-sparse-max-bytes. */
 export const HLL_SPARSE_BYTES_MAX = 3000
 
+/** Keys of a pipeline that are touched together before they are looked up: about as many misses as a core has under way at once. */
+export const KEYS_AHEAD_MAX = 16
 /** One slice of our own extra work (growing, freeing, copying), milliseconds. */
 export const SLICE_MS_MAX = 2
 

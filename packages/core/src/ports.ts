@@ -30,12 +30,18 @@ export interface Logger {
 export interface RdbSink {
   /** Databases that exist: a SELECTDB at or beyond it is refused by the scanner. */
   readonly databaseCount: number
+  /**
+   * Present: the sink checks the structure of values itself, perhaps in another thread. The scanner then only finds where the
+   * value of a `put` ends, and says here, before the put, at which byte of the snapshot it begins; the sink sets it back to -1.
+   * -1 at a put, and values that come in pieces: the value is checked.
+   */
+  uncheckedAt?: number
   /** RESIZEDB: how many keys (and keys with a TTL) to expect in `db`. A hint; hostile values must do no harm. */
   resizeHint(db: number, keys: number, expires: number): void
   /**
    * One whole entry. `rdbType` is the value type byte of the file. For strings (type 0) the value is the decoded string
    * (integers as decimal text, LZF undone); for every other type the value's bytes as they stand in the file
-   * after the key, in which packed blobs that were compressed may be plain strings instead. `expireAtMs` is -1 for none; `idleSeconds` and `freq` are -1 when the file does not tell.
+   * after the key, in which packed blobs that were compressed may be plain strings instead (see `uncheckedAt`). `expireAtMs` is -1 for none; `idleSeconds` and `freq` are -1 when the file does not tell.
    */
   put(
     db: number,

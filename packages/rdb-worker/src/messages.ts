@@ -64,7 +64,12 @@ export interface InserterOrder {
 
 /** The regions are given back, with the segments that they have now; or the load has failed. */
 export type InserterReport =
-  | { readonly ok: true; readonly generation: GenerationTransfer }
+  | {
+      readonly ok: true
+      readonly generation: GenerationTransfer
+      /** Keys without elements that were dropped, by RDB type. */
+      readonly emptyByType: ReadonlyMap<number, number>
+    }
   | { readonly ok: false; readonly error: ErrorRecord }
 
 export type LoadReply =

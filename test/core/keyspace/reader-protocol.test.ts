@@ -4,7 +4,7 @@
  * validating.
  */
 import {
-  C_READER_WAITING,
+  C_READERS_TURN,
   C_RETIRED,
   hashKey,
   hashOrder,
@@ -167,7 +167,7 @@ describe('a unit that replaces the generation', () => {
 describe('a request to the writer to stay out', () => {
   it('costs the writer one moment when the thread that asked has ended', () => {
     const { keyspace } = open()
-    keyspace.generation.control[C_READER_WAITING] = 1
+    keyspace.generation.control[C_READERS_TURN] = 1
     const waits = vi.spyOn(Atomics, 'wait')
     for (let i = 0; i < 20; i++) unit(keyspace, () => put(keyspace, 'a', String(i)))
     expect(waits).toHaveBeenCalledTimes(1)

@@ -1,30 +1,15 @@
 /** EXEC as one unit of the keyspace, and what is told to whoever passes writes on to replicas. */
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import {
-  argText,
-  type CommandTable,
-  dataCommandFamilies,
-  Keyspace,
-  LibraryStore,
-  READONLY,
-} from '@understudy/core/internal'
-import { clientCommandFamilies, type WriteListener } from '@understudy/net/internal'
+import { type CommandTable, dataCommandFamilies, Keyspace, LibraryStore, READONLY } from '@understudy/core/internal'
+import { clientCommandFamilies } from '@understudy/net/internal'
 import { RawClient } from '../../support/raw-client.ts'
+import { ToldWrites } from '../../support/told-writes.ts'
 import { startToyServer, type ToyServer } from '../../support/toy-server.ts'
 
 let toy: ToyServer
 let client: RawClient
-let told: string[]
+let writes: ToldWrites
 let units: boolean[]
-
-const writes: WriteListener = {
-  groupBegan: () => void told.push('MULTI'),
-  wrote: (entry, args, db) => {
-    const words = Array.from({ length: args.count - 1 }, (_, i) => argText(args, i + 1))
-    told.push([`${db}:`, entry.name, ...words].join(' '))
-  },
-  groupEnded: () => void told.push('EXEC'),
-}
 
 /** PROBE tells whether it runs inside a unit. */
 const probe: CommandTable = {
@@ -43,7 +28,7 @@ const probe: CommandTable = {
 }
 
 beforeEach(async () => {
-  told = []
+  writes = new ToldWrites()
   units = []
   const memory = (): never => {
     throw new Error('not asked')
@@ -102,5 +87,5 @@ it('writes are told in order, those of a transaction as a group; reads and failu
     ['SET', 'c', '1'],
     ['DISCARD'],
   ])
-  expect(told).toEqual(['0: set a x', 'MULTI', '2: set b 1', '2: incr b', 'EXEC', '2: del b'])
+  expect(writes.lines).toEqual(['SELECT 0', 'SET a x', 'MULTI', 'SELECT 2', 'SET b 1', 'INCR b', 'EXEC', 'DEL b'])
 })

@@ -96,7 +96,7 @@ describe('the table against a redis-server', () => {
   })
 
   it.each([
-    [['repl-*']],
+    [['repl-d*']],
     [['repl-back*', 'SLAVE-READ-ONLY', 'replica-read-only', 'nosuch']],
     [['S?AVE-READ-ONL[xyz]']],
     [['key-load*']],

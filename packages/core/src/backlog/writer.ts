@@ -24,6 +24,7 @@ import {
   backlogViews,
 } from './layout.ts'
 import type { BacklogViews } from './layout.ts'
+import { BacklogOverflow } from './overflow.ts'
 
 /** repl-backlog-size as it will be used: rounded into [16 KiB, 2 GiB - 64 KiB]. */
 export function clampBacklogBytes(bytes: number): number {
@@ -37,6 +38,8 @@ export class BacklogWriter {
   /** The writer's own copies of the two words: only it changes them. */
   #lost: number
   #end: number
+  /** What replicas below need and the ring no longer holds. */
+  readonly overflow: BacklogOverflow = new BacklogOverflow()
 
   /** An empty history at `offset`: the next byte appended is number `offset + 1`. */
   constructor(capacityBytes: number, offset = 0) {
@@ -76,21 +79,40 @@ export class BacklogWriter {
     return offset > this.#lost && offset <= this.#end + 1
   }
 
-  /** Adds `bytes[start .. end)`. O(bytes), at most one capacity is copied. */
+  /** Adds `bytes[start .. end)`. O(bytes). */
   append(bytes: Uint8Array, start: number, end: number): void {
+    // A piece larger than the ring goes through it in parts: replicas may need its beginning, too.
+    const capacity = this.#capacityBytes
+    let from = start
+    for (; end - from > capacity; from += capacity) this.#appendPart(bytes, from, from + capacity)
+    if (from < end) this.#appendPart(bytes, from, end)
+  }
+
+  /**
+   * Copies bytes from number `offset` on into `target`, from the ring or from what was kept beside it.
+   * @returns how many: 0 when `offset` is the next byte to come. The byte must not be lost: a cursor holds it.
+   */
+  read(offset: number, target: Uint8Array): number {
+    if (offset <= this.#lost) return this.overflow.read(offset, target)
+    const position = (offset - 1) % this.#capacityBytes
+    const count = Math.min(this.#end + 1 - offset, target.length, this.#capacityBytes - position)
+    target.set(this.#views.ring.subarray(position, position + count))
+    return count
+  }
+
+  #appendPart(bytes: Uint8Array, start: number, end: number): void {
     const count = end - start
-    if (count <= 0) return
     const capacity = this.#capacityBytes
     const newEnd = this.#end + count
     const lost = Math.max(this.#lost, newEnd - capacity)
     if (lost > this.#lost) {
+      if (this.overflow.needs(lost)) this.#keep(lost)
       // Pairs with the reader's Atomics.add in read(): whoever sees bytes stored below also sees this.
       Atomics.add(this.#views.longs, SLOT_LOST, BigInt(lost - this.#lost))
       this.#lost = lost
     }
-    // Of a piece larger than the ring only its end is kept.
-    let from = Math.max(start, end - capacity)
-    let position = (newEnd - (end - from)) % capacity
+    let from = start
+    let position = this.#end % capacity
     while (from < end) {
       const to = Math.min(end, from + (capacity - position))
       this.#views.ring.set(bytes.subarray(from, to), position)
@@ -102,8 +124,20 @@ export class BacklogWriter {
     this.#end = newEnd
   }
 
-  /** Another history begins at `offset` (full resync): a new, empty ring; the old one is retired. */
+  /** Bytes up to number `lost` leave the ring: those that somebody needs are kept beside it. */
+  #keep(lost: number): void {
+    const capacity = this.#capacityBytes
+    for (let offset = this.#lost; offset < lost;) {
+      const position = offset % capacity
+      const count = Math.min(lost - offset, capacity - position)
+      this.overflow.keep(offset + 1, this.#views.ring, position, position + count)
+      offset += count
+    }
+  }
+
+  /** Another history begins at `offset` (full resync): a new, empty ring; the old one is retired. Nobody may read from it. */
   restart(offset: number): void {
+    this.overflow.clear()
     this.#replace(this.#capacityBytes, offset, offset)
   }
 
@@ -114,6 +148,7 @@ export class BacklogWriter {
     const old = this.#views.ring
     const oldCapacity = this.#capacityBytes
     const lost = Math.max(this.#lost, this.#end - capacity)
+    if (lost > this.#lost && this.overflow.needs(lost)) this.#keep(lost)
     const retired = this.#views
     this.#replace(capacity, lost, this.#end, (ring) => {
       let offset = lost

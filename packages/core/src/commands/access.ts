@@ -35,8 +35,20 @@ export function findUnnoticed(context: ReadContext, index: number): boolean {
   if (context.fromPrimary) return keyspace.lookup(context.db, args.bytes, args.start[index]!, args.end[index]!)
   const found = keyspace.lookupAlive(context.db, args.bytes, args.start[index]!, args.end[index]!, context.nowMs)
   if (found) keyspace.hits++
-  else keyspace.misses++
+  else {
+    keyspace.misses++
+    if (context.effects !== undefined) expireForReplicas(context, index)
+  }
   return found
+}
+
+/**
+ * A write that reads an expired key (SUNIONSTORE …) takes it for absent; replicas below do not: they must lose it first.
+ * Outside of writes nothing may be removed, and nothing need be.
+ */
+function expireForReplicas(context: ReadContext, index: number): void {
+  const writer = context as CommandContext
+  if (writer.keyspace.counters.isOpen) findForWrite(writer, index)
 }
 
 /** Finds the key in argument `index` for changing it. For a client an expired key is removed and counts as absent. */
@@ -48,9 +60,9 @@ export function findForWrite(context: CommandContext, index: number): boolean {
   if (context.fromPrimary) return true
   const { expireAtMs } = keyspace.entry
   if (expireAtMs < 0 || context.nowMs <= expireAtMs) return true
-  keyspace.expiredKeys++
-  keyspace.deleteEntry(context.db, args.bytes, start, end)
+  keyspace.expireEntry(context.db, args.bytes, start, end)
   notify(context, NOTIFY_EXPIRED, 'expired', index)
+  context.effects?.deleted(context.db, args.bytes, start, end)
   return false
 }
 
@@ -94,6 +106,15 @@ export function makeEmptyString(context: CommandContext, index: number): void {
 }
 
 const NO_BYTES: Uint8Array = new Uint8Array(0)
+
+/** Replicas get the time that the key in argument 1 has now, absolute: `PEXPIREAT key ms`, or `PERSIST key` for -1. */
+export function tellExpire({ effects, args, db }: CommandContext, expireAtMs: number): void {
+  if (effects === undefined) return
+  if (expireAtMs === -1) return effects.ofKey(db, 'PERSIST', args, 1)
+  effects.begin(db, 'PEXPIREAT', 3)
+  effects.argument(args, 1)
+  effects.integer(expireAtMs)
+}
 
 /** Removes the key of argument `index`, which was just found. */
 export function deleteFound(context: CommandContext, index: number): void {

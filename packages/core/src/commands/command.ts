@@ -10,6 +10,7 @@ import type { ReplyEncoder } from '../resp/encoder.ts'
 import type { KeyspaceReads } from '../keyspace/keyspace-reads.ts'
 import type { Keyspace } from '../keyspace/keyspace.ts'
 import type { KeyWait } from './blocking.ts'
+import type { Effects } from './effects.ts'
 import type { PropagationRule } from './propagation.ts'
 import type { EncodingThresholds } from '../values/thresholds.ts'
 
@@ -56,6 +57,8 @@ export interface ReadContext {
    */
   readonly writable?: boolean
   readonly settings: CommandSettings
+  /** Where a write tells replicas below what it did, by the rule of its row; undefined while nobody is to be told. */
+  readonly effects?: Effects | undefined
   /** Lets the connection wait for keys: see `blocking.ts`, whose `waitForKeys` is what commands call. */
   wait?(wait: KeyWait): void
 }

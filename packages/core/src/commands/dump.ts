@@ -116,9 +116,13 @@ function restore(context: CommandContext): void {
   const expireAtMs = ttl === 0 ? -1 : restoredTime(ttl, options.absolute ? 0 : nowMs)
   if (expireAtMs !== -1 && expireAtMs <= nowMs && !fromPrimary) {
     // As if it had been restored and then expired.
-    if (found && keyspace.delete(db, args.bytes, start, end)) notifyDeleted(context, 1)
+    if (found && keyspace.delete(db, args.bytes, start, end)) {
+      context.effects?.ofKey(db, 'DEL', args, 1)
+      notifyDeleted(context, 1)
+    }
   } else {
     if (!putRestored(context, value, expireAtMs)) return
+    tellRestore(context, options, expireAtMs)
     if ((options.idleSeconds !== -1 || options.freq !== -1) && keyspace.lookup(db, args.bytes, start, end)) {
       keyspace.setAccess(options.idleSeconds, options.freq)
     }
@@ -126,6 +130,21 @@ function restore(context: CommandContext): void {
     notify(context, NOTIFY_GENERIC, 'restore', 1)
   }
   reply.ok()
+}
+
+/** The payload as it came, its time absolute: `RESTORE key ms payload [REPLACE] [ABSTTL] [IDLETIME s|FREQ n]`. */
+function tellRestore({ effects, args, db }: CommandContext, options: RestoreOptions, expireAtMs: number): void {
+  if (effects === undefined) return
+  const words: string[] = []
+  if (options.replace) words.push('REPLACE')
+  if (expireAtMs !== -1) words.push('ABSTTL')
+  if (options.idleSeconds !== -1) words.push('IDLETIME', String(options.idleSeconds))
+  if (options.freq !== -1) words.push('FREQ', String(options.freq))
+  effects.begin(db, 'RESTORE', 4 + words.length)
+  effects.argument(args, 1)
+  effects.integer(Math.max(0, expireAtMs))
+  effects.argument(args, 3)
+  for (const word of words) effects.word(word)
 }
 
 /** @returns false after an error reply. */

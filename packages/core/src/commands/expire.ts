@@ -11,7 +11,7 @@ import { NOT_AN_INTEGER } from '../resp/error-replies.ts'
 import { argIs, argText } from './arguments.ts'
 import type { CommandContext, CommandRow, CommandTable, ReadContext } from './command.ts'
 import { FAST, READONLY, WRITE } from './flags.ts'
-import { findForWrite, findQuietly } from './access.ts'
+import { findForWrite, findQuietly, tellExpire } from './access.ts'
 import { notify, notifyDeleted } from './notify.ts'
 import { wideInteger } from './wide-integer.ts'
 
@@ -91,9 +91,11 @@ function runExpire(context: CommandContext, name: string, unitMs: number, relati
   const end = args.end[1]!
   if (atMs <= nowMs && !context.fromPrimary) {
     keyspace.deleteEntry(db, args.bytes, start, end)
+    context.effects?.ofKey(db, 'DEL', args, 1)
     notifyDeleted(context, 1)
   } else {
     keyspace.setEntryExpire(db, args.bytes, start, end, atMs)
+    tellExpire(context, atMs)
     notify(context, NOTIFY_GENERIC, 'expire', 1)
   }
   reply.integer(1)

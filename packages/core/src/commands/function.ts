@@ -160,6 +160,8 @@ export function functionCommands(store: LibraryStore): CommandTable {
     tips: readonly string[] = [],
   ): SubcommandRow & { readonly run: (context: ReadContext) => void } {
     return {
+      // Libraries are not in the keyspace, which would know of a change.
+      ...((flags & WRITE) === 0 ? {} : { propagate: 'always' as const }),
       arity,
       flags: flags | NOSCRIPT,
       keys: [0, 0, 0],

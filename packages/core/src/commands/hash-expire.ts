@@ -82,6 +82,39 @@ function noteChange(context: CommandContext, event: string, isChanged: boolean):
   if (isGone) notifyDeleted(context, 1)
 }
 
+/** In place of a time: the fields are gone. */
+const REMOVE = -2
+
+/**
+ * Replicas get the time that the fields in these arguments have now: `HPEXPIREAT key ms FIELDS n field …`, `HPERSIST` for -1,
+ * `HDEL key field …` for REMOVE.
+ */
+function tellFieldTimes({ effects, args, db }: CommandContext, expireAtMs: number, fields: readonly number[]): void {
+  if (effects === undefined || fields.length === 0) return
+  if (expireAtMs === REMOVE) {
+    effects.begin(db, 'HDEL', 2 + fields.length)
+    effects.argument(args, 1)
+  } else {
+    const hasTime = expireAtMs !== -1
+    effects.begin(db, hasTime ? 'HPEXPIREAT' : 'HPERSIST', (hasTime ? 5 : 4) + fields.length)
+    effects.argument(args, 1)
+    if (hasTime) effects.integer(expireAtMs)
+    effects.word('FIELDS')
+    effects.integer(fields.length)
+  }
+  for (const field of fields) effects.argument(args, field)
+}
+
+/** A field and its value behind it: `HSET key field value`, and its time, which older replicas could not take with it. */
+function tellField(context: CommandContext, index: number, expireAtMs: number): void {
+  const { effects, args, db } = context
+  if (effects === undefined) return
+  effects.begin(db, 'HSET', 4)
+  effects.argument(args, 1)
+  effects.argumentsOf(args, index, index + 2)
+  if (expireAtMs !== -1) tellFieldTimes(context, expireAtMs, [index])
+}
+
 /** May a field with this time (-1: none) get the new one? */
 function isConditionMet(args: CommandArgs, condition: number, before: number, after: number): boolean {
   if (condition === 0) return true
@@ -106,7 +139,7 @@ function expireFields(context: CommandContext, unitMs: number, isAbsolute: boole
     return
   }
   const isPast = expireAtMs <= nowMs && !context.fromPrimary
-  let isChanged = false
+  const changed: number[] = []
   reply.array(last - first)
   for (let i = first; i < last; i++) {
     let outcome = NO_FIELD
@@ -120,10 +153,11 @@ function expireFields(context: CommandContext, unitMs: number, isAbsolute: boole
         outcome = DONE
       }
     }
-    isChanged ||= outcome === DONE || outcome === REMOVED
+    if (outcome === DONE || outcome === REMOVED) changed.push(i)
     reply.integer(outcome)
   }
-  noteChange(context, isPast ? 'hdel' : 'hexpire', isChanged)
+  tellFieldTimes(context, isPast ? REMOVE : expireAtMs, changed)
+  noteChange(context, isPast ? 'hdel' : 'hexpire', changed.length > 0)
 }
 
 /** HPERSIST key FIELDS count field [field …] */
@@ -175,16 +209,17 @@ function runHGetDel(context: CommandContext): void {
   const { keyspace, reply } = context
   const found = findForWrite(context, 1)
   if ((found && !expectHash(context)) || !readFields(context, 2, 1)) return
-  let isChanged = false
+  const changed: number[] = []
   reply.array(last - first)
   for (let i = first; i < last; i++) {
     if (found && keyspace.entry.address !== 0 && findField(context, i)) {
       replyFieldValue(context)
       removeField(context, i)
-      isChanged = true
+      changed.push(i)
     } else reply.nullBulk()
   }
-  noteChange(context, 'hdel', isChanged)
+  tellFieldTimes(context, REMOVE, changed)
+  noteChange(context, 'hdel', changed.length > 0)
 }
 
 const KEEP = -2
@@ -239,7 +274,7 @@ function runHGetEx(context: CommandContext): void {
   const index = readTimeOptions(context, false)
   if (index === 0 || !readFields(context, index, 1)) return
   const isPast = optionTime >= 0 && optionTime <= nowMs && !context.fromPrimary
-  let isChanged = false
+  const changed: number[] = []
   reply.array(last - first)
   for (let i = first; i < last; i++) {
     if (!found || keyspace.entry.address === 0 || !findField(context, i)) {
@@ -250,9 +285,10 @@ function runHGetEx(context: CommandContext): void {
     if (isPast) removeField(context, i)
     else if (optionTime === KEEP || optionTime === fieldExpireAtMs(context)) continue
     else setFieldExpire(context, i, optionTime)
-    isChanged = true
+    changed.push(i)
   }
-  noteChange(context, isPast ? 'hdel' : optionTime === -1 ? 'hpersist' : 'hexpire', isChanged)
+  tellFieldTimes(context, isPast ? REMOVE : optionTime, changed)
+  noteChange(context, isPast ? 'hdel' : optionTime === -1 ? 'hpersist' : 'hexpire', changed.length > 0)
 }
 
 /** HSETEX key [FNX|FXX] [EX s|PX ms|EXAT s|PXAT ms|KEEPTTL] FIELDS count field value [field value …] */
@@ -277,10 +313,12 @@ function runHSetEx(context: CommandContext): void {
   for (let i = first; i < last && keyspace.entry.address !== 0; i += 2) {
     if (isPast) {
       removeField(context, i)
+      tellFieldTimes(context, REMOVE, [i])
       continue
     }
     const expireAtMs = optionTime !== KEEP ? optionTime : findField(context, i) ? fieldExpireAtMs(context) : -1
     setField(context, i, args.bytes, args.start[i + 1]!, args.end[i + 1]!, expireAtMs)
+    tellField(context, i, expireAtMs)
   }
   // A time that is past sets nothing: what was made for it goes.
   if (isPast && keyspace.entry.address !== 0 && hashLength(context) === 0) {

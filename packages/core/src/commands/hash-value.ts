@@ -71,12 +71,24 @@ export function findField(context: ReadContext, index: number): boolean {
   const start = args.start[index]!
   const end = args.end[index]!
   if (openHashTable(context)) {
-    return hashTable.find(args.bytes, start, end) && !isFieldHidden(context, hashTable.element)
+    if (!hashTable.find(args.bytes, start, end)) return false
+    if (!isFieldHidden(context, hashTable.element)) return true
+    if (context.effects !== undefined) tellFieldExpired(context, index)
+    return false
   }
   const at = listpackFind(entry.bytes, entry.start, entry.start + entry.length, args.bytes, start, end, 2)
   if (at < 0) return false
   valueAt = listpackSkip(entry.bytes, at)
   return true
+}
+
+/** A write takes an expired field for absent; replicas below do not: they lose it first. */
+function tellFieldExpired(context: ReadContext, index: number): void {
+  const { effects, args, db } = context
+  if (!(context as CommandContext).keyspace.counters.isOpen) return
+  effects!.begin(db, 'HDEL', 3)
+  effects!.argument(args, 1)
+  effects!.argument(args, index)
 }
 
 /** Writes the value of the field just found. */

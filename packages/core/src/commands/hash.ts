@@ -213,8 +213,24 @@ function runHIncrByFloat(context: CommandContext): void {
   }
   const result = Buffer.from(formatLongDouble(value), 'latin1')
   storeField(context, found, result, result.length, expireAtMs)
+  tellSum(context, result, expireAtMs)
   notify(context, NOTIFY_HASH, 'hincrbyfloat', 1)
   reply.bulk(result, 0, result.length)
+}
+
+/** The sum itself, and the time that HSET takes from the field: `HSET key field sum`, `HPEXPIREAT key ms FIELDS 1 field`. */
+function tellSum({ effects, args, db }: CommandContext, sum: Buffer, expireAtMs: number): void {
+  if (effects === undefined) return
+  effects.begin(db, 'HSET', 4)
+  effects.argumentsOf(args, 1, 3)
+  effects.bytes(sum, 0, sum.length)
+  if (expireAtMs === -1) return
+  effects.begin(db, 'HPEXPIREAT', 6)
+  effects.argument(args, 1)
+  effects.integer(expireAtMs)
+  effects.word('FIELDS')
+  effects.word('1')
+  effects.argument(args, 2)
 }
 
 /** HDEL key field [field …] */
@@ -407,7 +423,7 @@ export const hashCommands: CommandTable = {
     since: '2.6.0',
     group: GROUP,
     summary: 'Adds to the floating point number in a field of a hash.',
-    propagate: 'hset-keepttl',
+    propagate: 'hset',
     run: runHIncrByFloat,
   },
   HDEL: {

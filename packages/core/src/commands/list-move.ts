@@ -31,11 +31,11 @@ let moved: Uint8Array = new Uint8Array(256)
 
 /**
  * Moves an element from one end of the list in argument 1, which was just found, to an end of that in argument 2, and replies it.
- * Put there first and taken away then, so that a list may be both.
+ * Put there first and taken away then, so that a list may be both. @returns false when a type was wrong: nothing was moved.
  */
-function moveElement(context: CommandContext, fromHead: boolean, toHead: boolean): void {
+function moveElement(context: CommandContext, fromHead: boolean, toHead: boolean): boolean {
   const { reply } = context
-  if (!expectList(context)) return
+  if (!expectList(context)) return false
   const source = openList(context)
   if (fromHead) source.first()
   else source.last()
@@ -44,7 +44,7 @@ function moveElement(context: CommandContext, fromHead: boolean, toHead: boolean
   if (moved.length < length) moved = new Uint8Array(length)
   source.copyElement(moved, 0)
   const found = findForWrite(context, 2)
-  if (found && !expectList(context)) return
+  if (found && !expectList(context)) return false
   const target = found ? changeList(context) : createList(context, 2)
   prepareElement(moved, 0, length)
   target.push(toHead, listRule(context))
@@ -54,6 +54,7 @@ function moveElement(context: CommandContext, fromHead: boolean, toHead: boolean
   if (moved.length > MOVED_BYTES_KEPT) moved = new Uint8Array(256)
   findForWrite(context, 1)
   removeFromEnd(context, openList(context), 1, fromHead, 1)
+  return true
 }
 
 /** LMOVE source destination LEFT|RIGHT LEFT|RIGHT */
@@ -72,11 +73,21 @@ function rpoplpush(context: CommandContext): void {
   else context.reply.nullBulk()
 }
 
+/** Replicas never wait: `LMOVE source destination LEFT|RIGHT LEFT|RIGHT`. */
+function moveAndTell(context: CommandContext, fromHead: boolean, toHead: boolean): void {
+  const { effects, args, db } = context
+  if (!moveElement(context, fromHead, toHead) || effects === undefined) return
+  effects.begin(db, 'LMOVE', 5)
+  effects.argumentsOf(args, 1, 3)
+  effects.word(fromHead ? 'LEFT' : 'RIGHT')
+  effects.word(toHead ? 'LEFT' : 'RIGHT')
+}
+
 function moveOrWait(context: CommandContext, fromHead: boolean, toHead: boolean, timeoutIndex: number): void {
   const timeoutMs = timeoutSecondsArgument(context, timeoutIndex)
   if (timeoutMs === undefined) return
   if (findForWrite(context, 1)) {
-    moveElement(context, fromHead, toHead)
+    moveAndTell(context, fromHead, toHead)
     return
   }
   waitForKeys(context, {
@@ -85,7 +96,7 @@ function moveOrWait(context: CommandContext, fromHead: boolean, toHead: boolean,
     timeoutMs,
     retry: (later) => {
       if (!findForWrite(later, 1)) return false
-      moveElement(later, fromHead, toHead)
+      moveAndTell(later, fromHead, toHead)
       return true
     },
     timedOut: (later) => later.reply.nullArray(),
@@ -129,6 +140,7 @@ function popWithKey(context: CommandContext, index: number, atHead: boolean): bo
   list.load()
   list.reply(reply)
   removeFromEnd(context, list, index, atHead, 1)
+  context.effects?.ofKey(context.db, atHead ? 'LPOP' : 'RPOP', args, index)
   return true
 }
 
@@ -177,6 +189,12 @@ function popSeveral(context: CommandContext, index: number, atHead: boolean, cou
   reply.bulk(args.bytes, args.start[index]!, args.end[index]!)
   replyElements(context, list, atHead ? 0 : length - taken, atHead ? taken : length, !atHead)
   removeFromEnd(context, list, index, atHead, taken)
+  const { effects } = context
+  if (effects !== undefined) {
+    effects.begin(context.db, atHead ? 'LPOP' : 'RPOP', 3)
+    effects.argument(args, index)
+    effects.integer(taken)
+  }
   return true
 }
 
@@ -268,7 +286,7 @@ export const listMoveCommands: CommandTable = {
     since: '2.2.0',
     group: GROUP,
     summary: 'RPOPLPUSH that waits for an element to come.',
-    propagate: 'rpoplpush',
+    propagate: 'lmove',
     complexity: 'O(1)',
     keyFlags: DELETES,
     keySpecs: ['RW access delete @1', 'RW insert @2'],

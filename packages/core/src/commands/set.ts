@@ -172,6 +172,12 @@ function runSPop(context: CommandContext): void {
   view.open(keyspace).random(keepMember)
   reply.bulk(kept, 0, keptLength)
   removeMember(context, 1, kept, 0, keptLength)
+  const { effects } = context
+  if (effects !== undefined) {
+    effects.begin(context.db, 'SREM', 3)
+    effects.argument(args, 1)
+    effects.bytes(kept, 0, keptLength)
+  }
   noteRemoval(context, 'spop')
 }
 
@@ -206,6 +212,7 @@ function popSeveral(context: CommandContext): void {
       return true
     })
     deleteFound(context, 1)
+    context.effects?.ofKey(context.db, 'DEL', args, 1)
     noteRemoval(context, 'spop')
     return
   }
@@ -213,9 +220,13 @@ function popSeveral(context: CommandContext): void {
   if (count === 0) return
   // The members are chosen and shown first; what is shown is then removed.
   const chosen = chooseDistinct(count)
+  const { effects } = context
+  effects?.begin(context.db, 'SREM', 2 + count)
+  effects?.argument(args, 1)
   for (const member of chosen) {
     reply.bulk(member, 0, member.length)
     removeMember(context, 1, member, 0, member.length)
+    effects?.bytes(member, 0, member.length)
   }
   noteRemoval(context, 'spop')
 }

@@ -27,10 +27,18 @@ import {
   replyId,
   stream,
 } from './stream-access.ts'
+import {
+  type DeliveryArguments,
+  tellConsumer,
+  tellDelivery,
+  tellGroupPosition,
+  tellNotPending,
+} from './stream-effects.ts'
 
 const KEY = 1
 const GROUP = 2
 const CONSUMER = 3
+const AT: DeliveryArguments = { key: KEY, group: GROUP, consumer: CONSUMER }
 const id = new StreamId()
 const other = new StreamId()
 
@@ -173,7 +181,8 @@ export function runXClaim(context: CommandContext): void {
   }
   if (!claimOptions(context, end)) return
   context.keyspace.enterEntry()
-  if (newLastId.compare(groups.lastId(group, other)) > 0) groups.setLastId(group, newLastId)
+  const movesGroup = newLastId.compare(groups.lastId(group, other)) > 0
+  if (movesGroup) groups.setLastId(group, newLastId)
   // A client's time may not lie ahead. The primary's is taken as it is: its clock may be ahead of ours.
   if (deliveryTime < 0 || (deliveryTime > nowMs && !context.fromPrimary)) deliveryTime = nowMs
   const begin = reply.length
@@ -184,7 +193,10 @@ export function runXClaim(context: CommandContext): void {
     let pending = groups.findPending(group, id)
     if (!stream.find(id)) {
       // What is gone from the stream is not pending any more.
-      if (pending !== 0) groups.removePending()
+      if (pending !== 0) {
+        groups.removePending()
+        tellNotPending(context, AT, id)
+      }
       continue
     }
     if (pending === 0) {
@@ -200,10 +212,12 @@ export function runXClaim(context: CommandContext): void {
     if (retryCount >= 0) groups.setDeliveryCount(pending, retryCount)
     else if (!justId) countDelivery(pending)
     if ((stream.flags & STREAM_HAS_ACTIVE_TIMES) !== 0) groups.setActiveTime(consumer, nowMs)
+    tellDelivery(context, AT, group, pending, id)
     if (justId) replyId(reply, id)
     else replyEntry(reply)
     claimed++
   }
+  if (movesGroup) tellGroupPosition(context, AT, group)
   reply.arrayFrom(begin, claimed)
 }
 
@@ -251,6 +265,7 @@ function consumerArgument(context: ReadContext, group: number): number {
   let consumer = groups.findConsumer(group, args.bytes, start, end)
   if (consumer === 0) {
     consumer = groups.createConsumer(args.bytes, start, end, nowMs)
+    tellConsumer(context, AT)
     notify(context, NOTIFY_STREAM, 'xgroup-createconsumer', KEY)
   } else groups.setSeenTime(consumer, nowMs)
   return consumer
@@ -308,6 +323,7 @@ export function runXAutoClaim(context: CommandContext): void {
     groups.pendingId(address, id)
     if (!stream.find(id)) {
       more = groups.removePending()
+      tellNotPending(context, AT, id)
       deleted.push(new StreamId().copyFrom(id))
       count--
       continue
@@ -318,6 +334,7 @@ export function runXAutoClaim(context: CommandContext): void {
       groups.setDeliveryTime(address, nowMs)
       if (!justId) countDelivery(address)
       if ((stream.flags & STREAM_HAS_ACTIVE_TIMES) !== 0) groups.setActiveTime(consumer, nowMs)
+      tellDelivery(context, AT, group, address, id)
       if (justId) replyId(reply, id)
       else replyEntry(reply)
       claimed++

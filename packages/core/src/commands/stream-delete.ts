@@ -11,13 +11,16 @@ import { findForWrite, foundChanged } from './access.ts'
 import { argIs } from './arguments.ts'
 import type { CommandContext } from './command.ts'
 import { notify } from './notify.ts'
+import { tellNotPending } from './stream-effects.ts'
 import { groupArgument, groups, idArgument, int64Argument, openFound, stream } from './stream-access.ts'
 import {
   DELETE_REFERENCES,
   KEEP_REFERENCES,
   type ReferencePolicy,
   referencePolicy,
+  dropReferences,
   releaseEntry,
+  tellDeleted,
 } from './stream-references.ts'
 
 const id = new StreamId()
@@ -47,6 +50,8 @@ function deleteEach(context: CommandContext, first: number, end: number, visit: 
     idArgument(context, i, id, 0, true)
     visit()
   }
+  // Also what only a policy clears away, or an acknowledgement.
+  context.keyspace.countChange()
   if (deleted === 0) return
   if (firstDeleted || stream.length === 0) stream.updateFirstId()
   notify(context, NOTIFY_STREAM, 'xdel', 1)
@@ -125,17 +130,22 @@ export function runXDelEx(context: CommandContext): void {
   if (!listOptions(context, 2)) return
   const found = findForWrite(context, 1)
   if (found && !openFound(context)) return
-  replyCodes(context, found ? deleteByPolicy : undefined)
+  replyCodes(context, found ? () => deleteByPolicy(context) : undefined)
 }
 
-function deleteByPolicy(): number {
+function deleteByPolicy(context: CommandContext): number {
   if (!stream.find(id)) {
     // What is left pending of an entry that is gone can be cleared away.
-    if (policy === DELETE_REFERENCES) groups.removeReferences(id)
+    if (policy === DELETE_REFERENCES) dropReferences(context, id)
     return UNKNOWN_ID
   }
-  if (!releaseEntry(policy, id)) return STILL_REFERENCED
+  return deleteReleased(context)
+}
+
+function deleteReleased(context: CommandContext): number {
+  if (!releaseEntry(context, policy, id)) return STILL_REFERENCED
   deleteEntry()
+  tellDeleted(context, id)
   return DELETED
 }
 
@@ -145,13 +155,14 @@ export function runXAckDel(context: CommandContext): void {
   const found = findForWrite(context, 1)
   if (found && !openFound(context)) return
   const group = found ? groupArgument(context, 2) : 0
-  replyCodes(context, group === 0 ? undefined : () => acknowledgeAndDelete(group))
+  replyCodes(context, group === 0 ? undefined : () => acknowledgeAndDelete(context, group))
 }
 
-function acknowledgeAndDelete(group: number): number {
+const XACKDEL_ARGUMENTS = { key: 1, group: 2 }
+
+function acknowledgeAndDelete(context: CommandContext, group: number): number {
   if (groups.findPending(group, id) === 0) return UNKNOWN_ID
   groups.removePending()
-  if (!releaseEntry(policy, id)) return STILL_REFERENCED
-  deleteEntry()
-  return DELETED
+  tellNotPending(context, XACKDEL_ARGUMENTS, id)
+  return deleteReleased(context)
 }

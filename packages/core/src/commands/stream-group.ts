@@ -108,6 +108,7 @@ function create(context: CommandContext): void {
     reply.error('BUSYGROUP Consumer Group name already exists')
     return
   }
+  context.keyspace.countChange()
   reply.ok()
   notify(context, NOTIFY_STREAM, 'xgroup-create', KEY)
 }
@@ -127,6 +128,7 @@ function setId(context: CommandContext): void {
   context.keyspace.enterEntry()
   groups.setLastId(group, id)
   groups.setEntriesRead(group, entriesRead)
+  context.keyspace.countChange()
   reply.ok()
   notify(context, NOTIFY_STREAM, 'xgroup-setid', KEY)
 }
@@ -141,6 +143,7 @@ function destroy(context: CommandContext): void {
   }
   context.keyspace.enterEntry()
   groups.destroy(group, large.lazyFree)
+  context.keyspace.countChange()
   context.reply.integer(1)
   notify(context, NOTIFY_STREAM, 'xgroup-destroy', KEY)
   // Clients that wait in this group are told; for WATCH nothing has changed.
@@ -160,6 +163,7 @@ function createConsumer(context: CommandContext): void {
   }
   context.keyspace.enterEntry()
   groups.createConsumer(args.bytes, start, end, nowMs)
+  context.keyspace.countChange()
   notify(context, NOTIFY_STREAM, 'xgroup-createconsumer', KEY)
   reply.integer(1)
 }
@@ -177,6 +181,7 @@ function deleteConsumer(context: CommandContext): void {
   context.keyspace.enterEntry()
   const pending = groups.consumerPendingCount(consumer)
   groups.deleteConsumer(group, consumer)
+  context.keyspace.countChange()
   notify(context, NOTIFY_STREAM, 'xgroup-delconsumer', KEY)
   reply.integer(pending)
 }
@@ -203,6 +208,7 @@ export function runXAck(context: CommandContext): void {
     groups.removePending()
     acknowledged++
   }
+  if (acknowledged > 0) context.keyspace.countChange()
   reply.integer(acknowledged)
 }
 

@@ -31,6 +31,7 @@ import {
   replyRange,
   stream,
 } from './stream-access.ts'
+import { type DeliveryArguments, tellConsumer, tellDelivery, tellGroupPosition } from './stream-effects.ts'
 
 const DOLLAR = 36
 const PLUS = 43
@@ -223,8 +224,8 @@ function serveNow(context: ReadContext, asked: ReadRequest, i: number): boolean 
   const consumer = consumerArgument(context, index, group, asked)
   from.increment()
   replyKey(context, index)
-  if (history) replyHistory(context, consumer, asked.count)
-  else replyNew(context, group, consumer, asked)
+  if (history) replyHistory(context, group, consumer, asked, index)
+  else replyNew(context, group, consumer, asked, index)
   return true
 }
 
@@ -241,14 +242,26 @@ function consumerArgument(context: CommandContext, index: number, group: number,
   let consumer = groups.findConsumer(group, args.bytes, start, end)
   if (consumer === 0) {
     consumer = groups.createConsumer(args.bytes, start, end, context.nowMs)
+    tellConsumer(context, deliveryArguments(asked, index))
     notify(context, NOTIFY_STREAM, 'xgroup-createconsumer', index)
   } else groups.setSeenTime(consumer, context.nowMs)
   return consumer
 }
 
+function deliveryArguments(asked: ReadRequest, key: number): DeliveryArguments {
+  return { key, group: asked.groupIndex, consumer: asked.consumerIndex }
+}
+
 /** Replies the entries from `from` on, delivers them to the consumer and moves the group on. */
-function replyNew(context: CommandContext, group: number, consumer: number, asked: ReadRequest): void {
+function replyNew(
+  context: CommandContext,
+  group: number,
+  consumer: number,
+  asked: ReadRequest,
+  keyIndex: number,
+): void {
   const { reply, nowMs } = context
+  const at = deliveryArguments(asked, keyIndex)
   const begin = reply.length
   const { id } = stream.node
   let replied = 0
@@ -263,24 +276,33 @@ function replyNew(context: CommandContext, group: number, consumer: number, aske
     }
     replyEntry(reply)
     if (!asked.noAck) {
-      const pending = groups.findPending(group, id)
-      if (pending === 0) groups.createPending(id, nowMs, 1, consumer)
+      let pending = groups.findPending(group, id)
+      if (pending === 0) pending = groups.createPending(id, nowMs, 1, consumer)
       else {
         groups.give(pending, consumer)
         groups.setDeliveryTime(pending, nowMs)
         groups.setDeliveryCount(pending, 1)
       }
       if ((stream.flags & STREAM_HAS_ACTIVE_TIMES) !== 0) groups.setActiveTime(consumer, nowMs)
+      tellDelivery(context, at, group, pending, id)
     }
     replied++
     if (replied === asked.count) break
   }
+  tellGroupPosition(context, at, group)
   reply.arrayFrom(begin, replied)
 }
 
 /** Replies what is pending for the consumer from `from` on. */
-function replyHistory(context: CommandContext, consumer: number, count: number): void {
+function replyHistory(
+  context: CommandContext,
+  group: number,
+  consumer: number,
+  asked: ReadRequest,
+  keyIndex: number,
+): void {
   const { reply, nowMs } = context
+  const at = deliveryArguments(asked, keyIndex)
   const begin = reply.length
   let replied = 0
   const own = groups.openConsumerPending(consumer)
@@ -292,6 +314,7 @@ function replyHistory(context: CommandContext, consumer: number, count: number):
       const deliveries = groups.deliveryCount(pending)
       groups.setDeliveryTime(pending, nowMs)
       groups.setDeliveryCount(pending, typeof deliveries === 'number' ? deliveries + 1 : deliveries + 1n)
+      tellDelivery(context, at, group, pending, last)
     } else {
       // Deleted meanwhile: the ID alone.
       reply.array(2)
@@ -299,7 +322,7 @@ function replyHistory(context: CommandContext, consumer: number, count: number):
       reply.nullArray()
     }
     replied++
-    if (replied === count) break
+    if (replied === asked.count) break
   }
   reply.arrayFrom(begin, replied)
 }
@@ -349,7 +372,7 @@ function serveWaiting(context: CommandContext, asked: ReadRequest, index: number
   keyspace.enterEntry()
   const consumer = consumerArgument(context, index, group, asked)
   replyKey(context, index)
-  replyNew(context, group, consumer, asked)
+  replyNew(context, group, consumer, asked, index)
   return true
 }
 

@@ -6,7 +6,7 @@
  */
 import type { StreamId } from '../encoding/stream-id.ts'
 import { argIs } from './arguments.ts'
-import type { CommandArgs } from './command.ts'
+import type { CommandArgs, ReadContext } from './command.ts'
 import { groups } from './stream-access.ts'
 
 /** An entry goes, and stays pending where it is pending. The default. */
@@ -25,9 +25,32 @@ export function referencePolicy(args: CommandArgs, index: number): ReferencePoli
   return argIs(args, index, 'ACKED') ? ACKNOWLEDGED_ONLY : undefined
 }
 
-/** Applies a policy to the entry of the open stream that is about to go. @returns false when the entry has to stay. */
-export function releaseEntry(policy: ReferencePolicy, id: StreamId): boolean {
+/**
+ * Applies a policy to the entry of the open stream, at the key of argument 1, that is about to go. @returns false when the
+ * entry has to stay.
+ */
+export function releaseEntry(context: ReadContext, policy: ReferencePolicy, id: StreamId): boolean {
   if (policy === ACKNOWLEDGED_ONLY) return !groups.isReferenced(id)
-  if (policy === DELETE_REFERENCES) groups.removeReferences(id)
+  if (policy === DELETE_REFERENCES) dropReferences(context, id)
   return true
+}
+
+/** Forgets the entry in all groups it is pending in: for replicas, which may not know policies, `XACK key group id`. */
+export function dropReferences({ effects, args, db }: ReadContext, id: StreamId): void {
+  groups.removeReferences(id, (group) => {
+    if (effects === undefined) return
+    const name = groups.groupName(group)
+    effects.begin(db, 'XACK', 4)
+    effects.argument(args, 1)
+    effects.bytes(name.bytes, name.start, name.end)
+    effects.id(id)
+  })
+}
+
+/** The entry is gone, whatever the policy was: `XDEL key id`. */
+export function tellDeleted({ effects, args, db }: ReadContext, id: StreamId): void {
+  if (effects === undefined) return
+  effects.begin(db, 'XDEL', 3)
+  effects.argument(args, 1)
+  effects.id(id)
 }

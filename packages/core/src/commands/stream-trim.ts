@@ -15,7 +15,13 @@ import { argIs } from './arguments.ts'
 import type { CommandContext } from './command.ts'
 import { notify } from './notify.ts'
 import { idArgument, INVALID_ID, int64Argument, openFound, stream } from './stream-access.ts'
-import { KEEP_REFERENCES, type ReferencePolicy, referencePolicy, releaseEntry } from './stream-references.ts'
+import {
+  KEEP_REFERENCES,
+  type ReferencePolicy,
+  referencePolicy,
+  releaseEntry,
+  tellDeleted,
+} from './stream-references.ts'
 
 const TRIM_NONE = 0
 const TRIM_LENGTH = 1
@@ -128,18 +134,35 @@ function isOne({ args }: CommandContext, index: number, byte: number): boolean {
   return args.end[index] === args.start[index]! + 1 && args.bytes[args.start[index]!] === byte
 }
 
+/** Does a policy of Redis 8.2 decide which entries the trimming spares? Each that goes is told by `trim` then. */
+export function trimsByPolicy(): boolean {
+  return trimStrategy !== TRIM_NONE && references !== KEEP_REFERENCES
+}
+
 /** Trims the stream that is open as the options say. @returns entries removed. */
-export function trim(): number {
-  if (trimStrategy !== TRIM_NONE && references !== KEEP_REFERENCES) {
+export function trim(context: CommandContext): number {
+  if (trimsByPolicy()) {
     const until = trimStrategy === TRIM_ID ? minId : undefined
-    return stream.trimAgreed(trimLength, until, trimApproximate, trimLimit, mayTrim)
+    return stream.trimAgreed(trimLength, until, trimApproximate, trimLimit, (id) => {
+      if (!releaseEntry(context, references, id)) return false
+      tellDeleted(context, id)
+      return true
+    })
   }
   if (trimStrategy === TRIM_LENGTH) return stream.trimToLength(trimLength, trimApproximate, trimLimit)
   return trimStrategy === TRIM_ID ? stream.trimToId(minId, trimApproximate, trimLimit) : 0
 }
 
-function mayTrim(id: StreamId): boolean {
-  return releaseEntry(references, id)
+/** The words that make replicas trim as the last `trim` did, which may depend on nodes: its outcome. */
+export function trimmedWords(): string[] {
+  return ['MAXLEN', '=', String(stream.length)]
+}
+
+function tellTrimmed({ effects, args, db }: CommandContext): void {
+  if (effects === undefined) return
+  effects.begin(db, 'XTRIM', 5)
+  effects.argument(args, 1)
+  for (const word of trimmedWords()) effects.word(word)
 }
 
 /** XTRIM key MAXLEN|MINID [=|~] threshold [LIMIT count] [KEEPREF|DELREF|ACKED] */
@@ -152,8 +175,9 @@ export function runXTrim(context: CommandContext): void {
   }
   if (!openFound(context)) return
   context.keyspace.enterEntry()
-  const removed = trim()
+  const removed = trim(context)
   if (removed > 0) {
+    if (!trimsByPolicy()) tellTrimmed(context)
     notify(context, NOTIFY_STREAM, 'xtrim', 1)
     foundChanged(context, 1)
   }

@@ -30,7 +30,17 @@ import { runXAckDel, runXDel, runXDelEx } from './stream-delete.ts'
 import { runXAutoClaim, runXClaim, runXPending } from './stream-claim.ts'
 import { runXAck, xgroupCommand } from './stream-group.ts'
 import { xinfoCommand } from './stream-info.ts'
-import { addOrTrimOptions, givenId, idGiven, noMakeStream, runXTrim, sequenceGiven, trim } from './stream-trim.ts'
+import {
+  addOrTrimOptions,
+  givenId,
+  idGiven,
+  noMakeStream,
+  runXTrim,
+  sequenceGiven,
+  trim,
+  trimmedWords,
+  trimsByPolicy,
+} from './stream-trim.ts'
 import { findXReadGroupKeys, findXReadKeys, runXRead, runXReadGroup } from './stream-read.ts'
 
 // ---- writing ------------------------------------------------------------------------------------------------------
@@ -78,8 +88,22 @@ export function runXAdd(context: CommandContext): void {
   }
   replyId(reply, newId)
   notify(context, NOTIFY_STREAM, 'xadd', 1)
-  if (trim() > 0) notify(context, NOTIFY_STREAM, 'xtrim', 1)
+  const isByPolicy = trimsByPolicy()
+  if (isByPolicy) tellAdded(context, first, [])
+  const trimmed = trim(context)
+  if (trimmed > 0) notify(context, NOTIFY_STREAM, 'xtrim', 1)
+  if (!isByPolicy) tellAdded(context, first, trimmed > 0 ? trimmedWords() : [])
   foundChanged(context, 1)
+}
+
+/** With the ID it got, and as much trimmed as here: `XADD key [MAXLEN = n] id field value …`. */
+function tellAdded({ effects, args, db }: CommandContext, first: number, trimming: readonly string[]): void {
+  if (effects === undefined) return
+  effects.begin(db, 'XADD', 3 + trimming.length + args.count - first)
+  effects.argument(args, 1)
+  for (const word of trimming) effects.word(word)
+  effects.id(newId)
+  effects.argumentsOf(args, first, args.count)
 }
 
 /** Sets `newId`. @returns false when the time asked for has no sequence number left. */
@@ -144,6 +168,7 @@ export function runXSetId(context: CommandContext): void {
   if (added !== -1) stream.entriesAdded = added
   if (!otherId.isZero) stream.writeId(R_MAX_DELETED, otherId)
   // Like most that only groups see, this does not count as a change for WATCH.
+  context.keyspace.countChange()
   notify(context, NOTIFY_STREAM, 'xsetid', 1)
   reply.ok()
 }
@@ -214,6 +239,7 @@ export const streamCommands: CommandTable = {
     since: '8.2.0',
     group: GROUP,
     summary: 'Acknowledges entries in a consumer group and deletes them.',
+    propagate: 'xdel',
     keyFlags: ['RW', 'delete'],
     complexity: 'O(1) for each ID.',
     run: runXAckDel,
@@ -275,6 +301,7 @@ export const streamCommands: CommandTable = {
     since: '8.2.0',
     group: GROUP,
     summary: 'Deletes entries, with a choice of what becomes of what is pending.',
+    propagate: 'xdel',
     keyFlags: ['RW', 'delete'],
     complexity: 'O(1) for each ID.',
     run: runXDelEx,

@@ -75,6 +75,7 @@ export function runDelEx(context: CommandContext): void {
     return
   }
   deleteFound(context, 1)
+  context.effects?.ofKey(context.db, 'DEL', context.args, 1)
   notifyDeleted(context, 1)
   context.reply.integer(1)
 }

@@ -74,8 +74,18 @@ export function runIncrByFloat(context: CommandContext): void {
   }
   const result = Buffer.from(formatLongDouble(sum), 'latin1')
   putFound(context, 1, FLAG_TEXT, result, 0, result.length, found ? entry.expireAtMs : -1)
+  tellSum(context, result)
   notify(context, NOTIFY_STRING, 'incrbyfloat', 1)
   reply.bulk(result, 0, result.length)
+}
+
+/** The sum itself, lest it is another one where numbers are added otherwise: `SET key sum KEEPTTL`. */
+function tellSum({ effects, args, db }: CommandContext, sum: Buffer): void {
+  if (effects === undefined) return
+  effects.begin(db, 'SET', 4)
+  effects.argument(args, 1)
+  effects.bytes(sum, 0, sum.length)
+  effects.word('KEEPTTL')
 }
 
 const ZERO_TEXT: Buffer = Buffer.from('0')

@@ -6,7 +6,15 @@
  */
 import { NOTIFY_GENERIC, NOTIFY_KEY_MISS, NOTIFY_STRING } from '../keyspace/key-events.ts'
 import { WRONG_TYPE, SYNTAX_ERROR, wrongNumberOfArguments } from '../resp/error-replies.ts'
-import { deleteFound, expectString, findForRead, findForWrite, integerArgument, putFound } from './access.ts'
+import {
+  deleteFound,
+  expectString,
+  findForRead,
+  findForWrite,
+  integerArgument,
+  putFound,
+  tellExpire,
+} from './access.ts'
 import type { CommandArgs, CommandContext, ReadContext } from './command.ts'
 import { notify, notifyDeleted } from './notify.ts'
 import { conditionHolds } from './string-condition.ts'
@@ -34,6 +42,7 @@ import {
 export function runSet(context: CommandContext): void {
   if (context.args.count === 3) {
     putArgument(context, 1, 2, -1)
+    tellSet(context, 1, 2, -1)
     notify(context, NOTIFY_STRING, 'set', 1)
     context.reply.ok()
     return
@@ -59,6 +68,7 @@ export function runSet(context: CommandContext): void {
   if (wanted) {
     if ((options & OPTION_KEEPTTL) !== 0 && found) expireAtMs = entry.expireAtMs
     putFoundArgument(context, 1, 2, expireAtMs)
+    tellSet(context, 1, 2, expireAtMs)
     notify(context, NOTIFY_STRING, 'set', 1)
     if (expireIndex !== 0) notify(context, NOTIFY_GENERIC, 'expire', 1)
   }
@@ -92,6 +102,7 @@ export function runPSetEx(context: CommandContext): void {
 export function runGetSet(context: CommandContext): void {
   if (!replyString(context, findForWrite(context, 1))) return
   putFoundArgument(context, 1, 2, -1)
+  tellSet(context, 1, 2, -1)
   notify(context, NOTIFY_STRING, 'set', 1)
 }
 
@@ -100,6 +111,7 @@ export function runGetDel(context: CommandContext): void {
   const found = findForWrite(context, 1)
   if (!replyString(context, found) || !found) return
   deleteFound(context, 1)
+  context.effects?.ofKey(context.db, 'DEL', context.args, 1)
   notifyDeleted(context, 1)
 }
 
@@ -123,9 +135,11 @@ export function runGetEx(context: CommandContext): void {
   const absolute = (options & (OPTION_EXAT | OPTION_PXAT)) !== 0
   if (absolute && expireAtMs <= context.nowMs && !context.fromPrimary) {
     deleteFound(context, 1)
+    context.effects?.ofKey(context.db, 'DEL', args, 1)
     notifyDeleted(context, 1)
   } else if (expireIndex !== 0 || ((options & OPTION_PERSIST) !== 0 && entry.expireAtMs !== -1)) {
     keyspace.setEntryExpire(context.db, args.bytes, args.start[1]!, args.end[1]!, expireAtMs)
+    tellExpire(context, expireAtMs)
     notify(context, NOTIFY_GENERIC, expireIndex === 0 ? 'persist' : 'expire', 1)
   }
 }
@@ -183,8 +197,13 @@ export function runMSetEx(context: CommandContext): void {
   }
   const { entry } = context.keyspace
   for (let index = 2; index < end; index += 2) {
-    if ((options & OPTION_KEEPTTL) === 0) putArgument(context, index, index + 1, expireAtMs)
-    else putFoundArgument(context, index, index + 1, findForWrite(context, index) ? entry.expireAtMs : -1)
+    let atMs = expireAtMs
+    if ((options & OPTION_KEEPTTL) === 0) putArgument(context, index, index + 1, atMs)
+    else {
+      if (findForWrite(context, index)) atMs = entry.expireAtMs
+      putFoundArgument(context, index, index + 1, atMs)
+    }
+    tellSet(context, index, index + 1, atMs)
     notify(context, NOTIFY_STRING, 'set', index)
     if (expireIndex !== 0) notify(context, NOTIFY_GENERIC, 'expire', index)
   }
@@ -203,9 +222,21 @@ function setWithExpiry(context: CommandContext, option: number, name: string): v
   const expireAtMs = expireArgument(context, 2, option, name)
   if (Number.isNaN(expireAtMs)) return
   putArgument(context, 1, 3, expireAtMs)
+  tellSet(context, 1, 3, expireAtMs)
   notify(context, NOTIFY_STRING, 'set', 1)
   notify(context, NOTIFY_GENERIC, 'expire', 1)
   context.reply.ok()
+}
+
+/** Replicas get the string with the time it has now, whatever was asked for: `SET key value [PXAT ms]`. */
+function tellSet({ effects, args, db }: CommandContext, key: number, value: number, expireAtMs: number): void {
+  if (effects === undefined) return
+  effects.begin(db, 'SET', expireAtMs === -1 ? 3 : 5)
+  effects.argument(args, key)
+  effects.argument(args, value)
+  if (expireAtMs === -1) return
+  effects.word('PXAT')
+  effects.integer(expireAtMs)
 }
 
 /** Stores argument `value` at the key in argument `key`. */

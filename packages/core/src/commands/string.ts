@@ -271,7 +271,7 @@ export const stringCommands: CommandTable = {
     since: '8.4.0',
     group: GROUP,
     summary: 'Stores several strings with one time to live.',
-    propagate: 'msetex',
+    propagate: 'set',
     run: runMSetEx,
     findKeys: findMSetExKeys,
   },

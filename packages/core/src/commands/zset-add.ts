@@ -96,11 +96,34 @@ export function addScored(
   }
   if (added + updated > 0) {
     foundChanged(context, 1)
+    if (scores !== undefined) tellScored(context, options, first, stride, scores)
     notify(context, NOTIFY_ZSET, (options & ADD_INCR) === 0 ? 'zadd' : 'zincr', 1)
   }
   if ((options & ADD_INCR) === 0) reply.integer((options & ADD_CH) === 0 ? added : added + updated)
   else if (processed) reply.double(score)
   else reply.nullBulk()
+}
+
+/** Of members whose scores were computed (GEOADD): `ZADD key [NX|XX] [CH] score member …`. */
+function tellScored(
+  { effects, args, db }: CommandContext,
+  options: number,
+  first: number,
+  stride: number,
+  scores: Float64Array,
+): void {
+  if (effects === undefined) return
+  const words: string[] = []
+  if ((options & ADD_NX) !== 0) words.push('NX')
+  if ((options & ADD_XX) !== 0) words.push('XX')
+  if ((options & ADD_CH) !== 0) words.push('CH')
+  effects.begin(db, 'ZADD', 2 + words.length + scores.length * 2)
+  effects.argument(args, 1)
+  for (const word of words) effects.word(word)
+  for (const [n, score] of scores.entries()) {
+    effects.integer(score)
+    effects.argument(args, first + n * stride)
+  }
 }
 
 function incompatible(options: number, elements: number): string | undefined {

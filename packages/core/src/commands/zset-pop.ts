@@ -39,6 +39,15 @@ function popFrom(context: CommandContext, index: number, max: boolean, count: nu
   }
   const left = set.removeRanks(max ? size - popped : 0, popped)
   elementsRemoved(context, index, max ? 'zpopmax' : 'zpopmin', left)
+  if (shape === KEY_FLAT || shape === KEY_NESTED) tellPop(context, index, max, popped)
+}
+
+/** Of the commands that choose their key: `ZPOPMIN key n` or `ZPOPMAX key n`. */
+function tellPop({ effects, args, db }: CommandContext, index: number, max: boolean, popped: number): void {
+  if (effects === undefined) return
+  effects.begin(db, max ? 'ZPOPMAX' : 'ZPOPMIN', 3)
+  effects.argument(args, index)
+  effects.integer(popped)
 }
 
 function zpop(context: CommandContext, max: boolean): void {

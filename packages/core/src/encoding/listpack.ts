@@ -115,10 +115,19 @@ export function listpackCheck(bytes: Uint8Array, start: number, end: number): nu
   let count = 0
   const last = end - 1
   while (at < last) {
+    count++
+    const first = bytes[at]!
+    if (first < 0xc0) {
+      // Nearly all items: short strings and small integers, the length behind them in one byte.
+      const content = first < 0x80 ? 1 : 1 + (first & 0x3f)
+      const back = at + content
+      if (back >= last || bytes[back] !== content) return -1 - at
+      at = back + 1
+      continue
+    }
     const next = listpackNext(bytes, at, end)
     if (next < 0) return -1 - at
     at = next
-    count++
   }
   const told = listpackHeaderCount(bytes, start)
   return told < 0 || told === count ? count : -1 - (start + 4)

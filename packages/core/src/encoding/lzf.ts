@@ -14,6 +14,8 @@ export const LZF_RATIO_MAX = 88
 const LZF_DISTANCE_MAX = 8192
 /** The longest copy. */
 const LZF_COPY_MAX = 264
+/** Copied at once: two words. */
+const PAIR_BYTES = 8
 
 /**
  * Undoes `source[sourceStart .. sourceEnd)` into `target[targetStart .. targetEnd)`.
@@ -37,8 +39,20 @@ export function lzfDecompress(
       const count = control + 1
       if (from + count > sourceEnd || to + count > targetEnd) return false
       const stop = to + count
-      for (; to <= stop - 4; to += 4, from += 4) targetView.setInt32(to, sourceView.getInt32(from, true), true)
-      while (to < stop) target[to++] = source[from++]!
+      if (stop + PAIR_BYTES <= targetEnd && from + count + PAIR_BYTES <= sourceEnd) {
+        // What is written beyond the run is written again by what follows. Most runs are done without a loop, whose end no
+        // processor can foresee.
+        targetView.setInt32(to, sourceView.getInt32(from, true), true)
+        targetView.setInt32(to + 4, sourceView.getInt32(from + 4, true), true)
+        for (let done = PAIR_BYTES; done < count; done += PAIR_BYTES) {
+          targetView.setInt32(to + done, sourceView.getInt32(from + done, true), true)
+          targetView.setInt32(to + done + 4, sourceView.getInt32(from + done + 4, true), true)
+        }
+        to = stop
+        from += count
+      } else {
+        while (to < stop) target[to++] = source[from++]!
+      }
     } else {
       let count = control >> 5
       if (count === 7) {
@@ -51,10 +65,17 @@ export function lzfDecompress(
       if (back < targetStart || to + count > targetEnd) return false
       const stop = to + count
       // The ranges overlap when a pattern repeats: byte by byte if it is a short one.
-      if (to - back >= 4) {
-        for (; to <= stop - 4; to += 4, back += 4) targetView.setInt32(to, targetView.getInt32(back, true), true)
+      if (to - back >= 4 && stop + PAIR_BYTES <= targetEnd) {
+        targetView.setInt32(to, targetView.getInt32(back, true), true)
+        targetView.setInt32(to + 4, targetView.getInt32(back + 4, true), true)
+        for (let done = PAIR_BYTES; done < count; done += PAIR_BYTES) {
+          targetView.setInt32(to + done, targetView.getInt32(back + done, true), true)
+          targetView.setInt32(to + done + 4, targetView.getInt32(back + done + 4, true), true)
+        }
+        to = stop
+      } else {
+        while (to < stop) target[to++] = target[back++]!
       }
-      while (to < stop) target[to++] = target[back++]!
     }
   }
   return to === targetEnd

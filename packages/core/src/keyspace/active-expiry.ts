@@ -15,6 +15,7 @@ const DUE_SHARE_MIN = 0.1
 
 export class ActiveExpiry {
   readonly #keyspace: Keyspace
+  readonly #onExpired: (db: number, key: Buffer) => void
   /** Where the walk stands. */
   #db = 0
   #cursor = 0
@@ -22,8 +23,10 @@ export class ActiveExpiry {
   readonly #due: Buffer[] = []
   #withTtl = 0
 
-  constructor(keyspace: Keyspace) {
+  /** @param onExpired told of each key that was deleted, inside the unit. */
+  constructor(keyspace: Keyspace, onExpired: (db: number, key: Buffer) => void = () => {}) {
     this.#keyspace = keyspace
+    this.#onExpired = onExpired
   }
 
   /**
@@ -74,8 +77,8 @@ export class ActiveExpiry {
     for (const key of this.#due.splice(0)) {
       this.#keyspace.begin()
       if (this.#keyspace.lookup(db, key, 0, key.length)) {
-        this.#keyspace.expiredKeys++
-        this.#keyspace.deleteEntry(db, key, 0, key.length)
+        this.#keyspace.expireEntry(db, key, 0, key.length)
+        this.#onExpired(db, key)
         if ((events.mask & NOTIFY_EXPIRED) !== 0) events.deliver('expired', db, key, 0, key.length)
       }
       this.#keyspace.end()

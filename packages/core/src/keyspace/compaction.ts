@@ -105,7 +105,9 @@ export class Compaction {
   begin(fragmentation: number, wasteBytesMin: number = REGION_WASTE_BYTES_MIN): boolean {
     // What waits to be freed would be found by no walk.
     if (this.#evacuation !== undefined || this.#lazyFree.pending > 0) return false
-    const { generation } = this.#keyspace
+    const { generation, pins } = this.#keyspace
+    // Nor would what is kept.
+    if (pins.isHolding(generation)) return false
     let worst: RegionWriter | undefined
     let worstSegments = 0
     let most = wasteBytesMin
@@ -143,6 +145,8 @@ export class Compaction {
         this.#finish(evacuation)
         return false
       }
+      // What pins keep cannot move, and the rest would be kept as well: it goes on when they have ended.
+      if (this.#keyspace.pins.isHolding(evacuation.generation)) return true
       if (!this.#unit(evacuation)) return this.isRunning
     } while (performance.now() < until)
     return this.isRunning

@@ -16,7 +16,7 @@ import type { RegionView } from './region-view.ts'
 const TWO_32: number = 2 ** 32
 
 export class Entry implements ViewHolder {
-  /** Record address, 0 when nothing was found. */
+  /** Where the record is (`RegionView.local`), 0 when nothing was found. */
   address = 0
   region!: RegionView
   /** Shard that owns the nodes of a chunked value. */
@@ -81,7 +81,8 @@ export class Entry implements ViewHolder {
   }
 
   /** Loads the registers from a record. */
-  load(region: RegionView, regions: readonly RegionView[], address: number): void {
+  load(region: RegionView, regions: readonly RegionView[], record: number): void {
+    const address = region.local(record)
     const words = region.memory.i32[address >>> 28]!
     const offset = byteOffsetOf(address)
     let at = offset >>> 2

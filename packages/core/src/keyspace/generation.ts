@@ -66,6 +66,11 @@ export abstract class GenerationLayout {
 
   /** Root of database `db` in `shard`, through the map that SWAPDB changes. */
   rootOf(db: number, shard: number): number {
+    return this.rootPlace(db, shard)
+  }
+
+  /** The same for who only touches memory: readers enter no shard by it. */
+  rootPlace(db: number, shard: number): number {
     return this.roots + (this.control[C_DATABASE_MAP + db]! * SHARD_COUNT + shard) * ROOT_WORDS
   }
 
@@ -82,7 +87,7 @@ export class Generation extends GenerationLayout {
    * Told of every new segment before an address in it can be seen, and of every dropped one (an empty buffer) when none is
    * left.
    */
-  onSegment: ((region: number, index: number, segment: SharedArrayBuffer) => void) | undefined
+  readonly segmentListeners: ((region: number, index: number, segment: SharedArrayBuffer) => void)[] = []
 
   constructor(transfer: GenerationTransfer, segmentBytesMax: number = SEGMENT_BYTES_MAX) {
     super(transfer.control)
@@ -90,7 +95,7 @@ export class Generation extends GenerationLayout {
     for (let region = 0; region < REGION_COUNT; region++) {
       const memory = new RegionMemory(transfer.segments[region] ?? [])
       memory.onSegment = (segment, index) => {
-        this.onSegment?.(region, index, segment)
+        for (const listener of this.segmentListeners) listener(region, index, segment)
         this.#memoryChanged()
       }
       memory.onGrowth = () => this.#memoryChanged()

@@ -51,10 +51,13 @@ export abstract class KeyspaceRecords extends KeyspaceReads {
   declare generation: Generation
   readonly counters: ShardCounters
   listener: KeyChangeListener = NOBODY_LISTENS
-  /** Changes of keys and whole databases since the start; what a loader brought is none. The base of `save` points. */
-  changes = 0
   /** Keys that were removed because a client met them after their time. */
   expiredKeys = 0
+  /**
+   * Changes of keys and whole databases since the start; what a loader brought is none. Whoever compares it before and after a
+   * command knows if that changed anything; save points count it.
+   */
+  dirty = 0
 
   protected readonly lazyFree: LazyFree = new LazyFree((region, address) => this.freeRecord(region, address))
   readonly #nodes = new NodeValue()
@@ -188,6 +191,7 @@ export abstract class KeyspaceRecords extends KeyspaceReads {
         CLASS_OF_UNITS[(bytes + 7) >>> 3] ===
           CLASS_OF_UNITS[(headerBytes(oldFlags) + keyLength + (words[at + 1]! & 0xffff) + 7) >>> 3]
       ) {
+        region.memory.keep(old)
         // Same block: only the value, the flags and the time change.
         words[at] = (keyLength << 16) | (newFlags << 8) | rdbType
         words[at + 1] = (this.access.usedAgain(words[at + 1]! >>> 16) << 16) | valueLength
@@ -233,7 +237,7 @@ export abstract class KeyspaceRecords extends KeyspaceReads {
 
   /** Every change of a key ends here. @param gone it is not there any more */
   protected changed(db: number, key: Uint8Array, start: number, end: number, gone: boolean = false): void {
-    this.changes++
+    this.dirty++
     if (this.listener.active) this.listener.keyChanged(db, key, start, end, gone)
   }
 
@@ -265,12 +269,20 @@ export abstract class KeyspaceRecords extends KeyspaceReads {
     this.changed(db, key, start, end, true)
   }
 
+  /** Removes the key that the last lookup found because its time has come. That is no change that a command made. */
+  expireEntry(db: number, key: Uint8Array, start: number, end: number): void {
+    this.expiredKeys++
+    this.deleteEntry(db, key, start, end)
+    this.dirty--
+  }
+
   /** Sets (or with -1 removes) the time to live of the key that the last lookup found. */
   setEntryExpire(db: number, key: Uint8Array, start: number, end: number, expireAtMs: number): void {
     const { entry } = this
     const region = entry.region.writer
     this.counters.enter(this.place.shard)
     if (expireAtMs !== -1 && (entry.flags & FLAG_EXPIRE) !== 0) {
+      region.memory.keep(entry.address)
       writeTime(region.memory.i32[entry.address >>> 28]!, (byteOffsetOf(entry.address) >>> 2) + 2, expireAtMs)
       entry.expireAtMs = expireAtMs
     } else if (expireAtMs !== -1 || (entry.flags & FLAG_EXPIRE) !== 0) {
@@ -290,6 +302,7 @@ export abstract class KeyspaceRecords extends KeyspaceReads {
     assert.ok(length >= entry.length)
     this.counters.enter(this.place.shard)
     const flags = entry.flags | FLAG_RAW
+    region.memory.keep(entry.address)
     if (entry.isChunked) {
       const nodes = entry.nodes()
       nodes.grow(length)
@@ -320,6 +333,7 @@ export abstract class KeyspaceRecords extends KeyspaceReads {
     const { entry } = this
     this.counters.enter(this.place.shard)
     assert.ok(offset + (end - start) <= entry.length)
+    entry.region.memory.keep(entry.address)
     if (entry.isChunked) {
       const nodes = entry.nodes()
       nodes.write(offset, source, start, end)
@@ -335,6 +349,11 @@ export abstract class KeyspaceRecords extends KeyspaceReads {
   /** Tells listeners of a change made through growEntry/writeEntry or in place. */
   entryChanged(db: number, key: Uint8Array, start: number, end: number): void {
     this.changed(db, key, start, end)
+  }
+
+  /** A change that the calls above do not see: in the groups of a stream. WATCH does not notice it. */
+  countChange(): void {
+    this.dirty++
   }
 
   /**
@@ -450,6 +469,7 @@ export abstract class KeyspaceRecords extends KeyspaceReads {
     const { entry } = this
     if (entry.flags === flags) return
     entry.flags = flags
+    entry.region.memory.keep(entry.address)
     const words = entry.region.memory.i32[entry.address >>> 28]!
     const at = byteOffsetOf(entry.address) >>> 2
     words[at] = (words[at]! & ~0xff00) | (flags << 8)
@@ -463,6 +483,8 @@ export abstract class KeyspaceRecords extends KeyspaceReads {
       freePlainRecord(regions, this.lazyFree, region, address)
       return
     }
+    // Freeing empties the descriptor.
+    region.memory.keep(address)
     this.#openAt(freedLarge, region, address)
     formOf(rdbType).free(freedLarge)
     freeRecordOnly(region, address)

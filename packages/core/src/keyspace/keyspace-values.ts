@@ -35,9 +35,14 @@ const ROOM_MAX = 4096
 export abstract class KeyspaceValues extends KeyspaceRecords {
   readonly #copiedDescriptor = new Int32Array(DESCRIPTOR_WORDS_MAX)
 
-  /** Enters the shard of the key that the last lookup looked for: before the first change made in place. */
+  /**
+   * Enters the shard of the key that the last lookup looked for, and has pins keep its record: before the first change made in
+   * place.
+   */
   enterEntry(): void {
     this.counters.enter(this.place.shard)
+    const { entry } = this
+    if (entry.address !== 0) entry.region.memory.keep(entry.address)
   }
 
   /** The region that holds the record of the key last looked up, or will: where blocks of a new value belong. */
@@ -65,6 +70,7 @@ export abstract class KeyspaceValues extends KeyspaceRecords {
     this.counters.enter(this.place.shard)
     const inline = headerBytes(flags) + inlineKeyBytes(entry)
     if (this.#staysInBlock(inline + before, inline + length)) {
+      region.memory.keep(entry.address)
       const words = region.memory.i32[entry.address >>> 28]!
       const word = (byteOffsetOf(entry.address) >>> 2) + 1
       words[word] = (this.access.usedAgain(words[word]! >>> 16) << 16) | length

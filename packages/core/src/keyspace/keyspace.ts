@@ -13,6 +13,7 @@ import { Compaction } from './compaction.ts'
 import { Generation, type GenerationTransfer } from './generation.ts'
 import { KeyspaceValues } from './keyspace-values.ts'
 import { StreamPosition } from './stream-position.ts'
+import { Pins } from './pins.ts'
 import { C_DATABASE_MAP, C_NUMBER, C_RETIRED, ROOT_DEPTH, ROOT_DIRECTORY, ROOT_WORDS, regionOf } from './layout.ts'
 
 /** A dataset larger than this is dropped by FLUSHALL as a whole generation, so that its memory goes back to the system. */
@@ -36,6 +37,8 @@ export class Keyspace extends KeyspaceValues {
   readonly #segmentBytesMax: number
   /** Gives memory back that the arenas do not need any more; its slices are called between two commands. */
   readonly compaction: Compaction = new Compaction(this, this.lazyFree)
+  /** What readers that take their time are given. */
+  readonly pins: Pins = new Pins(this.counters, this.lazyFree)
 
   constructor(options: KeyspaceOptions) {
     const { databaseCount, hashSeed = randomBytes(16), segmentBytesMax = SEGMENT_BYTES_MAX } = options
@@ -56,7 +59,7 @@ export class Keyspace extends KeyspaceValues {
     let others = false
     for (let other = 0; other < this.databaseCount && !others; other++) others = other !== db && this.size(other) > 0
     if (!others) return this.flushAll(db)
-    this.changes += this.size(db) + 1
+    this.dirty += this.size(db) + 1
     const { generation } = this
     for (let shardIndex = 0; shardIndex < SHARD_COUNT; shardIndex++) {
       const root = generation.rootOf(db, shardIndex)
@@ -75,9 +78,10 @@ export class Keyspace extends KeyspaceValues {
   /** Removes all keys of all databases, in constant time. @param told what listeners hear was flushed; -1: everything. */
   flushAll(told = -1): void {
     this.counters.enterAll()
-    this.changes += this.keyCount + 1
+    this.dirty += this.keyCount + 1
     const { generation } = this
-    if (generation.runBytes > FLUSH_IN_PLACE_BYTES_MAX) {
+    // A pin goes on in a generation that is left alone.
+    if (generation.runBytes > FLUSH_IN_PLACE_BYTES_MAX || this.pins.isHolding(generation)) {
       const empty = this.newGeneration(generation.databaseCount)
       this.position.copyTo(empty)
       this.swapGeneration(empty, told)
@@ -93,11 +97,11 @@ export class Keyspace extends KeyspaceValues {
   /** Exchanges two databases. */
   swapDatabases(first: number, second: number): void {
     this.counters.enterAll()
-    this.changes++
     const { control } = this.generation
     const table = control[C_DATABASE_MAP + first]!
     control[C_DATABASE_MAP + first] = control[C_DATABASE_MAP + second]!
     control[C_DATABASE_MAP + second] = table
+    this.dirty++
     this.listener.databasesSwapped(first, second)
   }
 

@@ -41,13 +41,8 @@ export const C_SHARDS = 2
 export const C_DATABASES = 3
 /** 1 once another generation has taken over: readers move on. Written by the link role, read by all. */
 export const C_RETIRED = 4
-/**
- * READER_ASKS while a reader that failed too often asks the writer to stay out for a moment, READERS_TURN while the writer does, 0
- * again when the reader is done or the moment is over.
- */
-export const C_READER_WAITING = 5
-export const READER_ASKS = 1
-export const READERS_TURN = 2
+/** Requests of readers that the writer stay out for a moment, and whether it does: readers-turn.ts. */
+export const C_READERS_TURN = 5
 export const C_NUMBER = 6
 /** Counts segments added, grown and dropped: readers whose views are older make them anew. Written by the writer, before it uses the memory. */
 export const C_MEMORY_CHANGES = 7

@@ -62,6 +62,7 @@ export class NodeValue implements ValueSource {
       this.#setNode(index, grown)
     } else {
       const at = byteOffsetOf(node)
+      memory.keep(node)
       memory.u8[node >>> 28]!.fill(0, at + tail, at + need)
     }
   }
@@ -209,7 +210,10 @@ export class NodeValue implements ValueSource {
 
   #writableNode(index: number, nodeBytes: number, keepsBytes: boolean): number {
     const node = this.#region.nodeOf(this.root, this.length, index)
-    if (node !== 0) return node
+    if (node !== 0) {
+      this.#region.memory.keep(node)
+      return node
+    }
     this.#ensureIndexBlock(index)
     const made = this.#region.writer.arena.allocate(nodeBytes)
     if (keepsBytes) {
@@ -227,6 +231,7 @@ export class NodeValue implements ValueSource {
     const slot = (byteOffsetOf(this.root) >>> 2) + Math.floor(index / NODES_PER_INDEX)
     if (memory.i32[this.root >>> 28]![slot] !== 0) return
     const block = this.#zeroBlock(BLOCK_BYTES_MAX)
+    memory.keep(this.root)
     memory.i32[this.root >>> 28]![slot] = block
   }
 
@@ -234,10 +239,12 @@ export class NodeValue implements ValueSource {
     const { memory } = this.#region
     const rootAt = byteOffsetOf(this.root) >>> 2
     if (this.length <= SINGLE_INDEX_BYTES_MAX) {
+      memory.keep(this.root)
       memory.i32[this.root >>> 28]![rootAt + index] = node
       return
     }
     const block = memory.i32[this.root >>> 28]![rootAt + Math.floor(index / NODES_PER_INDEX)]!
+    memory.keep(block)
     memory.i32[block >>> 28]![(byteOffsetOf(block) >>> 2) + (index % NODES_PER_INDEX)] = node
   }
 
@@ -263,6 +270,7 @@ export class NodeValue implements ValueSource {
       this.root = this.#resizeIndex(nodesBefore, nodesAfter)
     } else if (nodesAfter > nodesBefore) {
       const at = byteOffsetOf(this.root) >>> 2
+      memory.keep(this.root)
       memory.i32[this.root >>> 28]!.fill(0, at + nodesBefore, at + nodesAfter)
     }
   }

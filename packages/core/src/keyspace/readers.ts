@@ -67,7 +67,9 @@ export class Readers {
   }
 
   #watch(generation: Generation): void {
-    generation.onSegment = (region, index, segment) => this.#tell({ kind: 'segment', region, index, segment })
+    generation.segmentListeners.push((region, index, segment) =>
+      this.#tell({ kind: 'segment', region, index, segment }),
+    )
   }
 
   #tell(message: ReaderMessage): void {

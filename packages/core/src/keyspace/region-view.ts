@@ -20,6 +20,7 @@ import {
   SLOT_TAG_MASK,
 } from './layout.ts'
 import { checkRead, confirmRead } from './read-guard.ts'
+import { ENTRIES_PER_RUN, entryAddress } from './table-page.ts'
 import type { RegionWriter } from './region-writer.ts'
 
 /** Longest chain of overflow pages a reader follows: 2^16 pages are 8 M keys of one hash prefix. */
@@ -52,6 +53,30 @@ export class RegionView {
   /** This region in the hands of its writer. Anywhere else asking for it is a bug. */
   get writer(): RegionWriter {
     throw new KeyspaceError('KEYSPACE_READ_ONLY', 'this thread may only read the dataset')
+  }
+
+  /**
+   * Where this thread finds the block at an address that stands in the dataset, to look at it at once: there. In a pinned region
+   * (pinned-region.ts) it is in a copy, which lasts while few other blocks are looked at.
+   */
+  local(address: number): number {
+    return address
+  }
+
+  /** As `local`, for blocks that are looked at again after any number of others. */
+  held(address: number): number {
+    return address
+  }
+
+  /** As `local`, for the nodes of long values, whose bytes are used before the next one is asked for. */
+  protected localNode(address: number): number {
+    return address
+  }
+
+  /** Entry `index` of a directory: a page, 0 for none. */
+  directoryEntry(directory: number, index: number): number {
+    const piece = this.local(entryAddress(directory, index & ~(ENTRIES_PER_RUN - 1)))
+    return this.memory.i32[piece >>> 28]![(byteOffsetOf(piece) >>> 2) + (index & (ENTRIES_PER_RUN - 1))]!
   }
 
   /**
@@ -188,7 +213,7 @@ export class RegionView {
   }
 
   /**
-   * Address of node `index` of a chunked value of `length` bytes; 0 stands for a node of zeros.
+   * Where node `index` of a chunked value of `length` bytes is (see `local`); 0 stands for a node of zeros.
    * Up to 4,096 nodes hang below one index block; above, the root is an index of index blocks.
    */
   nodeOf(root: number, length: number, index: number): number {
@@ -200,10 +225,11 @@ export class RegionView {
       if (block === 0) return 0
       entry = index % NODES_PER_INDEX
     }
-    return this.#wordAt(block, entry)
+    return this.localNode(this.#wordAt(block, entry))
   }
 
-  #wordAt(address: number, index: number): number {
+  #wordAt(block: number, index: number): number {
+    const address = this.local(block)
     const words = this.memory.i32[address >>> 28]
     const at = (byteOffsetOf(address) >>> 2) + index
     if (words === undefined || at >= words.length) return 0
@@ -211,7 +237,8 @@ export class RegionView {
   }
 
   /** hashOrder of a record's key, from the key itself. */
-  orderOf(address: number): number {
+  orderOf(record: number): number {
+    const address = this.local(record)
     const bytes = this.memory.u8[address >>> 28]!
     const words = this.memory.i32[address >>> 28]!
     const offset = byteOffsetOf(address)
@@ -227,7 +254,7 @@ export class RegionView {
     return hashOrder
   }
 
-  /** Gathers a long key into a buffer of this region; returns its length. The buffer is `longKeyBytes`. */
+  /** Gathers the long key of a record that was found (`local`) into a buffer of this region; returns its length. The buffer is `longKeyBytes`. */
   copyLongKey(address: number): number {
     const words = this.memory.i32[address >>> 28]!
     const offset = byteOffsetOf(address)

@@ -27,7 +27,7 @@ import {
 } from './layout.ts'
 import { RegionView } from './region-view.ts'
 import { isShrinkDue, shrinkTable } from './table-shrink.ts'
-import { place, pointEntries } from './table-page.ts'
+import { entryAddress, place, pointEntries } from './table-page.ts'
 
 /** Deepest directory that a hint about the number of keys may cause: 4,096 pages, 16 KiB a shard. */
 const HINTED_DEPTH_MAX = 12
@@ -66,6 +66,7 @@ export class RegionWriter extends RegionView {
         const words = this.memory.i32[pageAddress >>> 28]!
         const base = byteOffsetOf(pageAddress) >>> 2
         const at = base + this.slot * 2
+        this.memory.keep(pageAddress)
         words[base] = header + 1
         words[at] = (windowOf(order, header >>> 16) << SLOT_TAG_BITS) | (tag & SLOT_TAG_MASK)
         words[at + 1] = address
@@ -88,12 +89,14 @@ export class RegionWriter extends RegionView {
       let page = this.memory.i32[directory >>> 28]![entry]!
       if (page === 0) {
         page = this.#makePage(table, root, depth)
+        this.memory.keep(entryAddress(directory, directoryIndex(order, depth)))
         this.memory.i32[directory >>> 28]![entry] = page
       }
       const words = this.memory.i32[page >>> 28]!
       const base = byteOffsetOf(page) >>> 2
       const header = words[base]!
       if ((header & 0xffff) < PAGE_KEYS_MAX) {
+        this.memory.keep(page)
         words[base] = header + 1
         place(words, base, tag, windowOf(order, header >>> 16), address)
         break
@@ -110,6 +113,7 @@ export class RegionWriter extends RegionView {
 
   /** Points the slot of the last successful find() at another record of the same key. */
   repoint(address: number): void {
+    this.memory.keep(this.pageAddress)
     const words = this.memory.i32[this.pageAddress >>> 28]!
     words[(byteOffsetOf(this.pageAddress) >>> 2) + this.slot * 2 + 1] = address
   }
@@ -117,6 +121,7 @@ export class RegionWriter extends RegionView {
   /** Removes the slot of the last successful find(). The record itself is the caller's to free. */
   remove(table: Int32Array, root: number): void {
     const { pageAddress } = this
+    this.memory.keep(pageAddress)
     const words = this.memory.i32[pageAddress >>> 28]!
     const base = byteOffsetOf(pageAddress) >>> 2
     // Backward shift: entries behind the hole move up when their home does not lie after it.
@@ -219,6 +224,7 @@ export class RegionWriter extends RegionView {
   /** Parts the page that `order` leads to by one more bit of the hash. The directory is already deeper than the page. */
   #splitPage(table: Int32Array, root: number, page: number, order: number): void {
     const upper = this.#makePage(table, root, 0)
+    this.memory.keep(page)
     const words = this.memory.i32[page >>> 28]!
     const base = byteOffsetOf(page) >>> 2
     const upperWords = this.memory.i32[upper >>> 28]!
@@ -256,12 +262,14 @@ export class RegionWriter extends RegionView {
       const next = this.memory.i32[page >>> 28]![(byteOffsetOf(page) >>> 2) + 1]!
       if (next === 0) {
         const added = this.#makePage(table, root, DIRECTORY_DEPTH_MAX)
+        this.memory.keep(page)
         this.memory.i32[page >>> 28]![(byteOffsetOf(page) >>> 2) + 1] = added
         page = added
       } else page = next
       const words = this.memory.i32[page >>> 28]!
       const base = byteOffsetOf(page) >>> 2
       if ((words[base]! & 0xffff) >= PAGE_KEYS_MAX) continue
+      this.memory.keep(page)
       words[base] = words[base]! + 1
       place(words, base, tag, windowOf(order, DIRECTORY_DEPTH_MAX), address)
       return

@@ -57,7 +57,7 @@ export function scanTable(
     const directory = generation.control[root + ROOT_DIRECTORY]!
     const order = position | 0
     const entry = directoryIndex(order, depth)
-    const page = region.memory.i32[directory >>> 28]![(byteOffsetOf(directory) >>> 2) + entry]!
+    const page = region.local(region.directoryEntry(directory, entry))
     const localDepth = page === 0 ? depth : region.memory.i32[page >>> 28]![byteOffsetOf(page) >>> 2]! >>> 16
     const pageSpan = SHARD_SPAN / 2 ** localDepth
     const pageEnd = (Math.floor(position / pageSpan) + 1) * pageSpan
@@ -99,7 +99,7 @@ export function scanElements(
   while (position < ORDER_SPAN && visited < count && emptyPages < EMPTY_PAGES_MAX) {
     const order = position >>> SHARD_BITS
     const entry = directoryIndex(order, depth)
-    const page = region.memory.i32[directory >>> 28]![(byteOffsetOf(directory) >>> 2) + entry]!
+    const page = region.local(region.directoryEntry(directory, entry))
     const localDepth = page === 0 ? depth : region.memory.i32[page >>> 28]![byteOffsetOf(page) >>> 2]! >>> 16
     const pageSpan = ORDER_SPAN / 2 ** localDepth
     const pageEnd = (Math.floor(position / pageSpan) + 1) * pageSpan
@@ -138,7 +138,7 @@ function sortPage(region: RegionView, first: number, from: number, fromWindow: n
       sorted[found] = position * 65_536 + (found & 0xffff)
       found++
     }
-    page = words[base + 1]!
+    page = region.local(words[base + 1]!)
   }
   sorted.subarray(0, found).sort()
   return found
@@ -173,19 +173,26 @@ export function walkRecords(
   root: number,
   visit: (address: number) => void,
 ): void {
-  walkPages(region, table, root, (page) => {
-    const words = region.memory.i32[page >>> 28]!
-    const base = byteOffsetOf(page) >>> 2
-    // All records of the page are looked at before the first is visited, so that their cache misses overlap.
+  walkPages(region, table, root, (address) => {
+    touchRecords(region, address)
     for (let slot = 1; slot < PAGE_SLOTS; slot++) {
-      const address = words[base + slot * 2 + 1]!
-      if (address !== 0) touched ^= region.firstWordOf(address)
-    }
-    for (let slot = 1; slot < PAGE_SLOTS; slot++) {
-      const address = words[base + slot * 2 + 1]!
-      if (address !== 0) visit(address)
+      // Each time anew: a visit may look at any number of blocks.
+      const page = region.local(address)
+      const record = region.memory.i32[page >>> 28]![(byteOffsetOf(page) >>> 2) + slot * 2 + 1]!
+      if (record !== 0) visit(record)
     }
   })
+}
+
+/** All records of a page are looked at before the first is visited, so that their cache misses overlap. */
+function touchRecords(region: RegionView, address: number): void {
+  const page = region.local(address)
+  const words = region.memory.i32[page >>> 28]!
+  const base = byteOffsetOf(page) >>> 2
+  for (let slot = 1; slot < PAGE_SLOTS; slot++) {
+    const record = words[base + slot * 2 + 1]!
+    if (record !== 0) touched ^= region.firstWordOf(record)
+  }
 }
 
 /** Means nothing: what is read in order to have it in the caches must be used for something. */
@@ -198,15 +205,16 @@ export function walkPages(region: RegionView, table: Int32Array, root: number, v
   const entries = 2 ** table[root + ROOT_DEPTH]!
   let last = 0
   for (let entry = 0; entry < entries; entry++) {
-    let page = region.memory.i32[directory >>> 28]![(byteOffsetOf(directory) >>> 2) + entry]!
+    let address = region.directoryEntry(directory, entry)
     checkRead()
-    if (page === last) continue
-    last = page
-    while (page !== 0) {
+    if (address === last) continue
+    last = address
+    while (address !== 0) {
       checkRead()
+      const page = region.local(address)
       const next = region.memory.i32[page >>> 28]![(byteOffsetOf(page) >>> 2) + 1]!
-      visit(page)
-      page = next
+      visit(address)
+      address = next
     }
   }
 }

@@ -12,11 +12,8 @@
  */
 import { strict as assert } from 'node:assert'
 import { SHARD_COUNT } from '../limits.ts'
-import { C_READER_WAITING, READERS_TURN } from './layout.ts'
 import type { GenerationLayout } from './generation.ts'
-
-/** Longest that the writer stays out of the way of readers that keep failing, milliseconds. */
-const YIELD_MS_MAX = 1
+import { giveTurn, readersAsk } from './readers-turn.ts'
 
 export class ShardCounters {
   /** Off while no reader is attached: a writer that is alone needs no protocol. Changed only between two units. */
@@ -93,7 +90,7 @@ export class ShardCounters {
     if (this.#count === 0) return
     const { control } = this.#layout
     this.#leaveEntered(control)
-    if (Atomics.load(control, C_READER_WAITING) !== 0) this.#yieldToReaders(control)
+    if (readersAsk(control)) giveTurn(control)
   }
 
   #leaveEntered(control: Int32Array): void {
@@ -104,19 +101,5 @@ export class ShardCounters {
       Atomics.add(control, this.#layout.counterOf(shard), this.leaveStep)
     }
     this.#count = 0
-  }
-
-  /**
-   * A reader that failed too often gets a moment without changes: until it clears its request, or 1 ms. The request is
-   * cleared here too, so that a reader whose thread has ended in between costs one such moment and not one per unit; a
-   * living one asks again.
-   */
-  #yieldToReaders(control: Int32Array): void {
-    // The reader begins when it hears of its turn, so that it has the whole moment.
-    Atomics.store(control, C_READER_WAITING, READERS_TURN)
-    Atomics.notify(control, C_READER_WAITING)
-    Atomics.wait(control, C_READER_WAITING, READERS_TURN, YIELD_MS_MAX)
-    Atomics.store(control, C_READER_WAITING, 0)
-    Atomics.notify(control, C_READER_WAITING)
   }
 }

@@ -11,16 +11,19 @@
 import { strict as assert } from 'node:assert'
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads'
 import { ReplicaError } from '../errors.ts'
-import { SEGMENT_BYTES_MAX } from '../limits.ts'
+import { KEYS_AHEAD_MAX, SEGMENT_BYTES_MAX } from '../limits.ts'
 import { RegionMemory } from '../memory/region-memory.ts'
 import { letGoOfViews } from '../memory/view-holders.ts'
+import type { KeysAhead } from '../resp/keys-ahead.ts'
 import type { EncodingThresholds } from '../values/thresholds.ts'
 import { ValueBuild } from '../values/value-build.ts'
 import { GenerationView } from './generation-view.ts'
+import { hashKey, hashOrder, hashTag } from './key-hash.ts'
 import { KeyspaceReads } from './keyspace-reads.ts'
-import { C_READER_WAITING, READER_ASKS } from './layout.ts'
+import { regionOf, shardOf } from './layout.ts'
 import { LazyFree } from './lazy-free.ts'
 import { DISTURBED, guardRead } from './read-guard.ts'
+import { TurnRequest } from './readers-turn.ts'
 import type { ReaderHandle, ReaderMessage } from './readers.ts'
 import { RegionWriter } from './region-writer.ts'
 import { hasDataset, positionAppliedAtMs, positionOffset, positionReplid } from './stream-position.ts'
@@ -30,8 +33,6 @@ const ATTEMPTS_BEFORE_ASKING = 8
 /** Failed attempts before this thread lets go of its CPU between two: the writer may sit in its critical section without one. */
 const ATTEMPTS_BEFORE_PAUSING = 4
 const PAUSE_MS = 0.1
-/** How long this thread waits for its turn: the writer looks at requests at the end of each unit, if it is in one at all. */
-const TURN_MS_MAX = 1
 /** A read that has not come through by then is too long for this way; or, for who cannot go another, the writer is stuck. */
 export const READ_ATTEMPTS_MS_MAX = 20
 export const READ_PATIENCE_MS = 5000
@@ -71,7 +72,10 @@ export class SharedKeyspace extends KeyspaceReads {
   readonly #port: MessagePort
   /** Where commands build what they then reply. Forgotten after each attempt. */
   #scratch: RegionWriter | undefined
-  #asked: Int32Array | undefined
+  readonly #turn = new TurnRequest()
+  // Of the keys of `touchAhead`.
+  readonly #touchedOrders = new Int32Array(KEYS_AHEAD_MAX)
+  readonly #touchedAddresses = new Int32Array(KEYS_AHEAD_MAX)
   #isClosed = false
 
   /** Opens the dataset in the thread that received the handle. */
@@ -113,7 +117,7 @@ export class SharedKeyspace extends KeyspaceReads {
         read.undo()
         // What was thrown over torn data means nothing.
         if (error instanceof NeedsWriter || (error !== DISTURBED && this.generation.validate())) {
-          this.#letWriterGo()
+          this.#turn.withdraw()
           throw error
         }
       } finally {
@@ -122,7 +126,7 @@ export class SharedKeyspace extends KeyspaceReads {
       }
       if (deadline === 0) deadline = performance.now() + patienceMs
       else if (performance.now() > deadline) {
-        this.#letWriterGo()
+        this.#turn.withdraw()
         throw READ_TOO_LONG
       }
       this.failed(attempt)
@@ -148,7 +152,7 @@ export class SharedKeyspace extends KeyspaceReads {
     this.appliedAtMs = positionAppliedAtMs(generation)
     const isDataset = hasDataset(generation)
     if (!generation.validate()) return false
-    this.#letWriterGo()
+    this.#turn.withdraw()
     if (!isDataset) throw new ReplicaError('NOT_READY', 'this node has no dataset yet', { retryable: true })
     return true
   }
@@ -157,20 +161,28 @@ export class SharedKeyspace extends KeyspaceReads {
   failed(attempt: number): void {
     this.retries++
     if (this.generation.isOutgrown) return
-    if (attempt >= ATTEMPTS_BEFORE_ASKING) {
-      // Again each time: the writer clears the request when it has waited long enough, another reader when it is done.
-      this.#asked = this.generation.control
-      Atomics.store(this.#asked, C_READER_WAITING, READER_ASKS)
-      Atomics.wait(this.#asked, C_READER_WAITING, READER_ASKS, TURN_MS_MAX)
-    } else if (attempt >= ATTEMPTS_BEFORE_PAUSING) pause()
+    if (attempt >= ATTEMPTS_BEFORE_ASKING) this.#turn.ask(this.generation.control)
+    else if (attempt >= ATTEMPTS_BEFORE_PAUSING) pause()
   }
 
-  /** The attempts have come to an end: the writer need not wait. */
-  #letWriterGo(): void {
-    if (this.#asked === undefined) return
-    Atomics.store(this.#asked, C_READER_WAITING, 0)
-    Atomics.notify(this.#asked, C_READER_WAITING)
-    this.#asked = undefined
+  /**
+   * Touches what lookups of these keys will look at, so that their cache misses overlap. Between two attempts; it enters no shard,
+   * and whatever it meets in memory that is being changed, it only touches. @param count of `keys`
+   */
+  touchAhead(db: number, bytes: Uint8Array, keys: KeysAhead, count: number): void {
+    const { generation } = this
+    const { starts, ends } = keys
+    const orders = this.#touchedOrders
+    const addresses = this.#touchedAddresses
+    for (let i = 0; i < count; i++) {
+      hashKey(generation.seed, bytes, starts[i]!, ends[i]!)
+      const shard = shardOf(hashOrder)
+      const region = generation.regions[regionOf(shard)]!
+      orders[i] = hashOrder
+      addresses[i] = region.homeOf(generation.control, generation.rootPlace(db, shard), hashOrder, hashTag)
+    }
+    // Kept, so that the compiler cannot leave the load out.
+    for (let i = 0; i < count; i++) addresses[i] = this.touchRecord(orders[i]!, addresses[i]!)
   }
 
   /** Replication ID of the stream, 40 hexadecimal digits. */

@@ -1,5 +1,6 @@
 /** One page of a table (drawn in layout.ts) and the directory's entries for it: what growing, shrinking and moving share. */
 import { strict as assert } from 'node:assert'
+import { RUN_BYTES } from '../limits.ts'
 import { byteOffsetOf } from '../memory/region-memory.ts'
 import { directoryIndex, PAGE_SLOTS, ROOT_DEPTH, ROOT_DIRECTORY, SLOT_TAG_BITS, SLOT_TAG_MASK } from './layout.ts'
 import type { RegionView } from './region-view.ts'
@@ -16,6 +17,22 @@ export function place(words: Int32Array, base: number, tag: number, window: numb
   words[base + slot * 2 + 1] = address
 }
 
+/** Entries of a directory that one run of its span has. */
+export const ENTRIES_PER_RUN: number = RUN_BYTES / 4
+
+/** Address of entry `index` of a directory, or of the one before it: addresses are multiples of eight bytes. */
+export function entryAddress(directory: number, index: number): number {
+  return directory + (index >>> 1)
+}
+
+/** Has pins keep what entries of a directory hold. A long one is kept run by run. */
+function keepEntries(region: RegionView, directory: number, first: number, count: number): void {
+  for (let index = first; index < first + count; index += ENTRIES_PER_RUN) {
+    region.memory.keep(entryAddress(directory, index))
+  }
+  region.memory.keep(entryAddress(directory, first + count - 1))
+}
+
 /** Points all entries of the pages that share the first `depth` bits with `order` to `page`. */
 export function pointEntries(
   region: RegionView,
@@ -30,5 +47,6 @@ export function pointEntries(
   const count = 2 ** (directoryDepth - depth)
   const first = Math.floor(directoryIndex(order, directoryDepth) / count) * count
   const at = (byteOffsetOf(directory) >>> 2) + first
+  keepEntries(region, directory, first, count)
   region.memory.i32[directory >>> 28]!.fill(page, at, at + count)
 }

@@ -89,6 +89,7 @@ function mergeWithBuddy(region: RegionWriter, table: Int32Array, root: number, o
     const isChained = region.memory.i32[buddy >>> 28]![(byteOffsetOf(buddy) >>> 2) + 1] !== 0
     if (header >>> 16 !== depth || isChained || (header & 0xffff) + count > PAGE_KEYS_MERGED_MAX) return false
   }
+  region.memory.keep(page)
   if (windowStart(depth) !== windowStart(depth - 1)) widenWindows(region, words, base, depth - 1)
   let merged = count
   if (buddy !== 0) {
@@ -144,7 +145,10 @@ function dropEmptyOverflow(
     if ((words[base]! & 0xffff) !== 0 || (before === 0 && next === 0)) before = page
     else {
       if (before === 0) pointEntries(region, table, root, order, DIRECTORY_DEPTH_MAX, next)
-      else region.memory.i32[before >>> 28]![(byteOffsetOf(before) >>> 2) + 1] = next
+      else {
+        region.memory.keep(before)
+        region.memory.i32[before >>> 28]![(byteOffsetOf(before) >>> 2) + 1] = next
+      }
       region.arena.free(page)
       table[root + ROOT_PAGES] = table[root + ROOT_PAGES]! - 1
     }

@@ -57,11 +57,24 @@ const R_SPAN = 6
 const STATE_FREE = 0
 const STATE_SPAN = 0x7fff
 
+/** Number, in its segment, of the run that an address lies in. */
+export function runOf(address: number): number {
+  return (address & 0x0fff_ffff) >>> (RUN_SHIFT - 3)
+}
+
 /** Bytes that the block at an address, which is in use, really has. Any thread: a run keeps its class while a block is in use. */
 export function roomOf(memory: RegionMemory, address: number): number {
-  const runInSegment = (address & 0x0fff_ffff) >>> (RUN_SHIFT - 3)
   const words = memory.i32[address >>> 28]!
-  return CLASS_BYTES[words[runInSegment * RUN_RECORD_WORDS + R_STATE]! - 1]!
+  return CLASS_BYTES[words[runOf(address) * RUN_RECORD_WORDS + R_STATE]! - 1]!
+}
+
+/**
+ * Bytes of the pieces that a run in use is made of: its blocks, or itself when it is a part of a span. 0 when it is not in use,
+ * or, for other threads, the memory makes no sense.
+ */
+export function pieceBytesOf(memory: RegionMemory, address: number): number {
+  const state = memory.i32[address >>> 28]?.[runOf(address) * RUN_RECORD_WORDS + R_STATE] ?? STATE_FREE
+  return state === STATE_SPAN ? RUN_BYTES : (CLASS_BYTES[state - 1] ?? 0)
 }
 
 export class Arena {
@@ -80,6 +93,11 @@ export class Arena {
       this.reset()
     }
     assert.equal(memory.i32[0]![H_MAGIC], MAGIC)
+  }
+
+  /** Runs that a segment has room for. */
+  get runsPerSegment(): number {
+    return this.#segmentBytesMax / RUN_BYTES
   }
 
   /** Bytes of all blocks and spans in use. */
@@ -154,14 +172,18 @@ export class Arena {
     if (words[record + R_FREE] === 0 && cut === CLASS_BLOCKS_PER_RUN[sizeClass]!) {
       this.#unlinkPartial(run, words, record, sizeClass)
     }
+    const { keeper } = this.memory
+    if (keeper !== undefined) keeper.born(address)
     return address
   }
 
   /** Gives a block back. */
   free(address: number): void {
+    const { keeper } = this.memory
+    if (keeper !== undefined && keeper.defersFree(address)) return
     const segment = address >>> 28
     const words = this.memory.i32[segment]!
-    const runInSegment = (address & 0x0fff_ffff) >>> (RUN_SHIFT - 3)
+    const runInSegment = runOf(address)
     const record = runInSegment * RUN_RECORD_WORDS
     const sizeClass = words[record + R_STATE]! - 1
     const head = this.memory.i32[0]!
@@ -210,15 +232,20 @@ export class Arena {
     head[H_RUNS_USED] = head[H_RUNS_USED]! + runs
     const start = (runInSegment * RUN_BYTES) >>> 2
     words.fill(0, start, start + ((runs * RUN_BYTES) >>> 2))
-    return addressOf(segment, runInSegment * RUN_BYTES)
+    const address = addressOf(segment, runInSegment * RUN_BYTES)
+    const { keeper } = this.memory
+    if (keeper !== undefined) keeper.spanBorn(address, runs)
+    return address
   }
 
   /** Gives a span back, as single runs. */
   freeSpan(address: number): void {
     const segment = address >>> 28
     const words = this.memory.i32[segment]!
-    const first = (address & 0x0fff_ffff) >>> (RUN_SHIFT - 3)
+    const first = runOf(address)
     const runs = words[first * RUN_RECORD_WORDS + R_SPAN]!
+    const { keeper } = this.memory
+    if (keeper !== undefined && keeper.defersSpanFree(address, runs)) return
     const head = this.memory.i32[0]!
     head[H_UNITS_USED + segment] = head[H_UNITS_USED + segment]! - runs * (RUN_BYTES >>> 3)
     const isEvacuating = ((head[H_EVACUATING]! >>> segment) & 1) !== 0

@@ -7,6 +7,7 @@
  */
 import { KeyspaceError } from '../errors.ts'
 import { RUN_BYTES, SEGMENTS_PER_REGION_MAX } from '../limits.ts'
+import type { BlockKeeper } from './block-keeper.ts'
 
 /** Stands where a segment was dropped: nothing lies inside its views. */
 const NO_SEGMENT = new SharedArrayBuffer(0)
@@ -35,6 +36,8 @@ export class RegionMemory {
   readonly u8: Uint8Array[] = []
   readonly i32: Int32Array[] = []
   readonly views: DataView[] = []
+  /** While a pin covers this region (writer only): what keeps the blocks for it. */
+  keeper: BlockKeeper | undefined
   /**
    * Called on the writer's thread when a segment was added, before any address in it is published, and when one was dropped
    * (an empty buffer takes its place), after the last address in it is gone.
@@ -47,6 +50,15 @@ export class RegionMemory {
   constructor(segments: SharedArrayBuffer[]) {
     this.segments = segments
     for (let index = 0; index < segments.length; index++) this.refresh(index)
+  }
+
+  /**
+   * Whoever changes bytes of a block that was there before, wherever it is, calls this first, with an address in the block
+   * (writer only): pins keep what it holds (docs/pins.md). Not for blocks allocated since the last unit, nor before freeing.
+   * It may allocate; views of what was there stay usable.
+   */
+  keep(address: number): void {
+    if (this.keeper !== undefined) this.keeper.keep(address)
   }
 
   /** Remakes the views of one segment at its present length. Cheap; any thread. */

@@ -78,6 +78,7 @@ export class ValueWalker {
   /** Bytes of the value that can still come, from its first byte on. */
   #bytesMax = Number.POSITIVE_INFINITY
   #skip = 0
+  #isOutline = false
 
   #gathering = false
   #gatherBuffer: Uint8Array = new Uint8Array(0)
@@ -101,7 +102,21 @@ export class ValueWalker {
    * @param unpackTarget for values that whoever takes them should not have to decompress again, see `takeUnpacked`
    */
   begin(program: Int32Array, bytesMax: number = Number.POSITIVE_INFINITY, unpackTarget?: UnpackTarget): void {
+    this.#begin(program, bytesMax, false)
     this.#unpacker.begin(unpackTarget)
+  }
+
+  /**
+   * Starts a value of which only the end is to be found: what is in packed and compressed strings is not looked at, as long as
+   * they are at hand, and their elements are not counted. For who has it walked again later, from `begin`.
+   */
+  beginOutline(program: Int32Array, bytesMax: number): void {
+    this.#begin(program, bytesMax, true)
+    this.#unpacker.begin(undefined)
+  }
+
+  #begin(program: Int32Array, bytesMax: number, isOutline: boolean): void {
+    this.#isOutline = isOutline
     this.#program = program
     this.#step = 0
     this.#depth = 0
@@ -262,6 +277,10 @@ export class ValueWalker {
         this.#skip = string.end - end
         this.position = end
       }
+      return true
+    }
+    if (this.#isOutline && string.end <= end) {
+      this.position = string.end
       return true
     }
     const decodedBytes = string.kind === STRING_LZF ? string.length : -1

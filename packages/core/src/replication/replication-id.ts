@@ -91,6 +91,12 @@ export class ReplicationHistory {
     this.replOffset = offset
   }
 
+  /** Nobody can know this history: what was written was not kept. The offset goes on, under an id of its own. */
+  beginAnew(): void {
+    this.#replid = generateReplid()
+    this.#clearSecond()
+  }
+
   /** Does a replica that knows `replid` up to byte `offset - 1` share our past? (The backlog must still have `offset`.) */
   isContinuation(replid: string, offset: number): boolean {
     return replid === this.#replid || (replid === this.#replid2 && offset <= this.#secondReplOffset)

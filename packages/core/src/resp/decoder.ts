@@ -106,6 +106,11 @@ export class RequestDecoder implements CommandArgs {
     return this.#position
   }
 
+  /** End of what was received: behind the command found last stands `sourceBytes[sourceEnd .. inputEnd)`. */
+  get inputEnd(): number {
+    return this.#limit
+  }
+
   /** Bytes of memory held: buffers and offset tables. */
   get heldBytes(): number {
     return this.#buffer.length + this.#spare.length + this.start.byteLength * 2

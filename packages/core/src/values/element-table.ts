@@ -166,6 +166,7 @@ export class ElementTable implements ViewHolder {
       ) {
         const words = region.memory.i32[address >>> 28]!
         const at = byteOffsetOf(address) >>> 2
+        region.memory.keep(address)
         words[at + 1] = length
         if (expireAtMs !== -1) writeTime(words, at + 2, expireAtMs)
         copyIntoRegion(region, address >>> 28, element.start, value, valueStart, valueEnd)
@@ -234,11 +235,9 @@ export class ElementTable implements ViewHolder {
     const { region } = this
     const directory = this.#words[this.#root + ROOT_DIRECTORY]!
     const depth = this.#words[this.#root + ROOT_DEPTH]!
-    const entries = region.memory.i32[directory >>> 28]!
-    const base = byteOffsetOf(directory) >>> 2
     for (let draw = 0; draw < RANDOM_DRAWS_MAX; draw++) {
       const entry = Math.floor(random() * 2 ** depth)
-      const page = entries[base + entry]!
+      const page = region.local(region.directoryEntry(directory, entry))
       if (page === 0) continue
       const words = region.memory.i32[page >>> 28]!
       const pageAt = byteOffsetOf(page) >>> 2

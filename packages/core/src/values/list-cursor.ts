@@ -167,15 +167,17 @@ export class ListCursor implements ViewHolder {
 
   /** Opens the index of the nodes between head and tail. @returns false when there are none. */
   protected openIndex(): boolean {
-    const state = this.words[this.at + LIST_INDEX]!
-    if (state === 0) return false
+    const address = this.words[this.at + LIST_INDEX]!
+    if (address === 0) return false
+    const state = this.view.held(address)
     const words = this.view.memory.i32[state >>> 28]
     if (words === undefined) return false
     this.index.open(this.view, words, byteOffsetOf(state) >>> 2)
     return true
   }
 
-  protected enterNode(place: number, address: number): boolean {
+  protected enterNode(place: number, node: number): boolean {
+    const address = this.view.local(node)
     const words = this.view.memory.i32[address >>> 28]
     const base = byteOffsetOf(address)
     if (address === 0 || words === undefined || (base >>> 2) + 4 > words.length) return false

@@ -238,6 +238,7 @@ function resizeGap(
   itemsMore: number,
 ): number {
   const { arena, memory } = region
+  memory.keep(address)
   const base = byteOffsetOf(address)
   const words = memory.i32[address >>> 28]!
   const start = words[base >>> 2]! & 0xffff

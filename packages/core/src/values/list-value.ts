@@ -312,6 +312,7 @@ export class ListValue extends ListCursor {
     words.fill(0, at + LIST_COUNT, at + LIST_WORDS)
     if (state === 0) return
     const step = (): boolean => {
+      region.memory.keep(state)
       const index = freed.open(region, region.memory.i32[state >>> 28]!, byteOffsetOf(state) >>> 2)
       if (index.freeLastLeaf((node) => freeNode(region, node, lazyFree))) return false
       region.arena.free(state)
@@ -414,6 +415,13 @@ export class ListValue extends ListCursor {
     const place = indexed && !this.#indexEnded ? PLACE_INDEX : PLACE_TAIL
     const node = place === PLACE_INDEX ? this.#index.address : words[at + LIST_TAIL]!
     return this.enterNode(place, node) && this.toFirstItem()
+  }
+
+  protected override openIndex(): boolean {
+    const state = this.words[this.at + LIST_INDEX]!
+    // Whatever is changed in the index changes its state.
+    if (state !== 0) this.view.memory.keep(state)
+    return super.openIndex()
   }
 
   /** The index, made if there is none. */

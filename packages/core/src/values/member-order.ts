@@ -37,8 +37,9 @@ export class MemberOrder implements EntryOrder, ViewHolder {
     return this
   }
 
-  compare(address: number): number {
+  compare(record: number): number {
     const { memory } = this.#view
+    const address = this.#view.local(record)
     const bytes = memory.u8[address >>> 28]
     const words = memory.i32[address >>> 28]
     const offset = byteOffsetOf(address)

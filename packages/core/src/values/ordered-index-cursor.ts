@@ -299,8 +299,9 @@ export class OrderedIndexCursor implements ViewHolder {
   }
 
   /** Looks at a node. @returns false on torn memory. */
-  protected load(address: number, level: number): boolean {
+  protected load(node: number, level: number): boolean {
     const { memory } = this.view
+    const address = this.view.local(node)
     const segment = address >>> 28
     const words = memory.i32[segment]
     const base = byteOffsetOf(address) >>> 2

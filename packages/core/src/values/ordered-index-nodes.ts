@@ -33,6 +33,12 @@ export class OrderedIndexNodes extends OrderedIndexCursor {
     return this.view.writer.arena
   }
 
+  /** Looks at a node that is going to be changed, or is at least beside one that is. */
+  protected edit(node: number, level: number): boolean {
+    this.view.memory.keep(node)
+    return this.load(node, level)
+  }
+
   protected makeNode(level: number, bytes: number): number {
     const capacity = leafCapacity(this.kind, bytes)
     const node = this.arena.allocate(8 + capacity * LEAF_WORDS[this.kind]! * 4)
@@ -48,6 +54,7 @@ export class OrderedIndexNodes extends OrderedIndexCursor {
   }
 
   protected freeNode(node: number): void {
+    this.view.memory.keep(node)
     // A reader that is still here finds no node any more.
     this.view.memory.i32[node >>> 28]![byteOffsetOf(node) >>> 2] = 0
     this.arena.free(node)
@@ -98,11 +105,11 @@ export class OrderedIndexNodes extends OrderedIndexCursor {
 
   /** Moves slots between two nodes of one level; the target's places are free and at its end or opened before. @returns their weight. */
   protected moveSlots(source: number, target: number, level: number, from: number, to: number, count: number): number {
-    this.load(target, level)
+    this.edit(target, level)
     const { words: targetWords, base: targetBase, addressesAt: targetAddresses, weightsAt: targetWeights } = this
     const scored = this.kind === SCORED
     this.setCount(this.count + count)
-    this.load(source, level)
+    this.edit(source, level)
     const { words, base, addressesAt, weightsAt } = this
     let moved = 0
     for (let i = 0; i < count; i++) {
@@ -129,7 +136,7 @@ export class OrderedIndexNodes extends OrderedIndexCursor {
     const { state, at, nodes, slots } = this
     state[at + INDEX_WEIGHT] = state[at + INDEX_WEIGHT]! + change
     for (let level = this.levels() - 1; level > 0; level--) {
-      this.load(nodes[level]!, level)
+      this.edit(nodes[level]!, level)
       const weightAt = this.weightsAt + slots[level]!
       this.words[weightAt] = this.words[weightAt]! + change
     }
@@ -141,20 +148,20 @@ export class OrderedIndexNodes extends OrderedIndexCursor {
     const parent = nodes[level + 1]!
     const parentSlot = slots[level + 1]!
     const node = nodes[level]!
-    this.load(parent, level + 1)
+    this.edit(parent, level + 1)
     const left = this.words[this.addressesAt + parentSlot - 1]!
     if (this.kind === SCORED && level > 0) {
       // The separator in the parent is the one of our first child.
       const separator = this.scoreAt(parentSlot)
-      this.load(node, level)
+      this.edit(node, level)
       this.putScore(0, separator)
     }
-    this.load(left, level)
+    this.edit(left, level)
     const before = this.count
     const moved = this.moveSlots(node, left, level, 0, before, count)
-    this.load(node, level)
+    this.edit(node, level)
     const separator = this.kind === SCORED && this.count > 0 ? this.scoreAt(0) : 0
-    this.load(parent, level + 1)
+    this.edit(parent, level + 1)
     const { words, weightsAt } = this
     words[weightsAt + parentSlot - 1] = words[weightsAt + parentSlot - 1]! + moved
     words[weightsAt + parentSlot] = words[weightsAt + parentSlot]! - moved
@@ -172,22 +179,22 @@ export class OrderedIndexNodes extends OrderedIndexCursor {
     const parent = nodes[level + 1]!
     const parentSlot = slots[level + 1]!
     const node = nodes[level]!
-    this.load(parent, level + 1)
+    this.edit(parent, level + 1)
     const right = this.words[this.addressesAt + parentSlot + 1]!
     if (this.kind === SCORED && level > 0) {
       const separator = this.scoreAt(parentSlot + 1)
-      this.load(right, level)
+      this.edit(right, level)
       this.putScore(0, separator)
     }
-    this.load(right, level)
+    this.edit(right, level)
     this.openSlots(0, count)
     this.setCount(this.count - count)
-    this.load(node, level)
+    this.edit(node, level)
     const boundary = this.count - count
     const moved = this.moveSlots(node, right, level, boundary, 0, count)
-    this.load(right, level)
+    this.edit(right, level)
     const separator = this.kind === SCORED ? this.scoreAt(0) : 0
-    this.load(parent, level + 1)
+    this.edit(parent, level + 1)
     const { words, weightsAt } = this
     words[weightsAt + parentSlot + 1] = words[weightsAt + parentSlot + 1]! + moved
     words[weightsAt + parentSlot] = words[weightsAt + parentSlot]! - moved

@@ -54,14 +54,14 @@ export class OrderedIndex extends OrderedIndexNodes {
 
   /** Points the cursor's entry to another address (its member or node has moved). */
   setAddress(address: number): void {
-    this.load(this.nodes[0]!, 0)
+    this.edit(this.nodes[0]!, 0)
     this.words[this.addressesAt + this.slots[0]!] = address
     this.address = address
   }
 
   /** Gives the cursor's entry another weight (WEIGHTED). */
   setWeight(weight: number): void {
-    this.load(this.nodes[0]!, 0)
+    this.edit(this.nodes[0]!, 0)
     const at = this.weightsAt + this.slots[0]!
     const change = weight - (this.words[at]! >>> 0)
     this.words[at] = weight
@@ -71,7 +71,7 @@ export class OrderedIndex extends OrderedIndexNodes {
 
   /** Gives the cursor's entry another score (SCORED) that leaves it where it is in the order. */
   setScore(score: number): void {
-    this.load(this.nodes[0]!, 0)
+    this.edit(this.nodes[0]!, 0)
     this.putScore(this.slots[0]!, score)
     this.score = score
     this.#fitSeparators(score)
@@ -80,7 +80,7 @@ export class OrderedIndex extends OrderedIndexNodes {
   /** Takes the cursor's entry out. The cursor stands on the next one. @returns false when there is none: it is at the end. */
   remove(): boolean {
     const { state, at, nodes, slots } = this
-    this.load(nodes[0]!, 0)
+    this.edit(nodes[0]!, 0)
     const slot = slots[0]!
     const weight = this.kind === SCORED ? 1 : this.words[this.weightsAt + slot]! >>> 0
     this.closeSlots(slot, 1)
@@ -104,7 +104,7 @@ export class OrderedIndex extends OrderedIndexNodes {
     if (this.levels() === 0) return false
     if (freeEntry !== undefined) {
       for (let slot = 0; slot < this.count; slot++) {
-        this.load(nodes[0]!, 0)
+        this.edit(nodes[0]!, 0)
         freeEntry(this.words[this.addressesAt + slot]!)
       }
     }
@@ -112,7 +112,7 @@ export class OrderedIndex extends OrderedIndexNodes {
     for (let level = 0; level < levels; level++) {
       this.arena.free(nodes[level]!)
       if (level + 1 === levels) break
-      this.load(nodes[level + 1]!, level + 1)
+      this.edit(nodes[level + 1]!, level + 1)
       this.setCount(this.count - 1)
       if (this.count > 0) return true
     }
@@ -151,11 +151,11 @@ export class OrderedIndex extends OrderedIndexNodes {
       nodes[0] = root
       slots[0] = 0
     }
-    this.load(nodes[0]!, 0)
+    this.edit(nodes[0]!, 0)
     if (this.count === this.capacity) {
       if (this.levels() === 1 && this.capacity < LEAF_CAPACITY[this.kind]!) this.#resizeRootLeaf(this.capacity + 1)
       else this.#makeRoomInLeaf()
-      this.load(nodes[0]!, 0)
+      this.edit(nodes[0]!, 0)
     }
     const slot = slots[0]!
     this.openSlots(slot, 1)
@@ -176,20 +176,20 @@ export class OrderedIndex extends OrderedIndexNodes {
     const { nodes, slots } = this
     const levels = this.levels()
     if (levels === 1) return
-    this.load(nodes[0]!, 0)
+    this.edit(nodes[0]!, 0)
     const slot = slots[0]!
     if (slot === 0) {
       let level = 1
       while (level < levels && slots[level] === 0) level++
       if (level < levels) {
-        this.load(nodes[level]!, level)
+        this.edit(nodes[level]!, level)
         if (this.scoreAt(slots[level]!) > score) this.putScore(slots[level]!, score)
       }
     }
-    this.load(nodes[0]!, 0)
+    this.edit(nodes[0]!, 0)
     if (slot === this.count - 1) {
       for (let level = 1; level < levels; level++) {
-        this.load(nodes[level]!, level)
+        this.edit(nodes[level]!, level)
         const right = slots[level]! + 1
         if (right === this.count) continue
         if (this.scoreAt(right) < score) this.putScore(right, score)
@@ -208,7 +208,7 @@ export class OrderedIndex extends OrderedIndexNodes {
     let rightEdge = this.slots[0] === this.count
     let leftEdge = this.slots[0] === 0
     for (let level = 1; level < levels; level++) {
-      this.load(this.nodes[level]!, level)
+      this.edit(this.nodes[level]!, level)
       rightEdge &&= this.slots[level]! + 1 === this.count
       leftEdge &&= this.slots[level] === 0
     }
@@ -221,7 +221,7 @@ export class OrderedIndex extends OrderedIndexNodes {
     const levels = this.levels()
     let needed = 0
     while (needed < levels) {
-      this.load(this.nodes[needed]!, needed)
+      this.edit(this.nodes[needed]!, needed)
       if (this.count < this.capacity) break
       needed++
     }
@@ -236,7 +236,7 @@ export class OrderedIndex extends OrderedIndexNodes {
       while (this.#spares > 0) this.arena.free(this.#spare[--this.#spares]!)
       throw error
     }
-    this.load(this.nodes[0]!, 0)
+    this.edit(this.nodes[0]!, 0)
   }
 
   #takeSpare(level: number): number {
@@ -253,7 +253,7 @@ export class OrderedIndex extends OrderedIndexNodes {
     if (level + 1 === this.levels()) {
       // A new root above the old one.
       const root = this.#takeSpare(level + 1)
-      this.load(root, level + 1)
+      this.edit(root, level + 1)
       this.setCount(1)
       this.words[this.addressesAt] = nodes[level]!
       this.words[this.weightsAt] = state[at + INDEX_WEIGHT]!
@@ -262,26 +262,26 @@ export class OrderedIndex extends OrderedIndexNodes {
       nodes[level + 1] = root
       slots[level + 1] = 0
     } else if (!leftEdge && !rightEdge && this.#shareWithNeighbour(level)) return
-    this.load(nodes[level + 1]!, level + 1)
+    this.edit(nodes[level + 1]!, level + 1)
     if (this.count === this.capacity) this.#makeRoom(level + 1, leftEdge, rightEdge)
     this.#splitNode(level, leftEdge, rightEdge)
   }
 
   #shareWithNeighbour(level: number): boolean {
-    this.load(this.nodes[level + 1]!, level + 1)
+    this.edit(this.nodes[level + 1]!, level + 1)
     const parentSlot = this.slots[level + 1]!
     const siblings = this.count
     const left = parentSlot > 0 ? this.words[this.addressesAt + parentSlot - 1]! : 0
     const right = parentSlot + 1 < siblings ? this.words[this.addressesAt + parentSlot + 1]! : 0
     if (left !== 0) {
-      this.load(left, level)
+      this.edit(left, level)
       if (this.count <= this.capacity - (this.capacity >>> 3)) {
         this.moveToLeft(level, (this.capacity - this.count) >>> 1)
         return true
       }
     }
     if (right !== 0) {
-      this.load(right, level)
+      this.edit(right, level)
       if (this.count <= this.capacity - (this.capacity >>> 3)) {
         this.moveToRight(level, (this.capacity - this.count) >>> 1)
         return true
@@ -294,7 +294,7 @@ export class OrderedIndex extends OrderedIndexNodes {
   #splitNode(level: number, leftEdge: boolean, rightEdge: boolean): void {
     const { nodes, slots } = this
     const node = nodes[level]!
-    this.load(node, level)
+    this.edit(node, level)
     const { count } = this
     let boundary = count >>> 1
     if (rightEdge) boundary = level === 0 ? count : count - 1
@@ -303,7 +303,7 @@ export class OrderedIndex extends OrderedIndexNodes {
     const made = this.#takeSpare(level)
     const moved = this.moveSlots(node, made, level, boundary, 0, count - boundary)
     const parentSlot = slots[level + 1]!
-    this.load(nodes[level + 1]!, level + 1)
+    this.edit(nodes[level + 1]!, level + 1)
     this.openSlots(parentSlot + 1, 1)
     this.words[this.addressesAt + parentSlot + 1] = made
     this.words[this.weightsAt + parentSlot + 1] = moved
@@ -326,10 +326,10 @@ export class OrderedIndex extends OrderedIndexNodes {
       this.#collapseRoot()
       return
     }
-    this.load(nodes[level]!, level)
+    this.edit(nodes[level]!, level)
     const { count, capacity } = this
     if (count > capacity >>> 1) return
-    this.load(nodes[level + 1]!, level + 1)
+    this.edit(nodes[level + 1]!, level + 1)
     const parentSlot = slots[level + 1]!
     const left = parentSlot > 0 ? this.words[this.addressesAt + parentSlot - 1]! : 0
     const right = parentSlot + 1 < this.count ? this.words[this.addressesAt + parentSlot + 1]! : 0
@@ -337,7 +337,7 @@ export class OrderedIndex extends OrderedIndexNodes {
     let leftCount = -1
     let rightCount = -1
     if (left !== 0) {
-      this.load(left, level)
+      this.edit(left, level)
       leftCount = this.count
       if (leftCount + count <= fits) {
         const node = nodes[level]!
@@ -353,7 +353,7 @@ export class OrderedIndex extends OrderedIndexNodes {
       }
     }
     if (right !== 0) {
-      this.load(right, level)
+      this.edit(right, level)
       rightCount = this.count
       if (rightCount + count <= fits) {
         const node = nodes[level]!
@@ -396,7 +396,7 @@ export class OrderedIndex extends OrderedIndexNodes {
 
   /** Takes an empty child out of its parent and frees it. */
   #dropChild(parentLevel: number, slot: number, child: number): void {
-    this.load(this.nodes[parentLevel]!, parentLevel)
+    this.edit(this.nodes[parentLevel]!, parentLevel)
     this.closeSlots(slot, 1)
     this.freeNode(child)
   }
@@ -418,7 +418,7 @@ export class OrderedIndex extends OrderedIndexNodes {
       if (this.count > 0) break
     }
     // The path names the child behind now, or the end of this node.
-    this.load(nodes[level]!, level)
+    this.edit(nodes[level]!, level)
     let found = true
     if (slots[level]! < this.count) found = this.descendBelow(level)
     else {
@@ -438,7 +438,7 @@ export class OrderedIndex extends OrderedIndexNodes {
       const top = this.levels() - 1
       if (top === 0) return
       const root = state[at + INDEX_ROOT]!
-      this.load(root, top)
+      this.edit(root, top)
       if (this.count > 1) return
       state[at + INDEX_ROOT] = this.words[this.addressesAt]!
       state[at + INDEX_LEVELS] = top
@@ -447,7 +447,7 @@ export class OrderedIndex extends OrderedIndexNodes {
   }
 
   #shrinkRootLeaf(): void {
-    this.load(this.nodes[0]!, 0)
+    this.edit(this.nodes[0]!, 0)
     const { count, capacity, kind } = this
     if (count > capacity >>> 2 || 8 + capacity * LEAF_WORDS[kind]! * 4 <= 64) return
     try {
@@ -463,7 +463,7 @@ export class OrderedIndex extends OrderedIndexNodes {
     let bytes = ROOT_LEAF_BYTES_MIN[kind]!
     while (leafCapacity(kind, bytes) < entries) bytes *= 2
     const node = nodes[0]!
-    this.load(node, 0)
+    this.edit(node, 0)
     const { count } = this
     const made = this.makeNode(0, bytes)
     this.moveSlots(node, made, 0, 0, 0, count)

@@ -138,6 +138,7 @@ export class SortedSetWriter extends SortedSet {
     index.insertHere(element.address, value)
     index.seekScore(before, order)
     index.remove()
+    table.region.memory.keep(element.address)
     element.view.setFloat64(element.start, value, true)
     this.score = value
   }

@@ -113,7 +113,8 @@ function serialize(value: LargeValue, rdbType: number, out: RdbWriter): void {
 }
 
 /** A node's ID and its listpack, which may be in chunks. */
-function writeNode(region: RegionView, address: number, out: RdbWriter): void {
+function writeNode(region: RegionView, node: number, out: RdbWriter): void {
+  const address = region.local(node)
   const words = region.memory.i32[address >>> 28]!
   const at = byteOffsetOf(address) >>> 2
   id.readWords(words, at + N_ID)
@@ -322,6 +323,7 @@ class StreamFreeing {
   /** @returns true when all is done. */
   step(): boolean {
     const region = this.#region
+    region.memory.keep(this.#root)
     const words = region.memory.i32[this.#root >>> 28]!
     const at = byteOffsetOf(this.#root) >>> 2
     this.#nodes.open(region, words, at + R_NODES)

@@ -42,7 +42,8 @@ class PendingOrder implements EntryOrder {
   view!: RegionView
   readonly id: StreamId = new StreamId()
 
-  compare(address: number): number {
+  compare(pending: number): number {
+    const address = this.view.local(pending)
     const words = this.view.memory.i32[address >>> 28]
     const at = byteOffsetOf(address) >>> 2
     if (words === undefined || at + P_CONSUMER >= words.length) return 1
@@ -123,26 +124,26 @@ export class StreamGroups {
   }
 
   lastId(group: number, id: StreamId): StreamId {
-    return id.readWords(this.#words(group), wordOf(group) + G_LAST)
+    return id.readWords(this.#words(group), this.#word(group) + G_LAST)
   }
 
   setLastId(group: number, id: StreamId): void {
-    id.writeWords(this.#words(group), wordOf(group) + G_LAST)
+    id.writeWords(this.#kept(group), wordOf(group) + G_LAST)
   }
 
   entriesRead(group: number): number | bigint {
-    return readWords64(this.#words(group), wordOf(group) + G_READ)
+    return readWords64(this.#words(group), this.#word(group) + G_READ)
   }
 
   setEntriesRead(group: number, value: number | bigint): void {
-    writeWords64(this.#words(group), wordOf(group) + G_READ, value)
+    writeWords64(this.#kept(group), wordOf(group) + G_READ, value)
   }
 
   // ---- consumers ------------------------------------------------------------------------------------------------
 
   /** Opens `consumers` on a group's, without a position. */
   openConsumers(group: number): OrderedIndex {
-    return this.consumers.open(this.view, this.#words(group), wordOf(group) + G_CONSUMERS)
+    return this.consumers.open(this.view, this.#heldWords(group), this.#heldWord(group) + G_CONSUMERS)
   }
 
   consumerCount(group: number): number {
@@ -189,27 +190,27 @@ export class StreamGroups {
   }
 
   seenTime(consumer: number): number | bigint {
-    return readWords64(this.#words(consumer), wordOf(consumer) + K_SEEN)
+    return readWords64(this.#words(consumer), this.#word(consumer) + K_SEEN)
   }
 
   setSeenTime(consumer: number, ms: number | bigint): void {
-    writeWords64(this.#words(consumer), wordOf(consumer) + K_SEEN, ms)
+    writeWords64(this.#kept(consumer), wordOf(consumer) + K_SEEN, ms)
   }
 
   /** -1: never. */
   activeTime(consumer: number): number | bigint {
-    return readWords64(this.#words(consumer), wordOf(consumer) + K_ACTIVE)
+    return readWords64(this.#words(consumer), this.#word(consumer) + K_ACTIVE)
   }
 
   setActiveTime(consumer: number, ms: number | bigint): void {
-    writeWords64(this.#words(consumer), wordOf(consumer) + K_ACTIVE, ms)
+    writeWords64(this.#kept(consumer), wordOf(consumer) + K_ACTIVE, ms)
   }
 
   // ---- pending entries ------------------------------------------------------------------------------------------
 
   /** Opens `pending` on the group's, without a position. */
   openPending(group: number): OrderedIndex {
-    return this.pending.open(this.view, this.#words(group), wordOf(group) + G_PENDING)
+    return this.pending.open(this.view, this.#heldWords(group), this.#heldWord(group) + G_PENDING)
   }
 
   pendingCount(group: number): number {
@@ -218,7 +219,7 @@ export class StreamGroups {
 
   /** An index of its own on what is pending for a consumer. */
   openConsumerPending(consumer: number): OrderedIndex {
-    return this.#consumerPending.open(this.view, this.#words(consumer), wordOf(consumer) + K_PENDING)
+    return this.#consumerPending.open(this.view, this.#heldWords(consumer), this.#heldWord(consumer) + K_PENDING)
   }
 
   consumerPendingCount(consumer: number): number {
@@ -243,10 +244,10 @@ export class StreamGroups {
   createPending(id: StreamId, timeMs: number | bigint, count: number | bigint, consumer: number): number {
     const { region } = this
     const pending = region.arena.allocate(PENDING_BYTES)
-    id.writeWords(this.#words(pending), wordOf(pending) + P_ID)
+    id.writeWords(this.#kept(pending), wordOf(pending) + P_ID)
     this.setDeliveryTime(pending, timeMs)
     this.setDeliveryCount(pending, count)
-    this.#words(pending)[wordOf(pending) + P_CONSUMER] = 0
+    this.#kept(pending)[wordOf(pending) + P_CONSUMER] = 0
     try {
       this.pending.insertHere(pending, 1)
       if (consumer !== 0) {
@@ -273,7 +274,7 @@ export class StreamGroups {
     this.#seekPending(own, id)
     own.insertHere(pending, 1)
     if (before !== 0 && this.#seekPending(this.openConsumerPending(before), id)) this.#consumerPending.remove()
-    this.#words(pending)[wordOf(pending) + P_CONSUMER] = consumer
+    this.#kept(pending)[wordOf(pending) + P_CONSUMER] = consumer
   }
 
   /** Deletes the pending entry that `pending` stands on; it stands on the next one then (false: at the end). */
@@ -299,36 +300,38 @@ export class StreamGroups {
     return false
   }
 
-  /** Forgets the entry in all groups it is pending in. */
-  removeReferences(id: StreamId): void {
+  /** Forgets the entry in all groups it is pending in. @param removed told of each of them */
+  removeReferences(id: StreamId, removed: (group: number) => void): void {
     const { groups } = this.#stream
     for (let more = groups.first(); more; more = groups.next()) {
-      if (this.findPending(groups.address, id) !== 0) this.removePending()
+      if (this.findPending(groups.address, id) === 0) continue
+      this.removePending()
+      removed(groups.address)
     }
   }
 
   pendingId(pending: number, id: StreamId): StreamId {
-    return id.readWords(this.#words(pending), wordOf(pending) + P_ID)
+    return id.readWords(this.#words(pending), this.#word(pending) + P_ID)
   }
 
   deliveryTime(pending: number): number | bigint {
-    return readWords64(this.#words(pending), wordOf(pending) + P_TIME)
+    return readWords64(this.#words(pending), this.#word(pending) + P_TIME)
   }
 
   setDeliveryTime(pending: number, ms: number | bigint): void {
-    writeWords64(this.#words(pending), wordOf(pending) + P_TIME, ms)
+    writeWords64(this.#kept(pending), wordOf(pending) + P_TIME, ms)
   }
 
   deliveryCount(pending: number): number | bigint {
-    return readWords64(this.#words(pending), wordOf(pending) + P_COUNT)
+    return readWords64(this.#words(pending), this.#word(pending) + P_COUNT)
   }
 
   setDeliveryCount(pending: number, count: number | bigint): void {
-    writeWords64(this.#words(pending), wordOf(pending) + P_COUNT, count)
+    writeWords64(this.#kept(pending), wordOf(pending) + P_COUNT, count)
   }
 
   pendingConsumer(pending: number): number {
-    return this.#words(pending)[wordOf(pending) + P_CONSUMER]!
+    return this.#words(pending)[this.#word(pending) + P_CONSUMER]!
   }
 
   /** Moves `index` to the entry `id`. @returns false when it is not there: the index stands where it belongs. */
@@ -337,8 +340,28 @@ export class StreamGroups {
     return index.seekOrder(this.#order) && this.#order.compare(index.address) === 0
   }
 
+  /** For whoever changes the block. */
+  #kept(address: number): Int32Array {
+    this.view.memory.keep(address)
+    return this.#words(address)
+  }
+
   #words(address: number): Int32Array {
-    return this.view.memory.i32[address >>> 28]!
+    return this.view.memory.i32[this.view.local(address) >>> 28]!
+  }
+
+  #word(address: number): number {
+    return wordOf(this.view.local(address))
+  }
+
+  /** For an index whose state is in the block. */
+  #heldWords(address: number): Int32Array {
+    this.view.memory.keep(address)
+    return this.view.memory.i32[this.view.held(address) >>> 28]!
+  }
+
+  #heldWord(address: number): number {
+    return wordOf(this.view.held(address))
   }
 }
 
@@ -362,6 +385,7 @@ export class GroupFreeing {
   /** Frees some hundred blocks at most. @returns true when all is done. */
   step(): boolean {
     const region = this.#region
+    region.memory.keep(this.#group)
     const words = region.memory.i32[this.#group >>> 28]!
     this.#pending.open(region, words, wordOf(this.#group) + G_PENDING)
     this.#consumers.open(region, words, wordOf(this.#group) + G_CONSUMERS)
@@ -373,6 +397,7 @@ export class GroupFreeing {
     if (consumers.entries > 0) {
       consumers.last()
       const consumer = consumers.address
+      region.memory.keep(consumer)
       const own = this.#own.open(region, region.memory.i32[consumer >>> 28]!, wordOf(consumer) + K_PENDING)
       if (own.entries > 0) own.freeLastLeaf()
       else {

@@ -71,7 +71,8 @@ export class NameSlot implements ViewHolder {
   }
 
   /** @returns false on torn memory. */
-  locate(view: RegionView, address: number, headerBytes: number, nameWord: number): boolean {
+  locate(view: RegionView, block: number, headerBytes: number, nameWord: number): boolean {
+    const address = view.local(block)
     const words = view.memory.i32[address >>> 28]
     const at = byteOffsetOf(address) >>> 2
     if (words === undefined || at + nameWord + 1 >= words.length) return false

@@ -134,6 +134,7 @@ export class StreamNodeWriter extends StreamReader {
   /** Sets the flag of the entry of the cursor in the node at `address`. */
   protected markDeleted(address: number): void {
     const { node, region } = this
+    region.memory.keep(address)
     // Flags are small and stand in one byte; snapshots of strangers may spell them longer.
     const flagAt = node.flagsAt + (node.bytes[node.flagsAt]! < 0x80 ? 0 : 1)
     node.bytes[flagAt]! |= 1
@@ -161,6 +162,7 @@ export class StreamNodeWriter extends StreamReader {
     addedItems: number,
   ): void {
     const { node, region, nodes } = this
+    region.memory.keep(address)
     nodeChanges++
     const counts = this.#counts
     const countsBytes = listpackWriteInteger(deleted, counts, listpackWriteInteger(live, counts, 0))

@@ -30,7 +30,8 @@ export class NodesUpTo implements EntryOrder {
   view!: RegionView
   readonly id: StreamId = new StreamId()
 
-  compare(address: number): number {
+  compare(node: number): number {
+    const address = this.view.local(node)
     const words = this.view.memory.i32[address >>> 28]
     const at = byteOffsetOf(address) >>> 2
     if (words === undefined || at + 4 > words.length) return 1
@@ -79,8 +80,9 @@ export class StreamReader implements ViewHolder {
     this.words = NO_WORDS
   }
 
-  /** Opens the stream whose root block is at `root`. @returns false on torn memory. */
-  openRoot(view: RegionView, root: number): boolean {
+  /** Opens the stream whose root block is at `address`. @returns false on torn memory. */
+  openRoot(view: RegionView, address: number): boolean {
+    const root = view.held(address)
     const words = view.memory.i32[root >>> 28]
     const at = byteOffsetOf(root) >>> 2
     if (words === undefined || at + ROOT_BLOCK_WORDS > words.length) return false
@@ -169,16 +171,18 @@ export class StreamReader implements ViewHolder {
     return false
   }
 
-  /** Copies the ID of the node at `address`. */
-  readNodeId(address: number, id: StreamId): void {
+  /** Copies the ID of the node at address `node`. */
+  readNodeId(node: number, id: StreamId): void {
+    const address = this.view.local(node)
     const words = this.view.memory.i32[address >>> 28]
     const at = byteOffsetOf(address) >>> 2
     if (words !== undefined && at + 4 <= words.length) id.readWords(words, at + N_ID)
   }
 
-  /** Opens `node` on the node at `address`, its cursor before the first entry. */
-  openNode(address: number): boolean {
+  /** Opens `node` on the node at `block`, its cursor before the first entry. */
+  openNode(block: number): boolean {
     const { view, node } = this
+    const address = view.local(block)
     const words = view.memory.i32[address >>> 28]
     const at = byteOffsetOf(address) >>> 2
     if (words === undefined || at + N_CHUNKS + 1 > words.length) return false

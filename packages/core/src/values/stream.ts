@@ -55,6 +55,8 @@ export class Stream extends StreamNodeWriter {
 
   /** Opens the stream whose root block is at `root` of `region`. */
   open(region: RegionView, root: number): this {
+    // Its words, and the states of both indexes, are changed without another call.
+    region.memory.keep(root)
     this.openRoot(region, root)
     this.groups.open(region, this.words, this.at + R_GROUPS)
     return this

@@ -10,7 +10,9 @@ import {
   errorCode,
   execAbort,
   isSizeFault,
+  MAY_REPLICATE,
   NO_MULTI,
+  propagationOf,
   PROTECTED,
   READONLY,
   refusal,
@@ -46,6 +48,8 @@ const CHECKED_STATES: number = CLIENT_UNAUTHENTICATED | CLIENT_MULTI | CLIENT_PU
 const CHECKED_FLAGS: number = WRITE | PROTECTED | NO_MULTI | ADMIN
 /** Of commands that may be units: writers, and EXEC, which alone has the second flag. */
 const UNIT_FLAGS: number = WRITE | SKIP_SLOWLOG
+/** Of commands that replicas below may have to hear of, EXEC among them. */
+const TOLD_FLAGS: number = UNIT_FLAGS | MAY_REPLICATE
 /** What a queued command costs beside its arguments, roughly. */
 const QUEUED_COMMAND_BYTES = 64
 /** Commands that MULTI does not queue. */
@@ -149,16 +153,16 @@ export function callCommand(session: ClientSession, entry: CommandEntry<ClientSe
   const errorsBefore = reply.errorCount
   const lengthBefore = reply.length
   session.entry = entry
+  const telling = (entry.flags & TOLD_FLAGS) === 0 ? undefined : beginTelling(session)
   // A command that may write is one unit for readers in other threads; so is a whole EXEC, which its commands join.
   const unit = (entry.flags & UNIT_FLAGS) === 0 ? undefined : openUnit(session, entry)
-  const db = session.db
   try {
     entry.run(session)
-    if ((entry.flags & WRITE) !== 0 && session.blocked === undefined) tellWrite(session, entry, db, errorsBefore)
   } catch (error) {
     reply.length = lengthBefore
     reply.error(faultReply(error))
   } finally {
+    if (telling !== undefined) endTelling(session, entry, telling, errorsBefore)
     unit?.end()
   }
   if (reply.errorCount !== errorsBefore) {
@@ -171,9 +175,35 @@ export function callCommand(session: ClientSession, entry: CommandEntry<ClientSe
   if (session.tracking !== undefined) trackReads(session, entry)
 }
 
-function tellWrite(session: ClientSession, entry: CommandEntry<ClientSession>, db: number, errorsBefore: number): void {
-  const { writes } = session.server.ports
-  if (writes !== undefined && session.reply.errorCount === errorsBefore) writes.wrote(entry, session.args, db)
+/** What was so before a command of which replicas below may have to hear. */
+interface Telling {
+  readonly db: number
+  readonly dirty: number
+  /** Not a part of an EXEC: what is told goes when the command is over. */
+  readonly isOutermost: boolean
+}
+
+/** @returns undefined while nobody is to be told. */
+function beginTelling({ effects, keyspace, db }: ClientSession): Telling | undefined {
+  if (effects === undefined) return undefined
+  return { db, dirty: keyspace.dirty, isOutermost: !keyspace.counters.isOpen }
+}
+
+/** Tells of a command whose rule says so as it came; those with another rule have told of themselves. */
+function endTelling(
+  session: ClientSession,
+  entry: CommandEntry<ClientSession>,
+  { db, dirty, isOutermost }: Telling,
+  errorsBefore: number,
+): void {
+  const { effects, keyspace, reply, server } = session
+  const { writes } = server.ports
+  // It may have made a replica of this node.
+  if (effects === undefined || writes === undefined) return
+  const rule = propagationOf(entry)
+  const isTold = rule === 'always' ? reply.errorCount === errorsBefore : rule === 'verbatim' && keyspace.dirty !== dirty
+  if (isTold) effects.verbatim(session.args, db)
+  if (isOutermost && writes.unitEnded()) session.writtenOffset = writes.offset
 }
 
 /**
@@ -186,16 +216,17 @@ export function retryCommand(session: ClientSession, retry: (context: CommandCon
   const errorsBefore = reply.errorCount
   const lengthBefore = reply.length
   session.nowMs = server.clock.wallMs()
+  const telling = (entry.flags & WRITE) === 0 ? undefined : beginTelling(session)
   const unit = (entry.flags & WRITE) === 0 ? undefined : openUnit(session, entry)
   let served: boolean
   try {
     served = retry(session)
-    if (served && (entry.flags & WRITE) !== 0) tellWrite(session, entry, session.db, errorsBefore)
   } catch (error) {
     reply.length = lengthBefore
     reply.error(faultReply(error))
     served = true
   } finally {
+    if (telling !== undefined) endTelling(session, entry, telling, errorsBefore)
     unit?.end()
   }
   if (reply.errorCount !== errorsBefore) {

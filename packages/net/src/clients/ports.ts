@@ -2,7 +2,7 @@
  * What the RESP server asks of the process it runs in: persistence, replicas, shutdown. Everything optional that is left
  * out has the answer of a server that does not do such things.
  */
-import type { CommandArgs, CommandEntry } from '@understudy/core/internal'
+import type { Effects } from '@understudy/core/internal'
 import type { ClientType } from './connection.ts'
 import type { ClientSession } from './session.ts'
 
@@ -26,28 +26,32 @@ export interface ForeignConnection {
   kill(): void
 }
 
-/**
- * Hears of clients' writes in the order in which they took effect, for passing them on. Calls come inside the unit. A
- * write that changed nothing is told as well, and commands are told as the client sent them: what replicas need instead
- * (PXAT for EX, LPOP for BLPOP) is the listener's to know.
- */
-export interface WriteListener {
-  /** EXEC begins: the writes up to `groupEnded` take effect together, and are to be passed on as one MULTI … EXEC. */
-  groupBegan(): void
-  /** A command with the WRITE flag ran without an error. Arguments are borrowed for the call. */
-  wrote(entry: CommandEntry<ClientSession>, args: CommandArgs, db: number): void
-  groupEnded(): void
+/** Where clients' writes go for the replicas below (`replicas/own-stream.ts`). */
+export interface WriteSink {
+  /** Undefined while nobody is to be told: a comparison is all that it costs then. */
+  readonly effects: Effects | undefined
+  /** A command or an EXEC is over: what it told goes, whole. Called inside the unit, if there is one. */
+  unitEnded(): boolean
+  /** Number of the last byte told: master_repl_offset. */
+  readonly offset: number
+}
+
+/** WAIT: replicas below and what they have acknowledged (`replicas/acknowledgements.ts`). */
+export interface Acknowledgements {
+  /** Replicas that have everything up to `offset`. */
+  count(offset: number): number
+  /** Asks replicas for ACKs at once, and calls `done` as soon as so many have everything up to `offset`. @returns cancels it */
+  whenAcknowledged(offset: number, replicas: number, done: () => void): () => void
 }
 
 export interface ServerPorts {
-  readonly writes?: WriteListener
+  readonly writes?: WriteSink
   /** @returns an error text (with its code) when the shutdown is refused; otherwise the process is about to end. */
   readonly shutdown?: (request: ShutdownRequest) => string | undefined
   readonly shutdownAbort?: () => boolean
   /** Seconds since 1970 of the last save. */
   readonly lastSave?: () => number
-  /** WAIT on a primary: replicas that acknowledged everything this connection wrote. */
-  readonly acknowledgedReplicas?: () => number
+  readonly acknowledgements?: Acknowledgements
   readonly foreignConnections?: () => Iterable<ForeignConnection>
   /** A connection ended. */
   readonly sessionClosed?: (session: ClientSession) => void

@@ -4,7 +4,7 @@
  * `server.ts` accepts and closes.
  */
 import { denyWait, ReplyEncoder } from '@understudy/core/internal'
-import type { CommandContext, CommandEntry, Keyspace, KeyWait } from '@understudy/core/internal'
+import type { CommandContext, CommandEntry, Effects, Keyspace, KeyWait } from '@understudy/core/internal'
 import { Connection, type ConnectionIdentity, type ConnectionSocket } from './connection.ts'
 import { CLIENT_BLOCKED, CLIENT_DIRTY_CAS, CLIENT_DIRTY_EXEC, CLIENT_MULTI } from './connection-flags.ts'
 import { runOne } from './dispatcher.ts'
@@ -63,6 +63,8 @@ export class ClientSession extends Connection implements CommandContext {
   cachingIsFresh = false
   redirectBroken = false
   blocked: BlockedState | undefined
+  /** Offset of the replication stream behind what this client wrote last: what WAIT waits for. */
+  writtenOffset = 0
   /** So many of the next commands, MULTI and what it queues, have got their replies already, in their I/O thread. */
   answered = 0
   /** The connection is in an I/O thread, and this is what it forwards to. */
@@ -83,6 +85,10 @@ export class ClientSession extends Connection implements CommandContext {
 
   get keyspace(): Keyspace {
     return this.server.keyspace
+  }
+
+  get effects(): Effects | undefined {
+    return this.server.ports.writes?.effects
   }
 
   override get ownsSocket(): boolean {

@@ -144,8 +144,12 @@ export const pubsubCommands: CommandTable<ClientSession> = {
   ),
   PUBLISH: row(3, PUBLISHER, '2.0.0', GROUP, 'Sends a message to the clients of this server.', publish, {
     complexity: 'O(N+M) of subscribers and patterns',
+    propagate: 'always',
   }),
-  SPUBLISH: row(3, PUBLISHER, '7.0.0', GROUP, 'Sends a message to a shard channel.', spublish, { keys: [1, 1, 1] }),
+  SPUBLISH: row(3, PUBLISHER, '7.0.0', GROUP, 'Sends a message to a shard channel.', spublish, {
+    keys: [1, 1, 1],
+    propagate: 'always',
+  }),
   PUBSUB: container('PUBSUB', '2.8.0', GROUP, 'Tells about channels and subscribers.', {
     CHANNELS: row(-2, QUERY, '2.8.0', GROUP, 'Channels with subscribers.', listChannels('channels'), {
       usage: '[<pattern>]',

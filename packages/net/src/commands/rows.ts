@@ -1,5 +1,5 @@
 /** Short ways to write the rows of this folder's tables, and the HELP that follows from them. */
-import type { CommandMetadata, KeyPositions, SubcommandRow } from '@understudy/core/internal'
+import type { CommandMetadata, KeyPositions, PropagationRule, SubcommandRow } from '@understudy/core/internal'
 import { LOADING, STALE } from '@understudy/core/internal'
 import type { ClientSession } from '../clients/session.ts'
 
@@ -15,7 +15,7 @@ export function row(
   group: string,
   summary: string,
   run: (client: ClientSession) => void,
-  more: CommandMetadata & { readonly keys?: KeyPositions } = {},
+  more: CommandMetadata & { readonly keys?: KeyPositions; readonly propagate?: PropagationRule } = {},
 ): Row {
   return { arity, flags, keys: NO_KEYS, since, group, summary, run, ...more }
 }

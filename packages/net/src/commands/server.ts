@@ -79,12 +79,13 @@ function wait(client: ClientSession): void {
     reply.error('ERR timeout is negative')
     return
   }
-  const acknowledged = (): number => server.ports.acknowledgedReplicas?.() ?? 0
-  if (acknowledged() >= wanted || (client.flags & CLIENT_MULTI) !== 0) {
-    reply.integer(acknowledged())
-    return
-  }
-  client.block(timeoutMs, () => reply.integer(acknowledged()))
+  const { acknowledgements } = server.ports
+  const offset = client.writtenOffset
+  const count = (): number => acknowledgements?.count(offset) ?? 0
+  const answer = (): void => client.reply.integer(count())
+  if (count() >= wanted || (client.flags & CLIENT_MULTI) !== 0) return answer()
+  const cancel = acknowledgements?.whenAcknowledged(offset, wanted, () => client.unblock(answer))
+  client.block(timeoutMs, answer, { ended: () => cancel?.() })
 }
 
 /** SHUTDOWN [NOSAVE|SAVE] [NOW] [FORCE] [ABORT]. */

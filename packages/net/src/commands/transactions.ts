@@ -61,8 +61,6 @@ function exec(client: ClientSession): void {
   reply.array(transaction.count)
   client.args = queuedArgs
   client.holdPushes()
-  const { writes } = client.server.ports
-  writes?.groupBegan()
   try {
     for (let i = 0; i < transaction.count && (client.flags & CLIENT_CLOSED) === 0; i++) {
       transaction.read(i, queuedArgs)
@@ -71,7 +69,6 @@ function exec(client: ClientSession): void {
       client.server.account(transaction.entries[i]!, 1, performance.now() - beganMs, true)
     }
   } finally {
-    writes?.groupEnded()
     client.releasePushes()
     client.args = client.decoder
     client.entry = outerEntry

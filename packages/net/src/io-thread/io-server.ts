@@ -11,14 +11,16 @@ import type { Socket } from 'node:net'
 import {
   accessClockAt,
   arityFits,
+  findKeysAhead,
   isSizeFault,
+  KEYS_AHEAD_MAX,
   NeedsWriter,
   ReadTooLong,
   ReplicaError,
   runSharedRead,
   SKIP_SLOWLOG,
 } from '@understudy/core/internal'
-import type { CommandEntry, CommandRegistry, ReadContext, SharedKeyspace } from '@understudy/core/internal'
+import type { CommandEntry, CommandRegistry, KeysAhead, ReadContext, SharedKeyspace } from '@understudy/core/internal'
 import { ConnectionHost, type HostOptions, type SlowCommand } from '../clients/connection-host.ts'
 import {
   CLIENT_BACK_PRESSURE,
@@ -87,6 +89,7 @@ export class IoServer extends ConnectionHost<IoSession> {
   readonly #runsTransactions: boolean
   /** Input of this turn, counted when the turn ends: what a counter of the whole server tells of has been forwarded. */
   #inputBytes = 0
+  readonly #ahead: KeysAhead = { starts: new Int32Array(KEYS_AHEAD_MAX), ends: new Int32Array(KEYS_AHEAD_MAX) }
   // What `#work` runs: one function for all reads.
   #session: IoSession | undefined
   #read: ((context: ReadContext) => void) | undefined
@@ -222,12 +225,25 @@ export class IoServer extends ConnectionHost<IoSession> {
     const entry = this.#registry.resolve(decoder)
     if (entry?.read === undefined || !arityFits(entry.arity, decoder.count)) return false
     if (transaction !== undefined) return queueRead(session, transaction, entry)
+    this.#touchAhead(session)
     const { meter } = this
     meter.before(entry)
     session.entry = entry
     if (!this.#runRead(session, entry)) return false
     meter.after(entry)
     return true
+  }
+
+  /** Reads of a pipeline are looked up one after the other; what they will look at is brought nearer for several at once. */
+  #touchAhead(session: IoSession): void {
+    if (session.touched > 0) {
+      session.touched--
+      return
+    }
+    const { sourceBytes, sourceEnd, inputEnd } = session.decoder
+    if (sourceEnd === inputEnd) return
+    session.touched = findKeysAhead(sourceBytes, sourceEnd, inputEnd, this.#ahead)
+    this.keyspace.touchAhead(session.db, sourceBytes, this.#ahead, session.touched)
   }
 
   /** MULTI, EXEC, DISCARD. @returns false: it is none of them, or the link thread has to see to it. */

@@ -9,6 +9,7 @@ import type { DirectiveName } from '../config/directives.ts'
 import { type ClientSettings, defaultClientSettings } from '../clients/settings.ts'
 import type { ReplicaLinkConfig } from '../link/replica-link-ports.ts'
 import type { TlsFiles } from '../link/transport.ts'
+import type { ReplicaSettings } from '../replicas/settings.ts'
 
 /** Calls `apply` now and after every change of one of the directives. */
 export function follow(config: Config, names: readonly DirectiveName[], apply: () => void): void {
@@ -166,6 +167,36 @@ export function linkConfig(
     },
   )
   return link
+}
+
+/** What replicas below are fed by. */
+export function replicaSettings(config: Config): ReplicaSettings {
+  const read = (): ReplicaSettings => ({
+    timeoutMs: config.get('repl-timeout') * 1000,
+    pingPeriodMs: config.get('repl-ping-replica-period') * 1000,
+    disklessSync: config.get('repl-diskless-sync'),
+    disklessDelayMs: config.get('repl-diskless-sync-delay') * 1000,
+    disklessReplicasMax: config.get('repl-diskless-sync-max-replicas'),
+    backlogTtlSeconds: config.get('repl-backlog-ttl'),
+    rdbVersion: Number(config.get('repl-rdb-version')),
+    replicasMaxLagMs: config.get('min-replicas-max-lag') * 1000,
+  })
+  const settings = read()
+  follow(
+    config,
+    [
+      'repl-timeout',
+      'repl-ping-replica-period',
+      'repl-diskless-sync',
+      'repl-diskless-sync-delay',
+      'repl-diskless-sync-max-replicas',
+      'repl-backlog-ttl',
+      'repl-rdb-version',
+      'min-replicas-max-lag',
+    ],
+    () => Object.assign(settings, read()),
+  )
+  return settings
 }
 
 /** When neither directive says how much memory may be used. */

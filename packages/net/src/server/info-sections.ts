@@ -36,7 +36,8 @@ const startupBytes = getHeapStatistics().used_heap_size
 export function memoryFacts(node: Node): MemoryFacts {
   const { keyspace, backlog, link } = node
   const heap = getHeapStatistics().used_heap_size
-  const usedBytes = keyspace.generation.runBytes + heap + backlog.capacityBytes + link.stream.bufferBytes
+  const usedBytes =
+    keyspace.generation.runBytes + heap + backlog.capacityBytes + node.below.keptBytes + link.stream.bufferBytes
   peakBytes = Math.max(peakBytes, usedBytes)
   return {
     usedBytes,
@@ -44,7 +45,7 @@ export function memoryFacts(node: Node): MemoryFacts {
     startupBytes,
     residentBytes: process.memoryUsage.rss(),
     backlogBytes: backlog.capacityBytes,
-    replicaBytes: 0,
+    replicaBytes: node.below.keptBytes,
     clientBytes: clientBytes(node),
     functionBytes: node.libraries.codeBytes,
   }
@@ -89,8 +90,8 @@ function memoryLines(node: Node): string[] {
     `mem_fragmentation_bytes:${residentBytes - usedBytes}`,
     'mem_not_counted_for_evict:0',
     `mem_replication_backlog:${backlogBytes}`,
-    `mem_total_replication_buffers:${backlogBytes + link.stream.bufferBytes}`,
-    'mem_clients_slaves:0',
+    `mem_total_replication_buffers:${backlogBytes + node.below.keptBytes + link.stream.bufferBytes}`,
+    `mem_clients_slaves:${node.below.keptBytes}`,
     `mem_clients_normal:${clients}`,
     'mem_cluster_links:0',
     'mem_aof_buffer:0',
@@ -214,10 +215,9 @@ function replicationLines(node: Node): string[] {
       ...node.unapplied.lines(),
     )
   }
-  // Redis makes it with the first synchronization.
-  const hasBacklog = backlog.histlen > 0 || status.counters.fullResyncs + status.counters.partialResyncs > 0
+  const hasBacklog = node.below.isBacklogActive
   lines.push(
-    'connected_slaves:0',
+    ...replicaLines(node),
     'master_failover_state:no-failover',
     `master_replid:${status.replid}`,
     `master_replid2:${status.replid2}`,
@@ -228,6 +228,20 @@ function replicationLines(node: Node): string[] {
     `repl_backlog_first_byte_offset:${hasBacklog ? backlog.firstByteOffset : 0}`,
     `repl_backlog_histlen:${backlog.histlen}`,
   )
+  return lines
+}
+
+/** Replicas below. */
+function replicaLines({ below, clock, config }: Node): string[] {
+  const replicas = below.list()
+  const lines = [`connected_slaves:${replicas.length}`]
+  if (config.get('min-replicas-to-write') > 0 && config.get('min-replicas-max-lag') > 0) {
+    lines.push(`min_slaves_good_slaves:${below.goodReplicas}`)
+  }
+  for (const [index, { ip, port, stateName, machine }] of replicas.entries()) {
+    const lag = machine.isOnline ? seconds(clock.monotonicMs() - machine.ackAtMs) : 0
+    lines.push(`slave${index}:ip=${ip},port=${port},state=${stateName},offset=${machine.ackOffset},lag=${lag}`)
+  }
   return lines
 }
 
@@ -272,7 +286,10 @@ export function streamStatLines(node: Node): string[] {
     `total_net_input_bytes:${whole.netInputBytes + statistics.replicationInputBytes}`,
     `total_net_repl_input_bytes:${statistics.replicationInputBytes}`,
     `instantaneous_input_repl_kbps:${(statistics.replicationInputRate.perSecond / 1024).toFixed(2)}`,
-    // Those that this node asked of its primary. What it grants to replicas below comes with feeding them.
+    `sync_full:${node.below.counters.fullSyncs}`,
+    `sync_partial_ok:${node.below.counters.partialSyncs}`,
+    `sync_partial_err:${node.below.counters.partialSyncsRefused}`,
+    // Those that this node asked of its primary.
     `sync_asked_full:${status.counters.fullResyncs}`,
     `sync_asked_partial_ok:${status.counters.partialResyncs}`,
     `keyspace_hits:${node.keyspace.hits + whole.hits}`,

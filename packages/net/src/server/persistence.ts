@@ -62,7 +62,7 @@ export class Persistence {
   lastBackgroundSeconds = -1
 
   readonly #ports: PersistencePorts
-  /** `keyspace.changes` that the last snapshot has. */
+  /** `keyspace.dirty` that the last snapshot has. */
   #savedChanges = 0
   #background: { readonly startedMs: number; readonly changes: number } | undefined
   /** When the last background save began, monotonic. */
@@ -77,7 +77,7 @@ export class Persistence {
 
   /** rdb_changes_since_last_save. */
   get changes(): number {
-    return this.#ports.keyspace.changes - this.#savedChanges
+    return this.#ports.keyspace.dirty - this.#savedChanges
   }
 
   get isSaving(): boolean {
@@ -103,20 +103,20 @@ export class Persistence {
   noteLoaded({ summary, keyCount }: RdbLoadResult, isFile: boolean): void {
     const version = summary.family === 'valkey' ? RDB_VERSION_OF_VALKEY : summary.version
     this.#rdbVersion = Math.min(Math.max(version, RDB_VERSION_DEFAULT), RDB_VERSION_WRITTEN_MAX)
-    this.#savedChanges = this.#ports.keyspace.changes - (isFile ? 0 : keyCount)
+    this.#savedChanges = this.#ports.keyspace.dirty - (isFile ? 0 : keyCount)
   }
 
   /** Saves now; this thread does nothing else meanwhile. @returns false when it failed, which was logged */
   save(): boolean {
     const { keyspace, calls } = this.#ports
-    const { changes } = keyspace
+    const { dirty } = keyspace
     try {
       const options = this.#options(`temp-${process.pid}.rdb`)
       const saved = saveFile(keyspace, this.#ports.preamble(), {
         ...options,
         ...(calls === undefined ? {} : { calls }),
       })
-      this.#saved(saved, changes)
+      this.#saved(saved, dirty)
       this.#ports.logger.notice('DB saved on disk')
       return true
     } catch (error) {
@@ -130,7 +130,7 @@ export class Persistence {
     const { clock, keyspace, logger, snapshots } = this.#ports
     if (this.#background !== undefined) return 'busy'
     if (snapshots === undefined) return 'unavailable'
-    const background = { startedMs: clock.monotonicMs(), changes: keyspace.changes }
+    const background = { startedMs: clock.monotonicMs(), changes: keyspace.dirty }
     this.#background = background
     this.#triedAtMs = background.startedMs
     logger.notice('Background saving started')

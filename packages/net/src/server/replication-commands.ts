@@ -1,6 +1,5 @@
 /**
- * Commands about replication: REPLICAOF, ROLE, REPLCONF, PSYNC, SYNC, FAILOVER. Feeding replicas below is not built yet: those
- * commands answer an error that says so.
+ * Commands about replication: REPLICAOF, ROLE, REPLCONF, PSYNC, SYNC, FAILOVER.
  *
  * Source: redis 7.0 replication.c replicaofCommand(), roleCommand(), replconfCommand(), failoverCommand().
  */
@@ -26,14 +25,9 @@ import { byteString } from '../config/directive.ts'
 import type { Node } from './node.ts'
 
 const PORT_MAX = 65_535
-const FEEDING_NOT_BUILT = 'ERR Feeding replicas is not available in this version of Understudy'
 
 export function replicationCommands(node: Node): CommandTable<ClientSession> {
   const replicaOf = (client: ClientSession): void => runReplicaOf(node, client)
-  const refuse =
-    (text: string) =>
-    (client: ClientSession): void =>
-      client.reply.error(text)
   // Unlike in Redis also while a snapshot is received or loaded, which ends then: a node that was never synced says it is
   // loading as long as it has no primary to be synced by, and must be told of another one.
   const linkFlags = ADMIN | NOSCRIPT | LOADING | STALE
@@ -49,7 +43,7 @@ export function replicationCommands(node: Node): CommandTable<ClientSession> {
       '3.0.0',
       'server',
       'Replicas tell about themselves with it.',
-      runReplconf,
+      (client) => node.below.replconf(client),
     ),
     PSYNC: row(
       -3,
@@ -57,7 +51,7 @@ export function replicationCommands(node: Node): CommandTable<ClientSession> {
       '2.8.0',
       'server',
       'Replicas ask for the stream with it.',
-      refuse(FEEDING_NOT_BUILT),
+      (client) => node.below.synchronize(client, true),
     ),
     SYNC: row(
       1,
@@ -65,7 +59,7 @@ export function replicationCommands(node: Node): CommandTable<ClientSession> {
       '1.0.0',
       'server',
       'Replicas of old ask for a snapshot with it.',
-      refuse(FEEDING_NOT_BUILT),
+      (client) => node.below.synchronize(client, false),
     ),
     FAILOVER: row(-1, ADMIN | NOSCRIPT | STALE, '6.2.0', 'server', 'Hands the role of primary over.', (client) =>
       client.reply.error(
@@ -105,6 +99,8 @@ function runReplicaOf(node: Node, client: ClientSession): void {
     return
   }
   const host = argText(args, 1)
+  // What an EXEC wrote before this is a part of the history that the new primary is asked to continue.
+  node.below.own.unitEnded()
   if (node.link.replicaOf(host, port, by) === 'same') {
     reply.simple('OK Already connected to specified master')
     return
@@ -137,7 +133,14 @@ function runRole(node: Node, client: ClientSession): void {
     reply.array(3)
     reply.bulkString('master')
     reply.integer(node.link.history.replOffset)
-    reply.array(0)
+    const online = node.below.list().filter(({ machine }) => machine.isOnline)
+    reply.array(online.length)
+    for (const { ip, port, machine } of online) {
+      reply.array(3)
+      reply.bulkLatin1(ip)
+      reply.bulkString(String(port))
+      reply.bulkString(String(machine.ackOffset))
+    }
     return
   }
   reply.array(5)
@@ -146,39 +149,4 @@ function runRole(node: Node, client: ClientSession): void {
   reply.integer(status.port ?? 0)
   reply.bulkString(status.roleState)
   reply.integer(status.isUp ? status.appliedOffset : -1)
-}
-
-/** Options a replica may send before PSYNC, checked as Redis does; unknown capabilities are ignored. */
-function runReplconf(client: ClientSession): void {
-  const { args, reply } = client
-  if (args.count % 2 === 0) {
-    reply.error('ERR syntax error')
-    return
-  }
-  for (let i = 1; i < args.count; i += 2) {
-    if (argIs(args, i, 'LISTENING-PORT')) {
-      if (Number.isNaN(argInteger(args, i + 1))) {
-        reply.error('ERR value is not an integer or out of range')
-        return
-      }
-    } else if (argIs(args, i, 'IP-ADDRESS')) {
-      if (args.end[i + 1]! - args.start[i + 1]! > 255) {
-        reply.error(
-          `ERR REPLCONF ip-address provided by replica instance is too long: ${args.end[i + 1]! - args.start[i + 1]!} bytes`,
-        )
-        return
-      }
-    } else if (argIs(args, i, 'ACK') || argIs(args, i, 'GETACK')) {
-      return
-    } else if (
-      !argIs(args, i, 'CAPA') &&
-      !argIs(args, i, 'VERSION') &&
-      !argIs(args, i, 'RDB-ONLY') &&
-      !argIs(args, i, 'RDB-FILTER-ONLY')
-    ) {
-      reply.error(`ERR Unrecognized REPLCONF option: ${argText(args, i)}`)
-      return
-    }
-  }
-  reply.ok()
 }

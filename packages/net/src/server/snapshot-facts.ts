@@ -20,12 +20,10 @@ export function snapshotPreamble(node: Node): SnapshotPreamble {
   return { aux, libraries: [...node.libraries.libraries].map(({ code }) => code) }
 }
 
-/** Undefined when no replica could go on from there: data without a history that anybody knows. */
-function positionOf({ link, state }: Node): SnapshotPosition | undefined {
-  const { history, stream } = link
-  const { replid, replOffset: offset } = history
-  const belongs = state.replica ? history.resumable : offset > 0
-  return belongs ? { replid, offset, db: stream.db } : undefined
+/** Undefined when nobody could go on from there: data whose history is not kept. */
+function positionOf({ below, link, state }: Node): SnapshotPosition | undefined {
+  const isKept = state.replica ? link.history.resumable : below.isBacklogActive
+  return isKept ? below.position() : undefined
 }
 
 /**
@@ -33,7 +31,7 @@ function positionOf({ link, state }: Node): SnapshotPosition | undefined {
  * @param isReplica one will be configured
  */
 export function takePosition(node: Node, aux: readonly AuxField[], isReplica: boolean): void {
-  const { backlog, keyspace, link } = node
+  const { backlog, below, keyspace, link } = node
   const position = snapshotPosition(aux)
   // REPLICAOF came while the file was loaded: that primary's history is the one that counts.
   if (position === undefined || position.db >= keyspace.databaseCount || link.state.name !== 'none') return
@@ -42,4 +40,5 @@ export function takePosition(node: Node, aux: readonly AuxField[], isReplica: bo
   else link.history.beginBehind(replid, offset)
   link.moveTo(offset, db)
   backlog.restart(offset)
+  below.resumed()
 }

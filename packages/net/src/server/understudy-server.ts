@@ -22,6 +22,7 @@ import {
   type RdbLoadResult,
   Readers,
   SLICE_MS_MAX,
+  toldAccess,
 } from '@understudy/core/internal'
 import { RdbLoaderPool } from '@understudy/rdb-worker'
 import type { ListenOptions } from '../clients/listeners.ts'
@@ -36,10 +37,12 @@ import { IoThreads } from '../io-thread/io-threads.ts'
 import type { Progress } from '../log/progress.ts'
 import { debugThreads } from './debug-threads.ts'
 import { ReplicaLink } from '../link/replica-link.ts'
+import { ReplicasBelow } from '../replicas/replicas-below.ts'
+import { SpooledSnapshots } from '../replicas/spooled-snapshot.ts'
 import { ActiveDefrag } from './active-defrag.ts'
 import { collectGarbageSoon } from './collect-garbage.ts'
 import { configCommands } from './config-commands.ts'
-import { CLIENT_DIRECTIVES, clientSettings, follow, linkConfig } from './configure.ts'
+import { CLIENT_DIRECTIVES, clientSettings, follow, linkConfig, replicaSettings } from './configure.ts'
 import { addDataInfoSections, memoryFacts, streamStatLines } from './info-sections.ts'
 import { fullSyncGate } from './full-sync-policy.ts'
 import type { FileLoading, Node } from './node.ts'
@@ -82,6 +85,7 @@ export class UnderstudyServer implements Node {
   readonly link: ReplicaLink
   readonly applier: StreamApplier
   readonly unapplied: UnappliedCommands
+  readonly below: ReplicasBelow
   readonly server: ClientServer
   /** undefined with `io-threads 1`: the link thread serves the clients itself. */
   readonly ioThreads: IoThreads | undefined
@@ -113,7 +117,11 @@ export class UnderstudyServer implements Node {
     this.logger = logger
     this.#loadReport = new LoadReport(logger, process.stderr)
     this.keyspace = new Keyspace({ databaseCount: config.get('databases') })
-    this.#activeExpiry = new ActiveExpiry(this.keyspace)
+    this.#activeExpiry = new ActiveExpiry(this.keyspace, (db, key) => {
+      const { own } = this.below
+      own.effects?.deleted(db, key, 0, key.length)
+      own.unitEnded()
+    })
     this.readers = new Readers(this.keyspace)
     // The memory of the old generation goes back when this thread, too, has let go of it.
     this.keyspace.generationListeners.push(collectGarbageSoon)
@@ -134,6 +142,30 @@ export class UnderstudyServer implements Node {
     this.backlog = new BacklogWriter(clampBacklogBytes(config.get('repl-backlog-size')))
     this.unapplied = new UnappliedCommands(logger)
     const settings = clientSettings(config)
+    this.below = new ReplicasBelow({
+      clock: systemClock,
+      logger,
+      keyspace: this.keyspace,
+      backlog: this.backlog,
+      settings: replicaSettings(config),
+      source: new SpooledSnapshots({
+        keyspace: this.keyspace,
+        libraries: this.libraries,
+        clock: systemClock,
+        logger,
+        directory: () => config.get('dir'),
+        redisVersion: () => settings.redisVersion,
+        compresses: () => config.get('rdbcompression'),
+        hasChecksum: () => config.get('rdbchecksum'),
+        access: () => toldAccess(config.get('maxmemory-policy')),
+      }),
+      history: () => this.link.history,
+      isReplica: () => this.state.replica,
+      isLinkUp: () => this.state.linkUp,
+      upstreamDb: () => this.link.stream.db,
+      endTurnSoon: () => this.server.endTurnSoon(),
+      goodReplicasChanged: () => this.#countGoodReplicas(),
+    })
     const renames = config.get('rename-command').map(({ from, to }) => [from, to] as const)
     const dataFamilies = dataCommandFamilies({ libraries: this.libraries, memory: () => memoryFacts(this) })
     this.server = new ClientServer({
@@ -149,6 +181,9 @@ export class UnderstudyServer implements Node {
       keyspace: this.keyspace,
       ports: {
         shutdown: (request) => this.#shutdown(request),
+        writes: this.below.own,
+        acknowledgements: this.below.acknowledgements,
+        sessionClosed: (session) => this.below.sessionClosed(session),
         foreignConnections: () => this.#primaryClient.connections(),
         lastSave: () => Math.floor(this.persistence.lastSaveMs / 1000),
       },
@@ -157,6 +192,7 @@ export class UnderstudyServer implements Node {
       node: this.state,
     })
     this.keyspace.listener = this.server.changes
+    this.server.turnListeners.push(() => this.below.endTurn())
     const { registry, statistics, pubsub } = this.server
     this.applier = new StreamApplier([...dataFamilies, streamCommands(pubsub)], {
       clock: systemClock,
@@ -191,9 +227,19 @@ export class UnderstudyServer implements Node {
           statistics.commandsProcessed++
           statistics.calls[id]!++
         },
-        onFullSync: (result) => this.#adopt(result, this.link.getStatus().loading?.elapsedMs ?? 0, false),
-        onHistoryChanged: () => this.#tellPosition(this.link.history.replid),
-        onApplied: () => this.#tellPosition(),
+        onFullSync: (result) => {
+          this.#adopt(result, this.link.getStatus().loading?.elapsedMs ?? 0, false)
+          // Replicas below are of the old history; the backlog that they read is about to go.
+          this.below.historyChanged()
+        },
+        onHistoryChanged: () => {
+          this.below.historyChanged()
+          this.#tellPosition(this.link.history.replid)
+        },
+        onApplied: () => {
+          this.below.appended()
+          this.#tellPosition()
+        },
         dropData: () => {
           this.hasData = false
           // I/O threads must know before it that they must not answer from what is empty.
@@ -271,6 +317,7 @@ export class UnderstudyServer implements Node {
     this.updateState()
     await this.server.listen(this.#listenOptions(config.get('port')))
     this.#startHousekeeping()
+    this.below.start()
     if (file !== undefined) await this.#loadFile(file)
     if (primary !== undefined) this.link.replicaOf(primary.host, primary.port)
     this.updateState()
@@ -281,6 +328,7 @@ export class UnderstudyServer implements Node {
   async stop(): Promise<void> {
     clearInterval(this.#housekeeping)
     this.defrag.stop()
+    this.below.stop()
     this.link.stop()
     this.readers.close()
     await this.server.close()
@@ -300,8 +348,19 @@ export class UnderstudyServer implements Node {
     state.asyncLoading = !state.loading && status?.loading !== undefined
     state.cannotSave = this.persistence.stopsWrites
     this.#tellDataset(this.hasData && this.fileLoading === undefined)
+    this.below.roleChanged()
     this.server?.nodeChanged()
     this.#options.onRole?.(state.replica)
+  }
+
+  /** min-replicas-to-write. */
+  #countGoodReplicas(): void {
+    const { state, config } = this
+    const needed = config.get('min-replicas-max-lag') > 0 ? config.get('min-replicas-to-write') : 0
+    const tooFew = !state.replica && this.below.goodReplicas < needed
+    if (tooFew === state.tooFewReplicas) return
+    state.tooFewReplicas = tooFew
+    this.server.nodeChanged()
   }
 
   /** Tells readers in other threads where in the stream the data are; what moves it without changing data included. */

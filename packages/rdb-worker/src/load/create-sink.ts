@@ -1,6 +1,6 @@
 /** The one place where a loader gets what it fills: a generation of its own, that nobody else can see yet. */
 import { BulkWriter, Generation } from '@understudy/core/loading'
-import type { EncodingThresholds, GenerationTransfer, RdbSink } from '@understudy/core/loading'
+import type { EncodingThresholds, GenerationTransfer, RdbError, RdbSink } from '@understudy/core/loading'
 import type { InserterLink } from '../messages.ts'
 import { PartitioningSink } from './partitioning-sink.ts'
 
@@ -17,7 +17,18 @@ export interface LoaderSinkOptions {
 export interface LoaderSink {
   readonly sink: RdbSink
   /** The snapshot is complete and right, and everything is flushed. Waits for threads that help; throws what they threw. */
-  finish(): GenerationTransfer
+  finish(): LoaderOutcome
+  /**
+   * The scan has failed at that byte: the first fault before it that a thread that helps has met, or still meets. Waits for them.
+   * Left out: nobody helps.
+   */
+  faultBefore?(byteOffset: number): RdbError | undefined
+}
+
+export interface LoaderOutcome {
+  readonly generation: GenerationTransfer
+  /** Keys that were put and dropped because they have no elements, by RDB type. */
+  readonly emptyByType: ReadonlyMap<number, number>
 }
 
 /** What a module named by `sinkModuleUrl` must export under the name `createLoaderSink`. */
@@ -28,8 +39,8 @@ export function createLoaderSink(options: LoaderSinkOptions): LoaderSink {
   if (options.inserters.length > 0) {
     const sink = new PartitioningSink(generation, options.inserters, options.encodings)
     if (options.awaitInserters) sink.awaitInserters()
-    return { sink, finish: () => sink.finish() }
+    return { sink, finish: () => sink.finish(), faultBefore: (byteOffset) => sink.faultBefore(byteOffset) }
   }
   const writer = new BulkWriter(generation, options.encodings)
-  return { sink: writer, finish: () => generation.transfer() }
+  return { sink: writer, finish: () => ({ generation: generation.transfer(), emptyByType: new Map() }) }
 }

@@ -3,8 +3,8 @@
  * Knows nothing of hashes or regions.
  *
  *   data      | chunk 0 | chunk 1 | … | chunk 15 |       chunk n stands at n modulo CHUNKS
- *   chunk     | words used by rows | (unused) | rows, 48 bytes each, as many as came | … free … | bytes of keys and values |
- *               words 0                1 … 11    words 12 …                                       CHUNK_ROWS_BYTES …
+ *   chunk     | words used by rows | float64: base of values' places | rows, 48 bytes each … free … | bytes of keys and values |
+ *               word 0               words 2, 3                        words 12 …                   CHUNK_ROWS_BYTES …
  *   row       int32 words
  *               0  [ frequency + 1 : 16 | kind : 8 | RDB type : 8 ]
  *               1  database
@@ -12,7 +12,7 @@
  *               4  value start  5  value end     bytes in `data`
  *               6  idle seconds, -1: not told
  *               7  hashOrder    8  hashTag
- *               9  (unused)
+ *               9  where the value begins in the snapshot, from the chunk's base on; -1: the value is checked
  *              10  float64: expireAtMs, -1: none; of a HINT the number of keys
  *
  *   control   int32 slots, each alone on 128 bytes:
@@ -56,10 +56,15 @@ const CHUNKS = 16
 const CHUNK_BYTES: number = 128 << 10
 const CHUNK_WORDS: number = CHUNK_BYTES >> 2
 const ROW_WORDS = 12
+/** Float64 index in a chunk: the byte of the snapshot from which the places of its unchecked values are counted. */
+const CHUNK_BASE = 1
 /** A third for rows: keys and values of 85 bytes fill both parts at once. */
 const CHUNK_ROWS_BYTES: number = 48 * 960
 /** Longest row, key and value together. */
 export const ENTRY_BYTES_MAX: number = CHUNK_BYTES - CHUNK_ROWS_BYTES
+
+/** The furthest from a chunk's base that the value of a row may begin. */
+const PLACE_MAX = 0x7fff_ffff
 
 /** A whole entry. */
 export const ROW_PUT = 0
@@ -87,6 +92,8 @@ export function createInsertQueue(): InsertQueueMemory {
 
 /** The scanning side. One per queue, one thread, which blocks while all chunks are full. */
 export class InsertQueueProducer {
+  /** Of the next row's value, as `RdbSink.uncheckedAt`; -1 again after `push`. */
+  uncheckedAt = -1
   readonly #control: Int32Array
   readonly #bytes: Uint8Array
   readonly #view: DataView
@@ -101,6 +108,8 @@ export class InsertQueueProducer {
   #rowEnd = 0
   #at = 0
   #end = 0
+  /** The chunk's base, -1: none yet. */
+  #base = -1
 
   constructor(memory: InsertQueueMemory) {
     this.#control = new Int32Array(memory.control)
@@ -156,9 +165,12 @@ export class InsertQueueProducer {
     freq: number,
   ): boolean {
     const bytes = keyEnd - keyStart + (valueEnd - valueStart)
-    if (this.#row === this.#rowEnd || this.#at + bytes > this.#end) {
+    const { uncheckedAt } = this
+    if (uncheckedAt >= 0 && this.#base === -1) this.#setBase(uncheckedAt)
+    if (this.#row === this.#rowEnd || this.#at + bytes > this.#end || uncheckedAt - this.#base > PLACE_MAX) {
       assert.ok(bytes <= ENTRY_BYTES_MAX)
       if (!this.publish()) return false
+      if (uncheckedAt >= 0) this.#setBase(uncheckedAt)
     }
     const words = this.#words
     const row = this.#row
@@ -175,6 +187,8 @@ export class InsertQueueProducer {
     words[row + 6] = Math.min(idleSeconds, 0x7fff_ffff)
     words[row + 7] = order
     words[row + 8] = tag
+    words[row + 9] = uncheckedAt < 0 ? -1 : uncheckedAt - this.#base
+    this.uncheckedAt = -1
     this.#times[(row + 10) >>> 1] = time
     this.#row = row + ROW_WORDS
     this.#at = keyAt + bytes
@@ -224,7 +238,13 @@ export class InsertQueueProducer {
     return Atomics.load(this.#control, STATE)
   }
 
+  #setBase(uncheckedAt: number): void {
+    this.#base = uncheckedAt
+    this.#times[(this.#chunk >>> 1) + CHUNK_BASE] = uncheckedAt
+  }
+
   #open(): void {
+    this.#base = -1
     this.#chunk = (this.#head & (CHUNKS - 1)) * CHUNK_WORDS
     this.#row = this.#chunk + ROW_WORDS
     this.#rowEnd = this.#chunk + Math.floor(CHUNK_ROWS_BYTES / 4 / ROW_WORDS) * ROW_WORDS
@@ -263,6 +283,8 @@ export class InsertQueueConsumer {
   freq = 0
   order = 0
   tag = 0
+  /** As `RdbSink.uncheckedAt`. */
+  uncheckedAt = -1
   readonly #control: Int32Array
   readonly #words: Int32Array
   readonly #times: Float64Array
@@ -329,6 +351,9 @@ export class InsertQueueConsumer {
     this.idleSeconds = words[row + 6]!
     this.order = words[row + 7]!
     this.tag = words[row + 8]!
+    const place = words[row + 9]!
+    this.uncheckedAt =
+      place < 0 ? -1 : this.#times[(((this.#tail & (CHUNKS - 1)) * CHUNK_WORDS) >>> 1) + CHUNK_BASE]! + place
     this.time = this.#times[(row + 10) >>> 1]!
   }
 

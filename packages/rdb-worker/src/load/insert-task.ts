@@ -5,6 +5,7 @@ import { toRecord } from '../messages.ts'
 import type { InsertTask, InserterOrder, InserterReport } from '../messages.ts'
 import { GrowingBytes } from '../scan/scratch.ts'
 import { checkSameCode } from './same-code.ts'
+import { placed, ValueCheck } from './value-check.ts'
 import {
   INSERTER_DONE,
   INSERTER_FAILED,
@@ -35,18 +36,22 @@ export function runInsertTask(task: InsertTask): void {
     if (!queue.waitForJoin()) return
     const order: InserterOrder = receiveMessageOnPort(port)?.message
     const generation = new Generation(order.generation)
-    if (insertAll(queue, new BulkWriter(generation, order.encodings), order.regions)) {
-      report({ ok: true, generation: generation.transfer() }, INSERTER_DONE)
+    const writer = new BulkWriter(generation, order.encodings)
+    const check = new ValueCheck(() => writer.flush())
+    if (insertAll(queue, writer, check, order.regions)) {
+      report({ ok: true, generation: generation.transfer(), emptyByType: check.emptyByType }, INSERTER_DONE)
     }
   } catch (error) {
-    report({ ok: false, error: toRecord(error, -1) }, INSERTER_FAILED)
+    const { bytes, uncheckedAt, rdbType, keyStart, keyEnd } = queue
+    const fault = placed(error, uncheckedAt, rdbType, bytes, keyStart, keyEnd)
+    report({ ok: false, error: toRecord(fault, -1) }, INSERTER_FAILED)
   } finally {
     port.close()
   }
 }
 
 /** @returns false: the load was given up */
-function insertAll(queue: InsertQueueConsumer, writer: BulkWriter, regions: number): boolean {
+function insertAll(queue: InsertQueueConsumer, writer: BulkWriter, check: ValueCheck, regions: number): boolean {
   const { bytes } = queue
   const longKey = new GrowingBytes()
   for (;;) {
@@ -56,6 +61,14 @@ function insertAll(queue: InsertQueueConsumer, writer: BulkWriter, regions: numb
     for (let row = queue.firstRow; row < end; row += ROW_STRIDE) {
       queue.open(row)
       if (queue.kind === ROW_PUT && longKey.length === 0) {
+        let value = bytes
+        let { valueStart, valueEnd } = queue
+        if (queue.uncheckedAt >= 0) {
+          if (!check.pass(queue.rdbType, value, valueStart, valueEnd)) continue
+          value = check.bytes
+          valueStart = check.start
+          valueEnd = check.end
+        }
         writer.putHashed(
           queue.order,
           queue.tag,
@@ -64,9 +77,9 @@ function insertAll(queue: InsertQueueConsumer, writer: BulkWriter, regions: numb
           bytes,
           queue.keyStart,
           queue.keyEnd,
-          bytes,
-          queue.valueStart,
-          queue.valueEnd,
+          value,
+          valueStart,
+          valueEnd,
           queue.time,
           queue.idleSeconds,
           queue.freq,

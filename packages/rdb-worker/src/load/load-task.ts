@@ -3,14 +3,14 @@
  * only the sink knows whether other threads insert too.
  */
 import { RdbError, ReplicaError } from '@understudy/core/loading'
-import type { GenerationTransfer, RdbLoadOptions } from '@understudy/core/loading'
+import type { RdbLoadOptions } from '@understudy/core/loading'
 import { toRecord } from '../messages.ts'
 import type { LoadReply, LoadTask } from '../messages.ts'
 import { scanFile } from '../scan/scan-file.ts'
 import { RdbScanner } from '../scan/scanner.ts'
 import { ScanWindow } from '../scan/window.ts'
 import { createLoaderSink } from './create-sink.ts'
-import type { CreateLoaderSink, LoaderSink } from './create-sink.ts'
+import type { CreateLoaderSink, LoaderOutcome, LoaderSink } from './create-sink.ts'
 import { delayingSink } from './delaying-sink.ts'
 import { RING_ABORTED, RING_ENDED, RingConsumer } from './ring.ts'
 import { checkSameCode } from './same-code.ts'
@@ -21,6 +21,7 @@ export async function runLoadTask(task: LoadTask): Promise<LoadReply> {
     task.sinkModuleUrl === undefined ? createLoaderSink : await importCreateLoaderSink(task.sinkModuleUrl)
   const ring = new RingConsumer(task.ring, () => task.spacePort?.postMessage(0))
   let loadedBytes = 0
+  let loaderSink: LoaderSink | undefined
   let tee: SnapshotFile | undefined
   let fileFault: string | undefined
   /** A file that fails is given up; the data come from the bytes, not from the file. */
@@ -37,7 +38,7 @@ export async function runLoadTask(task: LoadTask): Promise<LoadReply> {
   const { databaseCount, hashSeed, encodings, inserters, awaitInserters } = task
   try {
     checkSameCode(task)
-    const loaderSink = createSink({ databaseCount, hashSeed, encodings, inserters, awaitInserters })
+    loaderSink = createSink({ databaseCount, hashSeed, encodings, inserters, awaitInserters })
     const sink =
       task.keyLoadDelayMicros === 0
         ? loaderSink.sink
@@ -66,7 +67,8 @@ export async function runLoadTask(task: LoadTask): Promise<LoadReply> {
       scanRing(source.framing, ring, scanner, window)
       leftover = passFrame(source.framing, ring, scanner, window)
     }
-    const generation = finish(loaderSink, scanner.consumedBytes)
+    const { generation, emptyByType } = finish(loaderSink, scanner.consumedBytes)
+    scanner.dropEmpty(emptyByType)
     onFile(() => tee?.complete())
     return {
       ok: true,
@@ -78,18 +80,25 @@ export async function runLoadTask(task: LoadTask): Promise<LoadReply> {
     }
   } catch (error) {
     tee?.discard()
-    return { ok: false, error: toRecord(error, loadedBytes) }
+    return { ok: false, error: toRecord(firstFault(error, loaderSink), loadedBytes) }
   } finally {
     task.spacePort?.close()
     for (const { port } of inserters) port.close()
   }
 }
 
+/** Threads that check values may be behind the scan: what is reported is the first thing that is wrong in the snapshot. */
+function firstFault(error: unknown, loaderSink: LoaderSink | undefined): unknown {
+  if (!(error instanceof RdbError) || error.code === 'RDB_ABORTED') return error
+  return loaderSink?.faultBefore?.(error.byteOffset) ?? error
+}
+
 /** What goes wrong in other threads may come to light only at the end. */
-function finish(loaderSink: LoaderSink, byteOffset: number): GenerationTransfer {
+function finish(loaderSink: LoaderSink, byteOffset: number): LoaderOutcome {
   try {
     return loaderSink.finish()
   } catch (error) {
+    if (error instanceof RdbError) throw error
     if (error instanceof ReplicaError) throw new RdbError(error.code, error.message, byteOffset)
     throw error
   }
@@ -109,8 +118,8 @@ function scanRing(
   const most = framing.kind === 'length' ? framing.byteLength : Number.POSITIVE_INFINITY
   while (!scanner.finished) {
     // Nobody tells of the end of a counted transfer: all of it is here, and the snapshot is not at its end.
-    if (window.receivedBytes >= most) scanner.finish(window.receivedBytes)
-    takeBytes(ring, window.receivedBytes, () => scanner.finish(window.receivedBytes))
+    if (window.receivedBytes >= most) window.finish()
+    takeBytes(ring, window.receivedBytes, () => window.finish())
     const target = window.writable()
     const count = Math.min(target.length, ring.end - ring.start)
     target.set(ring.data.subarray(ring.start, ring.start + count))

@@ -15,15 +15,19 @@ import {
   hashOrder,
   hashTag,
   REGION_COUNT,
+  RdbError,
   regionOf,
   ReplicaError,
   shardOf,
 } from '@understudy/core/loading'
-import type { EncodingThresholds, Generation, GenerationTransfer, HashSeed, RdbSink } from '@understudy/core/loading'
+import type { EncodingThresholds, Generation, HashSeed, RdbSink } from '@understudy/core/loading'
+import { fromRecord } from '../messages.ts'
 import type { InserterLink, InserterOrder, InserterReport } from '../messages.ts'
+import type { LoaderOutcome } from './create-sink.ts'
 import {
   ENTRY_BYTES_MAX,
   INSERTER_DONE,
+  INSERTER_FAILED,
   InsertQueueProducer,
   ROW_APPEND,
   ROW_BEGIN,
@@ -32,6 +36,7 @@ import {
   ROW_KEY,
   ROW_PUT,
 } from './insert-queue.ts'
+import { ValueCheck } from './value-check.ts'
 
 const NO_BYTES: Uint8Array = new Uint8Array(0)
 
@@ -43,10 +48,12 @@ interface Inserter {
 
 export class PartitioningSink implements RdbSink {
   readonly databaseCount: number
+  uncheckedAt = -1
   readonly #generation: Generation
   readonly #encodings: EncodingThresholds
   readonly #seed: HashSeed
   readonly #own: BulkWriter
+  readonly #check: ValueCheck
   #ownRegions: number = (1 << REGION_COUNT) - 1
   readonly #inserters: Inserter[]
   /** Inserters that may still come up. */
@@ -64,6 +71,7 @@ export class PartitioningSink implements RdbSink {
     this.#generation = generation
     this.#seed = generation.seed
     this.#own = new BulkWriter(generation, encodings)
+    this.#check = new ValueCheck(() => this.#own.flush())
     this.#inserters = links.map(({ queue, port, regions }) => ({
       regions,
       port,
@@ -102,6 +110,23 @@ export class PartitioningSink implements RdbSink {
     const order = hashOrder
     const tag = hashTag
     const owner = this.#owners[regionOf(shardOf(order))]
+    const { uncheckedAt } = this
+    const isLong = keyEnd - keyStart + (valueEnd - valueStart) > ENTRY_BYTES_MAX
+    let bytes = value
+    let start = valueStart
+    let end = valueEnd
+    if (uncheckedAt >= 0) {
+      this.uncheckedAt = -1
+      // Others check what fits into a row.
+      if (owner !== undefined && !isLong) {
+        owner.queue.uncheckedAt = uncheckedAt
+      } else {
+        if (!this.#check.pass(rdbType, value, valueStart, valueEnd)) return
+        bytes = this.#check.bytes
+        start = this.#check.start
+        end = this.#check.end
+      }
+    }
     if (owner === undefined) {
       this.#own.putHashed(
         order,
@@ -111,9 +136,9 @@ export class PartitioningSink implements RdbSink {
         key,
         keyStart,
         keyEnd,
-        value,
-        valueStart,
-        valueEnd,
+        bytes,
+        start,
+        end,
         expireAtMs,
         idleSeconds,
         freq,
@@ -121,10 +146,10 @@ export class PartitioningSink implements RdbSink {
       return
     }
     let from = keyStart
-    if (keyEnd - keyStart + (valueEnd - valueStart) > ENTRY_BYTES_MAX) {
-      if (valueEnd - valueStart > ENTRY_BYTES_MAX / 2) {
+    if (isLong) {
+      if (end - start > ENTRY_BYTES_MAX / 2) {
         this.begin(db, rdbType, key, keyStart, keyEnd, expireAtMs, idleSeconds, freq)
-        this.append(value, valueStart, valueEnd)
+        this.append(bytes, start, end)
         this.end()
         return
       }
@@ -140,9 +165,9 @@ export class PartitioningSink implements RdbSink {
       key,
       from,
       keyEnd,
-      value,
-      valueStart,
-      valueEnd,
+      bytes,
+      start,
+      end,
       expireAtMs,
       idleSeconds,
       freq,
@@ -210,9 +235,10 @@ export class PartitioningSink implements RdbSink {
   }
 
   /** Waits until everything is inserted. */
-  finish(): GenerationTransfer {
+  finish(): LoaderOutcome {
     this.#own.flush()
     const segments = [...this.#generation.transfer().segments]
+    const { emptyByType } = this.#check
     const joined = this.#joined()
     for (const { queue } of joined) queue.end()
     for (const inserter of joined) {
@@ -223,8 +249,28 @@ export class PartitioningSink implements RdbSink {
       for (let region = 0; region < REGION_COUNT; region++) {
         if ((regions & (1 << region)) !== 0) segments[region] = report.generation.segments[region]!
       }
+      for (const [rdbType, count] of report.emptyByType) {
+        emptyByType.set(rdbType, (emptyByType.get(rdbType) ?? 0) + count)
+      }
     }
-    return { control: this.#generation.controlBuffer, segments }
+    return { generation: { control: this.#generation.controlBuffer, segments }, emptyByType }
+  }
+
+  /** See `LoaderSink.faultBefore`. Nothing can be put any more after it. */
+  faultBefore(byteOffset: number): RdbError | undefined {
+    const joined = this.#joined()
+    for (const { queue } of joined) queue.end()
+    let first: RdbError | undefined
+    for (const { queue, port } of joined) {
+      if (queue.waitForEnd() !== INSERTER_FAILED) continue
+      const report: InserterReport | undefined = receiveMessageOnPort(port)?.message
+      if (report === undefined || report.ok) continue
+      const fault = fromRecord(report.error)
+      if (!(fault instanceof RdbError) || fault.byteOffset < 0) continue
+      // A value that ends where the scan failed stands before it.
+      if (fault.byteOffset <= (first?.byteOffset ?? byteOffset)) first = fault
+    }
+    return first
   }
 
   #joined(): Inserter[] {
@@ -304,6 +350,9 @@ export class PartitioningSink implements RdbSink {
   #fail({ port }: Inserter): never {
     const report: InserterReport | undefined = receiveMessageOnPort(port)?.message
     if (report === undefined || report.ok) throw new ReplicaError('RDB_WORKER_FAILED', 'an inserting thread died')
+    const fault = fromRecord(report.error)
+    // A place that it does not know is where the scan is.
+    if (!(fault instanceof RdbError) || fault.byteOffset >= 0) throw fault
     const { code, message, retryable } = report.error
     throw new ReplicaError(code, message, { retryable })
   }

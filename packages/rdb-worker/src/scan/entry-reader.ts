@@ -46,6 +46,8 @@ export class EntryReader {
   #keyHeld = false
   /** The walker knows how far the value is walked. */
   #walking = false
+  /** It only looks for the value's end: the sink checks it. */
+  #isOutline = false
   /** TEXT: bytes still to come. */
   #textLeft = 0
   /** VALUE: the sink gets the pieces. */
@@ -157,10 +159,26 @@ export class EntryReader {
     if (!this.#walking) {
       this.#walking = true
       context.valueOffset = context.origin + at
-      walker.begin(valueGrammar(this.#rdbType), context.totalBytes - context.valueOffset, this.#strings.arena)
+      this.#isOutline = context.sink.uncheckedAt !== undefined && !this.#needsValue
+      if (this.#isOutline) walker.beginOutline(valueGrammar(this.#rdbType), context.totalBytes - context.valueOffset)
+      else this.#beginWalk()
     }
-    if (walker.walk(bytes, at + walker.passedBytes, end, context.full)) {
+    let isPassed = this.#isOutline
+      ? this.#walkOutline(bytes, at, end)
+      : walker.walk(bytes, at + walker.passedBytes, end, context.full)
+    if (!isPassed && context.full && this.#isOutline) {
+      // It goes to the sink in pieces, and is checked meanwhile.
+      this.#isOutline = false
+      this.#beginWalk()
+      isPassed = walker.walk(bytes, at, end, true)
+    }
+    if (isPassed) {
       // SAFE STATE
+      if (this.#isOutline) {
+        context.sink.uncheckedAt = context.valueOffset
+        this.#put(this.#rdbType, bytes, at, walker.position)
+        return walker.position
+      }
       const { arena } = this.#strings
       const unpacked = walker.takeUnpacked(bytes)
       arena.used += unpacked
@@ -170,12 +188,48 @@ export class EntryReader {
     }
     if (!context.full) return this.#waitForValue(at, entryAt)
     // SAFE STATE
-    this.#toSink = this.#rdbType !== RDB_TYPE_MODULE_2 && this.#rdbType !== RDB_TYPE_VALKEY_HASH_2
+    this.#toSink = !this.#needsValue
     if (this.#toSink) this.#beginPieces(this.#rdbType)
     else this.#holdKey()
     this.#passPiece(bytes, at, walker.position)
     this.#state = VALUE
     return walker.position
+  }
+
+  /** As the walker's `walk`. A value whose end cannot be found is checked after all: the first thing that is wrong may be further up. */
+  #walkOutline(bytes: Uint8Array, at: number, end: number): boolean {
+    const walker = this.#walker
+    const { full } = this.#context
+    try {
+      return walker.walk(bytes, at + walker.passedBytes, end, full)
+    } catch (error) {
+      this.#beginWalk()
+      walker.walk(bytes, at, end, full)
+      throw error
+    }
+  }
+
+  /**
+   * No more bytes will come: checks what is there of a value whose end was not found yet.
+   * @param rest the bytes that were not consumed, which begin at byte `restAt` of the snapshot
+   * @throws ValueFault
+   */
+  checkOutline(rest: Uint8Array, restAt: number): void {
+    if (!this.active || !this.#walking || !this.#isOutline) return
+    // Unless it is held, the key's bytes may have been moved since.
+    this.#context.keyKnown = this.#keyHeld
+    this.#beginWalk()
+    this.#walker.walk(rest, this.#context.valueOffset - restAt, rest.length, false)
+  }
+
+  /** Does the value stay here: to be skipped, or to be converted? */
+  get #needsValue(): boolean {
+    return this.#rdbType === RDB_TYPE_MODULE_2 || this.#rdbType === RDB_TYPE_VALKEY_HASH_2
+  }
+
+  #beginWalk(): void {
+    const { totalBytes, valueOffset } = this.#context
+    this.#walker.begin(valueGrammar(this.#rdbType), totalBytes - valueOffset, this.#strings.arena)
   }
 
   /** The key stays in the window until the value is complete; if the window is full it is kept elsewhere. */

@@ -22,7 +22,7 @@ export function scanFile(
       beforePiece(stats.size)
       const target = window.writable()
       const count = attempt(path, () => readSync(descriptor, target, 0, target.length, null))
-      if (count === 0) scanner.finish(window.receivedBytes)
+      if (count === 0) window.finish()
       window.advance(count)
     }
   } finally {

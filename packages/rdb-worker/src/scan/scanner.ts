@@ -100,6 +100,16 @@ export class RdbScanner implements ElementHost {
     return this.#context.keyCount
   }
 
+  /** The sink has dropped entries because they have no elements: so many by RDB type. See `RdbSink.uncheckedAt`. */
+  dropEmpty(byType: ReadonlyMap<number, number>): void {
+    const { facts } = this.#context
+    for (const [rdbType, count] of byType) {
+      facts.keysByType[rdbType]! -= count
+      facts.emptyKeysDropped += count
+      this.#context.keyCount -= count
+    }
+  }
+
   /**
    * Scans `bytes[start .. end)`, which must begin with the first byte not consumed before. When it returns everything
    * found is flushed, and the bytes may be overwritten, except those not consumed: show them again, with more behind them.
@@ -125,11 +135,16 @@ export class RdbScanner implements ElementHost {
   }
 
   /**
-   * No more bytes will come; `receivedBytes` came in all.
+   * No more bytes will come; `receivedBytes` came in all, and `rest` are those that were not consumed.
    * @throws RdbError RDB_TRUNCATED unless the snapshot is complete
    */
-  finish(receivedBytes: number): void {
+  finish(receivedBytes: number, rest: Uint8Array): void {
     if (this.#state === DONE) return
+    try {
+      this.#entry.checkOutline(rest, this.consumedBytes)
+    } catch (error) {
+      throw this.#context.asRdbError(error)
+    }
     // Otherwise the key's bytes may have been moved since.
     const key = this.#entry.inPieces ? this.#context.keyText() : undefined
     const text = 'Unexpected EOF reading RDB: the snapshot is not complete'

@@ -70,7 +70,12 @@ export class ScanWindow {
     return at
   }
 
-  /** After the scanner is finished: a view of the bytes behind the end of the snapshot. */
+  /** No more bytes will come. @throws RdbError RDB_TRUNCATED unless the snapshot is complete */
+  finish(): void {
+    this.#scanner.finish(this.receivedBytes, this.rest())
+  }
+
+  /** A view of the bytes that were not consumed; after the scanner is finished, those behind the end of the snapshot. */
   rest(): Uint8Array {
     return this.bytes.subarray(this.#start, this.#end)
   }

@@ -35,8 +35,6 @@ export const replicationDirectives = {
   'repl-diskless-sync': {
     type: 'bool',
     default: true,
-    supported: false,
-    warning: 'replicas below this server are not fed yet',
   },
   'repl-diskless-sync-delay': {
     type: 'int',
@@ -44,8 +42,6 @@ export const replicationDirectives = {
     max: 'int',
     default: 5,
     unit: 's',
-    supported: false,
-    warning: 'replicas below this server are not fed yet',
   },
   'repl-diskless-sync-max-replicas': {
     type: 'int',
@@ -53,8 +49,6 @@ export const replicationDirectives = {
     max: 'int',
     default: 0,
     unit: 'replicas',
-    supported: false,
-    warning: 'replicas below this server are not fed yet',
   },
   'repl-diskless-load': {
     type: 'enum',
@@ -64,6 +58,13 @@ export const replicationDirectives = {
     default: 'disabled',
     notWhileLoading: true,
   },
+  /** Version of the snapshots for replicas below; 0: what a replica says it reads, else that of redis 7.0. */
+  'repl-rdb-version': {
+    type: 'enum',
+    values: ['0', '10', '11', '12'],
+    default: '0',
+    foreign: true,
+  },
   'repl-ping-replica-period': {
     type: 'int',
     min: 1,
@@ -71,8 +72,6 @@ export const replicationDirectives = {
     default: 10,
     aliases: ['repl-ping-slave-period'],
     unit: 's',
-    supported: false,
-    warning: 'replicas below this server are not fed yet',
   },
   'repl-timeout': { type: 'int', min: 1, max: 'int', default: 60, unit: 's' },
   'repl-disable-tcp-nodelay': { type: 'bool', default: false },
@@ -92,8 +91,6 @@ export const replicationDirectives = {
     max: 'long',
     default: 3600,
     unit: 's',
-    supported: false,
-    warning: 'replicas below this server are not fed yet',
   },
   'min-replicas-to-write': {
     type: 'int',
@@ -102,8 +99,6 @@ export const replicationDirectives = {
     default: 0,
     aliases: ['min-slaves-to-write'],
     unit: 'replicas',
-    supported: false,
-    warning: 'replicas below this server are not fed yet',
   },
   'min-replicas-max-lag': {
     type: 'int',
@@ -112,8 +107,6 @@ export const replicationDirectives = {
     default: 10,
     aliases: ['min-slaves-max-lag'],
     unit: 's',
-    supported: false,
-    warning: 'replicas below this server are not fed yet',
   },
   'propagation-error-behavior': {
     type: 'enum',

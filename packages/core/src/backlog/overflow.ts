@@ -1,0 +1,118 @@
+/**
+ * Bytes that have left the backlog ring and that a replica below still needs: one that is sent a snapshot, or that reads
+ * more slowly than the stream grows. They are kept once for all replicas, in blocks of one size behind the ring, and go
+ * when the slowest has read them. How much may be kept is not decided here: `lagBytes` of a cursor is what limits look at.
+ *
+ *     block 0      block 1            │ ring
+ *     ┌───────────┬───────────┬───────┼──────────────────────────┐
+ *     │ first     │           │       │ lost + 1 …           end │
+ *     └───────────┴───────────┴───────┴──────────────────────────┘
+ *           ▲ slowest cursor                ▲ another
+ *
+ * Belongs to the thread of the backlog's writer.
+ */
+import assert from 'node:assert/strict'
+
+/** Bytes of a block. */
+const BLOCK_BYTES: number = 256 * 1024
+
+/** Where one replica reads. */
+export class BacklogCursor {
+  /** Number of the next byte it needs, counted from 1 as in PSYNC. */
+  offset: number
+
+  constructor(offset: number) {
+    this.offset = offset
+  }
+}
+
+export class BacklogOverflow {
+  readonly #cursors = new Set<BacklogCursor>()
+  /** Number of the first byte of the first block; blocks follow each other without a gap. */
+  #first = 0
+  /** Number behind the last byte kept. */
+  #end = 0
+  #blocks: Uint8Array[] = []
+  /** No cursor is before this byte; perhaps none is at it any more. */
+  #neededFrom = Infinity
+
+  /** Memory taken. */
+  get byteLength(): number {
+    return this.#blocks.length * BLOCK_BYTES
+  }
+
+  /** Whoever reads from `cursor.offset` on: nothing behind it is lost until `remove`. */
+  add(cursor: BacklogCursor): void {
+    this.#cursors.add(cursor)
+    this.#neededFrom = Math.min(this.#neededFrom, cursor.offset)
+  }
+
+  remove(cursor: BacklogCursor): void {
+    this.#cursors.delete(cursor)
+    this.#release()
+  }
+
+  /** Another history: nothing is kept. Cursors must be gone. */
+  clear(): void {
+    assert.equal(this.#cursors.size, 0, 'replicas of another history still read')
+    this.#blocks = []
+    this.#neededFrom = Infinity
+  }
+
+  /** Does anybody need a byte up to number `lost`, which is about to leave the ring? O(1) but for every turn of the ring. */
+  needs(lost: number): boolean {
+    if (lost < this.#neededFrom) return false
+    this.#release()
+    return lost >= this.#neededFrom
+  }
+
+  /**
+   * Keeps bytes that leave the ring. @param offset number of the first of `bytes[start .. end)`; of those, what nobody needs
+   * is left out.
+   */
+  keep(offset: number, bytes: Uint8Array, start: number, end: number): void {
+    const behind = offset + (end - start)
+    if (behind <= this.#neededFrom) return
+    if (this.#blocks.length === 0) this.#first = this.#end = Math.max(offset, this.#neededFrom)
+    assert(this.#end >= offset, 'bytes of the backlog were skipped')
+    let from = start + (this.#end - offset)
+    while (from < end) {
+      const position = (this.#end - this.#first) % BLOCK_BYTES
+      if (this.#end - this.#first === this.#blocks.length * BLOCK_BYTES) this.#blocks.push(new Uint8Array(BLOCK_BYTES))
+      const count = Math.min(end - from, BLOCK_BYTES - position)
+      this.#blocks.at(-1)!.set(bytes.subarray(from, from + count), position)
+      this.#end += count
+      from += count
+    }
+  }
+
+  /** Copies kept bytes from number `offset` on. @returns how many; 0: it is not here. */
+  read(offset: number, target: Uint8Array): number {
+    if (this.#blocks.length === 0 || offset < this.#first || offset >= this.#end) return 0
+    const at = offset - this.#first
+    const block = this.#blocks[Math.floor(at / BLOCK_BYTES)]!
+    const position = at % BLOCK_BYTES
+    const count = Math.min(BLOCK_BYTES - position, this.#end - offset, target.length)
+    target.set(block.subarray(position, position + count))
+    return count
+  }
+
+  /** A cursor moved on: blocks that nobody needs go. Cheap while there are none. */
+  moved(): void {
+    if (this.#blocks.length > 0) this.#release()
+  }
+
+  #release(): void {
+    let needed = Infinity
+    for (const { offset } of this.#cursors) needed = Math.min(needed, offset)
+    this.#neededFrom = needed
+    if (needed >= this.#end) {
+      this.#blocks = []
+      return
+    }
+    const gone = Math.floor((needed - this.#first) / BLOCK_BYTES)
+    if (gone <= 0) return
+    this.#blocks.splice(0, gone)
+    this.#first += gone * BLOCK_BYTES
+  }
+}

@@ -1,0 +1,146 @@
+/**
+ * One replica below: its machine, its feed and its connection, tied together. It carries out what the machine orders, and
+ * brings a snapshot to it; which one is decided elsewhere.
+ */
+import { randomBytes } from 'node:crypto'
+import type { BacklogWriter, Clock, Logger, SnapshotFraming } from '@understudy/core/internal'
+import { CLIENT_REPLICA } from '../clients/connection-flags.ts'
+import type { ClientSession } from '../clients/session.ts'
+import { ReplicaFeed } from './replica-feed.ts'
+import { ReplicaMachine } from './replica-machine.ts'
+import type { SharedSnapshot } from './snapshot-sharing.ts'
+
+const END_MARK_BYTES = 20
+
+export interface ReplicaPorts {
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly backlog: BacklogWriter
+}
+
+export class Replica {
+  readonly session: ClientSession
+  readonly feed: ReplicaFeed
+  readonly machine: ReplicaMachine
+  readonly #ports: ReplicaPorts
+  #shared: SharedSnapshot | undefined
+
+  constructor(session: ClientSession, ports: ReplicaPorts) {
+    this.session = session
+    this.#ports = ports
+    this.feed = new ReplicaFeed(session, ports.backlog)
+    this.machine = new ReplicaMachine(() => this.name)
+  }
+
+  /** Has it asked for the stream, by PSYNC or SYNC? Before, it is a client that told something about itself. */
+  get isAttached(): boolean {
+    return (this.session.flags & CLIENT_REPLICA) !== 0
+  }
+
+  get ip(): string {
+    const { address } = this.session
+    return this.machine.introduction.ipAddress || address.slice(0, address.lastIndexOf(':')).replace(/^\[|\]$/g, '')
+  }
+
+  get port(): number {
+    return this.machine.introduction.listeningPort
+  }
+
+  /** As logs name it. */
+  get name(): string {
+    return this.port === 0 ? `${this.session.address} (no listening port)` : `${this.ip}:${this.port}`
+  }
+
+  /** As INFO shows its state. */
+  get stateName(): 'wait_bgsave' | 'send_bulk' | 'online' {
+    if (this.machine.isOnline) return 'online'
+    return this.machine.state.name === 'receiving' ? 'send_bulk' : 'wait_bgsave'
+  }
+
+  /** Carries out what the machine ordered. Call it after each call of the machine. */
+  carryOut(): void {
+    for (const action of this.machine.takeActions()) {
+      switch (action.do) {
+        case 'log':
+          this.#ports.logger[action.level](action.text)
+          break
+        case 'send':
+          void this.feed.send(Buffer.from(action.text, 'latin1'))
+          break
+        case 'hold':
+          this.feed.hold(action.offset)
+          break
+        case 'stream':
+          this.feed.stream()
+          break
+        case 'close':
+          if (action.isGraceful) this.feed.closeAtEnd()
+          else this.session.kill()
+          break
+      }
+    }
+  }
+
+  /** A snapshot was begun for it, or is there and will do. */
+  give(shared: SharedSnapshot): void {
+    this.#shared = shared
+    shared.users++
+    this.machine.snapshotBegun(shared.position)
+    this.carryOut()
+    void this.#transfer(shared)
+  }
+
+  /** The connection is gone. */
+  closed(): void {
+    this.machine.close(false)
+    this.machine.takeActions()
+    this.feed.close()
+    this.#release()
+  }
+
+  async #transfer(shared: SharedSnapshot): Promise<void> {
+    const { machine, feed } = this
+    const { clock } = this.#ports
+    try {
+      const byteLength = await shared.snapshot.ready
+      if (machine.state.name !== 'making') return
+      const framing = framingOf(shared.request.needsLength ? byteLength : undefined)
+      machine.snapshotReady(framing, clock.monotonicMs())
+      this.carryOut()
+      const reader = shared.snapshot.open()
+      try {
+        for (let piece = await reader.read(); piece !== undefined; piece = await reader.read()) {
+          if (this.#isOver) return
+          await feed.send(piece)
+          machine.snapshotMoved(clock.monotonicMs())
+        }
+      } finally {
+        reader.close()
+      }
+      if (framing.kind === 'mark') await feed.send(Buffer.from(framing.endMark))
+      machine.snapshotSent(clock.monotonicMs())
+    } catch (error) {
+      machine.snapshotFailed(error instanceof Error ? error.message : String(error))
+    }
+    this.#release()
+    this.carryOut()
+  }
+
+  get #isOver(): boolean {
+    return this.machine.state.name !== 'receiving'
+  }
+
+  #release(): void {
+    const shared = this.#shared
+    this.#shared = undefined
+    if (shared === undefined) return
+    shared.users--
+    if (shared.users === 0) shared.snapshot.close()
+  }
+}
+
+/** Without a length it ends with a mark; as from a stock primary, the first ACK behind it tells that all is loaded. */
+function framingOf(byteLength: number | undefined): SnapshotFraming {
+  if (byteLength !== undefined) return { kind: 'length', byteLength }
+  return { kind: 'mark', endMark: Buffer.from(randomBytes(END_MARK_BYTES).toString('hex'), 'latin1') }
+}

@@ -1,0 +1,383 @@
+/**
+ * All replicas below this node: takes their REPLCONF, PSYNC and SYNC, gives them snapshots and the stream, watches over
+ * time-outs and limits, and tells how many have what (WAIT, min-replicas-to-write, INFO, ROLE). What one of them is in is
+ * `replica-machine.ts`; bytes are `replica-feed.ts`; what this node writes itself while it is a primary, `own-stream.ts`.
+ *
+ * Belongs to the link thread.
+ *
+ * Source: redis 7.0 replication.c syncCommand(), replicationCron(), refreshGoodSlavesCount().
+ */
+import type {
+  BacklogWriter,
+  Clock,
+  Keyspace,
+  Logger,
+  ReplicationHistory,
+  SnapshotPosition,
+} from '@understudy/core/internal'
+import { argInteger, argText, NOT_AN_INTEGER } from '@understudy/core/internal'
+import { CLIENT_MONITOR, CLIENT_REPLICA } from '../clients/connection-flags.ts'
+import type { ClientSession } from '../clients/session.ts'
+import { WaitForAcknowledgements } from './acknowledgements.ts'
+import { readReplconf } from './introduction.ts'
+import { OwnStream } from './own-stream.ts'
+import { judgeResync } from './partial-resync.ts'
+import { Replica } from './replica.ts'
+import type { ReplicaSettings } from './settings.ts'
+import { dueSnapshots, type SharedSnapshot, type Waiting, wantsSame } from './snapshot-sharing.ts'
+import type { SnapshotRequest, SnapshotSource } from './snapshot-source.ts'
+
+const CRON_MS = 100
+/** What replicas read that do not tell their version: redis 7.0. */
+const RDB_VERSION_OLDEST = 10
+/** Only Valkey tells its version, from 8.0 on. */
+const RDB_VERSION_OF_VALKEY = 11
+const VERSION_OF_VALKEY_MIN = 8
+
+export interface ReplicasBelowPorts {
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly keyspace: Keyspace
+  readonly backlog: BacklogWriter
+  readonly source: SnapshotSource
+  /** Read at every use. */
+  readonly settings: ReplicaSettings
+  readonly history: () => ReplicationHistory
+  /** Is this node a replica itself, and does its stream come in? */
+  readonly isReplica: () => boolean
+  readonly isLinkUp: () => boolean
+  /** Selected database of the stream that comes in. */
+  readonly upstreamDb: () => number
+  /** Ask for `endTurn` at the end of this turn of the event loop. */
+  readonly endTurnSoon: () => void
+  /** More replicas are good enough for writes, or fewer. */
+  readonly goodReplicasChanged: () => void
+}
+
+export class ReplicasBelow {
+  readonly own: OwnStream
+  /** What was granted to replicas (INFO stats). */
+  readonly counters = { fullSyncs: 0, partialSyncs: 0, partialSyncsRefused: 0 }
+  readonly #ports: ReplicasBelowPorts
+  readonly #replicas = new Map<ClientSession, Replica>()
+  #snapshots: SharedSnapshot[] = []
+  /** Is the stream kept in the backlog? On a replica with the first sync, on a primary not before the first replica comes. */
+  #isBacklogActive = false
+  #noneSinceMs = 0
+  #pingAtMs = 0
+  #goodReplicas = 0
+  #hasAppended = false
+  #asksForAcks = false
+  #snapshotDue = false
+  #timer: NodeJS.Timeout | undefined
+  /** For WAIT. */
+  readonly acknowledgements: WaitForAcknowledgements
+
+  constructor(ports: ReplicasBelowPorts) {
+    this.#ports = ports
+    const { keyspace, backlog, clock } = ports
+    this.own = new OwnStream({
+      keyspace,
+      backlog,
+      clock,
+      history: () => ports.history(),
+      appended: () => this.appended(),
+    })
+    this.acknowledgements = new WaitForAcknowledgements({
+      count: (offset) => this.acknowledged(offset),
+      // Once for all that ask in one turn.
+      ask: () => {
+        this.#asksForAcks = true
+        ports.endTurnSoon()
+      },
+    })
+  }
+
+  start(): void {
+    this.#timer = setInterval(() => this.#cron(), CRON_MS).unref()
+  }
+
+  stop(): void {
+    clearInterval(this.#timer)
+    for (const replica of this.#attached()) replica.session.kill()
+  }
+
+  // ── what happens to this node ──
+
+  /** Whether this node is a replica, and its link up, may have changed. Writes of its own are told only while it is none. */
+  roleChanged(): void {
+    if (this.#ports.isReplica()) {
+      if (this.#ports.isLinkUp()) this.#isBacklogActive = true
+      if (this.own.effects !== undefined) this.own.stop()
+    } else if (this.#isBacklogActive && this.own.effects === undefined) {
+      this.#noneSinceMs = this.#ports.clock.monotonicMs()
+      this.own.start()
+    }
+    this.#countGood()
+  }
+
+  /**
+   * The history goes on under another name, or is another one: replicas hear of it when they come again. Call it before the
+   * backlog is replaced.
+   */
+  historyChanged(): void {
+    for (const replica of this.#attached()) replica.session.kill()
+  }
+
+  /** Bytes were added to the backlog. */
+  appended(): void {
+    if (this.#hasAppended || this.#replicas.size === 0) return
+    this.#hasAppended = true
+    this.#ports.endTurnSoon()
+  }
+
+  /** At the end of each turn of the event loop. */
+  endTurn(): void {
+    if (this.#snapshotDue) {
+      this.#snapshotDue = false
+      this.#beginSnapshots()
+    }
+    if (this.#asksForAcks) {
+      this.#asksForAcks = false
+      if (this.own.effects !== undefined) this.own.getAck()
+    }
+    this.#hasAppended = false
+    if (this.#replicas.size === 0) return
+    const nowMs = this.#ports.clock.monotonicMs()
+    for (const replica of this.#attached()) {
+      replica.feed.pump()
+      if (!replica.feed.isTooFarBehind(nowMs)) continue
+      this.#ports.logger.warning(
+        `Client id=${replica.session.id} addr=${replica.session.address} omem=${replica.feed.lagBytes} ` +
+          'scheduled to be closed ASAP for overcoming of output buffer limits.',
+      )
+      replica.session.kill()
+    }
+  }
+
+  /** The data were loaded with their position in a history: the backlog begins there, and who is there already may go on. */
+  resumed(): void {
+    this.#isBacklogActive = true
+  }
+
+  /** Where in the stream the data are, for a snapshot of this moment. What we write ourselves names its database again behind it. */
+  position(): SnapshotPosition {
+    const { backlog, history, isReplica, upstreamDb } = this.#ports
+    const followsOther = isReplica()
+    if (!followsOther) this.own.selectAgain()
+    return { replid: history().replid, offset: backlog.endOffset, db: followsOther ? upstreamDb() : 0 }
+  }
+
+  // ── what replicas say ──
+
+  replconf(session: ClientSession): void {
+    const known = this.#replicas.get(session)
+    const replica = known ?? new Replica(session, this.#ports)
+    const outcome = readReplconf(session.args, replica.machine.introduction)
+    if (outcome.reply === 'error') return session.reply.error(outcome.text)
+    if (outcome.reply === 'ok') {
+      if (known === undefined) this.#replicas.set(session, replica)
+      return session.reply.ok()
+    }
+    if (outcome.ack === undefined || !replica.isAttached) return
+    replica.machine.acknowledged(outcome.ack, this.#ports.clock.monotonicMs())
+    replica.carryOut()
+    this.#countGood()
+    this.acknowledgements.look()
+  }
+
+  /** PSYNC replid offset, or SYNC. */
+  synchronize(session: ClientSession, isPsync: boolean): void {
+    const { reply, args } = session
+    const { clock, backlog } = this.#ports
+    if ((session.flags & (CLIENT_REPLICA | CLIENT_MONITOR)) !== 0) return
+    const known = this.#replicas.get(session)
+    const replica = known ?? new Replica(session, this.#ports)
+    const refusal = this.#refusal(session, replica)
+    if (refusal !== undefined) return reply.error(refusal)
+    const offset = isPsync ? argInteger(args, 2) : -1
+    if (Number.isNaN(offset)) return reply.error(NOT_AN_INTEGER)
+    this.#replicas.set(session, replica)
+    const history = this.#ports.history()
+    const nowMs = clock.monotonicMs()
+    if (isPsync) {
+      const request = { replid: argText(args, 1), offset }
+      const window = this.#isBacklogActive ? backlog : undefined
+      const verdict = judgeResync(request, history, window, replica.name)
+      if (verdict.kind === 'partial') this.counters.partialSyncs++
+      else if (verdict.isRefusal) this.counters.partialSyncsRefused++
+      replica.machine.psync(request, verdict, history.replid, nowMs)
+    } else replica.machine.sync(nowMs)
+    replica.carryOut()
+    session.flags |= CLIENT_REPLICA
+    if (!replica.machine.isOnline) {
+      this.counters.fullSyncs++
+      this.#activateBacklog()
+      if (!this.#join(replica)) this.#snapshotSoon()
+    }
+    this.#countGood()
+  }
+
+  sessionClosed(session: ClientSession): void {
+    const replica = this.#replicas.get(session)
+    if (replica === undefined) return
+    this.#replicas.delete(session)
+    if (!replica.isAttached) return
+    this.#ports.logger.notice(`Connection with replica ${replica.name} lost.`)
+    replica.closed()
+    this.#noneSinceMs = this.#ports.clock.monotonicMs()
+    this.#countGood()
+  }
+
+  // ── what others want to know ──
+
+  get isBacklogActive(): boolean {
+    return this.#isBacklogActive
+  }
+
+  /** Connected replicas, in the order in which they came. */
+  list(): Replica[] {
+    return [...this.#attached()]
+  }
+
+  /** Replicas whose ACK came within min-replicas-max-lag. */
+  get goodReplicas(): number {
+    return this.#goodReplicas
+  }
+
+  /** Replicas that have acknowledged everything up to `offset`. */
+  acknowledged(offset: number): number {
+    let count = 0
+    for (const { machine } of this.#attached()) if (machine.isOnline && machine.ackOffset >= offset) count++
+    return count
+  }
+
+  /** Memory of what is kept for replicas beside the backlog. */
+  get keptBytes(): number {
+    return this.#ports.backlog.overflow.byteLength
+  }
+
+  // ── inside ──
+
+  *#attached(): Generator<Replica> {
+    for (const replica of this.#replicas.values()) if (replica.isAttached) yield replica
+  }
+
+  #refusal(session: ClientSession, replica: Replica): string | undefined {
+    const { isReplica, isLinkUp } = this.#ports
+    if (isReplica() && !isLinkUp()) return "NOMASTERLINK Can't SYNC while not connected with my master"
+    if (session.reply.length > 0 || session.pendingOutputBytes > 0) {
+      return 'ERR SYNC and PSYNC are invalid with pending output'
+    }
+    const { filter, takesMark } = replica.machine.introduction
+    if ((!filter.data || !filter.functions) && !takesMark) return 'ERR Filtered replica requires EOF capability'
+    return undefined
+  }
+
+  /** A primary begins to keep its stream: what was written before nobody can ask for, so the history is a new one. */
+  #activateBacklog(): void {
+    if (this.#isBacklogActive) return
+    const history = this.#ports.history()
+    this.#isBacklogActive = true
+    history.beginAnew()
+    this.#ports.backlog.restart(history.replOffset)
+    this.#ports.logger.notice(
+      `Replication backlog created, my new replication IDs are '${history.replid}' and '${history.replid2}'`,
+    )
+    this.own.start()
+  }
+
+  /** repl-backlog-ttl. */
+  #freeBacklog(seconds: number): void {
+    const history = this.#ports.history()
+    this.own.stop()
+    this.#isBacklogActive = false
+    history.beginAnew()
+    this.#ports.backlog.restart(history.replOffset)
+    this.#ports.logger.notice(`Replication backlog freed after ${seconds} seconds without connected replicas.`)
+  }
+
+  #requestOf({ machine }: Replica): SnapshotRequest {
+    const { takesMark, filter, version } = machine.introduction
+    const { disklessSync, rdbVersion } = this.#ports.settings
+    const told =
+      Number.parseInt(version ?? '', 10) >= VERSION_OF_VALKEY_MIN ? RDB_VERSION_OF_VALKEY : RDB_VERSION_OLDEST
+    return {
+      rdbVersion: rdbVersion === 0 ? told : rdbVersion,
+      filter,
+      needsLength: !takesMark || !disklessSync,
+    }
+  }
+
+  #snapshotSoon(): void {
+    this.#snapshotDue = true
+    this.#ports.endTurnSoon()
+  }
+
+  /** Gives it a snapshot that others have, if all of the stream behind it can still be had. */
+  #join(replica: Replica): boolean {
+    const { backlog } = this.#ports
+    const request = this.#requestOf(replica)
+    const shared = this.#snapshots.find(
+      (one) =>
+        one.users > 0 &&
+        one.snapshot.isJoinable &&
+        wantsSame(one.request, request) &&
+        backlog.covers(one.position.offset + 1),
+    )
+    if (shared === undefined) return false
+    replica.give(shared)
+    return true
+  }
+
+  #beginSnapshots(): void {
+    const { settings, clock, source } = this.#ports
+    this.#snapshots = this.#snapshots.filter(({ users }) => users > 0)
+    const waiting: Waiting<Replica>[] = []
+    for (const replica of this.#attached()) {
+      const { state } = replica.machine
+      if (state.name !== 'awaiting') continue
+      waiting.push({ replica, request: this.#requestOf(replica), sinceMs: state.sinceMs })
+    }
+    if (waiting.length === 0) return
+    const times = { delayMs: settings.disklessDelayMs, enoughReplicas: settings.disklessReplicasMax }
+    for (const { request, replicas } of dueSnapshots(waiting, clock.monotonicMs(), times)) {
+      const position = this.position()
+      const shared: SharedSnapshot = { snapshot: source.begin(request, position), request, position, users: 0 }
+      this.#snapshots.push(shared)
+      for (const replica of replicas) replica.give(shared)
+    }
+  }
+
+  #cron(): void {
+    const { clock, settings } = this.#ports
+    const nowMs = clock.monotonicMs()
+    for (const replica of this.#attached()) {
+      replica.machine.tick(nowMs, settings)
+      replica.carryOut()
+    }
+    this.#beginSnapshots()
+    this.#ping(nowMs)
+    const seconds = settings.backlogTtlSeconds
+    const isIdle = this.own.effects !== undefined && this.list().length === 0
+    if (isIdle && seconds > 0 && nowMs - this.#noneSinceMs > seconds * 1000) this.#freeBacklog(seconds)
+    this.#countGood()
+    this.endTurn()
+  }
+
+  /** Only the top of a chain adds bytes: below it offsets are those of the primary. */
+  #ping(nowMs: number): void {
+    if (this.own.effects === undefined || nowMs - this.#pingAtMs < this.#ports.settings.pingPeriodMs) return
+    this.#pingAtMs = nowMs
+    if (this.list().length > 0) this.own.ping()
+  }
+
+  #countGood(): void {
+    const { clock, settings } = this.#ports
+    const heardSinceMs = clock.monotonicMs() - settings.replicasMaxLagMs
+    let count = 0
+    for (const { machine } of this.#attached()) if (machine.isOnline && machine.ackAtMs >= heardSinceMs) count++
+    this.#goodReplicas = count
+    this.#ports.goodReplicasChanged()
+  }
+}

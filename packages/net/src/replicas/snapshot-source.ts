@@ -1,0 +1,44 @@
+/**
+ * Who makes the snapshots that replicas below are given in a full resync. The rest of this folder knows no RDB: it asks for
+ * a snapshot of the data as they are in this turn of the event loop and passes bytes on, to one replica or to several.
+ */
+import type { SnapshotPosition } from '@understudy/core/internal'
+import type { SnapshotFilter } from './introduction.ts'
+
+export interface SnapshotRequest {
+  /** Version of the format that its readers know. */
+  readonly rdbVersion: number
+  readonly filter: SnapshotFilter
+  /** Its readers have to be told its length before the first byte: they take no end mark. */
+  readonly needsLength: boolean
+}
+
+export interface SnapshotSource {
+  /**
+   * Begins a snapshot of the data as they are now; what is written afterwards is not in it.
+   * @param position goes into the snapshot, for who restarts from it. Failing is `ready`'s or a reader's business.
+   */
+  begin(request: SnapshotRequest, position: SnapshotPosition): Snapshot
+}
+
+/** One snapshot, until `close`. */
+export interface Snapshot {
+  /**
+   * Fulfilled when readers can begin: with the length in bytes, or undefined when that is known only at the end (never if
+   * `needsLength`).
+   * @throws what it could not be made for: the data are not for this version, the disk is full.
+   */
+  readonly ready: Promise<number | undefined>
+  /** May a replica that comes now still read all of it? */
+  readonly isJoinable: boolean
+  /** For one more target, which reads at its own pace. Once `ready`. */
+  open(): SnapshotReader
+  /** Nobody will open it any more; what it takes goes with the last reader. */
+  close(): void
+}
+
+export interface SnapshotReader {
+  /** The next piece, whose ownership moves; undefined at the end. */
+  read(): Promise<Buffer | undefined>
+  close(): void
+}

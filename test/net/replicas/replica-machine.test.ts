@@ -1,0 +1,196 @@
+import { ReplicationHistory, type SnapshotPosition } from '@understudy/core/internal'
+import { judgeResync, type ReplicaAction, ReplicaMachine, type ResyncVerdict } from '@understudy/net/internal'
+import { expect, it } from 'vitest'
+import { FakeClock } from '../../support/fake-clock.ts'
+
+const REPLID = 'a'.repeat(40)
+const POSITION: SnapshotPosition = { replid: REPLID, offset: 500, db: 3 }
+const FULL: ResyncVerdict = { kind: 'full', isRefusal: false, reason: 'asked for' }
+const TIMES = { timeoutMs: 60_000, pingPeriodMs: 10_000 }
+const END_MARK: Uint8Array = Buffer.from('e'.repeat(40))
+
+/** A machine, a clock, and everything it ordered, without the log. */
+class Bench {
+  readonly clock = new FakeClock()
+  readonly machine = new ReplicaMachine(() => 'replica:1')
+  readonly log: string[] = []
+  readonly states: string[] = []
+
+  get nowMs(): number {
+    return this.clock.monotonicMs()
+  }
+
+  take(): ReplicaAction[] {
+    this.states.push(this.machine.state.name)
+    const actions = this.machine.takeActions()
+    for (const action of actions) if (action.do === 'log') this.log.push(action.text)
+    return actions.filter((action) => action.do !== 'log')
+  }
+
+  full(): void {
+    this.machine.psync({ replid: '?', offset: -1 }, FULL, REPLID, this.nowMs)
+    this.take()
+    this.machine.snapshotBegun(POSITION)
+    this.take()
+  }
+
+  tick(afterMs: number): ReplicaAction[] {
+    this.clock.advance(afterMs)
+    this.machine.tick(this.nowMs, TIMES)
+    return this.take()
+  }
+}
+
+it('a partial resync: held, answered and streamed in this order; the id only for who takes it', () => {
+  for (const takesNewReplid of [true, false]) {
+    const bench = new Bench()
+    bench.machine.introduction.takesNewReplid = takesNewReplid
+    bench.machine.psync({ replid: REPLID, offset: 77 }, { kind: 'partial' }, REPLID, bench.nowMs)
+    expect(bench.take()).toEqual([
+      { do: 'hold', offset: 77 },
+      { do: 'send', text: takesNewReplid ? `+CONTINUE ${REPLID}\r\n` : '+CONTINUE\r\n' },
+      { do: 'stream' },
+    ])
+    expect(bench.machine.isOnline).toBe(true)
+  }
+})
+
+it('a counted snapshot: the stream follows at once', () => {
+  const bench = new Bench()
+  bench.machine.psync({ replid: '?', offset: -1 }, FULL, REPLID, bench.nowMs)
+  expect(bench.take()).toEqual([])
+  bench.machine.snapshotBegun(POSITION)
+  expect(bench.take()).toEqual([
+    { do: 'hold', offset: 501 },
+    { do: 'send', text: `+FULLRESYNC ${REPLID} 500\r\n` },
+  ])
+  bench.machine.snapshotReady({ kind: 'length', byteLength: 1234 }, bench.nowMs)
+  expect(bench.take()).toEqual([{ do: 'send', text: '$1234\r\n' }])
+  bench.machine.snapshotSent(bench.nowMs)
+  expect(bench.take()).toEqual([{ do: 'stream' }])
+  expect(bench.states).toEqual(['awaiting', 'making', 'receiving', 'online'])
+})
+
+it('a snapshot with an end mark: nothing of the stream before the first ACK', () => {
+  const bench = new Bench()
+  bench.full()
+  bench.machine.snapshotReady({ kind: 'mark', endMark: END_MARK }, bench.nowMs)
+  expect(bench.take()).toEqual([{ do: 'send', text: `$EOF:${'e'.repeat(40)}\r\n` }])
+  bench.machine.snapshotSent(bench.nowMs)
+  expect(bench.take()).toEqual([])
+  expect(bench.machine.state.name).toBe('awaiting-ack')
+  bench.machine.acknowledged(500, bench.nowMs)
+  expect(bench.take()).toEqual([{ do: 'stream' }])
+  expect(bench.machine.ackOffset).toBe(500)
+  bench.machine.acknowledged(400, bench.nowMs)
+  expect(bench.machine.ackOffset).toBe(500)
+})
+
+it('SYNC: no +FULLRESYNC, and no ACK is waited for', () => {
+  const bench = new Bench()
+  bench.machine.sync(bench.nowMs)
+  bench.machine.snapshotBegun(POSITION)
+  expect(bench.take()).toEqual([{ do: 'hold', offset: 501 }])
+  bench.machine.snapshotReady({ kind: 'length', byteLength: 5 }, bench.nowMs)
+  bench.machine.snapshotSent(bench.nowMs)
+  bench.take()
+  expect(bench.tick(10 * TIMES.timeoutMs)).toEqual([])
+  expect(bench.machine.state.name).toBe('online')
+})
+
+it('rdb-only: closed when everything was sent', () => {
+  const bench = new Bench()
+  bench.machine.introduction.rdbOnly = true
+  bench.full()
+  bench.machine.snapshotReady({ kind: 'mark', endMark: END_MARK }, bench.nowMs)
+  bench.take()
+  bench.machine.snapshotSent(bench.nowMs)
+  expect(bench.take()).toEqual([{ do: 'close', isGraceful: true }])
+})
+
+it('newlines while it waits for a snapshot, none afterwards', () => {
+  const bench = new Bench()
+  bench.machine.psync({ replid: '?', offset: -1 }, FULL, REPLID, bench.nowMs)
+  bench.take()
+  expect(bench.tick(9_999)).toEqual([])
+  expect(bench.tick(1)).toEqual([{ do: 'send', text: '\n' }])
+  bench.machine.snapshotBegun(POSITION)
+  bench.take()
+  expect(bench.tick(10_000)).toEqual([{ do: 'send', text: '\n' }])
+  bench.machine.snapshotReady({ kind: 'length', byteLength: 1 }, bench.nowMs)
+  bench.take()
+  expect(bench.tick(30_000)).toEqual([])
+  bench.machine.snapshotSent(bench.nowMs)
+  bench.take()
+  expect(bench.tick(30_000)).toEqual([])
+})
+
+it('dropped: a snapshot that is not taken, and a stream without ACKs', () => {
+  const bench = new Bench()
+  bench.full()
+  bench.machine.snapshotReady({ kind: 'length', byteLength: 1 }, bench.nowMs)
+  bench.take()
+  bench.clock.advance(59_000)
+  bench.machine.snapshotMoved(bench.nowMs)
+  expect(bench.tick(59_000)).toEqual([])
+  expect(bench.tick(2_000)).toEqual([{ do: 'close', isGraceful: false }])
+  expect(bench.log.at(-1)).toContain('full sync')
+
+  const streaming = new Bench()
+  streaming.machine.psync({ replid: REPLID, offset: 1 }, { kind: 'partial' }, REPLID, streaming.nowMs)
+  streaming.take()
+  expect(streaming.tick(60_000)).toEqual([])
+  streaming.machine.acknowledged(Number.NaN, streaming.nowMs)
+  expect(streaming.tick(60_000)).toEqual([])
+  expect(streaming.tick(1)).toEqual([{ do: 'close', isGraceful: false }])
+  expect(streaming.log.at(-1)).toContain('streaming sync')
+})
+
+it('a failed snapshot closes the connection, once; what comes later changes nothing', () => {
+  const bench = new Bench()
+  bench.full()
+  bench.machine.snapshotFailed('the disk is full')
+  expect(bench.take()).toEqual([{ do: 'close', isGraceful: false }])
+  expect(bench.log.at(-1)).toContain('the disk is full')
+  bench.machine.snapshotReady({ kind: 'length', byteLength: 1 }, bench.nowMs)
+  bench.machine.snapshotSent(bench.nowMs)
+  bench.machine.acknowledged(1, bench.nowMs)
+  bench.machine.close(true)
+  expect(bench.tick(100_000)).toEqual([])
+})
+
+it('what a partial resync is refused for is told with both values', () => {
+  const history = new ReplicationHistory(REPLID)
+  history.replOffset = 1000
+  const backlog = {
+    firstByteOffset: 600,
+    endOffset: 1000,
+    covers: (offset: number): boolean => offset >= 600 && offset <= 1001,
+  }
+  const judge = (replid: string, offset: number, window: typeof backlog | undefined = backlog): ResyncVerdict =>
+    judgeResync({ replid, offset }, history, window, 'replica:1')
+  expect(judge(REPLID, 600)).toEqual({ kind: 'partial' })
+  expect(judge(REPLID.toUpperCase(), 1001)).toEqual({ kind: 'partial' })
+  expect(judge('?', -1)).toMatchObject({ kind: 'full', isRefusal: false })
+  expect(judge(REPLID, 599)).toMatchObject({
+    isRefusal: true,
+    reason: expect.stringContaining('599, the backlog holds 600 to 1000'),
+  })
+  expect(judge(REPLID, 1002)).toMatchObject({ reason: expect.stringContaining('ahead of this node, which is at 1000') })
+  expect(judge(REPLID, -5)).toMatchObject({ kind: 'full', isRefusal: true })
+  expect(judgeResync({ replid: REPLID, offset: 700 }, history, undefined, 'r')).toMatchObject({
+    reason: expect.stringContaining('the backlog is none'),
+  })
+  const other = judge('b'.repeat(40), 700)
+  expect(other).toMatchObject({ isRefusal: true, reason: expect.stringContaining(REPLID) })
+  expect(other).toMatchObject({ reason: expect.stringContaining('b'.repeat(40)) })
+  // After a promotion the old id is good up to where it ended.
+  history.becomePrimary()
+  history.replOffset = 1200
+  const wide = { firstByteOffset: 600, endOffset: 1200, covers: (): boolean => true }
+  expect(judgeResync({ replid: REPLID, offset: 1001 }, history, wide, 'r')).toEqual({ kind: 'partial' })
+  expect(judgeResync({ replid: REPLID, offset: 1002 }, history, wide, 'r')).toMatchObject({
+    isRefusal: true,
+    reason: expect.stringContaining('was 1002, but I can reply up to 1001'),
+  })
+})
