@@ -116,6 +116,12 @@ export class ReplicasBelow {
     this.#countGood()
   }
 
+  /** A primary begins with the data of a snapshot: replicas that have the same may go on from there. */
+  historyRestored(): void {
+    this.#isBacklogActive = true
+    this.roleChanged()
+  }
+
   /**
    * The history goes on under another name, or is another one: replicas hear of it when they come again. Call it before the
    * backlog is replaced.
@@ -153,19 +159,6 @@ export class ReplicasBelow {
       )
       replica.session.kill()
     }
-  }
-
-  /** The data were loaded with their position in a history: the backlog begins there, and who is there already may go on. */
-  resumed(): void {
-    this.#isBacklogActive = true
-  }
-
-  /** Where in the stream the data are, for a snapshot of this moment. What we write ourselves names its database again behind it. */
-  position(): SnapshotPosition {
-    const { backlog, history, isReplica, upstreamDb } = this.#ports
-    const followsOther = isReplica()
-    if (!followsOther) this.own.selectAgain()
-    return { replid: history().replid, offset: backlog.endOffset, db: followsOther ? upstreamDb() : 0 }
   }
 
   // ── what replicas say ──
@@ -230,6 +223,14 @@ export class ReplicasBelow {
   }
 
   // ── what others want to know ──
+
+  /** Where in the history the data are, for a snapshot of them. */
+  get position(): SnapshotPosition {
+    const { history, isReplica, upstreamDb } = this.#ports
+    const { replid, replOffset: offset } = history()
+    // A primary that has selected none selects one before it writes.
+    return { replid, offset, db: isReplica() ? upstreamDb() : Math.max(0, this.own.db) }
+  }
 
   get isBacklogActive(): boolean {
     return this.#isBacklogActive
@@ -342,7 +343,8 @@ export class ReplicasBelow {
     if (waiting.length === 0) return
     const times = { delayMs: settings.disklessDelayMs, enoughReplicas: settings.disklessReplicasMax }
     for (const { request, replicas } of dueSnapshots(waiting, clock.monotonicMs(), times)) {
-      const position = this.position()
+      if (!this.#ports.isReplica()) this.own.selectAgain()
+      const { position } = this
       const shared: SharedSnapshot = { snapshot: source.begin(request, position), request, position, users: 0 }
       this.#snapshots.push(shared)
       for (const replica of replicas) replica.give(shared)

@@ -20,10 +20,10 @@ export function snapshotPreamble(node: Node): SnapshotPreamble {
   return { aux, libraries: [...node.libraries.libraries].map(({ code }) => code) }
 }
 
-/** Undefined when nobody could go on from there: data whose history is not kept. */
-function positionOf({ below, link, state }: Node): SnapshotPosition | undefined {
-  const isKept = state.replica ? link.history.resumable : below.isBacklogActive
-  return isKept ? below.position() : undefined
+/** Undefined when no replica could go on from there: data without a history that anybody knows. */
+function positionOf({ link, state, below }: Node): SnapshotPosition | undefined {
+  const belongs = state.replica ? link.history.resumable : below.isBacklogActive
+  return belongs ? below.position : undefined
 }
 
 /**
@@ -40,5 +40,5 @@ export function takePosition(node: Node, aux: readonly AuxField[], isReplica: bo
   else link.history.beginBehind(replid, offset)
   link.moveTo(offset, db)
   backlog.restart(offset)
-  below.resumed()
+  if (!isReplica) below.historyRestored()
 }

@@ -35,7 +35,9 @@ import { clientCommandFamilies } from '../commands/index.ts'
 import type { Config } from '../config/config.ts'
 import { IoThreads } from '../io-thread/io-threads.ts'
 import type { Progress } from '../log/progress.ts'
+import { debugReplication } from './debug-replication.ts'
 import { debugThreads } from './debug-threads.ts'
+import { askPrimary } from '../link/ask-primary.ts'
 import { ReplicaLink } from '../link/replica-link.ts'
 import { ReplicasBelow } from '../replicas/replicas-below.ts'
 import { SpooledSnapshots } from '../replicas/spooled-snapshot.ts'
@@ -46,6 +48,7 @@ import { CLIENT_DIRECTIVES, clientSettings, follow, linkConfig, replicaSettings 
 import { addDataInfoSections, memoryFacts, streamStatLines } from './info-sections.ts'
 import { fullSyncGate } from './full-sync-policy.ts'
 import type { FileLoading, Node } from './node.ts'
+import { KEY_CHECK_QUESTION, KeyCheck } from './key-check.ts'
 import { LoadReport } from './load-report.ts'
 import { Persistence } from './persistence.ts'
 import { persistenceCommands } from './persistence-commands.ts'
@@ -59,6 +62,7 @@ import { UnappliedCommands } from './unapplied.ts'
 import { ensureWorkingDirectory } from './working-directory.ts'
 
 const HOUSEKEEPING_MS = 20
+const KEY_CHECK_TIMEOUT_MS = 5000
 
 export interface UnderstudyServerOptions {
   readonly config: Config
@@ -98,6 +102,7 @@ export class UnderstudyServer implements Node {
   readonly #options: UnderstudyServerOptions
   readonly #loader: RdbLoaderPool
   readonly #loadReport: LoadReport
+  readonly keyCheck: KeyCheck
   readonly #primaryClient = new PrimaryClient(this)
   readonly #activeExpiry: ActiveExpiry
   readonly defrag: ActiveDefrag
@@ -172,7 +177,11 @@ export class UnderstudyServer implements Node {
       settings,
       families: [
         ...dataFamilies,
-        ...clientCommandFamilies({ ...debugDatasetSubcommands, ...debugThreads(() => this.ioThreads) }),
+        ...clientCommandFamilies({
+          ...debugDatasetSubcommands,
+          ...debugThreads(() => this.ioThreads),
+          ...debugReplication(() => this.link),
+        }),
         configCommands(this),
         replicationCommands(this),
         persistenceCommands(this.persistence),
@@ -207,6 +216,17 @@ export class UnderstudyServer implements Node {
       blockedKeys: this.server.blockedKeys,
       onError: (text) => this.#streamError(text),
     })
+    this.keyCheck = new KeyCheck({
+      logger,
+      databaseCount: this.keyspace.databaseCount,
+      keysIn: (db) => this.keyspace.size(db),
+      position: () => ({ replid: this.link.history.replid, offset: this.link.stream.appliedOffset }),
+      isFaithful: () => this.state.replica && this.state.replicaReadOnly,
+      ask: () => {
+        const { host = '', port = 0 } = this.link.getStatus()
+        return askPrimary(this.link.config, { host, port }, KEY_CHECK_QUESTION, KEY_CHECK_TIMEOUT_MS)
+      },
+    })
     this.link = new ReplicaLink(
       linkConfig(config, settings.encodings, this.keyspace.hashSeed, () => this.server.port),
       {
@@ -236,9 +256,10 @@ export class UnderstudyServer implements Node {
           this.below.historyChanged()
           this.#tellPosition(this.link.history.replid)
         },
-        onApplied: () => {
+        onApplied: (offset) => {
           this.below.appended()
           this.#tellPosition()
+          this.keyCheck.applied(offset)
         },
         dropData: () => {
           this.hasData = false
@@ -258,7 +279,9 @@ export class UnderstudyServer implements Node {
           datasetBytes: () => this.keyspace.usedBytes,
         }),
         isEmpty: () => !this.hasData || this.keyspace.keyCount === 0,
-        onState: () => {
+        onState: (name) => {
+          if (name === 'connected') this.keyCheck.linkUp()
+          else this.keyCheck.linkDown()
           this.#primaryClient.noteState()
           this.updateState()
         },
@@ -330,6 +353,7 @@ export class UnderstudyServer implements Node {
     this.defrag.stop()
     this.below.stop()
     this.link.stop()
+    this.keyCheck.stop()
     this.readers.close()
     await this.server.close()
     await this.ioThreads?.stop()
@@ -386,7 +410,8 @@ export class UnderstudyServer implements Node {
   /** A checked snapshot takes over, in the same turn of the event loop in which the link moves to its offset. */
   #adopt(result: RdbLoadResult, elapsedMs: number, isFile: boolean): void {
     this.keyspace.adopt(result.generation)
-    this.#loadReport.loaded(result, (db) => this.keyspace.size(db), elapsedMs)
+    this.#loadReport.loaded(result, elapsedMs)
+    this.keyCheck.begin(result, isFile)
     const { summary, keyCount } = result
     let skippedModuleKeys = 0
     for (const count of Object.values(summary.skippedModules)) skippedModuleKeys += count
