@@ -19,12 +19,13 @@ import {
   type Logger,
   type NodeState,
   NOTIFY_KEY_MISS,
+  type PinLimits,
   type RdbLoadResult,
   Readers,
   SLICE_MS_MAX,
   toldAccess,
 } from '@understudy/core/internal'
-import { RdbLoaderPool } from '@understudy/rdb-worker'
+import { RdbLoaderPool, SnapshotPool } from '@understudy/rdb-worker'
 import type { ListenOptions } from '../clients/listeners.ts'
 import type { ShutdownRequest } from '../clients/ports.ts'
 import { chooseKeyEvents, deliverKeyEvents } from '../clients/key-notifications.ts'
@@ -63,6 +64,8 @@ import { ensureWorkingDirectory } from './working-directory.ts'
 
 const HOUSEKEEPING_MS = 20
 const KEY_CHECK_TIMEOUT_MS = 5000
+/** What is kept for a snapshot is never more than the dataset was; a slow disk is no reason to begin again. */
+const SNAPSHOT_LIMITS: PinLimits = { bytesMax: Number.POSITIVE_INFINITY, durationMsMax: Number.POSITIVE_INFINITY }
 
 export interface UnderstudyServerOptions {
   readonly config: Config
@@ -107,6 +110,7 @@ export class UnderstudyServer implements Node {
   readonly #activeExpiry: ActiveExpiry
   readonly defrag: ActiveDefrag
   readonly persistence: Persistence
+  readonly #snapshots: SnapshotPool
   #housekeeping: NodeJS.Timeout | undefined
 
   constructor(options: UnderstudyServerOptions) {
@@ -136,12 +140,14 @@ export class UnderstudyServer implements Node {
       clock: systemClock,
       isLoading: () => this.state.loading || this.state.asyncLoading,
     })
+    this.#snapshots = new SnapshotPool(() => this.keyspace.pin(SNAPSHOT_LIMITS, systemClock.monotonicMs()))
     this.persistence = new Persistence({
       config,
       logger,
       clock: systemClock,
       keyspace: this.keyspace,
       preamble: () => snapshotPreamble(this),
+      snapshots: this.#snapshots,
       onOutcome: () => this.updateState(),
     })
     this.backlog = new BacklogWriter(clampBacklogBytes(config.get('repl-backlog-size')))
@@ -357,7 +363,7 @@ export class UnderstudyServer implements Node {
     this.readers.close()
     await this.server.close()
     await this.ioThreads?.stop()
-    await this.#loader.close()
+    await Promise.all([this.#loader.close(), this.#snapshots.close()])
   }
 
   updateState(): void {
@@ -490,6 +496,7 @@ export class UnderstudyServer implements Node {
       keyspace.access.clock = accessClockAt(this.clock.wallMs())
       this.#expireKeys()
       if (!this.state.loading) this.persistence.tick()
+      keyspace.pins.breakOverdue(this.clock.monotonicMs())
       this.#loadReport.tick(this.#progress())
       if (keyspace.lazyFreePending > 0) keyspace.freeSlice(SLICE_MS_MAX)
     }, HOUSEKEEPING_MS)
