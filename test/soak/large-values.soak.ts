@@ -141,7 +141,7 @@ async function run(options: SoakOptions): Promise<SoakResult> {
   try {
     for (const round of rounds(options)) {
       const kind = KINDS[round % KINDS.length]!
-      const size = kind.sizes[round < 2 * KINDS.length ? 0 : 1]!
+      const size = kind.sizes[round < 2 * KINDS.length ? 0 : 1]
       const byFile = Math.floor(round / KINDS.length) % 2 === 0
       const threads = random.pick(THREADS)
       const where = `seed ${options.seed}, round ${round}: ${kind.name} of ${size}, ${threads} threads, by ${byFile ? 'file' : 'ring'}`
