@@ -1,5 +1,5 @@
 /** Snapshots on disk: that others read them, that a restart goes on from them, and what a disk that fails does. */
-import { execFile, spawnSync } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { copyFile, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,13 +9,12 @@ import { equalDigests } from '../support/compare-datasets.ts'
 import { fillDataset } from '../support/dataset.ts'
 import { redisBinaries } from '../support/redis-server.ts'
 import { scanBytes } from '../support/scan-rdb.ts'
+import { mountSmallDisk } from '../support/small-disk.ts'
 import type { TestServer } from '../support/test-server.ts'
 import { UNDERSTUDY_BIN } from '../support/understudy-server.ts'
 import { caughtUp, later, linkIs, startNode, startPrimary, startReplica } from './topology.ts'
 
 const run = promisify(execFile)
-const MOUNT = '/bin/mount'
-const UNMOUNT = '/bin/umount'
 /** Never reached by themselves. */
 const SAVE_POINT = ['100000', '1000000']
 
@@ -300,10 +299,10 @@ describe('a disk that fails', () => {
   it('when it is full: one line, the old file as it was, -MISCONF, and all is well after the next save', async ({
     skip,
   }) => {
-    const directory = await newDirectory()
-    const mounted = spawnSync(MOUNT, ['-t', 'tmpfs', '-o', 'size=256k', 'tmpfs', directory])
-    if (mounted.status !== 0) return skip('a tmpfs cannot be mounted here')
-    later(() => void spawnSync(UNMOUNT, ['-l', directory]))
+    const disk = await mountSmallDisk(256)
+    if (disk === undefined) return skip('a tmpfs cannot be mounted here')
+    later(() => disk.remove())
+    const { directory } = disk
     const node = await startNode({ save: SAVE_POINT, rdbcompression: 'no' }, { directory })
     await node.call('SET', 'small', 'v')
     expect(await node.call('SAVE')).toBe('OK')
