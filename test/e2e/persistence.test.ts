@@ -238,9 +238,18 @@ describe('a restart of a primary', () => {
     await caughtUp(primary, replica)
     await replica.call('SAVE')
     const { directory } = replica
+    const names = [
+      'role',
+      'master_replid2',
+      'master_repl_offset',
+      'second_repl_offset',
+      'repl_backlog_active',
+      'repl_backlog_first_byte_offset',
+      'repl_backlog_histlen',
+    ]
     const fields = async (server: TestServer): Promise<object> => {
-      const { role, master_replid2, master_repl_offset, second_repl_offset } = await server.info('replication')
-      return { role, master_replid2, master_repl_offset, second_repl_offset }
+      const info = await server.info('replication')
+      return names.map((name) => [name, info[name]])
     }
     const redis = await startPrimary({}, { directory })
     const theirs = await fields(redis)
@@ -250,6 +259,40 @@ describe('a restart of a primary', () => {
     expect((await node.info('replication'))['master_replid']).not.toBe(
       (await primary.info('replication'))['master_replid'],
     )
+  })
+
+  it('is a partial resync for a redis-server below that has all of it', async () => {
+    const directory = await newDirectory()
+    const node = await startNode({ save: SAVE_POINT }, { directory })
+    const { port } = node
+    const below = await startPrimary({ replicaof: ['127.0.0.1', port] })
+    await linkIs(below, 'up')
+    await writeMore(node, 'before')
+    await caughtUp(node, below)
+    await node.stop()
+    const again = await startNode({ save: SAVE_POINT }, { directory, port })
+    await linkIs(below, 'up')
+    await writeMore(again, 'after')
+    await caughtUp(again, below)
+    expect(await again.info('stats')).toMatchObject({ sync_full: '0', sync_partial_ok: '1' })
+    await equalDigests(again, below)
+  })
+
+  it('is a full resync for one that has missed something', async () => {
+    const directory = await newDirectory()
+    const node = await startNode({ save: SAVE_POINT }, { directory })
+    const { port } = node
+    const below = await startPrimary({ replicaof: ['127.0.0.1', port] })
+    await linkIs(below, 'up')
+    await node.call('SAVE')
+    await writeMore(node, 'in no file')
+    await caughtUp(node, below)
+    await node.kill()
+    const again = await startNode({}, { directory, port })
+    await linkIs(below, 'up')
+    await caughtUp(again, below)
+    expect(await again.info('stats')).toMatchObject({ sync_full: '1', sync_partial_ok: '0', sync_partial_err: '1' })
+    await equalDigests(again, below)
   })
 })
 

@@ -155,11 +155,6 @@ describe('what cannot start', () => {
     expect(code).toBeGreaterThan(0)
     expect(lines.join('\n')).toContain('/nowhere/at/all')
   })
-
-  it('BGSAVE answers an error that says so', async () => {
-    const node = await startNode()
-    await expect(node.call('BGSAVE')).rejects.toThrow(/^ERR .*not available/)
-  })
 })
 
 function flipped(bytes: Buffer, at: number): Buffer {

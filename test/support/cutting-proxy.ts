@@ -34,6 +34,7 @@ export interface CutDone {
 /** Changes a piece of the snapshot in place. @param at the piece's first byte behind the header. */
 export type Mutation = (bytes: Buffer, at: number) => void
 
+const LINK_BEGINS: Buffer = Buffer.from('*1\r\n$4\r\nPING')
 /** The header of a counted snapshot is not a place inside of it. */
 const MIN_SNAPSHOT_BYTES = 64
 
@@ -66,7 +67,7 @@ export class CuttingProxy {
     this.#server = createServer((socket) => {
       socket.on('error', () => {})
       if (this.#isHeld) this.#waiting.push(socket)
-      else this.#join(socket)
+      else this.#look(socket)
     })
   }
 
@@ -93,7 +94,7 @@ export class CuttingProxy {
 
   release(): void {
     this.#isHeld = false
-    for (const socket of this.#waiting.splice(0)) if (!socket.destroyed) this.#join(socket)
+    for (const socket of this.#waiting.splice(0)) if (!socket.destroyed) this.#look(socket)
   }
 
   async stop(): Promise<void> {
@@ -101,6 +102,23 @@ export class CuttingProxy {
     for (const socket of this.#waiting.splice(0)) socket.destroy()
     this.#server.close()
     await once(this.#server, 'close')
+  }
+
+  /** A link begins with PING. What else comes (a replica asks its primary for INFO) passes as it is. */
+  #look(down: Socket): void {
+    down.once('data', (first: Buffer) => {
+      down.pause()
+      if (first.subarray(0, LINK_BEGINS.length).equals(LINK_BEGINS)) this.#join(down)
+      else {
+        const up = connect(this.primaryPort, '127.0.0.1')
+        up.on('error', () => {})
+        up.on('close', () => down.destroy())
+        down.on('close', () => up.destroy())
+        down.pipe(up).pipe(down)
+      }
+      down.unshift(first)
+      down.resume()
+    })
   }
 
   #join(down: Socket): void {

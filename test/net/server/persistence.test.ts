@@ -38,6 +38,7 @@ function newBench(ports: Partial<PersistencePorts> = {}): Bench {
     logger,
     keyspace,
     preamble: () => ({ aux: snapshotAux(FACTS), libraries: [] }),
+    snapshots: new HeldSnapshots(),
     onOutcome: () => {},
     ...ports,
   })
@@ -61,11 +62,16 @@ function failing(name: keyof FileCalls, code: string, times = 0): FileCalls {
 /** Snapshots beside the writer that end when the test says so. */
 class HeldSnapshots implements Snapshots {
   readonly asked: SaveFileOptions[] = []
+  cancelled = 0
   #end: { resolve: (saved: SavedFile) => void; reject: (error: unknown) => void } | undefined
 
   saveFile(_preamble: unknown, options: SaveFileOptions): Promise<SavedFile> {
     this.asked.push(options)
     return new Promise((resolve, reject) => (this.#end = { resolve, reject }))
+  }
+
+  cancel(): void {
+    this.cancelled++
   }
 
   async succeed(): Promise<void> {
@@ -140,13 +146,25 @@ describe('a save that fails', () => {
 })
 
 describe('saving beside the writer', () => {
-  it('is not available without somebody who can do it', () => {
-    const { persistence, clock, runner } = newBench()
-    expect(persistence.saveInBackground()).toBe('unavailable')
-    runner.run('SET', 'k', 'v')
-    clock.advance(10_000_000)
+  it('begins behind the transaction that asks for it', () => {
+    const snapshots = new HeldSnapshots()
+    const { persistence, runner } = newBench({ snapshots })
+    runner.keyspace.begin()
+    expect(persistence.saveInBackground()).toBe('scheduled')
+    runner.keyspace.end()
+    expect(snapshots.asked).toHaveLength(0)
     persistence.tick()
-    expect(persistence.isSaving).toBe(false)
+    expect(snapshots.asked).toHaveLength(1)
+    expect(persistence.saveInBackground()).toBe('busy')
+  })
+
+  it('is given up when the final snapshot is saved', () => {
+    const snapshots = new HeldSnapshots()
+    const { persistence } = newBench({ snapshots })
+    persistence.saveInBackground()
+    expect(snapshots.cancelled).toBe(0)
+    expect(persistence.save()).toBe(true)
+    expect(snapshots.cancelled).toBe(1)
   })
 
   it('counts the changes that came meanwhile, and is one at a time', async () => {

@@ -13,7 +13,8 @@ import { Compaction } from './compaction.ts'
 import { Generation, type GenerationTransfer } from './generation.ts'
 import { KeyspaceValues } from './keyspace-values.ts'
 import { StreamPosition } from './stream-position.ts'
-import { Pins } from './pins.ts'
+import type { PinHandle } from './pin-board.ts'
+import { EVERY_REGION, type PinLimits, Pins } from './pins.ts'
 import { C_DATABASE_MAP, C_NUMBER, C_RETIRED, ROOT_DEPTH, ROOT_DIRECTORY, ROOT_WORDS, regionOf } from './layout.ts'
 
 /** A dataset larger than this is dropped by FLUSHALL as a whole generation, so that its memory goes back to the system. */
@@ -127,6 +128,23 @@ export class Keyspace extends KeyspaceValues {
   /** Takes a generation that a loader has built; its position in the stream is to be told (`position`). */
   adopt(transfer: GenerationTransfer): void {
     this.swapGeneration(new Generation(transfer, this.#segmentBytesMax))
+  }
+
+  /** Pins the whole dataset as it is, for a reader that takes its time (docs/pins.md). Between two units. @throws PIN_LIMIT */
+  pin(limits: PinLimits, nowMs: number): PinHandle {
+    return this.pins.begin(this.generation, EVERY_REGION, limits, nowMs)
+  }
+
+  /**
+   * Pins the key that the last lookup found, with its value: the regions that hold them. Its reader looks it up again, and
+   * nothing else. Between two units. @throws PIN_LIMIT
+   */
+  pinEntry(limits: PinLimits, nowMs: number): PinHandle {
+    const { entry } = this
+    let regions = 1 << entry.region.index
+    if (entry.isLarge) regions |= 1 << this.openLarge().region.index
+    else if (entry.isChunked) regions |= 1 << entry.owner.index
+    return this.pins.begin(this.generation, regions, limits, nowMs)
   }
 
   /** Bytes of all blocks in use. */

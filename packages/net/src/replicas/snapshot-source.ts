@@ -2,7 +2,6 @@
  * Who makes the snapshots that replicas below are given in a full resync. The rest of this folder knows no RDB: it asks for
  * a snapshot of the data as they are in this turn of the event loop and passes bytes on, to one replica or to several.
  */
-import type { SnapshotPosition } from '@understudy/core/internal'
 import type { SnapshotFilter } from './introduction.ts'
 
 export interface SnapshotRequest {
@@ -15,10 +14,10 @@ export interface SnapshotRequest {
 
 export interface SnapshotSource {
   /**
-   * Begins a snapshot of the data as they are now; what is written afterwards is not in it.
-   * @param position goes into the snapshot, for who restarts from it. Failing is `ready`'s or a reader's business.
+   * Begins a snapshot of the data as they are now, with their position in the history; what is written afterwards is not in it.
+   * Never throws: failing is the business of `ready` or of a reader.
    */
-  begin(request: SnapshotRequest, position: SnapshotPosition): Snapshot
+  begin(request: SnapshotRequest): Snapshot
 }
 
 /** One snapshot, until `close`. */

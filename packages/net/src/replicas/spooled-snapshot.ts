@@ -10,30 +10,27 @@ import { join } from 'node:path'
 import {
   type Clock,
   type Keyspace,
-  type LibraryStore,
   type Logger,
+  type RdbChunkOptions,
   RdbFileWriter,
-  snapshotAux,
-  type SnapshotPosition,
   type SnapshotRules,
   writeDataset,
 } from '@understudy/core/internal'
+import type { SnapshotPreamble } from '@understudy/rdb-worker'
 import type { Snapshot, SnapshotReader, SnapshotRequest, SnapshotSource } from './snapshot-source.ts'
 
 const PIECE_BYTES: number = 128 * 1024
 
 export interface SpoolPorts {
   readonly keyspace: Keyspace
-  readonly libraries: LibraryStore
   readonly clock: Clock
   readonly logger: Logger
   /** Directory of the file (`dir`). Read at every snapshot, as the rest. */
   readonly directory: () => string
-  readonly redisVersion: () => string
-  /** rdbcompression, rdbchecksum. */
-  readonly compresses: () => boolean
-  readonly hasChecksum: () => boolean
-  readonly access: () => SnapshotRules['access']
+  /** What it says beside the keys; of the moment, and so of the position. */
+  readonly preamble: () => SnapshotPreamble
+  /** rdbcompression, rdbchecksum, and what is told of the use of keys. */
+  readonly rules: () => RdbChunkOptions & Pick<SnapshotRules, 'access'>
 }
 
 export class SpooledSnapshots implements SnapshotSource {
@@ -44,13 +41,13 @@ export class SpooledSnapshots implements SnapshotSource {
     this.#ports = ports
   }
 
-  begin(request: SnapshotRequest, position: SnapshotPosition): Snapshot {
+  begin(request: SnapshotRequest): Snapshot {
     const { clock, logger, directory } = this.#ports
     const path = join(directory(), `temp-replica-${process.pid}-${++this.#count}.rdb`)
     const beganMs = clock.monotonicMs()
     let file: SpoolFile
     try {
-      file = new SpoolFile(path, this.#write(path, request, position))
+      file = new SpoolFile(path, this.#write(path, request))
     } catch (error) {
       return new FailedSnapshot(error)
     }
@@ -62,20 +59,14 @@ export class SpooledSnapshots implements SnapshotSource {
   }
 
   /** @returns its length in bytes. @throws RdbVersionError, and the system's errors; the file is gone then. */
-  #write(path: string, request: SnapshotRequest, position: SnapshotPosition): number {
-    const { keyspace, libraries, clock, redisVersion, compresses, hasChecksum, access } = this.#ports
+  #write(path: string, request: SnapshotRequest): number {
+    const { keyspace, preamble, rules } = this.#ports
     const descriptor = openSync(path, 'wx', 0o600)
     try {
       const sink = (bytes: Uint8Array, start: number, end: number): void => writeAll(descriptor, bytes, start, end)
-      const writer = new RdbFileWriter(sink, {
-        rdbVersion: request.rdbVersion,
-        access: access(),
-        compress: compresses(),
-        checksum: hasChecksum(),
-      })
-      const facts = { redisVersion: redisVersion(), wallMs: clock.wallMs(), usedBytes: keyspace.usedBytes, position }
-      const codes = request.filter.functions ? Array.from(libraries.libraries, ({ code }) => code) : []
-      writer.begin(snapshotAux(facts), codes)
+      const writer = new RdbFileWriter(sink, { ...rules(), rdbVersion: request.rdbVersion })
+      const { aux, libraries } = preamble()
+      writer.begin(aux, request.filter.functions ? libraries : [])
       if (request.filter.data) writeDataset(keyspace, writer)
       writer.end()
       return writer.writtenBytes

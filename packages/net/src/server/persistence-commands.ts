@@ -17,8 +17,6 @@ import { row } from '../commands/rows.ts'
 import type { Persistence } from './persistence.ts'
 
 const IN_PROGRESS = 'ERR Background save already in progress'
-const BACKGROUND_NOT_BUILT =
-  'ERR Saving in the background is not available in this version of Understudy; nothing was written. SAVE does it at once'
 
 export function persistenceCommands(persistence: Persistence): CommandTable<ClientSession> {
   return {
@@ -60,6 +58,6 @@ function runBgsave(persistence: Persistence, { args, reply }: ClientSession): vo
     return
   }
   const outcome = persistence.saveInBackground()
-  if (outcome === 'started') reply.simple('Background saving started')
-  else reply.error(outcome === 'busy' ? IN_PROGRESS : BACKGROUND_NOT_BUILT)
+  if (outcome === 'busy') reply.error(IN_PROGRESS)
+  else reply.simple(`Background saving ${outcome}`)
 }

@@ -41,15 +41,14 @@ export interface PersistencePorts {
   readonly keyspace: Keyspace
   /** What a file says beside the keys, of the moment. */
   readonly preamble: () => SnapshotPreamble
-  /** Left out: nothing can be saved while writes go on. */
-  readonly snapshots?: Snapshots
+  readonly snapshots: Snapshots
   /** Whether a client's writes are refused has changed, perhaps. */
   readonly onOutcome: () => void
   /** Default: node's. */
   readonly calls?: FileCalls
 }
 
-export type BackgroundStart = 'started' | 'busy' | 'unavailable'
+export type BackgroundStart = 'started' | 'scheduled' | 'busy'
 
 export class Persistence {
   /** Milliseconds since 1970 of the last snapshot; the start of the process counts as one. */
@@ -64,6 +63,8 @@ export class Persistence {
   readonly #ports: PersistencePorts
   /** `keyspace.dirty` that the last snapshot has. */
   #savedChanges = 0
+  /** A background save was asked for inside a transaction, and begins behind it. */
+  #isScheduled = false
   #background: { readonly startedMs: number; readonly changes: number } | undefined
   /** When the last background save began, monotonic. */
   #triedAtMs = Number.NEGATIVE_INFINITY
@@ -108,8 +109,10 @@ export class Persistence {
 
   /** Saves now; this thread does nothing else meanwhile. @returns false when it failed, which was logged */
   save(): boolean {
-    const { keyspace, calls } = this.#ports
+    const { keyspace, calls, snapshots } = this.#ports
     const { dirty } = keyspace
+    // At the end of the process: an older one must not take the name of this one.
+    snapshots.cancel()
     try {
       const options = this.#options(`temp-${process.pid}.rdb`)
       const saved = saveFile(keyspace, this.#ports.preamble(), {
@@ -125,11 +128,12 @@ export class Persistence {
     }
   }
 
-  /** Saves beside the writer. The outcome is logged, and to be seen in INFO. */
+  /** Saves beside the writer, at once unless a transaction is being executed. The outcome is logged, and to be seen in INFO. */
   saveInBackground(): BackgroundStart {
     const { clock, keyspace, logger, snapshots } = this.#ports
     if (this.#background !== undefined) return 'busy'
-    if (snapshots === undefined) return 'unavailable'
+    this.#isScheduled = keyspace.counters.isOpen
+    if (this.#isScheduled) return 'scheduled'
     const background = { startedMs: clock.monotonicMs(), changes: keyspace.dirty }
     this.#background = background
     this.#triedAtMs = background.startedMs
@@ -150,8 +154,12 @@ export class Persistence {
 
   /** Called often: saves in the background when a save point is reached. */
   tick(): void {
-    const { clock, config, logger, snapshots } = this.#ports
-    if (snapshots === undefined || this.#background !== undefined) return
+    const { clock, config, logger } = this.#ports
+    if (this.#background !== undefined) return
+    if (this.#isScheduled) {
+      this.saveInBackground()
+      return
+    }
     const { changes } = this
     const nowMs = clock.wallMs()
     const due = config

@@ -21,11 +21,9 @@ export function snapshotPreamble(node: Node): SnapshotPreamble {
 }
 
 /** Undefined when no replica could go on from there: data without a history that anybody knows. */
-function positionOf({ link, state }: Node): SnapshotPosition | undefined {
-  const { history, stream } = link
-  const { replid, replOffset: offset } = history
-  const belongs = state.replica ? history.resumable : offset > 0
-  return belongs ? { replid, offset, db: stream.db } : undefined
+function positionOf({ link, state, below }: Node): SnapshotPosition | undefined {
+  const belongs = state.replica ? link.history.resumable : below.isBacklogActive
+  return belongs ? below.position : undefined
 }
 
 /**
@@ -33,7 +31,7 @@ function positionOf({ link, state }: Node): SnapshotPosition | undefined {
  * @param isReplica one will be configured
  */
 export function takePosition(node: Node, aux: readonly AuxField[], isReplica: boolean): void {
-  const { backlog, keyspace, link } = node
+  const { backlog, below, keyspace, link } = node
   const position = snapshotPosition(aux)
   // REPLICAOF came while the file was loaded: that primary's history is the one that counts.
   if (position === undefined || position.db >= keyspace.databaseCount || link.state.name !== 'none') return
@@ -42,4 +40,5 @@ export function takePosition(node: Node, aux: readonly AuxField[], isReplica: bo
   else link.history.beginBehind(replid, offset)
   link.moveTo(offset, db)
   backlog.restart(offset)
+  if (!isReplica) below.historyRestored()
 }

@@ -19,12 +19,13 @@ import {
   type Logger,
   type NodeState,
   NOTIFY_KEY_MISS,
+  type PinLimits,
   type RdbLoadResult,
   Readers,
   SLICE_MS_MAX,
   toldAccess,
 } from '@understudy/core/internal'
-import { RdbLoaderPool } from '@understudy/rdb-worker'
+import { RdbLoaderPool, SnapshotPool } from '@understudy/rdb-worker'
 import type { ListenOptions } from '../clients/listeners.ts'
 import type { ShutdownRequest } from '../clients/ports.ts'
 import { chooseKeyEvents, deliverKeyEvents } from '../clients/key-notifications.ts'
@@ -35,7 +36,9 @@ import { clientCommandFamilies } from '../commands/index.ts'
 import type { Config } from '../config/config.ts'
 import { IoThreads } from '../io-thread/io-threads.ts'
 import type { Progress } from '../log/progress.ts'
+import { debugReplication } from './debug-replication.ts'
 import { debugThreads } from './debug-threads.ts'
+import { askPrimary } from '../link/ask-primary.ts'
 import { ReplicaLink } from '../link/replica-link.ts'
 import { ReplicasBelow } from '../replicas/replicas-below.ts'
 import { SpooledSnapshots } from '../replicas/spooled-snapshot.ts'
@@ -46,6 +49,7 @@ import { CLIENT_DIRECTIVES, clientSettings, follow, linkConfig, replicaSettings 
 import { addDataInfoSections, memoryFacts, streamStatLines } from './info-sections.ts'
 import { fullSyncGate } from './full-sync-policy.ts'
 import type { FileLoading, Node } from './node.ts'
+import { KEY_CHECK_QUESTION, KeyCheck } from './key-check.ts'
 import { LoadReport } from './load-report.ts'
 import { Persistence } from './persistence.ts'
 import { persistenceCommands } from './persistence-commands.ts'
@@ -59,6 +63,9 @@ import { UnappliedCommands } from './unapplied.ts'
 import { ensureWorkingDirectory } from './working-directory.ts'
 
 const HOUSEKEEPING_MS = 20
+const KEY_CHECK_TIMEOUT_MS = 5000
+/** What is kept for a snapshot is never more than the dataset was; a slow disk is no reason to begin again. */
+const SNAPSHOT_LIMITS: PinLimits = { bytesMax: Number.POSITIVE_INFINITY, durationMsMax: Number.POSITIVE_INFINITY }
 
 export interface UnderstudyServerOptions {
   readonly config: Config
@@ -98,10 +105,12 @@ export class UnderstudyServer implements Node {
   readonly #options: UnderstudyServerOptions
   readonly #loader: RdbLoaderPool
   readonly #loadReport: LoadReport
+  readonly keyCheck: KeyCheck
   readonly #primaryClient = new PrimaryClient(this)
   readonly #activeExpiry: ActiveExpiry
   readonly defrag: ActiveDefrag
   readonly persistence: Persistence
+  readonly #snapshots: SnapshotPool
   #housekeeping: NodeJS.Timeout | undefined
 
   constructor(options: UnderstudyServerOptions) {
@@ -131,12 +140,14 @@ export class UnderstudyServer implements Node {
       clock: systemClock,
       isLoading: () => this.state.loading || this.state.asyncLoading,
     })
+    this.#snapshots = new SnapshotPool(() => this.keyspace.pin(SNAPSHOT_LIMITS, systemClock.monotonicMs()))
     this.persistence = new Persistence({
       config,
       logger,
       clock: systemClock,
       keyspace: this.keyspace,
       preamble: () => snapshotPreamble(this),
+      snapshots: this.#snapshots,
       onOutcome: () => this.updateState(),
     })
     this.backlog = new BacklogWriter(clampBacklogBytes(config.get('repl-backlog-size')))
@@ -150,14 +161,15 @@ export class UnderstudyServer implements Node {
       settings: replicaSettings(config),
       source: new SpooledSnapshots({
         keyspace: this.keyspace,
-        libraries: this.libraries,
         clock: systemClock,
         logger,
         directory: () => config.get('dir'),
-        redisVersion: () => settings.redisVersion,
-        compresses: () => config.get('rdbcompression'),
-        hasChecksum: () => config.get('rdbchecksum'),
-        access: () => toldAccess(config.get('maxmemory-policy')),
+        preamble: () => snapshotPreamble(this),
+        rules: () => ({
+          compress: config.get('rdbcompression'),
+          checksum: config.get('rdbchecksum'),
+          access: toldAccess(config.get('maxmemory-policy')),
+        }),
       }),
       history: () => this.link.history,
       isReplica: () => this.state.replica,
@@ -172,7 +184,11 @@ export class UnderstudyServer implements Node {
       settings,
       families: [
         ...dataFamilies,
-        ...clientCommandFamilies({ ...debugDatasetSubcommands, ...debugThreads(() => this.ioThreads) }),
+        ...clientCommandFamilies({
+          ...debugDatasetSubcommands,
+          ...debugThreads(() => this.ioThreads),
+          ...debugReplication(() => this.link),
+        }),
         configCommands(this),
         replicationCommands(this),
         persistenceCommands(this.persistence),
@@ -207,6 +223,17 @@ export class UnderstudyServer implements Node {
       blockedKeys: this.server.blockedKeys,
       onError: (text) => this.#streamError(text),
     })
+    this.keyCheck = new KeyCheck({
+      logger,
+      databaseCount: this.keyspace.databaseCount,
+      keysIn: (db) => this.keyspace.size(db),
+      position: () => ({ replid: this.link.history.replid, offset: this.link.stream.appliedOffset }),
+      isFaithful: () => this.state.replica && this.state.replicaReadOnly,
+      ask: () => {
+        const { host = '', port = 0 } = this.link.getStatus()
+        return askPrimary(this.link.config, { host, port }, KEY_CHECK_QUESTION, KEY_CHECK_TIMEOUT_MS)
+      },
+    })
     this.link = new ReplicaLink(
       linkConfig(config, settings.encodings, this.keyspace.hashSeed, () => this.server.port),
       {
@@ -236,9 +263,10 @@ export class UnderstudyServer implements Node {
           this.below.historyChanged()
           this.#tellPosition(this.link.history.replid)
         },
-        onApplied: () => {
+        onApplied: (offset) => {
           this.below.appended()
           this.#tellPosition()
+          this.keyCheck.applied(offset)
         },
         dropData: () => {
           this.hasData = false
@@ -258,7 +286,9 @@ export class UnderstudyServer implements Node {
           datasetBytes: () => this.keyspace.usedBytes,
         }),
         isEmpty: () => !this.hasData || this.keyspace.keyCount === 0,
-        onState: () => {
+        onState: (name) => {
+          if (name === 'connected') this.keyCheck.linkUp()
+          else this.keyCheck.linkDown()
           this.#primaryClient.noteState()
           this.updateState()
         },
@@ -330,10 +360,11 @@ export class UnderstudyServer implements Node {
     this.defrag.stop()
     this.below.stop()
     this.link.stop()
+    this.keyCheck.stop()
     this.readers.close()
     await this.server.close()
     await this.ioThreads?.stop()
-    await this.#loader.close()
+    await Promise.all([this.#loader.close(), this.#snapshots.close()])
   }
 
   updateState(): void {
@@ -386,7 +417,8 @@ export class UnderstudyServer implements Node {
   /** A checked snapshot takes over, in the same turn of the event loop in which the link moves to its offset. */
   #adopt(result: RdbLoadResult, elapsedMs: number, isFile: boolean): void {
     this.keyspace.adopt(result.generation)
-    this.#loadReport.loaded(result, (db) => this.keyspace.size(db), elapsedMs)
+    this.#loadReport.loaded(result, elapsedMs)
+    this.keyCheck.begin(result, isFile)
     const { summary, keyCount } = result
     let skippedModuleKeys = 0
     for (const count of Object.values(summary.skippedModules)) skippedModuleKeys += count
@@ -465,6 +497,7 @@ export class UnderstudyServer implements Node {
       keyspace.access.clock = accessClockAt(this.clock.wallMs())
       this.#expireKeys()
       if (!this.state.loading) this.persistence.tick()
+      keyspace.pins.breakOverdue(this.clock.monotonicMs())
       this.#loadReport.tick(this.#progress())
       if (keyspace.lazyFreePending > 0) keyspace.freeSlice(SLICE_MS_MAX)
     }, HOUSEKEEPING_MS)

@@ -20,7 +20,7 @@ export interface FileCalls {
   unlinkSync(path: string): void
 }
 
-const NODE_CALLS: FileCalls = { openSync, writeSync, fsyncSync, closeSync, renameSync, unlinkSync }
+export const NODE_CALLS: FileCalls = { openSync, writeSync, fsyncSync, closeSync, renameSync, unlinkSync }
 
 export interface SnapshotFileOptions {
   /** False: only when it is complete. Default true. */

@@ -1,6 +1,6 @@
 /**
  * A keyspace as a snapshot file, in one go: the caller's thread does nothing else until the file is on the disk. SAVE and
- * SHUTDOWN; what goes on beside the writer is another matter.
+ * SHUTDOWN do so in the writer's thread; beside the writer it is done from a pin (snapshot-pool.ts).
  */
 import {
   type AuxField,
@@ -36,6 +36,8 @@ export interface SaveFileOptions extends SnapshotRules, RdbChunkOptions {
 export interface Snapshots {
   /** As `saveFile`, of the data at the time of the call; rejects with what that throws. */
   saveFile(preamble: SnapshotPreamble, options: SaveFileOptions): Promise<SavedFile>
+  /** Gives up what is under way: when this returns, no file gets its name from it any more. */
+  cancel(): void
 }
 
 export interface SavedFile {

@@ -1,0 +1,103 @@
+/** Snapshots that are saved while clients go on writing: that a file has one moment, and what becomes of one that is given up. */
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { fillDataset } from '../support/dataset.ts'
+import type { TestServer } from '../support/test-server.ts'
+import { caughtUp, later, startNode, startPrimary, startReplica } from './topology.ts'
+
+async function newDirectory(): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'understudy-test-'))
+  later(() => rm(directory, { recursive: true, force: true }))
+  return directory
+}
+
+/** Writes of many kinds until the save is over. @returns how many. */
+async function writeUntilSaved(server: TestServer): Promise<number> {
+  let i = 0
+  while ((await server.info('persistence'))['rdb_bgsave_in_progress'] === '1') {
+    await server.call('MSET', `new:${i}`, i, `new:${i % 7}`, 'x'.repeat(i % 300))
+    await server.call('RPUSH', 'new:list', i)
+    await server.call('ZADD', 'new:zset', i % 50, `m${i}`)
+    await server.call('DEL', `new:${i - 5}`)
+    await server.call('HSET', 'new:hash', `f${i}`, i)
+    i++
+  }
+  return i
+}
+
+describe('BGSAVE', () => {
+  it('saves the data of its moment while writes go on; redis-server reads them', async () => {
+    const source = await startPrimary()
+    await fillDataset(source.port, { seed: 31, keys: 1500 })
+    const node = await startReplica(source)
+    await caughtUp(source, node)
+    await node.call('REPLICAOF', 'NO', 'ONE')
+    for (let round = 0; round < 2; round++) {
+      const client = await node.raw()
+      client.send('DEBUG DIGEST\r\nBGSAVE\r\n')
+      const digest = String(await client.readReply())
+      expect(await client.readReply()).toBe('Background saving started')
+      client.close()
+      expect(await writeUntilSaved(node)).toBeGreaterThan(0)
+      const info = await node.info('persistence')
+      expect(info).toMatchObject({ rdb_last_bgsave_status: 'ok', rdb_saves: String(round + 1) })
+      expect(Number(info['rdb_changes_since_last_save'])).toBeGreaterThan(0)
+      const redis = await startPrimary({}, { directory: node.directory })
+      expect(await redis.call('DEBUG', 'DIGEST')).toBe(digest)
+      expect(await node.call('DEBUG', 'DIGEST')).not.toBe(digest)
+      await redis.kill()
+    }
+    expect((await readdir(node.directory)).filter((name) => name.startsWith('temp'))).toEqual([])
+  })
+
+  it('in a transaction begins behind it', async () => {
+    const node = await startNode()
+    const client = await node.raw()
+    client.send('MULTI\r\nSET a 1\r\nBGSAVE\r\nSET b 2\r\nEXEC\r\n')
+    for (const queued of ['OK', 'QUEUED', 'QUEUED', 'QUEUED']) expect(await client.readReply()).toBe(queued)
+    expect(await client.readReply()).toEqual(['OK', 'Background saving scheduled', 'OK'])
+    await node.waitForLine(/Background saving terminated with success/)
+    const again = await startNode({}, { directory: node.directory })
+    expect(await again.call('MGET', 'a', 'b')).toEqual(['1', '2'])
+  })
+
+  it('follows from save points', async () => {
+    const node = await startNode({ save: ['1', '3'] })
+    await node.call('MSET', 'a', '1', 'b', '2', 'c', '3')
+    await node.waitForLine(/3 changes in 1 seconds. Saving/)
+    await node.waitForLine(/Background saving terminated with success/)
+    expect(await node.info('persistence')).toMatchObject({ rdb_changes_since_last_save: '0', rdb_saves: '1' })
+  })
+
+  it('that fails leaves no file, and says why', async () => {
+    const directory = await newDirectory()
+    const node = await startNode({ save: '' }, { directory })
+    await node.call('SET', 'k', 'v')
+    await rm(directory, { recursive: true })
+    expect(await node.call('BGSAVE')).toBe('Background saving started')
+    await node.waitForLine(/The snapshot could not be saved: the thread that saved it died: ENOENT/)
+    expect(await node.info('persistence')).toMatchObject({ rdb_last_bgsave_status: 'err', rdb_bgsave_in_progress: '0' })
+    expect(await node.call('GET', 'k')).toBe('v')
+  })
+
+  it('gives way to the snapshot that is saved at the end', async () => {
+    const source = await startPrimary()
+    await fillDataset(source.port, { seed: 32, keys: 1500 })
+    const directory = await newDirectory()
+    const node = await startReplica(source, {}, { directory })
+    await caughtUp(source, node)
+    await node.call('REPLICAOF', 'NO', 'ONE')
+    const client = await node.raw()
+    client.send('BGSAVE\r\nSET last write\r\n')
+    expect(await client.readReply()).toBe('Background saving started')
+    expect(await client.readReply()).toBe('OK')
+    client.send('SHUTDOWN SAVE\r\n')
+    await node.waitForLine(/bye bye/)
+    await node.kill()
+    expect(await readdir(directory)).toEqual(['dump.rdb'])
+    const again = await startNode({}, { directory })
+    expect(await again.call('GET', 'last')).toBe('write')
+  })
+})
