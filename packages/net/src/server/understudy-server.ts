@@ -165,6 +165,7 @@ export class UnderstudyServer implements Node {
       backlog: this.backlog,
       settings: replicaSettings(config),
       source: new SpooledSnapshots({
+        pool: this.#snapshots,
         keyspace: this.keyspace,
         libraries: this.libraries,
         clock: systemClock,
