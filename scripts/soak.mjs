@@ -2,11 +2,12 @@
  * npx -y pnpm@12 soak [name] [--seed N] [--count N] [--for SECONDS] [--node VERSION]
  *
  * Runs one of test/soak/*.soak.ts for the amount it states, or as told; lists them when no name is given. See
- * test/support/soak.ts for what a soak is. `--no-build` takes dist/ as it is.
+ * test/support/soak.ts for what a soak is. `--no-build` takes dist/ as it is, `--node 24` another Node.js, as for the tests.
  */
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { nodeBinary } from './node-binary.mjs'
 import { findRedis, RedisMissingError } from './redis-server.mjs'
 import { fail, requireNode, ROOT, runTool } from './run-tool.mjs'
 
@@ -31,6 +32,10 @@ if (name === undefined) {
     if (error instanceof RedisMissingError) return fail(error.message)
     throw error
   })
+  const node =
+    values.node === undefined
+      ? process.execPath
+      : await nodeBinary(values.node, console.log).catch((/** @type {Error} */ error) => fail(error.message))
   if (!values['no-build']) {
     const built = await runTool('tsc', ['-b'])
     if (built !== 0) process.exit(built)
@@ -38,8 +43,10 @@ if (name === undefined) {
   const again = [`soak ${name} --seed ${seed}`]
   if (count !== undefined) again.push(`--count ${count}`)
   if (seconds !== undefined) again.push(`--for ${seconds}`)
+  if (values.node !== undefined) again.push(`--node ${values.node}`)
   console.log(again.join(' '))
   process.exitCode = await runTool('vitest', ['run', '--config', 'vitest.soak.config.ts'], {
+    node,
     env: {
       UNDERSTUDY_SOAK: name,
       UNDERSTUDY_SOAK_SEED: String(seed),

@@ -41,40 +41,44 @@ async function writeMore(primary: TestServer, tag: string): Promise<void> {
 }
 
 describe('a file that was saved', () => {
-  it('is read by redis-server, redis-check-rdb, understudy check and Understudy, with every key', async () => {
-    const primary = await startPrimary()
-    await fillDataset(primary.port, { seed: 21, keys: 1500 })
-    const replica = await startReplica(primary)
-    await caughtUp(primary, replica)
-    const digest = await digestOf(primary)
-    const directory = await newDirectory()
-    for (const [compression, checksum] of [
-      ['yes', 'yes'],
-      ['no', 'no'],
-    ] as const) {
-      const node = await startNode(
-        { rdbcompression: compression, rdbchecksum: checksum },
-        { directory: await newDirectory() },
-      )
-      await node.call('REPLICAOF', '127.0.0.1', primary.port)
-      await linkIs(node, 'up')
-      await caughtUp(primary, node)
-      expect(await node.call('SAVE')).toBe('OK')
-      await copyFile(join(node.directory, 'dump.rdb'), join(directory, 'dump.rdb'))
+  it(
+    'is read by redis-server, redis-check-rdb, understudy check and Understudy, with every key',
+    { timeout: 60_000 },
+    async () => {
+      const primary = await startPrimary()
+      await fillDataset(primary.port, { seed: 21, keys: 800 })
+      const replica = await startReplica(primary)
+      await caughtUp(primary, replica)
+      const digest = await digestOf(primary)
+      const directory = await newDirectory()
+      for (const [compression, checksum] of [
+        ['yes', 'yes'],
+        ['no', 'no'],
+      ] as const) {
+        const node = await startNode(
+          { rdbcompression: compression, rdbchecksum: checksum },
+          { directory: await newDirectory() },
+        )
+        await node.call('REPLICAOF', '127.0.0.1', primary.port)
+        await linkIs(node, 'up')
+        await caughtUp(primary, node)
+        expect(await node.call('SAVE')).toBe('OK')
+        await copyFile(join(node.directory, 'dump.rdb'), join(directory, 'dump.rdb'))
 
-      const { checkRdb } = await redisBinaries()
-      expect((await run(checkRdb, [join(directory, 'dump.rdb')])).stdout).toContain('RDB looks OK!')
-      const checked = await run(process.execPath, [UNDERSTUDY_BIN, 'check', join(directory, 'dump.rdb')])
-      expect(checked.stdout).toContain(String(await primary.call('DBSIZE')))
-      const redis = await startPrimary({}, { directory })
-      expect(await digestOf(redis)).toBe(digest)
-      await redis.kill()
-      const again = await startNode({}, { directory })
-      expect(await digestOf(again)).toBe(digest)
-      await again.kill()
-      await node.kill()
-    }
-  })
+        const { checkRdb } = await redisBinaries()
+        expect((await run(checkRdb, [join(directory, 'dump.rdb')])).stdout).toContain('RDB looks OK!')
+        const checked = await run(process.execPath, [UNDERSTUDY_BIN, 'check', join(directory, 'dump.rdb')])
+        expect(checked.stdout).toContain(String(await primary.call('DBSIZE')))
+        const redis = await startPrimary({}, { directory })
+        expect(await digestOf(redis)).toBe(digest)
+        await redis.kill()
+        const again = await startNode({}, { directory })
+        expect(await digestOf(again)).toBe(digest)
+        await again.kill()
+        await node.kill()
+      }
+    },
+  )
 
   it('keeps streams with their groups, times to live, and functions', async () => {
     const node = await startNode()
@@ -205,6 +209,24 @@ describe('a restart of a replica', () => {
     await replica.call('CONFIG', 'SET', 'dbfilename', 'other.rdb').catch(() => 'protected')
     await replica.stop()
     expect(await readdir(directory)).toEqual(['other.rdb'])
+  })
+})
+
+describe('a signal', () => {
+  it.each([
+    ['default', '', false],
+    ['default', 'points', true],
+    ['save', '', true],
+    ['nosave', 'points', false],
+  ] as const)('with shutdown-on-sigterm %s and save points "%s": saves? %s', async (chosen, points, saves) => {
+    const directory = await newDirectory()
+    const node = await startNode(
+      { 'shutdown-on-sigterm': chosen, save: points === '' ? '' : SAVE_POINT },
+      { directory },
+    )
+    await node.call('SET', 'k', 'v')
+    await node.stop()
+    expect(await readdir(directory)).toEqual(saves ? ['dump.rdb'] : [])
   })
 })
 

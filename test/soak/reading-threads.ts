@@ -36,18 +36,20 @@ export function sabotageWriter(keyspace: Keyspace, sabotage: Sabotage): void {
 export function widenWriter(random: SeededRandom): () => void {
   const pause = occasionalPause((bound) => random.int(0, bound - 1))
   const restore = widenAtomics(pause)
-  const { allocate, free } = Arena.prototype
-  Arena.prototype.allocate = function (bytes) {
+  const { prototype } = Arena
+  const allocate: (this: Arena, bytes: number) => number = Reflect.get(prototype, 'allocate')
+  const free: (this: Arena, address: number) => void = Reflect.get(prototype, 'free')
+  prototype.allocate = function (bytes) {
     pause()
     return allocate.call(this, bytes)
   }
-  Arena.prototype.free = function (address) {
+  prototype.free = function (address) {
     free.call(this, address)
     pause()
   }
   return () => {
     restore()
-    Object.assign(Arena.prototype, { allocate, free })
+    Object.assign(prototype, { allocate, free })
   }
 }
 

@@ -11,6 +11,7 @@ import { versionLine } from './cli/version.ts'
 import type { Config } from './config/config.ts'
 import { fatalConfigText, loadConfig } from './config/load-config.ts'
 import { writePidFile } from './config/pid-file.ts'
+import { errorText } from './error-text.ts'
 import { ServerLog } from './log/server-log.ts'
 import { shutdownOnSignal } from './server/shutdown.ts'
 import { UnderstudyServer } from './server/understudy-server.ts'
@@ -33,7 +34,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     }
     process.chdir(config.get('dir'))
   } catch (error) {
-    const text = error instanceof ConfigError ? fatalConfigText(error, version) : messageOf(error)
+    const text = error instanceof ConfigError ? fatalConfigText(error, version) : errorText(error)
     process.stderr.write(`${text}\n`)
     process.exitCode = 1
     return
@@ -56,7 +57,7 @@ async function serve(config: Config, version: string, notes: Notes, early: reado
   if (config.file !== undefined) log.notice('Configuration loaded')
   // A bug. What it left in memory cannot be trusted, so the process ends; but the log has to say why.
   process.on('uncaughtException', (error) => {
-    log.warning(`=== UNDERSTUDY BUG REPORT === ${error.stack ?? messageOf(error)}${causeOf(error)}`)
+    log.warning(`=== UNDERSTUDY BUG REPORT === ${error.stack ?? errorText(error)}${causeOf(error)}`)
     pidFile?.remove()
     process.exit(1)
   })
@@ -94,7 +95,7 @@ async function serve(config: Config, version: string, notes: Notes, early: reado
     // What the configuration alone does not show: a command to rename that does not exist, memory that is not there.
     pidFile?.remove()
     const hint = error instanceof RangeError ? ` (for ${config.get('databases')} databases)` : ''
-    log.warning(`Cannot start: ${messageOf(error)}${hint}`)
+    log.warning(`Cannot start: ${errorText(error)}${hint}`)
     process.exitCode = 1
     return
   }
@@ -121,14 +122,10 @@ function openLog(config: Config): ServerLog | undefined {
   try {
     return new ServerLog({ level: config.get('loglevel'), ...(file === undefined ? {} : { file }) })
   } catch (error) {
-    process.stderr.write(`Can't open the log file: ${messageOf(error)}\n`)
+    process.stderr.write(`Can't open the log file: ${errorText(error)}\n`)
     process.exitCode = 1
     return undefined
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }
 
 function causeOf(error: Error): string {
@@ -136,7 +133,7 @@ function causeOf(error: Error): string {
 }
 
 function startFailure(error: unknown, port: number): string {
-  const message = messageOf(error)
+  const message = errorText(error)
   const code = error instanceof Error && 'code' in error ? error.code : undefined
   if (code === 'EADDRINUSE' || code === 'EACCES' || code === 'EADDRNOTAVAIL') {
     return `Failed listening on port ${port} (tcp), aborting: ${message}`

@@ -10,6 +10,8 @@ import {
   RDB_TYPE_ZSET_2,
   RDB_TYPE_ZSET_LISTPACK,
   RdbVersionError,
+  Readers,
+  SharedKeyspace,
 } from '@understudy/core/internal'
 import { loadIterable, RdbLoaderPool } from '@understudy/rdb-worker'
 import { afterAll, describe, expect, it } from 'vitest'
@@ -189,6 +191,19 @@ describe('a snapshot that was written', () => {
     keyspace.lookup(0, Buffer.from('k'), 0, 1)
     keyspace.setAccess(-1, 42)
     expect(entry('frequency')).toMatchObject({ idleSeconds: -1, freq: 42 })
+  })
+})
+
+describe('written by a thread that only reads', () => {
+  it('is the same, key for key', () => {
+    const shared = new SharedKeyspace(new Readers(full.keyspace).attach())
+    let bytes: Buffer = Buffer.alloc(0)
+    const undo = (): void => {
+      bytes = Buffer.alloc(0)
+    }
+    shared.attempt({ run: () => (bytes = snapshotBytes(shared, { rdbVersion: 10 }).bytes), undo }, 0)
+    expect(bytes).toEqual(snapshotBytes(full.keyspace, { rdbVersion: 10 }).bytes)
+    shared.close()
   })
 })
 

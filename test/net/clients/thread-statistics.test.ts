@@ -29,6 +29,18 @@ describe('counters of several threads', () => {
     expect(sum.hits).toBe(4)
   })
 
+  test('go on beyond what 32 bits hold', () => {
+    const whole = new ServerStatistics(1)
+    const thread = new ThreadStatistics(1)
+    whole.addThread(thread)
+    thread.histogram(0).record(100, 2 ** 32)
+    thread.countCommands(0, 3, 0.0003, true)
+    const histogram = whole.whole().histogram(0)
+    expect(histogram.count).toBe(2 ** 32 + 3)
+    expect(histogram.percentile(50)).toBeLessThan(110)
+    expect(histogram.cumulativeMicros().at(-1)?.[1]).toBe(2 ** 32 + 3)
+  })
+
   test('a reset leaves the other thread alone and counts from there on', () => {
     const whole = new ServerStatistics(2)
     const thread = new ThreadStatistics(2)

@@ -325,6 +325,28 @@ describe('an operator', () => {
     expect((await server.info())['cmdstat_get']).toBeUndefined()
   })
 
+  it('counts a transaction that goes on in the link thread once', async () => {
+    const [client] = (await crowd(1)) as [RawClient]
+    await client.call('SET', 'a', 1)
+    await client.call('CONFIG', 'RESETSTAT')
+    expect(await client.pipeline([['MULTI'], ['GET', 'a'], ['SET', 'a', 2], ['EXEC'], ['GET', 'a']])).toEqual([
+      'OK',
+      'QUEUED',
+      'QUEUED',
+      ['1', 'OK'],
+      '2',
+    ])
+    const info = await server.info()
+    for (const [name, calls] of Object.entries({ multi: 1, get: 2, set: 1, exec: 1 })) {
+      expect(info[`cmdstat_${name}`], name).toMatch(new RegExp(`^calls=${calls},`))
+      const histogram = (await server.call('LATENCY', 'HISTOGRAM', name)) as [string, [string, number]]
+      expect(histogram[1][1], name).toBe(calls)
+    }
+    const turns = (await server.call('LATENCY', 'HISTOGRAM', 'eventloop')) as [string, [string, number]]
+    expect(turns[1][1]).toBeGreaterThanOrEqual(Number(info['eventloop_cycles']))
+    expect(info['latency_percentiles_usec_eventloop']).toMatch(/^p50=/)
+  })
+
   it('MONITOR shows the reads of all threads', async () => {
     const clients = await crowd()
     const monitor = await server.raw()

@@ -250,4 +250,80 @@ describe('the queue', () => {
     expect(queue.isFull).toBe(false)
     expect(told).toEqual(before)
   })
+
+  // Whatever was under way when the queue was not wanted any more, and however it ends.
+  it.each(['write', 'read'] as const)('closes its file when a %s fails after it was disposed of', async (operation) => {
+    const state = { closes: 0, begun: false, writing: 0 }
+    let fail = (): void => {}
+    const failing = (): Promise<never> => {
+      state.begun = true
+      return new Promise((_, reject) => {
+        fail = () => reject(new Error('EIO: of the test'))
+      })
+    }
+    const open: OpenSpillFile = async (path) => {
+      const file = await openSpillFile(path)
+      const close = (): Promise<void> => {
+        state.closes++
+        return file.close()
+      }
+      const write = async (bytes: Uint8Array, position: number): Promise<void> => {
+        state.writing++
+        await file.write(bytes, position)
+        state.writing--
+      }
+      return { ...file, write, close, [operation]: failing }
+    }
+    const { queue, told } = newQueue(2 * CHUNK, 100 * CHUNK, open)
+    const source = new Source(queue)
+    let taken = 0
+    await waitFor(`a ${operation}`, () => {
+      if (!queue.isFull) source.receive(CHUNK)
+      // What comes out last is what the file has: it is read when memory in front of it is used up.
+      if (operation === 'read' && queue.fileBytes > 0) taken = take(queue, taken, CHUNK)
+      return state.begun
+    })
+    // What is under way is this operation alone: the end of another one would close the file as well.
+    await waitFor('the writes before', () => state.writing === 0)
+    queue.dispose()
+    expect(state.closes).toBe(0)
+    fail()
+    await waitFor('the file to be closed', () => state.closes === 1)
+    // Nobody is there to be told.
+    expect(told.write).toEqual([])
+    expect(told.read).toEqual([])
+  })
+
+  it.each(['write', 'read'] as const)(
+    'closes its file when it is disposed of after a %s has failed',
+    async (operation) => {
+      let closes = 0
+      const open: OpenSpillFile = async (path) => {
+        const file = await openSpillFile(path)
+        let writes = 0
+        return {
+          read: (target, position) =>
+            operation === 'read' ? Promise.reject(new Error('EIO: of the test')) : file.read(target, position),
+          write: (bytes, position) =>
+            operation === 'write' && writes++ > 0
+              ? Promise.reject(new Error('ENOSPC: of the test'))
+              : file.write(bytes, position),
+          close: () => {
+            closes++
+            return file.close()
+          },
+        }
+      }
+      const { queue, told } = newQueue(2 * CHUNK, 100 * CHUNK, open)
+      const source = new Source(queue)
+      let taken = 0
+      await waitFor('the fault', () => {
+        if (!queue.isFull) source.receive(CHUNK)
+        if (operation === 'read' && queue.fileBytes > 0) taken = take(queue, taken, CHUNK)
+        return told[operation].length > 0
+      })
+      queue.dispose()
+      await waitFor('the file to be closed', () => closes === 1)
+    },
+  )
 })

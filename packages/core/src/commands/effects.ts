@@ -1,7 +1,7 @@
 /**
  * What one unit (a command, or an EXEC) did, as the commands that replicas below get of it: RESP bytes, written while it
  * runs and taken when it is over. Commands whose rule is `verbatim` or `always` say nothing themselves: the dispatcher tells
- * them as they came, if they changed something (`Keyspace.dirty`). All others tell their effects here, by the rules of
+ * them as they came, if they changed something (`Keyspace.changes`). All others tell their effects here, by the rules of
  * `propagation.ts`. It knows no replica and no backlog, and no context has one while nobody is below.
  *
  *     bytes    *1 MULTI │ *2 SELECT n │ *2 DEL k │ *3 SET k v │ … │ *1 EXEC

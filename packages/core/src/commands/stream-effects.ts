@@ -8,6 +8,7 @@
  * (later versions of Redis do the same); and what XREADGROUP counts when a consumer reads its own history is told as well.
  */
 import { StreamId } from '../encoding/stream-id.ts'
+import { ENTRIES_READ_UNKNOWN } from '../values/stream-groups.ts'
 import type { ReadContext } from './command.ts'
 import { groups } from './stream-access.ts'
 
@@ -67,7 +68,9 @@ export function tellGroupPosition({ effects, args, db }: ReadContext, at: Delive
   effects.argument(args, at.group)
   effects.id(groups.lastId(group, lastId))
   effects.word('ENTRIESREAD')
-  effects.integer(groups.entriesRead(group))
+  // An estimate may come out below -1, which a stock replica refuses with all the rest.
+  const read = groups.entriesRead(group)
+  effects.integer(read < ENTRIES_READ_UNKNOWN ? ENTRIES_READ_UNKNOWN : read)
 }
 
 /** The consumer was made. */

@@ -102,7 +102,6 @@ export class Keyspace extends KeyspaceValues {
     const table = control[C_DATABASE_MAP + first]!
     control[C_DATABASE_MAP + first] = control[C_DATABASE_MAP + second]!
     control[C_DATABASE_MAP + second] = table
-    this.dirty++
     this.listener.databasesSwapped(first, second)
   }
 

@@ -51,9 +51,10 @@ const REPLID = /^[\x21-\x7e]+$/
 export function snapshotPosition(aux: readonly AuxField[]): SnapshotPosition | undefined {
   const fields = new Map(aux)
   const replid = fields.get('repl-id') ?? ''
-  const offset = Number(fields.get('repl-offset') ?? Number.NaN)
+  const offsetText = fields.get('repl-offset') ?? ''
+  const offset = Number(offsetText)
   if (replid.length !== REPLID_LENGTH || replid === REPLID_NONE || !REPLID.test(replid)) return undefined
-  if (!Number.isSafeInteger(offset) || offset < 0) return undefined
+  if (!/^\d+$/.test(offsetText) || !Number.isSafeInteger(offset)) return undefined
   return { replid, offset, db: streamDb(aux) }
 }
 

@@ -92,9 +92,11 @@ export function runOne(session: ClientSession, server: ClientServer): void {
     queueCommand(session, entry)
     return
   }
+  // MULTI, forwarded behind its answer: its I/O thread has counted it.
+  const isCounted = session.answered > 0
   server.meter.before(entry)
   callCommand(session, entry)
-  server.meter.after(entry)
+  if (!isCounted) server.meter.after(entry)
   if (server.blockedKeys.hasReady) server.blockedKeys.serve()
   if ((session.flags & (CLIENT_REPLY_SKIP | CLIENT_REPLY_SKIP_NEXT)) !== 0) advanceReplySkip(session)
 }
@@ -178,7 +180,7 @@ export function callCommand(session: ClientSession, entry: CommandEntry<ClientSe
 /** What was so before a command of which replicas below may have to hear. */
 interface Telling {
   readonly db: number
-  readonly dirty: number
+  readonly changes: number
   /** Not a part of an EXEC: what is told goes when the command is over. */
   readonly isOutermost: boolean
 }
@@ -186,14 +188,14 @@ interface Telling {
 /** @returns undefined while nobody is to be told. */
 function beginTelling({ effects, keyspace, db }: ClientSession): Telling | undefined {
   if (effects === undefined) return undefined
-  return { db, dirty: keyspace.dirty, isOutermost: !keyspace.counters.isOpen }
+  return { db, changes: keyspace.dirty, isOutermost: !keyspace.counters.isOpen }
 }
 
 /** Tells of a command whose rule says so as it came; those with another rule have told of themselves. */
 function endTelling(
   session: ClientSession,
   entry: CommandEntry<ClientSession>,
-  { db, dirty, isOutermost }: Telling,
+  { db, changes, isOutermost }: Telling,
   errorsBefore: number,
 ): void {
   const { effects, keyspace, reply, server } = session
@@ -201,7 +203,8 @@ function endTelling(
   // It may have made a replica of this node.
   if (effects === undefined || writes === undefined) return
   const rule = propagationOf(entry)
-  const isTold = rule === 'always' ? reply.errorCount === errorsBefore : rule === 'verbatim' && keyspace.dirty !== dirty
+  const isTold =
+    rule === 'always' ? reply.errorCount === errorsBefore : rule === 'verbatim' && keyspace.dirty !== changes
   if (isTold) effects.verbatim(session.args, db)
   if (isOutermost && writes.unitEnded()) session.writtenOffset = writes.offset
 }

@@ -8,15 +8,15 @@ const SUB_COUNT: number = 1 << SUB_BITS
 const OCTAVES = 36
 const BUCKETS: number = (OCTAVES - SUB_BITS + 1) * SUB_COUNT
 
-/** Words of memory that one histogram takes: the buckets, and how many were counted. */
-export const HISTOGRAM_WORDS: number = BUCKETS + 1
+/** Numbers (f64: a busy command passes 2^32 within hours) that one histogram takes: the buckets, and how many were counted. */
+export const HISTOGRAM_NUMBERS: number = BUCKETS + 1
 
 export class LatencyHistogram {
-  readonly #counts: Uint32Array
+  readonly #counts: Float64Array
 
-  /** @param words HISTOGRAM_WORDS of memory, zero at first. */
-  constructor(words: Uint32Array = new Uint32Array(HISTOGRAM_WORDS)) {
-    this.#counts = words
+  /** @param numbers HISTOGRAM_NUMBERS of them, zero at first. */
+  constructor(numbers: Float64Array = new Float64Array(HISTOGRAM_NUMBERS)) {
+    this.#counts = numbers
   }
 
   get count(): number {
@@ -33,7 +33,7 @@ export class LatencyHistogram {
   add(other: LatencyHistogram, sign: 1 | -1): void {
     const counts = this.#counts
     const more = other.#counts
-    for (let i = 0; i < HISTOGRAM_WORDS; i++) counts[i]! += sign * more[i]!
+    for (let i = 0; i < HISTOGRAM_NUMBERS; i++) counts[i]! += sign * more[i]!
   }
 
   /** The latency in nanoseconds that `percent` % of the commands did not exceed. */

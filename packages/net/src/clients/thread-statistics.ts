@@ -5,12 +5,12 @@
  *
  * ```
  * totals f64 × 16 | calls, micros, rejected, failed f64 × commands | error counts f64 × 128
- * | error codes 32 bytes × 128 | histograms: HISTOGRAM_WORDS u32 × (commands + 1), the last of turns of the event loop
+ * | error codes 32 bytes × 128 | histograms: HISTOGRAM_NUMBERS f64 × (commands + 1), the last of turns of the event loop
  * ```
  * A number of 8 bytes may be read while it is written; on the machines Node runs on it is the one before or the one after.
  */
 import { errorCode } from '@understudy/core/internal'
-import { HISTOGRAM_WORDS, LatencyHistogram } from './histogram.ts'
+import { HISTOGRAM_NUMBERS, LatencyHistogram } from './histogram.ts'
 
 /** Redis keeps at most this many codes; then counting them stops (7.0.15+, ERROR_STATS_NUMBER). */
 const ERROR_CODES_MAX = 128
@@ -37,7 +37,7 @@ const TURN_COMMAND_MICROS = 12
 
 function memoryBytes(commandCount: number): number {
   const numbers = TOTALS + COMMAND_ARRAYS * commandCount + ERROR_CODES_MAX
-  return numbers * NUMBER_BYTES + ERROR_CODES_MAX * CODE_BYTES + (commandCount + 1) * HISTOGRAM_WORDS * 4
+  return numbers * NUMBER_BYTES + ERROR_CODES_MAX * CODE_BYTES + (commandCount + 1) * HISTOGRAM_NUMBERS * NUMBER_BYTES
 }
 
 export class ThreadStatistics {
@@ -155,7 +155,7 @@ export class ThreadStatistics {
   /** Latencies of a command; zero where it was never timed. */
   histogram(id: number): LatencyHistogram {
     return (this.#histograms[id] ??= new LatencyHistogram(
-      new Uint32Array(this.memory, this.#histogramsAt + id * HISTOGRAM_WORDS * 4, HISTOGRAM_WORDS),
+      new Float64Array(this.memory, this.#histogramsAt + id * HISTOGRAM_NUMBERS * NUMBER_BYTES, HISTOGRAM_NUMBERS),
     ))
   }
 

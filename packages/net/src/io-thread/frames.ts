@@ -31,6 +31,8 @@ export const FRAME_SETTLED = 9
 export const FRAME_FINISH = 10
 /** To the I/O thread: close at once. */
 export const FRAME_DESTROY = 11
+/** To the link thread: how far a replica below is. Payload: bytes of output that came for it f64, of them unsent f64. */
+export const FRAME_TAKEN = 12
 
 const BATCH_HEADER_BYTES = 8
 const FRAME_HEADER_BYTES = 16

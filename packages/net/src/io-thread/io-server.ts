@@ -26,6 +26,7 @@ import {
   CLIENT_BACK_PRESSURE,
   CLIENT_CLOSED,
   CLIENT_FORWARDS_FULL,
+  CLIENT_REPLICA,
   CLIENT_TRACKED,
   CLIENT_UNAUTHENTICATED,
   CLIENT_WATCHES,
@@ -47,6 +48,7 @@ import {
   FRAME_OUTPUT,
   FRAME_SETTLED,
   FRAME_SLOW,
+  FRAME_TAKEN,
   type FrameReader,
 } from './frames.ts'
 import { IoSession } from './io-session.ts'
@@ -176,6 +178,12 @@ export class IoServer extends ConnectionHost<IoSession> {
   /** The client sent its end of stream while the link thread works for it. */
   tellEnd(session: IoSession): void {
     this.#channel.frames.signal(FRAME_INPUT_ENDED, session.id)
+    this.endTurnSoon()
+  }
+
+  /** How much of its output a replica has taken. */
+  tellTaken(session: IoSession): void {
+    this.#channel.frames.facts(FRAME_TAKEN, session.id, session.receivedOutput, session.pendingOutputBytes, '')
     this.endTurnSoon()
   }
 
@@ -343,6 +351,7 @@ export class IoServer extends ConnectionHost<IoSession> {
 
   #pass(session: IoSession, frames: FrameReader): void {
     const { payload, bytes } = frames
+    session.receivedOutput += payload.length
     session.pass(
       bytes.length > SHARED_BATCH_BYTES_MAX && payload.length * 2 < bytes.length ? Buffer.from(payload) : payload,
     )
@@ -356,6 +365,7 @@ export class IoServer extends ConnectionHost<IoSession> {
     session.db = frames.word(2)
     session.resp = frames.word(3) === 3 ? 3 : 2
     session.flags = (session.flags & ~MIRRORED_FLAGS) | (frames.word(4) & MIRRORED_FLAGS)
+    if ((session.flags & CLIENT_REPLICA) !== 0) this.tellTaken(session)
     this.goOn(session)
   }
 }

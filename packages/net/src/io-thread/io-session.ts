@@ -4,7 +4,7 @@
  */
 import type { CommandEntry, SharedKeyspace, SharedReadContext } from '@understudy/core/internal'
 import { Connection, type ConnectionIdentity, type ConnectionSocket } from '../clients/connection.ts'
-import { CLIENT_FORWARDS_FULL } from '../clients/connection-flags.ts'
+import { CLIENT_FORWARDS_FULL, CLIENT_REPLICA } from '../clients/connection-flags.ts'
 import type { IoServer } from './io-server.ts'
 import type { ReadTransaction } from './read-transactions.ts'
 
@@ -22,6 +22,8 @@ export class IoSession extends Connection implements SharedReadContext {
   settledBytes: number = NOT_OPENED
   /** So many of the next commands had their keys touched (`IoServer`). */
   touched = 0
+  /** Bytes of output that came from the link thread. */
+  receivedOutput = 0
   /** MULTI, as far as it is only reads. */
   transaction: ReadTransaction | undefined
   /** Of this connection: when the channel has room again. */
@@ -69,6 +71,12 @@ export class IoSession extends Connection implements SharedReadContext {
 
   commandsDone(): void {
     this.server.noteFacts(this)
+  }
+
+  /** To a replica below the link thread sends no more than this connection takes. */
+  override written(byteCount: number): void {
+    super.written(byteCount)
+    if ((this.flags & CLIENT_REPLICA) !== 0 && !this.closed) this.server.tellTaken(this)
   }
 
   finishInput(): void {

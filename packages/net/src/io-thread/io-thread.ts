@@ -17,6 +17,7 @@ import {
   FRAME_OPEN,
   FRAME_OUTPUT,
   FRAME_SLOW,
+  FRAME_TAKEN,
   type FrameReader,
 } from './frames.ts'
 import type { FromIoThread, IoThreadStart, SharedPlace, ToIoThread } from './messages.ts'
@@ -204,6 +205,9 @@ export class IoThread implements RemoteChannel {
         break
       case FRAME_INPUT_ENDED:
         this.#server.endInput(session)
+        break
+      case FRAME_TAKEN:
+        socket.noteTaken(frames.number(0), frames.number(1))
         break
       case FRAME_CLOSED:
         socket.destroyed = true

@@ -51,6 +51,9 @@ export class RemoteSocket implements ConnectionSocket {
   session: ClientSession | undefined
   /** Bytes of commands that came so far. */
   forwardedBytes = 0
+  /** Bytes of output so far; of a replica below, how many of them came and were sent, as far as is known. */
+  #outputBytes = 0
+  #takenBytes = 0
   readonly #channel: RemoteChannel
   readonly #id: number
   readonly #slot: number
@@ -76,7 +79,18 @@ export class RemoteSocket implements ConnectionSocket {
     }
   }
 
+  /** Of a replica below: output on its way, or not yet taken by its connection. The I/O thread tells when that changes. */
+  get untakenBytes(): number {
+    return this.#outputBytes - this.#takenBytes
+  }
+
+  /** @param receivedBytes of output came, of which so many are unsent. */
+  noteTaken(receivedBytes: number, unsentBytes: number): void {
+    this.#takenBytes = receivedBytes - unsentBytes
+  }
+
   write(view: Buffer, done: () => void): void {
+    this.#outputBytes += view.length
     this.#channel.output(this.#id, view)
     this.#channel.whenRoom(done)
   }

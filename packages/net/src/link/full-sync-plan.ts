@@ -1,19 +1,40 @@
-/** What repl-diskless-load makes of a full resync, and what the loader is told. Pure; the link carries it out. */
+/** What is done with a full resync, by repl-diskless-load and by the room there is; and what the loader is told. Pure; the link carries it out. */
 import type { RdbLoadOptions, SnapshotFraming } from '@understudy/core/internal'
+import type { FullSyncGate } from './full-sync-gate.ts'
 import type { ReplicaLinkConfig } from './replica-link-ports.ts'
 
-export interface FullSyncPlan {
-  /** The old data go before the new ones come. */
-  readonly dropsFirst: boolean
-  /** The snapshot is kept as a file, too. */
-  readonly usesFile: boolean
+export type FullSyncPlan =
+  /** The snapshot is not taken. */
+  | { readonly do: 'hold'; readonly why: string }
+  | {
+      readonly do: 'load'
+      /** The old data go before the new ones come. */
+      readonly dropsFirst: boolean
+      /** Why they have to, if there is no room for both. */
+      readonly shortage?: string
+      /** The snapshot is kept as a file, too. */
+      readonly usesFile: boolean
+    }
+
+export interface FullSyncQuestion {
+  readonly mode: ReplicaLinkConfig['disklessLoad']
+  readonly framing: SnapshotFraming
+  /** This node has no keys. */
+  readonly wasEmpty: boolean
+  /** It is taken, whatever is against it: somebody said so. */
+  readonly accepts: boolean
+  readonly gate: FullSyncGate
 }
 
-export function planFullSync(mode: ReplicaLinkConfig['disklessLoad'], wasEmpty: boolean): FullSyncPlan {
-  return {
-    dropsFirst: mode === 'flush-before-load' || mode === 'flushdb',
-    usesFile: mode === 'disabled' || (mode === 'on-empty-db' && !wasEmpty),
+export function planFullSync({ mode, framing, wasEmpty, accepts, gate }: FullSyncQuestion): FullSyncPlan {
+  const usesFile = mode === 'disabled' || (mode === 'on-empty-db' && !wasEmpty)
+  if (mode === 'flush-before-load' || mode === 'flushdb') return { do: 'load', dropsFirst: true, usesFile }
+  if (!wasEmpty) {
+    const room = gate.roomForTwo(framing.kind === 'length' ? framing.byteLength : undefined)
+    if (room.do === 'hold' && !accepts) return room
+    if (room.do === 'flush') return { do: 'load', dropsFirst: true, shortage: room.why, usesFile }
   }
+  return { do: 'load', dropsFirst: false, usesFile }
 }
 
 /** @param file the snapshot is written there, too */

@@ -12,7 +12,6 @@
  * One turn of the event loop takes at most TURN_BYTES_MAX or TURN_MS_MAX of the stream; then the socket is paused and
  * the work goes on in setImmediate. All methods belong to the thread that made the link.
  */
-import { join } from 'node:path'
 import {
   CommandStream,
   LinkMachine,
@@ -23,6 +22,7 @@ import {
   streamDb,
 } from '@understudy/core/internal'
 import type { LinkAction, LinkState, RdbLoadResult, SnapshotFraming, StreamHandler } from '@understudy/core/internal'
+import { errorText } from '../error-text.ts'
 import { CatchUp } from './catch-up.ts'
 import { OPEN_GATE } from './full-sync-gate.ts'
 import type { FullSyncGate } from './full-sync-gate.ts'
@@ -31,8 +31,8 @@ import type { LinkStatus } from './link-status.ts'
 import { loadOptionsOf, planFullSync } from './full-sync-plan.ts'
 import type { ReplicaLinkConfig, ReplicaLinkPorts } from './replica-link-ports.ts'
 import { SnapshotReceiver } from './snapshot-receiver.ts'
-import { openSpillFile } from './spill-file.ts'
-import { SpillQueue } from './spill-queue.ts'
+import type { SpillQueue } from './spill-queue.ts'
+import { newStreamQueue } from './stream-queue.ts'
 import { SyncFile } from './sync-file.ts'
 import { PrimaryConnection } from './transport.ts'
 import type { ConnectionEnds, TransportEvents } from './transport.ts'
@@ -240,7 +240,7 @@ export class ReplicaLink {
       this.#connection = new PrimaryConnection(options, events)
     } catch (error) {
       // Not from within carryOut(): the machine may answer with another 'connect' at once.
-      this.#endSoon(messageOf(error))
+      this.#endSoon(errorText(error))
     }
   }
 
@@ -431,23 +431,25 @@ export class ReplicaLink {
     const config = this.config
     const ports = this.#ports
     const wasEmpty = ports.isEmpty()
-    const plan = planFullSync(config.disklessLoad, wasEmpty)
-    let { dropsFirst } = plan
-    if (!dropsFirst && !wasEmpty) {
-      const room = this.#gate.roomForTwo(framing.kind === 'length' ? framing.byteLength : undefined)
-      if (room.do === 'hold' && !this.#machine.acceptsNext) return this.#machine.holdFullSync(room.why)
-      if (room.do === 'flush') {
-        ports.logger.warning(
-          `Old and new data do not fit into memory together: ${room.why}. The old data are dropped first`,
-        )
-        dropsFirst = true
-      }
+    const plan = planFullSync({
+      mode: config.disklessLoad,
+      framing,
+      wasEmpty,
+      accepts: this.#machine.acceptsNext,
+      gate: this.#gate,
+    })
+    if (plan.do === 'hold') return this.#machine.holdFullSync(plan.why)
+    const { dropsFirst, shortage, usesFile } = plan
+    if (shortage !== undefined) {
+      ports.logger.warning(
+        `Old and new data do not fit into memory together: ${shortage}. The old data are dropped first`,
+      )
     }
     if (dropsFirst) {
       ports.logger.notice('MASTER <-> REPLICA sync: Flushing old data')
       ports.dropData()
     }
-    const options = loadOptionsOf(config, framing, this.#syncFile.begin(plan.usesFile))
+    const options = loadOptionsOf(config, framing, this.#syncFile.begin(usesFile))
     const nowMs = this.#now()
     this.#times.loadStartedMs = nowMs
     this.#times.lastTransferIoMs = nowMs
@@ -466,9 +468,7 @@ export class ReplicaLink {
   }
 
   #newQueue(): SpillQueue {
-    const { spill, directory } = this.config
-    const path = join(directory, `temp-stream-${this.#ports.clock.wallMs()}.${process.pid}`)
-    return new SpillQueue(spill, path, this.#ports.openSpillFile ?? openSpillFile, {
+    return newStreamQueue(this.config, this.#ports, {
       onRoom: () => {
         if (this.#immediate === undefined) this.#resume()
       },
@@ -476,16 +476,9 @@ export class ReplicaLink {
         if (this.#receiver === undefined) this.#goOnNextTurn()
         else this.#receiver.feed()
       },
-      onWriteFault: (error) => {
-        this.#spillFault = messageOf(error)
-        this.#ports.logger.warning(
-          `The stream that waits for the end of a load cannot be kept in a file in ${directory}: ${this.#spillFault}. ` +
-            'It is kept in memory; when that is used up, the primary has to keep it',
-        )
-      },
-      onReadFault: (error) => {
-        this.#spillFault = messageOf(error)
-        this.reconnect(`the stream that waited in a file cannot be read back: ${this.#spillFault}`)
+      onFault: (why, isLost) => {
+        this.#spillFault = why
+        if (isLost) this.reconnect(`the stream that waited in a file cannot be read back: ${why}`)
       },
     })
   }
@@ -534,7 +527,7 @@ export class ReplicaLink {
     this.#endedWhileLoading = undefined
     receiver.abort()
     const fault =
-      error instanceof ReplicaError ? error : new ReplicaError('RDB_WORKER_FAILED', messageOf(error), { cause: error })
+      error instanceof ReplicaError ? error : new ReplicaError('RDB_WORKER_FAILED', errorText(error), { cause: error })
     this.#machine.snapshotFailed(this.#now(), fault)
     this.#carryOut()
   }
@@ -554,8 +547,4 @@ export class ReplicaLink {
   #now(): number {
     return this.#ports.clock.monotonicMs()
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

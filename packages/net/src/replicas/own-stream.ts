@@ -39,6 +39,11 @@ export class OwnStream {
     return this.#isActive ? this.#effects : undefined
   }
 
+  /** Selected database at the stream's end; -1: the next write selects its own. */
+  get db(): number {
+    return this.#effects.db
+  }
+
   /** Writes are told from now on, behind the history's offset, which is the backlog's end. */
   start(): void {
     this.#isActive = true

@@ -10,6 +10,8 @@ import type { ClientSession } from '../clients/session.ts'
 const PIECE_BYTES: number = 128 * 1024
 /** Given to the connection in one turn of the event loop; the rest goes in the next one. */
 const TURN_BYTES_MAX: number = 1024 * 1024
+/** On its way to a connection in an I/O thread, or waiting there: more stays in the backlog's memory. */
+const REMOTE_BYTES_MAX: number = 1024 * 1024
 
 interface Queued {
   readonly bytes: Buffer
@@ -74,6 +76,8 @@ export class ReplicaFeed {
         session.server.endTurnSoon()
         break
       }
+      // What frees it ends a turn, too.
+      if (session.remote !== undefined && session.remote.untakenBytes >= REMOTE_BYTES_MAX) break
       const next = this.#queue.shift() ?? this.#nextPiece()
       if (next === undefined) {
         if (this.#closesAtEnd) session.closeAfterReply()

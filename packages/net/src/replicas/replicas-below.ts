@@ -7,7 +7,14 @@
  *
  * Source: redis 7.0 replication.c syncCommand(), replicationCron(), refreshGoodSlavesCount().
  */
-import type { BacklogWriter, Clock, Keyspace, Logger, ReplicationHistory } from '@understudy/core/internal'
+import type {
+  BacklogWriter,
+  Clock,
+  Keyspace,
+  Logger,
+  ReplicationHistory,
+  SnapshotPosition,
+} from '@understudy/core/internal'
 import { argInteger, argText, NOT_AN_INTEGER } from '@understudy/core/internal'
 import { CLIENT_MONITOR, CLIENT_REPLICA } from '../clients/connection-flags.ts'
 import type { ClientSession } from '../clients/session.ts'
@@ -107,6 +114,12 @@ export class ReplicasBelow {
       this.own.start()
     }
     this.#countGood()
+  }
+
+  /** A primary begins with the data of a snapshot: replicas that have the same may go on from there. */
+  historyRestored(): void {
+    this.#isBacklogActive = true
+    this.roleChanged()
   }
 
   /**
@@ -211,6 +224,14 @@ export class ReplicasBelow {
 
   // ── what others want to know ──
 
+  /** Where in the history the data are, for a snapshot of them. */
+  get position(): SnapshotPosition {
+    const { history, isReplica, upstreamDb } = this.#ports
+    const { replid, replOffset: offset } = history()
+    // A primary that has selected none selects one before it writes.
+    return { replid, offset, db: isReplica() ? upstreamDb() : Math.max(0, this.own.db) }
+  }
+
   get isBacklogActive(): boolean {
     return this.#isBacklogActive
   }
@@ -311,7 +332,7 @@ export class ReplicasBelow {
   }
 
   #beginSnapshots(): void {
-    const { settings, clock, source, backlog } = this.#ports
+    const { settings, clock, source } = this.#ports
     this.#snapshots = this.#snapshots.filter(({ users }) => users > 0)
     const waiting: Waiting<Replica>[] = []
     for (const replica of this.#attached()) {
@@ -322,10 +343,8 @@ export class ReplicasBelow {
     if (waiting.length === 0) return
     const times = { delayMs: settings.disklessDelayMs, enoughReplicas: settings.disklessReplicasMax }
     for (const { request, replicas } of dueSnapshots(waiting, clock.monotonicMs(), times)) {
-      const isReplica = this.#ports.isReplica()
-      if (!isReplica) this.own.selectAgain()
-      const { replid } = this.#ports.history()
-      const position = { replid, offset: backlog.endOffset, db: isReplica ? this.#ports.upstreamDb() : 0 }
+      if (!this.#ports.isReplica()) this.own.selectAgain()
+      const { position } = this
       const shared: SharedSnapshot = { snapshot: source.begin(request, position), request, position, users: 0 }
       this.#snapshots.push(shared)
       for (const replica of replicas) replica.give(shared)

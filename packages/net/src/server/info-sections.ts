@@ -6,6 +6,7 @@ import { totalmem } from 'node:os'
 import { getHeapStatistics } from 'node:v8'
 import type { MemoryFacts } from '@understudy/core/internal'
 import type { LinkStatus } from '../link/link-status.ts'
+import type { KeyCheckStatus } from './key-check.ts'
 import type { Node } from './node.ts'
 
 export function addDataInfoSections(node: Node): void {
@@ -205,7 +206,7 @@ function replicationLines(node: Node): string[] {
         `master_sync_last_io_seconds_ago:${seconds(lastIoMsAgo)}`,
       )
     }
-    lines.push(...fullSyncLines(status))
+    lines.push(...fullSyncLines(status), ...keyCheckLines(node.keyCheck.status))
     if (!status.isUp) lines.push(`master_link_down_since_seconds:${seconds(status.downSinceMsAgo)}`)
     lines.push(
       `slave_priority:${config.get('replica-priority')}`,
@@ -261,6 +262,10 @@ function fullSyncLines({ heldReason, waiting, spillFault, syncFileFault }: LinkS
       .filter((fault) => fault !== '')
       .map((fault) => `full_sync_last_fault:${oneLine(fault)}`),
   ]
+}
+
+function keyCheckLines({ state, reason }: KeyCheckStatus): string[] {
+  return [`full_sync_key_check:${state}`, `full_sync_key_check_reason:${oneLine(reason)}`]
 }
 
 function oneLine(text: string): string {

@@ -1,6 +1,6 @@
 /**
  * What people are told of a load: how far it is, in the log every few seconds and as a bar when standard error is a terminal; and
- * at its end what came, at which speed, and whether the keys are as many as the snapshot had announced.
+ * at its end what came, and at which speed. Whether it is all: key-check.ts.
  */
 import type { Logger, RdbLoadResult } from '@understudy/core/internal'
 import { ProgressBar, progressText } from '../log/progress.ts'
@@ -35,31 +35,10 @@ export class LoadReport {
     this.#logger.notice(`Loading: ${progressText(progress)}`)
   }
 
-  /**
-   * @param keysIn how many keys a database has now
-   * @param elapsedMs what the load took, with the wait for its bytes
-   */
-  loaded(result: RdbLoadResult, keysIn: (db: number) => number, elapsedMs: number): void {
+  /** @param elapsedMs what the load took, with the wait for its bytes */
+  loaded({ summary, keyCount }: RdbLoadResult, elapsedMs: number): void {
     this.#bar.end()
-    const { summary, keyCount } = result
     const speed = progressText({ doneBytes: summary.byteCount, totalBytes: 0, keys: keyCount, elapsedMs })
     this.#logger.notice(`Loaded ${keyCount} keys in ${(elapsedMs / 1000).toFixed(3)} seconds: ${speed}`)
-    const mismatch = keyMismatch(result, keysIn)
-    if (mismatch !== undefined) this.#logger.warning(mismatch)
   }
-}
-
-/** What RESIZEDB announced and what is there, per database, where that differs by more than what was left out on purpose. */
-export function keyMismatch({ summary }: RdbLoadResult, keysIn: (db: number) => number): string | undefined {
-  let leftOut = summary.emptyKeysDropped
-  for (const count of Object.values(summary.skippedModules)) leftOut += count
-  const differing: string[] = []
-  let missing = 0
-  for (const [db, announced] of summary.announcedKeys) {
-    const found = keysIn(db)
-    missing += announced - found
-    if (announced !== found) differing.push(`database ${db} has ${found} keys, ${announced} were announced`)
-  }
-  if (missing === leftOut) return undefined
-  return `The snapshot does not have the keys that it announced: ${differing.join('; ')}; ${leftOut} were left out on purpose`
 }

@@ -65,7 +65,9 @@ export function replicationCommands(node: Node): CommandTable<ClientSession> {
       client.reply.error(
         node.state.replica
           ? 'ERR FAILOVER is not valid when server is a replica.'
-          : 'ERR FAILOVER requires connected replicas.',
+          : node.below.list().length === 0
+            ? 'ERR FAILOVER requires connected replicas.'
+            : 'ERR FAILOVER is not available in this version of Understudy: REPLICAOF NO ONE promotes a replica',
       ),
     ),
     FULLRESYNC: row(

@@ -23,9 +23,6 @@ import {
   type RdbLoadResult,
   Readers,
   SLICE_MS_MAX,
-  snapshotAux,
-  type SnapshotPosition,
-  snapshotPosition,
   toldAccess,
 } from '@understudy/core/internal'
 import { RdbLoaderPool, SnapshotPool } from '@understudy/rdb-worker'
@@ -39,7 +36,9 @@ import { clientCommandFamilies } from '../commands/index.ts'
 import type { Config } from '../config/config.ts'
 import { IoThreads } from '../io-thread/io-threads.ts'
 import type { Progress } from '../log/progress.ts'
+import { debugReplication } from './debug-replication.ts'
 import { debugThreads } from './debug-threads.ts'
+import { askPrimary } from '../link/ask-primary.ts'
 import { ReplicaLink } from '../link/replica-link.ts'
 import { ReplicasBelow } from '../replicas/replicas-below.ts'
 import { SpooledSnapshots } from '../replicas/spooled-snapshot.ts'
@@ -50,18 +49,21 @@ import { CLIENT_DIRECTIVES, clientSettings, follow, linkConfig, replicaSettings 
 import { addDataInfoSections, memoryFacts, streamStatLines } from './info-sections.ts'
 import { fullSyncGate } from './full-sync-policy.ts'
 import type { FileLoading, Node } from './node.ts'
+import { KEY_CHECK_QUESTION, KeyCheck } from './key-check.ts'
 import { LoadReport } from './load-report.ts'
 import { Persistence } from './persistence.ts'
 import { persistenceCommands } from './persistence-commands.ts'
 import { PrimaryClient } from './primary-client.ts'
 import { replicationCommands } from './replication-commands.ts'
 import { saveBeforeEnd } from './shutdown.ts'
+import { snapshotPreamble, takePosition } from './snapshot-facts.ts'
 import { StreamApplier } from './stream-applier.ts'
 import { streamCommands } from './stream-commands.ts'
 import { UnappliedCommands } from './unapplied.ts'
 import { ensureWorkingDirectory } from './working-directory.ts'
 
 const HOUSEKEEPING_MS = 20
+const KEY_CHECK_TIMEOUT_MS = 5000
 /** What is kept for a snapshot is never more than the dataset was; a slow disk is no reason to begin again. */
 const SNAPSHOT_LIMITS: PinLimits = { bytesMax: Number.POSITIVE_INFINITY, durationMsMax: Number.POSITIVE_INFINITY }
 
@@ -103,6 +105,7 @@ export class UnderstudyServer implements Node {
   readonly #options: UnderstudyServerOptions
   readonly #loader: RdbLoaderPool
   readonly #loadReport: LoadReport
+  readonly keyCheck: KeyCheck
   readonly #primaryClient = new PrimaryClient(this)
   readonly #activeExpiry: ActiveExpiry
   readonly defrag: ActiveDefrag
@@ -143,15 +146,7 @@ export class UnderstudyServer implements Node {
       logger,
       clock: systemClock,
       keyspace: this.keyspace,
-      preamble: () => ({
-        aux: snapshotAux({
-          redisVersion: this.server.settings.redisVersion,
-          wallMs: systemClock.wallMs(),
-          usedBytes: memoryFacts(this).usedBytes,
-          position: this.#position(),
-        }),
-        libraries: [...this.libraries.libraries].map(({ code }) => code),
-      }),
+      preamble: () => snapshotPreamble(this),
       snapshots: this.#snapshots,
       onOutcome: () => this.updateState(),
     })
@@ -189,7 +184,11 @@ export class UnderstudyServer implements Node {
       settings,
       families: [
         ...dataFamilies,
-        ...clientCommandFamilies({ ...debugDatasetSubcommands, ...debugThreads(() => this.ioThreads) }),
+        ...clientCommandFamilies({
+          ...debugDatasetSubcommands,
+          ...debugThreads(() => this.ioThreads),
+          ...debugReplication(() => this.link),
+        }),
         configCommands(this),
         replicationCommands(this),
         persistenceCommands(this.persistence),
@@ -224,6 +223,17 @@ export class UnderstudyServer implements Node {
       blockedKeys: this.server.blockedKeys,
       onError: (text) => this.#streamError(text),
     })
+    this.keyCheck = new KeyCheck({
+      logger,
+      databaseCount: this.keyspace.databaseCount,
+      keysIn: (db) => this.keyspace.size(db),
+      position: () => ({ replid: this.link.history.replid, offset: this.link.stream.appliedOffset }),
+      isFaithful: () => this.state.replica && this.state.replicaReadOnly,
+      ask: () => {
+        const { host = '', port = 0 } = this.link.getStatus()
+        return askPrimary(this.link.config, { host, port }, KEY_CHECK_QUESTION, KEY_CHECK_TIMEOUT_MS)
+      },
+    })
     this.link = new ReplicaLink(
       linkConfig(config, settings.encodings, this.keyspace.hashSeed, () => this.server.port),
       {
@@ -253,9 +263,10 @@ export class UnderstudyServer implements Node {
           this.below.historyChanged()
           this.#tellPosition(this.link.history.replid)
         },
-        onApplied: () => {
+        onApplied: (offset) => {
           this.below.appended()
           this.#tellPosition()
+          this.keyCheck.applied(offset)
         },
         dropData: () => {
           this.hasData = false
@@ -275,7 +286,9 @@ export class UnderstudyServer implements Node {
           datasetBytes: () => this.keyspace.usedBytes,
         }),
         isEmpty: () => !this.hasData || this.keyspace.keyCount === 0,
-        onState: () => {
+        onState: (name) => {
+          if (name === 'connected') this.keyCheck.linkUp()
+          else this.keyCheck.linkDown()
           this.#primaryClient.noteState()
           this.updateState()
         },
@@ -347,6 +360,7 @@ export class UnderstudyServer implements Node {
     this.defrag.stop()
     this.below.stop()
     this.link.stop()
+    this.keyCheck.stop()
     this.readers.close()
     await this.server.close()
     await this.ioThreads?.stop()
@@ -403,7 +417,8 @@ export class UnderstudyServer implements Node {
   /** A checked snapshot takes over, in the same turn of the event loop in which the link moves to its offset. */
   #adopt(result: RdbLoadResult, elapsedMs: number, isFile: boolean): void {
     this.keyspace.adopt(result.generation)
-    this.#loadReport.loaded(result, (db) => this.keyspace.size(db), elapsedMs)
+    this.#loadReport.loaded(result, elapsedMs)
+    this.keyCheck.begin(result, isFile)
     const { summary, keyCount } = result
     let skippedModuleKeys = 0
     for (const count of Object.values(summary.skippedModules)) skippedModuleKeys += count
@@ -417,27 +432,6 @@ export class UnderstudyServer implements Node {
     this.hasData = true
     this.persistence.noteLoaded(result, isFile)
     this.unapplied.clear()
-  }
-
-  /** Where in which history the data are, for a snapshot of them; undefined when no replica could go on from there. */
-  #position(): SnapshotPosition | undefined {
-    const { history, stream } = this.link
-    const { replid, replOffset: offset } = history
-    const belongs = this.state.replica ? history.resumable : offset > 0
-    return belongs ? { replid, offset, db: stream.db } : undefined
-  }
-
-  /** The data are those of a snapshot of ours, or of a primary: goes on where it was taken. */
-  #takePosition({ summary }: RdbLoadResult, isReplica: boolean): void {
-    const position = snapshotPosition(summary.aux)
-    if (position === undefined || position.db >= this.keyspace.databaseCount) return
-    const { replid, offset, db } = position
-    const { history } = this.link
-    if (isReplica) history.resumeFrom(replid, offset)
-    else history.beginBehind(replid, offset)
-    this.link.moveTo(offset, db)
-    this.backlog.restart(offset)
-    this.#tellPosition(history.replid)
   }
 
   /** The file to load at start, with nothing loaded yet; undefined when there is none. */
@@ -464,7 +458,8 @@ export class UnderstudyServer implements Node {
         (loadedBytes, totalBytes, loadedKeys) => Object.assign(loading, { loadedBytes, totalBytes, loadedKeys }),
       )
       this.#adopt(result, clock.monotonicMs() - loading.startedMs, true)
-      this.#takePosition(result, config.get('replicaof') !== undefined)
+      takePosition(this, result.summary.aux, config.get('replicaof') !== undefined)
+      this.#tellPosition(this.link.history.replid)
       const elapsedSeconds = ((clock.monotonicMs() - loading.startedMs) / 1000).toFixed(3)
       logger.notice(`Done loading RDB, keys loaded: ${result.keyCount}, keys expired: 0.`)
       logger.notice(`DB loaded from disk: ${elapsedSeconds} seconds`)

@@ -1,0 +1,32 @@
+/** The queue of what comes while a snapshot is loaded: where its file is, and what is said when that fails. */
+import { join } from 'node:path'
+import { errorText } from '../error-text.ts'
+import type { ReplicaLinkConfig, ReplicaLinkPorts } from './replica-link-ports.ts'
+import { openSpillFile } from './spill-file.ts'
+import { type SpillEvents, SpillQueue } from './spill-queue.ts'
+
+export interface StreamQueueEvents extends Pick<SpillEvents, 'onRoom' | 'onReadable'> {
+  /** The file has failed. @param isLost bytes of the stream went with it: it cannot be followed from here */
+  readonly onFault: (why: string, isLost: boolean) => void
+}
+
+export function newStreamQueue(
+  { spill, directory }: ReplicaLinkConfig,
+  ports: ReplicaLinkPorts,
+  { onRoom, onReadable, onFault }: StreamQueueEvents,
+): SpillQueue {
+  const path = join(directory, `temp-stream-${ports.clock.wallMs()}.${process.pid}`)
+  return new SpillQueue(spill, path, ports.openSpillFile ?? openSpillFile, {
+    onRoom,
+    onReadable,
+    onWriteFault: (error) => {
+      const why = errorText(error)
+      ports.logger.warning(
+        `The stream that waits for the end of a load cannot be kept in a file in ${directory}: ${why}. ` +
+          'It is kept in memory; when that is used up, the primary has to keep it',
+      )
+      onFault(why, false)
+    },
+    onReadFault: (error) => onFault(errorText(error), true),
+  })
+}

@@ -1,0 +1,4 @@
+import { soakSlice } from '../support/soak.ts'
+import { soak } from './replicas-below.soak.ts'
+
+soakSlice('replicas-below', soak)

@@ -1,0 +1,4 @@
+import { soakSlice } from '../support/soak.ts'
+import { soak } from './snapshots.soak.ts'
+
+soakSlice('snapshots', soak)
