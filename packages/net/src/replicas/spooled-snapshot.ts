@@ -1,28 +1,18 @@
 /**
- * Snapshots by way of a file, each written in one go: while that lasts the link thread does nothing else, as with SAVE. It
- * stands in for a source that writes while the server goes on, behind the same port (`snapshot-source.ts`); until there is
- * one, every full resync below is logged with the time it took. Replicas read the file at their own pace, and may join as
- * long as it is there. It is removed when nobody reads it any more.
+ * Snapshots by way of a file, written by a thread from a pin while the server goes on (docs/pins.md). Replicas read the file at
+ * their own pace, once it is complete, and may join as long as it is there. It is removed when nobody reads it any more.
  */
-import { closeSync, openSync, rmSync, writeSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { join } from 'node:path'
-import {
-  type Clock,
-  type Keyspace,
-  type Logger,
-  type RdbChunkOptions,
-  RdbFileWriter,
-  type SnapshotRules,
-  writeDataset,
-} from '@understudy/core/internal'
-import type { SnapshotPreamble } from '@understudy/rdb-worker'
+import type { Clock, Logger, RdbChunkOptions, SnapshotRules } from '@understudy/core/internal'
+import type { SavedFile, SnapshotPool, SnapshotPreamble } from '@understudy/rdb-worker'
 import type { Snapshot, SnapshotReader, SnapshotRequest, SnapshotSource } from './snapshot-source.ts'
 
 const PIECE_BYTES: number = 128 * 1024
 
 export interface SpoolPorts {
-  readonly keyspace: Keyspace
+  readonly pool: Pick<SnapshotPool, 'spoolFile'>
   readonly clock: Clock
   readonly logger: Logger
   /** Directory of the file (`dir`). Read at every snapshot, as the rest. */
@@ -45,85 +35,53 @@ export class SpooledSnapshots implements SnapshotSource {
     const { clock, logger, directory } = this.#ports
     const path = join(directory(), `temp-replica-${process.pid}-${++this.#count}.rdb`)
     const beganMs = clock.monotonicMs()
-    let file: SpoolFile
-    try {
-      file = new SpoolFile(path, this.#write(path, request))
-    } catch (error) {
-      return new FailedSnapshot(error)
-    }
-    const seconds = ((clock.monotonicMs() - beganMs) / 1000).toFixed(3)
-    logger.notice(
-      `Snapshot for replicas written: ${file.byteLength} bytes in ${seconds} seconds, in which no client was served`,
+    const file = new SpoolFile(path, this.#write(path, request))
+    file.ready.then(
+      (byteLength) => {
+        const seconds = ((clock.monotonicMs() - beganMs) / 1000).toFixed(3)
+        logger.notice(`Snapshot for replicas written: ${byteLength} bytes in ${seconds} seconds`)
+      },
+      // Every replica that waits for it is told; with none there is nobody to tell.
+      () => {},
     )
     return file
   }
 
-  /** @returns its length in bytes. @throws RdbVersionError, and the system's errors; the file is gone then. */
-  #write(path: string, request: SnapshotRequest): number {
-    const { keyspace, preamble, rules } = this.#ports
-    const descriptor = openSync(path, 'wx', 0o600)
-    try {
-      const sink = (bytes: Uint8Array, start: number, end: number): void => writeAll(descriptor, bytes, start, end)
-      const writer = new RdbFileWriter(sink, { ...rules(), rdbVersion: request.rdbVersion })
-      const { aux, libraries } = preamble()
-      writer.begin(aux, request.filter.functions ? libraries : [])
-      if (request.filter.data) writeDataset(keyspace, writer)
-      writer.end()
-      return writer.writtenBytes
-    } catch (error) {
-      rmSync(path, { force: true })
-      throw error
-    } finally {
-      closeSync(descriptor)
-    }
+  #write(path: string, request: SnapshotRequest): Promise<SavedFile> {
+    const { pool, preamble, rules } = this.#ports
+    const { aux, libraries } = preamble()
+    return pool.spoolFile(
+      { aux, libraries: request.filter.functions ? libraries : [] },
+      { ...rules(), path, hasKeys: request.filter.data, rdbVersion: request.rdbVersion },
+    )
   }
-}
-
-function writeAll(descriptor: number, bytes: Uint8Array, start: number, end: number): void {
-  for (let at = start; at < end;) at += writeSync(descriptor, bytes, at, end - at)
 }
 
 /** A snapshot in a file. */
 class SpoolFile implements Snapshot {
-  readonly isJoinable = true
   readonly ready: Promise<number>
-  readonly byteLength: number
+  isJoinable = true
   readonly #path: string
 
-  constructor(path: string, byteLength: number) {
+  constructor(path: string, written: Promise<SavedFile>) {
     this.#path = path
-    this.byteLength = byteLength
-    this.ready = Promise.resolve(byteLength)
+    this.ready = written.then(({ bytes }) => bytes)
+    this.ready.catch(() => {
+      this.isJoinable = false
+    })
   }
 
   open(): SnapshotReader {
     return new SpoolReader(this.#path)
   }
 
-  /** The name goes at once; who has opened it reads on. */
+  /** The name goes at once, or when it is written; who has opened it reads on. */
   close(): void {
-    rmSync(this.#path, { force: true })
+    this.ready.then(
+      () => rmSync(this.#path, { force: true }),
+      () => {},
+    )
   }
-}
-
-/** What could not be written. */
-class FailedSnapshot implements Snapshot {
-  readonly isJoinable = false
-  readonly ready: Promise<never>
-  readonly #error: unknown
-
-  constructor(error: unknown) {
-    this.#error = error
-    this.ready = Promise.reject(error)
-    // Every replica that waits for it is told; with none there is nobody to tell.
-    this.ready.catch(() => {})
-  }
-
-  open(): SnapshotReader {
-    throw this.#error
-  }
-
-  close(): void {}
 }
 
 class SpoolReader implements SnapshotReader {

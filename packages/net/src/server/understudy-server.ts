@@ -160,7 +160,7 @@ export class UnderstudyServer implements Node {
       backlog: this.backlog,
       settings: replicaSettings(config),
       source: new SpooledSnapshots({
-        keyspace: this.keyspace,
+        pool: this.#snapshots,
         clock: systemClock,
         logger,
         directory: () => config.get('dir'),

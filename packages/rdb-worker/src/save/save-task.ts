@@ -6,13 +6,17 @@ import { checkSameCode } from '../load/same-code.ts'
 import { type ErrorRecord, type SharedMemoryTask, toRecord } from '../messages.ts'
 import { saveFile, type SavedFile, type SaveFileOptions, type SnapshotPreamble } from './save-file.ts'
 import { SaveGate } from './save-gate.ts'
+import { spoolFile, type SpoolOptions } from './spool-file.ts'
+
+/** What becomes of the snapshot: the file that stays, once the gate lets it have its name, or one that is read once. */
+export type SaveOrder =
+  | { readonly kind: 'save'; readonly options: Omit<SaveFileOptions, 'calls'>; readonly gate: SharedArrayBuffer }
+  | { readonly kind: 'spool'; readonly options: SpoolOptions }
 
 export interface SaveTask extends SharedMemoryTask {
   readonly pin: PinHandle
   readonly preamble: SnapshotPreamble
-  readonly options: Omit<SaveFileOptions, 'calls'>
-  /** Of a SaveGate. */
-  readonly gate: SharedArrayBuffer
+  readonly order: SaveOrder
 }
 
 export type SaveReply =
@@ -20,7 +24,20 @@ export type SaveReply =
   | { readonly ok: false; readonly error: ErrorRecord }
 
 export function runSaveTask(task: SaveTask): SaveReply {
-  const gate = new SaveGate(task.gate)
+  try {
+    checkSameCode(task)
+    return { ok: true, saved: carryOut(task, new PinnedKeyspace(task.pin)) }
+  } catch (error) {
+    return { ok: false, error: toRecord(error, 0) }
+  } finally {
+    // Ends the pin, also when it was never opened.
+    task.pin.port.close()
+  }
+}
+
+function carryOut({ preamble, order }: SaveTask, pinned: PinnedKeyspace): SavedFile {
+  if (order.kind === 'spool') return spoolFile(pinned, preamble, order.options)
+  const gate = new SaveGate(order.gate)
   const nameUnlessCancelled = (from: string, to: string): void => {
     if (!gate.enter()) throw new ReplicaError('RDB_ABORTED', 'the snapshot is not wanted any more')
     try {
@@ -29,15 +46,5 @@ export function runSaveTask(task: SaveTask): SaveReply {
       gate.leave()
     }
   }
-  try {
-    checkSameCode(task)
-    const pinned = new PinnedKeyspace(task.pin)
-    const calls = { ...NODE_CALLS, renameSync: nameUnlessCancelled }
-    return { ok: true, saved: saveFile(pinned, task.preamble, { ...task.options, calls }) }
-  } catch (error) {
-    return { ok: false, error: toRecord(error, 0) }
-  } finally {
-    // Ends the pin, also when it was never opened.
-    task.pin.port.close()
-  }
+  return saveFile(pinned, preamble, { ...order.options, calls: { ...NODE_CALLS, renameSync: nameUnlessCancelled } })
 }
