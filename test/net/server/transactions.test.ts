@@ -89,7 +89,7 @@ const WATCHED: Record<string, string[]> = {
   'SWAPDB, in the other': ['b: SELECT 1', 'b: SET k 1', 'a: WATCH k', 'b: SWAPDB 0 1'],
   'SWAPDB, in both': ['b: SET k 1', 'b: SELECT 1', 'b: SET k 1', 'a: WATCH k', 'b: SWAPDB 1 0'],
   'SWAPDB with itself': ['b: SET k 1', 'a: WATCH k', 'b: SWAPDB 0 0'],
-  'its time comes': ['b: PSETEX k 20 1', 'a: WATCH k', 'sleep 40'],
+  'its time comes': ['b: PSETEX k 500 1', 'a: WATCH k', 'sleep 520'],
   'its time has come before': ['b: PSETEX k 1 1', 'sleep 5', 'a: WATCH k'],
   'expired before and removed': ['b: PSETEX k 1 1', 'sleep 5', 'a: WATCH k', 'b: DEL k'],
   'expired before and written': ['b: PSETEX k 1 1', 'sleep 5', 'a: WATCH k', 'b: SET k 1'],
