@@ -1,28 +1,24 @@
 /**
- * Snapshots by way of a file, each written in one go: while that lasts the link thread does nothing else, as with SAVE. It
- * stands in for a source that writes while the server goes on, behind the same port (`snapshot-source.ts`); until there is
- * one, every full resync below is logged with the time it took. Replicas read the file at their own pace, and may join as
- * long as it is there. It is removed when nobody reads it any more.
+ * Snapshots for replicas by way of a file: written in a thread of its own while the node goes on, read by each replica at its own
+ * pace, and removed when nobody reads it any more. Replicas may join as long as it is there. What has no keys (redis-cli
+ * --replica asks for that, and --functions-rdb) needs no file.
  */
-import { closeSync, openSync, rmSync, writeSync } from 'node:fs'
-import { type FileHandle, open } from 'node:fs/promises'
+import { type FileHandle, open, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
   type Clock,
-  type Keyspace,
   type Logger,
   type RdbChunkOptions,
   RdbFileWriter,
   type SnapshotRules,
-  writeDataset,
 } from '@understudy/core/internal'
-import type { SnapshotPreamble } from '@understudy/rdb-worker'
+import type { SavedFile, SnapshotPreamble, Snapshots } from '@understudy/rdb-worker'
 import type { Snapshot, SnapshotReader, SnapshotRequest, SnapshotSource } from './snapshot-source.ts'
 
 const PIECE_BYTES: number = 128 * 1024
 
 export interface SpoolPorts {
-  readonly keyspace: Keyspace
+  readonly snapshots: Pick<Snapshots, 'saveFile'>
   readonly clock: Clock
   readonly logger: Logger
   /** Directory of the file (`dir`). Read at every snapshot, as the rest. */
@@ -42,88 +38,48 @@ export class SpooledSnapshots implements SnapshotSource {
   }
 
   begin(request: SnapshotRequest): Snapshot {
-    const { clock, logger, directory } = this.#ports
+    const { clock, logger, directory, preamble, rules, snapshots } = this.#ports
+    if (!request.filter.data) return new KeylessSnapshot(request, preamble(), rules())
     const path = join(directory(), `temp-replica-${process.pid}-${++this.#count}.rdb`)
     const beganMs = clock.monotonicMs()
-    let file: SpoolFile
-    try {
-      file = new SpoolFile(path, this.#write(path, request))
-    } catch (error) {
-      return new FailedSnapshot(error)
-    }
-    const seconds = ((clock.monotonicMs() - beganMs) / 1000).toFixed(3)
-    logger.notice(
-      `Snapshot for replicas written: ${file.byteLength} bytes in ${seconds} seconds, in which no client was served`,
-    )
-    return file
-  }
-
-  /** @returns its length in bytes. @throws RdbVersionError, and the system's errors; the file is gone then. */
-  #write(path: string, request: SnapshotRequest): number {
-    const { keyspace, preamble, rules } = this.#ports
-    const descriptor = openSync(path, 'wx', 0o600)
-    try {
-      const sink = (bytes: Uint8Array, start: number, end: number): void => writeAll(descriptor, bytes, start, end)
-      const writer = new RdbFileWriter(sink, { ...rules(), rdbVersion: request.rdbVersion })
-      const { aux, libraries } = preamble()
-      writer.begin(aux, request.filter.functions ? libraries : [])
-      if (request.filter.data) writeDataset(keyspace, writer)
-      writer.end()
-      return writer.writtenBytes
-    } catch (error) {
-      rmSync(path, { force: true })
-      throw error
-    } finally {
-      closeSync(descriptor)
-    }
+    const saved = snapshots.saveFile(preamble(), {
+      ...rules(),
+      rdbVersion: request.rdbVersion,
+      keepsVersion: true,
+      path,
+      temporaryPath: `${path}.part`,
+      syncsAsItGrows: false,
+    })
+    return new SpoolFile(path, saved, ({ keys, bytes }) => {
+      const seconds = ((clock.monotonicMs() - beganMs) / 1000).toFixed(3)
+      logger.notice(`Snapshot for replicas written: ${keys} keys, ${bytes} bytes in ${seconds} seconds`)
+    })
   }
 }
 
-function writeAll(descriptor: number, bytes: Uint8Array, start: number, end: number): void {
-  for (let at = start; at < end;) at += writeSync(descriptor, bytes, at, end - at)
-}
-
-/** A snapshot in a file. */
+/** A snapshot in a file, or on its way there. */
 class SpoolFile implements Snapshot {
   readonly isJoinable = true
   readonly ready: Promise<number>
-  readonly byteLength: number
   readonly #path: string
 
-  constructor(path: string, byteLength: number) {
+  constructor(path: string, saved: Promise<SavedFile>, onSaved: (file: SavedFile) => void) {
     this.#path = path
-    this.byteLength = byteLength
-    this.ready = Promise.resolve(byteLength)
+    this.ready = saved.then((file) => {
+      onSaved(file)
+      return file.bytes
+    })
   }
 
   open(): SnapshotReader {
     return new SpoolReader(this.#path)
   }
 
-  /** The name goes at once; who has opened it reads on. */
+  /** The name goes as soon as there is one; who has opened the file reads on. */
   close(): void {
-    rmSync(this.#path, { force: true })
+    const remove = (): void => void rm(this.#path, { force: true }).catch(() => {})
+    this.ready.then(remove, remove)
   }
-}
-
-/** What could not be written. */
-class FailedSnapshot implements Snapshot {
-  readonly isJoinable = false
-  readonly ready: Promise<never>
-  readonly #error: unknown
-
-  constructor(error: unknown) {
-    this.#error = error
-    this.ready = Promise.reject(error)
-    // Every replica that waits for it is told; with none there is nobody to tell.
-    this.ready.catch(() => {})
-  }
-
-  open(): SnapshotReader {
-    throw this.#error
-  }
-
-  close(): void {}
 }
 
 class SpoolReader implements SnapshotReader {
@@ -148,4 +104,34 @@ class SpoolReader implements SnapshotReader {
       () => {},
     )
   }
+}
+
+/** A snapshot that says where the data are, and perhaps which functions there are. */
+class KeylessSnapshot implements Snapshot {
+  readonly isJoinable = true
+  readonly ready: Promise<number>
+  readonly #bytes: Buffer
+
+  constructor(
+    request: SnapshotRequest,
+    { aux, libraries }: SnapshotPreamble,
+    rules: RdbChunkOptions & Pick<SnapshotRules, 'access'>,
+  ) {
+    const chunks: Uint8Array[] = []
+    const writer = new RdbFileWriter((bytes, start, end) => chunks.push(bytes.slice(start, end)), {
+      ...rules,
+      rdbVersion: request.rdbVersion,
+    })
+    writer.begin(aux, request.filter.functions ? libraries : [])
+    writer.end()
+    this.#bytes = Buffer.concat(chunks)
+    this.ready = Promise.resolve(this.#bytes.length)
+  }
+
+  open(): SnapshotReader {
+    const pieces = [Buffer.from(this.#bytes)]
+    return { read: () => Promise.resolve(pieces.pop()), close: () => {} }
+  }
+
+  close(): void {}
 }

@@ -19,6 +19,7 @@ import {
   type Logger,
   type NodeState,
   NOTIFY_KEY_MISS,
+  type PinHandle,
   type PinLimits,
   type RdbLoadResult,
   Readers,
@@ -111,6 +112,8 @@ export class UnderstudyServer implements Node {
   readonly defrag: ActiveDefrag
   readonly persistence: Persistence
   readonly #snapshots: SnapshotPool
+  /** A thread of their own, which SAVE does not cancel. */
+  readonly #replicaSnapshots: SnapshotPool
   #housekeeping: NodeJS.Timeout | undefined
 
   constructor(options: UnderstudyServerOptions) {
@@ -140,7 +143,9 @@ export class UnderstudyServer implements Node {
       clock: systemClock,
       isLoading: () => this.state.loading || this.state.asyncLoading,
     })
-    this.#snapshots = new SnapshotPool(() => this.keyspace.pin(SNAPSHOT_LIMITS, systemClock.monotonicMs()))
+    const pin = (): PinHandle => this.keyspace.pin(SNAPSHOT_LIMITS, systemClock.monotonicMs())
+    this.#snapshots = new SnapshotPool(pin)
+    this.#replicaSnapshots = new SnapshotPool(pin)
     this.persistence = new Persistence({
       config,
       logger,
@@ -160,7 +165,7 @@ export class UnderstudyServer implements Node {
       backlog: this.backlog,
       settings: replicaSettings(config),
       source: new SpooledSnapshots({
-        keyspace: this.keyspace,
+        snapshots: this.#replicaSnapshots,
         clock: systemClock,
         logger,
         directory: () => config.get('dir'),
@@ -364,7 +369,7 @@ export class UnderstudyServer implements Node {
     this.readers.close()
     await this.server.close()
     await this.ioThreads?.stop()
-    await Promise.all([this.#loader.close(), this.#snapshots.close()])
+    await Promise.all([this.#loader.close(), this.#snapshots.close(), this.#replicaSnapshots.close()])
   }
 
   updateState(): void {

@@ -28,6 +28,8 @@ export interface SaveFileOptions extends SnapshotRules, RdbChunkOptions {
   readonly temporaryPath: string
   /** `rdb-save-incremental-fsync`: sync as the file grows, so that the last sync is short. */
   readonly syncsAsItGrows: boolean
+  /** Its reader knows no later version: a value that needs one fails the file. Default: the file gets that version. */
+  readonly keepsVersion?: boolean
   /** Default: node's. */
   readonly calls?: FileCalls
 }
@@ -51,6 +53,7 @@ export interface SavedFile {
  * Writes the file under its temporary name, syncs it, gives it its name, and syncs the directory. Nothing may change the keyspace
  * meanwhile. A value that `options.rdbVersion` does not know makes the file one of the version that does: a node must be able to
  * keep what it holds.
+ * @throws RdbVersionError only if it `keepsVersion`
  * @throws ReplicaError FILE_FAILED; a file of that name is the one from before then, and the temporary one is gone.
  */
 export function saveFile(keyspace: KeyspaceReads, preamble: SnapshotPreamble, options: SaveFileOptions): SavedFile {
@@ -59,7 +62,8 @@ export function saveFile(keyspace: KeyspaceReads, preamble: SnapshotPreamble, op
     try {
       return writeFile(keyspace, preamble, { ...options, rdbVersion })
     } catch (error) {
-      if (!(error instanceof RdbVersionError) || error.neededVersion > RDB_VERSION_WRITTEN_MAX) throw error
+      const mayGrow = error instanceof RdbVersionError && options.keepsVersion !== true
+      if (!mayGrow || error.neededVersion > RDB_VERSION_WRITTEN_MAX) throw error
       rdbVersion = error.neededVersion
     }
   }
