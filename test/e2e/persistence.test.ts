@@ -1,5 +1,5 @@
 /** Snapshots on disk: that others read them, that a restart goes on from them, and what a disk that fails does. */
-import { execFile, spawnSync } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { copyFile, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,13 +9,12 @@ import { equalDigests } from '../support/compare-datasets.ts'
 import { fillDataset } from '../support/dataset.ts'
 import { redisBinaries } from '../support/redis-server.ts'
 import { scanBytes } from '../support/scan-rdb.ts'
+import { mountSmallDisk } from '../support/small-disk.ts'
 import type { TestServer } from '../support/test-server.ts'
 import { UNDERSTUDY_BIN } from '../support/understudy-server.ts'
 import { caughtUp, later, linkIs, startNode, startPrimary, startReplica } from './topology.ts'
 
 const run = promisify(execFile)
-const MOUNT = '/bin/mount'
-const UNMOUNT = '/bin/umount'
 /** Never reached by themselves. */
 const SAVE_POINT = ['100000', '1000000']
 
@@ -238,9 +237,18 @@ describe('a restart of a primary', () => {
     await caughtUp(primary, replica)
     await replica.call('SAVE')
     const { directory } = replica
+    const names = [
+      'role',
+      'master_replid2',
+      'master_repl_offset',
+      'second_repl_offset',
+      'repl_backlog_active',
+      'repl_backlog_first_byte_offset',
+      'repl_backlog_histlen',
+    ]
     const fields = async (server: TestServer): Promise<object> => {
-      const { role, master_replid2, master_repl_offset, second_repl_offset } = await server.info('replication')
-      return { role, master_replid2, master_repl_offset, second_repl_offset }
+      const info = await server.info('replication')
+      return names.map((name) => [name, info[name]])
     }
     const redis = await startPrimary({}, { directory })
     const theirs = await fields(redis)
@@ -251,16 +259,50 @@ describe('a restart of a primary', () => {
       (await primary.info('replication'))['master_replid'],
     )
   })
+
+  it('is a partial resync for a redis-server below that has all of it', async () => {
+    const directory = await newDirectory()
+    const node = await startNode({ save: SAVE_POINT }, { directory })
+    const { port } = node
+    const below = await startPrimary({ replicaof: ['127.0.0.1', port] })
+    await linkIs(below, 'up')
+    await writeMore(node, 'before')
+    await caughtUp(node, below)
+    await node.stop()
+    const again = await startNode({ save: SAVE_POINT }, { directory, port })
+    await linkIs(below, 'up')
+    await writeMore(again, 'after')
+    await caughtUp(again, below)
+    expect(await again.info('stats')).toMatchObject({ sync_full: '0', sync_partial_ok: '1' })
+    await equalDigests(again, below)
+  })
+
+  it('is a full resync for one that has missed something', async () => {
+    const directory = await newDirectory()
+    const node = await startNode({ save: SAVE_POINT }, { directory })
+    const { port } = node
+    const below = await startPrimary({ replicaof: ['127.0.0.1', port] })
+    await linkIs(below, 'up')
+    await node.call('SAVE')
+    await writeMore(node, 'in no file')
+    await caughtUp(node, below)
+    await node.kill()
+    const again = await startNode({}, { directory, port })
+    await linkIs(below, 'up')
+    await caughtUp(again, below)
+    expect(await again.info('stats')).toMatchObject({ sync_full: '1', sync_partial_ok: '0', sync_partial_err: '1' })
+    await equalDigests(again, below)
+  })
 })
 
 describe('a disk that fails', () => {
   it('when it is full: one line, the old file as it was, -MISCONF, and all is well after the next save', async ({
     skip,
   }) => {
-    const directory = await newDirectory()
-    const mounted = spawnSync(MOUNT, ['-t', 'tmpfs', '-o', 'size=256k', 'tmpfs', directory])
-    if (mounted.status !== 0) return skip('a tmpfs cannot be mounted here')
-    later(() => void spawnSync(UNMOUNT, ['-l', directory]))
+    const disk = await mountSmallDisk(256)
+    if (disk === undefined) return skip('a tmpfs cannot be mounted here')
+    later(() => disk.remove())
+    const { directory } = disk
     const node = await startNode({ save: SAVE_POINT, rdbcompression: 'no' }, { directory })
     await node.call('SET', 'small', 'v')
     expect(await node.call('SAVE')).toBe('OK')

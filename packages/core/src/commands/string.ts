@@ -5,6 +5,7 @@
  * A string remembers whether it was changed in place (FLAG_RAW): OBJECT ENCODING tells 'raw' then, as in Redis.
  */
 import { NOTIFY_STRING } from '../keyspace/key-events.ts'
+import { KEYS_AHEAD_MAX } from '../limits.ts'
 import {
   argumentLength,
   expectString,
@@ -17,6 +18,7 @@ import {
   isBackwards,
   makeEmptyString,
   putFound,
+  touchKeys,
 } from './access.ts'
 import type { CommandContext, CommandTable, ReadContext } from './command.ts'
 import { notify } from './notify.ts'
@@ -56,6 +58,7 @@ function runMGet(context: ReadContext): void {
   const { entry } = context.keyspace
   reply.array(args.count - 1)
   for (let index = 1; index < args.count; index++) {
+    if ((index - 1) % KEYS_AHEAD_MAX === 0) touchKeys(context, index)
     if (findForRead(context, index) && entry.isString) entry.replyBulk(reply, 0, entry.length)
     else reply.nullBulk()
   }

@@ -235,25 +235,35 @@ export class BulkWriter implements RdbSink {
     const address = this.#pieceAddress
     const words = region.memory.i32[address >>> 28]!
     const flags = (words[byteOffsetOf(address) >>> 2]! >>> 8) & 0xff
-    writeChunks(words, chunksAt(address, flags), this.#pieces!, region.index)
+    const pieces = this.#pieces!
+    writeChunks(words, chunksAt(address, flags), pieces, region.index)
     this.#pieces = undefined
-    const converted = this.#convertPieces(region, address)
+    const converted = this.#convertPieces(region, address, pieces)
     // Making a value of elements has moved the region's registers: look for the place again.
     if (converted !== address) region.pageAddress = 0
     this.#insert(region, this.#pieceRoot, order, this.#pieceTag, converted, flags)
   }
 
-  /** The record of a value that came in pieces, with the value in its form; the pieces are freed. */
-  #convertPieces(region: RegionWriter, address: number): number {
+  /**
+   * The record of a value that came in pieces, with the value in its form. The pieces are freed while they are read, from the first
+   * one on: bytes and form of a large value are never there together.
+   */
+  #convertPieces(region: RegionWriter, address: number, pieces: NodeValue): number {
     const entry = this.#entry
     entry.load(region, this.generation.regions, address)
     const { rdbType, expireAtMs } = entry
     if (rdbType === 0 || !hasBuilder(rdbType)) return address
     const access = region.memory.i32[address >>> 28]![(byteOffsetOf(address) >>> 2) + 1]! >>> 16
+    let cleared = 0
     const source = {
-      lengthBytes: entry.length,
-      copy: (offset: number, target: Uint8Array, at: number, count: number): void =>
-        entry.copy(offset, offset + count, target, at),
+      lengthBytes: pieces.length,
+      copy: (offset: number, target: Uint8Array, at: number, count: number): void => {
+        pieces.copy(offset, target, at, count)
+        // Builders read forwards only.
+        const passed = Math.floor((offset + count) / BLOCK_BYTES_MAX)
+        pieces.clearNodes(cleared, passed)
+        cleared = passed
+      },
     }
     this.#build.begin(region)
     const key = entry.keyToBuffer()

@@ -152,6 +152,17 @@ export class NodeValue implements ValueSource {
     this.length = 0
   }
 
+  /** Frees nodes [from, to), which read as zeros from then on; the value stays as long as it is. */
+  clearNodes(from: number, to: number): void {
+    const { arena } = this.#region.writer
+    for (let index = from; index < to; index++) {
+      const node = this.#region.nodeOf(this.root, this.length, index)
+      if (node === 0) continue
+      arena.free(node)
+      this.#setNode(index, 0)
+    }
+  }
+
   /**
    * Moves the root and, until the mover is exhausted, index blocks and nodes from node `from` on. The caller stores `root`.
    * @returns the node to go on with, `nodeCount` when all are done.
