@@ -1,6 +1,6 @@
 /** Replicas below Understudy, stock ones and its own kind: fed in full and in part, promoted, and refused what they ask wrongly. */
 import { execFile } from 'node:child_process'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -312,5 +312,29 @@ it(
     expect(await stock.call('GET', 'k')).toBe('after')
     expect(await stat(again, 'sync_full')).toBe(0)
     expect(await stat(again, 'sync_partial_ok')).toBe(1)
+  },
+)
+
+it(
+  'data that a replica cannot read are refused to it by key, and no spool file stays',
+  { timeout: 60_000 },
+  async () => {
+    const node = await startNode(NO_DELAY)
+    await node.call('HSET', 'hash', 'field', 'value')
+    await node.call('HPEXPIRE', 'hash', 10_000_000, 'FIELDS', 1, 'field')
+    const client = await node.raw()
+    client.send(encodeCommand('PSYNC', '?', -1))
+    expect(String(await client.readReply())).toMatch(/^FULLRESYNC/)
+    await waitFor('the refusal', () => node.lines.some((line) => /key 'hash' needs RDB version 12/.test(line)))
+    expect((await node.info('replication'))['connected_slaves']).toBe('0')
+    await node.call('DEL', 'hash')
+    const spool = await readdir(node.directory)
+    expect(spool.filter((name) => name.startsWith('temp-replica'))).toEqual([])
+    const stock = await startStockReplica(node.port)
+    await node.call('SET', 'a', 1)
+    await untilEqualOffsets(node, stock)
+    await waitFor('the spool to go', async () =>
+      (await readdir(node.directory)).every((name) => !name.startsWith('temp-replica')),
+    )
   },
 )
