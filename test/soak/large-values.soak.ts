@@ -5,8 +5,17 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { RdbLoadResult } from '@understudy/core/internal'
+import {
+  hashCommands,
+  listCommands,
+  type RdbLoadResult,
+  setCommands,
+  streamCommands,
+  stringCommands,
+  zsetCommands,
+} from '@understudy/core/internal'
 import { loadIterable, RdbLoaderPool } from '@understudy/rdb-worker'
+import { CommandRunner } from '../support/command-runner.ts'
 import { adopt, keyspaceDigest } from '../support/keyspace-digest.ts'
 import { buildListpack } from '../support/packed-builder.ts'
 import { RdbBuilder } from '../support/rdb-builder.ts'
@@ -23,6 +32,7 @@ export const soak: Soak = {
 }
 
 const THREADS = [1, 2, 4]
+const COMMANDS = [stringCommands, hashCommands, setCommands, zsetCommands, listCommands, streamCommands]
 const HEADER = new RdbBuilder().selectDb(0)
 /** No checksum. */
 const END = Buffer.concat([Buffer.of(255), Buffer.alloc(8)])
@@ -36,6 +46,8 @@ const OVERHEAD_FACTOR = 1.15
 
 interface Kind {
   readonly name: string
+  /** The command that counts the elements. */
+  readonly length: string
   readonly rdbType: number
   /** Elements, or bytes of a string, in a slice and in full. */
   readonly sizes: readonly [slice: number, full: number]
@@ -51,6 +63,7 @@ const NODE_ITEMS = 200
 const KINDS: readonly Kind[] = [
   {
     name: 'string',
+    length: 'STRLEN',
     rdbType: 0,
     sizes: [12_000_000, 512_000_000],
     step: STRING_STEP,
@@ -58,6 +71,7 @@ const KINDS: readonly Kind[] = [
   },
   {
     name: 'hash',
+    length: 'HLEN',
     rdbType: 4,
     sizes: [120_000, 3_000_000],
     step: 1,
@@ -65,6 +79,7 @@ const KINDS: readonly Kind[] = [
   },
   {
     name: 'set',
+    length: 'SCARD',
     rdbType: 2,
     sizes: [100_000, 3_000_000],
     step: 1,
@@ -72,6 +87,7 @@ const KINDS: readonly Kind[] = [
   },
   {
     name: 'sorted set',
+    length: 'ZCARD',
     rdbType: 5,
     sizes: [120_000, 2_000_000],
     step: 1,
@@ -84,6 +100,7 @@ const KINDS: readonly Kind[] = [
   },
   {
     name: 'list',
+    length: 'LLEN',
     rdbType: 18,
     sizes: [200_000, 8_000_000],
     step: NODE_ITEMS,
@@ -94,6 +111,7 @@ const KINDS: readonly Kind[] = [
   },
   {
     name: 'stream',
+    length: 'XLEN',
     rdbType: 15,
     sizes: [120_000, 3_000_000],
     step: NODE_ITEMS,
@@ -163,9 +181,14 @@ async function run(options: SoakOptions): Promise<SoakResult> {
       }
       if (summary.byteCount < SHORTEST_BYTES) throw new Error(`${where}: ${summary.byteCount} bytes are not long`)
       if (keyCount !== 1) throw new Error(`${where}: ${keyCount} keys`)
-      // Whole files are held for this alone: not before memory was measured.
-      const expected = scanBytes(Buffer.concat([...snapshot(kind, size)])).sink.digest()
-      if (keyspaceDigest(keyspace) !== expected) throw new Error(`${where}: another value was loaded`)
+      const runner = new CommandRunner(COMMANDS, { keyspace })
+      const length = runner.run(kind.length, 'large').toString()
+      if (length !== `:${size}\r\n`) throw new Error(`${where}: ${kind.length} says ${length}`)
+      // Every element of the shorter ones; of millions it would take minutes.
+      if (size === kind.sizes[0]) {
+        const expected = scanBytes(Buffer.concat([...snapshot(kind, size)])).sink.digest()
+        if (keyspaceDigest(keyspace) !== expected) throw new Error(`${where}: another value was loaded`)
+      }
       options.log(`round ${round}: ${kind.name}, ${usedBytes} bytes used, ${measured.bytes} more resident at the most`)
       loadedBytes += summary.byteCount
       mostGrownPercent = Math.max(mostGrownPercent, Math.round((100 * measured.bytes) / usedBytes))
