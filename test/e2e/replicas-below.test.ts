@@ -4,7 +4,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { expect, it } from 'vitest'
+import { expect, it, onTestFinished } from 'vitest'
 import { STRING_BYTES_MAX } from '../fuzz/draw.ts'
 import { MixedLoad } from '../fuzz/mixed-load.ts'
 import { equalDigests, untilEqualOffsets } from '../support/compare-datasets.ts'
@@ -54,6 +54,13 @@ function expectNoErrors(replica: TestServer): void {
   expect(replica.lines.filter((line) => line.includes('CRITICAL'))).toEqual([])
 }
 
+/** Ends with the test, however that ends. */
+async function startLoad(port: number, seed: number): Promise<MixedLoad> {
+  const load = await MixedLoad.start(port, seed)
+  onTestFinished(async () => await load.stop().catch(() => {}))
+  return load
+}
+
 async function someCommands(load: MixedLoad, count: number): Promise<void> {
   const { commands } = load
   await waitFor(`${count} commands`, () => load.commands - commands >= count, { timeoutMs: 60_000 })
@@ -65,7 +72,7 @@ it(
   async () => {
     const primary = await startPrimary(COMPARABLE)
     await fillDataset(primary.port, { seed: 5, keys: 3000 })
-    const load = await MixedLoad.start(primary.port, 5)
+    const load = await startLoad(primary.port, 5)
     const upper = await startReplica(primary, { ...COMPARABLE, ...NO_DELAY })
     const upperProxy = await startProxy(upper)
     const middle = await startReplica(upperProxy, { ...COMPARABLE, ...NO_DELAY })
@@ -135,7 +142,7 @@ for (const seed of [11, 12]) {
   it(`what clients write is told to a stock replica: all types, seed ${seed}`, { timeout: 120_000 }, async () => {
     const primary = await startNode({ ...COMPARABLE, ...NO_DELAY })
     const stock = await startStockReplica(primary.port)
-    const load = await MixedLoad.start(primary.port, seed)
+    const load = await startLoad(primary.port, seed)
     await someCommands(load, 6000)
     await load.stop()
     await primary.call('WAIT', 1, 10_000)
