@@ -119,6 +119,8 @@ class Feed {
         if ((words[1] ?? '').toUpperCase() === 'ACK') return this.#acknowledged(Number(words[2]))
         return void this.#socket.write('+OK\r\n')
       case 'PSYNC':
+        feed?.close()
+        feed = this
         this.#socket.write(`+FULLRESYNC ${REPLID} 0\r\n$${EMPTY_RDB.length}\r\n`)
         this.#socket.write(EMPTY_RDB)
         this.#isSynced = true
@@ -143,10 +145,8 @@ class Feed {
   }
 }
 
-const server = createServer((socket) => {
-  feed?.close()
-  feed = new Feed(socket)
-})
+// A connection is the replica's when it asks for the stream: others only ask a question (a replica's for INFO).
+const server = createServer((socket) => void new Feed(socket))
 process.on('message', (/** @type {{ kind: string, part: number }} */ message) => {
   if (message.kind !== 'send') return
   if (feed === undefined) tell({ kind: 'failed', message: 'no replica is attached' })
