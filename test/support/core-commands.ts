@@ -60,7 +60,7 @@ export const TOLD_AS: ReadonlyMap<string, readonly string[]> = new Map(
     PSETEX: ['SET'],
     SET: ['SET'],
     SETEX: ['SET'],
-    HINCRBYFLOAT: ['HSETEX'],
+    HINCRBYFLOAT: ['HSET'],
     BLMOVE: ['LMOVE'],
     BLMPOP: ['LPOP', 'RPOP'],
     LMPOP: ['LPOP', 'RPOP'],

@@ -74,7 +74,7 @@ const CASES: readonly (readonly [before: string[], command: string, told: string
   [['RPUSH l a b'], 'BRPOP l 0', ['RPOP l']],
   [['RPUSH l a b c'], 'LMPOP 2 none l RIGHT COUNT 2', ['RPOP l 2']],
   [['RPUSH l a b'], 'BLMOVE l m LEFT RIGHT 0', ['LMOVE l m LEFT RIGHT']],
-  [['RPUSH l a b'], 'BRPOPLPUSH l m 0', ['LMOVE l m RIGHT LEFT']],
+  [['RPUSH l a b'], 'BRPOPLPUSH l m 0', ['RPOPLPUSH l m']],
   [['RPUSH l a', 'SET s x'], 'BLMOVE l s LEFT RIGHT 0', []],
   [['RPUSH l a b'], 'RPOPLPUSH l m', ['RPOPLPUSH l m']],
   [['SADD s a'], 'SPOP s', ['SREM s a']],

@@ -73,21 +73,31 @@ function rpoplpush(context: CommandContext): void {
   else context.reply.nullBulk()
 }
 
-/** Replicas never wait: `LMOVE source destination LEFT|RIGHT LEFT|RIGHT`. */
-function moveAndTell(context: CommandContext, fromHead: boolean, toHead: boolean): void {
+/** What the commands that wait are without waiting; replicas are told that. */
+type MoveName = 'LMOVE' | 'RPOPLPUSH'
+
+/** `LMOVE source destination LEFT|RIGHT LEFT|RIGHT`, or `RPOPLPUSH source destination`. */
+function moveAndTell(context: CommandContext, name: MoveName, fromHead: boolean, toHead: boolean): void {
   const { effects, args, db } = context
   if (!moveElement(context, fromHead, toHead) || effects === undefined) return
-  effects.begin(db, 'LMOVE', 5)
+  effects.begin(db, name, name === 'LMOVE' ? 5 : 3)
   effects.argumentsOf(args, 1, 3)
+  if (name === 'RPOPLPUSH') return
   effects.word(fromHead ? 'LEFT' : 'RIGHT')
   effects.word(toHead ? 'LEFT' : 'RIGHT')
 }
 
-function moveOrWait(context: CommandContext, fromHead: boolean, toHead: boolean, timeoutIndex: number): void {
+function moveOrWait(
+  context: CommandContext,
+  name: MoveName,
+  fromHead: boolean,
+  toHead: boolean,
+  timeoutIndex: number,
+): void {
   const timeoutMs = timeoutSecondsArgument(context, timeoutIndex)
   if (timeoutMs === undefined) return
   if (findForWrite(context, 1)) {
-    moveAndTell(context, fromHead, toHead)
+    moveAndTell(context, name, fromHead, toHead)
     return
   }
   waitForKeys(context, {
@@ -96,7 +106,7 @@ function moveOrWait(context: CommandContext, fromHead: boolean, toHead: boolean,
     timeoutMs,
     retry: (later) => {
       if (!findForWrite(later, 1)) return false
-      moveAndTell(later, fromHead, toHead)
+      moveAndTell(later, name, fromHead, toHead)
       return true
     },
     timedOut: (later) => later.reply.nullArray(),
@@ -109,7 +119,7 @@ function blmove(context: CommandContext): void {
   const fromHead = endArgument(context, 3)
   if (fromHead === undefined) return
   const toHead = endArgument(context, 4)
-  if (toHead !== undefined) moveOrWait(context, fromHead, toHead, 5)
+  if (toHead !== undefined) moveOrWait(context, 'LMOVE', fromHead, toHead, 5)
 }
 
 /** BLPOP, BRPOP key [key …] timeout */
@@ -286,11 +296,11 @@ export const listMoveCommands: CommandTable = {
     since: '2.2.0',
     group: GROUP,
     summary: 'RPOPLPUSH that waits for an element to come.',
-    propagate: 'lmove',
+    propagate: 'rpoplpush',
     complexity: 'O(1)',
     keyFlags: DELETES,
     keySpecs: ['RW access delete @1', 'RW insert @2'],
-    run: (context) => moveOrWait(context, false, true, 3),
+    run: (context) => moveOrWait(context, 'RPOPLPUSH', false, true, 3),
   },
   BLPOP: {
     arity: -3,

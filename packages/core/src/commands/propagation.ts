@@ -31,6 +31,7 @@ export const PROPAGATION_RULES = {
   rpop: '`RPOP key`',
   'list-pop': '`LPOP key n` or `RPOP key n`',
   lmove: '`LMOVE source target LEFT|RIGHT LEFT|RIGHT`',
+  rpoplpush: '`RPOPLPUSH source target`',
   srem: '`SREM key member …`; `DEL key` when all members went',
   'zset-pop': '`ZPOPMIN key n` or `ZPOPMAX key n`',
   zadd: '`ZADD key [NX|XX] [CH] score member …`',
