@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { defineConfig, type ViteUserConfig } from 'vitest/config'
 
 /** Tests of what clients see, which have to pass with I/O threads as they do without. */
@@ -15,6 +16,8 @@ const MEMORY_TESTS = 'test/**/*.memory.test.ts'
 const config: ViteUserConfig = defineConfig({
   test: {
     pool: 'forks',
+    // Most tests wait for a server most of the time; by default vitest leaves one core of two alone.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     testTimeout: 30_000,
     hookTimeout: 60_000,
     projects: [
