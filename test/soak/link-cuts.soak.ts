@@ -6,10 +6,11 @@
 import { CuttingProxy, type CutDone } from '../support/cutting-proxy.ts'
 import { fillDataset } from '../support/dataset.ts'
 import { InvariantReader, writeInvariants } from '../support/invariant-reader.ts'
-import { CUT_PLACES, LinkCutter } from '../support/link-cutter.ts'
+import { cutRounds } from '../support/cut-rounds.ts'
+import { LinkCutter } from '../support/link-cutter.ts'
 import { startRedisServer } from '../support/redis-server.ts'
 import { SeededRandom } from '../support/seeded-random.ts'
-import { rounds, type Soak, type SoakOptions, type SoakResult } from '../support/soak.ts'
+import { type Soak, type SoakOptions, type SoakResult } from '../support/soak.ts'
 import type { TestServer } from '../support/test-server.ts'
 import { startUnderstudy } from '../support/understudy-server.ts'
 import { WriteLoad } from '../support/write-load.ts'
@@ -60,19 +61,11 @@ async function play(
   servers.push(replica)
   const reader = await InvariantReader.start(replica, load.pairCount, seed)
   const cutter = new LinkCutter({ random, primary, proxy, replica, load, backlog: BACKLOG })
-  let count = 0
-  for (const round of rounds(options)) {
-    const place = CUT_PLACES[round % CUT_PLACES.length]!
-    try {
-      if (round === 0) await firstSync(await first, cutter, reader, replica, proxy)
-      else await cutter.round(place)
-      reader.check()
-    } catch (error) {
-      const tail = replica.lines.slice(-25).join('\n')
-      throw new Error(`seed ${seed}, round ${round} (${place}): ${String(error)}\n${tail}`, { cause: error })
-    }
-    count++
-  }
+  const count = await cutRounds(options, [replica], async (place, round) => {
+    if (round === 0) await firstSync(await first, cutter, reader, replica, proxy)
+    else await cutter.round(place)
+    reader.check()
+  })
   await load.stop()
   const reads = await reader.stop()
   if (load.rate < RATE_MIN) throw new Error(`the writer reached only ${load.rate.toFixed(0)} commands/s`)

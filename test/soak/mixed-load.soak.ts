@@ -7,12 +7,13 @@
 import { MixedLoad } from '../fuzz/mixed-load.ts'
 import { DATABASES, STRING_BYTES_MAX } from '../fuzz/draw.ts'
 import { connectState, compareReplica } from '../fuzz/state.ts'
+import { cutRounds } from '../support/cut-rounds.ts'
 import { CuttingProxy } from '../support/cutting-proxy.ts'
 import { fillDataset } from '../support/dataset.ts'
-import { CUT_PLACES, LinkCutter } from '../support/link-cutter.ts'
+import { LinkCutter } from '../support/link-cutter.ts'
 import { startRedisServer } from '../support/redis-server.ts'
 import { SeededRandom } from '../support/seeded-random.ts'
-import { rounds, type Soak, type SoakOptions, type SoakResult } from '../support/soak.ts'
+import { type Soak, type SoakOptions, type SoakResult } from '../support/soak.ts'
 import type { TestServer } from '../support/test-server.ts'
 import { startUnderstudy } from '../support/understudy-server.ts'
 import { waitFor } from '../support/wait-for.ts'
@@ -63,17 +64,7 @@ async function run(options: SoakOptions): Promise<SoakResult> {
     })
     await cutter.linkUp()
     await cutter.converged()
-    let count = 0
-    for (const round of rounds(options)) {
-      const place = CUT_PLACES[round % CUT_PLACES.length]!
-      try {
-        await cutter.round(place)
-      } catch (error) {
-        const tail = replica.lines.slice(-25).join('\n')
-        throw new Error(`seed ${seed}, round ${round} (${place}): ${String(error)}\n${tail}`, { cause: error })
-      }
-      count++
-    }
+    const count = await cutRounds(options, [replica], async (place) => await cutter.round(place))
     await load.stop()
     for (const endpoint of Object.values(state)) endpoint?.close()
     const unapplied = (await replica.info('replication'))['stream_commands_not_applied']

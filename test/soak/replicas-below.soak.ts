@@ -6,12 +6,13 @@
 import { STRING_BYTES_MAX } from '../fuzz/draw.ts'
 import { MixedLoad } from '../fuzz/mixed-load.ts'
 import { equalDigests } from '../support/compare-datasets.ts'
+import { cutRounds } from '../support/cut-rounds.ts'
 import { CuttingProxy } from '../support/cutting-proxy.ts'
 import { fillDataset } from '../support/dataset.ts'
-import { CUT_PLACES, LinkCutter } from '../support/link-cutter.ts'
+import { LinkCutter } from '../support/link-cutter.ts'
 import { startRedisServer } from '../support/redis-server.ts'
 import { SeededRandom } from '../support/seeded-random.ts'
-import { rounds, type Soak, type SoakOptions, type SoakResult } from '../support/soak.ts'
+import { type Soak, type SoakOptions, type SoakResult } from '../support/soak.ts'
 import type { TestServer } from '../support/test-server.ts'
 import { startUnderstudy } from '../support/understudy-server.ts'
 import { waitFor } from '../support/wait-for.ts'
@@ -59,17 +60,7 @@ async function run(options: SoakOptions): Promise<SoakResult> {
     })
     await cutter.linkUp()
     await cutter.converged()
-    let count = 0
-    for (const round of rounds(options)) {
-      const place = CUT_PLACES[round % CUT_PLACES.length]!
-      try {
-        await cutter.round(place)
-      } catch (error) {
-        const tail = [...primary.lines.slice(-15), ...middle.lines.slice(-15)].join('\n')
-        throw new Error(`seed ${seed}, round ${round} (${place}): ${String(error)}\n${tail}`, { cause: error })
-      }
-      count++
-    }
+    const count = await cutRounds(options, [primary, middle], async (place) => await cutter.round(place))
     await load.stop()
     const failed = leaf.lines.filter((line) => line.includes('CRITICAL'))
     if (failed.length > 0) throw new Error(`the leaf could not apply what it got: ${failed.slice(0, 5).join('\n')}`)
