@@ -19,6 +19,7 @@ import {
   CLIENT_REPLICA,
   CLIENT_REPLY_OFF,
   CLIENT_REPLY_SKIP,
+  CLIENT_SUSPENDED,
 } from './connection-flags.ts'
 import type { ConnectionHost } from './connection-host.ts'
 import type { MeteredCommand } from './meter.ts'
@@ -267,8 +268,15 @@ export abstract class Connection implements SlabWriter, ConnectionIdentity {
     return this.pendingOutputBytes > this.settings.outputPauseBytes
   }
 
-  /** Closes once everything written was sent. */
+  /** Closes once everything written was sent, and may be. */
   closeAfterReply(): void {
+    if (!this.host.holdsReplies) return this.close()
+    this.flags |= CLIENT_CLOSE_AFTER_REPLY | CLIENT_SUSPENDED
+    this.host.runLater(this)
+  }
+
+  /** Sends everything written, and closes. */
+  close(): void {
     if (this.closed) return
     this.sendUnsent()
     if (this.#side !== undefined && this.#side.length > 0) {

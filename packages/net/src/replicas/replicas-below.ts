@@ -52,6 +52,10 @@ export interface ReplicasBelowPorts {
   readonly endTurnSoon: () => void
   /** More replicas are good enough for writes, or fewer. */
   readonly goodReplicasChanged: () => void
+  /** Is the stream written to a log? It is kept then, whether replicas come or not. */
+  readonly isStreamLogged: () => boolean
+  /** Bytes of this node's own were added to the backlog. */
+  readonly ownAppended: () => void
 }
 
 export class ReplicasBelow {
@@ -81,7 +85,10 @@ export class ReplicasBelow {
       backlog,
       clock,
       history: () => ports.history(),
-      appended: () => this.appended(),
+      appended: () => {
+        ports.ownAppended()
+        this.appended()
+      },
     })
     this.acknowledgements = new WaitForAcknowledgements({
       count: (offset) => this.acknowledged(offset),
@@ -114,6 +121,11 @@ export class ReplicasBelow {
       this.own.start()
     }
     this.#countGood()
+  }
+
+  /** A primary's stream is wanted before a replica comes. */
+  keepStream(): void {
+    this.#activateBacklog()
   }
 
   /** A primary begins with the data of a snapshot: replicas that have the same may go on from there. */
@@ -362,7 +374,8 @@ export class ReplicasBelow {
     this.#ping(nowMs)
     const seconds = settings.backlogTtlSeconds
     const isIdle = this.own.effects !== undefined && this.list().length === 0
-    if (isIdle && seconds > 0 && nowMs - this.#noneSinceMs > seconds * 1000) this.#freeBacklog(seconds)
+    const mayEnd = isIdle && !this.#ports.isStreamLogged()
+    if (mayEnd && seconds > 0 && nowMs - this.#noneSinceMs > seconds * 1000) this.#freeBacklog(seconds)
     this.#countGood()
     this.endTurn()
   }

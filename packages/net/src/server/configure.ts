@@ -124,6 +124,7 @@ export function linkConfig(
       'dbfilename',
       'rdb-del-sync-files',
       'save',
+      'repl-stream-log',
       'rdbchecksum',
       'key-load-delay',
       'replica-full-sync-buffer-limit',
@@ -156,8 +157,9 @@ export function linkConfig(
       link.disklessLoad = config.get('repl-diskless-load')
       link.directory = config.get('dir')
       link.dbFileName = fromByteString(config.get('dbfilename'))
-      // A node with save points keeps files of its own.
-      link.deleteSyncFiles = config.get('rdb-del-sync-files') && config.get('save').length === 0
+      // A node with save points, or with a log that goes with a snapshot, keeps files of its own.
+      link.deleteSyncFiles =
+        config.get('rdb-del-sync-files') && config.get('save').length === 0 && !config.get('repl-stream-log')
       link.verifyChecksum = config.get('rdbchecksum')
       link.keyLoadDelayMicros = config.get('key-load-delay')
       link.spill = {

@@ -11,6 +11,7 @@ import type { ActiveDefrag } from './active-defrag.ts'
 import type { KeyCheck } from './key-check.ts'
 import type { Persistence } from './persistence.ts'
 import type { StreamApplier } from './stream-applier.ts'
+import type { StreamLog } from '../stream-log/stream-log.ts'
 import type { UnappliedCommands } from './unapplied.ts'
 
 /** Progress of a file that is loaded at start; undefined otherwise. */
@@ -37,6 +38,7 @@ export interface Node {
   readonly libraries: LibraryStore
   readonly defrag: ActiveDefrag
   readonly persistence: Persistence
+  readonly streamLog: StreamLog
   readonly keyCheck: KeyCheck
   /** Has this node ever had a dataset: loaded, synced, or its own as a primary? */
   hasData: boolean

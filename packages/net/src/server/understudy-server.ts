@@ -23,6 +23,7 @@ import {
   type RdbLoadResult,
   Readers,
   SLICE_MS_MAX,
+  snapshotPosition,
   toldAccess,
 } from '@understudy/core/internal'
 import { RdbLoaderPool, SnapshotPool } from '@understudy/rdb-worker'
@@ -42,6 +43,7 @@ import { askPrimary } from '../link/ask-primary.ts'
 import { ReplicaLink } from '../link/replica-link.ts'
 import { ReplicasBelow } from '../replicas/replicas-below.ts'
 import { SpooledSnapshots } from '../replicas/spooled-snapshot.ts'
+import type { StreamLog } from '../stream-log/stream-log.ts'
 import { ActiveDefrag } from './active-defrag.ts'
 import { collectGarbageSoon } from './collect-garbage.ts'
 import { configCommands } from './config-commands.ts'
@@ -56,9 +58,10 @@ import { persistenceCommands } from './persistence-commands.ts'
 import { PrimaryClient } from './primary-client.ts'
 import { replicationCommands } from './replication-commands.ts'
 import { saveBeforeEnd } from './shutdown.ts'
-import { snapshotPreamble, takePosition } from './snapshot-facts.ts'
+import { snapshotPreamble } from './snapshot-facts.ts'
 import { StreamApplier } from './stream-applier.ts'
 import { streamCommands } from './stream-commands.ts'
+import { goOnFrom, newStreamLog, type Replay } from './stream-log-of-node.ts'
 import { UnappliedCommands } from './unapplied.ts'
 import { ensureWorkingDirectory } from './working-directory.ts'
 
@@ -110,6 +113,8 @@ export class UnderstudyServer implements Node {
   readonly #activeExpiry: ActiveExpiry
   readonly defrag: ActiveDefrag
   readonly persistence: Persistence
+  readonly streamLog: StreamLog
+  readonly #replay: Replay
   readonly #snapshots: SnapshotPool
   #housekeeping: NodeJS.Timeout | undefined
 
@@ -149,8 +154,10 @@ export class UnderstudyServer implements Node {
       preamble: () => snapshotPreamble(this),
       snapshots: this.#snapshots,
       onOutcome: () => this.updateState(),
+      onSaved: (aux) => this.streamLog.saved(snapshotPosition(aux)),
     })
     this.backlog = new BacklogWriter(clampBacklogBytes(config.get('repl-backlog-size')))
+    this.streamLog = newStreamLog(this)
     this.unapplied = new UnappliedCommands(logger)
     const settings = clientSettings(config)
     this.below = new ReplicasBelow({
@@ -177,6 +184,8 @@ export class UnderstudyServer implements Node {
       upstreamDb: () => this.link.stream.db,
       endTurnSoon: () => this.server.endTurnSoon(),
       goodReplicasChanged: () => this.#countGoodReplicas(),
+      isStreamLogged: () => this.streamLog.state !== 'off',
+      ownAppended: () => this.streamLog.appended(),
     })
     const renames = config.get('rename-command').map(({ from, to }) => [from, to] as const)
     const dataFamilies = dataCommandFamilies({ libraries: this.libraries, memory: () => memoryFacts(this) })
@@ -209,6 +218,8 @@ export class UnderstudyServer implements Node {
     })
     this.keyspace.listener = this.server.changes
     this.server.turnListeners.push(() => this.below.endTurn())
+    // What the primary sends it sends again; what clients of a primary wrote nobody else has.
+    this.server.repliesMustWait = () => this.below.own.effects !== undefined && this.streamLog.holdsReplies
     const { registry, statistics, pubsub } = this.server
     this.applier = new StreamApplier([...dataFamilies, streamCommands(pubsub)], {
       clock: systemClock,
@@ -218,11 +229,12 @@ export class UnderstudyServer implements Node {
       statistics,
       unapplied: this.unapplied,
       statisticsIdOf: (name) => registry.findFullName(name)?.id,
-      offset: () => this.link.stream.fromOffset,
-      toOffset: () => this.link.stream.toOffset,
+      offset: () => (this.#replay.stream ?? this.link.stream).fromOffset,
+      toOffset: () => (this.#replay.stream ?? this.link.stream).toOffset,
       blockedKeys: this.server.blockedKeys,
       onError: (text) => this.#streamError(text),
     })
+    this.#replay = { command: this.applier.command, group: this.applier.group, stream: undefined }
     this.keyCheck = new KeyCheck({
       logger,
       databaseCount: this.keyspace.databaseCount,
@@ -256,15 +268,19 @@ export class UnderstudyServer implements Node {
         },
         onFullSync: (result) => {
           this.#adopt(result, this.link.getStatus().loading?.elapsedMs ?? 0, false)
-          // Replicas below are of the old history; the backlog that they read is about to go.
+          // Replicas below, and the log, are of the old history; the backlog that they read is about to go.
           this.below.historyChanged()
+          this.streamLog.dataReplaced()
         },
+        onSynced: (file) => this.streamLog.dataAdopted(file),
         onHistoryChanged: () => {
           this.below.historyChanged()
+          this.streamLog.historyChanged()
           this.#tellPosition(this.link.history.replid)
         },
         onApplied: (offset) => {
           this.below.appended()
+          this.streamLog.appended()
           this.#tellPosition()
           this.keyCheck.applied(offset)
         },
@@ -349,6 +365,7 @@ export class UnderstudyServer implements Node {
     this.#startHousekeeping()
     this.below.start()
     if (file !== undefined) await this.#loadFile(file)
+    else await goOnFrom(this, [], primary !== undefined, this.#replay)
     if (primary !== undefined) this.link.replicaOf(primary.host, primary.port)
     this.updateState()
     logger.notice('Ready to accept connections')
@@ -363,6 +380,7 @@ export class UnderstudyServer implements Node {
     this.keyCheck.stop()
     this.readers.close()
     await this.server.close()
+    await this.streamLog.close()
     await this.ioThreads?.stop()
     await Promise.all([this.#loader.close(), this.#snapshots.close()])
   }
@@ -378,6 +396,7 @@ export class UnderstudyServer implements Node {
     state.loading = this.fileLoading !== undefined || (state.replica && !this.hasData)
     state.asyncLoading = !state.loading && status?.loading !== undefined
     state.cannotSave = this.persistence.stopsWrites
+    state.logFault = this.streamLog.fault
     this.#tellDataset(this.hasData && this.fileLoading === undefined)
     this.below.roleChanged()
     this.server?.nodeChanged()
@@ -458,7 +477,7 @@ export class UnderstudyServer implements Node {
         (loadedBytes, totalBytes, loadedKeys) => Object.assign(loading, { loadedBytes, totalBytes, loadedKeys }),
       )
       this.#adopt(result, clock.monotonicMs() - loading.startedMs, true)
-      takePosition(this, result.summary.aux, config.get('replicaof') !== undefined)
+      await goOnFrom(this, result.summary.aux, config.get('replicaof') !== undefined, this.#replay)
       this.#tellPosition(this.link.history.replid)
       const elapsedSeconds = ((clock.monotonicMs() - loading.startedMs) / 1000).toFixed(3)
       logger.notice(`Done loading RDB, keys loaded: ${result.keyCount}, keys expired: 0.`)
@@ -497,6 +516,7 @@ export class UnderstudyServer implements Node {
       keyspace.access.clock = accessClockAt(this.clock.wallMs())
       this.#expireKeys()
       if (!this.state.loading) this.persistence.tick()
+      this.streamLog.tick(this.hasData && !this.state.loading)
       keyspace.pins.breakOverdue(this.clock.monotonicMs())
       this.#loadReport.tick(this.#progress())
       if (keyspace.lazyFreePending > 0) keyspace.freeSlice(SLICE_MS_MAX)
