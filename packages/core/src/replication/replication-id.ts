@@ -102,6 +102,19 @@ export class ReplicationHistory implements StreamHistory {
     this.resumable = true
   }
 
+  /**
+   * A primary that has written nothing under its id of now goes back to the one before, which others know, too. Only for one that has
+   * told everything it wrote. @returns false: it has written, or has had no other id
+   */
+  returnToPast(): boolean {
+    const [last, ...older] = this.#past
+    const endsBefore = this.replOffset + 1
+    if (last === undefined || last.endsBefore !== endsBefore) return false
+    this.#past = [{ replid: this.#replid, endsBefore }, ...older]
+    this.#replid = last.replid
+    return true
+  }
+
   /** A replica begins with data of before, and asks its primary to go on from there. @param past ids that those data had */
   resumeFrom(replid: string, offset: number, past: readonly PastReplid[] = []): void {
     this.adoptFullResync(replid, offset)

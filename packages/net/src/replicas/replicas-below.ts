@@ -65,7 +65,7 @@ export class ReplicasBelow {
   readonly #ports: ReplicasBelowPorts
   readonly #replicas = new Map<ClientSession, Replica>()
   #snapshots: SharedSnapshot[] = []
-  /** Is the stream kept in the backlog? On a replica with the first sync, on a primary not before the first replica comes. */
+  /** Is the stream kept in the backlog? On a replica with the first sync, on a primary with the first replica, or its log. */
   #isBacklogActive = false
   #noneSinceMs = 0
   #pingAtMs = 0
@@ -128,10 +128,10 @@ export class ReplicasBelow {
     this.#activateBacklog()
   }
 
-  /** A primary begins with the data of a snapshot: replicas that have the same may go on from there. */
-  historyRestored(): void {
+  /** This node begins with data of before: replicas that have the same may go on from there. @param isReplica it will be one */
+  historyRestored(isReplica: boolean): void {
     this.#isBacklogActive = true
-    this.roleChanged()
+    if (!isReplica) this.roleChanged()
   }
 
   /**

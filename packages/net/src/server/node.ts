@@ -45,6 +45,8 @@ export interface Node {
   fileLoading: FileLoading | undefined
   /** What the loaded snapshot said and skipped. */
   lastSnapshot: { keysLoaded: number; keysExpired: number; skippedModuleKeys: number }
+  /** The bytes of the stream go on under another id: replicas below, the log and readers are told. */
+  historyRenamed(): void
   /** Recomputes `state` after the link or the configuration changed. */
   updateState(): void
 }

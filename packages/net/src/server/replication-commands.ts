@@ -103,6 +103,7 @@ function runReplicaOf(node: Node, client: ClientSession): void {
   const host = argText(args, 1)
   // What an EXEC wrote before this is a part of the history that the new primary is asked to continue.
   node.below.own.unitEnded()
+  if (!node.state.replica && node.below.isBacklogActive && node.link.history.returnToPast()) node.historyRenamed()
   if (node.link.replicaOf(host, port, by) === 'same') {
     reply.simple('OK Already connected to specified master')
     return

@@ -53,5 +53,5 @@ export function takePosition({ below, link }: Node, position: StartPosition, isR
   if (isReplica) link.history.resumeFrom(replid, offset, past)
   else link.history.beginBehind(replid, offset, past)
   link.moveTo(offset, db)
-  if (!isReplica) below.historyRestored()
+  below.historyRestored(isReplica)
 }

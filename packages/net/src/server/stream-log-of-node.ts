@@ -19,7 +19,11 @@ export function newStreamLog(node: Node): StreamLog {
       settings = {
         isOn: config.get('repl-stream-log'),
         sync: config.get('repl-stream-log-fsync'),
-        segmentBytesMax: config.get('repl-stream-log-segment-size'),
+        // A segment goes as a whole: a quarter at most stays longer than it is needed.
+        segmentBytesMax: Math.min(
+          config.get('repl-stream-log-segment-size'),
+          config.get('repl-stream-log-max-size') / 4,
+        ),
         bytesMax: config.get('repl-stream-log-max-size'),
       }
     },
@@ -41,11 +45,8 @@ export function newStreamLog(node: Node): StreamLog {
       node.below.keepStream()
       return true
     },
-    saveSnapshot: () => {
-      if (node.persistence.isSaving) return false
-      node.persistence.saveInBackground()
-      return true
-    },
+    saveSnapshot: () => void node.persistence.saveInBackground(),
+    isSaving: () => node.persistence.isSaving,
     onOutcome: () => node.updateState(),
     onProgress: () => {
       if (!log.holdsReplies) node.server.release()

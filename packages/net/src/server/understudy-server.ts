@@ -273,11 +273,7 @@ export class UnderstudyServer implements Node {
           this.streamLog.dataReplaced()
         },
         onSynced: (file) => this.streamLog.dataAdopted(file),
-        onHistoryChanged: () => {
-          this.below.historyChanged()
-          this.streamLog.historyChanged()
-          this.#tellPosition(this.link.history.replid)
-        },
+        onHistoryChanged: () => this.historyRenamed(),
         onApplied: (offset) => {
           this.below.appended()
           this.streamLog.appended()
@@ -403,6 +399,12 @@ export class UnderstudyServer implements Node {
     this.#options.onRole?.(state.replica)
   }
 
+  historyRenamed(): void {
+    this.below.historyChanged()
+    this.streamLog.historyChanged()
+    this.#tellPosition(this.link.history.replid)
+  }
+
   /** min-replicas-to-write. */
   #countGoodReplicas(): void {
     const { state, config } = this
@@ -416,17 +418,18 @@ export class UnderstudyServer implements Node {
   /** Tells readers in other threads where in the stream the data are; what moves it without changing data included. */
   #tellPosition(replid?: string): void {
     const { keyspace } = this
-    keyspace.begin()
+    // REPLICAOF may be part of a transaction.
+    const isUnit = !keyspace.counters.isOpen
+    if (isUnit) keyspace.begin()
     if (replid !== undefined) keyspace.position.setReplid(replid)
     keyspace.position.note(this.link.history.replOffset, this.clock.wallMs())
-    keyspace.end()
+    if (isUnit) keyspace.end()
   }
 
   /** Tells readers in other threads whether there are data to be read: not before `start()`, and not before the first sync. */
   #tellDataset(has: boolean): void {
     const { position, counters } = this.keyspace
     if (position.hasDataset === has) return
-    // REPLICAOF may be part of a transaction.
     const isUnit = !counters.isOpen
     if (isUnit) counters.begin()
     position.setHasDataset(has)

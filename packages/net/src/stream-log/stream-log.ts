@@ -33,8 +33,9 @@ export interface StreamLogPorts {
   readonly history: () => StreamHistory
   /** Is there a stream whose bytes are kept in the backlog? A primary may have to begin with one. */
   readonly ensureStream: () => boolean
-  /** Saves a snapshot beside the writer. @returns false: one of older data is under way */
-  readonly saveSnapshot: () => boolean
+  /** Saves a snapshot beside the writer; not called while one is under way. */
+  readonly saveSnapshot: () => void
+  readonly isSaving: () => boolean
   /** Whether clients' writes are refused has changed, perhaps. */
   readonly onOutcome: () => void
   /** More is on the disk. */
@@ -151,6 +152,7 @@ export class StreamLog {
             ({ startOffset, replids }) => replids.has(position.replid) && position.offset >= startOffset,
           )
     for (const one of this.#runs) one.snapshotOffset = one === run ? position!.offset : undefined
+    this.#saveAtMs = 0
     if (run === undefined || run !== this.#runs.at(-1) || this.#writer === undefined) return
     for (const old of this.#runs.splice(0, this.#runs.length - 1)) this.#remove(old.files, old.segments)
     this.#removeCovered(run)
@@ -193,11 +195,11 @@ export class StreamLog {
       return
     }
     this.#writer.wake()
-    const run = this.#runs.at(-1)!
-    this.#removeCovered(run)
-    this.#keepBounds(this.#writer, run)
-    if (this.#writer === undefined || nowMs < this.#saveAtMs || !this.#needsSnapshot(this.#writer, run)) return
-    if (this.#ports.saveSnapshot()) this.#saveAtMs = nowMs + RETRY_MS
+    this.#removeCovered(this.#runs.at(-1)!)
+    const { behindBytes } = this.#writer
+    if (behindBytes > Math.max(BEHIND_BYTES_MAX, this.#ports.backlog.capacityBytes)) {
+      this.#failed(`the disk is slower than the stream: ${behindBytes} bytes wait to be written`)
+    } else if (!this.#ports.isSaving()) this.#saveIfDue(this.#writer, this.#runs.at(-1)!, nowMs)
   }
 
   /** Everything is written and synced when it resolves; nothing is written afterwards. */
@@ -308,7 +310,8 @@ export class StreamLog {
   #failed(fault: string): void {
     this.#giveUp()
     this.#faults++
-    if (this.#fault !== fault) {
+    // Until it is whole again that is told once, whatever else fails meanwhile.
+    if (this.#fault === '') {
       this.#ports.logger.warning(
         `The stream log is not written: ${fault}. What is on the disk ends there; it is tried again`,
       )
@@ -318,19 +321,21 @@ export class StreamLog {
     this.#ports.onOutcome()
   }
 
-  #keepBounds(writer: LogWriter, run: KeptRun): void {
+  /** A run is worth nothing without a snapshot, and grows until there is another one. None is under way. */
+  #saveIfDue(writer: LogWriter, run: KeptRun, nowMs: number): void {
     const { bytesMax } = this.#ports.settings()
-    if (writer.behindBytes > Math.max(BEHIND_BYTES_MAX, this.#ports.backlog.capacityBytes)) {
-      this.#failed(`the disk is slower than the stream: ${writer.behindBytes} bytes wait to be written`)
+    const { snapshotOffset, startOffset } = run
+    const isWritten = bytesOf(run) > 0
+    const isDue = snapshotOffset === undefined || writer.writtenOffset - snapshotOffset >= bytesMax / 2
+    if (!isWritten || !isDue) return
+    if (nowMs >= this.#saveAtMs) {
+      this.#saveAtMs = nowMs + RETRY_MS
+      this.#ports.saveSnapshot()
     } else if (bytesOf(run) > bytesMax) {
-      this.#failed(`repl-stream-log-max-size is reached, and no snapshot was saved since offset ${coveredOf(run)}`)
+      // The last one has failed: that would have put the time to nothing.
+      const offset = snapshotOffset ?? startOffset
+      this.#failed(`repl-stream-log-max-size is reached, and no snapshot could be saved since offset ${offset}`)
     }
-  }
-
-  /** A run is worth nothing without a snapshot, and grows until there is another one. */
-  #needsSnapshot(writer: LogWriter, run: KeptRun): boolean {
-    if (run.snapshotOffset === undefined) return true
-    return writer.writtenOffset - run.snapshotOffset >= this.#ports.settings().bytesMax / 2
   }
 
   /** Segments go when the snapshot has all of them, but for what refills the backlog after a restart. */
@@ -358,8 +363,4 @@ export class StreamLog {
 
 function bytesOf({ segments }: KeptRun): number {
   return segments.reduce((sum, { fileBytes }) => sum + fileBytes, 0)
-}
-
-function coveredOf({ snapshotOffset, startOffset }: KeptRun): number {
-  return snapshotOffset ?? startOffset
 }
