@@ -50,6 +50,8 @@ export interface LogWriterPorts {
 
 const SYNC_EVERY_MS = 1000
 
+type Step = 'open-segment' | 'finish-segment' | 'sync' | 'write-history' | 'write-bytes'
+
 export class LogWriter {
   readonly #ports: LogWriterPorts
   readonly #cursor: BacklogCursor
@@ -131,7 +133,7 @@ export class LogWriter {
   async #run(): Promise<void> {
     try {
       for (let step = this.#next(); step !== undefined; step = this.#next()) {
-        await step.call(this)
+        await this.#do(step)
         if (!this.#isOver) this.#ports.onProgress()
       }
       this.#work = undefined
@@ -146,14 +148,29 @@ export class LogWriter {
   }
 
   /** What is to be done now. */
-  #next(): (() => Promise<void>) | undefined {
+  #next(): Step | undefined {
     if (this.#isOver) return undefined
-    if (this.#file === undefined) return this.#openSegment
-    if (this.#isSyncDue()) return this.#sync
+    if (this.#file === undefined) return 'open-segment'
+    if (this.#isSyncDue()) return 'sync'
     const change = this.#changes[0]
     if (change === undefined && this.behindBytes === 0) return undefined
-    if (this.#ports.segments.at(-1)!.fileBytes >= this.#ports.settings().segmentBytesMax) return this.#finishSegment
-    return change?.offset === this.writtenOffset ? this.#writeHistory : this.#writeBytes
+    if (this.#ports.segments.at(-1)!.fileBytes >= this.#ports.settings().segmentBytesMax) return 'finish-segment'
+    return change?.offset === this.writtenOffset ? 'write-history' : 'write-bytes'
+  }
+
+  #do(step: Step): Promise<void> {
+    switch (step) {
+      case 'open-segment':
+        return this.#openSegment()
+      case 'finish-segment':
+        return this.#finishSegment()
+      case 'sync':
+        return this.#sync()
+      case 'write-history':
+        return this.#writeHistory()
+      case 'write-bytes':
+        return this.#writeBytes()
+    }
   }
 
   #isSyncDue(): boolean {
