@@ -246,15 +246,20 @@ export abstract class ConnectionHost<Session extends Connection = Connection> {
       session.turnBytes += chunk.length
       this.endTurnSoon()
       if (session.turnBytes > settings.turnBytesMax && (session.flags & CLIENT_STOPPED) === 0) {
-        session.flags |= CLIENT_SUSPENDED
-        session.socket.pause()
-        this.runLater(session)
+        this.#putOff(session)
         return
       }
     } else if (session.turn !== this.turn) session.turnBytes = session.turnMs = 0
     if ((session.flags & CLIENT_STOPPED) !== 0) return
-    if (this.#isHeld) this.resume(session)
+    if (this.#isHeld) this.#putOff(session)
     else runCommands(session)
+  }
+
+  /** Its input is run in another turn, and no more of it is read before. */
+  #putOff(session: Session): void {
+    session.flags |= CLIENT_SUSPENDED
+    session.socket.pause()
+    this.runLater(session)
   }
 
   /** The peer has sent its end of stream. A pipeline that is still being worked on is finished first; who waits is gone. */

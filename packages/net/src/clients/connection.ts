@@ -184,7 +184,7 @@ export abstract class Connection implements SlabWriter, ConnectionIdentity {
       encoder.clear()
       return
     }
-    this.sendUnsent()
+    this.#makeWay()
     if (this.#sendsNothing) {
       this.host.slabs.send(this)
       return
@@ -196,9 +196,14 @@ export abstract class Connection implements SlabWriter, ConnectionIdentity {
   /** Sends bytes that were made elsewhere, behind what waits. Ownership moves. */
   pass(bytes: Buffer): void {
     if (this.closed) return
-    this.sendUnsent()
+    this.#makeWay()
     if (this.#sendsNothing) this.write(bytes, () => this.written(bytes.length))
     else this.#join(bytes, bytes.length)
+  }
+
+  /** More is to be sent: what `write` put off goes first, if it may go already; else what comes joins it. */
+  #makeWay(): void {
+    if (this.#unsent !== undefined && !this.host.holdsReplies) this.sendUnsent()
   }
 
   get #sendsNothing(): boolean {

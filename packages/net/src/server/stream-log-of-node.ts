@@ -4,7 +4,7 @@ import { fromByteString } from '../config/directive.ts'
 import { type FoundSegment, type LogFiles, logFilesIn } from '../stream-log/log-files.ts'
 import { type Replayed, replayLog } from '../stream-log/log-replay.ts'
 import { type RestoredRun, StreamLog, type StreamLogSettings } from '../stream-log/stream-log.ts'
-import { follow } from './configure.ts'
+import { follow, replicaBufferBytes } from './configure.ts'
 import type { Node } from './node.ts'
 import { positionOfSnapshot, type StartPosition, takePosition } from './snapshot-facts.ts'
 
@@ -14,7 +14,13 @@ export function newStreamLog(node: Node): StreamLog {
   let settings: StreamLogSettings
   follow(
     config,
-    ['repl-stream-log', 'repl-stream-log-fsync', 'repl-stream-log-segment-size', 'repl-stream-log-max-size'],
+    [
+      'repl-stream-log',
+      'repl-stream-log-fsync',
+      'repl-stream-log-segment-size',
+      'repl-stream-log-max-size',
+      'client-output-buffer-limit',
+    ],
     () => {
       settings = {
         isOn: config.get('repl-stream-log'),
@@ -25,6 +31,7 @@ export function newStreamLog(node: Node): StreamLog {
           config.get('repl-stream-log-max-size') / 4,
         ),
         bytesMax: config.get('repl-stream-log-max-size'),
+        behindBytesMax: replicaBufferBytes(config),
       }
     },
   )

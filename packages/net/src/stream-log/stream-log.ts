@@ -20,6 +20,8 @@ export interface StreamLogSettings {
   readonly segmentBytesMax: number
   /** Of a run: `repl-stream-log-max-size`. */
   readonly bytesMax: number
+  /** What is kept in memory for a disk that is slower than the stream. */
+  readonly behindBytesMax: number
 }
 
 export interface StreamLogPorts {
@@ -63,8 +65,6 @@ export interface RestoredRun {
 
 /** After a fault, and after a snapshot that did not come, it is tried again so much later. */
 const RETRY_MS = 5000
-/** More is not kept in memory for a disk that is slower than the stream. */
-const BEHIND_BYTES_MAX: number = 256 << 20
 
 export type StreamLogState = 'off' | 'waiting' | 'on' | 'failed'
 
@@ -197,7 +197,7 @@ export class StreamLog {
     this.#writer.wake()
     this.#removeCovered(this.#runs.at(-1)!)
     const { behindBytes } = this.#writer
-    if (behindBytes > Math.max(BEHIND_BYTES_MAX, this.#ports.backlog.capacityBytes)) {
+    if (behindBytes > Math.max(this.#ports.settings().behindBytesMax, this.#ports.backlog.capacityBytes)) {
       this.#failed(`the disk is slower than the stream: ${behindBytes} bytes wait to be written`)
     } else if (!this.#ports.isSaving()) this.#saveIfDue(this.#writer, this.#runs.at(-1)!, nowMs)
   }
