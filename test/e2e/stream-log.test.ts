@@ -75,40 +75,34 @@ async function lastSegment(directory: string): Promise<{ path: string; bytes: Bu
 }
 
 describe('a log that is damaged', () => {
-  for (const how of ['torn', 'with another bit'] as const) {
-    it(`${how} at its tail is cut at the last good record; the primary sends the rest again`, async () => {
-      const primary = await startPrimary()
-      const directory = await newDirectory()
-      const replica = await startReplica(primary, LOGGED, { directory })
-      for (let i = 0; i < 20; i++) {
-        await primary.call('SET', `k:${i}`, 'x'.repeat(100))
-        await caughtUp(primary, replica)
-      }
-      await logged(replica)
-      await replica.kill()
-      const { path, bytes } = await lastSegment(directory)
-      if (how === 'torn') await truncate(path, bytes.length - 150)
-      else {
-        bytes[bytes.length - 400]! ^= 4
-        await writeFile(path, bytes)
-      }
-      const again = await startReplica(primary, LOGGED, { directory })
-      await caughtUp(primary, again)
-      const cut = again.lines.filter((line) =>
-        /Stream log: .* is cut at byte \d+ of \d+, behind its last good record/.test(line),
-      )
-      expect(cut).toHaveLength(1)
-      expect(await primary.info('stats')).toMatchObject({ sync_full: '1', sync_partial_ok: '1' })
-      await equalDigests(primary, again)
-      // What was cut does not count at the next start either.
-      await logged(again)
-      await again.kill()
-      const third = await startReplica(primary, LOGGED, { directory })
-      await caughtUp(primary, third)
-      expect(await primary.info('stats')).toMatchObject({ sync_full: '1', sync_partial_ok: '2' })
-      await equalDigests(primary, third)
-    })
-  }
+  it('at its tail is cut at the last good record; the primary sends the rest again', async () => {
+    const primary = await startPrimary()
+    const directory = await newDirectory()
+    const replica = await startReplica(primary, LOGGED, { directory })
+    for (let i = 0; i < 20; i++) {
+      await primary.call('SET', `k:${i}`, 'x'.repeat(100))
+      await caughtUp(primary, replica)
+    }
+    await logged(replica)
+    await replica.kill()
+    const { path, bytes } = await lastSegment(directory)
+    await truncate(path, bytes.length - 150)
+    const again = await startReplica(primary, LOGGED, { directory })
+    await caughtUp(primary, again)
+    const cut = again.lines.filter((line) =>
+      /Stream log: .* is cut at byte \d+ of \d+, behind its last good record/.test(line),
+    )
+    expect(cut).toHaveLength(1)
+    expect(await primary.info('stats')).toMatchObject({ sync_full: '1', sync_partial_ok: '1' })
+    await equalDigests(primary, again)
+    // What was cut does not count at the next start either.
+    await logged(again)
+    await again.kill()
+    const third = await startReplica(primary, LOGGED, { directory })
+    await caughtUp(primary, third)
+    expect(await primary.info('stats')).toMatchObject({ sync_full: '1', sync_partial_ok: '2' })
+    await equalDigests(primary, third)
+  })
 
   it('in the middle counts up to there, and goes on anew', async () => {
     const primary = await startPrimary()
@@ -130,8 +124,6 @@ describe('a log that is damaged', () => {
     expect(await primary.info('stats')).toMatchObject({ sync_full: '1', sync_partial_ok: '1' })
     await equalDigests(primary, again)
     await logged(again)
-    const { stream_log_start_offset: start } = await again.info('persistence')
-    expect(Number(start)).toBeLessThan(Number((await primary.info('replication'))['master_repl_offset']))
     await again.kill()
     const third = await startReplica(primary, directives, { directory })
     await caughtUp(primary, third)

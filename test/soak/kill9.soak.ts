@@ -20,11 +20,11 @@ import { WriteLoad } from '../support/write-load.ts'
 export const soak: Soak = {
   about: 'a round kills a replica under writes, at a random instant of its work; its log makes that a partial resync',
   stated: { count: 100 },
-  slice: { count: 5, seconds: 10 },
+  slice: { count: 4, seconds: 8 },
   run,
 }
 
-const KEYS = 2000
+const KEYS = 800
 const PER_SECOND = 3000
 const WAIT_MS_MAX = 300
 /** From spawning a process to its last line before it serves, on a machine with nothing else to do and on a busy one. */

@@ -59,8 +59,7 @@ export function newStreamLog(node: Node): StreamLog {
       if (!log.holdsReplies) node.server.release()
     },
   })
-  config.onChange('repl-stream-log', () => log.switched())
-  for (const name of ['dir', 'dbfilename'] as const) config.onChange(name, () => void log.moved())
+  for (const name of ['repl-stream-log', 'dir', 'dbfilename'] as const) config.onChange(name, () => void log.reopen())
   return log
 }
 
@@ -84,24 +83,27 @@ export async function goOnFrom(
   isReplica: boolean,
   replay: Replay,
 ): Promise<void> {
-  const { backlog, config, link, streamLog } = node
+  const { backlog, config, link, logger, streamLog } = node
   // REPLICAOF came while the file was loaded: that primary's history is the one that counts.
   const isWanted = (): boolean => link.state.name === 'none'
   let position: StartPosition | undefined = positionOfSnapshot(node, aux)
   if (position !== undefined && isWanted()) backlog.restart(position.offset)
+  const isLogged = config.get('repl-stream-log')
   const files = filesOf(node)
-  const found = config.get('repl-stream-log') ? await files.list() : []
+  const found = isLogged ? await files.list() : []
   let run: RestoredRun | undefined
-  if (position !== undefined && found.length > 0) {
+  if (found.length > 0 && position !== undefined) {
     const replayed = await replayFrom(node, files, found, position, isWanted, replay)
     if (replayed !== undefined) {
       position = { ...replayed.history, offset: replayed.offset, db: replayed.db }
       run = replayed.run
     }
+  } else if (found.length > 0) {
+    logger.warning('The stream log is not used: no snapshot was loaded that says where its data are')
   }
   if (!isWanted()) run = undefined
   else if (position !== undefined) takePosition(node, position, isReplica)
-  streamLog.restore(files, found, run)
+  if (isLogged) streamLog.restore(files, found, run)
 }
 
 async function replayFrom(

@@ -72,7 +72,7 @@ export class StreamLog {
   readonly #ports: StreamLogPorts
   /** Oldest first; the last one is written to while there is a writer. */
   #runs: KeptRun[] = []
-  /** Found at start and of no use: they go when another run begins. */
+  /** Found, and not of a run here: they go when one has its snapshot. */
   #leftBehind: { readonly files: LogFiles; readonly sequence: number }[] = []
   #writer: LogWriter | undefined
   #nextSequence = 1
@@ -81,6 +81,8 @@ export class StreamLog {
   /** Monotonic: nothing is tried before. */
   #beginAtMs = 0
   #saveAtMs = 0
+  /** Counts calls of `reopen()`. */
+  #openings = 0
   #immediate: NodeJS.Immediate | undefined
   #isStopped = false
   /** Bytes of the log that the last start applied. */
@@ -92,12 +94,12 @@ export class StreamLog {
 
   // ── what happens to this node ──
 
-  /** At start: what is on the disk. @param run what the data were made of; undefined: the log had no part in them */
+  /** What is on the disk. @param run what the data were made of; undefined: the log had no part in them */
   restore(files: LogFiles, found: readonly FoundSegment[], run: RestoredRun | undefined): void {
     this.#nextSequence = (found.at(-1)?.sequence ?? 0) + 1
     const kept = new Set(run?.segments.map(({ sequence }) => sequence))
     this.#leftBehind = found.filter(({ sequence }) => !kept.has(sequence)).map(({ sequence }) => ({ files, sequence }))
-    if (run === undefined || !this.#ports.settings().isOn || !this.#ports.ensureStream()) return
+    if (run === undefined || !this.#ports.ensureStream()) return
     const { replid, past } = this.#ports.history()
     const restored: KeptRun = {
       files,
@@ -154,6 +156,7 @@ export class StreamLog {
     for (const one of this.#runs) one.snapshotOffset = one === run ? position!.offset : undefined
     this.#saveAtMs = 0
     if (run === undefined || run !== this.#runs.at(-1) || this.#writer === undefined) return
+    this.#removeLeftBehind()
     for (const old of this.#runs.splice(0, this.#runs.length - 1)) this.#remove(old.files, old.segments)
     this.#removeCovered(run)
     if (this.#fault === '') return
@@ -162,27 +165,24 @@ export class StreamLog {
     this.#ports.onOutcome()
   }
 
-  /** `repl-stream-log` has changed. What is on the disk stays until a new run has its snapshot. */
-  switched(): void {
-    if (this.#ports.settings().isOn) return
-    this.#giveUp()
-    this.#beginAtMs = 0
-    this.#fault = ''
-    this.#ports.onOutcome()
-  }
-
-  /** Snapshots have another name, or directory: log and snapshot from before stay there as they are. */
-  async moved(): Promise<void> {
+  /** `repl-stream-log`, or where snapshots are, has changed. What is on the disk stays until a run here has its snapshot. */
+  async reopen(): Promise<void> {
+    const opening = ++this.#openings
     this.#giveUp()
     this.#runs = []
     this.#leftBehind = []
+    this.#fault = ''
     this.#beginAtMs = Number.POSITIVE_INFINITY
+    this.#ports.onOutcome()
+    if (!this.#ports.settings().isOn) return
     const files = this.#ports.files()
     try {
-      this.restore(files, await files.list(), undefined)
+      const found = await files.list()
+      if (opening !== this.#openings) return
+      this.restore(files, found, undefined)
       this.#beginAtMs = 0
     } catch (error) {
-      this.#failed(errorText(error))
+      if (opening === this.#openings) this.#failed(errorText(error))
     }
   }
 
@@ -264,7 +264,6 @@ export class StreamLog {
   #begin(): void {
     const { settings, ensureStream, history, backlog } = this.#ports
     if (!settings().isOn || !ensureStream()) return
-    this.#removeLeftBehind()
     for (const run of this.#runs) if (run.snapshotOffset === undefined) this.#remove(run.files, run.segments)
     const { replid, past } = history()
     const run: KeptRun = {
