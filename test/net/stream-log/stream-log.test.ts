@@ -213,6 +213,48 @@ describe('a log and its replay', () => {
   })
 })
 
+describe('a full resync', () => {
+  /** Data of another history take the place of logged ones. */
+  async function resynced(file: 'kept' | 'not kept'): Promise<{ bench: Bench; oldId: string }> {
+    const bench = new Bench()
+    bench.log.tick(true)
+    bench.append(command(1, 100))
+    await bench.written()
+    bench.log.saved({ replid: bench.history.replid, offset: START, db: 0 })
+    const oldId = bench.history.replid
+    bench.append(command(2, 100))
+    bench.saves = 0
+    bench.log.dataReplaced()
+    bench.backlog.restart(7000)
+    bench.history.adoptFullResync(generateReplid(), 7000)
+    bench.log.dataAdopted(file === 'kept' ? { replid: bench.history.replid, offset: 7000, db: 0 } : undefined)
+    bench.append(command(3, 100))
+    await bench.written()
+    return { bench, oldId }
+  }
+
+  it('that left a file begins a log that goes with it', async () => {
+    const { bench, oldId } = await resynced('kept')
+    expect(bench.saves).toBe(0)
+    expect(bench.files.segments.size).toBe(1)
+    expect((await bench.replay(7000)).commands).toHaveLength(1)
+    expect((await bench.replay(START, oldId)).replayed).toBeUndefined()
+  })
+
+  it('that left none has a snapshot saved, and until then the old one is good', async () => {
+    const { bench, oldId } = await resynced('not kept')
+    await waitFor('a snapshot to be asked for', () => {
+      bench.log.tick(true)
+      return bench.saves > 0
+    })
+    expect((await bench.replay(START, oldId)).commands).toHaveLength(1)
+    bench.snapshotSaved()
+    expect(bench.field('snapshot_offset')).toBe(String(bench.backlog.endOffset))
+    await waitFor('the old segments to go', () => bench.files.segments.size === 1)
+    expect((await bench.replay(START, oldId)).replayed).toBeUndefined()
+  })
+})
+
 describe('a disk that fails', () => {
   for (const call of ['create', 'append', 'sync'] as const) {
     it(`at ${call} costs the log until there is a snapshot again, and nothing is kept for it`, async () => {

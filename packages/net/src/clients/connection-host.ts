@@ -171,7 +171,7 @@ export abstract class ConnectionHost<Session extends Connection = Connection> {
   protected sendReplies(): void {
     const unsent = this.#unsent
     if (unsent.length === 0) return
-    this.#isHeld = this.holdsReplies
+    this.#isHeld = this.repliesMustWait?.() === true
     if (this.#isHeld) return
     this.#unsent = []
     for (const session of unsent) session.sendUnsent()

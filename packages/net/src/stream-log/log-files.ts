@@ -50,8 +50,8 @@ export function logFilesIn(directory: string, dbFileName: string): LogFiles {
         const digits = name.startsWith(prefix) ? name.slice(prefix.length) : ''
         if (!/^\d{8,15}$/.test(digits)) continue
         const path = join(directory, name)
-        const { size } = await attempt('cannot read', path, () => stat(path))
-        found.push({ sequence: Number(digits), fileBytes: size })
+        const stats = await attempt('cannot read', path, () => unlessMissing(stat(path)))
+        if (stats?.isFile() === true) found.push({ sequence: Number(digits), fileBytes: stats.size })
       }
       return found.toSorted((a, b) => a.sequence - b.sequence)
     },
@@ -72,11 +72,7 @@ export function logFilesIn(directory: string, dbFileName: string): LogFiles {
     },
     async remove(sequence) {
       const path = pathOf(sequence)
-      await attempt('cannot remove', path, () =>
-        unlink(path).catch((error: unknown) => {
-          if (!isMissing(error)) throw error
-        }),
-      )
+      await attempt('cannot remove', path, () => unlessMissing(unlink(path)))
     },
   }
 }
@@ -117,6 +113,11 @@ async function attempt<Result>(action: string, path: string, run: () => Promise<
   }
 }
 
-function isMissing(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT'
+async function unlessMissing<Result>(call: Promise<Result>): Promise<Result | undefined> {
+  try {
+    return await call
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
+    throw error
+  }
 }

@@ -88,7 +88,7 @@ export class LogWriter {
     return this.#cursor.offset - 1
   }
 
-  /** Number of the last one that is on the disk. With `repl-stream-log-fsync no` only what was synced at the end of a segment. */
+  /** Number of the last one that is on the disk for certain: with `repl-stream-log-fsync no` that stands still. */
   get syncedOffset(): number {
     return this.#syncedOffset
   }

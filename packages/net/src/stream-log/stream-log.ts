@@ -119,10 +119,12 @@ export class StreamLog {
     this.#giveUp()
   }
 
-  /** They are in place. @param file what the snapshot on the disk has since; undefined: it is not of these data */
+  /**
+   * They are in place. @param file what the snapshot on the disk has since; undefined: it is not of these data, and with the log from
+   * before it is what a start would go back to
+   */
   dataAdopted(file: SnapshotPosition | undefined): void {
     this.#giveUp()
-    for (const run of this.#runs) run.snapshotOffset = undefined
     this.#begin()
     if (file !== undefined) this.saved(file)
   }
