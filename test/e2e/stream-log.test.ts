@@ -167,9 +167,9 @@ describe('kill -9 of a primary', () => {
     expect(await third.call('DEBUG', 'DIGEST')).toBe(after)
   })
 
-  it('with fsync always loses no write that was answered', async () => {
+  it.each([1, 2])('with fsync always loses no write that was answered (io-threads %i)', async (threads) => {
     const directory = await newDirectory()
-    const directives = { ...LOGGED, 'repl-stream-log-fsync': 'always' }
+    const directives = { ...LOGGED, 'repl-stream-log-fsync': 'always', 'io-threads': threads }
     const node = await startNode(directives, { directory })
     await infoIs(node, 'stream_log_snapshot_offset', '0')
     const client = await node.raw()

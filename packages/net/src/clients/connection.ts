@@ -184,7 +184,7 @@ export abstract class Connection implements SlabWriter, ConnectionIdentity {
       encoder.clear()
       return
     }
-    this.#makeWay()
+    this.trySend()
     if (this.#sendsNothing) {
       this.host.slabs.send(this)
       return
@@ -196,13 +196,13 @@ export abstract class Connection implements SlabWriter, ConnectionIdentity {
   /** Sends bytes that were made elsewhere, behind what waits. Ownership moves. */
   pass(bytes: Buffer): void {
     if (this.closed) return
-    this.#makeWay()
+    this.trySend()
     if (this.#sendsNothing) this.write(bytes, () => this.written(bytes.length))
     else this.#join(bytes, bytes.length)
   }
 
-  /** More is to be sent: what `write` put off goes first, if it may go already; else what comes joins it. */
-  #makeWay(): void {
+  /** Gives the socket what `write` put off, unless replies have to wait; then what comes joins it. */
+  trySend(): void {
     if (this.#unsent !== undefined && !this.host.holdsReplies) this.sendUnsent()
   }
 

@@ -130,7 +130,7 @@ export class RemoteSocket implements ConnectionSocket {
       this.#settlesSoon = false
       return true
     }
-    session.sendUnsent()
+    session.trySend()
     if (session.pendingOutputBytes > 0) return false
     this.#settlesSoon = false
     const flags =
