@@ -92,6 +92,11 @@ export class Pins {
     return this.#current.begin(regions, limits, nowMs, this.#serial)
   }
 
+  /** Another generation has taken over: the pins of the one before go on, and nothing is kept or freed for them any more. */
+  generationReplaced(): void {
+    this.#current = undefined
+  }
+
   /** Breaks the pins that last too long; call it now and then, between two units. */
   breakOverdue(nowMs: number): void {
     for (const generation of this.#all) {
