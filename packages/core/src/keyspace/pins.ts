@@ -19,6 +19,7 @@ import type { LazyFree } from './lazy-free.ts'
 import {
   B_PINS,
   B_PUBLISHED,
+  B_UNLINKED,
   BOARD_WORDS,
   indexesOf,
   type PinHandle,
@@ -214,10 +215,9 @@ class PinnedGeneration {
     // A reader that validates from now on sees that; what it read before was still kept.
     this.#publish()
     this.#forEachKeeper(pin.regions, (keeper, region) => {
-      let oldest = Infinity
-      for (const other of this.pins) if (((other.regions >>> region) & 1) !== 0) oldest = Math.min(oldest, other.epoch)
-      if (oldest === Infinity) keeper.end()
-      else keeper.releaseBefore(oldest)
+      const epochs = [...this.pins].filter((other) => ((other.regions >>> region) & 1) !== 0).map(({ epoch }) => epoch)
+      if (epochs.length === 0) keeper.end()
+      else keeper.release(Math.min(...epochs), Math.max(...epochs))
     })
     this.#events.released(this)
   }
@@ -230,6 +230,8 @@ class PinnedGeneration {
   #ownerOf(region: number): KeeperOwner {
     return {
       published: () => this.#publish(),
+      // Pairs with the readers' look behind a search: who finds the count as it was has read nothing that is freed behind this.
+      unlinked: () => void Atomics.add(this.#board, B_UNLINKED, 1),
       kept: (bytes) => {
         this.#kept[region] = this.#kept[region]! + bytes
         this.#keptSinceLook += bytes
