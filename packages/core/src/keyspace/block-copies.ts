@@ -12,9 +12,9 @@ import { KeyspaceError } from '../errors.ts'
 import { BLOCK_BYTES_MAX, RUN_BYTES, SEGMENTS_PER_REGION_MAX } from '../limits.ts'
 import { pieceBytesOf } from '../memory/arena.ts'
 import { copyBytes } from '../memory/copy-bytes.ts'
-import { findVersion, pieceStartOf } from '../memory/kept-blocks.ts'
+import { findVersion, pieceStartOf, VERSION_UNSEEN } from '../memory/kept-blocks.ts'
 import { addressOf, byteOffsetOf, RegionMemory } from '../memory/region-memory.ts'
-import { B_PUBLISHED, indexesOf, type PinHandle } from './pin-board.ts'
+import { B_PUBLISHED, B_UNLINKED, indexesOf, type PinHandle } from './pin-board.ts'
 
 // Segments of the copies: not the first ones, where addresses of the dataset lead that nobody has asked `local()` about.
 const RING = 13
@@ -140,14 +140,25 @@ export class BlockCopies {
 
   #fetch(source: RegionMemory, region: number, address: number, bytes: number, segment: number, at: number): void {
     this.#copyBytes(source, address, bytes, segment, at)
-    this.check()
-    this.#refresh()
-    const index = Atomics.load(this.#board, indexesOf(region) + (address >>> 28))
-    const kept = findVersion(source, index, address, this.#epoch)
+    const kept = this.#findKept(source, region, address)
     if (kept === 0) return
     this.keptReads++
     this.#copyBytes(source, kept, bytes, segment, at)
     this.check()
+  }
+
+  /** Where the block is kept as the pin knows it; 0: what was read of it until now is that. @throws KeyspaceError PIN_BROKEN */
+  #findKept(source: RegionMemory, region: number, address: number): number {
+    for (;;) {
+      const unlinked = Atomics.load(this.#board, B_UNLINKED)
+      this.check()
+      this.#refresh()
+      const index = Atomics.load(this.#board, indexesOf(region) + (address >>> 28))
+      const kept = findVersion(source, index, address, this.#epoch)
+      if (kept === 0) return 0
+      // Something was published meanwhile in memory that is newer than the views; or the search met a version that was just freed.
+      if (kept !== VERSION_UNSEEN && Atomics.add(this.#board, B_UNLINKED, 0) === unlinked) return kept
+    }
   }
 
   #copyBytes(source: RegionMemory, address: number, bytes: number, segment: number, at: number): void {
