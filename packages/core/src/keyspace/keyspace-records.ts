@@ -89,7 +89,7 @@ export abstract class KeyspaceRecords extends KeyspaceReads {
 
   /**
    * Creates or replaces a key with a whole value. Whatever was there before (any type, any TTL) is gone.
-   * @param rdbType 0 is a string, 11, 16, 17 and 20 are packed values; another type is held as its RDB bytes. Not for
+   * @param rdbType 0 is a string, 11, 16, 17, 18 and 20 are packed values; another type is held as its RDB bytes. Not for
    * values in a large form, nor for bytes of the record that is being replaced.
    * @param flags FLAG_RAW, FLAG_TEXT or 0.
    * @param expireAtMs -1 for none.
