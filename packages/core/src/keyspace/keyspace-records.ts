@@ -299,7 +299,7 @@ export abstract class KeyspaceRecords extends KeyspaceReads {
   growEntry(key: Uint8Array, start: number, end: number, length: number): void {
     const { entry } = this
     const region = entry.region.writer
-    assert.ok(length >= entry.length)
+    if (length < entry.length) assert.fail('a string is not made shorter')
     this.counters.enter(this.place.shard)
     const flags = entry.flags | FLAG_RAW
     region.memory.keep(entry.address)
@@ -332,7 +332,7 @@ export abstract class KeyspaceRecords extends KeyspaceReads {
   writeEntry(offset: number, source: Uint8Array, start: number, end: number): void {
     const { entry } = this
     this.counters.enter(this.place.shard)
-    assert.ok(offset + (end - start) <= entry.length)
+    if (offset + (end - start) > entry.length) assert.fail('a write beyond the end of a string')
     entry.region.memory.keep(entry.address)
     if (entry.isChunked) {
       const nodes = entry.nodes()
