@@ -34,7 +34,7 @@
 import { REGION_BITS, SHARD_BITS, SHARD_COUNT } from '../limits.ts'
 
 export const CONTROL_MAGIC = 0x55_47_45_4e
-export const CONTROL_LAYOUT_VERSION = 4
+export const CONTROL_LAYOUT_VERSION = 5
 export const C_MAGIC = 0
 export const C_VERSION = 1
 export const C_SHARDS = 2
