@@ -53,6 +53,8 @@ export interface ServerPorts {
   readonly lastSave?: () => number
   readonly acknowledgements?: Acknowledgements
   readonly foreignConnections?: () => Iterable<ForeignConnection>
+  /** Clients' writes are held back, or not any more. */
+  readonly paused?: (isPaused: boolean) => void
   /** A connection ended. */
   readonly sessionClosed?: (session: ClientSession) => void
 }

@@ -40,6 +40,7 @@ import { debugReplication } from './debug-replication.ts'
 import { debugThreads } from './debug-threads.ts'
 import { askPrimary } from '../link/ask-primary.ts'
 import { ReplicaLink } from '../link/replica-link.ts'
+import type { Failover } from '../replicas/failover.ts'
 import { ReplicasBelow } from '../replicas/replicas-below.ts'
 import { SpooledSnapshots } from '../replicas/spooled-snapshot.ts'
 import { ActiveDefrag } from './active-defrag.ts'
@@ -55,6 +56,7 @@ import { Persistence } from './persistence.ts'
 import { persistenceCommands } from './persistence-commands.ts'
 import { PrimaryClient } from './primary-client.ts'
 import { replicationCommands } from './replication-commands.ts'
+import { newFailover, takeOver } from './role.ts'
 import { saveBeforeEnd } from './shutdown.ts'
 import { snapshotPreamble, takePosition } from './snapshot-facts.ts'
 import { StreamApplier } from './stream-applier.ts'
@@ -93,6 +95,7 @@ export class UnderstudyServer implements Node {
   readonly applier: StreamApplier
   readonly unapplied: UnappliedCommands
   readonly below: ReplicasBelow
+  readonly failover: Failover
   readonly server: ClientServer
   /** undefined with `io-threads 1`: the link thread serves the clients itself. */
   readonly ioThreads: IoThreads | undefined
@@ -177,7 +180,11 @@ export class UnderstudyServer implements Node {
       upstreamDb: () => this.link.stream.db,
       endTurnSoon: () => this.server.endTurnSoon(),
       goodReplicasChanged: () => this.#countGoodReplicas(),
+      isPaused: () => this.server.pauses.isActive,
+      isFailingOver: () => this.failover.isUnderWay,
+      takeOver: (session) => takeOver(this, session),
     })
+    this.failover = newFailover(this)
     const renames = config.get('rename-command').map(({ from, to }) => [from, to] as const)
     const dataFamilies = dataCommandFamilies({ libraries: this.libraries, memory: () => memoryFacts(this) })
     this.server = new ClientServer({
@@ -199,6 +206,7 @@ export class UnderstudyServer implements Node {
         shutdown: (request) => this.#shutdown(request),
         writes: this.below.own,
         acknowledgements: this.below.acknowledgements,
+        paused: (isPaused) => this.link.hold(isPaused),
         sessionClosed: (session) => this.below.sessionClosed(session),
         foreignConnections: () => this.#primaryClient.connections(),
         lastSave: () => Math.floor(this.persistence.lastSaveMs / 1000),
@@ -208,7 +216,10 @@ export class UnderstudyServer implements Node {
       node: this.state,
     })
     this.keyspace.listener = this.server.changes
-    this.server.turnListeners.push(() => this.below.endTurn())
+    this.server.turnListeners.push(
+      () => this.below.endTurn(),
+      () => this.failover.look(),
+    )
     const { registry, statistics, pubsub } = this.server
     this.applier = new StreamApplier([...dataFamilies, streamCommands(pubsub)], {
       clock: systemClock,
@@ -263,6 +274,7 @@ export class UnderstudyServer implements Node {
           this.below.historyChanged()
           this.#tellPosition(this.link.history.replid)
         },
+        onHandedOver: (accepted) => this.failover.answered(accepted),
         onApplied: (offset) => {
           this.below.appended()
           this.#tellPosition()
@@ -497,6 +509,7 @@ export class UnderstudyServer implements Node {
       keyspace.access.clock = accessClockAt(this.clock.wallMs())
       this.#expireKeys()
       if (!this.state.loading) this.persistence.tick()
+      this.failover.look()
       keyspace.pins.breakOverdue(this.clock.monotonicMs())
       this.#loadReport.tick(this.#progress())
       if (keyspace.lazyFreePending > 0) keyspace.freeSlice(SLICE_MS_MAX)
@@ -522,7 +535,7 @@ export class UnderstudyServer implements Node {
   /** A replica's keys are its primary's to expire. */
   #expireKeys(): void {
     const { state, server } = this
-    if (state.replica || state.loading || server.pauseUntilMs !== 0 || server.settings.activeExpire === false) return
+    if (state.replica || state.loading || server.pauses.isActive || server.settings.activeExpire === false) return
     if (this.#activeExpiry.slice(this.clock.wallMs(), SLICE_MS_MAX) > 0 && server.blockedKeys.hasReady) {
       server.blockedKeys.serve()
     }
