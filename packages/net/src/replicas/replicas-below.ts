@@ -145,6 +145,8 @@ export class ReplicasBelow {
 
   /** At the end of each turn of the event loop. */
   endTurn(): void {
+    // What an EXEC wrote behind its REPLICAOF NO ONE.
+    if (this.own.effects !== undefined) this.own.unitEnded()
     if (this.#snapshotDue) {
       this.#snapshotDue = false
       this.#beginSnapshots()

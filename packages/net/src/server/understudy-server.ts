@@ -409,21 +409,17 @@ export class UnderstudyServer implements Node {
   /** Tells readers in other threads where in the stream the data are; what moves it without changing data included. */
   #tellPosition(replid?: string): void {
     const { keyspace } = this
-    keyspace.begin()
-    if (replid !== undefined) keyspace.position.setReplid(replid)
-    keyspace.position.note(this.link.history.replOffset, this.clock.wallMs())
-    keyspace.end()
+    // REPLICAOF may be part of a transaction; Sentinel sends it so.
+    keyspace.inUnit(() => {
+      if (replid !== undefined) keyspace.position.setReplid(replid)
+      keyspace.position.note(this.link.history.replOffset, this.clock.wallMs())
+    })
   }
 
   /** Tells readers in other threads whether there are data to be read: not before `start()`, and not before the first sync. */
   #tellDataset(has: boolean): void {
-    const { position, counters } = this.keyspace
-    if (position.hasDataset === has) return
-    // REPLICAOF may be part of a transaction.
-    const isUnit = !counters.isOpen
-    if (isUnit) counters.begin()
-    position.setHasDataset(has)
-    if (isUnit) counters.end()
+    const { keyspace } = this
+    if (keyspace.position.hasDataset !== has) keyspace.inUnit(() => keyspace.position.setHasDataset(has))
   }
 
   /** A checked snapshot takes over, in the same turn of the event loop in which the link moves to its offset. */
