@@ -14,17 +14,18 @@ const DEFAULTS: Directives = {
   ...(IO_THREADS === undefined ? {} : { 'io-threads': IO_THREADS }),
 }
 
+export interface UnderstudyOptions extends TestServerOptions {
+  /** Arguments of node itself, as in ['--expose-gc']. */
+  readonly nodeArgs?: readonly string[]
+}
+
 /**
  * Starts Understudy on a free port of 127.0.0.1 and waits until it is ready. Same shape as `startRedisServer`.
  *
  *   const replica = await startUnderstudy({ directives: { replicaof: ['127.0.0.1', primary.port] } })
  *   await replica.stop() // SIGTERM; throws unless the exit code is 0
- *
- * @param options.nodeArgs Arguments of node itself, as in ['--expose-gc'].
  */
-export function startUnderstudy(
-  options: TestServerOptions & { readonly nodeArgs?: readonly string[] } = {},
-): Promise<TestServer> {
+export function startUnderstudy(options: UnderstudyOptions = {}): Promise<TestServer> {
   const leadingArgs = [...(options.nodeArgs ?? []), UNDERSTUDY_BIN]
   return TestServer.start({ name: 'understudy', command: process.execPath, leadingArgs, defaults: DEFAULTS }, options)
 }

@@ -190,7 +190,7 @@ export class ReplicasBelow {
   /** PSYNC replid offset [FAILOVER], or SYNC. */
   synchronize(session: ClientSession, isPsync: boolean): void {
     const { reply, args } = session
-    const { clock, backlog } = this.#ports
+    const { clock, backlog, settings } = this.#ports
     if ((session.flags & (CLIENT_REPLICA | CLIENT_MONITOR)) !== 0) return
     const known = this.#replicas.get(session)
     const replica = known ?? new Replica(session, this.#ports)
@@ -211,6 +211,7 @@ export class ReplicasBelow {
     } else replica.machine.sync(nowMs)
     replica.carryOut()
     session.flags |= CLIENT_REPLICA
+    if (settings.disableNoDelay) session.socket.setNoDelay(false)
     if (!replica.machine.isOnline) {
       this.counters.fullSyncs++
       this.#activateBacklog()
