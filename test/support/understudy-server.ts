@@ -11,6 +11,8 @@ const DEFAULTS: Directives = {
   bind: '127.0.0.1',
   save: '',
   'enable-debug-command': 'yes',
+  // It only waits for replicas that are about to end as well.
+  'shutdown-timeout': 0,
   ...(IO_THREADS === undefined ? {} : { 'io-threads': IO_THREADS }),
 }
 

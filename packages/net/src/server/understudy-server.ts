@@ -27,7 +27,6 @@ import {
 } from '@understudy/core/internal'
 import { RdbLoaderPool, SnapshotPool } from '@understudy/rdb-worker'
 import type { ListenOptions } from '../clients/listeners.ts'
-import type { ShutdownRequest } from '../clients/ports.ts'
 import { chooseKeyEvents, deliverKeyEvents } from '../clients/key-notifications.ts'
 import { ClientServer } from '../clients/server.ts'
 import { GATE_EVENTS } from '../clients/shared-words.ts'
@@ -57,7 +56,7 @@ import { persistenceCommands } from './persistence-commands.ts'
 import { PrimaryClient } from './primary-client.ts'
 import { replicationCommands } from './replication-commands.ts'
 import { newFailover, takeOver } from './role.ts'
-import { saveBeforeEnd } from './shutdown.ts'
+import { newShutdown, type Shutdown, shutdownLines } from './shutdown.ts'
 import { snapshotPreamble, takePosition } from './snapshot-facts.ts'
 import { StreamApplier } from './stream-applier.ts'
 import { streamCommands } from './stream-commands.ts'
@@ -96,6 +95,7 @@ export class UnderstudyServer implements Node {
   readonly unapplied: UnappliedCommands
   readonly below: ReplicasBelow
   readonly failover: Failover
+  readonly shutdown: Shutdown
   readonly server: ClientServer
   /** undefined with `io-threads 1`: the link thread serves the clients itself. */
   readonly ioThreads: IoThreads | undefined
@@ -185,6 +185,7 @@ export class UnderstudyServer implements Node {
       takeOver: (session) => takeOver(this, session),
     })
     this.failover = newFailover(this)
+    this.shutdown = newShutdown(this, () => options.onShutdown())
     const renames = config.get('rename-command').map(({ from, to }) => [from, to] as const)
     const dataFamilies = dataCommandFamilies({ libraries: this.libraries, memory: () => memoryFacts(this) })
     this.server = new ClientServer({
@@ -203,7 +204,8 @@ export class UnderstudyServer implements Node {
       renames,
       keyspace: this.keyspace,
       ports: {
-        shutdown: (request) => this.#shutdown(request),
+        shutdown: (request, cancelled) => this.shutdown.begin(request, cancelled),
+        shutdownAbort: () => this.shutdown.abort(),
         writes: this.below.own,
         acknowledgements: this.below.acknowledgements,
         paused: (isPaused) => this.link.hold(isPaused),
@@ -216,10 +218,7 @@ export class UnderstudyServer implements Node {
       node: this.state,
     })
     this.keyspace.listener = this.server.changes
-    this.server.turnListeners.push(
-      () => this.below.endTurn(),
-      () => this.failover.look(),
-    )
+    this.server.turnListeners.push(() => this.#lookAfterReplicas())
     const { registry, statistics, pubsub } = this.server
     this.applier = new StreamApplier([...dataFamilies, streamCommands(pubsub)], {
       clock: systemClock,
@@ -315,7 +314,10 @@ export class UnderstudyServer implements Node {
         configFile: config.file ?? '',
         version: options.version,
       },
-      { moreServer: () => this.ioThreads?.infoLines ?? [], moreStats: () => streamStatLines(this) },
+      {
+        moreServer: () => [...(this.ioThreads?.infoLines ?? []), ...shutdownLines(this.shutdown)],
+        moreStats: () => streamStatLines(this),
+      },
     )
     addDataInfoSections(this)
     follow(config, ['maxmemory-policy'], () => {
@@ -394,6 +396,13 @@ export class UnderstudyServer implements Node {
     this.below.roleChanged()
     this.server?.nodeChanged()
     this.#options.onRole?.(state.replica)
+  }
+
+  /** At the end of each turn. */
+  #lookAfterReplicas(): void {
+    this.below.endTurn()
+    this.failover.look()
+    this.shutdown.look()
   }
 
   /** min-replicas-to-write. */
@@ -506,6 +515,7 @@ export class UnderstudyServer implements Node {
       this.#expireKeys()
       if (!this.state.loading) this.persistence.tick()
       this.failover.look()
+      this.shutdown.look()
       keyspace.pins.breakOverdue(this.clock.monotonicMs())
       this.#loadReport.tick(this.#progress())
       if (keyspace.lazyFreePending > 0) keyspace.freeSlice(SLICE_MS_MAX)
@@ -544,20 +554,5 @@ export class UnderstudyServer implements Node {
     this.#options.onPanic(
       `a command of the primary failed with '${text}' and propagation-error-behavior is ${behaviour}`,
     )
-  }
-
-  /** Saves what SHUTDOWN, a signal or save points want to be saved. @returns false: that failed, and the process is to go on */
-  prepareShutdown(request: ShutdownRequest): boolean {
-    return saveBeforeEnd(this, request)
-  }
-
-  #shutdown(request: ShutdownRequest): string | undefined {
-    this.logger.notice('User requested shutdown...')
-    if (!this.prepareShutdown(request)) {
-      this.logger.warning('Errors trying to shut down the server. Check the logs for more information.')
-      return 'ERR Errors trying to SHUTDOWN. Check logs.'
-    }
-    this.#options.onShutdown()
-    return undefined
   }
 }
