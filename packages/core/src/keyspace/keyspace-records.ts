@@ -87,6 +87,14 @@ export abstract class KeyspaceRecords extends KeyspaceReads {
     this.counters.end()
   }
 
+  /** Makes a change a part of the unit that is open, or a unit of its own. */
+  inUnit(change: () => void): void {
+    if (this.counters.isOpen) return change()
+    this.begin()
+    change()
+    this.end()
+  }
+
   /**
    * Creates or replaces a key with a whole value. Whatever was there before (any type, any TTL) is gone.
    * @param rdbType 0 is a string, 11, 16, 17, 18 and 20 are packed values; another type is held as its RDB bytes. Not for

@@ -70,6 +70,8 @@ export interface ReplicaLinkPorts {
   readonly isEmpty: () => boolean
   /** replid changed: replicas below must be told (disconnected). Also called after a full resync. */
   readonly onHistoryChanged?: () => void
+  /** Who was asked to take over has done so, or refused: then this node is to be a primary again (`replicaOfNoOne`). */
+  readonly onHandedOver?: (accepted: boolean) => void
   /** The backlog was replaced (full resync): hand the new memory to readers. */
   readonly onBacklogReplaced?: () => void
   /** After every drain that applied something, and when it stops: offsets have moved. */

@@ -15,7 +15,7 @@ import type {
   ReplicationHistory,
   SnapshotPosition,
 } from '@understudy/core/internal'
-import { argInteger, argText, NOT_AN_INTEGER } from '@understudy/core/internal'
+import { argInteger, argIs, argText, NOT_AN_INTEGER, printable } from '@understudy/core/internal'
 import { CLIENT_MONITOR, CLIENT_REPLICA } from '../clients/connection-flags.ts'
 import type { ClientSession } from '../clients/session.ts'
 import { WaitForAcknowledgements } from './acknowledgements.ts'
@@ -52,6 +52,12 @@ export interface ReplicasBelowPorts {
   readonly endTurnSoon: () => void
   /** More replicas are good enough for writes, or fewer. */
   readonly goodReplicasChanged: () => void
+  /** Are clients' writes held back? Then nothing but what they wrote stands in the stream: no GETACK either. */
+  readonly isPaused: () => boolean
+  /** Is the role being handed over? */
+  readonly isFailingOver: () => boolean
+  /** Be a primary: the one that this node follows, whose connection this is, asks for it. */
+  readonly takeOver: (session: ClientSession) => void
 }
 
 export class ReplicasBelow {
@@ -139,11 +145,13 @@ export class ReplicasBelow {
 
   /** At the end of each turn of the event loop. */
   endTurn(): void {
+    // What an EXEC wrote behind its REPLICAOF NO ONE.
+    if (this.own.effects !== undefined) this.own.unitEnded()
     if (this.#snapshotDue) {
       this.#snapshotDue = false
       this.#beginSnapshots()
     }
-    if (this.#asksForAcks) {
+    if (this.#asksForAcks && !this.#ports.isPaused()) {
       this.#asksForAcks = false
       if (this.own.effects !== undefined) this.own.getAck()
     }
@@ -179,14 +187,14 @@ export class ReplicasBelow {
     this.acknowledgements.look()
   }
 
-  /** PSYNC replid offset, or SYNC. */
+  /** PSYNC replid offset [FAILOVER], or SYNC. */
   synchronize(session: ClientSession, isPsync: boolean): void {
     const { reply, args } = session
-    const { clock, backlog } = this.#ports
+    const { clock, backlog, settings } = this.#ports
     if ((session.flags & (CLIENT_REPLICA | CLIENT_MONITOR)) !== 0) return
     const known = this.#replicas.get(session)
     const replica = known ?? new Replica(session, this.#ports)
-    const refusal = this.#refusal(session, replica)
+    const refusal = this.#takeOverRefusal(session, isPsync) ?? this.#refusal(session, replica)
     if (refusal !== undefined) return reply.error(refusal)
     const offset = isPsync ? argInteger(args, 2) : -1
     if (Number.isNaN(offset)) return reply.error(NOT_AN_INTEGER)
@@ -203,6 +211,7 @@ export class ReplicasBelow {
     } else replica.machine.sync(nowMs)
     replica.carryOut()
     session.flags |= CLIENT_REPLICA
+    if (settings.disableNoDelay) session.socket.setNoDelay(false)
     if (!replica.machine.isOnline) {
       this.counters.fullSyncs++
       this.#activateBacklog()
@@ -264,8 +273,22 @@ export class ReplicasBelow {
     for (const replica of this.#replicas.values()) if (replica.isAttached) yield replica
   }
 
+  /** PSYNC … FAILOVER makes a primary of this node first. @returns why not; undefined: it did, or was not asked to */
+  #takeOverRefusal(session: ClientSession, isPsync: boolean): string | undefined {
+    const { args } = session
+    if (!isPsync || args.count <= 3 || !argIs(args, 3, 'FAILOVER')) return undefined
+    const { logger, history, isReplica, takeOver } = this.#ports
+    const replid = argText(args, 1)
+    logger.warning(`Failover request received for replid ${printable(replid)}.`)
+    if (!isReplica()) return "ERR PSYNC FAILOVER can't be sent to a master."
+    if (replid.toLowerCase() !== history().replid) return 'ERR PSYNC FAILOVER replid must match my replid.'
+    takeOver(session)
+    return undefined
+  }
+
   #refusal(session: ClientSession, replica: Replica): string | undefined {
-    const { isReplica, isLinkUp } = this.#ports
+    const { isReplica, isLinkUp, isFailingOver } = this.#ports
+    if (isFailingOver()) return "NOMASTERLINK Can't SYNC while failing over"
     if (isReplica() && !isLinkUp()) return "NOMASTERLINK Can't SYNC while not connected with my master"
     if (session.reply.length > 0 || session.pendingOutputBytes > 0) {
       return 'ERR SYNC and PSYNC are invalid with pending output'
@@ -369,7 +392,8 @@ export class ReplicasBelow {
 
   /** Only the top of a chain adds bytes: below it offsets are those of the primary. */
   #ping(nowMs: number): void {
-    if (this.own.effects === undefined || nowMs - this.#pingAtMs < this.#ports.settings.pingPeriodMs) return
+    if (this.own.effects === undefined || this.#ports.isFailingOver()) return
+    if (nowMs - this.#pingAtMs < this.#ports.settings.pingPeriodMs) return
     this.#pingAtMs = nowMs
     if (this.list().length > 0) this.own.ping()
   }

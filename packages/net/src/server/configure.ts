@@ -174,6 +174,7 @@ export function replicaSettings(config: Config): ReplicaSettings {
   const read = (): ReplicaSettings => ({
     timeoutMs: config.get('repl-timeout') * 1000,
     pingPeriodMs: config.get('repl-ping-replica-period') * 1000,
+    disableNoDelay: config.get('repl-disable-tcp-nodelay'),
     disklessSync: config.get('repl-diskless-sync'),
     disklessDelayMs: config.get('repl-diskless-sync-delay') * 1000,
     disklessReplicasMax: config.get('repl-diskless-sync-max-replicas'),
@@ -187,6 +188,7 @@ export function replicaSettings(config: Config): ReplicaSettings {
     [
       'repl-timeout',
       'repl-ping-replica-period',
+      'repl-disable-tcp-nodelay',
       'repl-diskless-sync',
       'repl-diskless-sync-delay',
       'repl-diskless-sync-max-replicas',

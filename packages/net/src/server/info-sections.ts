@@ -219,7 +219,7 @@ function replicationLines(node: Node): string[] {
   const hasBacklog = node.below.isBacklogActive
   lines.push(
     ...replicaLines(node),
-    'master_failover_state:no-failover',
+    `master_failover_state:${node.failover.stateName}`,
     `master_replid:${status.replid}`,
     `master_replid2:${status.replid2}`,
     `master_repl_offset:${status.appliedOffset}`,

@@ -6,6 +6,7 @@ import type { BacklogWriter, Clock, Keyspace, LibraryStore, Logger, NodeState } 
 import type { ClientServer } from '../clients/server.ts'
 import type { Config } from '../config/config.ts'
 import type { ReplicaLink } from '../link/replica-link.ts'
+import type { Failover } from '../replicas/failover.ts'
 import type { ReplicasBelow } from '../replicas/replicas-below.ts'
 import type { ActiveDefrag } from './active-defrag.ts'
 import type { KeyCheck } from './key-check.ts'
@@ -33,6 +34,7 @@ export interface Node {
   readonly applier: StreamApplier
   readonly unapplied: UnappliedCommands
   readonly below: ReplicasBelow
+  readonly failover: Failover
   readonly server: ClientServer
   readonly libraries: LibraryStore
   readonly defrag: ActiveDefrag

@@ -27,7 +27,6 @@ import {
 } from '@understudy/core/internal'
 import { RdbLoaderPool, SnapshotPool } from '@understudy/rdb-worker'
 import type { ListenOptions } from '../clients/listeners.ts'
-import type { ShutdownRequest } from '../clients/ports.ts'
 import { chooseKeyEvents, deliverKeyEvents } from '../clients/key-notifications.ts'
 import { ClientServer } from '../clients/server.ts'
 import { GATE_EVENTS } from '../clients/shared-words.ts'
@@ -40,6 +39,7 @@ import { debugReplication } from './debug-replication.ts'
 import { debugThreads } from './debug-threads.ts'
 import { askPrimary } from '../link/ask-primary.ts'
 import { ReplicaLink } from '../link/replica-link.ts'
+import type { Failover } from '../replicas/failover.ts'
 import { ReplicasBelow } from '../replicas/replicas-below.ts'
 import { SpooledSnapshots } from '../replicas/spooled-snapshot.ts'
 import { ActiveDefrag } from './active-defrag.ts'
@@ -55,7 +55,8 @@ import { Persistence } from './persistence.ts'
 import { persistenceCommands } from './persistence-commands.ts'
 import { PrimaryClient } from './primary-client.ts'
 import { replicationCommands } from './replication-commands.ts'
-import { saveBeforeEnd } from './shutdown.ts'
+import { newFailover, takeOver } from './role.ts'
+import { newShutdown, type Shutdown, shutdownLines } from './shutdown.ts'
 import { snapshotPreamble, takePosition } from './snapshot-facts.ts'
 import { StreamApplier } from './stream-applier.ts'
 import { streamCommands } from './stream-commands.ts'
@@ -93,6 +94,8 @@ export class UnderstudyServer implements Node {
   readonly applier: StreamApplier
   readonly unapplied: UnappliedCommands
   readonly below: ReplicasBelow
+  readonly failover: Failover
+  readonly shutdown: Shutdown
   readonly server: ClientServer
   /** undefined with `io-threads 1`: the link thread serves the clients itself. */
   readonly ioThreads: IoThreads | undefined
@@ -177,7 +180,12 @@ export class UnderstudyServer implements Node {
       upstreamDb: () => this.link.stream.db,
       endTurnSoon: () => this.server.endTurnSoon(),
       goodReplicasChanged: () => this.#countGoodReplicas(),
+      isPaused: () => this.server.pauses.isActive,
+      isFailingOver: () => this.failover.isUnderWay,
+      takeOver: (session) => takeOver(this, session),
     })
+    this.failover = newFailover(this)
+    this.shutdown = newShutdown(this, () => options.onShutdown())
     const renames = config.get('rename-command').map(({ from, to }) => [from, to] as const)
     const dataFamilies = dataCommandFamilies({ libraries: this.libraries, memory: () => memoryFacts(this) })
     this.server = new ClientServer({
@@ -196,9 +204,11 @@ export class UnderstudyServer implements Node {
       renames,
       keyspace: this.keyspace,
       ports: {
-        shutdown: (request) => this.#shutdown(request),
+        shutdown: (request, cancelled) => this.shutdown.begin(request, cancelled),
+        shutdownAbort: () => this.shutdown.abort(),
         writes: this.below.own,
         acknowledgements: this.below.acknowledgements,
+        paused: (isPaused) => this.link.hold(isPaused),
         sessionClosed: (session) => this.below.sessionClosed(session),
         foreignConnections: () => this.#primaryClient.connections(),
         lastSave: () => Math.floor(this.persistence.lastSaveMs / 1000),
@@ -208,7 +218,7 @@ export class UnderstudyServer implements Node {
       node: this.state,
     })
     this.keyspace.listener = this.server.changes
-    this.server.turnListeners.push(() => this.below.endTurn())
+    this.server.turnListeners.push(() => this.#lookAfterReplicas())
     const { registry, statistics, pubsub } = this.server
     this.applier = new StreamApplier([...dataFamilies, streamCommands(pubsub)], {
       clock: systemClock,
@@ -263,6 +273,7 @@ export class UnderstudyServer implements Node {
           this.below.historyChanged()
           this.#tellPosition(this.link.history.replid)
         },
+        onHandedOver: (accepted) => this.failover.answered(accepted),
         onApplied: (offset) => {
           this.below.appended()
           this.#tellPosition()
@@ -303,7 +314,10 @@ export class UnderstudyServer implements Node {
         configFile: config.file ?? '',
         version: options.version,
       },
-      { moreServer: () => this.ioThreads?.infoLines ?? [], moreStats: () => streamStatLines(this) },
+      {
+        moreServer: () => [...(this.ioThreads?.infoLines ?? []), ...shutdownLines(this.shutdown)],
+        moreStats: () => streamStatLines(this),
+      },
     )
     addDataInfoSections(this)
     follow(config, ['maxmemory-policy'], () => {
@@ -384,6 +398,13 @@ export class UnderstudyServer implements Node {
     this.#options.onRole?.(state.replica)
   }
 
+  /** At the end of each turn. */
+  #lookAfterReplicas(): void {
+    this.below.endTurn()
+    this.failover.look()
+    this.shutdown.look()
+  }
+
   /** min-replicas-to-write. */
   #countGoodReplicas(): void {
     const { state, config } = this
@@ -397,21 +418,17 @@ export class UnderstudyServer implements Node {
   /** Tells readers in other threads where in the stream the data are; what moves it without changing data included. */
   #tellPosition(replid?: string): void {
     const { keyspace } = this
-    keyspace.begin()
-    if (replid !== undefined) keyspace.position.setReplid(replid)
-    keyspace.position.note(this.link.history.replOffset, this.clock.wallMs())
-    keyspace.end()
+    // REPLICAOF may be part of a transaction; Sentinel sends it so.
+    keyspace.inUnit(() => {
+      if (replid !== undefined) keyspace.position.setReplid(replid)
+      keyspace.position.note(this.link.history.replOffset, this.clock.wallMs())
+    })
   }
 
   /** Tells readers in other threads whether there are data to be read: not before `start()`, and not before the first sync. */
   #tellDataset(has: boolean): void {
-    const { position, counters } = this.keyspace
-    if (position.hasDataset === has) return
-    // REPLICAOF may be part of a transaction.
-    const isUnit = !counters.isOpen
-    if (isUnit) counters.begin()
-    position.setHasDataset(has)
-    if (isUnit) counters.end()
+    const { keyspace } = this
+    if (keyspace.position.hasDataset !== has) keyspace.inUnit(() => keyspace.position.setHasDataset(has))
   }
 
   /** A checked snapshot takes over, in the same turn of the event loop in which the link moves to its offset. */
@@ -497,6 +514,8 @@ export class UnderstudyServer implements Node {
       keyspace.access.clock = accessClockAt(this.clock.wallMs())
       this.#expireKeys()
       if (!this.state.loading) this.persistence.tick()
+      this.failover.look()
+      this.shutdown.look()
       keyspace.pins.breakOverdue(this.clock.monotonicMs())
       this.#loadReport.tick(this.#progress())
       if (keyspace.lazyFreePending > 0) keyspace.freeSlice(SLICE_MS_MAX)
@@ -522,7 +541,7 @@ export class UnderstudyServer implements Node {
   /** A replica's keys are its primary's to expire. */
   #expireKeys(): void {
     const { state, server } = this
-    if (state.replica || state.loading || server.pauseUntilMs !== 0 || server.settings.activeExpire === false) return
+    if (state.replica || state.loading || server.pauses.isActive || server.settings.activeExpire === false) return
     if (this.#activeExpiry.slice(this.clock.wallMs(), SLICE_MS_MAX) > 0 && server.blockedKeys.hasReady) {
       server.blockedKeys.serve()
     }
@@ -535,20 +554,5 @@ export class UnderstudyServer implements Node {
     this.#options.onPanic(
       `a command of the primary failed with '${text}' and propagation-error-behavior is ${behaviour}`,
     )
-  }
-
-  /** Saves what SHUTDOWN, a signal or save points want to be saved. @returns false: that failed, and the process is to go on */
-  prepareShutdown(request: ShutdownRequest): boolean {
-    return saveBeforeEnd(this, request)
-  }
-
-  #shutdown(request: ShutdownRequest): string | undefined {
-    this.logger.notice('User requested shutdown...')
-    if (!this.prepareShutdown(request)) {
-      this.logger.warning('Errors trying to shut down the server. Check the logs for more information.')
-      return 'ERR Errors trying to SHUTDOWN. Check logs.'
-    }
-    this.#options.onShutdown()
-    return undefined
   }
 }
