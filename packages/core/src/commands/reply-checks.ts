@@ -23,6 +23,7 @@ import {
   LOADING_ERROR,
   MASTERDOWN_ERROR,
   MISCONF_ERROR,
+  misconfLog,
   NOAUTH_ERROR,
   NOREPLICAS_ERROR,
   NOT_IN_MULTI_ERROR,
@@ -48,6 +49,8 @@ export interface NodeState {
   outOfMemory: boolean
   /** Snapshots are wanted and the last one failed: what clients write might not survive. */
   cannotSave: boolean
+  /** Why the log of the stream is wanted and not written; empty: it is, or is not wanted. */
+  logFault: string
   /** A primary with fewer good replicas than min-replicas-to-write. */
   tooFewReplicas: boolean
 }
@@ -63,6 +66,7 @@ export function idleNodeState(): NodeState {
     asyncLoading: false,
     outOfMemory: false,
     cannotSave: false,
+    logFault: '',
     tooFewReplicas: false,
   }
 }
@@ -109,7 +113,10 @@ export function refusal<Context extends CommandContext>(
   if (requester.inMulti && (own & NO_MULTI) !== 0) return NOT_IN_MULTI_ERROR
   if (node.outOfMemory && (flags & DENYOOM) !== 0) return OOM_ERROR
   const isReadOnly = node.replica && node.replicaReadOnly
-  if (node.cannotSave && !isReadOnly && ((flags & WRITE) !== 0 || entry.name === 'ping')) return MISCONF_ERROR
+  if (!isReadOnly && ((flags & WRITE) !== 0 || entry.name === 'ping')) {
+    if (node.cannotSave) return MISCONF_ERROR
+    if (node.logFault !== '') return misconfLog(node.logFault)
+  }
   if ((flags & WRITE) !== 0) {
     if (node.tooFewReplicas && !node.replica) return NOREPLICAS_ERROR
     if (isReadOnly) return READONLY_ERROR
@@ -129,6 +136,7 @@ export function refusesReads(node: NodeState): boolean {
     node.asyncLoading ||
     node.outOfMemory ||
     node.cannotSave ||
+    node.logFault !== '' ||
     node.tooFewReplicas ||
     (node.replica && !node.linkUp && !node.serveStaleData)
   )

@@ -58,6 +58,10 @@ export interface ReplicasBelowPorts {
   readonly isFailingOver: () => boolean
   /** Be a primary: the one that this node follows, whose connection this is, asks for it. */
   readonly takeOver: (session: ClientSession) => void
+  /** Is the stream written to a log? It is kept then, whether replicas come or not. */
+  readonly isStreamLogged: () => boolean
+  /** Bytes of this node's own were added to the backlog. */
+  readonly ownAppended: () => void
 }
 
 export class ReplicasBelow {
@@ -67,7 +71,7 @@ export class ReplicasBelow {
   readonly #ports: ReplicasBelowPorts
   readonly #replicas = new Map<ClientSession, Replica>()
   #snapshots: SharedSnapshot[] = []
-  /** Is the stream kept in the backlog? On a replica with the first sync, on a primary not before the first replica comes. */
+  /** Is the stream kept in the backlog? On a replica with the first sync, on a primary with the first replica, or its log. */
   #isBacklogActive = false
   #noneSinceMs = 0
   #pingAtMs = 0
@@ -87,7 +91,10 @@ export class ReplicasBelow {
       backlog,
       clock,
       history: () => ports.history(),
-      appended: () => this.appended(),
+      appended: () => {
+        ports.ownAppended()
+        this.appended()
+      },
     })
     this.acknowledgements = new WaitForAcknowledgements({
       count: (offset) => this.acknowledged(offset),
@@ -122,10 +129,15 @@ export class ReplicasBelow {
     this.#countGood()
   }
 
-  /** A primary begins with the data of a snapshot: replicas that have the same may go on from there. */
-  historyRestored(): void {
+  /** A primary's stream is wanted before a replica comes. */
+  keepStream(): void {
+    this.#activateBacklog()
+  }
+
+  /** This node begins with data of before: replicas that have the same may go on from there. @param isReplica it will be one */
+  historyRestored(isReplica: boolean): void {
     this.#isBacklogActive = true
-    this.roleChanged()
+    if (!isReplica) this.roleChanged()
   }
 
   /**
@@ -385,7 +397,8 @@ export class ReplicasBelow {
     this.#ping(nowMs)
     const seconds = settings.backlogTtlSeconds
     const isIdle = this.own.effects !== undefined && this.list().length === 0
-    if (isIdle && seconds > 0 && nowMs - this.#noneSinceMs > seconds * 1000) this.#freeBacklog(seconds)
+    const mayEnd = isIdle && !this.#ports.isStreamLogged()
+    if (mayEnd && seconds > 0 && nowMs - this.#noneSinceMs > seconds * 1000) this.#freeBacklog(seconds)
     this.#countGood()
     this.endTurn()
   }

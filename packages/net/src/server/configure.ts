@@ -124,6 +124,7 @@ export function linkConfig(
       'dbfilename',
       'rdb-del-sync-files',
       'save',
+      'repl-stream-log',
       'rdbchecksum',
       'key-load-delay',
       'replica-full-sync-buffer-limit',
@@ -156,8 +157,9 @@ export function linkConfig(
       link.disklessLoad = config.get('repl-diskless-load')
       link.directory = config.get('dir')
       link.dbFileName = fromByteString(config.get('dbfilename'))
-      // A node with save points keeps files of its own.
-      link.deleteSyncFiles = config.get('rdb-del-sync-files') && config.get('save').length === 0
+      // A node with save points, or with a log that goes with a snapshot, keeps files of its own.
+      link.deleteSyncFiles =
+        config.get('rdb-del-sync-files') && config.get('save').length === 0 && !config.get('repl-stream-log')
       link.verifyChecksum = config.get('rdbchecksum')
       link.keyLoadDelayMicros = config.get('key-load-delay')
       link.spill = {
@@ -201,14 +203,18 @@ export function replicaSettings(config: Config): ReplicaSettings {
   return settings
 }
 
-/** When neither directive says how much memory may be used. */
-const FULL_SYNC_BUFFER_BYTES_DEFAULT: number = 256 << 20
+/** When no directive says how much memory may be used. */
+const REPLICA_BUFFER_BYTES_DEFAULT: number = 256 << 20
 
-/** 0 means, as in Redis 8, what a primary would keep for a replica: the hard limit of client-output-buffer-limit. */
+/** What is kept for somebody who reads the stream more slowly than it comes: the hard limit of client-output-buffer-limit replica. */
+export function replicaBufferBytes(config: Config): number {
+  return config.get('client-output-buffer-limit').replica.hardBytes || REPLICA_BUFFER_BYTES_DEFAULT
+}
+
+/** 0 means, as in Redis 8, what a primary would keep for a replica. */
 function fullSyncBufferBytes(config: Config): number {
   const bytes = config.get('replica-full-sync-buffer-limit')
-  if (bytes > 0) return bytes
-  return config.get('client-output-buffer-limit').replica.hardBytes || FULL_SYNC_BUFFER_BYTES_DEFAULT
+  return bytes > 0 ? bytes : replicaBufferBytes(config)
 }
 
 function readHandshake(config: Config, ownPort: () => number): ReplicaLinkConfig['handshake'] {

@@ -137,6 +137,7 @@ function persistenceLines(node: Node): string[] {
     'aof_current_rewrite_time_sec:-1',
     'aof_last_bgrewrite_status:ok',
     'aof_last_write_status:ok',
+    ...node.streamLog.infoLines,
     'module_fork_in_progress:0',
     'module_fork_last_cow_size:0',
   ]

@@ -23,6 +23,7 @@ import {
   type RdbLoadResult,
   Readers,
   SLICE_MS_MAX,
+  snapshotPosition,
   toldAccess,
 } from '@understudy/core/internal'
 import { RdbLoaderPool, SnapshotPool } from '@understudy/rdb-worker'
@@ -42,6 +43,7 @@ import { ReplicaLink } from '../link/replica-link.ts'
 import type { Failover } from '../replicas/failover.ts'
 import { ReplicasBelow } from '../replicas/replicas-below.ts'
 import { SpooledSnapshots } from '../replicas/spooled-snapshot.ts'
+import type { StreamLog } from '../stream-log/stream-log.ts'
 import { ActiveDefrag } from './active-defrag.ts'
 import { collectGarbageSoon } from './collect-garbage.ts'
 import { configCommands } from './config-commands.ts'
@@ -57,9 +59,10 @@ import { PrimaryClient } from './primary-client.ts'
 import { replicationCommands } from './replication-commands.ts'
 import { newFailover, takeOver } from './role.ts'
 import { newShutdown, type Shutdown, shutdownLines } from './shutdown.ts'
-import { snapshotPreamble, takePosition } from './snapshot-facts.ts'
+import { snapshotPreamble } from './snapshot-facts.ts'
 import { StreamApplier } from './stream-applier.ts'
 import { streamCommands } from './stream-commands.ts'
+import { goOnFrom, newStreamLog, type Replay } from './stream-log-of-node.ts'
 import { UnappliedCommands } from './unapplied.ts'
 import { ensureWorkingDirectory } from './working-directory.ts'
 
@@ -113,6 +116,8 @@ export class UnderstudyServer implements Node {
   readonly #activeExpiry: ActiveExpiry
   readonly defrag: ActiveDefrag
   readonly persistence: Persistence
+  readonly streamLog: StreamLog
+  readonly #replay: Replay
   readonly #snapshots: SnapshotPool
   #housekeeping: NodeJS.Timeout | undefined
 
@@ -152,8 +157,10 @@ export class UnderstudyServer implements Node {
       preamble: () => snapshotPreamble(this),
       snapshots: this.#snapshots,
       onOutcome: () => this.updateState(),
+      onSaved: (aux) => this.streamLog.saved(snapshotPosition(aux)),
     })
     this.backlog = new BacklogWriter(clampBacklogBytes(config.get('repl-backlog-size')))
+    this.streamLog = newStreamLog(this)
     this.unapplied = new UnappliedCommands(logger)
     const settings = clientSettings(config)
     this.below = new ReplicasBelow({
@@ -183,6 +190,8 @@ export class UnderstudyServer implements Node {
       isPaused: () => this.server.pauses.isActive,
       isFailingOver: () => this.failover.isUnderWay,
       takeOver: (session) => takeOver(this, session),
+      isStreamLogged: () => this.streamLog.state !== 'off',
+      ownAppended: () => this.streamLog.appended(),
     })
     this.failover = newFailover(this)
     this.shutdown = newShutdown(this, () => options.onShutdown())
@@ -219,6 +228,8 @@ export class UnderstudyServer implements Node {
     })
     this.keyspace.listener = this.server.changes
     this.server.turnListeners.push(() => this.#lookAfterReplicas())
+    // What the primary sends it sends again; what clients of a primary wrote nobody else has.
+    this.server.repliesMustWait = () => this.below.own.effects !== undefined && this.streamLog.holdsReplies
     const { registry, statistics, pubsub } = this.server
     this.applier = new StreamApplier([...dataFamilies, streamCommands(pubsub)], {
       clock: systemClock,
@@ -228,11 +239,12 @@ export class UnderstudyServer implements Node {
       statistics,
       unapplied: this.unapplied,
       statisticsIdOf: (name) => registry.findFullName(name)?.id,
-      offset: () => this.link.stream.fromOffset,
-      toOffset: () => this.link.stream.toOffset,
+      offset: () => (this.#replay.stream ?? this.link.stream).fromOffset,
+      toOffset: () => (this.#replay.stream ?? this.link.stream).toOffset,
       blockedKeys: this.server.blockedKeys,
       onError: (text) => this.#streamError(text),
     })
+    this.#replay = { command: this.applier.command, group: this.applier.group, stream: undefined }
     this.keyCheck = new KeyCheck({
       logger,
       databaseCount: this.keyspace.databaseCount,
@@ -266,16 +278,16 @@ export class UnderstudyServer implements Node {
         },
         onFullSync: (result) => {
           this.#adopt(result, this.link.getStatus().loading?.elapsedMs ?? 0, false)
-          // Replicas below are of the old history; the backlog that they read is about to go.
+          // Replicas below, and the log, are of the old history; the backlog that they read is about to go.
           this.below.historyChanged()
-        },
-        onHistoryChanged: () => {
-          this.below.historyChanged()
-          this.#tellPosition(this.link.history.replid)
+          this.streamLog.dataReplaced()
         },
         onHandedOver: (accepted) => this.failover.answered(accepted),
+        onSynced: (file) => this.streamLog.dataAdopted(file),
+        onHistoryChanged: () => this.historyRenamed(),
         onApplied: (offset) => {
           this.below.appended()
+          this.streamLog.appended()
           this.#tellPosition()
           this.keyCheck.applied(offset)
         },
@@ -363,6 +375,7 @@ export class UnderstudyServer implements Node {
     this.#startHousekeeping()
     this.below.start()
     if (file !== undefined) await this.#loadFile(file)
+    else await goOnFrom(this, [], primary !== undefined, this.#replay)
     if (primary !== undefined) this.link.replicaOf(primary.host, primary.port)
     this.updateState()
     logger.notice('Ready to accept connections')
@@ -377,6 +390,7 @@ export class UnderstudyServer implements Node {
     this.keyCheck.stop()
     this.readers.close()
     await this.server.close()
+    await this.streamLog.close()
     await this.ioThreads?.stop()
     await Promise.all([this.#loader.close(), this.#snapshots.close()])
   }
@@ -392,6 +406,7 @@ export class UnderstudyServer implements Node {
     state.loading = this.fileLoading !== undefined || (state.replica && !this.hasData)
     state.asyncLoading = !state.loading && status?.loading !== undefined
     state.cannotSave = this.persistence.stopsWrites
+    state.logFault = this.streamLog.fault
     this.#tellDataset(this.hasData && this.fileLoading === undefined)
     this.below.roleChanged()
     this.server?.nodeChanged()
@@ -403,6 +418,12 @@ export class UnderstudyServer implements Node {
     this.below.endTurn()
     this.failover.look()
     this.shutdown.look()
+  }
+
+  historyRenamed(): void {
+    this.below.historyChanged()
+    this.streamLog.historyChanged()
+    this.#tellPosition(this.link.history.replid)
   }
 
   /** min-replicas-to-write. */
@@ -475,7 +496,7 @@ export class UnderstudyServer implements Node {
         (loadedBytes, totalBytes, loadedKeys) => Object.assign(loading, { loadedBytes, totalBytes, loadedKeys }),
       )
       this.#adopt(result, clock.monotonicMs() - loading.startedMs, true)
-      takePosition(this, result.summary.aux, config.get('replicaof') !== undefined)
+      await goOnFrom(this, result.summary.aux, config.get('replicaof') !== undefined, this.#replay)
       this.#tellPosition(this.link.history.replid)
       const elapsedSeconds = ((clock.monotonicMs() - loading.startedMs) / 1000).toFixed(3)
       logger.notice(`Done loading RDB, keys loaded: ${result.keyCount}, keys expired: 0.`)
@@ -516,6 +537,7 @@ export class UnderstudyServer implements Node {
       if (!this.state.loading) this.persistence.tick()
       this.failover.look()
       this.shutdown.look()
+      this.streamLog.tick(this.hasData && !this.state.loading)
       keyspace.pins.breakOverdue(this.clock.monotonicMs())
       this.#loadReport.tick(this.#progress())
       if (keyspace.lazyFreePending > 0) keyspace.freeSlice(SLICE_MS_MAX)
