@@ -20,9 +20,12 @@ import {
   type NodeState,
   NOTIFY_KEY_MISS,
   type PinLimits,
+  RDB_VERSION_DEFAULT,
   type RdbLoadResult,
   Readers,
+  ReplicaError,
   SLICE_MS_MAX,
+  snapshotPosition,
   toldAccess,
 } from '@understudy/core/internal'
 import { RdbLoaderPool, SnapshotPool } from '@understudy/rdb-worker'
@@ -41,10 +44,11 @@ import { debugThreads } from './debug-threads.ts'
 import { askPrimary } from '../link/ask-primary.ts'
 import { ReplicaLink } from '../link/replica-link.ts'
 import { ReplicasBelow } from '../replicas/replicas-below.ts'
-import { SpooledSnapshots } from '../replicas/spooled-snapshot.ts'
+import { type SnapshotPassRules, WorkerSnapshots } from '../replicas/worker-snapshots.ts'
 import { ActiveDefrag } from './active-defrag.ts'
 import { collectGarbageSoon } from './collect-garbage.ts'
 import { configCommands } from './config-commands.ts'
+import { DatasetSnapshot, type DatasetSnapshotOptions } from './dataset-snapshot.ts'
 import { CLIENT_DIRECTIVES, clientSettings, follow, linkConfig, replicaSettings } from './configure.ts'
 import { addDataInfoSections, memoryFacts, streamStatLines } from './info-sections.ts'
 import { fullSyncGate } from './full-sync-policy.ts'
@@ -159,17 +163,13 @@ export class UnderstudyServer implements Node {
       keyspace: this.keyspace,
       backlog: this.backlog,
       settings: replicaSettings(config),
-      source: new SpooledSnapshots({
+      source: new WorkerSnapshots({
         pool: this.#snapshots,
         clock: systemClock,
         logger,
         directory: () => config.get('dir'),
         preamble: () => snapshotPreamble(this),
-        rules: () => ({
-          compress: config.get('rdbcompression'),
-          checksum: config.get('rdbchecksum'),
-          access: toldAccess(config.get('maxmemory-policy')),
-        }),
+        rules: () => this.#snapshotRules(),
       }),
       history: () => this.link.history,
       isReplica: () => this.state.replica,
@@ -365,6 +365,29 @@ export class UnderstudyServer implements Node {
     await this.server.close()
     await this.ioThreads?.stop()
     await Promise.all([this.#loader.close(), this.#snapshots.close()])
+  }
+
+  /**
+   * The dataset as it is now, between two commands, as the bytes of an RDB snapshot.
+   * @throws ReplicaError NOT_READY before there are data, PIN_LIMIT
+   */
+  snapshot({ rdbVersion = RDB_VERSION_DEFAULT }: DatasetSnapshotOptions = {}): DatasetSnapshot {
+    if (this.state.loading) throw new ReplicaError('NOT_READY', 'this node was never synced', { retryable: true })
+    const { aux, libraries } = snapshotPreamble(this)
+    const pass = this.#snapshots.begin(
+      { aux, libraries },
+      { ...this.#snapshotRules(), rdbVersion, hasKeys: true, isLive: true },
+    )
+    return new DatasetSnapshot(pass, snapshotPosition(aux))
+  }
+
+  #snapshotRules(): SnapshotPassRules {
+    const { config } = this
+    return {
+      compress: config.get('rdbcompression'),
+      checksum: config.get('rdbchecksum'),
+      access: toldAccess(config.get('maxmemory-policy')),
+    }
   }
 
   updateState(): void {
