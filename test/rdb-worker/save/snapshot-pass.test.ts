@@ -23,7 +23,7 @@ import { waitFor } from '../../support/wait-for.ts'
 
 const LIMITS = { bytesMax: 1 << 30, durationMsMax: 3_600_000 }
 /** More than what the pieces in memory hold: 4 MiB. */
-const KEYS = 7000
+const KEYS = 5000
 const VALUE_BYTES = 1000
 const hashSeed = new SeededRandom(71).bytes(16)
 const OPTIONS: PassOptions = {
@@ -44,7 +44,6 @@ const families = dataCommandFamilies({
 
 let keyspace: Keyspace
 let runner: CommandRunner
-let load: LargeValueLoad
 let pool: SnapshotPool
 let directory: string
 const random = new SeededRandom(72)
@@ -52,8 +51,6 @@ const random = new SeededRandom(72)
 beforeEach(async () => {
   keyspace = new Keyspace({ databaseCount: 16, hashSeed })
   runner = new CommandRunner(families, { keyspace, nowMs: 1_900_000_000_000 })
-  load = new LargeValueLoad(runner, random)
-  load.fill()
   for (let i = 0; i < KEYS; i++) runner.run('SET', `key:${i}`, random.bytes(VALUE_BYTES))
   pool = new SnapshotPool(() => keyspace.pin(LIMITS, 0))
   directory = await mkdtemp(join(tmpdir(), 'pass-'))
@@ -86,7 +83,7 @@ async function digestOf(bytes: Buffer): Promise<string> {
 }
 
 /** Writes until it is told to stop. */
-function startWrites(): () => void {
+function startWrites(load: LargeValueLoad): () => void {
   const timer = setInterval(() => {
     load.run(20)
     for (let i = 0; i < 20; i++) runner.run('SET', `key:${random.int(0, KEYS * 2)}`, random.bytes(random.int(0, 2000)))
@@ -101,22 +98,22 @@ async function allEnded(): Promise<void> {
 
 describe('one pass', () => {
   it('gives targets of every speed the same bytes, of one moment, while writes go on', async () => {
+    const load = new LargeValueLoad(runner, random)
+    load.fill()
     const before = datasetDigest(keyspace)
     const pass = begin({ spoolPath: join(directory, 'spool') })
-    const readers = [pass.open(false)!, pass.open(false)!, pass.open(false)!, pass.open(true)!]
-    const stop = startWrites()
+    const readers = [pass.open(false)!, pass.open(false)!, pass.open(true)!]
+    const stop = startWrites(load)
     expect(await readers[0]!.ready).toBeUndefined()
-    const [fast, slow, slower, counted] = await Promise.all([
+    const [fast, slow, counted] = await Promise.all([
       readAll(readers[0]!),
-      readAll(readers[1]!, 2),
-      readAll(readers[2]!, 5),
-      readers[3]!.ready.then(async (length) => ({ length, bytes: await readAll(readers[3]!) })),
+      readAll(readers[1]!, 3),
+      readers[2]!.ready.then(async (length) => ({ length, bytes: await readAll(readers[2]!) })),
     ])
     stop()
     pass.close()
     expect(fast.length).toBeGreaterThan(KEYS * VALUE_BYTES)
     expect(slow.equals(fast)).toBe(true)
-    expect(slower.equals(fast)).toBe(true)
     expect(counted.length).toBe(fast.length)
     expect(counted.bytes.equals(fast)).toBe(true)
     expect((await pass.written).bytes).toBe(fast.length)

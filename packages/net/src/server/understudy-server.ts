@@ -372,7 +372,9 @@ export class UnderstudyServer implements Node {
    * @throws ReplicaError NOT_READY before there are data, PIN_LIMIT
    */
   snapshot({ rdbVersion = RDB_VERSION_DEFAULT }: DatasetSnapshotOptions = {}): DatasetSnapshot {
-    if (this.state.loading) throw new ReplicaError('NOT_READY', 'this node was never synced', { retryable: true })
+    if (!this.hasData || this.fileLoading !== undefined) {
+      throw new ReplicaError('NOT_READY', 'this node has no data yet', { retryable: true })
+    }
     const { aux, libraries } = snapshotPreamble(this)
     const pass = this.#snapshots.begin(
       { aux, libraries },

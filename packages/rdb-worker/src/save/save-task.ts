@@ -1,6 +1,6 @@
 /** A snapshot made from a pin, in a thread of its own: the writer goes on meanwhile (docs/pins.md). */
 import { renameSync } from 'node:fs'
-import { type PinHandle, PinnedKeyspace, ReplicaError } from '@understudy/core/internal'
+import { type PinHandle, PinnedKeyspace, ReplicaError } from '@understudy/core/saving'
 import { NODE_CALLS } from '../file/snapshot-file.ts'
 import { checkSameCode } from '../load/same-code.ts'
 import { type ErrorRecord, type SharedMemoryTask, toRecord } from '../messages.ts'

@@ -4,7 +4,7 @@
  * that asked for it; `write-pass.ts` is the other one.
  */
 import type { MessagePort } from 'node:worker_threads'
-import type { RdbChunkOptions, SnapshotRules } from '@understudy/core/internal'
+import type { RdbChunkOptions, SnapshotRules } from '@understudy/core/saving'
 import { fromRecord } from '../messages.ts'
 import { LiveReaders } from './live-readers.ts'
 import type { PassResult } from './write-pass.ts'

@@ -6,7 +6,7 @@
 import { rm } from 'node:fs/promises'
 import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import { Piscina } from 'piscina'
-import { memoryFingerprint, type PinHandle, ReplicaError } from '@understudy/core/internal'
+import { memoryFingerprint, type PinHandle, ReplicaError } from '@understudy/core/saving'
 import { type ErrorRecord, fromRecord, toRecord } from '../messages.ts'
 import type { SavedFile, SaveFileOptions, SnapshotPreamble, Snapshots } from './save-file.ts'
 import { SaveGate } from './save-gate.ts'

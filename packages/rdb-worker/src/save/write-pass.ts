@@ -10,7 +10,7 @@ import {
   ReplicaError,
   type SnapshotRules,
   writeDataset,
-} from '@understudy/core/internal'
+} from '@understudy/core/saving'
 import type { MessagePort } from 'node:worker_threads'
 import { fileFailure } from '../file/file-failure.ts'
 import { type ErrorRecord, toRecord } from '../messages.ts'
