@@ -24,8 +24,8 @@ import { OwnStream } from './own-stream.ts'
 import { judgeResync } from './partial-resync.ts'
 import { Replica } from './replica.ts'
 import type { ReplicaSettings } from './settings.ts'
-import { dueSnapshots, type SharedSnapshot, type Waiting, wantsSame } from './snapshot-sharing.ts'
-import type { SnapshotRequest, SnapshotSource } from './snapshot-source.ts'
+import { dueSnapshots, isSame, type SharedSnapshot, type Waiting } from './snapshot-sharing.ts'
+import type { SnapshotSource, SnapshotWish } from './snapshot-source.ts'
 
 const CRON_MS = 100
 /** What replicas read that do not tell their version: redis 7.0. */
@@ -333,7 +333,7 @@ export class ReplicasBelow {
     this.#ports.logger.notice(`Replication backlog freed after ${seconds} seconds without connected replicas.`)
   }
 
-  #requestOf({ machine }: Replica): SnapshotRequest {
+  #wishOf({ machine }: Replica): SnapshotWish {
     const { takesMark, filter, version } = machine.introduction
     const { disklessSync, rdbVersion } = this.#ports.settings
     const told =
@@ -350,20 +350,19 @@ export class ReplicasBelow {
     this.#ports.endTurnSoon()
   }
 
-  /** Gives it a snapshot that others have, if all of the stream behind it can still be had. */
+  /** Gives it a snapshot that others have, if all of it and of the stream behind it can still be had. */
   #join(replica: Replica): boolean {
     const { backlog } = this.#ports
-    const request = this.#requestOf(replica)
-    const shared = this.#snapshots.find(
-      (one) =>
-        one.users > 0 &&
-        one.snapshot.isJoinable &&
-        wantsSame(one.request, request) &&
-        backlog.covers(one.position.offset + 1),
-    )
-    if (shared === undefined) return false
-    replica.give(shared)
-    return true
+    const wish = this.#wishOf(replica)
+    for (const shared of this.#snapshots) {
+      const { users, content, position, snapshot } = shared
+      if (users === 0 || !isSame(content, wish) || !backlog.covers(position.offset + 1)) continue
+      const reader = snapshot.open(wish.needsLength)
+      if (reader === undefined) continue
+      replica.give(shared, reader)
+      return true
+    }
+    return false
   }
 
   #beginSnapshots(): void {
@@ -373,16 +372,16 @@ export class ReplicasBelow {
     for (const replica of this.#attached()) {
       const { state } = replica.machine
       if (state.name !== 'awaiting') continue
-      waiting.push({ replica, request: this.#requestOf(replica), sinceMs: state.sinceMs })
+      waiting.push({ replica, wish: this.#wishOf(replica), sinceMs: state.sinceMs })
     }
     if (waiting.length === 0) return
     const times = { delayMs: settings.disklessDelayMs, enoughReplicas: settings.disklessReplicasMax }
-    for (const { request, replicas } of dueSnapshots(waiting, clock.monotonicMs(), times)) {
+    for (const { request, waiting: together } of dueSnapshots(waiting, clock.monotonicMs(), times)) {
       if (!this.#ports.isReplica()) this.own.selectAgain()
       const { position } = this
-      const shared: SharedSnapshot = { snapshot: source.begin(request), request, position, users: 0 }
+      const shared: SharedSnapshot = { snapshot: source.begin(request), content: request, position, users: 0 }
       this.#snapshots.push(shared)
-      for (const replica of replicas) replica.give(shared)
+      for (const { replica, wish } of together) replica.give(shared, shared.snapshot.open(wish.needsLength)!)
     }
   }
 
@@ -390,8 +389,7 @@ export class ReplicasBelow {
     const { clock, settings } = this.#ports
     const nowMs = clock.monotonicMs()
     for (const replica of this.#attached()) {
-      replica.machine.tick(nowMs, settings)
-      replica.carryOut()
+      replica.tick(nowMs, settings)
     }
     this.#beginSnapshots()
     this.#ping(nowMs)

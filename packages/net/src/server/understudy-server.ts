@@ -20,8 +20,10 @@ import {
   type NodeState,
   NOTIFY_KEY_MISS,
   type PinLimits,
+  RDB_VERSION_DEFAULT,
   type RdbLoadResult,
   Readers,
+  ReplicaError,
   SLICE_MS_MAX,
   snapshotPosition,
   toldAccess,
@@ -42,11 +44,12 @@ import { askPrimary } from '../link/ask-primary.ts'
 import { ReplicaLink } from '../link/replica-link.ts'
 import type { Failover } from '../replicas/failover.ts'
 import { ReplicasBelow } from '../replicas/replicas-below.ts'
-import { SpooledSnapshots } from '../replicas/spooled-snapshot.ts'
 import type { StreamLog } from '../stream-log/stream-log.ts'
+import { type SnapshotPassRules, WorkerSnapshots } from '../replicas/worker-snapshots.ts'
 import { ActiveDefrag } from './active-defrag.ts'
 import { collectGarbageSoon } from './collect-garbage.ts'
 import { configCommands } from './config-commands.ts'
+import { DatasetSnapshot, type DatasetSnapshotOptions } from './dataset-snapshot.ts'
 import { CLIENT_DIRECTIVES, clientSettings, follow, linkConfig, replicaSettings } from './configure.ts'
 import { addDataInfoSections, memoryFacts, streamStatLines } from './info-sections.ts'
 import { fullSyncGate } from './full-sync-policy.ts'
@@ -169,17 +172,13 @@ export class UnderstudyServer implements Node {
       keyspace: this.keyspace,
       backlog: this.backlog,
       settings: replicaSettings(config),
-      source: new SpooledSnapshots({
+      source: new WorkerSnapshots({
         pool: this.#snapshots,
         clock: systemClock,
         logger,
         directory: () => config.get('dir'),
         preamble: () => snapshotPreamble(this),
-        rules: () => ({
-          compress: config.get('rdbcompression'),
-          checksum: config.get('rdbchecksum'),
-          access: toldAccess(config.get('maxmemory-policy')),
-        }),
+        rules: () => this.#snapshotRules(),
       }),
       history: () => this.link.history,
       isReplica: () => this.state.replica,
@@ -393,6 +392,31 @@ export class UnderstudyServer implements Node {
     await this.streamLog.close()
     await this.ioThreads?.stop()
     await Promise.all([this.#loader.close(), this.#snapshots.close()])
+  }
+
+  /**
+   * The dataset as it is now, between two commands, as the bytes of an RDB snapshot.
+   * @throws ReplicaError NOT_READY before there are data, PIN_LIMIT
+   */
+  snapshot({ rdbVersion = RDB_VERSION_DEFAULT }: DatasetSnapshotOptions = {}): DatasetSnapshot {
+    if (!this.hasData || this.fileLoading !== undefined) {
+      throw new ReplicaError('NOT_READY', 'this node has no data yet', { retryable: true })
+    }
+    const { aux, libraries } = snapshotPreamble(this)
+    const pass = this.#snapshots.begin(
+      { aux, libraries },
+      { ...this.#snapshotRules(), rdbVersion, hasKeys: true, isLive: true },
+    )
+    return new DatasetSnapshot(pass, snapshotPosition(aux))
+  }
+
+  #snapshotRules(): SnapshotPassRules {
+    const { config } = this
+    return {
+      compress: config.get('rdbcompression'),
+      checksum: config.get('rdbchecksum'),
+      access: toldAccess(config.get('maxmemory-policy')),
+    }
   }
 
   updateState(): void {
