@@ -5,7 +5,6 @@
 import { statSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import {
-  accessClockAt,
   ActiveExpiry,
   BacklogWriter,
   clampBacklogBytes,
@@ -20,6 +19,7 @@ import {
   type NodeState,
   NOTIFY_KEY_MISS,
   type PinLimits,
+  policyTracksFrequency,
   type RdbLoadResult,
   Readers,
   SLICE_MS_MAX,
@@ -228,7 +228,7 @@ export class UnderstudyServer implements Node {
       databaseCount: this.keyspace.databaseCount,
       keysIn: (db) => this.keyspace.size(db),
       position: () => ({ replid: this.link.history.replid, offset: this.link.stream.appliedOffset }),
-      isFaithful: () => this.state.replica && this.state.replicaReadOnly,
+      isFaithful: () => this.state.replica && this.state.replicaReadOnly && config.get('replica-ignore-maxmemory'),
       ask: () => {
         const { host = '', port = 0 } = this.link.getStatus()
         return askPrimary(this.link.config, { host, port }, KEY_CHECK_QUESTION, KEY_CHECK_TIMEOUT_MS)
@@ -306,9 +306,7 @@ export class UnderstudyServer implements Node {
       { moreServer: () => this.ioThreads?.infoLines ?? [], moreStats: () => streamStatLines(this) },
     )
     addDataInfoSections(this)
-    follow(config, ['maxmemory-policy'], () => {
-      this.keyspace.access.tracksFrequency = config.get('maxmemory-policy').endsWith('-lfu')
-    })
+    follow(config, ['maxmemory-policy', 'lfu-log-factor', 'lfu-decay-time'], () => this.#followUse())
     deliverKeyEvents(this.keyspace.events, pubsub)
     follow(config, ['notify-keyspace-events'], () => {
       chooseKeyEvents(this.keyspace.events, config.get('notify-keyspace-events'))
@@ -325,7 +323,7 @@ export class UnderstudyServer implements Node {
       const { server, readers } = this
       this.ioThreads = new IoThreads({ count: threadCount, server, readers, renames })
       server.openPlace = (place) => this.ioThreads!.open(place)
-      follow(config, [...CLIENT_DIRECTIVES, 'maxmemory-policy'], () => this.ioThreads?.settingsChanged())
+      follow(config, CLIENT_DIRECTIVES, () => this.ioThreads?.settingsChanged())
     }
     config.onChange('repl-backlog-size', (bytes) => this.backlog.resize(clampBacklogBytes(bytes)))
     config.onChange('port', () => this.#listenAnew())
@@ -382,6 +380,15 @@ export class UnderstudyServer implements Node {
     this.below.roleChanged()
     this.server?.nodeChanged()
     this.#options.onRole?.(state.replica)
+  }
+
+  /** What records keep of their use follows from the policy. */
+  #followUse(): void {
+    const { config, keyspace, readers } = this
+    keyspace.access.tracksFrequency = policyTracksFrequency(config.get('maxmemory-policy'))
+    keyspace.access.logFactor = config.get('lfu-log-factor')
+    keyspace.access.decayMinutes = config.get('lfu-decay-time')
+    readers.exchangeMarks()
   }
 
   /** min-replicas-to-write. */
@@ -452,6 +459,7 @@ export class UnderstudyServer implements Node {
           databaseCount: config.get('databases'),
           hashSeed: this.keyspace.hashSeed,
           encodings: this.server.settings.encodings,
+          tracksFrequency: this.keyspace.access.tracksFrequency,
           verifyChecksum: config.get('rdbchecksum'),
           ...(config.get('key-load-delay') === 0 ? {} : { keyLoadDelayMicros: config.get('key-load-delay') }),
         },
@@ -494,7 +502,8 @@ export class UnderstudyServer implements Node {
   #startHousekeeping(): void {
     this.#housekeeping = setInterval(() => {
       const { keyspace } = this
-      keyspace.access.clock = accessClockAt(this.clock.wallMs())
+      keyspace.access.setTime(this.clock.wallMs())
+      this.readers.exchangeMarks()
       this.#expireKeys()
       if (!this.state.loading) this.persistence.tick()
       keyspace.pins.breakOverdue(this.clock.monotonicMs())
