@@ -44,7 +44,16 @@ export interface Acknowledgements {
   whenAcknowledged(offset: number, replicas: number, done: () => void): () => void
 }
 
+/** maxmemory (`server/memory-limit.ts`). */
+export interface MemoryPort {
+  /** Is there one? */
+  readonly isLimited: boolean
+  /** Called before each command: evicts keys, or says in `NodeState.outOfMemory` that there are none to evict. */
+  makeRoom(): void
+}
+
 export interface ServerPorts {
+  readonly memory?: MemoryPort
   readonly writes?: WriteSink
   /** @returns an error text (with its code) when the shutdown is refused; otherwise the process is about to end. */
   readonly shutdown?: (request: ShutdownRequest) => string | undefined

@@ -9,6 +9,7 @@ import type { ReplicaLink } from '../link/replica-link.ts'
 import type { ReplicasBelow } from '../replicas/replicas-below.ts'
 import type { ActiveDefrag } from './active-defrag.ts'
 import type { KeyCheck } from './key-check.ts'
+import type { MemoryLimit } from './memory-limit.ts'
 import type { Persistence } from './persistence.ts'
 import type { StreamApplier } from './stream-applier.ts'
 import type { UnappliedCommands } from './unapplied.ts'
@@ -36,6 +37,7 @@ export interface Node {
   readonly server: ClientServer
   readonly libraries: LibraryStore
   readonly defrag: ActiveDefrag
+  readonly memoryLimit: MemoryLimit
   readonly persistence: Persistence
   readonly keyCheck: KeyCheck
   /** Has this node ever had a dataset: loaded, synced, or its own as a primary? */

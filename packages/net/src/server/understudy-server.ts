@@ -51,6 +51,7 @@ import { fullSyncGate } from './full-sync-policy.ts'
 import type { FileLoading, Node } from './node.ts'
 import { KEY_CHECK_QUESTION, KeyCheck } from './key-check.ts'
 import { LoadReport } from './load-report.ts'
+import { MemoryLimit } from './memory-limit.ts'
 import { Persistence } from './persistence.ts'
 import { persistenceCommands } from './persistence-commands.ts'
 import { PrimaryClient } from './primary-client.ts'
@@ -109,6 +110,7 @@ export class UnderstudyServer implements Node {
   readonly #primaryClient = new PrimaryClient(this)
   readonly #activeExpiry: ActiveExpiry
   readonly defrag: ActiveDefrag
+  readonly memoryLimit: MemoryLimit
   readonly persistence: Persistence
   readonly #snapshots: SnapshotPool
   #housekeeping: NodeJS.Timeout | undefined
@@ -132,6 +134,7 @@ export class UnderstudyServer implements Node {
       own.unitEnded()
     })
     this.readers = new Readers(this.keyspace)
+    this.memoryLimit = new MemoryLimit(this)
     // The memory of the old generation goes back when this thread, too, has let go of it.
     this.keyspace.generationListeners.push(collectGarbageSoon)
     this.defrag = new ActiveDefrag({
@@ -198,6 +201,7 @@ export class UnderstudyServer implements Node {
       ports: {
         shutdown: (request) => this.#shutdown(request),
         writes: this.below.own,
+        memory: this.memoryLimit,
         acknowledgements: this.below.acknowledgements,
         sessionClosed: (session) => this.below.sessionClosed(session),
         foreignConnections: () => this.#primaryClient.connections(),
@@ -307,6 +311,7 @@ export class UnderstudyServer implements Node {
     )
     addDataInfoSections(this)
     follow(config, ['maxmemory-policy', 'lfu-log-factor', 'lfu-decay-time'], () => this.#followUse())
+    this.memoryLimit.start()
     deliverKeyEvents(this.keyspace.events, pubsub)
     follow(config, ['notify-keyspace-events'], () => {
       chooseKeyEvents(this.keyspace.events, config.get('notify-keyspace-events'))
@@ -356,6 +361,7 @@ export class UnderstudyServer implements Node {
   async stop(): Promise<void> {
     clearInterval(this.#housekeeping)
     this.defrag.stop()
+    this.memoryLimit.stop()
     this.below.stop()
     this.link.stop()
     this.keyCheck.stop()
@@ -505,6 +511,7 @@ export class UnderstudyServer implements Node {
       keyspace.access.setTime(this.clock.wallMs())
       this.readers.exchangeMarks()
       this.#expireKeys()
+      this.memoryLimit.tick()
       if (!this.state.loading) this.persistence.tick()
       keyspace.pins.breakOverdue(this.clock.monotonicMs())
       this.#loadReport.tick(this.#progress())
