@@ -155,6 +155,11 @@ export class Keyspace extends KeyspaceValues {
     return this.generation.usedBytes
   }
 
+  /** Those of them that are only kept for pins. */
+  get keptForPinsBytes(): number {
+    return this.pins.heldBytes(this.generation)
+  }
+
   /**
    * Frees what waits to be freed, for at most about `milliseconds`. Call outside of units, between commands.
    * @returns true while something is left.

@@ -29,7 +29,7 @@ import { Listeners, type ListenOptions, openHere, type OpenPlace, type TcpListen
 import { InfoRegistry } from './info.ts'
 import { BlockedKeys } from './blocked-keys.ts'
 import { KeyWatches } from './watch.ts'
-import { GATE_MONITOR, GATE_NODE, GATE_PAUSE, SharedWords } from './shared-words.ts'
+import { GATE_MEMORY, GATE_MONITOR, GATE_NODE, GATE_PAUSE, SharedWords } from './shared-words.ts'
 import { LatencyMonitor } from './latency-monitor.ts'
 import { Pauses } from './pauses.ts'
 import { PubSub } from './pubsub.ts'
@@ -178,6 +178,7 @@ export class ClientServer extends ConnectionHost<ClientSession> {
   /** The state of the node changed: threads that answer reads have to know whether they still may. */
   nodeChanged(): void {
     this.words.setGate(GATE_NODE, refusesReads(this.node))
+    this.words.setGate(GATE_MEMORY, this.node.outOfMemory)
     this.words.setWritable(this.writable)
   }
 

@@ -40,6 +40,8 @@ export interface ReplicaLinkConfig {
   hashSeed: Uint8Array
   /** Read at the start of each load. */
   encodings: EncodingThresholds
+  /** An LFU policy is configured. */
+  tracksFrequency: boolean
   /** rdbchecksum. */
   verifyChecksum: boolean
   /** key-load-delay, microseconds; 0: none. */

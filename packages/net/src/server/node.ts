@@ -10,6 +10,7 @@ import type { Failover } from '../replicas/failover.ts'
 import type { ReplicasBelow } from '../replicas/replicas-below.ts'
 import type { ActiveDefrag } from './active-defrag.ts'
 import type { KeyCheck } from './key-check.ts'
+import type { MemoryLimit } from './memory-limit.ts'
 import type { Persistence } from './persistence.ts'
 import type { StreamApplier } from './stream-applier.ts'
 import type { StreamLog } from '../stream-log/stream-log.ts'
@@ -39,6 +40,7 @@ export interface Node {
   readonly server: ClientServer
   readonly libraries: LibraryStore
   readonly defrag: ActiveDefrag
+  readonly memoryLimit: MemoryLimit
   readonly persistence: Persistence
   readonly streamLog: StreamLog
   readonly keyCheck: KeyCheck

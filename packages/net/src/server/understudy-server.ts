@@ -5,7 +5,6 @@
 import { statSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import {
-  accessClockAt,
   ActiveExpiry,
   BacklogWriter,
   clampBacklogBytes,
@@ -20,6 +19,7 @@ import {
   type NodeState,
   NOTIFY_KEY_MISS,
   type PinLimits,
+  policyTracksFrequency,
   RDB_VERSION_DEFAULT,
   type RdbLoadResult,
   Readers,
@@ -56,6 +56,7 @@ import { fullSyncGate } from './full-sync-policy.ts'
 import type { FileLoading, Node } from './node.ts'
 import { KEY_CHECK_QUESTION, KeyCheck } from './key-check.ts'
 import { LoadReport } from './load-report.ts'
+import { MemoryLimit } from './memory-limit.ts'
 import { Persistence } from './persistence.ts'
 import { persistenceCommands } from './persistence-commands.ts'
 import { PrimaryClient } from './primary-client.ts'
@@ -118,6 +119,7 @@ export class UnderstudyServer implements Node {
   readonly #primaryClient = new PrimaryClient(this)
   readonly #activeExpiry: ActiveExpiry
   readonly defrag: ActiveDefrag
+  readonly memoryLimit: MemoryLimit
   readonly persistence: Persistence
   readonly streamLog: StreamLog
   readonly #replay: Replay
@@ -143,6 +145,7 @@ export class UnderstudyServer implements Node {
       own.unitEnded()
     })
     this.readers = new Readers(this.keyspace)
+    this.memoryLimit = new MemoryLimit(this)
     // The memory of the old generation goes back when this thread, too, has let go of it.
     this.keyspace.generationListeners.push(collectGarbageSoon)
     this.defrag = new ActiveDefrag({
@@ -215,6 +218,7 @@ export class UnderstudyServer implements Node {
         shutdown: (request, cancelled) => this.shutdown.begin(request, cancelled),
         shutdownAbort: () => this.shutdown.abort(),
         writes: this.below.own,
+        memory: this.memoryLimit,
         acknowledgements: this.below.acknowledgements,
         paused: (isPaused) => this.link.hold(isPaused),
         sessionClosed: (session) => this.below.sessionClosed(session),
@@ -249,7 +253,7 @@ export class UnderstudyServer implements Node {
       databaseCount: this.keyspace.databaseCount,
       keysIn: (db) => this.keyspace.size(db),
       position: () => ({ replid: this.link.history.replid, offset: this.link.stream.appliedOffset }),
-      isFaithful: () => this.state.replica && this.state.replicaReadOnly,
+      isFaithful: () => this.state.replica && this.state.replicaReadOnly && config.get('replica-ignore-maxmemory'),
       ask: () => {
         const { host = '', port = 0 } = this.link.getStatus()
         return askPrimary(this.link.config, { host, port }, KEY_CHECK_QUESTION, KEY_CHECK_TIMEOUT_MS)
@@ -331,9 +335,8 @@ export class UnderstudyServer implements Node {
       },
     )
     addDataInfoSections(this)
-    follow(config, ['maxmemory-policy'], () => {
-      this.keyspace.access.tracksFrequency = config.get('maxmemory-policy').endsWith('-lfu')
-    })
+    follow(config, ['maxmemory-policy', 'lfu-log-factor', 'lfu-decay-time'], () => this.#followUse())
+    this.memoryLimit.start()
     deliverKeyEvents(this.keyspace.events, pubsub)
     follow(config, ['notify-keyspace-events'], () => {
       chooseKeyEvents(this.keyspace.events, config.get('notify-keyspace-events'))
@@ -350,7 +353,7 @@ export class UnderstudyServer implements Node {
       const { server, readers } = this
       this.ioThreads = new IoThreads({ count: threadCount, server, readers, renames })
       server.openPlace = (place) => this.ioThreads!.open(place)
-      follow(config, [...CLIENT_DIRECTIVES, 'maxmemory-policy'], () => this.ioThreads?.settingsChanged())
+      follow(config, CLIENT_DIRECTIVES, () => this.ioThreads?.settingsChanged())
     }
     config.onChange('repl-backlog-size', (bytes) => this.backlog.resize(clampBacklogBytes(bytes)))
     config.onChange('port', () => this.#listenAnew())
@@ -384,6 +387,7 @@ export class UnderstudyServer implements Node {
   async stop(): Promise<void> {
     clearInterval(this.#housekeeping)
     this.defrag.stop()
+    this.memoryLimit.stop()
     this.below.stop()
     this.link.stop()
     this.keyCheck.stop()
@@ -450,6 +454,15 @@ export class UnderstudyServer implements Node {
     this.#tellPosition(this.link.history.replid)
   }
 
+  /** What records keep of their use follows from the policy. */
+  #followUse(): void {
+    const { config, keyspace, readers } = this
+    keyspace.access.tracksFrequency = policyTracksFrequency(config.get('maxmemory-policy'))
+    keyspace.access.logFactor = config.get('lfu-log-factor')
+    keyspace.access.decayMinutes = config.get('lfu-decay-time')
+    readers.exchangeMarks()
+  }
+
   /** min-replicas-to-write. */
   #countGoodReplicas(): void {
     const { state, config } = this
@@ -514,6 +527,7 @@ export class UnderstudyServer implements Node {
           databaseCount: config.get('databases'),
           hashSeed: this.keyspace.hashSeed,
           encodings: this.server.settings.encodings,
+          tracksFrequency: this.keyspace.access.tracksFrequency,
           verifyChecksum: config.get('rdbchecksum'),
           ...(config.get('key-load-delay') === 0 ? {} : { keyLoadDelayMicros: config.get('key-load-delay') }),
         },
@@ -556,8 +570,10 @@ export class UnderstudyServer implements Node {
   #startHousekeeping(): void {
     this.#housekeeping = setInterval(() => {
       const { keyspace } = this
-      keyspace.access.clock = accessClockAt(this.clock.wallMs())
+      keyspace.access.setTime(this.clock.wallMs())
+      this.readers.exchangeMarks()
       this.#expireKeys()
+      this.memoryLimit.tick()
       if (!this.state.loading) this.persistence.tick()
       this.failover.look()
       this.shutdown.look()
