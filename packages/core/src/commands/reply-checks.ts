@@ -46,6 +46,7 @@ export interface NodeState {
   loading: boolean
   /** A new generation is loaded beside the one that is served. */
   asyncLoading: boolean
+  /** More than maxmemory is used, and no key may be evicted. */
   outOfMemory: boolean
   /** Snapshots are wanted and the last one failed: what clients write might not survive. */
   cannotSave: boolean
@@ -98,6 +99,9 @@ const SUBSCRIBER_COMMANDS: ReadonlySet<string> = new Set([
   'reset',
 ])
 
+/** Commands that MULTI does not queue. */
+export const NEVER_QUEUED: ReadonlySet<string> = new Set(['exec', 'discard', 'multi', 'watch', 'quit', 'reset'])
+
 /** The error text with which the command is refused, or undefined. */
 export function refusal<Context extends CommandContext>(
   entry: CommandEntry<Context>,
@@ -111,7 +115,9 @@ export function refusal<Context extends CommandContext>(
   const lacks = exec ? ~own | requester.queuedLacks : ~own
   if (requester.authRequired && (own & NO_AUTH) === 0) return NOAUTH_ERROR
   if (requester.inMulti && (own & NO_MULTI) !== 0) return NOT_IN_MULTI_ERROR
-  if (node.outOfMemory && (flags & DENYOOM) !== 0) return OOM_ERROR
+  // A queue takes memory too.
+  const takesMemory = (flags & DENYOOM) !== 0 || (requester.inMulti && !NEVER_QUEUED.has(entry.name))
+  if (node.outOfMemory && takesMemory) return OOM_ERROR
   const isReadOnly = node.replica && node.replicaReadOnly
   if (!isReadOnly && ((flags & WRITE) !== 0 || entry.name === 'ping')) {
     if (node.cannotSave) return MISCONF_ERROR
@@ -134,7 +140,6 @@ export function refusesReads(node: NodeState): boolean {
   return (
     node.loading ||
     node.asyncLoading ||
-    node.outOfMemory ||
     node.cannotSave ||
     node.logFault !== '' ||
     node.tooFewReplicas ||

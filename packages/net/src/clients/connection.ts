@@ -41,6 +41,8 @@ export interface ConnectionSocket {
   write(view: Buffer, done: () => void): unknown
   pause(): unknown
   resume(): unknown
+  /** TCP_NODELAY; accepted connections have it. */
+  setNoDelay(noDelay: boolean): unknown
   /** Closes when everything written was sent. */
   destroySoon(): void
   destroy(): unknown

@@ -40,6 +40,8 @@ export interface ReplicaLinkConfig {
   hashSeed: Uint8Array
   /** Read at the start of each load. */
   encodings: EncodingThresholds
+  /** An LFU policy is configured. */
+  tracksFrequency: boolean
   /** rdbchecksum. */
   verifyChecksum: boolean
   /** key-load-delay, microseconds; 0: none. */
@@ -71,6 +73,8 @@ export interface ReplicaLinkPorts {
   readonly isEmpty: () => boolean
   /** replid changed: replicas below must be told (disconnected). Also called after a full resync. */
   readonly onHistoryChanged?: () => void
+  /** Who was asked to take over has done so, or refused: then this node is to be a primary again (`replicaOfNoOne`). */
+  readonly onHandedOver?: (accepted: boolean) => void
   /**
    * A full resync is over: data, history, backlog and stream are the new ones. @param file what the file that a start loads has; undefined:
    * that is not of these data.

@@ -2,7 +2,7 @@
  * From directives to what the rooms of the server use: reads the configuration into the settings of clients and link,
  * once at start and again whenever CONFIG SET changes it. The rooms read their settings anew at every use.
  */
-import type { EncodingThresholds } from '@understudy/core/internal'
+import { type EncodingThresholds, policyTracksFrequency } from '@understudy/core/internal'
 import type { Config } from '../config/config.ts'
 import { fromByteString } from '../config/directive.ts'
 import type { DirectiveName } from '../config/directives.ts'
@@ -109,6 +109,7 @@ export function linkConfig(
     databaseCount: config.get('databases'),
     hashSeed,
     encodings,
+    tracksFrequency: false,
     verifyChecksum: true,
     keyLoadDelayMicros: 0,
     spill: { memoryBytesMax: 0, fileBytesMax: 0 },
@@ -126,6 +127,7 @@ export function linkConfig(
       'save',
       'repl-stream-log',
       'rdbchecksum',
+      'maxmemory-policy',
       'key-load-delay',
       'replica-full-sync-buffer-limit',
       'replica-full-sync-spill-limit',
@@ -161,6 +163,7 @@ export function linkConfig(
       link.deleteSyncFiles =
         config.get('rdb-del-sync-files') && config.get('save').length === 0 && !config.get('repl-stream-log')
       link.verifyChecksum = config.get('rdbchecksum')
+      link.tracksFrequency = policyTracksFrequency(config.get('maxmemory-policy'))
       link.keyLoadDelayMicros = config.get('key-load-delay')
       link.spill = {
         memoryBytesMax: fullSyncBufferBytes(config),
@@ -176,6 +179,7 @@ export function replicaSettings(config: Config): ReplicaSettings {
   const read = (): ReplicaSettings => ({
     timeoutMs: config.get('repl-timeout') * 1000,
     pingPeriodMs: config.get('repl-ping-replica-period') * 1000,
+    disableNoDelay: config.get('repl-disable-tcp-nodelay'),
     disklessSync: config.get('repl-diskless-sync'),
     disklessDelayMs: config.get('repl-diskless-sync-delay') * 1000,
     disklessReplicasMax: config.get('repl-diskless-sync-max-replicas'),
@@ -189,6 +193,7 @@ export function replicaSettings(config: Config): ReplicaSettings {
     [
       'repl-timeout',
       'repl-ping-replica-period',
+      'repl-disable-tcp-nodelay',
       'repl-diskless-sync',
       'repl-diskless-sync-delay',
       'repl-diskless-sync-max-replicas',

@@ -6,9 +6,11 @@ import type { BacklogWriter, Clock, Keyspace, LibraryStore, Logger, NodeState } 
 import type { ClientServer } from '../clients/server.ts'
 import type { Config } from '../config/config.ts'
 import type { ReplicaLink } from '../link/replica-link.ts'
+import type { Failover } from '../replicas/failover.ts'
 import type { ReplicasBelow } from '../replicas/replicas-below.ts'
 import type { ActiveDefrag } from './active-defrag.ts'
 import type { KeyCheck } from './key-check.ts'
+import type { MemoryLimit } from './memory-limit.ts'
 import type { Persistence } from './persistence.ts'
 import type { StreamApplier } from './stream-applier.ts'
 import type { StreamLog } from '../stream-log/stream-log.ts'
@@ -34,9 +36,11 @@ export interface Node {
   readonly applier: StreamApplier
   readonly unapplied: UnappliedCommands
   readonly below: ReplicasBelow
+  readonly failover: Failover
   readonly server: ClientServer
   readonly libraries: LibraryStore
   readonly defrag: ActiveDefrag
+  readonly memoryLimit: MemoryLimit
   readonly persistence: Persistence
   readonly streamLog: StreamLog
   readonly keyCheck: KeyCheck

@@ -5,7 +5,6 @@
 import { statSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import {
-  accessClockAt,
   ActiveExpiry,
   BacklogWriter,
   clampBacklogBytes,
@@ -20,15 +19,17 @@ import {
   type NodeState,
   NOTIFY_KEY_MISS,
   type PinLimits,
+  policyTracksFrequency,
+  RDB_VERSION_DEFAULT,
   type RdbLoadResult,
   Readers,
+  ReplicaError,
   SLICE_MS_MAX,
   snapshotPosition,
   toldAccess,
 } from '@understudy/core/internal'
 import { RdbLoaderPool, SnapshotPool } from '@understudy/rdb-worker'
 import type { ListenOptions } from '../clients/listeners.ts'
-import type { ShutdownRequest } from '../clients/ports.ts'
 import { chooseKeyEvents, deliverKeyEvents } from '../clients/key-notifications.ts'
 import { ClientServer } from '../clients/server.ts'
 import { GATE_EVENTS } from '../clients/shared-words.ts'
@@ -41,23 +42,27 @@ import { debugReplication } from './debug-replication.ts'
 import { debugThreads } from './debug-threads.ts'
 import { askPrimary } from '../link/ask-primary.ts'
 import { ReplicaLink } from '../link/replica-link.ts'
+import type { Failover } from '../replicas/failover.ts'
 import { ReplicasBelow } from '../replicas/replicas-below.ts'
-import { SpooledSnapshots } from '../replicas/spooled-snapshot.ts'
 import type { StreamLog } from '../stream-log/stream-log.ts'
+import { type SnapshotPassRules, WorkerSnapshots } from '../replicas/worker-snapshots.ts'
 import { ActiveDefrag } from './active-defrag.ts'
 import { collectGarbageSoon } from './collect-garbage.ts'
 import { configCommands } from './config-commands.ts'
+import { DatasetSnapshot, type DatasetSnapshotOptions } from './dataset-snapshot.ts'
 import { CLIENT_DIRECTIVES, clientSettings, follow, linkConfig, replicaSettings } from './configure.ts'
 import { addDataInfoSections, memoryFacts, streamStatLines } from './info-sections.ts'
 import { fullSyncGate } from './full-sync-policy.ts'
 import type { FileLoading, Node } from './node.ts'
 import { KEY_CHECK_QUESTION, KeyCheck } from './key-check.ts'
 import { LoadReport } from './load-report.ts'
+import { MemoryLimit } from './memory-limit.ts'
 import { Persistence } from './persistence.ts'
 import { persistenceCommands } from './persistence-commands.ts'
 import { PrimaryClient } from './primary-client.ts'
 import { replicationCommands } from './replication-commands.ts'
-import { saveBeforeEnd } from './shutdown.ts'
+import { newFailover, takeOver } from './role.ts'
+import { newShutdown, type Shutdown, shutdownLines } from './shutdown.ts'
 import { snapshotPreamble } from './snapshot-facts.ts'
 import { StreamApplier } from './stream-applier.ts'
 import { streamCommands } from './stream-commands.ts'
@@ -96,6 +101,8 @@ export class UnderstudyServer implements Node {
   readonly applier: StreamApplier
   readonly unapplied: UnappliedCommands
   readonly below: ReplicasBelow
+  readonly failover: Failover
+  readonly shutdown: Shutdown
   readonly server: ClientServer
   /** undefined with `io-threads 1`: the link thread serves the clients itself. */
   readonly ioThreads: IoThreads | undefined
@@ -112,6 +119,7 @@ export class UnderstudyServer implements Node {
   readonly #primaryClient = new PrimaryClient(this)
   readonly #activeExpiry: ActiveExpiry
   readonly defrag: ActiveDefrag
+  readonly memoryLimit: MemoryLimit
   readonly persistence: Persistence
   readonly streamLog: StreamLog
   readonly #replay: Replay
@@ -137,6 +145,7 @@ export class UnderstudyServer implements Node {
       own.unitEnded()
     })
     this.readers = new Readers(this.keyspace)
+    this.memoryLimit = new MemoryLimit(this)
     // The memory of the old generation goes back when this thread, too, has let go of it.
     this.keyspace.generationListeners.push(collectGarbageSoon)
     this.defrag = new ActiveDefrag({
@@ -166,17 +175,13 @@ export class UnderstudyServer implements Node {
       keyspace: this.keyspace,
       backlog: this.backlog,
       settings: replicaSettings(config),
-      source: new SpooledSnapshots({
+      source: new WorkerSnapshots({
         pool: this.#snapshots,
         clock: systemClock,
         logger,
         directory: () => config.get('dir'),
         preamble: () => snapshotPreamble(this),
-        rules: () => ({
-          compress: config.get('rdbcompression'),
-          checksum: config.get('rdbchecksum'),
-          access: toldAccess(config.get('maxmemory-policy')),
-        }),
+        rules: () => this.#snapshotRules(),
       }),
       history: () => this.link.history,
       isReplica: () => this.state.replica,
@@ -184,9 +189,14 @@ export class UnderstudyServer implements Node {
       upstreamDb: () => this.link.stream.db,
       endTurnSoon: () => this.server.endTurnSoon(),
       goodReplicasChanged: () => this.#countGoodReplicas(),
+      isPaused: () => this.server.pauses.isActive,
+      isFailingOver: () => this.failover.isUnderWay,
+      takeOver: (session) => takeOver(this, session),
       isStreamLogged: () => this.streamLog.state !== 'off',
       ownAppended: () => this.streamLog.appended(),
     })
+    this.failover = newFailover(this)
+    this.shutdown = newShutdown(this, () => options.onShutdown())
     const renames = config.get('rename-command').map(({ from, to }) => [from, to] as const)
     const dataFamilies = dataCommandFamilies({ libraries: this.libraries, memory: () => memoryFacts(this) })
     this.server = new ClientServer({
@@ -205,9 +215,12 @@ export class UnderstudyServer implements Node {
       renames,
       keyspace: this.keyspace,
       ports: {
-        shutdown: (request) => this.#shutdown(request),
+        shutdown: (request, cancelled) => this.shutdown.begin(request, cancelled),
+        shutdownAbort: () => this.shutdown.abort(),
         writes: this.below.own,
+        memory: this.memoryLimit,
         acknowledgements: this.below.acknowledgements,
+        paused: (isPaused) => this.link.hold(isPaused),
         sessionClosed: (session) => this.below.sessionClosed(session),
         foreignConnections: () => this.#primaryClient.connections(),
         lastSave: () => Math.floor(this.persistence.lastSaveMs / 1000),
@@ -217,7 +230,7 @@ export class UnderstudyServer implements Node {
       node: this.state,
     })
     this.keyspace.listener = this.server.changes
-    this.server.turnListeners.push(() => this.below.endTurn())
+    this.server.turnListeners.push(() => this.#lookAfterReplicas())
     // What the primary sends it sends again; what clients of a primary wrote nobody else has.
     this.server.repliesMustWait = () => this.below.own.effects !== undefined && this.streamLog.holdsReplies
     const { registry, statistics, pubsub } = this.server
@@ -240,7 +253,7 @@ export class UnderstudyServer implements Node {
       databaseCount: this.keyspace.databaseCount,
       keysIn: (db) => this.keyspace.size(db),
       position: () => ({ replid: this.link.history.replid, offset: this.link.stream.appliedOffset }),
-      isFaithful: () => this.state.replica && this.state.replicaReadOnly,
+      isFaithful: () => this.state.replica && this.state.replicaReadOnly && config.get('replica-ignore-maxmemory'),
       ask: () => {
         const { host = '', port = 0 } = this.link.getStatus()
         return askPrimary(this.link.config, { host, port }, KEY_CHECK_QUESTION, KEY_CHECK_TIMEOUT_MS)
@@ -272,6 +285,7 @@ export class UnderstudyServer implements Node {
           this.below.historyChanged()
           this.streamLog.dataReplaced()
         },
+        onHandedOver: (accepted) => this.failover.answered(accepted),
         onSynced: (file) => this.streamLog.dataAdopted(file),
         onHistoryChanged: () => this.historyRenamed(),
         onApplied: (offset) => {
@@ -315,12 +329,14 @@ export class UnderstudyServer implements Node {
         configFile: config.file ?? '',
         version: options.version,
       },
-      { moreServer: () => this.ioThreads?.infoLines ?? [], moreStats: () => streamStatLines(this) },
+      {
+        moreServer: () => [...(this.ioThreads?.infoLines ?? []), ...shutdownLines(this.shutdown)],
+        moreStats: () => streamStatLines(this),
+      },
     )
     addDataInfoSections(this)
-    follow(config, ['maxmemory-policy'], () => {
-      this.keyspace.access.tracksFrequency = config.get('maxmemory-policy').endsWith('-lfu')
-    })
+    follow(config, ['maxmemory-policy', 'lfu-log-factor', 'lfu-decay-time'], () => this.#followUse())
+    this.memoryLimit.start()
     deliverKeyEvents(this.keyspace.events, pubsub)
     follow(config, ['notify-keyspace-events'], () => {
       chooseKeyEvents(this.keyspace.events, config.get('notify-keyspace-events'))
@@ -337,7 +353,7 @@ export class UnderstudyServer implements Node {
       const { server, readers } = this
       this.ioThreads = new IoThreads({ count: threadCount, server, readers, renames })
       server.openPlace = (place) => this.ioThreads!.open(place)
-      follow(config, [...CLIENT_DIRECTIVES, 'maxmemory-policy'], () => this.ioThreads?.settingsChanged())
+      follow(config, CLIENT_DIRECTIVES, () => this.ioThreads?.settingsChanged())
     }
     config.onChange('repl-backlog-size', (bytes) => this.backlog.resize(clampBacklogBytes(bytes)))
     config.onChange('port', () => this.#listenAnew())
@@ -371,6 +387,7 @@ export class UnderstudyServer implements Node {
   async stop(): Promise<void> {
     clearInterval(this.#housekeeping)
     this.defrag.stop()
+    this.memoryLimit.stop()
     this.below.stop()
     this.link.stop()
     this.keyCheck.stop()
@@ -379,6 +396,31 @@ export class UnderstudyServer implements Node {
     await this.streamLog.close()
     await this.ioThreads?.stop()
     await Promise.all([this.#loader.close(), this.#snapshots.close()])
+  }
+
+  /**
+   * The dataset as it is now, between two commands, as the bytes of an RDB snapshot.
+   * @throws ReplicaError NOT_READY before there are data, PIN_LIMIT
+   */
+  snapshot({ rdbVersion = RDB_VERSION_DEFAULT }: DatasetSnapshotOptions = {}): DatasetSnapshot {
+    if (!this.hasData || this.fileLoading !== undefined) {
+      throw new ReplicaError('NOT_READY', 'this node has no data yet', { retryable: true })
+    }
+    const { aux, libraries } = snapshotPreamble(this)
+    const pass = this.#snapshots.begin(
+      { aux, libraries },
+      { ...this.#snapshotRules(), rdbVersion, hasKeys: true, isLive: true },
+    )
+    return new DatasetSnapshot(pass, snapshotPosition(aux))
+  }
+
+  #snapshotRules(): SnapshotPassRules {
+    const { config } = this
+    return {
+      compress: config.get('rdbcompression'),
+      checksum: config.get('rdbchecksum'),
+      access: toldAccess(config.get('maxmemory-policy')),
+    }
   }
 
   updateState(): void {
@@ -399,10 +441,26 @@ export class UnderstudyServer implements Node {
     this.#options.onRole?.(state.replica)
   }
 
+  /** At the end of each turn. */
+  #lookAfterReplicas(): void {
+    this.below.endTurn()
+    this.failover.look()
+    this.shutdown.look()
+  }
+
   historyRenamed(): void {
     this.below.historyChanged()
     this.streamLog.historyChanged()
     this.#tellPosition(this.link.history.replid)
+  }
+
+  /** What records keep of their use follows from the policy. */
+  #followUse(): void {
+    const { config, keyspace, readers } = this
+    keyspace.access.tracksFrequency = policyTracksFrequency(config.get('maxmemory-policy'))
+    keyspace.access.logFactor = config.get('lfu-log-factor')
+    keyspace.access.decayMinutes = config.get('lfu-decay-time')
+    readers.exchangeMarks()
   }
 
   /** min-replicas-to-write. */
@@ -418,22 +476,17 @@ export class UnderstudyServer implements Node {
   /** Tells readers in other threads where in the stream the data are; what moves it without changing data included. */
   #tellPosition(replid?: string): void {
     const { keyspace } = this
-    // REPLICAOF may be part of a transaction.
-    const isUnit = !keyspace.counters.isOpen
-    if (isUnit) keyspace.begin()
-    if (replid !== undefined) keyspace.position.setReplid(replid)
-    keyspace.position.note(this.link.history.replOffset, this.clock.wallMs())
-    if (isUnit) keyspace.end()
+    // REPLICAOF may be part of a transaction; Sentinel sends it so.
+    keyspace.inUnit(() => {
+      if (replid !== undefined) keyspace.position.setReplid(replid)
+      keyspace.position.note(this.link.history.replOffset, this.clock.wallMs())
+    })
   }
 
   /** Tells readers in other threads whether there are data to be read: not before `start()`, and not before the first sync. */
   #tellDataset(has: boolean): void {
-    const { position, counters } = this.keyspace
-    if (position.hasDataset === has) return
-    const isUnit = !counters.isOpen
-    if (isUnit) counters.begin()
-    position.setHasDataset(has)
-    if (isUnit) counters.end()
+    const { keyspace } = this
+    if (keyspace.position.hasDataset !== has) keyspace.inUnit(() => keyspace.position.setHasDataset(has))
   }
 
   /** A checked snapshot takes over, in the same turn of the event loop in which the link moves to its offset. */
@@ -474,6 +527,7 @@ export class UnderstudyServer implements Node {
           databaseCount: config.get('databases'),
           hashSeed: this.keyspace.hashSeed,
           encodings: this.server.settings.encodings,
+          tracksFrequency: this.keyspace.access.tracksFrequency,
           verifyChecksum: config.get('rdbchecksum'),
           ...(config.get('key-load-delay') === 0 ? {} : { keyLoadDelayMicros: config.get('key-load-delay') }),
         },
@@ -516,9 +570,13 @@ export class UnderstudyServer implements Node {
   #startHousekeeping(): void {
     this.#housekeeping = setInterval(() => {
       const { keyspace } = this
-      keyspace.access.clock = accessClockAt(this.clock.wallMs())
+      keyspace.access.setTime(this.clock.wallMs())
+      this.readers.exchangeMarks()
       this.#expireKeys()
+      this.memoryLimit.tick()
       if (!this.state.loading) this.persistence.tick()
+      this.failover.look()
+      this.shutdown.look()
       this.streamLog.tick(this.hasData && !this.state.loading)
       keyspace.pins.breakOverdue(this.clock.monotonicMs())
       this.#loadReport.tick(this.#progress())
@@ -545,7 +603,7 @@ export class UnderstudyServer implements Node {
   /** A replica's keys are its primary's to expire. */
   #expireKeys(): void {
     const { state, server } = this
-    if (state.replica || state.loading || server.pauseUntilMs !== 0 || server.settings.activeExpire === false) return
+    if (state.replica || state.loading || server.pauses.isActive || server.settings.activeExpire === false) return
     if (this.#activeExpiry.slice(this.clock.wallMs(), SLICE_MS_MAX) > 0 && server.blockedKeys.hasReady) {
       server.blockedKeys.serve()
     }
@@ -558,20 +616,5 @@ export class UnderstudyServer implements Node {
     this.#options.onPanic(
       `a command of the primary failed with '${text}' and propagation-error-behavior is ${behaviour}`,
     )
-  }
-
-  /** Saves what SHUTDOWN, a signal or save points want to be saved. @returns false: that failed, and the process is to go on */
-  prepareShutdown(request: ShutdownRequest): boolean {
-    return saveBeforeEnd(this, request)
-  }
-
-  #shutdown(request: ShutdownRequest): string | undefined {
-    this.logger.notice('User requested shutdown...')
-    if (!this.prepareShutdown(request)) {
-      this.logger.warning('Errors trying to shut down the server. Check the logs for more information.')
-      return 'ERR Errors trying to SHUTDOWN. Check logs.'
-    }
-    this.#options.onShutdown()
-    return undefined
   }
 }

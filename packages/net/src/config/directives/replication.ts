@@ -19,8 +19,6 @@ export const replicationDirectives = {
     type: 'bool',
     default: true,
     aliases: ['slave-ignore-maxmemory'],
-    supported: false,
-    warning: 'nothing is evicted here: a replica leaves that to its primary',
   },
   'replica-ignore-disk-write-errors': {
     type: 'bool',
