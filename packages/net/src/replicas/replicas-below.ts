@@ -73,6 +73,8 @@ export class ReplicasBelow {
   #snapshots: SharedSnapshot[] = []
   /** Is the stream kept in the backlog? On a replica with the first sync, on a primary with the first replica, or its log. */
   #isBacklogActive = false
+  /** Id of the history that a replica was told of last. */
+  #toldReplid = ''
   #noneSinceMs = 0
   #pingAtMs = 0
   #goodReplicas = 0
@@ -229,6 +231,7 @@ export class ReplicasBelow {
       this.#activateBacklog()
       if (!this.#join(replica)) this.#snapshotSoon()
     }
+    this.#toldReplid = history.replid
     this.#countGood()
   }
 
@@ -251,6 +254,11 @@ export class ReplicasBelow {
     const { replid, replOffset: offset } = history()
     // A primary that has selected none selects one before it writes.
     return { replid, offset, db: isReplica() ? upstreamDb() : Math.max(0, this.own.db) }
+  }
+
+  /** Has a replica been told of the id of now? Others may go on from it then. */
+  get isIdKnown(): boolean {
+    return this.#toldReplid === this.#ports.history().replid
   }
 
   get isBacklogActive(): boolean {

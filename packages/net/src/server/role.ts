@@ -22,10 +22,18 @@ export function becomePrimary(node: Node, cause: string): void {
 export function becomeReplica(node: Node, { host, port }: FailoverTarget, by: string): 'same' | 'changed' {
   // What an EXEC wrote before this is a part of the history that the new primary is asked to continue.
   node.below.own.unitEnded()
-  if (!node.state.replica && node.below.isBacklogActive && node.link.history.returnToPast()) node.historyRenamed()
+  goBackToKnownId(node)
   if (node.link.replicaOf(host, port, by) === 'same') return 'same'
   follows(node, { host, port })
   return 'changed'
+}
+
+/** An id that nobody was told of, and under which nothing was written, is of no use in asking a primary to go on from it. */
+function goBackToKnownId(node: Node): void {
+  const { below, link, state } = node
+  // What is written while no stream is kept moves no offset.
+  if (state.replica || !below.isBacklogActive || below.isIdKnown) return
+  if (link.history.returnToPast()) node.historyRenamed()
 }
 
 /** Its primary asks this replica to take over. @param session the primary's connection */
