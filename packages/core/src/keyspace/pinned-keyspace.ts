@@ -16,7 +16,7 @@ import { BlockCopies } from './block-copies.ts'
 import type { Entry } from './entry.ts'
 import { GenerationLayout } from './generation.ts'
 import { KeyspaceReads } from './keyspace-reads.ts'
-import { C_MEMORY_CHANGES } from './layout.ts'
+import { C_MEMORY_CHANGES, C_RETIRED } from './layout.ts'
 import { LazyFree } from './lazy-free.ts'
 import type { PinHandle, SegmentMessage } from './pin-board.ts'
 import { PinnedRegion } from './pinned-region.ts'
@@ -40,6 +40,10 @@ class PinnedGeneration extends GenerationLayout {
       this.#sources.push(new RegionMemory([...(handle.generation.segments[region] ?? [])]))
     }
     this.regions = this.#sources.map((source, index) => new PinnedRegion(source, index, this.seed, this.copies))
+  }
+
+  get isRetired(): boolean {
+    return Atomics.load(this.#live, C_RETIRED) === 1
   }
 
   /** Makes views where memory was added: the writer counts that before it uses it. */
@@ -70,9 +74,20 @@ export class PinnedKeyspace extends KeyspaceReads {
     this.#handle = handle
   }
 
-  /** Ends the pin. No reads after this. */
+  /** Ends the pin. No reads after this: what was copied for them serves the next pin. */
   close(): void {
     this.#handle.port.close()
+    this.generation.copies.close()
+  }
+
+  /** Does the pin hold no more, though it was not closed here? The next look at the dataset ends with PIN_BROKEN. */
+  get isBroken(): boolean {
+    return !this.generation.copies.holds
+  }
+
+  /** Was the pinned generation replaced? Its memory then goes back when this thread has let go of it and collected. */
+  get isRetired(): boolean {
+    return this.generation.isRetired
   }
 
   /** Blocks that had been changed before they were read. */
