@@ -2,7 +2,7 @@
 import { strict as assert } from 'node:assert'
 import type { PinHandle } from '../keyspace/pin-board.ts'
 import { PinnedKeyspace } from '../keyspace/pinned-keyspace.ts'
-import { COMMAND, RequestDecoder } from '../resp/decoder.ts'
+import { COMMAND, REQUEST_BYTES_MAX, RequestDecoder } from '../resp/decoder.ts'
 import type { ReplyEncoder } from '../resp/encoder.ts'
 import type { CommandArgs, CommandSettings, ReadContext } from './command.ts'
 import type { ReplySlices, SliceBounds } from './reply-slices.ts'
@@ -42,7 +42,8 @@ export class SlicedReply implements ReadContext {
     this.resp = resp
     this.nowMs = nowMs
     const { args } = this
-    args.bulkBytesMax = settings.protoMaxBulkBytes
+    // It was within the limits of its time.
+    args.bulkBytesMax = REQUEST_BYTES_MAX
     args.feed(Buffer.from(command.buffer, command.byteOffset, command.byteLength))
     assert.equal(args.next(), COMMAND)
     const slices = commands.resolve(args)?.slices
