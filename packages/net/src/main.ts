@@ -112,6 +112,8 @@ async function serve(config: Config, version: string, notes: Notes, early: reado
   try {
     await server.start()
   } catch (error) {
+    // Ended in the middle of it, as by SIGTERM while the file was loaded: that is no failure.
+    if (isEnding) return
     log.warning(startFailure(error, port))
     end(1)
   }
