@@ -1,6 +1,6 @@
 /**
  * The connections of every-reader.soak.ts. Each asks for one thing after the other, or for several at once, and checks what comes. They
- * wait while the writer is behind: it is the writer's rate that is demanded, not theirs.
+ * rest while the writer is behind: it is the writer's rate that is demanded, not theirs.
  */
 import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -25,8 +25,8 @@ const CONNECTIONS = 200
 const HUGE_READERS = 2
 /** Every eighth reads database 1, which has the values of reads-shapes.mjs only. */
 const OTHER_DB_EVERY = 8
-/** A client waits so long before it looks again whether the writer has caught up. */
-const PAUSE_MS = 5
+/** Between two reads of a connection while the writer is behind. */
+const PAUSE_MS = 50
 
 interface Request {
   readonly kind: string
@@ -93,7 +93,7 @@ export class EveryReaderConnections {
     try {
       while (this.#isRunning && this.#failure === undefined) {
         if (this.#writer.isBehind) await sleep(PAUSE_MS)
-        else await read()
+        await read()
       }
     } catch (error) {
       this.#failure ??= error instanceof Error ? error : new Error(String(error))
