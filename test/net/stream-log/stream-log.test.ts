@@ -3,6 +3,7 @@ import {
   BacklogWriter,
   CommandStream,
   generateReplid,
+  KeyspaceError,
   ReplicationHistory,
   type StreamHandler,
 } from '@understudy/core/internal'
@@ -78,15 +79,17 @@ class Bench {
   }
 
   /** What a start makes of the segments, behind a snapshot at `offset`. */
-  async replay(offset: number, replid: string = this.history.replid): Promise<Restarted> {
+  async replay(offset: number, replid: string = this.history.replid, applied = (): void => {}): Promise<Restarted> {
     const backlog = new BacklogWriter(this.backlog.capacityBytes)
     const stream = new CommandStream({ clock: this.clock, sink: backlog })
     stream.begin(offset, 0)
     const restarted: Restarted = { backlog, commands: [], lines: [], replayed: undefined }
     const note = (line: string): void => void restarted.lines.push(line)
     const handler: StreamHandler = {
-      command: ({ bytes, start, end, count }) =>
-        restarted.commands.push(Buffer.from(bytes.subarray(start[0], end[count - 1])).toString()),
+      command: ({ bytes, start, end, count }) => {
+        restarted.commands.push(Buffer.from(bytes.subarray(start[0], end[count - 1])).toString())
+        applied()
+      },
       group: () => {},
       getAck: () => {},
     }
@@ -194,6 +197,20 @@ describe('a log and its replay', () => {
       }
     },
   )
+
+  it('end a start where a command cannot be applied: what is behind it may not be left out', async () => {
+    const bench = new Bench()
+    bench.log.tick(true)
+    for (let i = 0; i < 3; i++) bench.append(command(i, 10))
+    await bench.written()
+    let count = 0
+    const outOfMemory = (): void => {
+      if (++count === 2) throw new KeyspaceError('KEYSPACE_OUT_OF_MEMORY', 'no more memory')
+    }
+    await expect(bench.replay(START, undefined, outOfMemory)).rejects.toThrow(
+      `the stream log cannot be applied behind offset ${START + command(0, 10).length}: no more memory`,
+    )
+  })
 
   it('leave out what follows another snapshot', async () => {
     const bench = new Bench()

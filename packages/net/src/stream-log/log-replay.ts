@@ -5,10 +5,12 @@
  */
 import {
   type CommandStream,
+  type DrainOutcome,
   historyAt,
   type LoggedHistory,
   type LogRun,
   logRuns,
+  ReplicaError,
   runBehind,
   SegmentReader,
   type SegmentSummary,
@@ -120,6 +122,17 @@ async function survey(files: LogFiles, found: readonly FoundSegment[], logger: L
   return summaries
 }
 
+/** @throws ReplicaError that says where it came from: what was written was applied once, so this is no fault of the disk */
+function drain(stream: CommandStream, handler: StreamHandler): DrainOutcome {
+  try {
+    return stream.drain(handler)
+  } catch (error) {
+    if (!(error instanceof ReplicaError)) throw error
+    const text = `the stream log cannot be applied behind offset ${stream.appliedOffset}: ${error.message}`
+    throw new ReplicaError(error.code, text, { cause: error })
+  }
+}
+
 /** Bytes up to `offset` go to the backlog as far as it has room for them and for those behind, which are applied. */
 async function applyRun(files: LogFiles, run: LogRun, offset: number, ports: ReplayPorts): Promise<void> {
   const { backlog, stream, handler, isWanted } = ports
@@ -143,7 +156,7 @@ async function applyRun(files: LogFiles, run: LogRun, offset: number, ports: Rep
         if (start < applyFrom) backlog.append(bytes, start, applyFrom)
         if (applyFrom >= end) continue
         stream.push(bytes.subarray(applyFrom, end))
-        while (stream.drain(handler) === 'more') await nextTurn()
+        while (drain(stream, handler) === 'more') await nextTurn()
       }
       await nextTurn()
       if (!isWanted()) return
