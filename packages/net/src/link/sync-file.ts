@@ -24,7 +24,9 @@ export class SyncFile {
 
   /** Is the snapshot that was loaded last in the file that a start loads? */
   get isKept(): boolean {
-    return this.#path !== undefined && this.fault === '' && !this.#config.deleteSyncFiles
+    const { directory, dbFileName, deleteSyncFiles } = this.#config
+    // CONFIG SET may have moved that one meanwhile.
+    return this.#path === join(directory, dbFileName) && this.fault === '' && !deleteSyncFiles
   }
 
   /** A snapshot begins. @returns what the loader is to write; undefined: nothing */

@@ -45,10 +45,18 @@ export interface PersistencePorts {
   readonly snapshots: Snapshots
   /** Whether a client's writes are refused has changed, perhaps. */
   readonly onOutcome: () => void
-  /** A snapshot has its name. @param aux what it says beside the keys */
+  /** The snapshot that a start loads is another one. @param aux what it says beside the keys */
   readonly onSaved?: (aux: readonly AuxField[]) => void
   /** Default: node's. */
   readonly calls?: FileCalls
+}
+
+/** What was known of a snapshot when it was taken. */
+interface SavedSnapshot {
+  /** `keyspace.dirty`. */
+  readonly changes: number
+  readonly aux: SnapshotPreamble['aux']
+  readonly path: string
 }
 
 export type BackgroundStart = 'started' | 'scheduled' | 'busy'
@@ -120,7 +128,7 @@ export class Persistence {
       const options = this.#options(`temp-${process.pid}.rdb`)
       const preamble = this.#ports.preamble()
       const saved = saveFile(keyspace, preamble, { ...options, ...(calls === undefined ? {} : { calls }) })
-      this.#saved(saved, dirty, preamble)
+      this.#saved(saved, { changes: dirty, aux: preamble.aux, path: options.path })
       this.#ports.logger.notice('DB saved on disk')
       return true
     } catch (error) {
@@ -140,10 +148,11 @@ export class Persistence {
     this.#triedAtMs = background.startedMs
     logger.notice('Background saving started')
     const preamble = this.#ports.preamble()
-    snapshots.saveFile(preamble, this.#options(`temp-bg-${process.pid}.rdb`)).then(
+    const options = this.#options(`temp-bg-${process.pid}.rdb`)
+    snapshots.saveFile(preamble, options).then(
       (saved) => {
         this.#backgroundEnded(background.startedMs)
-        this.#saved(saved, background.changes, preamble)
+        this.#saved(saved, { changes: background.changes, aux: preamble.aux, path: options.path })
         logger.notice('Background saving terminated with success')
       },
       (error: unknown) => {
@@ -172,12 +181,17 @@ export class Persistence {
     this.saveInBackground()
   }
 
+  /** The file that a start loads. */
+  get #path(): string {
+    const { config } = this.#ports
+    return join(config.get('dir'), fromByteString(config.get('dbfilename')))
+  }
+
   #options(temporaryName: string): SaveFileOptions {
     const { config } = this.#ports
-    const directory = config.get('dir')
     return {
-      path: join(directory, fromByteString(config.get('dbfilename'))),
-      temporaryPath: join(directory, temporaryName),
+      path: this.#path,
+      temporaryPath: join(config.get('dir'), temporaryName),
       rdbVersion: this.#rdbVersion,
       access: toldAccess(config.get('maxmemory-policy')),
       compress: config.get('rdbcompression'),
@@ -191,8 +205,7 @@ export class Persistence {
     this.lastBackgroundSeconds = Math.floor((this.#ports.clock.monotonicMs() - startedMs) / 1000)
   }
 
-  /** @param changes of the keyspace when the snapshot was taken */
-  #saved({ rdbVersion }: SavedFile, changes: number, { aux }: SnapshotPreamble): void {
+  #saved({ rdbVersion }: SavedFile, { changes, aux, path }: SavedSnapshot): void {
     const { clock, logger, onOutcome, onSaved } = this.#ports
     if (rdbVersion > this.#rdbVersion) {
       logger.notice(
@@ -204,7 +217,8 @@ export class Persistence {
     this.#savedChanges = changes
     this.saves++
     this.fault = ''
-    onSaved?.(aux)
+    // CONFIG SET may have moved it meanwhile.
+    if (path === this.#path) onSaved?.(aux)
     onOutcome()
   }
 
