@@ -144,6 +144,9 @@ it(
     expect(fields).toMatchObject({ maxmemory: String(limit), maxmemory_policy: 'allkeys-lru' })
     await server.call('CONFIG', 'RESETSTAT')
     expect(await stat(server, 'evicted_keys')).toBe(0)
+    await set(server, 'latency-monitor-threshold', 1, 'maxmemory-eviction-tenacity', 100, 'maxmemory', limit >> 1)
+    await waitFor('the limit', async () => (await countedBytes(server)) <= limit >> 1)
+    expect(String(await server.call('LATENCY', 'LATEST'))).toContain('eviction-cycle')
   },
 )
 

@@ -68,6 +68,7 @@ export class PinnedKeyspace extends KeyspaceReads {
   constructor(handle: PinHandle) {
     super(new PinnedGeneration(handle))
     this.#handle = handle
+    Object.assign(this.access, handle.access)
   }
 
   /** Ends the pin. No reads after this. */
