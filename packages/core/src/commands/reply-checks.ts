@@ -23,6 +23,7 @@ import {
   LOADING_ERROR,
   MASTERDOWN_ERROR,
   MISCONF_ERROR,
+  misconfLog,
   NOAUTH_ERROR,
   NOREPLICAS_ERROR,
   NOT_IN_MULTI_ERROR,
@@ -49,6 +50,8 @@ export interface NodeState {
   outOfMemory: boolean
   /** Snapshots are wanted and the last one failed: what clients write might not survive. */
   cannotSave: boolean
+  /** Why the log of the stream is wanted and not written; empty: it is, or is not wanted. */
+  logFault: string
   /** A primary with fewer good replicas than min-replicas-to-write. */
   tooFewReplicas: boolean
 }
@@ -64,6 +67,7 @@ export function idleNodeState(): NodeState {
     asyncLoading: false,
     outOfMemory: false,
     cannotSave: false,
+    logFault: '',
     tooFewReplicas: false,
   }
 }
@@ -117,7 +121,10 @@ export function refusal<Context extends CommandContext>(
     if (isQueued || (flags & DENYOOM) !== 0) return OOM_ERROR
   }
   const isReadOnly = node.replica && node.replicaReadOnly
-  if (node.cannotSave && !isReadOnly && ((flags & WRITE) !== 0 || entry.name === 'ping')) return MISCONF_ERROR
+  if (!isReadOnly && ((flags & WRITE) !== 0 || entry.name === 'ping')) {
+    if (node.cannotSave) return MISCONF_ERROR
+    if (node.logFault !== '') return misconfLog(node.logFault)
+  }
   if ((flags & WRITE) !== 0) {
     if (node.tooFewReplicas && !node.replica) return NOREPLICAS_ERROR
     if (isReadOnly) return READONLY_ERROR
@@ -136,6 +143,7 @@ export function refusesReads(node: NodeState): boolean {
     node.loading ||
     node.asyncLoading ||
     node.cannotSave ||
+    node.logFault !== '' ||
     node.tooFewReplicas ||
     (node.replica && !node.linkUp && !node.serveStaleData)
   )

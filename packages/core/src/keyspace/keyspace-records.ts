@@ -99,9 +99,17 @@ export abstract class KeyspaceRecords extends KeyspaceReads {
     this.counters.end()
   }
 
+  /** Makes a change a part of the unit that is open, or a unit of its own. */
+  inUnit(change: () => void): void {
+    if (this.counters.isOpen) return change()
+    this.begin()
+    change()
+    this.end()
+  }
+
   /**
    * Creates or replaces a key with a whole value. Whatever was there before (any type, any TTL) is gone.
-   * @param rdbType 0 is a string, 11, 16, 17 and 20 are packed values; another type is held as its RDB bytes. Not for
+   * @param rdbType 0 is a string, 11, 16, 17, 18 and 20 are packed values; another type is held as its RDB bytes. Not for
    * values in a large form, nor for bytes of the record that is being replaced.
    * @param flags FLAG_RAW, FLAG_TEXT or 0.
    * @param expireAtMs -1 for none.
@@ -315,7 +323,7 @@ export abstract class KeyspaceRecords extends KeyspaceReads {
   growEntry(key: Uint8Array, start: number, end: number, length: number): void {
     const { entry } = this
     const region = entry.region.writer
-    assert.ok(length >= entry.length)
+    if (length < entry.length) assert.fail('a string is not made shorter')
     this.counters.enter(this.place.shard)
     const flags = entry.flags | FLAG_RAW
     region.memory.keep(entry.address)
@@ -348,7 +356,7 @@ export abstract class KeyspaceRecords extends KeyspaceReads {
   writeEntry(offset: number, source: Uint8Array, start: number, end: number): void {
     const { entry } = this
     this.counters.enter(this.place.shard)
-    assert.ok(offset + (end - start) <= entry.length)
+    if (offset + (end - start) > entry.length) assert.fail('a write beyond the end of a string')
     entry.region.memory.keep(entry.address)
     if (entry.isChunked) {
       const nodes = entry.nodes()

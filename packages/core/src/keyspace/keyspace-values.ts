@@ -74,7 +74,7 @@ export abstract class KeyspaceValues extends KeyspaceRecords {
     const region = entry.region.writer
     const before = entry.length
     const length = before - removed + inserted
-    assert.ok(length <= PACKED_BYTES_MAX)
+    if (length > PACKED_BYTES_MAX) assert.fail('a packed value is too long')
     this.counters.enter(this.place.shard)
     const inline = headerBytes(flags) + inlineKeyBytes(entry)
     if (this.#staysInBlock(inline + before, inline + length)) {

@@ -5,7 +5,7 @@
  * Nothing here is attempted twice: what is read is true at once. A pin that was broken ends the next look with PIN_BROKEN.
  */
 import { strict as assert } from 'node:assert'
-import { receiveMessageOnPort } from 'node:worker_threads'
+import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads'
 import { KeyspaceError } from '../errors.ts'
 import { REGION_COUNT } from '../limits.ts'
 import { RegionMemory } from '../memory/region-memory.ts'
@@ -27,13 +27,13 @@ class PinnedGeneration extends GenerationLayout {
   readonly regions: readonly PinnedRegion[]
   readonly copies: BlockCopies
   readonly #sources: RegionMemory[] = []
-  readonly #handle: PinHandle
+  readonly #port: MessagePort
   readonly #live: Int32Array
   #memoryChanges = -1
 
   constructor(handle: PinHandle) {
     super(handle.control)
-    this.#handle = handle
+    this.#port = handle.port
     this.#live = new Int32Array(handle.generation.control)
     this.copies = new BlockCopies(handle, () => this.#refresh())
     for (let region = 0; region < REGION_COUNT; region++) {
@@ -42,13 +42,19 @@ class PinnedGeneration extends GenerationLayout {
     this.regions = this.#sources.map((source, index) => new PinnedRegion(source, index, this.seed, this.copies))
   }
 
+  override letGo(): void {
+    super.letGo()
+    for (const source of this.#sources) source.letGo()
+  }
+
   /** Makes views where memory was added: the writer counts that before it uses it. */
   #refresh(): void {
     const changes = Atomics.load(this.#live, C_MEMORY_CHANGES)
     if (changes === this.#memoryChanges) return
     this.#memoryChanges = changes
-    const { port } = this.#handle
-    for (let received = receiveMessageOnPort(port); received !== undefined; received = receiveMessageOnPort(port)) {
+    for (;;) {
+      const received = receiveMessageOnPort(this.#port)
+      if (received === undefined) break
       const message: SegmentMessage = received.message
       this.#sources[message.region]!.setSegment(message.index, message.segment)
     }
@@ -63,17 +69,19 @@ class PinnedGeneration extends GenerationLayout {
 export class PinnedKeyspace extends KeyspaceReads {
   declare generation: PinnedGeneration
   protected readonly lazyFree: LazyFree = new LazyFree(() => assert.fail('a reader has nothing to free'))
-  readonly #handle: PinHandle
+  /** Not the handle, which holds the segments. */
+  readonly #port: MessagePort
 
   constructor(handle: PinHandle) {
     super(new PinnedGeneration(handle))
-    this.#handle = handle
+    this.#port = handle.port
     Object.assign(this.access, handle.access)
   }
 
   /** Ends the pin. No reads after this. */
   close(): void {
-    this.#handle.port.close()
+    this.#port.close()
+    this.generation.letGo()
   }
 
   /** Blocks that had been changed before they were read. */

@@ -20,6 +20,7 @@ import type { LazyFree } from './lazy-free.ts'
 import {
   B_PINS,
   B_PUBLISHED,
+  B_UNLINKED,
   BOARD_WORDS,
   indexesOf,
   type PinHandle,
@@ -98,6 +99,11 @@ export class Pins {
     this.#all.add(this.#current)
     this.#serial = (this.#serial % 0x7fff_fffe) + 1
     return { ...this.#current.begin(regions, limits, nowMs, this.#serial), access: { ...this.#access } }
+  }
+
+  /** Another generation has taken over: the pins of the one before go on, and nothing is kept or freed for them any more. */
+  generationReplaced(): void {
+    this.#current = undefined
   }
 
   /** Breaks the pins that last too long; call it now and then, between two units. */
@@ -223,10 +229,9 @@ class PinnedGeneration {
     // A reader that validates from now on sees that; what it read before was still kept.
     this.#publish()
     this.#forEachKeeper(pin.regions, (keeper, region) => {
-      let oldest = Infinity
-      for (const other of this.pins) if (((other.regions >>> region) & 1) !== 0) oldest = Math.min(oldest, other.epoch)
-      if (oldest === Infinity) keeper.end()
-      else keeper.releaseBefore(oldest)
+      const epochs = [...this.pins].filter((other) => ((other.regions >>> region) & 1) !== 0).map(({ epoch }) => epoch)
+      if (epochs.length === 0) keeper.end()
+      else keeper.release(Math.min(...epochs), Math.max(...epochs))
     })
     this.#events.released(this)
   }
@@ -239,6 +244,8 @@ class PinnedGeneration {
   #ownerOf(region: number): KeeperOwner {
     return {
       published: () => this.#publish(),
+      // Pairs with the readers' look behind a search: who finds the count as it was has read nothing that is freed behind this.
+      unlinked: () => void Atomics.add(this.#board, B_UNLINKED, 1),
       kept: (bytes) => {
         this.#kept[region] = this.#kept[region]! + bytes
         this.#keptSinceLook += bytes

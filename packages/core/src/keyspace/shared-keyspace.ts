@@ -245,6 +245,7 @@ export class SharedKeyspace extends KeyspaceReads {
       return
     }
     const { skipValidation } = this.generation
+    this.generation.letGo()
     this.generation = new GenerationView(message.generation)
     this.generation.skipValidation = skipValidation
     this.#scratch = undefined

@@ -35,7 +35,6 @@ import {
   CLIENT_DIRTY_CAS,
   CLIENT_DIRTY_EXEC,
   CLIENT_MULTI,
-  CLIENT_POSTPONED,
   CLIENT_PUBSUB,
   CLIENT_REPLICA,
   CLIENT_REPLY_SKIP,
@@ -84,10 +83,9 @@ export function runOne(session: ClientSession, server: ClientServer): void {
       return
     }
   }
-  if (server.pauseUntilMs !== 0 && server.pauseHolds(session, entry)) {
+  if (server.pauses.isActive && server.pauses.holds(session, entry)) {
     decoder.rewind()
-    session.flags |= CLIENT_POSTPONED
-    server.postponed.add(session)
+    server.pauses.postpone(session)
     return
   }
   if ((session.flags & CLIENT_MULTI) !== 0 && !NEVER_QUEUED.has(entry.name)) {

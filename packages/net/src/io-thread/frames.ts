@@ -34,6 +34,9 @@ export const FRAME_DESTROY = 11
 /** To the link thread: how far a replica below is. Payload: bytes of output that came for it f64, of them unsent f64. */
 export const FRAME_TAKEN = 12
 
+/** To the I/O thread: sets TCP_NODELAY of the connection. Payload: 1 or 0 f64. */
+export const FRAME_NO_DELAY = 13
+
 const BATCH_HEADER_BYTES = 8
 const FRAME_HEADER_BYTES = 16
 const FIRST_BYTES = 16 * 1024

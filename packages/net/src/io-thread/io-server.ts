@@ -43,6 +43,7 @@ import {
   FRAME_FINISH,
   FRAME_INPUT_ENDED,
   FRAME_LATENCY,
+  FRAME_NO_DELAY,
   FRAME_OPEN,
   FRAME_OUTPUT,
   FRAME_SETTLED,
@@ -152,6 +153,9 @@ export class IoServer extends ConnectionHost<IoSession> {
           break
         case FRAME_SETTLED:
           this.#settled(session, frames)
+          break
+        case FRAME_NO_DELAY:
+          session.socket.setNoDelay(frames.number(0) === 1)
           break
         case FRAME_FINISH:
           session.closeAfterReply()

@@ -125,6 +125,7 @@ export function linkConfig(
       'dbfilename',
       'rdb-del-sync-files',
       'save',
+      'repl-stream-log',
       'rdbchecksum',
       'maxmemory-policy',
       'key-load-delay',
@@ -158,8 +159,9 @@ export function linkConfig(
       link.disklessLoad = config.get('repl-diskless-load')
       link.directory = config.get('dir')
       link.dbFileName = fromByteString(config.get('dbfilename'))
-      // A node with save points keeps files of its own.
-      link.deleteSyncFiles = config.get('rdb-del-sync-files') && config.get('save').length === 0
+      // A node with save points, or with a log that goes with a snapshot, keeps files of its own.
+      link.deleteSyncFiles =
+        config.get('rdb-del-sync-files') && config.get('save').length === 0 && !config.get('repl-stream-log')
       link.verifyChecksum = config.get('rdbchecksum')
       link.tracksFrequency = policyTracksFrequency(config.get('maxmemory-policy'))
       link.keyLoadDelayMicros = config.get('key-load-delay')
@@ -177,6 +179,7 @@ export function replicaSettings(config: Config): ReplicaSettings {
   const read = (): ReplicaSettings => ({
     timeoutMs: config.get('repl-timeout') * 1000,
     pingPeriodMs: config.get('repl-ping-replica-period') * 1000,
+    disableNoDelay: config.get('repl-disable-tcp-nodelay'),
     disklessSync: config.get('repl-diskless-sync'),
     disklessDelayMs: config.get('repl-diskless-sync-delay') * 1000,
     disklessReplicasMax: config.get('repl-diskless-sync-max-replicas'),
@@ -190,6 +193,7 @@ export function replicaSettings(config: Config): ReplicaSettings {
     [
       'repl-timeout',
       'repl-ping-replica-period',
+      'repl-disable-tcp-nodelay',
       'repl-diskless-sync',
       'repl-diskless-sync-delay',
       'repl-diskless-sync-max-replicas',
@@ -202,14 +206,18 @@ export function replicaSettings(config: Config): ReplicaSettings {
   return settings
 }
 
-/** When neither directive says how much memory may be used. */
-const FULL_SYNC_BUFFER_BYTES_DEFAULT: number = 256 << 20
+/** When no directive says how much memory may be used. */
+const REPLICA_BUFFER_BYTES_DEFAULT: number = 256 << 20
 
-/** 0 means, as in Redis 8, what a primary would keep for a replica: the hard limit of client-output-buffer-limit. */
+/** What is kept for somebody who reads the stream more slowly than it comes: the hard limit of client-output-buffer-limit replica. */
+export function replicaBufferBytes(config: Config): number {
+  return config.get('client-output-buffer-limit').replica.hardBytes || REPLICA_BUFFER_BYTES_DEFAULT
+}
+
+/** 0 means, as in Redis 8, what a primary would keep for a replica. */
 function fullSyncBufferBytes(config: Config): number {
   const bytes = config.get('replica-full-sync-buffer-limit')
-  if (bytes > 0) return bytes
-  return config.get('client-output-buffer-limit').replica.hardBytes || FULL_SYNC_BUFFER_BYTES_DEFAULT
+  return bytes > 0 ? bytes : replicaBufferBytes(config)
 }
 
 function readHandshake(config: Config, ownPort: () => number): ReplicaLinkConfig['handshake'] {

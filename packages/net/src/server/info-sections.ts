@@ -138,6 +138,7 @@ function persistenceLines(node: Node): string[] {
     'aof_current_rewrite_time_sec:-1',
     'aof_last_bgrewrite_status:ok',
     'aof_last_write_status:ok',
+    ...node.streamLog.infoLines,
     'module_fork_in_progress:0',
     'module_fork_last_cow_size:0',
   ]
@@ -220,7 +221,7 @@ function replicationLines(node: Node): string[] {
   const hasBacklog = node.below.isBacklogActive
   lines.push(
     ...replicaLines(node),
-    'master_failover_state:no-failover',
+    `master_failover_state:${node.failover.stateName}`,
     `master_replid:${status.replid}`,
     `master_replid2:${status.replid2}`,
     `master_repl_offset:${status.appliedOffset}`,

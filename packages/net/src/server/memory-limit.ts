@@ -109,10 +109,10 @@ export class MemoryLimit {
 
   /** A replica is an exact copy of its primary unless told otherwise; a load replaces everything. */
   #mayEvict(): boolean {
-    const { config, state, server, clock } = this.#node
+    const { config, state, server } = this.#node
     if (!this.isLimited || state.loading) return false
     if (state.replica && config.get('replica-ignore-maxmemory')) return false
-    return server.pauseUntilMs <= clock.wallMs()
+    return !server.pauses.isActive
   }
 
   #evict(): EvictionOutcome {
