@@ -30,6 +30,7 @@ import {
   removeFromEnd,
   replyElements,
 } from './list-access.ts'
+import { runLRange, sliceLRange } from './list-range.ts'
 import { notify, notifyDeleted } from './notify.ts'
 import { boundedArgument } from './ranged-integer.ts'
 import { wideInteger } from './wide-integer.ts'
@@ -106,25 +107,6 @@ function replyOneEnd({ reply }: ReadContext, list: ListCursor, atHead: boolean):
 function llen(context: ReadContext): void {
   if (!findForRead(context, 1)) context.reply.integer(0)
   else if (expectList(context)) context.reply.integer(openList(context).count)
-}
-
-/** LRANGE key start stop */
-function lrange(context: ReadContext): void {
-  const { reply } = context
-  const start = integerArgument(context, 2)
-  if (Number.isNaN(start)) return
-  const stop = integerArgument(context, 3)
-  if (Number.isNaN(stop)) return
-  if (!findForRead(context, 1)) {
-    reply.array(0)
-    return
-  }
-  if (!expectList(context)) return
-  const list = openList(context)
-  const from = Math.max(0, start < 0 ? start + list.count : start)
-  const to = Math.min(list.count, (stop < 0 ? stop + list.count : stop) + 1)
-  if (from >= to) reply.array(0)
-  else replyElements(context, list, from, to, false)
 }
 
 /** LINDEX key index */
@@ -412,7 +394,7 @@ export const listCommands: CommandTable = {
     'Returns a range of elements of a list.',
     'O(log(S)+N), S nodes before the range of N elements',
     READS,
-    { read: lrange },
+    { read: runLRange, slices: sliceLRange },
   ),
   LINDEX: row(3, READONLY, '1.0.0', 'Returns the element at a position of a list.', 'O(log(N))', READS, {
     read: lindex,

@@ -6,7 +6,7 @@
  *   nodes   nodes of long values: a few, used at once
  *   held    blocks that are looked at throughout a value; until `release()`
  *
- * One per pin, for all its regions.
+ * One per pin, for all its regions. The memory serves one pin after the other (`CopyMemory`).
  */
 import { KeyspaceError } from '../errors.ts'
 import { BLOCK_BYTES_MAX, RUN_BYTES, SEGMENTS_PER_REGION_MAX } from '../limits.ts'
@@ -29,8 +29,31 @@ const LAP_BYTES: number = 512 << 10
 const NOTHING = new SharedArrayBuffer(0)
 const NODES_BYTES: number = 8 * BLOCK_BYTES_MAX
 const HELD_BYTES_MAX: number = 1 << 30
+const HELD_BYTES_KEPT: number = 1 << 20
 /** Copies in the ring that are found again: a power of two. */
 const FOUND_MAX = 8192
+
+/** Memory of pins that were closed, kept for the next ones of this thread. */
+const SPARE_MAX = 4
+
+/** What one pin's copies are in. */
+class CopyMemory {
+  readonly region: RegionMemory
+  // By hash of an address: what block is in the ring, and where it began.
+  readonly foundAddress: Int32Array = new Int32Array(FOUND_MAX)
+  readonly foundRegion: Int8Array = new Int8Array(FOUND_MAX)
+  readonly foundAt: Float64Array = new Float64Array(FOUND_MAX)
+
+  constructor() {
+    const segments = Array.from({ length: SEGMENTS_PER_REGION_MAX }, () => NOTHING)
+    segments[RING] = new SharedArrayBuffer(RING_BYTES)
+    segments[NODES] = new SharedArrayBuffer(NODES_BYTES)
+    segments[HELD] = new SharedArrayBuffer(RUN_BYTES, { maxByteLength: HELD_BYTES_MAX })
+    this.region = new RegionMemory(segments)
+  }
+}
+
+const spare: CopyMemory[] = []
 
 /** Makes the views on the segments anew where the writer has added memory. */
 export type Refresh = () => void
@@ -48,10 +71,11 @@ export class BlockCopies {
   #ringAt = 0
   #nodesAt = 0
   #heldAt = 0
-  // By hash of an address: what block is in the ring, and where it began.
-  readonly #foundAddress = new Int32Array(FOUND_MAX)
-  readonly #foundRegion = new Int8Array(FOUND_MAX)
-  readonly #foundAt = new Float64Array(FOUND_MAX)
+  #isClosed = false
+  readonly #copies: CopyMemory
+  readonly #foundAddress: Int32Array
+  readonly #foundRegion: Int8Array
+  readonly #foundAt: Float64Array
   readonly #held = new Map<number, number>()
   // Of the blocks that are copied together: where they begin in the ring, and their lengths.
   readonly #batchAt = new Float64Array(PAGE_SLOTS)
@@ -64,11 +88,25 @@ export class BlockCopies {
     this.#serial = handle.serial
     this.#epoch = handle.epoch
     this.#refresh = refresh
-    const segments = Array.from({ length: SEGMENTS_PER_REGION_MAX }, () => NOTHING)
-    segments[RING] = new SharedArrayBuffer(RING_BYTES)
-    segments[NODES] = new SharedArrayBuffer(NODES_BYTES)
-    segments[HELD] = new SharedArrayBuffer(RUN_BYTES, { maxByteLength: HELD_BYTES_MAX })
-    this.memory = new RegionMemory(segments)
+    const copies = spare.pop() ?? new CopyMemory()
+    this.#copies = copies
+    this.memory = copies.region
+    this.#foundAddress = copies.foundAddress
+    this.#foundRegion = copies.foundRegion
+    this.#foundAt = copies.foundAt
+  }
+
+  /** Gives the memory to the next pin of this thread. Nothing may be copied after this. */
+  close(): void {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    // What a long value has made it grow by is not kept.
+    if (spare.length === SPARE_MAX || this.memory.segments[HELD]!.byteLength > HELD_BYTES_KEPT) {
+      this.memory.letGo()
+      return
+    }
+    this.#foundAddress.fill(0)
+    spare.push(this.#copies)
   }
 
   /** Forgets what was held for a value. */
@@ -156,7 +194,12 @@ export class BlockCopies {
   check(): void {
     // A read-modify-write, so that what was read before cannot be later than it (docs/pins.md).
     Atomics.add(this.#board, B_PUBLISHED, 0)
-    if (Atomics.load(this.#board, this.#word) !== this.#serial) throw brokenPin()
+    if (!this.holds) throw brokenPin()
+  }
+
+  /** Did the pin still hold a moment ago? */
+  get holds(): boolean {
+    return Atomics.load(this.#board, this.#word) === this.#serial
   }
 
   #bytesAt(source: RegionMemory, address: number): number {

@@ -15,10 +15,12 @@ import {
   CLIENT_CLOSE_AFTER_REPLY,
   CLIENT_FORWARDS_FULL,
   CLIENT_INPUT_ENDED,
+  CLIENT_LONG_REPLY,
   CLIENT_POSTPONED,
   CLIENT_STOPPED,
   CLIENT_SUSPENDED,
 } from './connection-flags.ts'
+import { LongReplies } from './long-replies.ts'
 import { CommandMeter, type MeteredCommand } from './meter.ts'
 import { runCommands } from './run-commands.ts'
 import type { ClientSettings } from './settings.ts'
@@ -30,7 +32,8 @@ import type { ThreadStatistics } from './thread-statistics.ts'
 /** A piece of input at least this long may be followed by another one in the same turn of the event loop. */
 const LONG_CHUNK_BYTES = 16 * 1024
 /** States in which input that ended is not yet all run. */
-const UNFINISHED: number = CLIENT_SUSPENDED | CLIENT_BACK_PRESSURE | CLIENT_POSTPONED | CLIENT_FORWARDS_FULL
+const UNFINISHED: number =
+  CLIENT_SUSPENDED | CLIENT_BACK_PRESSURE | CLIENT_POSTPONED | CLIENT_FORWARDS_FULL | CLIENT_LONG_REPLY
 /** A connection that was silent so long gives back what it holds for its next request. */
 const SHRINK_AFTER_MS = 2000
 
@@ -60,6 +63,7 @@ export abstract class ConnectionHost<Session extends Connection = Connection> {
   readonly encoder: ReplyEncoder = new ReplyEncoder(64)
   readonly slabs: SlabPool = new SlabPool(this.encoder)
   readonly meter: CommandMeter
+  readonly longReplies: LongReplies = new LongReplies(this)
   /** The connection whose commands run now. */
   current: Session | undefined
   /** Counts turns of the event loop in which long pieces of input came. */
@@ -92,6 +96,9 @@ export abstract class ConnectionHost<Session extends Connection = Connection> {
 
   /** A connection is over: nothing refers to it any more. */
   abstract forget(session: Session): void
+
+  /** A long reply of this connection is complete; the connection goes on after this. */
+  abstract longReplyEnded(session: Connection): void
 
   /** A command of the current connection was slow. */
   protected abstract noteSlow(slow: SlowCommand): void
@@ -289,10 +296,22 @@ export abstract class ConnectionHost<Session extends Connection = Connection> {
   }
 
   /** Beyond client-output-buffer-limit. */
-  dropForOutput(session: Session): void {
+  dropForOutput(session: Connection): void {
+    this.statistics.outputLimitDisconnections++
     this.logger.warning(
       `Client id=${session.id} addr=${session.address} omem=${session.pendingOutputBytes} ` +
         'scheduled to be closed ASAP for overcoming of output buffer limits.',
+    )
+    session.kill()
+  }
+
+  /** It took its long reply too slowly: the pin that this is made from was given up (`long-reply-pin-bytes`, `-seconds`). */
+  dropForPin(session: Connection): void {
+    this.statistics.outputLimitDisconnections++
+    this.logger.warning(
+      `Closing client id=${session.id} addr=${session.address} in the middle of a long reply: it did not take it within ` +
+        `${this.settings.longReplyPinSeconds} seconds, or ${this.settings.longReplyPinBytes} bytes of what it reads were changed meanwhile ` +
+        '(long-reply-pin-seconds, long-reply-pin-bytes)',
     )
     session.kill()
   }
@@ -322,6 +341,7 @@ export abstract class ConnectionHost<Session extends Connection = Connection> {
   #runCron(): void {
     const nowMs = this.clock.monotonicMs()
     this.everyTick(nowMs)
+    this.longReplies.checkPins()
     this.#cronCount++
     if (this.#cronCount % this.settings.hz !== 0) return
     this.slabs.trim()

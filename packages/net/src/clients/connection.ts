@@ -15,6 +15,7 @@ import {
   CLIENT_BACK_PRESSURE,
   CLIENT_CLOSE_AFTER_REPLY,
   CLIENT_CLOSED,
+  CLIENT_LONG_REPLY,
   CLIENT_PUBSUB,
   CLIENT_REPLICA,
   CLIENT_REPLY_OFF,
@@ -88,6 +89,8 @@ export abstract class Connection implements SlabWriter, ConnectionIdentity {
   #unsent: Buffer | undefined
   #unsentDone: (() => void) | undefined
   #side: ReplyEncoder | undefined
+  /** Some of a long reply was sent, and not its end. */
+  #isMidReply = false
   #sideScheduled = false
 
   constructor(host: ConnectionHost, socket: ConnectionSocket, identity: ConnectionIdentity) {
@@ -209,7 +212,30 @@ export abstract class Connection implements SlabWriter, ConnectionIdentity {
   }
 
   get #sendsNothing(): boolean {
-    return this.writesInFlight === 0 && (this.#side === undefined || this.#side.length === 0)
+    return this.writesInFlight === 0 && !this.#isMidReply && (this.#side === undefined || this.#side.length === 0)
+  }
+
+  /** May a piece of a long reply be sent? What was written before it has left, and the piece before. */
+  get takesPiece(): boolean {
+    return this.#isMidReply ? this.writesInFlight === 0 : this.#sendsNothing
+  }
+
+  /**
+   * Sends what the thread's encoder holds as the next piece of a long reply; until the last one everything else waits.
+   * @returns false when there was nothing.
+   */
+  sendPiece(isLast: boolean): boolean {
+    const { encoder, slabs, clock } = this.host
+    const isEmpty = encoder.length === 0
+    // The first piece counts as begun: a reply may have been counted for before.
+    this.#isMidReply = !isLast && (this.#isMidReply || !isEmpty)
+    this.lastInteractionMs = clock.monotonicMs()
+    if (!isEmpty) {
+      slabs.send(this)
+      this.sendUnsent()
+    }
+    if (isLast) this.#sendSide()
+    return !isEmpty
   }
 
   /** Puts bytes behind those that wait. */
@@ -264,6 +290,7 @@ export abstract class Connection implements SlabWriter, ConnectionIdentity {
     this.writesInFlight--
     if (this.closed) return
     this.#sendSide()
+    if ((this.flags & CLIENT_LONG_REPLY) !== 0) this.host.longReplies.wake(this)
     if ((this.flags & CLIENT_BACK_PRESSURE) !== 0 && this.pendingOutputBytes * 2 < this.settings.outputPauseBytes) {
       this.flags &= ~CLIENT_BACK_PRESSURE
       this.host.resume(this)
@@ -304,7 +331,7 @@ export abstract class Connection implements SlabWriter, ConnectionIdentity {
 
   #sendSide(): void {
     const side = this.#side
-    if (side === undefined || side.length === 0 || this.writesInFlight > 0 || this.closed) return
+    if (side === undefined || side.length === 0 || this.writesInFlight > 0 || this.#isMidReply || this.closed) return
     this.#writeSide(side)
   }
 

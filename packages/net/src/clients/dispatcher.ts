@@ -5,12 +5,15 @@
  * The order of the checks follows redis 7.0 server.c processCommand(); what is done after a command, call().
  */
 import {
+  ALWAYS_WHOLE,
   ADMIN,
   arityFits,
   DENYOOM,
   errorCode,
   execAbort,
   isSizeFault,
+  LONG_REPLY,
+  LONG_REPLY_BYTES,
   MAY_REPLICATE,
   NEVER_QUEUED,
   NO_MULTI,
@@ -159,11 +162,14 @@ export function callCommand(session: ClientSession, entry: CommandEntry<ClientSe
   // A command that may write is one unit for readers in other threads; so is a whole EXEC, which its commands join.
   const unit = (entry.flags & UNIT_FLAGS) === 0 ? undefined : openUnit(session, entry)
   try {
+    if (entry.slices !== undefined && mayBeLong(session)) reply.longFrom = LONG_REPLY_BYTES
     entry.run(session)
   } catch (error) {
     reply.length = lengthBefore
-    reply.error(faultReply(error))
+    if (error === LONG_REPLY) server.replyPins.ask(session)
+    else reply.error(faultReply(error))
   } finally {
+    reply.longFrom = ALWAYS_WHOLE
     if (telling !== undefined) endTelling(session, entry, telling, errorsBefore)
     unit?.end()
   }
@@ -175,6 +181,11 @@ export function callCommand(session: ClientSession, entry: CommandEntry<ClientSe
     server.feedMonitors(monitorLine(session, entry))
   }
   if (session.tracking !== undefined) trackReads(session, entry)
+}
+
+/** May the reply be made in slices? That of EXEC is of one moment, and one reply. */
+function mayBeLong({ keyspace, reply }: ClientSession): boolean {
+  return !keyspace.counters.isOpen && !reply.discardReplies
 }
 
 /** What was so before a command of which replicas below may have to hear. */

@@ -104,6 +104,9 @@ function receive(message: ToIoThread): void {
     case 'unlisten':
       void unlisten(message.key)
       break
+    case 'long-reply':
+      server.beginLongReply(message.id, message.request)
+      break
     case 'fail':
       throw new Error('an I/O thread was told to fail')
   }

@@ -28,6 +28,8 @@ export const CLIENT_DIRECTIVES: readonly DirectiveName[] = [
   'proto-max-bulk-len',
   'client-query-buffer-limit',
   'client-output-buffer-limit',
+  'long-reply-pin-bytes',
+  'long-reply-pin-seconds',
   'slowlog-log-slower-than',
   'slowlog-max-len',
   'latency-monitor-threshold',
@@ -62,6 +64,8 @@ export function clientSettings(config: Config): ClientSettings {
     Object.assign(settings.encodings, encodingThresholds(config))
     settings.clientQueryBufferBytesMax = config.get('client-query-buffer-limit')
     settings.outputBufferLimits = config.get('client-output-buffer-limit')
+    settings.longReplyPinSeconds = config.get('long-reply-pin-seconds')
+    settings.longReplyPinBytes = config.get('long-reply-pin-bytes')
     settings.slowlogSlowerThanMicros = config.get('slowlog-log-slower-than')
     settings.slowlogLengthMax = config.get('slowlog-max-len')
     settings.latencyMonitorThresholdMs = config.get('latency-monitor-threshold')
