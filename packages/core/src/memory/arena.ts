@@ -256,6 +256,24 @@ export class Arena {
     }
   }
 
+  /**
+   * Makes the memory usable now that the next `bytes` will need, if it can be had and one segment has room for it. Whoever makes it so
+   * while the system takes back memory that was dropped waits until that is done (docs/memory.md).
+   */
+  reserve(bytes: number): void {
+    const { memory } = this
+    const runsMax = this.runsPerSegment
+    try {
+      if (memory.i32[0]![H_BUMP_SEGMENT] === 0) memory.i32[0]![H_BUMP_SEGMENT] = this.#segmentWithRoom(1, runsMax)
+      const segment = memory.i32[0]![H_BUMP_SEGMENT]!
+      const runs = Math.min(runsMax, memory.i32[0]![H_BUMP_RUN + segment]! + Math.ceil(bytes / RUN_BYTES))
+      memory.growTo(segment, runs * RUN_BYTES)
+    } catch (error) {
+      // Whoever needs it will see.
+      if (!(error instanceof KeyspaceError)) throw error
+    }
+  }
+
   // ---- evacuation -------------------------------------------------------------------------------------------------
 
   /** Allocates nothing in these segments from now on. @param segments a bit each; not segment 0. */
