@@ -221,7 +221,7 @@ export class Arena {
   allocateSpan(bytes: number): number {
     assert.ok(bytes > BLOCK_BYTES_MAX)
     const runs = Math.ceil(bytes / RUN_BYTES)
-    const run = this.#orReadmit(() => (runs === 1 ? this.#takeRun() : this.#bumpRuns(runs)))
+    const run = this.#orMakeRoom(() => (runs === 1 ? this.#takeRun() : this.#bumpRuns(runs)))
     const segment = run >>> RUNS_PER_SEGMENT_BITS
     const words = this.memory.i32[segment]!
     const runInSegment = run & 0x7fff
@@ -351,19 +351,20 @@ export class Arena {
 
   /** A run of the class that has a free block, which none in use has. */
   #runWithRoom(sizeClass: number): number {
-    return this.#orReadmit(() => {
+    return this.#orMakeRoom(() => {
       const run = this.memory.i32[0]![H_PARTIAL + sizeClass]!
       return run === 0 ? this.#startRun(sizeClass) : run
     })
   }
 
-  /** What `take` finds, if need be in segments that were being evacuated. */
-  #orReadmit(take: () => number): number {
-    try {
-      return take()
-    } catch (error) {
-      if (!this.readmit()) throw error
-      return take()
+  /** What `take` finds, if need be in segments that were being evacuated, or among what is kept for pins. */
+  #orMakeRoom(take: () => number): number {
+    for (;;) {
+      try {
+        return take()
+      } catch (error) {
+        if (!this.readmit() && this.memory.keeper?.givesWay() !== true) throw error
+      }
     }
   }
 
