@@ -21,6 +21,7 @@ import {
   runSUnion,
   runSUnionStore,
 } from './set-operations.ts'
+import { runSMembers, sliceSMembers } from './set-all.ts'
 import { addMember, expectSet, removeMember, SetMaker, SetView } from './set-value.ts'
 
 const view = new SetView()
@@ -135,22 +136,6 @@ function runSMIsMember(context: ReadContext): void {
 function runSCard(context: ReadContext): void {
   if (!findForRead(context, 1)) context.reply.integer(0)
   else if (expectSet(context)) context.reply.integer(view.open(context.keyspace).count)
-}
-
-/** SMEMBERS key */
-function runSMembers(context: ReadContext): void {
-  const { keyspace, reply } = context
-  if (!findForRead(context, 1)) {
-    reply.set(0)
-    return
-  }
-  if (!expectSet(context)) return
-  view.open(keyspace)
-  reply.set(view.count)
-  view.forEach((bytes, start, end) => {
-    reply.bulk(bytes, start, end)
-    return true
-  })
 }
 
 /** SPOP key [count] */
@@ -405,6 +390,7 @@ export const setCommands: CommandTable = {
     summary: 'Returns all members of a set.',
     tips: ANY_ORDER,
     read: runSMembers,
+    slices: sliceSMembers,
   },
   SPOP: {
     arity: -2,

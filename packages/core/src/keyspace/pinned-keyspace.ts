@@ -16,7 +16,7 @@ import { BlockCopies } from './block-copies.ts'
 import type { Entry } from './entry.ts'
 import { GenerationLayout } from './generation.ts'
 import { KeyspaceReads } from './keyspace-reads.ts'
-import { C_MEMORY_CHANGES } from './layout.ts'
+import { C_MEMORY_CHANGES, C_RETIRED } from './layout.ts'
 import { LazyFree } from './lazy-free.ts'
 import type { PinHandle, SegmentMessage } from './pin-board.ts'
 import { PinnedRegion } from './pinned-region.ts'
@@ -42,9 +42,14 @@ class PinnedGeneration extends GenerationLayout {
     this.regions = this.#sources.map((source, index) => new PinnedRegion(source, index, this.seed, this.copies))
   }
 
+  /** The memory of the copies is not the dataset's: it serves the next pin. */
   override letGo(): void {
-    super.letGo()
+    this.copies.close()
     for (const source of this.#sources) source.letGo()
+  }
+
+  get isRetired(): boolean {
+    return Atomics.load(this.#live, C_RETIRED) === 1
   }
 
   /** Makes views where memory was added: the writer counts that before it uses it. */
@@ -77,10 +82,20 @@ export class PinnedKeyspace extends KeyspaceReads {
     this.#port = handle.port
   }
 
-  /** Ends the pin. No reads after this. */
+  /** Ends the pin. No reads after this: what was copied for them serves the next pin. */
   close(): void {
     this.#port.close()
     this.generation.letGo()
+  }
+
+  /** Does the pin hold no more, though it was not closed here? The next look at the dataset ends with PIN_BROKEN. */
+  get isBroken(): boolean {
+    return !this.generation.copies.holds
+  }
+
+  /** Was the pinned generation replaced? Its memory then goes back when this thread has let go of it and collected. */
+  get isRetired(): boolean {
+    return this.generation.isRetired
   }
 
   /** Blocks that had been changed before they were read. */

@@ -80,6 +80,11 @@ export class Pins {
     return this.#current?.generation === generation && this.#current.isHolding
   }
 
+  /** Bytes of blocks in use in the generation that are there for pins alone. */
+  heldBytes(generation: Generation): number {
+    return this.#current?.generation === generation ? this.#current.heldBytes : 0
+  }
+
   /**
    * Pins regions of the generation as they are. Between two units.
    * @param regions a bit each. @throws KeyspaceError PIN_LIMIT when there are too many pins.
@@ -163,6 +168,12 @@ class PinnedGeneration {
 
   get isHolding(): boolean {
     return this.#keepers.some((keeper) => keeper.isHolding)
+  }
+
+  get heldBytes(): number {
+    let sum = 0
+    for (const keeper of this.#keepers) sum += keeper.heldBytes
+    return sum
   }
 
   begin(regions: number, limits: PinLimits, startedAtMs: number, serial: number): PinHandle {

@@ -70,6 +70,8 @@ export class BlockKeeper {
   #newest = 0
   /** Versions and blocks older than this epoch may go. */
   #oldest = 0
+  /** Bytes of blocks that only pins need: copies, their index, and what was freed. */
+  heldBytes = 0
   /** What is allocated and freed is this keeper's own. */
   #isOwn = false
   /** Versions that were unlinked in this step. */
@@ -146,7 +148,7 @@ export class BlockKeeper {
   defersFree(address: number): boolean {
     if (this.#isOwn || this.#isUnknown(address)) return false
     this.#era!.queue.push(KIND_BLOCK, address, this.#newest, 0)
-    this.#owner.kept(this.#pieceBytes)
+    this.#holds(this.#pieceBytes)
     return true
   }
 
@@ -156,7 +158,7 @@ export class BlockKeeper {
     for (let run = 0; run < runs; run++) if (!this.#isUnknown(pieceAddress(address, run))) isUnknown = false
     if (isUnknown) return false
     this.#era!.queue.push(KIND_SPAN, address, this.#newest, 0)
-    this.#owner.kept(runs * RUN_BYTES)
+    this.#holds(runs * RUN_BYTES)
     return true
   }
 
@@ -176,6 +178,7 @@ export class BlockKeeper {
   /** Frees a slice of what no pin needs any more, of some 0.1 ms. @returns true when all of that is freed. */
   step(): boolean {
     this.#isOwn = true
+    const usedBefore = this.#arena.usedBytes
     try {
       let left = FREED_PER_STEP
       while (this.#ended.length > 0 && left > 0) {
@@ -188,6 +191,7 @@ export class BlockKeeper {
       return left > 0
     } finally {
       this.#isOwn = false
+      this.heldBytes -= usedBefore - this.#arena.usedBytes
     }
   }
 
@@ -271,6 +275,11 @@ export class BlockKeeper {
 
   // ---- keeping ----------------------------------------------------------------------------------------------------
 
+  #holds(bytes: number): void {
+    this.heldBytes += bytes
+    this.#owner.kept(bytes)
+  }
+
   #keep(address: number): void {
     this.#locate(address, true)
     const before = this.#entries[this.#entry]!
@@ -305,7 +314,7 @@ export class BlockKeeper {
     Atomics.store(this.#entries, this.#entry, version)
     this.#owner.published()
     this.#era!.queue.push(KIND_VERSION, start, this.#newest, version)
-    this.#owner.kept(bytes + VERSION_BYTES)
+    this.#holds(bytes + VERSION_BYTES)
   }
 
   /** Was the block allocated after all pins had begun, so that none knows it? */
@@ -360,6 +369,7 @@ export class BlockKeeper {
     Atomics.store(rows, row + INDEX_ENTRIES_WORD, made)
     if (before === 0) era.runs.push((segment << RUN_BITS) | run)
     else {
+      this.heldBytes -= pieceBytesOf(this.#arena.memory, before)
       this.#isOwn = true
       this.#arena.free(before)
       this.#isOwn = false
@@ -370,8 +380,13 @@ export class BlockKeeper {
     const { memory } = this.#arena
     this.#isOwn = true
     try {
-      if (bytes > BLOCK_BYTES_MAX) return this.#arena.allocateSpan(bytes)
+      if (bytes > BLOCK_BYTES_MAX) {
+        const span = this.#arena.allocateSpan(bytes)
+        this.heldBytes += Math.ceil(bytes / RUN_BYTES) * RUN_BYTES
+        return span
+      }
       const made = this.#arena.allocate(bytes)
+      this.heldBytes += pieceBytesOf(memory, made)
       memory.i32[made >>> 28]!.fill(0, wordOf(made), wordOf(made) + ((bytes + 3) >>> 2))
       return made
     } finally {
