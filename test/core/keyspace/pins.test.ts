@@ -343,6 +343,22 @@ describe('the limits of pins', () => {
     checkKeyspace(keyspace)
     expect(keyspace.usedBytes).toBeLessThan(before * 2)
   })
+
+  it('break pins when the writer has no memory for what is new', () => {
+    const runner = makeRunner(1 << 20)
+    const { keyspace } = runner
+    const value = Buffer.alloc(9_000_000, 1)
+    runner.run('SET', 'large', value)
+    pinAll(keyspace)
+    expect(runner.text('DEL', 'large')).toBe(':1\r\n')
+    freeAll(keyspace)
+    expect(keyspace.usedBytes).toBeGreaterThan(value.length)
+    expect(runner.text('SET', 'large', value.fill(2))).toBe('+OK\r\n')
+    expect(keyspace.pins).toMatchObject({ broken: 1, count: 0 })
+    freeAll(keyspace)
+    expect(runner.run('GET', 'large').includes(value)).toBe(true)
+    checkKeyspace(keyspace)
+  })
 })
 
 describe('several pins', () => {

@@ -1,5 +1,14 @@
 /** A generation that was replaced is let go of: nothing of this thread holds its memory once it has collected. */
-import { collectGarbage, dataCommandFamilies, Keyspace, LibraryStore, PinnedKeyspace } from '@understudy/core/internal'
+import {
+  collectGarbage,
+  dataCommandFamilies,
+  Keyspace,
+  LibraryStore,
+  PinnedKeyspace,
+  READ_PATIENCE_MS,
+  Readers,
+  SharedKeyspace,
+} from '@understudy/core/internal'
 import { describe, expect, it } from 'vitest'
 import { CommandRunner } from '../../support/command-runner.ts'
 import { LargeValueLoad } from '../../support/large-value-load.ts'
@@ -75,6 +84,29 @@ describe('a generation that was replaced', () => {
       expect(await heldOf(segments)).toBe(0)
       expect(keyspace.keyCount).toBe(0)
     }
+  })
+
+  it('is not held by a reader that has heard of the next one', async () => {
+    const { keyspace } = loaded()
+    const reader = new SharedKeyspace(new Readers(keyspace).attach())
+    const keysOfReader = (): number => {
+      let keys = 0
+      const run = (): void => {
+        keys = 0
+        reader.forEach(0, ({ isLarge }) => {
+          keys++
+          if (isLarge) reader.openLarge()
+        })
+      }
+      reader.attempt({ run, undo: () => {} }, READ_PATIENCE_MS)
+      return keys
+    }
+    expect(keysOfReader()).toBe(keyspace.size(0))
+    const segments = segmentsOf(keyspace)
+    replace(keyspace)
+    expect(keysOfReader()).toBe(0)
+    expect(await heldOf(segments)).toBe(0)
+    reader.close()
   })
 
   it('is held by its pins, and not when they have ended', async () => {

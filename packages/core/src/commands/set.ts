@@ -199,17 +199,11 @@ function popSeveral(context: CommandContext): void {
   if (count === 0) return
   // The members are chosen and shown first; what is shown is then removed.
   const chosen = chooseDistinct(count)
-  let removed = 0
-  try {
-    for (const member of chosen) {
-      reply.bulk(member, 0, member.length)
-      removeMember(context, 1, member, 0, member.length)
-      removed++
-    }
-  } finally {
-    // Also when memory has ended in between: half a command would be told otherwise, or nothing of what is gone.
-    if (removed > 0) tellPopped(context, chosen.slice(0, removed))
+  for (const member of chosen) {
+    reply.bulk(member, 0, member.length)
+    removeMember(context, 1, member, 0, member.length)
   }
+  tellPopped(context, chosen)
 }
 
 /** Replicas remove the members that chance has chosen here: `SREM key member …`. */

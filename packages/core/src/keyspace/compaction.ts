@@ -14,8 +14,10 @@
  * Extra memory meanwhile: what is in use in these segments, an eighth of the dataset at the most. Only on the writer's thread,
  * between two commands.
  */
-import { REGION_COUNT, RUN_BYTES, SHARD_COUNT } from '../limits.ts'
+import { REGION_COUNT, RUN_BYTES, SEGMENTS_PER_REGION_MAX, SHARD_COUNT } from '../limits.ts'
+import type { Arena } from '../memory/arena.ts'
 import { BlockMover } from '../memory/block-mover.ts'
+import { CLASS_COUNT } from '../memory/size-classes.ts'
 import { formOf } from '../values/forms.ts'
 import { LargeValue } from '../values/large-value.ts'
 import type { MovePosition } from '../values/value-form.ts'
@@ -36,6 +38,8 @@ const PIECE_COST = 2048
 const EMPTY_TABLES_PER_UNIT = 64
 /** Walks after which the rest stays where it is, until the next time. */
 const WALKS_MAX = 4
+/** Room for what moves is more than its bytes by this part, as blocks do not fill their runs, and a partly used run of each class. */
+const ROOM_FACTOR = 1.125
 /** Less waste than this is not worth a walk through a region: partly used runs of each size class are normal. */
 const REGION_WASTE_BYTES_MIN: number = 32 * RUN_BYTES
 
@@ -120,11 +124,14 @@ export class Compaction {
       most = bytes
     }
     if (worst === undefined) return false
-    worst.arena.evacuate(worstSegments)
+    const { arena } = worst
+    arena.evacuate(worstSegments)
+    // All at once, before what the last region dropped is taken back: a slice that had to wait for that would be a long one.
+    arena.reserve(roomFor(arena, worstSegments))
     this.#evacuation = {
       generation,
       region: worst,
-      mover: new BlockMover(worst.arena),
+      mover: new BlockMover(arena),
       walks: 1,
       table: 0,
       position: 0,
@@ -316,6 +323,18 @@ function nextTable(evacuation: Evacuation): void {
 
 function wasteOf({ arena }: RegionWriter): number {
   return arena.touchedBytes - arena.usedBytes
+}
+
+/** Bytes that what is in use in these segments needs elsewhere, at the most. */
+function roomFor(arena: Arena, segments: number): number {
+  let used = 0
+  let touched = 0
+  for (let segment = 1; segment < SEGMENTS_PER_REGION_MAX; segment++) {
+    if (((segments >>> segment) & 1) === 0) continue
+    used += arena.usedBytesOf(segment)
+    touched += arena.touchedBytesOf(segment)
+  }
+  return used * ROOM_FACTOR + Math.min(touched, CLASS_COUNT * RUN_BYTES)
 }
 
 /** Segments of which more than `fragmentation` of what is in use is waste, a bit each. */

@@ -19,7 +19,7 @@ export class Entry implements ViewHolder {
   /** Where the record is (`RegionView.local`), 0 when nothing was found. */
   address = 0
   region!: RegionView
-  /** Shard that owns the nodes of a chunked value. */
+  /** Region that owns the nodes of a chunked value. */
   owner!: RegionView
   rdbType = 0
   flags = 0

@@ -4,6 +4,7 @@
  * `enterEntry()`.
  */
 import { strict as assert } from 'node:assert'
+import { KeyspaceError } from '../errors.ts'
 import { BLOCK_BYTES_MAX } from '../limits.ts'
 import { roomOf } from '../memory/arena.ts'
 import { copyBytes, moveBytes } from '../memory/copy-bytes.ts'
@@ -66,7 +67,7 @@ export abstract class KeyspaceValues extends KeyspaceRecords {
   /**
    * Replaces bytes [at, at + removed) of the packed value of `entry` by `inserted` bytes, which the caller writes to
    * `entry.bytes[entry.start + at …)` then. The bytes behind move; the record is made anew only when it needs another block.
-   * The new length is at most PACKED_BYTES_MAX.
+   * The new length is at most PACKED_BYTES_MAX. A value that does not become longer needs no memory: nothing throws then.
    */
   spliceEntry(key: Uint8Array, start: number, end: number, at: number, removed: number, inserted: number): void {
     const { entry } = this
@@ -77,21 +78,15 @@ export abstract class KeyspaceValues extends KeyspaceRecords {
     if (length > PACKED_BYTES_MAX) assert.fail('a packed value is too long')
     this.counters.enter(this.place.shard)
     const inline = headerBytes(flags) + inlineKeyBytes(entry)
-    if (this.#staysInBlock(inline + before, inline + length)) {
-      region.memory.keep(entry.address)
-      const words = region.memory.i32[entry.address >>> 28]!
-      const word = (byteOffsetOf(entry.address) >>> 2) + 1
-      words[word] = (this.access.usedAgain(words[word]! >>> VALUE_LENGTH_BITS) << VALUE_LENGTH_BITS) | length
-      if (removed !== inserted) {
-        const { bytes, start: from } = entry
-        moveBytes(bytes, entry.view, from + at + removed, from + before, from + at + inserted)
-      }
-      entry.length = length
-      return
-    }
     // Header and key stay as they are; a value that grows is likely to grow again.
     const room = inline + length
-    const address = region.arena.allocate(length > before ? withSpareRoom(room) : room)
+    const address = this.#staysInBlock(inline + before, room)
+      ? 0
+      : allocateFor(region, length > before ? withSpareRoom(room) : room, length > before)
+    if (address === 0) {
+      this.#spliceInPlace(at, removed, inserted)
+      return
+    }
     const target = region.memory.u8[address >>> 28]!
     const targetView = region.memory.views[address >>> 28]!
     const { bytes, view, start: from } = entry
@@ -105,6 +100,21 @@ export abstract class KeyspaceValues extends KeyspaceRecords {
     region.repoint(address)
     region.arena.free(entry.address)
     entry.load(region, this.generation.regions, address)
+  }
+
+  /** `spliceEntry` in the block that there is. */
+  #spliceInPlace(at: number, removed: number, inserted: number): void {
+    const { entry } = this
+    const { memory } = entry.region
+    memory.keep(entry.address)
+    const before = entry.length
+    entry.length = before - removed + inserted
+    const words = memory.i32[entry.address >>> 28]!
+    const word = (byteOffsetOf(entry.address) >>> 2) + 1
+    words[word] = (this.access.usedAgain(words[word]! >>> VALUE_LENGTH_BITS) << VALUE_LENGTH_BITS) | entry.length
+    if (removed === inserted) return
+    const { bytes, view, start } = entry
+    moveBytes(bytes, view, start + at + removed, start + before, start + at + inserted)
   }
 
   /**
@@ -313,6 +323,16 @@ export abstract class KeyspaceValues extends KeyspaceRecords {
       throw error
     }
     writeDescriptor(region, address, descriptor, 0, form.descriptorWords)
+  }
+}
+
+/** A block; 0 when memory has ended and the one that there is will do. */
+function allocateFor(region: RegionWriter, bytes: number, isNeeded: boolean): number {
+  try {
+    return region.arena.allocate(bytes)
+  } catch (error) {
+    if (isNeeded || !(error instanceof KeyspaceError)) throw error
+    return 0
   }
 }
 

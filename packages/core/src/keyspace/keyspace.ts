@@ -20,6 +20,9 @@ import { C_DATABASE_MAP, C_NUMBER, C_RETIRED, ROOT_DEPTH, ROOT_DIRECTORY, ROOT_W
 /** A dataset larger than this is dropped by FLUSHALL as a whole generation, so that its memory goes back to the system. */
 const FLUSH_IN_PLACE_BYTES_MAX: number = 64 << 20
 
+/** Memory that a region is given beforehand when a large generation goes. */
+const RESERVED_BYTES_MAX: number = 64 << 20
+
 export interface KeyspaceOptions {
   readonly databaseCount: number
   /** 16 bytes; random when left out. */
@@ -124,6 +127,7 @@ export class Keyspace extends KeyspaceValues {
     this.compaction.generationReplaced()
     this.pins.generationReplaced()
     this.entry.address = 0
+    if (previous.runBytes > FLUSH_IN_PLACE_BYTES_MAX) reserveBeside(previous, next)
     previous.letGo()
     this.listener.databaseFlushed(told)
   }
@@ -172,5 +176,12 @@ export class Keyspace extends KeyspaceValues {
 
   get lazyFreePending(): number {
     return this.lazyFree.pending
+  }
+}
+
+/** Has memory ready for what is written while the system takes back that of the generation before: nobody has to wait for that. */
+function reserveBeside(previous: Generation, next: Generation): void {
+  for (const [index, { arena }] of next.regions.entries()) {
+    arena.reserve(Math.min(RESERVED_BYTES_MAX, previous.regions[index]!.arena.touchedBytes / 8))
   }
 }

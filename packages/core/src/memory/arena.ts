@@ -221,7 +221,7 @@ export class Arena {
   allocateSpan(bytes: number): number {
     assert.ok(bytes > BLOCK_BYTES_MAX)
     const runs = Math.ceil(bytes / RUN_BYTES)
-    const run = this.#orReadmit(() => (runs === 1 ? this.#takeRun() : this.#bumpRuns(runs)))
+    const run = this.#orMakeRoom(() => (runs === 1 ? this.#takeRun() : this.#bumpRuns(runs)))
     const segment = run >>> RUNS_PER_SEGMENT_BITS
     const words = this.memory.i32[segment]!
     const runInSegment = run & 0x7fff
@@ -253,6 +253,24 @@ export class Arena {
       const record = (first + i) * RUN_RECORD_WORDS
       if (isEvacuating) this.#clearRun(words, record)
       else this.#releaseRun((segment << RUNS_PER_SEGMENT_BITS) | (first + i), words, record)
+    }
+  }
+
+  /**
+   * Makes the memory usable now that the next `bytes` will need, if it can be had and one segment has room for it. Whoever makes it so
+   * while the system takes back memory that was dropped waits until that is done (docs/memory.md).
+   */
+  reserve(bytes: number): void {
+    const { memory } = this
+    const runsMax = this.runsPerSegment
+    try {
+      if (memory.i32[0]![H_BUMP_SEGMENT] === 0) memory.i32[0]![H_BUMP_SEGMENT] = this.#segmentWithRoom(1, runsMax)
+      const segment = memory.i32[0]![H_BUMP_SEGMENT]!
+      const runs = Math.min(runsMax, memory.i32[0]![H_BUMP_RUN + segment]! + Math.ceil(bytes / RUN_BYTES))
+      memory.growTo(segment, runs * RUN_BYTES)
+    } catch (error) {
+      // Whoever needs it will see.
+      if (!(error instanceof KeyspaceError)) throw error
     }
   }
 
@@ -333,19 +351,20 @@ export class Arena {
 
   /** A run of the class that has a free block, which none in use has. */
   #runWithRoom(sizeClass: number): number {
-    return this.#orReadmit(() => {
+    return this.#orMakeRoom(() => {
       const run = this.memory.i32[0]![H_PARTIAL + sizeClass]!
       return run === 0 ? this.#startRun(sizeClass) : run
     })
   }
 
-  /** What `take` finds, if need be in segments that were being evacuated. */
-  #orReadmit(take: () => number): number {
-    try {
-      return take()
-    } catch (error) {
-      if (!this.readmit()) throw error
-      return take()
+  /** What `take` finds, if need be in segments that were being evacuated, or among what is kept for pins. */
+  #orMakeRoom(take: () => number): number {
+    for (;;) {
+      try {
+        return take()
+      } catch (error) {
+        if (!this.readmit() && this.memory.keeper?.givesWay() !== true) throw error
+      }
     }
   }
 

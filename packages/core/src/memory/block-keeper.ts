@@ -35,6 +35,9 @@ import { byteOffsetOf } from './region-memory.ts'
 /** Things freed between two looks at the clock. */
 const FREED_PER_STEP = 256
 
+/** Bits that number a run in its segment. */
+const RUN_BITS = 15
+
 /** What the region's keeper asks of those who began the pins. */
 export interface KeeperOwner {
   /** A copy was published: whoever validates from now on must find it. */
@@ -50,8 +53,8 @@ export interface KeeperOwner {
 interface Era {
   /** Indexes of the segments, as on the board. */
   readonly indexes: Int32Array
-  /** Runs that were given entries: segment and number. */
-  readonly runs: [number, number][]
+  /** Runs that were given entries: segment and number, as RUN_BITS parts them. */
+  readonly runs: number[]
   readonly queue: KeptQueue
 }
 
@@ -159,6 +162,17 @@ export class BlockKeeper {
     return true
   }
 
+  /**
+   * The writer has no memory any more: it comes before the pins. All of the region are broken, and what was kept for them is freed
+   * at once, however long that takes. @returns false when it is this keeper that asks for memory.
+   */
+  givesWay(): boolean {
+    if (this.#isOwn) return false
+    this.#owner.outOfMemory()
+    while (!this.step());
+    return true
+  }
+
   // ---- freeing ----------------------------------------------------------------------------------------------------
 
   /** Frees a slice of what no pin needs any more, of some 0.1 ms. @returns true when all of that is freed. */
@@ -243,8 +257,8 @@ export class BlockKeeper {
     const { memory } = this.#arena
     let freed = 0
     for (let run = era.runs.pop(); run !== undefined; run = era.runs.pop()) {
-      const index = era.indexes[run[0]]!
-      const row = wordOf(index) + run[1] * INDEX_RUN_WORDS
+      const index = era.indexes[run >>> RUN_BITS]!
+      const row = wordOf(index) + (run & (2 ** RUN_BITS - 1)) * INDEX_RUN_WORDS
       const entries = memory.i32[index >>> 28]![row + INDEX_ENTRIES_WORD]!
       this.#arena.free(entries)
       if (++freed === most) return freed
@@ -353,7 +367,7 @@ export class BlockKeeper {
     const before = rows[row + INDEX_ENTRIES_WORD]!
     rows[row + INDEX_PIECE_WORD] = bytes
     Atomics.store(rows, row + INDEX_ENTRIES_WORD, made)
-    if (before === 0) era.runs.push([segment, run])
+    if (before === 0) era.runs.push((segment << RUN_BITS) | run)
     else {
       this.heldBytes -= pieceBytesOf(this.#arena.memory, before)
       this.#isOwn = true

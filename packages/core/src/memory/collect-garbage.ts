@@ -9,7 +9,7 @@ import { letGoOfViews } from './view-holders.ts'
 
 let collect: (() => void) | undefined
 
-/** Lets go of this thread's views and collects at once: some milliseconds. Not inside of a unit or a read. */
+/** Lets go of this thread's views and collects at once: some milliseconds, in one piece. Not inside of a unit or a read. */
 export function collectGarbage(): void {
   if (collect === undefined) {
     setFlagsFromString('--expose-gc')

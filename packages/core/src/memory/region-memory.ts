@@ -125,6 +125,9 @@ export class RegionMemory {
   growTo(index: number, end: number): void {
     const buffer = this.segments[index]!
     if (end <= buffer.byteLength) return
+    if (end > buffer.maxByteLength) {
+      throw new KeyspaceError('KEYSPACE_OUT_OF_MEMORY', `a segment ends at ${buffer.maxByteLength} bytes`)
+    }
     const step = Math.min(GROWTH_STEP_BYTES_MAX, Math.max(FIRST_GROWTH_BYTES, buffer.byteLength >>> 2))
     const target = Math.min(
       buffer.maxByteLength,

@@ -89,12 +89,12 @@ export class ActiveDefrag {
       this.#next(LOOK_MS)
       return
     }
+    const began = clock.monotonicMs()
     if (!compaction.isRunning && !this.#begin()) {
       this.#rest()
       this.#next(LOOK_MS)
       return
     }
-    const began = clock.monotonicMs()
     compaction.step(DEFRAG_SLICE_MS)
     const took = clock.monotonicMs() - began
     this.longestSliceMs = Math.max(this.longestSliceMs, took)
