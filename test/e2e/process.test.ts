@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
+import { connect, createServer } from 'node:net'
 import { once } from 'node:events'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,6 +10,7 @@ import { describe, expect, it } from 'vitest'
 import { fillDataset } from '../support/dataset.ts'
 import { freePort } from '../support/free-port.ts'
 import { UNDERSTUDY_BIN } from '../support/understudy-server.ts'
+import { waitFor } from '../support/wait-for.ts'
 import { infoIs, later, startNode, startPrimary, startReplica } from './topology.ts'
 
 /** Runs the executable to its end. */
@@ -111,6 +112,22 @@ describe('the end', () => {
     })
   }
 
+  it('comes in the middle of the load of a file: nothing is said to have failed, nothing is saved', async () => {
+    const { directory } = await savedDataset(2000)
+    const file = join(directory, 'dump.rdb')
+    const before = await digestOf(file)
+    const port = await freePort()
+    const directives = { port, bind: '127.0.0.1', dir: directory, 'key-load-delay': 10_000, save: '3600 1' }
+    const ended = runToEnd(Object.entries(directives).flatMap(([name, value]) => [`--${name}`, String(value)]))
+    await waitFor('the load to begin', async () => /loading:1/.test(await answerOf(port, 'INFO persistence\r\n')))
+    await answerOf(port, 'SHUTDOWN\r\n')
+    const { code, lines } = await ended
+    expect(code, lines.join('\n')).toBe(0)
+    expect(lines.filter((line) => /Fatal|Saving/.test(line))).toEqual([])
+    expect(lines.some((line) => /bye bye/.test(line))).toBe(true)
+    expect(await digestOf(file)).toBe(before)
+  })
+
   it('SHUTDOWN NOSAVE ends it and closes the connection', async () => {
     const node = await startNode()
     const client = await node.raw()
@@ -156,6 +173,18 @@ describe('what cannot start', () => {
     expect(lines.join('\n')).toContain('/nowhere/at/all')
   })
 })
+
+/** What a server that nobody waited for sends first for `request`, or '' when it closes the connection. */
+async function answerOf(port: number, request: string): Promise<string> {
+  const socket = connect(port, '127.0.0.1')
+  socket.write(request)
+  try {
+    const [chunk] = (await Promise.race([once(socket, 'data'), once(socket, 'close')])) as [unknown]
+    return Buffer.isBuffer(chunk) ? chunk.toString('latin1') : ''
+  } finally {
+    socket.destroy()
+  }
+}
 
 function flipped(bytes: Buffer, at: number): Buffer {
   const copy = Buffer.from(bytes)

@@ -6,16 +6,16 @@
  *   nodes   nodes of long values: a few, used at once
  *   held    blocks that are looked at throughout a value; until `release()`
  *
- * One per pin, for all its regions.
+ * One per pin, for all its regions. The memory serves one pin after the other (`CopyMemory`).
  */
 import { KeyspaceError } from '../errors.ts'
 import { BLOCK_BYTES_MAX, RUN_BYTES, SEGMENTS_PER_REGION_MAX } from '../limits.ts'
 import { pieceBytesOf } from '../memory/arena.ts'
 import { copyBytes } from '../memory/copy-bytes.ts'
-import { findVersion, pieceStartOf } from '../memory/kept-blocks.ts'
+import { findVersion, pieceStartOf, VERSION_UNSEEN } from '../memory/kept-blocks.ts'
 import { addressOf, byteOffsetOf, RegionMemory } from '../memory/region-memory.ts'
 import { PAGE_SLOTS } from './layout.ts'
-import { B_PUBLISHED, indexesOf, type PinHandle } from './pin-board.ts'
+import { B_PUBLISHED, B_UNLINKED, indexesOf, type PinHandle } from './pin-board.ts'
 
 // Segments of the copies: not the first ones, where addresses of the dataset lead that nobody has asked `local()` about.
 const RING = 13
@@ -29,8 +29,31 @@ const LAP_BYTES: number = 512 << 10
 const NOTHING = new SharedArrayBuffer(0)
 const NODES_BYTES: number = 8 * BLOCK_BYTES_MAX
 const HELD_BYTES_MAX: number = 1 << 30
+const HELD_BYTES_KEPT: number = 1 << 20
 /** Copies in the ring that are found again: a power of two. */
 const FOUND_MAX = 8192
+
+/** Memory of pins that were closed, kept for the next ones of this thread. */
+const SPARE_MAX = 4
+
+/** What one pin's copies are in. */
+class CopyMemory {
+  readonly region: RegionMemory
+  // By hash of an address: what block is in the ring, and where it began.
+  readonly foundAddress: Int32Array = new Int32Array(FOUND_MAX)
+  readonly foundRegion: Int8Array = new Int8Array(FOUND_MAX)
+  readonly foundAt: Float64Array = new Float64Array(FOUND_MAX)
+
+  constructor() {
+    const segments = Array.from({ length: SEGMENTS_PER_REGION_MAX }, () => NOTHING)
+    segments[RING] = new SharedArrayBuffer(RING_BYTES)
+    segments[NODES] = new SharedArrayBuffer(NODES_BYTES)
+    segments[HELD] = new SharedArrayBuffer(RUN_BYTES, { maxByteLength: HELD_BYTES_MAX })
+    this.region = new RegionMemory(segments)
+  }
+}
+
+const spare: CopyMemory[] = []
 
 /** Makes the views on the segments anew where the writer has added memory. */
 export type Refresh = () => void
@@ -48,10 +71,11 @@ export class BlockCopies {
   #ringAt = 0
   #nodesAt = 0
   #heldAt = 0
-  // By hash of an address: what block is in the ring, and where it began.
-  readonly #foundAddress = new Int32Array(FOUND_MAX)
-  readonly #foundRegion = new Int8Array(FOUND_MAX)
-  readonly #foundAt = new Float64Array(FOUND_MAX)
+  #isClosed = false
+  readonly #copies: CopyMemory
+  readonly #foundAddress: Int32Array
+  readonly #foundRegion: Int8Array
+  readonly #foundAt: Float64Array
   readonly #held = new Map<number, number>()
   // Of the blocks that are copied together: where they begin in the ring, and their lengths.
   readonly #batchAt = new Float64Array(PAGE_SLOTS)
@@ -64,11 +88,25 @@ export class BlockCopies {
     this.#serial = handle.serial
     this.#epoch = handle.epoch
     this.#refresh = refresh
-    const segments = Array.from({ length: SEGMENTS_PER_REGION_MAX }, () => NOTHING)
-    segments[RING] = new SharedArrayBuffer(RING_BYTES)
-    segments[NODES] = new SharedArrayBuffer(NODES_BYTES)
-    segments[HELD] = new SharedArrayBuffer(RUN_BYTES, { maxByteLength: HELD_BYTES_MAX })
-    this.memory = new RegionMemory(segments)
+    const copies = spare.pop() ?? new CopyMemory()
+    this.#copies = copies
+    this.memory = copies.region
+    this.#foundAddress = copies.foundAddress
+    this.#foundRegion = copies.foundRegion
+    this.#foundAt = copies.foundAt
+  }
+
+  /** Gives the memory to the next pin of this thread. Nothing may be copied after this. */
+  close(): void {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    // What a long value has made it grow by is not kept.
+    if (spare.length === SPARE_MAX || this.memory.segments[HELD]!.byteLength > HELD_BYTES_KEPT) {
+      this.memory.letGo()
+      return
+    }
+    this.#foundAddress.fill(0)
+    spare.push(this.#copies)
   }
 
   /** Forgets what was held for a value. */
@@ -156,7 +194,12 @@ export class BlockCopies {
   check(): void {
     // A read-modify-write, so that what was read before cannot be later than it (docs/pins.md).
     Atomics.add(this.#board, B_PUBLISHED, 0)
-    if (Atomics.load(this.#board, this.#word) !== this.#serial) throw brokenPin()
+    if (!this.holds) throw brokenPin()
+  }
+
+  /** Did the pin still hold a moment ago? */
+  get holds(): boolean {
+    return Atomics.load(this.#board, this.#word) === this.#serial
   }
 
   #bytesAt(source: RegionMemory, address: number): number {
@@ -192,7 +235,7 @@ export class BlockCopies {
     if (this.#copyKept(source, region, address, bytes, segment, at)) this.check()
   }
 
-  /** Replaces a copy by what was kept of its block, if something was. Behind `check()`, and before another one if it did. */
+  /** Replaces a copy by what was kept of its block, if something was. Behind `check()` and `#refresh()`, and before another `check()` if it did. */
   #copyKept(
     source: RegionMemory,
     region: number,
@@ -201,12 +244,25 @@ export class BlockCopies {
     segment: number,
     at: number,
   ): boolean {
-    const index = Atomics.load(this.#board, indexesOf(region) + (address >>> 28))
-    const kept = findVersion(source, index, address, this.#epoch)
+    const kept = this.#findKept(source, region, address)
     if (kept === 0) return false
     this.keptReads++
     this.#copyBytes(source, kept, bytes, segment, at)
     return true
+  }
+
+  /** Where the block is kept as the pin knows it; 0: what was read of it until now is that. @throws KeyspaceError PIN_BROKEN */
+  #findKept(source: RegionMemory, region: number, address: number): number {
+    for (;;) {
+      const unlinked = Atomics.load(this.#board, B_UNLINKED)
+      const index = Atomics.load(this.#board, indexesOf(region) + (address >>> 28))
+      const kept = findVersion(source, index, address, this.#epoch)
+      if (kept === 0) return 0
+      // Something was published meanwhile in memory that is newer than the views; or the search met a version that was just freed.
+      if (kept !== VERSION_UNSEEN && Atomics.add(this.#board, B_UNLINKED, 0) === unlinked) return kept
+      this.check()
+      this.#refresh()
+    }
   }
 
   #copyBytes(source: RegionMemory, address: number, bytes: number, segment: number, at: number): void {

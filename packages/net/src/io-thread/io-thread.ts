@@ -3,6 +3,7 @@
  * channel become calls of the server here; what happens to the thread as a whole is the business of `io-threads.ts`.
  */
 import { Worker } from 'node:worker_threads'
+import type { LongReplyRequest } from '@understudy/core/internal'
 import type { ClientServer } from '../clients/server.ts'
 import { ThreadStatistics } from '../clients/thread-statistics.ts'
 import { Channel } from './channel.ts'
@@ -14,8 +15,10 @@ import {
   FRAME_FINISH,
   FRAME_INPUT_ENDED,
   FRAME_LATENCY,
+  FRAME_NO_DELAY,
   FRAME_OPEN,
   FRAME_OUTPUT,
+  FRAME_REPLIED,
   FRAME_SLOW,
   FRAME_TAKEN,
   type FrameReader,
@@ -142,6 +145,11 @@ export class IoThread implements RemoteChannel {
     this.#server.endTurnSoon()
   }
 
+  setNoDelay(id: number, noDelay: boolean): void {
+    this.#channel.frames.facts(FRAME_NO_DELAY, id, noDelay ? 1 : 0, 0, '')
+    this.#server.endTurnSoon()
+  }
+
   settled(id: number, forwardedBytes: number, db: number, resp: number, flags: number): void {
     this.#channel.frames.settled(id, forwardedBytes, db, resp, flags)
   }
@@ -153,6 +161,11 @@ export class IoThread implements RemoteChannel {
   settleSoon(socket: RemoteSocket): void {
     this.#settling.push(socket)
     this.#server.endTurnSoon()
+  }
+
+  handOver(id: number, request: LongReplyRequest): void {
+    this.#channel.send()
+    this.#worker.postMessage({ kind: 'long-reply', id, request } satisfies ToIoThread, [request.pin.port])
   }
 
   #receive(message: FromIoThread): void {
@@ -208,6 +221,9 @@ export class IoThread implements RemoteChannel {
         break
       case FRAME_TAKEN:
         socket.noteTaken(frames.number(0), frames.number(1))
+        break
+      case FRAME_REPLIED:
+        this.#server.longReplies.finish(session)
         break
       case FRAME_CLOSED:
         socket.destroyed = true

@@ -3,6 +3,7 @@
  * the channel, and the session's state follows it as soon as everything forwarded was run, so that the I/O thread knows
  * when it may answer reads again.
  */
+import type { LongReplyRequest } from '@understudy/core/internal'
 import type { ConnectionSocket } from '../clients/connection.ts'
 import {
   CLIENT_MULTI,
@@ -36,10 +37,14 @@ export interface RemoteChannel {
   /** Full name of a command by its id in the statistics. */
   commandName(id: number): string | undefined
   output(id: number, bytes: Buffer): void
+  /** Tells of the connection's end. */
   signal(id: number, kind: number): void
+  setNoDelay(id: number, noDelay: boolean): void
   settled(id: number, forwardedBytes: number, db: number, resp: number, flags: number): void
   /** Calls `done` now, or when the channel has room again. */
   whenRoom(done: () => void): void
+  /** Has the connection's thread make this reply, behind all output before it. */
+  handOver(id: number, request: LongReplyRequest): void
   /** Asks for `settle()` of this socket at the end of the turn. */
   settleSoon(socket: RemoteSocket): void
 }
@@ -95,10 +100,19 @@ export class RemoteSocket implements ConnectionSocket {
     this.#channel.whenRoom(done)
   }
 
+  /** Has the connection's thread make a long reply: output that comes before it was written. */
+  handOver(request: LongReplyRequest): void {
+    this.#channel.handOver(this.#id, request)
+  }
+
   /** The I/O thread takes no more than a bounded part of a connection's input ahead: there is nothing to pause here. */
   pause(): void {}
 
   resume(): void {}
+
+  setNoDelay(noDelay: boolean): void {
+    if (!this.destroyed) this.#channel.setNoDelay(this.#id, noDelay)
+  }
 
   destroySoon(): void {
     if (this.destroyed) return

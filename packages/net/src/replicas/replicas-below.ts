@@ -15,7 +15,7 @@ import type {
   ReplicationHistory,
   SnapshotPosition,
 } from '@understudy/core/internal'
-import { argInteger, argText, NOT_AN_INTEGER } from '@understudy/core/internal'
+import { argInteger, argIs, argText, NOT_AN_INTEGER, printable } from '@understudy/core/internal'
 import { CLIENT_MONITOR, CLIENT_REPLICA } from '../clients/connection-flags.ts'
 import type { ClientSession } from '../clients/session.ts'
 import { WaitForAcknowledgements } from './acknowledgements.ts'
@@ -52,6 +52,16 @@ export interface ReplicasBelowPorts {
   readonly endTurnSoon: () => void
   /** More replicas are good enough for writes, or fewer. */
   readonly goodReplicasChanged: () => void
+  /** Are clients' writes held back? Then nothing but what they wrote stands in the stream: no GETACK either. */
+  readonly isPaused: () => boolean
+  /** Is the role being handed over? */
+  readonly isFailingOver: () => boolean
+  /** Be a primary: the one that this node follows, whose connection this is, asks for it. */
+  readonly takeOver: (session: ClientSession) => void
+  /** Is the stream written to a log? It is kept then, whether replicas come or not. */
+  readonly isStreamLogged: () => boolean
+  /** Bytes of this node's own were added to the backlog. */
+  readonly ownAppended: () => void
 }
 
 export class ReplicasBelow {
@@ -61,7 +71,7 @@ export class ReplicasBelow {
   readonly #ports: ReplicasBelowPorts
   readonly #replicas = new Map<ClientSession, Replica>()
   #snapshots: SharedSnapshot[] = []
-  /** Is the stream kept in the backlog? On a replica with the first sync, on a primary not before the first replica comes. */
+  /** Is the stream kept in the backlog? On a replica with the first sync, on a primary with the first replica, or its log. */
   #isBacklogActive = false
   #noneSinceMs = 0
   #pingAtMs = 0
@@ -81,7 +91,10 @@ export class ReplicasBelow {
       backlog,
       clock,
       history: () => ports.history(),
-      appended: () => this.appended(),
+      appended: () => {
+        ports.ownAppended()
+        this.appended()
+      },
     })
     this.acknowledgements = new WaitForAcknowledgements({
       count: (offset) => this.acknowledged(offset),
@@ -116,10 +129,15 @@ export class ReplicasBelow {
     this.#countGood()
   }
 
-  /** A primary begins with the data of a snapshot: replicas that have the same may go on from there. */
-  historyRestored(): void {
+  /** A primary's stream is wanted before a replica comes. */
+  keepStream(): void {
+    this.#activateBacklog()
+  }
+
+  /** This node begins with data of before: replicas that have the same may go on from there. @param isReplica it will be one */
+  historyRestored(isReplica: boolean): void {
     this.#isBacklogActive = true
-    this.roleChanged()
+    if (!isReplica) this.roleChanged()
   }
 
   /**
@@ -139,11 +157,13 @@ export class ReplicasBelow {
 
   /** At the end of each turn of the event loop. */
   endTurn(): void {
+    // What an EXEC wrote behind its REPLICAOF NO ONE.
+    if (this.own.effects !== undefined) this.own.unitEnded()
     if (this.#snapshotDue) {
       this.#snapshotDue = false
       this.#beginSnapshots()
     }
-    if (this.#asksForAcks) {
+    if (this.#asksForAcks && !this.#ports.isPaused()) {
       this.#asksForAcks = false
       if (this.own.effects !== undefined) this.own.getAck()
     }
@@ -179,14 +199,14 @@ export class ReplicasBelow {
     this.acknowledgements.look()
   }
 
-  /** PSYNC replid offset, or SYNC. */
+  /** PSYNC replid offset [FAILOVER], or SYNC. */
   synchronize(session: ClientSession, isPsync: boolean): void {
     const { reply, args } = session
-    const { clock, backlog } = this.#ports
+    const { clock, backlog, settings } = this.#ports
     if ((session.flags & (CLIENT_REPLICA | CLIENT_MONITOR)) !== 0) return
     const known = this.#replicas.get(session)
     const replica = known ?? new Replica(session, this.#ports)
-    const refusal = this.#refusal(session, replica)
+    const refusal = this.#takeOverRefusal(session, isPsync) ?? this.#refusal(session, replica)
     if (refusal !== undefined) return reply.error(refusal)
     const offset = isPsync ? argInteger(args, 2) : -1
     if (Number.isNaN(offset)) return reply.error(NOT_AN_INTEGER)
@@ -203,6 +223,7 @@ export class ReplicasBelow {
     } else replica.machine.sync(nowMs)
     replica.carryOut()
     session.flags |= CLIENT_REPLICA
+    if (settings.disableNoDelay) session.socket.setNoDelay(false)
     if (!replica.machine.isOnline) {
       this.counters.fullSyncs++
       this.#activateBacklog()
@@ -264,8 +285,22 @@ export class ReplicasBelow {
     for (const replica of this.#replicas.values()) if (replica.isAttached) yield replica
   }
 
+  /** PSYNC … FAILOVER makes a primary of this node first. @returns why not; undefined: it did, or was not asked to */
+  #takeOverRefusal(session: ClientSession, isPsync: boolean): string | undefined {
+    const { args } = session
+    if (!isPsync || args.count <= 3 || !argIs(args, 3, 'FAILOVER')) return undefined
+    const { logger, history, isReplica, takeOver } = this.#ports
+    const replid = argText(args, 1)
+    logger.warning(`Failover request received for replid ${printable(replid)}.`)
+    if (!isReplica()) return "ERR PSYNC FAILOVER can't be sent to a master."
+    if (replid.toLowerCase() !== history().replid) return 'ERR PSYNC FAILOVER replid must match my replid.'
+    takeOver(session)
+    return undefined
+  }
+
   #refusal(session: ClientSession, replica: Replica): string | undefined {
-    const { isReplica, isLinkUp } = this.#ports
+    const { isReplica, isLinkUp, isFailingOver } = this.#ports
+    if (isFailingOver()) return "NOMASTERLINK Can't SYNC while failing over"
     if (isReplica() && !isLinkUp()) return "NOMASTERLINK Can't SYNC while not connected with my master"
     if (session.reply.length > 0 || session.pendingOutputBytes > 0) {
       return 'ERR SYNC and PSYNC are invalid with pending output'
@@ -360,14 +395,16 @@ export class ReplicasBelow {
     this.#ping(nowMs)
     const seconds = settings.backlogTtlSeconds
     const isIdle = this.own.effects !== undefined && this.list().length === 0
-    if (isIdle && seconds > 0 && nowMs - this.#noneSinceMs > seconds * 1000) this.#freeBacklog(seconds)
+    const mayEnd = isIdle && !this.#ports.isStreamLogged()
+    if (mayEnd && seconds > 0 && nowMs - this.#noneSinceMs > seconds * 1000) this.#freeBacklog(seconds)
     this.#countGood()
     this.endTurn()
   }
 
   /** Only the top of a chain adds bytes: below it offsets are those of the primary. */
   #ping(nowMs: number): void {
-    if (this.own.effects === undefined || nowMs - this.#pingAtMs < this.#ports.settings.pingPeriodMs) return
+    if (this.own.effects === undefined || this.#ports.isFailingOver()) return
+    if (nowMs - this.#pingAtMs < this.#ports.settings.pingPeriodMs) return
     this.#pingAtMs = nowMs
     if (this.list().length > 0) this.own.ping()
   }
