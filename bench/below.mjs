@@ -17,6 +17,8 @@ import { Row } from './support/row.mjs'
 
 const SYNC_TIMEOUT_MS = 180_000
 const POLL_MS = 20
+/** What a load leaves behind is collected twice in that time. */
+const SETTLE_MS_MIN = 4000
 /** redis 7.0 replication.c readSyncBulkPayload(). */
 const SYNCED = /MASTER <-> REPLICA sync: Finished with success/
 
@@ -91,7 +93,7 @@ async function ofCase(run, { name: keys, path, plan }, perSecond) {
         nodeArgs: LOOP_PROBE_ARGS,
       }
       await contenders.with(name, options, async (sender) => {
-        await sleep(sizes.settleMs)
+        await sleep(Math.max(sizes.settleMs, SETTLE_MS_MIN))
         const writer = perSecond === 0 ? undefined : await PacedWriter.start({ port: sender.port, perSecond, plan })
         try {
           await contenders.with('redis', {}, async (replica) => {

@@ -150,15 +150,19 @@ it('a node that is killed leaves no file of a snapshot behind', { timeout: 60_00
   await node.kill()
 })
 
-it('a replica goes when the link is cut in the snapshot, and comes again', { timeout: 60_000 }, async () => {
-  const node = await startFilled({ 'repl-diskless-sync-delay': 0 }, 16)
-  const proxy = await startProxy(node, 1 << 20)
-  const stock = await startStock(proxy.port)
-  await replicasAre(node, 1, 'send_bulk')
-  proxy.cut()
-  await node.waitForLine(/Connection with replica .* lost/)
-  proxy.bytesPerSecond = 1 << 30
-  await linkIs(stock, 'up', { timeoutMs: 30_000 })
-  await equalDigests(node, stock)
-  expect(await stat(node, 'sync_full')).toBe(2)
-})
+it(
+  'a replica whose link is cut in the snapshot comes again; from an I/O thread as well',
+  { timeout: 60_000 },
+  async () => {
+    const node = await startFilled({ 'repl-diskless-sync-delay': 0, 'io-threads': 2 }, 16)
+    const proxy = await startProxy(node, 1 << 20)
+    const stock = await startStock(proxy.port)
+    await replicasAre(node, 1, 'send_bulk')
+    proxy.cut()
+    await node.waitForLine(/Connection with replica .* lost/)
+    proxy.bytesPerSecond = 1 << 30
+    await linkIs(stock, 'up', { timeoutMs: 30_000 })
+    await equalDigests(node, stock)
+    expect(await stat(node, 'sync_full')).toBe(2)
+  },
+)

@@ -19,7 +19,8 @@ interface Fake {
 function run(seed: number, paces: readonly { pace: number; leavesAfter?: number }[], pieces: number, hasFile = false) {
   const random = new SeededRandom(seed)
   const clock = new FakeClock()
-  const fanOut = new FanOut(SLOTS, hasFile)
+  const fanOut = new FanOut(SLOTS)
+  fanOut.fileIsWanted(hasFile, clock.monotonicMs())
   const slots: number[] = []
   let written = 0
   const fakes: Fake[] = paces.map(({ pace, leavesAfter = Number.POSITIVE_INFINITY }) => ({
@@ -85,6 +86,16 @@ describe('targets of one snapshot', () => {
     )
   })
 
+  it('hold up nobody any more when nobody waits for the file', () => {
+    const fanOut = new FanOut(SLOTS)
+    fanOut.fileIsWanted(true, 0)
+    const target = fanOut.join(0)!
+    fanOut.wrote(SLOTS, 0)
+    expect(fanOut.heldUpMs(target, 100)).toBe(100)
+    fanOut.fileIsWanted(false, 150)
+    expect(fanOut.heldUpMs(target, 1000)).toBe(150)
+  })
+
   it('only the slowest is counted, and only while others have nothing to take', () => {
     const { fakes, fanOut, clock } = run(8, [{ pace: 1 }, { pace: 0.3 }, { pace: 0.1 }], 300)
     const [fast, middle, slow] = fakes.map(({ target }) => fanOut.heldUpMs(target, clock.monotonicMs()))
@@ -93,7 +104,7 @@ describe('targets of one snapshot', () => {
   })
 
   it('may join as long as the first piece is there', () => {
-    const fanOut = new FanOut(SLOTS, false)
+    const fanOut = new FanOut(SLOTS)
     const first = fanOut.join(0)!
     for (let written = 1; written <= SLOTS; written++) fanOut.wrote(written, 0)
     const second = fanOut.join(0)
@@ -106,7 +117,7 @@ describe('targets of one snapshot', () => {
   })
 
   it('without targets nothing is kept', () => {
-    const fanOut = new FanOut(SLOTS, true)
+    const fanOut = new FanOut(SLOTS)
     fanOut.wrote(3, 0)
     expect(fanOut.freed).toBe(3)
   })

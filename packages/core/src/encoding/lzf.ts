@@ -155,10 +155,12 @@ export class LzfPieces {
   }
 }
 
-/** Bits of the hash of a place; short inputs use a part of the table that stays in the nearest cache. */
+/** Bits of the hash of a place; shorter inputs use a part of the table, which stays in the nearest cache. */
 const HASH_BITS = 14
+const MEDIUM_HASH_BITS = 12
+const MEDIUM_BYTES_MAX = 1024
 const SHORT_HASH_BITS = 10
-const SHORT_BYTES_MAX = 512
+const SHORT_BYTES_MAX = 64
 /** Position + 1 of the last place with this hash, counted so that entries of earlier calls are below `tableBase`. */
 const table: Int32Array = new Int32Array(1 << HASH_BITS)
 let tableBase = 1
@@ -179,9 +181,11 @@ export function lzfCompress(
     table.fill(0)
     tableBase = 1
   }
-  const shift = 32 - (sourceEnd - sourceStart > SHORT_BYTES_MAX ? HASH_BITS : SHORT_HASH_BITS)
+  const length = sourceEnd - sourceStart
+  const bits = length > MEDIUM_BYTES_MAX ? HASH_BITS : length > SHORT_BYTES_MAX ? MEDIUM_HASH_BITS : SHORT_HASH_BITS
+  const shift = 32 - bits
   const base = tableBase - sourceStart
-  tableBase += sourceEnd - sourceStart
+  tableBase += length
   let from = sourceStart
   let literalStart = sourceStart
   let to = targetStart

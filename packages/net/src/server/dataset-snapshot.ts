@@ -7,7 +7,7 @@
  *   for await (const piece of snapshot) await upload(piece)
  */
 import { ReplicaError, type SnapshotPosition } from '@understudy/core/internal'
-import type { SnapshotPass } from '@understudy/rdb-worker'
+import type { SnapshotPass, SnapshotReader } from '@understudy/rdb-worker'
 
 export interface DatasetSnapshotOptions {
   /** RDB version: 10 (redis 7.0), 11 (7.2, Valkey 8), 12 (7.4). Default 10. */
@@ -19,7 +19,7 @@ export class DatasetSnapshot implements AsyncIterable<Buffer> {
   /** Where in the history of replication the data are; undefined for data of no history, which no replica could go on from. */
   readonly position: SnapshotPosition | undefined
   readonly #pass: Pick<SnapshotPass, 'open' | 'close'>
-  readonly #reader: NonNullable<ReturnType<SnapshotPass['open']>>
+  readonly #reader: SnapshotReader
   #isClosed = false
 
   constructor(pass: Pick<SnapshotPass, 'open' | 'close'>, position: SnapshotPosition | undefined) {

@@ -10,21 +10,17 @@
  */
 export class FanOut {
   readonly #slots: number
-  readonly #hasFile: boolean
   readonly #targets = new Set<FanOutTarget>()
   #written = 0
   #freed = 0
   #isEnded = false
+  #hasFile = false
   /** Since when the slowest hold up others; undefined: nobody does. */
   #heldUpSinceMs: number | undefined
 
-  /**
-   * @param slots pieces that are there at once, at most
-   * @param hasFile the same pieces go into a file, which never is behind
-   */
-  constructor(slots: number, hasFile: boolean) {
+  /** @param slots pieces that are there at once, at most */
+  constructor(slots: number) {
     this.#slots = slots
-    this.#hasFile = hasFile
   }
 
   /** Pieces that nobody needs any more. */
@@ -46,6 +42,13 @@ export class FanOut {
   wrote(count: number, nowMs: number): void {
     this.#account(nowMs)
     this.#written = count
+    this.#settle(nowMs)
+  }
+
+  /** Does somebody wait for a file with the same pieces? It takes each at once, so it is held up as well. */
+  fileIsWanted(isWanted: boolean, nowMs: number): void {
+    this.#account(nowMs)
+    this.#hasFile = isWanted
     this.#settle(nowMs)
   }
 

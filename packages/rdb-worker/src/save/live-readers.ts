@@ -26,10 +26,9 @@ export class LiveReaders {
   #outcome: { readonly fault?: unknown } | undefined
   #turnBytes = 0
 
-  /** @param hasFile see `FanOut` */
-  constructor(pieces: PieceReader, hasFile: boolean) {
+  constructor(pieces: PieceReader) {
     this.#pieces = pieces
-    this.#fanOut = new FanOut(pieces.slots, hasFile)
+    this.#fanOut = new FanOut(pieces.slots)
     this.#begun = new Promise((resolve, reject) => {
       this.#begin = () => resolve(undefined)
       this.#failBeginning = reject
@@ -71,6 +70,11 @@ export class LiveReaders {
         asked?.resolve(undefined)
       },
     }
+  }
+
+  /** Somebody waits for a file with the same pieces, or nobody does any more. */
+  fileIsWanted(isWanted: boolean): void {
+    this.#fanOut.fileIsWanted(isWanted, performance.now())
   }
 
   /** Pieces were written. */

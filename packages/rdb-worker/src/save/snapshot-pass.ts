@@ -10,7 +10,7 @@ import { LiveReaders } from './live-readers.ts'
 import type { PassResult } from './write-pass.ts'
 import { type PieceMemory, PieceReader } from './snapshot-pieces.ts'
 import type { SnapshotReader } from './snapshot-reader.ts'
-import { type SpoolFile, spoolReader } from './spool-file.ts'
+import { type SpoolFile, spoolReader, type WholeSpool } from './spool-file.ts'
 
 export interface PassOptions extends SnapshotRules, Omit<RdbChunkOptions, 'chunkBytes'> {
   /** False: a snapshot without keys. */
@@ -39,13 +39,14 @@ export class SnapshotPass {
   readonly written: Promise<PassResult>
   readonly #pieces: PieceReader
   readonly #live: LiveReaders | undefined
-  readonly #spool: Promise<{ readonly file: SpoolFile; readonly byteLength: number }> | undefined
+  readonly #spool: Promise<WholeSpool> | undefined
+  #fileReaders = 0
   #close: () => void = () => {}
 
   constructor({ pieces, port, spool, written }: PassParts) {
     this.written = written
     this.#pieces = new PieceReader(pieces)
-    const live = pieces.slots > 0 ? new LiveReaders(this.#pieces, spool !== undefined) : undefined
+    const live = pieces.slots > 0 ? new LiveReaders(this.#pieces) : undefined
     this.#live = live
     port.on('message', () => live?.moved())
     written
@@ -77,12 +78,18 @@ export class SnapshotPass {
   open(needsLength: boolean): SnapshotReader | undefined {
     const live = needsLength ? undefined : this.#live?.open()
     if (live !== undefined || this.#spool === undefined) return live
-    return spoolReader(this.#spool)
+    this.#countFileReaders(1)
+    return spoolReader(this.#spool, () => this.#countFileReaders(-1))
   }
 
   /** Nobody will open it any more, and all readers are closed: gives up what is not written yet. */
   close(): void {
     this.#pieces.giveUp()
     this.#close()
+  }
+
+  #countFileReaders(more: number): void {
+    this.#fileReaders += more
+    this.#live?.fileIsWanted(this.#fileReaders > 0)
   }
 }

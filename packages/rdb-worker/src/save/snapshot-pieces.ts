@@ -24,7 +24,7 @@ const WAKE = 3 * SLOT_INTS
 const LENGTHS = 4 * SLOT_INTS
 
 export const PIECE_BYTES_MAX: number = 256 << 10
-const SLOTS_DEFAULT = 16
+export const PIECE_SLOTS = 16
 
 /** Travels between threads. */
 export interface PieceMemory {
@@ -33,8 +33,8 @@ export interface PieceMemory {
   readonly data: SharedArrayBuffer
 }
 
-/** @param slots 0: no pieces go out this way, the snapshot can only be given up. */
-export function createPieces(slots: number = SLOTS_DEFAULT): PieceMemory {
+/** @param slots PIECE_SLOTS; 0: no pieces go out this way, the snapshot can only be given up. */
+export function createPieces(slots: number): PieceMemory {
   return {
     slots,
     control: new SharedArrayBuffer((LENGTHS + slots) * 4),

@@ -11,7 +11,7 @@ import { type ErrorRecord, fromRecord, toRecord } from '../messages.ts'
 import type { SavedFile, SaveFileOptions, SnapshotPreamble, Snapshots } from './save-file.ts'
 import { SaveGate } from './save-gate.ts'
 import type { SaveReply, SaveTask, SnapshotOrder } from './save-task.ts'
-import { createPieces, type PieceMemory } from './snapshot-pieces.ts'
+import { createPieces, PIECE_SLOTS, type PieceMemory } from './snapshot-pieces.ts'
 import { type PassOptions, SnapshotPass } from './snapshot-pass.ts'
 import { SpoolFile } from './spool-file.ts'
 import type { PassOrder, PassResult } from './write-pass.ts'
@@ -69,7 +69,7 @@ export class SnapshotPool implements Snapshots {
   /** Begins a snapshot of the data at the time of the call, for targets that open it in this turn of the event loop, or later. */
   begin(preamble: SnapshotPreamble, options: PassOptions): SnapshotPass {
     const { isLive, spoolPath } = options
-    const pieces = createPieces(isLive ? undefined : 0)
+    const pieces = createPieces(isLive ? PIECE_SLOTS : 0)
     const { port1: port, port2 } = new MessageChannel()
     const spool = spoolPath === undefined ? undefined : SpoolFile.create(spoolPath)
     const written = this.#pass(preamble, options, pieces, port2, spool)
@@ -89,7 +89,7 @@ export class SnapshotPool implements Snapshots {
 
   async #pass(
     preamble: SnapshotPreamble,
-    { hasKeys, isLive, spoolPath = '', ...rules }: PassOptions,
+    { hasKeys, isLive, ...rules }: PassOptions,
     pieces: PieceMemory,
     port: MessagePort,
     spool: Promise<SpoolFile> | undefined,
@@ -98,8 +98,8 @@ export class SnapshotPool implements Snapshots {
     let file: PassOrder['file']
     let fileFault: ErrorRecord | undefined
     try {
-      const { descriptor } = (await spool) ?? {}
-      if (descriptor !== undefined) file = { descriptor, path: spoolPath }
+      const { descriptor, path } = (await spool) ?? {}
+      if (descriptor !== undefined && path !== undefined) file = { descriptor, path }
     } catch (error) {
       if (!isLive) {
         taken.pin.port.close()

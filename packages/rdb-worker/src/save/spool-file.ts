@@ -9,14 +9,15 @@ import type { SnapshotReader } from './snapshot-reader.ts'
 const READ_BYTES: number = 128 << 10
 
 export class SpoolFile {
+  /** The name that it had, for what is said of it. */
+  readonly path: string
   readonly #file: FileHandle
-  readonly #path: string
   /** Whoever made it, and every reader. */
   #users = 1
 
   private constructor(file: FileHandle, path: string) {
     this.#file = file
-    this.#path = path
+    this.path = path
   }
 
   /** @param path its name for a moment; must not exist. @throws ReplicaError FILE_FAILED */
@@ -44,7 +45,7 @@ export class SpoolFile {
       const { bytesRead } = await this.#file.read(piece, 0, READ_BYTES, position)
       return piece.subarray(0, bytesRead)
     } catch (error) {
-      throw fileFailure('cannot read', this.#path, error)
+      throw fileFailure('cannot read', this.path, error)
     }
   }
 
@@ -58,8 +59,14 @@ export class SpoolFile {
   }
 }
 
-/** @param whole the file, when it is */
-export function spoolReader(whole: Promise<{ readonly file: SpoolFile; readonly byteLength: number }>): SnapshotReader {
+/** A file that has all of a snapshot. */
+export interface WholeSpool {
+  readonly file: SpoolFile
+  readonly byteLength: number
+}
+
+/** @param whole the file, when it is. @param closed called when the reader is */
+export function spoolReader(whole: Promise<WholeSpool>, closed: () => void): SnapshotReader {
   const opened = whole.then(({ file, byteLength }) => {
     file.use()
     return { file, byteLength }
@@ -77,10 +84,12 @@ export function spoolReader(whole: Promise<{ readonly file: SpoolFile; readonly 
       position += piece.length
       return piece.length === 0 ? undefined : piece
     },
-    close: () =>
-      void opened.then(
+    close: () => {
+      closed()
+      opened.then(
         ({ file }) => file.release(),
         () => {},
-      ),
+      )
+    },
   }
 }
