@@ -42,7 +42,7 @@ export class RegionView {
   soughtOrder = 0
   soughtTag = 0
   soughtRoot = 0
-  /** Header of that page, when the slot is empty: loaded early, because insert() has to wait for its cache line otherwise. */
+  /** Header of that page, when the slot is empty. */
   pageHeader = 0
   #longKey: Uint8Array = new Uint8Array(0)
 
@@ -114,6 +114,8 @@ export class RegionView {
       const pageWords = memory.i32[page >>> 28]
       const base = byteOffsetOf(page) >>> 2
       if (pageWords === undefined || base + PAGE_SLOTS * 2 > pageWords.length) return 0
+      // For insert(), and loaded before the slot: both cache lines are waited for at once.
+      this.pageHeader = pageWords[base]!
       let slot = home === 0 ? 1 : home
       for (let probes = 1; probes < PAGE_SLOTS; probes++) {
         const at = base + slot * 2
@@ -121,7 +123,6 @@ export class RegionView {
         if (address === 0) {
           this.pageAddress = page
           this.slot = slot
-          this.pageHeader = pageWords[base]!
           break
         }
         if ((pageWords[at]! & SLOT_TAG_MASK) === wanted && this.keyEquals(address, key, start, end)) {

@@ -2,7 +2,6 @@
  * Finding places in a packed sorted set, which is a listpack of member, score, member, score …, ascending. Well-formed bytes are
  * taken for granted (they were checked when they came from outside); loops end on any.
  */
-import { LISTPACK_HEADER_BYTES } from '../encoding/listpack.ts'
 import { listpackSkip } from '../encoding/listpack-edit.ts'
 import { parseScore } from '../encoding/score-text.ts'
 import { readListpackText, textBytes, textEnd, textStart } from './item-text.ts'
@@ -31,12 +30,30 @@ function scoreOfText(bytes: Uint8Array, start: number, end: number): number {
 }
 
 /**
- * Where an element belongs in the listpack `bytes[start .. end)`.
+ * Position in the listpack that ends at `end`, of the first element from `from` on whose score is greater, or equal unless `behind`;
+ * or of the end byte.
+ */
+export function packedScorePlace(bytes: Uint8Array, from: number, end: number, score: number, behind: boolean): number {
+  const last = end - 1
+  let at = from
+  while (at < last) {
+    const scoreAt = listpackSkip(bytes, at)
+    const found = packedScore(bytes, scoreAt)
+    if (found > score || (found === score && !behind)) return at
+    const next = listpackSkip(bytes, scoreAt)
+    if (!(next > at)) return last
+    at = next
+  }
+  return last
+}
+
+/**
+ * Where an element belongs in the listpack that ends at `end`, at or behind the element at `from`.
  * @returns the position of the first element that sorts behind it, or of the end byte.
  */
 export function packedPlace(
   bytes: Uint8Array,
-  start: number,
+  from: number,
   end: number,
   score: number,
   member: Uint8Array,
@@ -44,7 +61,7 @@ export function packedPlace(
   memberEnd: number,
 ): number {
   const last = end - 1
-  let at = start + LISTPACK_HEADER_BYTES
+  let at = from
   while (at < last) {
     const scoreAt = listpackSkip(bytes, at)
     const found = packedScore(bytes, scoreAt)

@@ -13,20 +13,29 @@ import {
   listpackWriteHeader,
   listpackWriteItem,
 } from '../encoding/listpack-edit.ts'
+import { listpackFirst } from '../encoding/listpack.ts'
 import { SCORE_TEXT_BYTES_MAX, writePackedScore } from '../encoding/score-text.ts'
 import type { Keyspace } from '../keyspace/keyspace.ts'
 import { moveBytes } from '../memory/copy-bytes.ts'
 import { FLAG_LARGE_ENCODING } from '../keyspace/layout.ts'
 import { FORM_ZSET, FORM_ZSET_LISTPACK, LARGE_REPORTS_PACKED, PACKED_BYTES_MAX } from './form-numbers.ts'
 import type { MemberOrder } from './member-order.ts'
+import { packedPlace } from './packed-scores.ts'
 import { SortedSet } from './sorted-set.ts'
 import type { EncodingThresholds } from './thresholds.ts'
 
 /**
- * Longest packed form of what Redis holds as a skiplist. A search compares scores one by one, so it is shorter than that
- * of hashes.
+ * Bounds of the packed form of what Redis holds as a skiplist. It takes less than half of the bytes of the large one; but a search
+ * compares scores one by one, so the number of elements is bounded, too.
  */
-export const PACKED_SKIPLIST_BYTES_MAX = 1024
+const PACKED_SKIPLIST_BYTES_MAX = 6000
+const PACKED_SKIPLIST_ELEMENTS_MAX = 256
+
+/** May a sorted set of so many bytes as a listpack be packed? @param isSkiplist would Redis hold it as one? */
+export function fitsPackedZset(bytes: number, elements: number, isSkiplist: boolean): boolean {
+  if (!isSkiplist) return bytes <= PACKED_BYTES_MAX
+  return bytes <= PACKED_SKIPLIST_BYTES_MAX && elements <= PACKED_SKIPLIST_ELEMENTS_MAX
+}
 
 /** Descriptors' and tables' values of one score. */
 const scoreBytes: Uint8Array = new Uint8Array(8)
@@ -103,9 +112,9 @@ export class SortedSetWriter extends SortedSet {
     if (this.isPacked) {
       const scoreLength = writePackedScore(value, scoreText, 0)
       const added = listpackItemBytes(member, start, end) + listpackItemBytes(scoreText, 0, scoreLength)
-      if (this.end - this.start + added <= this.#packedBytesMax()) {
-        this.seekPlace(value, member, start, end)
-        this.#insertPair(this.at, member, start, end, scoreLength, added)
+      if (fitsPackedZset(this.end - this.start + added, this.count + 1, this.#isSkiplist)) {
+        const place = packedPlace(this.bytes, listpackFirst(this.start), this.end, value, member, start, end)
+        this.#insertPair(place, member, start, end, scoreLength, added)
         return
       }
       this.#makeLarge()
@@ -122,7 +131,8 @@ export class SortedSetWriter extends SortedSet {
     if (this.isPacked) {
       const scoreLength = writePackedScore(value, scoreText, 0)
       const scoreItemBytes = listpackItemBytes(scoreText, 0, scoreLength)
-      if (this.end - this.start + scoreItemBytes - (this.nextAt - this.scoreAt) <= this.#packedBytesMax()) {
+      const bytes = this.end - this.start + scoreItemBytes - (this.nextAt - this.scoreAt)
+      if (fitsPackedZset(bytes, this.count, this.#isSkiplist)) {
         this.#moveInPacked(member, start, end, value, scoreLength, scoreItemBytes)
         return
       }
@@ -194,10 +204,6 @@ export class SortedSetWriter extends SortedSet {
     this.#thresholds = thresholds
   }
 
-  #packedBytesMax(): number {
-    return this.#isSkiplist ? PACKED_SKIPLIST_BYTES_MAX : PACKED_BYTES_MAX
-  }
-
   #createPacked(isSkiplist: boolean): void {
     const keyspace = this.#keyspace
     const key = this.#key
@@ -225,7 +231,7 @@ export class SortedSetWriter extends SortedSet {
     this.#isSkiplist = true
     if (this.isPacked) {
       this.#keyspace.setLargeEncoding()
-      if (this.end - this.start > PACKED_SKIPLIST_BYTES_MAX) this.#makeLarge()
+      if (!fitsPackedZset(this.end - this.start, this.count, true)) this.#makeLarge()
     } else {
       this.#keyspace.enterEntry()
       this.value.setBits(this.value.bits & ~LARGE_REPORTS_PACKED)
@@ -275,8 +281,8 @@ export class SortedSetWriter extends SortedSet {
     const from = at - this.start
     const before = nextAt - at
     const after = scoreAt - at + scoreItemBytes
-    this.seekPlace(score, member, start, end)
-    const place = this.at - this.start
+    const first = score > this.score ? nextAt : listpackFirst(this.start)
+    const place = packedPlace(this.bytes, first, this.end, score, member, start, end) - this.start
     this.#splice(from, before, after, 0)
     const { bytes } = this
     const { view } = this.#keyspace.entry

@@ -6,7 +6,7 @@
  *   large    a table of members (record: member -> score) and an ordered index of the records
  */
 import { NO_BYTES, noteViewHolder, type ViewHolder } from '../memory/view-holders.ts'
-import { LISTPACK_HEADER_BYTES, listpackNext, listpackRead } from '../encoding/listpack.ts'
+import { LISTPACK_HEADER_BYTES, listpackFirst, listpackNext, listpackRead } from '../encoding/listpack.ts'
 import { listpackCount, listpackFind, listpackPrevious, listpackSeek, listpackSkip } from '../encoding/listpack-edit.ts'
 import { INT64_TEXT_BYTES_MAX, PackedItem, writeInt64Text } from '../encoding/packed-item.ts'
 import type { Entry } from '../keyspace/entry.ts'
@@ -16,7 +16,7 @@ import { LargeValue } from './large-value.ts'
 import { compareMembers, MemberOrder } from './member-order.ts'
 import { OrderedIndex } from './ordered-index.ts'
 import { ENTRIES_AFTER, ENTRIES_BEFORE, SCORED } from './ordered-index-cursor.ts'
-import { packedPlace, packedScore } from './packed-scores.ts'
+import { packedScore, packedScorePlace } from './packed-scores.ts'
 
 /** Offsets in the descriptor of a large one. */
 export const ZSET_TABLE = 1
@@ -131,10 +131,7 @@ export class SortedSet implements ViewHolder {
     if (!this.isPacked) {
       return this.index.seekScore(score, behind ? ENTRIES_BEFORE : ENTRIES_AFTER) && this.#loadLarge()
     }
-    for (let more = this.#loadPacked(this.start + LISTPACK_HEADER_BYTES); more; more = this.#loadPacked(this.nextAt)) {
-      if (this.score > score || (this.score === score && !behind)) return true
-    }
-    return false
+    return this.#loadPacked(packedScorePlace(this.bytes, listpackFirst(this.start), this.end, score, behind))
   }
 
   /** The same by members, whose scores are taken to be equal. */
@@ -149,15 +146,6 @@ export class SortedSet implements ViewHolder {
       if (order > 0 || (order === 0 && !behind)) return true
     }
     return false
-  }
-
-  /** Stands where a new element belongs: on the first that sorts behind it, or at the end. The registers are not set. */
-  protected seekPlace(score: number, bytes: Uint8Array, start: number, end: number): void {
-    if (!this.isPacked) {
-      this.index.seekScore(score, this.order.seek(this.table.region, bytes, start, end))
-      return
-    }
-    this.at = packedPlace(this.bytes, this.start, this.end, score, bytes, start, end)
   }
 
   /** Shows the member of an element record of the table. */

@@ -33,7 +33,7 @@ import { SCORED } from './ordered-index-cursor.ts'
 import { OrderedIndex } from './ordered-index.ts'
 import { INDEX_END, OrderedIndexMover } from './ordered-index-mover.ts'
 import { type SortedSet, ZSET_DESCRIPTOR_WORDS, ZSET_INDEX, ZSET_TABLE } from './sorted-set.ts'
-import { LargeSortedSet, PACKED_SKIPLIST_BYTES_MAX } from './sorted-set-writer.ts'
+import { fitsPackedZset, LargeSortedSet } from './sorted-set-writer.ts'
 import type { EncodingThresholds } from './thresholds.ts'
 import type { ValueBuild } from './value-build.ts'
 import type { ValueForm } from './value-form.ts'
@@ -182,9 +182,9 @@ function writePacked(set: SortedSet, target: Uint8Array, dropsSigns: boolean): n
  * @param keepsSigns of zeros: Redis drops them when it inserts into a listpack itself, but not when it copies the texts
  */
 export function finishZset(set: LargeSortedSet, isListpack: boolean, build: ValueBuild, keepsSigns = false): void {
-  const most = isListpack ? PACKED_BYTES_MAX : PACKED_SKIPLIST_BYTES_MAX
   // Two bytes an item or more: longer ones need not be measured.
-  if (set.count * 4 <= most && packedBytes(set, most) <= most) {
+  const mayFit = fitsPackedZset(set.count * 4, set.count, !isListpack)
+  if (mayFit && fitsPackedZset(packedBytes(set, PACKED_BYTES_MAX), set.count, !isListpack)) {
     const length = writePacked(set, packing, isListpack && !keepsSigns)
     set.free()
     build.packed(FORM_ZSET_LISTPACK, isListpack ? 0 : FLAG_LARGE_ENCODING, packing, 0, length)
@@ -196,8 +196,9 @@ export function finishZset(set: LargeSortedSet, isListpack: boolean, build: Valu
 
 /** See `PackedRule`: redis 7.0 looks at the number of elements only when it loads a listpack. */
 export function packedZsetFlags(bytes: Uint8Array, start: number, end: number, thresholds: EncodingThresholds): number {
-  if (listpackCount(bytes, start) / 2 <= thresholds.zsetMaxListpackEntries) return 0
-  return end - start <= PACKED_SKIPLIST_BYTES_MAX ? FLAG_LARGE_ENCODING : -1
+  const elements = listpackCount(bytes, start) / 2
+  if (elements <= thresholds.zsetMaxListpackEntries) return 0
+  return fitsPackedZset(end - start, elements, true) ? FLAG_LARGE_ENCODING : -1
 }
 
 /** Makes a sorted set of any RDB type. */
