@@ -20,7 +20,7 @@ export interface SpoolPorts {
   /** What it says beside the keys; of the moment, and so of the position. */
   readonly preamble: () => SnapshotPreamble
   /** rdbcompression, rdbchecksum, and what is told of the use of keys. */
-  readonly rules: () => RdbChunkOptions & Pick<SnapshotRules, 'access'>
+  readonly rules: () => RdbChunkOptions & Omit<SnapshotRules, 'rdbVersion'>
 }
 
 export class SpooledSnapshots implements SnapshotSource {
