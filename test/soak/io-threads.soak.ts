@@ -1,10 +1,11 @@
 /**
  * I/O threads that throw, that are terminated, ports that move and signals that end the process, all under load: other
  * connections are answered rightly all the while, whoever lost its thread can connect again at once, the thread is replaced,
- * and SIGTERM exits 0.
+ * and SIGTERM exits 0. Beside them a list that is turned all the time is read in slices, and no pin is left behind.
  */
 import { freePort } from '../support/free-port.ts'
 import { RawClient } from '../support/raw-client.ts'
+import { RotatingList } from '../support/rotating-list.ts'
 import { SeededRandom } from '../support/seeded-random.ts'
 import { rounds, type Soak, type SoakOptions, type SoakResult } from '../support/soak.ts'
 import type { TestServer } from '../support/test-server.ts'
@@ -24,7 +25,7 @@ const CLIENTS = 24
 const ACTIONS = ['throw', 'terminate', 'port', 'sigterm'] as const
 
 async function run(options: SoakOptions): Promise<SoakResult> {
-  const counted: Record<string, number> = { lost: 0, kept: 0, replies: 0 }
+  const counted: Record<string, number> = { lost: 0, kept: 0, replies: 0, longReplies: 0 }
   const random = new SeededRandom(options.seed)
   let done = 0
   let server: TestServer | undefined
@@ -36,6 +37,7 @@ async function run(options: SoakOptions): Promise<SoakResult> {
       const action = ACTIONS[round % ACTIONS.length]!
       done++
       if (action === 'sigterm') {
+        counted['longReplies']! += load.longReplies
         load.expectEnd()
         await server.stop()
         await load.stop()
@@ -53,10 +55,12 @@ async function run(options: SoakOptions): Promise<SoakResult> {
       counted['lost']! += lost
       counted['kept']! += CLIENTS - lost
       counted['replies'] = load.replies
+      await pinsAreFew(server)
     }
     // Whoever accepts first may get all that come at once, so a single round says nothing.
     if (done < 2 * ACTIONS.length) return { count: done, counted }
     if (counted['lost'] === 0) throw new Error('no thread that ended had a connection')
+    if (counted['longReplies'] === 0) throw new Error('no long reply was read whole')
     if (counted['kept'] === 0) throw new Error('no connection outlived a thread')
     return { count: done, counted }
   } finally {
@@ -79,6 +83,11 @@ async function loseThread(server: TestServer, how: 'throw' | 'terminate'): Promi
   )
 }
 
+/** One reader has one pin at most, and those of threads that ended are given back. */
+async function pinsAreFew(server: TestServer): Promise<void> {
+  await waitFor('pins to be given back', async () => Number((await server.info('stats'))['pins_active']) <= 1)
+}
+
 async function movePort(server: TestServer, load: Load): Promise<number> {
   const port = await freePort()
   await server.call('CONFIG', 'SET', 'port', port)
@@ -99,6 +108,7 @@ class Load {
   readonly #random: SeededRandom
   readonly #clients: { served: number; generation: number }[] = []
   readonly #running: Promise<void>[] = []
+  readonly #rotating: RotatingList
   #failure: Error | undefined
   #ends = false
 
@@ -115,11 +125,16 @@ class Load {
   private constructor(port: number, random: SeededRandom) {
     this.port = port
     this.#random = random
+    this.#rotating = RotatingList.start(() => this.port)
   }
 
   /** How often each has connected. */
   generations(): number[] {
     return this.#clients.map(({ generation }) => generation)
+  }
+
+  get longReplies(): number {
+    return this.#rotating.replies
   }
 
   /** Every client gets a reply from now on. @throws what a client saw that was wrong. */
@@ -129,16 +144,18 @@ class Load {
       if (this.#failure !== undefined) return true
       return this.#clients.every(({ served }, i) => served > before[i]!)
     })
+    this.#failure ??= this.#rotating.failure
     if (this.#failure !== undefined) throw this.#failure
   }
 
   /** Connections may end for good from now on. */
   expectEnd(): void {
     this.#ends = true
+    this.#rotating.expectEnd()
   }
 
   async stop(): Promise<void> {
-    await Promise.all(this.#running)
+    await Promise.all([...this.#running, this.#rotating.stop()])
     if (this.#failure !== undefined) throw this.#failure
   }
 

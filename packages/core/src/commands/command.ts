@@ -12,6 +12,7 @@ import type { Keyspace } from '../keyspace/keyspace.ts'
 import type { KeyWait } from './blocking.ts'
 import type { Effects } from './effects.ts'
 import type { PropagationRule } from './propagation.ts'
+import type { ReplySlices } from './reply-slices.ts'
 import type { EncodingThresholds } from '../values/thresholds.ts'
 
 /**
@@ -115,15 +116,19 @@ interface RowFacts<Context extends CommandContext> extends CommandMetadata {
   readonly subcommands?: Readonly<Record<string, SubcommandRow<Context>>>
 }
 
-/** What a row runs: `read` in any thread, over any view of the dataset; `run` on the writer's thread only. */
+/**
+ * What a row runs: `read` in any thread, over any view of the dataset; `run` on the writer's thread only. A read with `slices` may be
+ * given up when its reply turns out to be long, and its reply be made in slices (one object a reply) from a pin: of its first argument's
+ * key, or of everything when the row has no key. It calls `reply.expectItems()` where a number of items tells that early.
+ */
 export type RowFunction<Context extends CommandContext = CommandContext> =
-  | { readonly run: (context: Context) => void; readonly read?: undefined }
-  | { readonly read: (context: ReadContext) => void; readonly run?: undefined }
+  | { readonly run: (context: Context) => void; readonly read?: undefined; readonly slices?: undefined }
+  | { readonly read: (context: ReadContext) => void; readonly slices?: () => ReplySlices; readonly run?: undefined }
 
 export type CommandRow<Context extends CommandContext = CommandContext> = RowFacts<Context> & RowFunction<Context>
 
 export type SubcommandRow<Context extends CommandContext = CommandContext> = Omit<RowFacts<Context>, 'subcommands'> &
-  (RowFunction<Context> | { readonly run?: undefined; readonly read?: undefined })
+  (RowFunction<Context> | { readonly run?: undefined; readonly read?: undefined; readonly slices?: undefined })
 
 /** Upper-case name -> row. */
 export type CommandTable<Context extends CommandContext = CommandContext> = Readonly<

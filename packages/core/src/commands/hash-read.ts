@@ -13,43 +13,42 @@ import { findForRead } from './access.ts'
 import { argIs } from './arguments.ts'
 import type { ReadContext } from './command.ts'
 import { replyElementValue, replyName } from './element-reply.ts'
+import { NAMES, NAMES_AND_VALUES, VALUES } from './element-slices.ts'
 import { keyBytes, keyEnd, keyStart, locateKey } from './key-bytes.ts'
 import { expectHash, hashLength, hashTable, isFieldHidden, openHashTable } from './hash-value.ts'
 import { rangedCount } from './ranged-count.ts'
 import { beginElementScan, scanCount, scanMatches, scanNamesOnly, scanned, writeScanned } from './scan-options.ts'
 
-const FIELDS = 1
-const VALUES = 2
-const BOTH = 3
-
 export function runHGetAll(context: ReadContext): void {
-  replyAll(context, BOTH)
+  replyAllFields(context, NAMES_AND_VALUES)
 }
 
 export function runHKeys(context: ReadContext): void {
-  replyAll(context, FIELDS)
+  replyAllFields(context, NAMES)
 }
 
 export function runHVals(context: ReadContext): void {
-  replyAll(context, VALUES)
+  replyAllFields(context, VALUES)
 }
 
-function replyAll(context: ReadContext, what: number): void {
+/** @param what NAMES, VALUES or NAMES_AND_VALUES. */
+export function replyAllFields(context: ReadContext, what: number): void {
   const { reply, keyspace } = context
   if (!findForRead(context, 1)) {
-    if (what === BOTH) reply.map(0)
+    if (what === NAMES_AND_VALUES) reply.map(0)
     else reply.array(0)
     return
   }
   if (!expectHash(context)) return
+  reply.expectItems(hashLength(context))
   const count = shownFields(context)
-  if (what === BOTH) reply.map(count)
+  if (what === NAMES_AND_VALUES) reply.map(count)
   else reply.array(count)
   const { entry } = keyspace
   if (entry.isLarge) {
     hashTable.forEach((element) => {
       if (isFieldHidden(context, element)) return
-      if ((what & FIELDS) !== 0) replyName(reply, element)
+      if ((what & NAMES) !== 0) replyName(reply, element)
       if ((what & VALUES) !== 0) replyElementValue(reply, element)
     })
     return
@@ -58,7 +57,7 @@ function replyAll(context: ReadContext, what: number): void {
   const end = entry.start + entry.length
   for (let at = listpackFirst(entry.start); at < end - 1 && at >= 0;) {
     checkRead()
-    if ((what & FIELDS) !== 0) at = replyItem(reply, bytes, at, end)
+    if ((what & NAMES) !== 0) at = replyItem(reply, bytes, at, end)
     else at = listpackSkip(bytes, at)
     if ((what & VALUES) !== 0) at = replyItem(reply, bytes, at, end)
     else at = listpackSkip(bytes, at)

@@ -18,6 +18,7 @@ import { findForRead, findForWrite, foundChanged } from './access.ts'
 import type { CommandContext, CommandTable, ReadContext } from './command.ts'
 import { DENYOOM, FAST, READONLY, WRITE } from './flags.ts'
 import { runHGetAll, runHKeys, runHRandField, runHScan, runHVals } from './hash-read.ts'
+import { sliceHGetAll, sliceHKeys, sliceHVals } from './hash-slices.ts'
 import {
   createEmptyHash,
   expectHash,
@@ -356,6 +357,7 @@ export const hashCommands: CommandTable = {
     summary: 'Returns all fields and values of a hash.',
     tips: ANY_ORDER,
     read: runHGetAll,
+    slices: sliceHGetAll,
   },
   HKEYS: {
     arity: 2,
@@ -366,6 +368,7 @@ export const hashCommands: CommandTable = {
     summary: 'Returns all fields of a hash.',
     tips: ANY_ORDER,
     read: runHKeys,
+    slices: sliceHKeys,
   },
   HVALS: {
     arity: 2,
@@ -376,6 +379,7 @@ export const hashCommands: CommandTable = {
     summary: 'Returns all values of a hash.',
     tips: ANY_ORDER,
     read: runHVals,
+    slices: sliceHVals,
   },
   HEXISTS: {
     arity: 3,

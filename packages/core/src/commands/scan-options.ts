@@ -30,6 +30,12 @@ export function cursorArgument(context: ReadContext, index: number): number | un
   return undefined
 }
 
+/** The argument's place if, as a pattern, it restricts anything: '*' does not, and 0 is returned. */
+export function patternAt({ args }: ReadContext, index: number): number {
+  const start = args.start[index]!
+  return args.end[index]! - start === 1 && args.bytes[start] === STAR ? 0 : index
+}
+
 /** COUNT of the last `beginElementScan`. */
 export let scanCount: number = COUNT_DEFAULT
 /** Argument index of its pattern, 0 for none. */
@@ -56,8 +62,7 @@ function readElementScanOptions(context: ReadContext, hasValues: boolean): boole
       }
       scanCount = value
     } else if (more && argIs(args, i, 'MATCH')) {
-      const start = args.start[++i]!
-      scanPattern = args.end[i]! - start === 1 && args.bytes[start] === STAR ? 0 : i
+      scanPattern = patternAt(context, ++i)
     } else if (hasValues && argIs(args, i, 'NOVALUES')) scanNamesOnly = true
     else {
       reply.error(SYNTAX_ERROR)

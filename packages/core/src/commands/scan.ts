@@ -1,8 +1,8 @@
 /**
- * KEYS and SCAN: expired keys are hidden. A SCAN meets every key that is there throughout, whatever grows, is deleted or
- * swapped meanwhile: the cursor is a position in hash order (keyspace/scan.ts).
+ * SCAN, and the table of the commands that walk a database (KEYS: keys.ts). Expired keys are hidden. A SCAN meets every key that
+ * is there throughout, whatever grows, is deleted or swapped meanwhile: the cursor is a position in hash order (keyspace/scan.ts).
  *
- * Source: redis 7.0 db.c keysCommand(), scanGenericCommand(), parseScanCursorOrReply().
+ * Source: redis 7.0 db.c scanGenericCommand(), parseScanCursorOrReply().
  */
 import { globMatches } from '../glob.ts'
 import type { Entry } from '../keyspace/entry.ts'
@@ -13,12 +13,12 @@ import { argIs, argText } from './arguments.ts'
 import type { CommandTable, ReadContext } from './command.ts'
 import { READONLY } from './flags.ts'
 import { keyBytes, keyEnd, keyStart, locateKey } from './key-bytes.ts'
+import { runKeys, sliceKeys } from './keys.ts'
 import { integerArgument } from './access.ts'
 import { entryExpired } from './lookup.ts'
-import { cursorArgument } from './scan-options.ts'
+import { cursorArgument, patternAt } from './scan-options.ts'
 
 const COUNT_DEFAULT = 10
-const STAR = 42
 
 /** Collects the keys of one reply, whose number stands before them. Emptied by each use. */
 const collected: ReplyEncoder = new ReplyEncoder()
@@ -54,19 +54,6 @@ function writeCollected({ reply }: ReadContext): void {
   reply.raw(collected.bytes, 0, collected.length)
   collected.clear()
   collectedCount = 0
-}
-
-/** The argument's place if it restricts anything: '*' does not. */
-function patternAt({ args }: ReadContext, index: number): number {
-  const start = args.start[index]!
-  return args.end[index]! - start === 1 && args.bytes[start] === STAR ? 0 : index
-}
-
-function keys(context: ReadContext): void {
-  beginCollecting()
-  const filter = { pattern: patternAt(context, 1), typeName: undefined }
-  context.keyspace.forEach(context.db, (entry) => collect(context, entry, filter))
-  writeCollected(context)
 }
 
 function scan(context: ReadContext): void {
@@ -110,7 +97,8 @@ export const scanCommands: CommandTable = {
     summary: 'Find all keys matching the given pattern',
     categories: ['dangerous'],
     tips: ['request_policy:all_shards', 'nondeterministic_output_order'],
-    read: keys,
+    read: runKeys,
+    slices: sliceKeys,
   },
   SCAN: {
     arity: -2,

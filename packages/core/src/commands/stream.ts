@@ -1,5 +1,5 @@
 /**
- * Streams: XADD, XLEN, XRANGE, XREVRANGE, XSETID, and the table of all stream commands. Trimming is in stream-trim.ts,
+ * Streams: XADD, XLEN, XSETID, and the table of all stream commands. XRANGE is in stream-range.ts, trimming in stream-trim.ts,
  * deleting in stream-delete.ts, reading many and waiting in stream-read.ts, groups in stream-group.ts and stream-claim.ts,
  * XINFO in stream-info.ts.
  *
@@ -14,18 +14,7 @@ import { argIs } from './arguments.ts'
 import type { CommandContext, CommandTable, ReadContext } from './command.ts'
 import { BLOCKING, DENYOOM, FAST, MOVABLE_KEYS, READONLY, WRITE } from './flags.ts'
 import { notify } from './notify.ts'
-import {
-  countArgument,
-  createStream,
-  idArgument,
-  int64Argument,
-  openFound,
-  rangeEnd,
-  rangeStart,
-  replyId,
-  replyRange,
-  stream,
-} from './stream-access.ts'
+import { createStream, idArgument, int64Argument, openFound, replyId, stream } from './stream-access.ts'
 import { runXAckDel, runXDel, runXDelEx } from './stream-delete.ts'
 import { runXAutoClaim, runXClaim, runXPending } from './stream-claim.ts'
 import { runXAck, xgroupCommand } from './stream-group.ts'
@@ -41,6 +30,7 @@ import {
   trimmedWords,
   trimsByPolicy,
 } from './stream-trim.ts'
+import { runXRange, runXRevRange, sliceXRange, sliceXRevRange } from './stream-range.ts'
 import { findXReadGroupKeys, findXReadKeys, runXRead, runXReadGroup } from './stream-read.ts'
 
 // ---- writing ------------------------------------------------------------------------------------------------------
@@ -181,38 +171,6 @@ export function runXLen(context: ReadContext): void {
   else if (openFound(context)) context.reply.integer(stream.length)
 }
 
-function runRange(context: ReadContext, reverse: boolean): void {
-  const { args, reply } = context
-  if (!rangeStart(context, reverse ? 3 : 2, otherId) || !rangeEnd(context, reverse ? 2 : 3, newId)) return
-  let count = -1
-  for (let i = 4; i < args.count; i += 2) {
-    if (!argIs(args, i, 'COUNT') || i + 1 >= args.count) {
-      reply.error(SYNTAX_ERROR)
-      return
-    }
-    const value = countArgument(context, i + 1)
-    if (value === undefined) return
-    count = Math.max(0, value)
-  }
-  if (!findForRead(context, 1)) {
-    reply.array(0)
-    return
-  }
-  if (!openFound(context)) return
-  if (count === 0) reply.nullArray()
-  else replyRange(reply, otherId, newId, Math.max(0, count), reverse)
-}
-
-/** XRANGE key start end [COUNT count] */
-export function runXRange(context: ReadContext): void {
-  runRange(context, false)
-}
-
-/** XREVRANGE key end start [COUNT count] */
-export function runXRevRange(context: ReadContext): void {
-  runRange(context, true)
-}
-
 // ---- table --------------------------------------------------------------------------------------------------------
 
 const GROUP = 'stream'
@@ -339,6 +297,7 @@ export const streamCommands: CommandTable = {
     summary: 'Entries of a stream between two IDs.',
     complexity: 'O(N) with N being the number of elements being returned.',
     read: runXRange,
+    slices: sliceXRange,
   },
   XREAD: {
     arity: -4,
@@ -373,6 +332,7 @@ export const streamCommands: CommandTable = {
     summary: 'Entries of a stream between two IDs, the newest first.',
     complexity: 'O(N) with N being the number of elements returned.',
     read: runXRevRange,
+    slices: sliceXRevRange,
   },
   XSETID: {
     arity: -3,

@@ -1,6 +1,6 @@
 /**
- * The string commands as a table, and those that read or change parts of a string (redis 7.0 t_string.c). Storing whole
- * strings is string-set.ts, counting string-number.ts, LCS lcs.ts.
+ * The string commands as a table, and those that change parts of a string or read several (redis 7.0 t_string.c). Reading one is
+ * string-range.ts, storing string-set.ts, counting string-number.ts, LCS lcs.ts.
  *
  * A string remembers whether it was changed in place (FLAG_RAW): OBJECT ENCODING tells 'raw' then, as in Redis.
  */
@@ -15,7 +15,6 @@ import {
   foundChanged,
   growFound,
   integerArgument,
-  isBackwards,
   makeEmptyString,
   putFound,
   touchKeys,
@@ -25,6 +24,7 @@ import { notify } from './notify.ts'
 import { DENYOOM, FAST, MOVABLE_KEYS, READONLY, WRITE } from './flags.ts'
 import { runLcs } from './lcs.ts'
 import { runDelEx, runDigest } from './string-condition.ts'
+import { runGet, runGetRange, sliceGet, sliceGetRange } from './string-range.ts'
 import { runDecr, runDecrBy, runIncr, runIncrBy, runIncrByFloat } from './string-number.ts'
 import {
   findMSetExKeys,
@@ -39,18 +39,6 @@ import {
   runSetEx,
   runSetNx,
 } from './string-set.ts'
-
-const NO_BYTES: Uint8Array = new Uint8Array(0)
-
-function runGet(context: ReadContext): void {
-  if (!findForRead(context, 1)) {
-    context.reply.nullBulk()
-    return
-  }
-  if (!expectString(context)) return
-  const { entry } = context.keyspace
-  entry.replyBulk(context.reply, 0, entry.length)
-}
 
 /** MGET key [key …]: keys of other types are nil. */
 function runMGet(context: ReadContext): void {
@@ -118,25 +106,6 @@ function runSetRange(context: CommandContext): void {
   reply.integer(entry.length)
 }
 
-/** GETRANGE key start end, and its older name SUBSTR. */
-function runGetRange(context: ReadContext): void {
-  const { reply } = context
-  let from = integerArgument(context, 2)
-  if (Number.isNaN(from)) return
-  let to = integerArgument(context, 3)
-  if (Number.isNaN(to)) return
-  const found = findForRead(context, 1)
-  if (found && !expectString(context)) return
-  const { entry } = context.keyspace
-  const length = found ? entry.length : 0
-  const nothing = isBackwards(context, 2, from, to)
-  if (from < 0) from = Math.max(0, length + from)
-  if (to < 0) to = Math.max(0, length + to)
-  if (to >= length) to = length - 1
-  if (nothing || from > to || length === 0) reply.bulk(NO_BYTES, 0, 0)
-  else entry.replyBulk(reply, from, to + 1)
-}
-
 const ONE_KEY = [1, 1, 1] as const
 const GROUP = 'string'
 
@@ -149,6 +118,7 @@ export const stringCommands: CommandTable = {
     group: GROUP,
     summary: 'Returns the string at a key.',
     read: runGet,
+    slices: sliceGet,
   },
   SET: {
     arity: -3,
@@ -313,6 +283,7 @@ export const stringCommands: CommandTable = {
     group: GROUP,
     summary: 'Returns a part of a string.',
     read: runGetRange,
+    slices: sliceGetRange,
   },
   SUBSTR: {
     arity: 4,
@@ -322,6 +293,7 @@ export const stringCommands: CommandTable = {
     group: GROUP,
     summary: 'Returns a part of a string; the old name of GETRANGE.',
     read: runGetRange,
+    slices: sliceGetRange,
   },
   INCR: {
     arity: 2,

@@ -15,6 +15,7 @@ import type {
   SubcommandRow,
 } from './command.ts'
 import { ConfigError } from '../errors.ts'
+import type { ReplySlices } from './reply-slices.ts'
 
 /** One command or subcommand, resolved. Frozen after construction but for the index tables of statistics by `id`. */
 export interface CommandEntry<Context extends CommandContext = CommandContext> {
@@ -28,6 +29,8 @@ export interface CommandEntry<Context extends CommandContext = CommandContext> {
   readonly run: (context: Context) => void
   /** The same function, when it may run over a dataset that this thread only reads; else the writer's thread has to. */
   readonly read: ((context: ReadContext) => void) | undefined
+  /** Makes long replies; undefined: they are built whole. */
+  readonly slices: (() => ReplySlices) | undefined
   /** Containers only. */
   readonly subcommands: CommandIndex<Context> | undefined
 }
@@ -181,10 +184,10 @@ export class CommandRegistry<Context extends CommandContext = CommandContext> ex
     code: RowFunction<Context>,
     subcommands: CommandIndex<Context> | undefined,
   ): CommandEntry<Context> {
-    const { read } = code
+    const { read, slices } = code
     const run = code.run ?? code.read
     const id = this.#ids?.get(name) ?? this.byId.length
-    const entry = { id, name, row, arity: row.arity, flags: row.flags, run, read, subcommands }
+    const entry = { id, name, row, arity: row.arity, flags: row.flags, run, read, slices, subcommands }
     this.byId[id] = entry
     return entry
   }

@@ -1,10 +1,12 @@
 /** ZRANGE in all its forms, ZRANGESTORE, ZCOUNT, ZLEXCOUNT, ZREMRANGEBY*. Source: redis 7.0 t_zset.c zrangeGenericCommand(). */
+import type { ReplyEncoder } from '../resp/encoder.ts'
 import { SYNTAX_ERROR } from '../resp/error-replies.ts'
 import type { SortedSet } from '../values/sorted-set.ts'
 import type { SortedSetWriter } from '../values/sorted-set-writer.ts'
 import { integerArgument } from './access.ts'
 import { argIs } from './arguments.ts'
-import type { CommandContext, ReadContext } from './command.ts'
+import type { CommandContext, ReadContext, RowFunction } from './command.ts'
+import type { ReplySlices, SliceBounds } from './reply-slices.ts'
 import {
   elementsRemoved,
   missingIsEmpty,
@@ -99,47 +101,87 @@ function locateRanks(count: number, from: number, to: number): void {
   found.count = start > end || start >= count ? 0 : end - start + 1
 }
 
-function zrangeGeneric(context: ReadContext, kind: number, reverse: boolean | undefined): void {
-  if (!parseRange(context, 1, kind, reverse)) return
+/** The set, with the answer located in it; undefined when a reply was written. */
+function openRange(context: ReadContext, kind: number, reverse: boolean | undefined): SortedSet | undefined {
+  if (!parseRange(context, 1, kind, reverse)) return undefined
   const set = readZset(context, 1, missingIsEmpty)
+  if (set !== undefined) locateWanted(set)
+  return set
+}
+
+/** Are elements with scores arrays of two, not two items? */
+function isNested(reply: ReplyEncoder): boolean {
+  return wanted.withScores && reply.resp === 3
+}
+
+function writeHeader(reply: ReplyEncoder): void {
+  reply.array(wanted.withScores && !isNested(reply) ? found.count * 2 : found.count)
+}
+
+function writeElement(reply: ReplyEncoder, set: SortedSet): void {
+  if (isNested(reply)) reply.array(2)
+  reply.bulk(set.memberBytes, set.memberStart, set.memberEnd)
+  if (wanted.withScores) reply.double(set.score)
+}
+
+function runRange(context: ReadContext, kind: number, reverse: boolean | undefined): void {
+  const set = openRange(context, kind, reverse)
   if (set === undefined) return
   const { reply } = context
-  locateWanted(set)
-  const { withScores } = wanted
-  const nested = withScores && reply.resp === 3
-  reply.array(withScores && !nested ? found.count * 2 : found.count)
+  reply.expectItems(found.count)
+  writeHeader(reply)
   let more = found.count > 0 && set.seekRank(found.first)
   for (let left = found.count; left > 0 && more; left--) {
-    if (nested) reply.array(2)
-    reply.bulk(set.memberBytes, set.memberStart, set.memberEnd)
-    if (withScores) reply.double(set.score)
+    writeElement(reply, set)
     if (left > 1) more = wanted.reverse ? set.previous() : set.next()
   }
 }
 
-export function zrange(context: ReadContext): void {
-  zrangeGeneric(context, AUTO, undefined)
+/** A long range in slices, which go on from a rank. A member is written whole. */
+class RangeSlices implements ReplySlices {
+  readonly #kind: number
+  readonly #reverse: boolean | undefined
+  /** Elements written; -1: the header is to be written. */
+  #written = -1
+
+  constructor(kind: number, reverse: boolean | undefined) {
+    this.#kind = kind
+    this.#reverse = reverse
+  }
+
+  write(context: ReadContext, slice: SliceBounds): boolean {
+    const set = openRange(context, this.#kind, this.#reverse)
+    if (set === undefined) return true
+    const { reply } = context
+    if (this.#written < 0) {
+      writeHeader(reply)
+      this.#written = 0
+    }
+    const left = found.count - this.#written
+    let more = left > 0 && set.seekRank(wanted.reverse ? found.first - this.#written : found.first + this.#written)
+    while (more) {
+      if (slice.isOver(reply)) return false
+      writeElement(reply, set)
+      more = ++this.#written < found.count && (wanted.reverse ? set.previous() : set.next())
+    }
+    return true
+  }
 }
 
-export function zrevrange(context: ReadContext): void {
-  zrangeGeneric(context, RANK, true)
+/** A command that reads a range, whole or in slices. @param reverse undefined: as its options say. */
+function readsRange(kind: number, reverse: boolean | undefined): RowFunction {
+  return {
+    read: (context) => runRange(context, kind, reverse),
+    slices: () => new RangeSlices(kind, reverse),
+  }
 }
 
-export function zrangebyscore(context: ReadContext): void {
-  zrangeGeneric(context, SCORE, false)
-}
-
-export function zrevrangebyscore(context: ReadContext): void {
-  zrangeGeneric(context, SCORE, true)
-}
-
-export function zrangebylex(context: ReadContext): void {
-  zrangeGeneric(context, LEX, false)
-}
-
-export function zrevrangebylex(context: ReadContext): void {
-  zrangeGeneric(context, LEX, true)
-}
+export const zrange: RowFunction = readsRange(AUTO, undefined)
+export const zrevrange: RowFunction = readsRange(RANK, true)
+export const zrangebyscore: RowFunction = readsRange(SCORE, false)
+export const zrevrangebyscore: RowFunction = readsRange(SCORE, true)
+export const zrangebylex: RowFunction = readsRange(LEX, false)
+export const zrevrangebylex: RowFunction = readsRange(LEX, true)
 
 export function zrangestore(context: CommandContext): void {
   if (!parseRange(context, 2, AUTO, undefined)) return

@@ -188,7 +188,7 @@ export const zsetCommands: CommandTable = {
     group: GROUP,
     summary: 'Returns the members in a range of ranks, scores or names.',
     keyFlags: ['RO', 'access'],
-    read: zrange,
+    ...zrange,
   },
   ZRANGESTORE: {
     arity: -5,
@@ -209,7 +209,7 @@ export const zsetCommands: CommandTable = {
     group: GROUP,
     summary: 'Returns the members in a range of scores.',
     keyFlags: ['RO', 'access'],
-    read: zrangebyscore,
+    ...zrangebyscore,
   },
   ZREVRANGEBYSCORE: {
     arity: -4,
@@ -219,7 +219,7 @@ export const zsetCommands: CommandTable = {
     group: GROUP,
     summary: 'Returns the members in a range of scores, the greatest first.',
     keyFlags: ['RO', 'access'],
-    read: zrevrangebyscore,
+    ...zrevrangebyscore,
   },
   ZRANGEBYLEX: {
     arity: -4,
@@ -229,7 +229,7 @@ export const zsetCommands: CommandTable = {
     group: GROUP,
     summary: 'Returns the members in a range of names.',
     keyFlags: ['RO', 'access'],
-    read: zrangebylex,
+    ...zrangebylex,
   },
   ZREVRANGEBYLEX: {
     arity: -4,
@@ -239,7 +239,7 @@ export const zsetCommands: CommandTable = {
     group: GROUP,
     summary: 'Returns the members in a range of names, the last first.',
     keyFlags: ['RO', 'access'],
-    read: zrevrangebylex,
+    ...zrevrangebylex,
   },
   ZCOUNT: {
     arity: 4,
@@ -269,7 +269,7 @@ export const zsetCommands: CommandTable = {
     group: GROUP,
     summary: 'Returns the members in a range of ranks, the greatest score first.',
     keyFlags: ['RO', 'access'],
-    read: zrevrange,
+    ...zrevrange,
   },
   ZCARD: {
     arity: 2,

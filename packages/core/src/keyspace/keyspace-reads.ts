@@ -32,6 +32,7 @@ import type { LazyFree } from './lazy-free.ts'
 import type { RegionView } from './region-view.ts'
 import type { RegionWriter } from './region-writer.ts'
 import { scanTable, walkTable } from './scan.ts'
+import type { DatabaseWalk } from './table-walk.ts'
 
 const TWO_32: number = 2 ** 32
 const RANDOM_NEIGHBOURS = 16
@@ -164,6 +165,15 @@ export abstract class KeyspaceReads {
     walkTable(generation, db, (region, address) => {
       entry.load(region, generation.regions, address)
       visit(entry)
+    })
+  }
+
+  /** Goes on with a walk, in the order of `forEach`: a page at a time. @param visit says false to be shown the key again. */
+  walkKeys(db: number, walk: DatabaseWalk, visit: (entry: Entry) => boolean): void {
+    const { entry, generation } = this
+    walk.next(generation, db, (region, address) => {
+      entry.load(region, generation.regions, address)
+      return visit(entry)
     })
   }
 

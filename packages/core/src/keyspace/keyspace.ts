@@ -108,7 +108,7 @@ export class Keyspace extends KeyspaceValues {
 
   /**
    * Another generation takes over: built by a loader, or empty. Readers of the old one are told first, finish in it, and
-   * move on; its memory goes back to the system when every thread has let go and collected.
+   * move on; its memory goes back to the system when every thread has let go and collected. This thread lets go at once.
    */
   swapGeneration(next: Generation, told = -1): void {
     const previous = this.generation
@@ -121,7 +121,10 @@ export class Keyspace extends KeyspaceValues {
     this.generation = next
     this.counters.use(next)
     this.lazyFree.clear()
+    this.compaction.generationReplaced()
+    this.pins.generationReplaced()
     this.entry.address = 0
+    previous.letGo()
     this.listener.databaseFlushed(told)
   }
 
@@ -136,20 +139,26 @@ export class Keyspace extends KeyspaceValues {
   }
 
   /**
-   * Pins the key that the last lookup found, with its value: the regions that hold them. Its reader looks it up again, and
-   * nothing else. Between two units. @throws PIN_LIMIT
+   * Pins a key, with its value if it is there: the regions that hold them. Its reader looks up this key and nothing else.
+   * Between two units. @throws PIN_LIMIT
    */
-  pinEntry(limits: PinLimits, nowMs: number): PinHandle {
-    const { entry } = this
-    let regions = 1 << entry.region.index
-    if (entry.isLarge) regions |= 1 << this.openLarge().region.index
-    else if (entry.isChunked) regions |= 1 << entry.owner.index
+  pinKey(db: number, key: Uint8Array, limits: PinLimits, nowMs: number): PinHandle {
+    const { entry, place } = this
+    const isThere = this.lookup(db, key, 0, key.length)
+    let regions = 1 << regionOf(place.shard)
+    if (isThere && entry.isLarge) regions |= 1 << this.openLarge().region.index
+    else if (isThere && entry.isChunked) regions |= 1 << entry.owner.index
     return this.pins.begin(this.generation, regions, limits, nowMs)
   }
 
   /** Bytes of all blocks in use. */
   get usedBytes(): number {
     return this.generation.usedBytes
+  }
+
+  /** Those of them that are only kept for pins. */
+  get keptForPinsBytes(): number {
+    return this.pins.heldBytes(this.generation)
   }
 
   /**

@@ -5,7 +5,7 @@
  * Nothing here is attempted twice: what is read is true at once. A pin that was broken ends the next look with PIN_BROKEN.
  */
 import { strict as assert } from 'node:assert'
-import { receiveMessageOnPort } from 'node:worker_threads'
+import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads'
 import { KeyspaceError } from '../errors.ts'
 import { REGION_COUNT } from '../limits.ts'
 import { RegionMemory } from '../memory/region-memory.ts'
@@ -16,7 +16,7 @@ import { BlockCopies } from './block-copies.ts'
 import type { Entry } from './entry.ts'
 import { GenerationLayout } from './generation.ts'
 import { KeyspaceReads } from './keyspace-reads.ts'
-import { C_MEMORY_CHANGES } from './layout.ts'
+import { C_MEMORY_CHANGES, C_RETIRED } from './layout.ts'
 import { LazyFree } from './lazy-free.ts'
 import type { PinHandle, SegmentMessage } from './pin-board.ts'
 import { PinnedRegion } from './pinned-region.ts'
@@ -27,13 +27,13 @@ class PinnedGeneration extends GenerationLayout {
   readonly regions: readonly PinnedRegion[]
   readonly copies: BlockCopies
   readonly #sources: RegionMemory[] = []
-  readonly #handle: PinHandle
+  readonly #port: MessagePort
   readonly #live: Int32Array
   #memoryChanges = -1
 
   constructor(handle: PinHandle) {
     super(handle.control)
-    this.#handle = handle
+    this.#port = handle.port
     this.#live = new Int32Array(handle.generation.control)
     this.copies = new BlockCopies(handle, () => this.#refresh())
     for (let region = 0; region < REGION_COUNT; region++) {
@@ -42,13 +42,24 @@ class PinnedGeneration extends GenerationLayout {
     this.regions = this.#sources.map((source, index) => new PinnedRegion(source, index, this.seed, this.copies))
   }
 
+  /** The memory of the copies is not the dataset's: it serves the next pin. */
+  override letGo(): void {
+    this.copies.close()
+    for (const source of this.#sources) source.letGo()
+  }
+
+  get isRetired(): boolean {
+    return Atomics.load(this.#live, C_RETIRED) === 1
+  }
+
   /** Makes views where memory was added: the writer counts that before it uses it. */
   #refresh(): void {
     const changes = Atomics.load(this.#live, C_MEMORY_CHANGES)
     if (changes === this.#memoryChanges) return
     this.#memoryChanges = changes
-    const { port } = this.#handle
-    for (let received = receiveMessageOnPort(port); received !== undefined; received = receiveMessageOnPort(port)) {
+    for (;;) {
+      const received = receiveMessageOnPort(this.#port)
+      if (received === undefined) break
       const message: SegmentMessage = received.message
       this.#sources[message.region]!.setSegment(message.index, message.segment)
     }
@@ -63,16 +74,28 @@ class PinnedGeneration extends GenerationLayout {
 export class PinnedKeyspace extends KeyspaceReads {
   declare generation: PinnedGeneration
   protected readonly lazyFree: LazyFree = new LazyFree(() => assert.fail('a reader has nothing to free'))
-  readonly #handle: PinHandle
+  /** Not the handle, which holds the segments. */
+  readonly #port: MessagePort
 
   constructor(handle: PinHandle) {
     super(new PinnedGeneration(handle))
-    this.#handle = handle
+    this.#port = handle.port
   }
 
-  /** Ends the pin. No reads after this. */
+  /** Ends the pin. No reads after this: what was copied for them serves the next pin. */
   close(): void {
-    this.#handle.port.close()
+    this.#port.close()
+    this.generation.letGo()
+  }
+
+  /** Does the pin hold no more, though it was not closed here? The next look at the dataset ends with PIN_BROKEN. */
+  get isBroken(): boolean {
+    return !this.generation.copies.holds
+  }
+
+  /** Was the pinned generation replaced? Its memory then goes back when this thread has let go of it and collected. */
+  get isRetired(): boolean {
+    return this.generation.isRetired
   }
 
   /** Blocks that had been changed before they were read. */

@@ -8,6 +8,7 @@
 import { SCORE_TEXT_BYTES_MAX, writeScore } from '../encoding/score-text.ts'
 import { ReplicaError } from '../errors.ts'
 import { copyBytes, viewOf } from '../memory/copy-bytes.ts'
+import { ALWAYS_WHOLE, LONG_REPLY, LONG_REPLY_ITEMS } from './long-reply.ts'
 
 const CR = 13
 const LF = 10
@@ -49,6 +50,11 @@ export class ReplyEncoder {
   lastError = ''
   /** Nothing is kept but errors: for the replication stream, CLIENT REPLY OFF and commands inside an EXEC dry run. */
   discardReplies = false
+  /**
+   * Length from which on the reply under way is given up, by LONG_REPLY, because it can be made in slices; ALWAYS_WHOLE: it cannot.
+   * Whoever sets it sets it back.
+   */
+  longFrom: number = ALWAYS_WHOLE
 
   #viewedBytes: Uint8Array | undefined
   #view!: DataView
@@ -76,10 +82,14 @@ export class ReplyEncoder {
     return out
   }
 
-  /** Makes room for `more` bytes after `length`. @throws ReplicaError PROTOCOL_TOO_BIG beyond REPLY_BYTES_MAX. */
+  /**
+   * Makes room for `more` bytes after `length`. @throws LONG_REPLY beyond `longFrom`, ReplicaError PROTOCOL_TOO_BIG beyond
+   * REPLY_BYTES_MAX.
+   */
   reserve(more: number): void {
     const need = this.length + more
     if (need <= this.bytes.length) return
+    if (need > this.longFrom) throw LONG_REPLY
     if (need > REPLY_BYTES_MAX) {
       throw new ReplicaError('PROTOCOL_TOO_BIG', `the reply would be longer than ${REPLY_BYTES_MAX} bytes`)
     }
@@ -88,6 +98,11 @@ export class ReplyEncoder {
     const grown = Buffer.allocUnsafeSlow(Math.min(size, REPLY_BYTES_MAX))
     this.bytes.copy(grown, 0, 0, this.length)
     this.bytes = grown
+  }
+
+  /** The reply is going to have so many items, or so many are to be looked at for it. @throws LONG_REPLY */
+  expectItems(count: number): void {
+    if (count > LONG_REPLY_ITEMS && this.longFrom !== ALWAYS_WHOLE) throw LONG_REPLY
   }
 
   ok(): void {
@@ -165,10 +180,13 @@ export class ReplyEncoder {
     this.bulk(bytes, 0, bytes.length)
   }
 
-  /** `$count`: follow with `raw()` pieces of `count` bytes in all and `bulkEnd()`. */
-  bulkHeader(count: number): void {
+  /**
+   * `$count`: follow with `raw()` pieces of `count` bytes in all and `bulkEnd()`. @param ahead so many of them are going to
+   * follow at once.
+   */
+  bulkHeader(count: number, ahead: number = count): void {
     if (this.discardReplies) return
-    this.reserve(count + 16)
+    this.reserve(ahead + 16)
     this.#numberLine(DOLLAR, count)
   }
 

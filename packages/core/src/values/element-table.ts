@@ -44,6 +44,7 @@ import { freePlainRecord, freeRecordOnly } from '../keyspace/record-free.ts'
 import type { RegionView } from '../keyspace/region-view.ts'
 import type { RegionWriter } from '../keyspace/region-writer.ts'
 import { scanElements, walkPages, walkRecords } from '../keyspace/scan.ts'
+import type { TableWalk } from '../keyspace/table-walk.ts'
 import { moveChunks, moveDirectory, movePage, moveRecord } from '../keyspace/table-move.ts'
 import type { LargeValue } from './large-value.ts'
 
@@ -224,6 +225,11 @@ export class ElementTable implements ViewHolder {
   /** Visits all elements. The visitor must not change the table. */
   forEach(visit: (element: Entry) => void): void {
     walkRecords(this.region, this.#words, this.#root, (address) => visit(this.loadElement(address)))
+  }
+
+  /** Goes on with a walk, in the order of `forEach`: a page at a time. @param visit says false to be shown the element again. */
+  walk(walk: TableWalk, visit: (element: Entry) => boolean): void {
+    walk.next(this.region, this.#words, this.#root, (address) => visit(this.loadElement(address)))
   }
 
   /**

@@ -35,6 +35,8 @@ export const CLIENT_FORWARDS_FULL = 0x200000
 export const CLIENT_TRACKED = 0x400000
 /** In an I/O thread: the client watches keys, so its next transaction is the link thread's. */
 export const CLIENT_WATCHES = 0x800000
+/** A long reply of this connection is made in slices, or waits for that. */
+export const CLIENT_LONG_REPLY = 0x1000000
 
 /** No command may run now. */
 export const CLIENT_STOPPED: number =
@@ -43,5 +45,6 @@ export const CLIENT_STOPPED: number =
   CLIENT_SUSPENDED |
   CLIENT_BACK_PRESSURE |
   CLIENT_FORWARDS_FULL |
+  CLIENT_LONG_REPLY |
   CLIENT_CLOSE_AFTER_REPLY |
   CLIENT_CLOSED

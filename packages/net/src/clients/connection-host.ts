@@ -15,10 +15,12 @@ import {
   CLIENT_CLOSE_AFTER_REPLY,
   CLIENT_FORWARDS_FULL,
   CLIENT_INPUT_ENDED,
+  CLIENT_LONG_REPLY,
   CLIENT_POSTPONED,
   CLIENT_STOPPED,
   CLIENT_SUSPENDED,
 } from './connection-flags.ts'
+import { LongReplies } from './long-replies.ts'
 import { CommandMeter, type MeteredCommand } from './meter.ts'
 import { runCommands } from './run-commands.ts'
 import type { ClientSettings } from './settings.ts'
@@ -30,7 +32,8 @@ import type { ThreadStatistics } from './thread-statistics.ts'
 /** A piece of input at least this long may be followed by another one in the same turn of the event loop. */
 const LONG_CHUNK_BYTES = 16 * 1024
 /** States in which input that ended is not yet all run. */
-const UNFINISHED: number = CLIENT_SUSPENDED | CLIENT_BACK_PRESSURE | CLIENT_POSTPONED | CLIENT_FORWARDS_FULL
+const UNFINISHED: number =
+  CLIENT_SUSPENDED | CLIENT_BACK_PRESSURE | CLIENT_POSTPONED | CLIENT_FORWARDS_FULL | CLIENT_LONG_REPLY
 /** A connection that was silent so long gives back what it holds for its next request. */
 const SHRINK_AFTER_MS = 2000
 
@@ -60,11 +63,13 @@ export abstract class ConnectionHost<Session extends Connection = Connection> {
   readonly encoder: ReplyEncoder = new ReplyEncoder(64)
   readonly slabs: SlabPool = new SlabPool(this.encoder)
   readonly meter: CommandMeter
+  readonly longReplies: LongReplies = new LongReplies(this)
   /** The connection whose commands run now. */
   current: Session | undefined
   /** Counts turns of the event loop in which long pieces of input came. */
   turn = 1
 
+  #isHeld = false
   #suspended: Session[] = []
   #unsent: Session[] = []
   #unflushed: Session[] = []
@@ -91,6 +96,9 @@ export abstract class ConnectionHost<Session extends Connection = Connection> {
 
   /** A connection is over: nothing refers to it any more. */
   abstract forget(session: Session): void
+
+  /** A long reply of this connection is complete; the connection goes on after this. */
+  abstract longReplyEnded(session: Connection): void
 
   /** A command of the current connection was slow. */
   protected abstract noteSlow(slow: SlowCommand): void
@@ -128,6 +136,24 @@ export abstract class ConnectionHost<Session extends Connection = Connection> {
     this.endTurnSoon()
   }
 
+  /**
+   * Asked at the end of a turn, before its replies leave: do they have to wait, because what the turn wrote must be on the disk first?
+   * Nothing runs then, and no reply leaves, until `release()`.
+   */
+  repliesMustWait: (() => boolean) | undefined
+
+  /** Do replies wait, or will they at the end of this turn? */
+  get holdsReplies(): boolean {
+    return this.#isHeld || this.repliesMustWait?.() === true
+  }
+
+  /** What replies waited for is done. */
+  release(): void {
+    if (!this.#isHeld) return
+    this.#isHeld = false
+    this.endTurnSoon()
+  }
+
   /** Something that stopped a connection is over. */
   resume(session: Session): void {
     if ((session.flags & CLIENT_STOPPED) !== 0 || session.closed) return
@@ -152,6 +178,8 @@ export abstract class ConnectionHost<Session extends Connection = Connection> {
   protected sendReplies(): void {
     const unsent = this.#unsent
     if (unsent.length === 0) return
+    this.#isHeld = this.repliesMustWait?.() === true
+    if (this.#isHeld) return
     this.#unsent = []
     for (const session of unsent) session.sendUnsent()
   }
@@ -166,13 +194,13 @@ export abstract class ConnectionHost<Session extends Connection = Connection> {
 
   protected runSuspended(): void {
     const suspended = this.#suspended
-    if (suspended.length === 0) return
+    if (suspended.length === 0 || this.#isHeld) return
     this.#suspended = []
     for (const session of suspended) {
       if (session.closed) continue
       session.flags &= ~CLIENT_SUSPENDED
       session.turnBytes = session.turnMs = 0
-      if ((session.flags & CLIENT_CLOSE_AFTER_REPLY) !== 0) session.closeAfterReply()
+      if ((session.flags & CLIENT_CLOSE_AFTER_REPLY) !== 0) session.close()
       if ((session.flags & CLIENT_STOPPED) !== 0) continue
       runCommands(session)
       if (!session.closed && (session.flags & CLIENT_STOPPED) === 0) session.socket.resume()
@@ -225,13 +253,20 @@ export abstract class ConnectionHost<Session extends Connection = Connection> {
       session.turnBytes += chunk.length
       this.endTurnSoon()
       if (session.turnBytes > settings.turnBytesMax && (session.flags & CLIENT_STOPPED) === 0) {
-        session.flags |= CLIENT_SUSPENDED
-        session.socket.pause()
-        this.runLater(session)
+        this.#putOff(session)
         return
       }
     } else if (session.turn !== this.turn) session.turnBytes = session.turnMs = 0
-    if ((session.flags & CLIENT_STOPPED) === 0) runCommands(session)
+    if ((session.flags & CLIENT_STOPPED) !== 0) return
+    if (this.#isHeld) this.#putOff(session)
+    else runCommands(session)
+  }
+
+  /** Its input is run in another turn, and no more of it is read before. */
+  #putOff(session: Session): void {
+    session.flags |= CLIENT_SUSPENDED
+    session.socket.pause()
+    this.runLater(session)
   }
 
   /** The peer has sent its end of stream. A pipeline that is still being worked on is finished first; who waits is gone. */
@@ -261,10 +296,22 @@ export abstract class ConnectionHost<Session extends Connection = Connection> {
   }
 
   /** Beyond client-output-buffer-limit. */
-  dropForOutput(session: Session): void {
+  dropForOutput(session: Connection): void {
+    this.statistics.outputLimitDisconnections++
     this.logger.warning(
       `Client id=${session.id} addr=${session.address} omem=${session.pendingOutputBytes} ` +
         'scheduled to be closed ASAP for overcoming of output buffer limits.',
+    )
+    session.kill()
+  }
+
+  /** It took its long reply too slowly: the pin that this is made from was given up (`long-reply-pin-bytes`, `-seconds`). */
+  dropForPin(session: Connection): void {
+    this.statistics.outputLimitDisconnections++
+    this.logger.warning(
+      `Closing client id=${session.id} addr=${session.address} in the middle of a long reply: it did not take it within ` +
+        `${this.settings.longReplyPinSeconds} seconds, or ${this.settings.longReplyPinBytes} bytes of what it reads were changed meanwhile ` +
+        '(long-reply-pin-seconds, long-reply-pin-bytes)',
     )
     session.kill()
   }
@@ -294,6 +341,7 @@ export abstract class ConnectionHost<Session extends Connection = Connection> {
   #runCron(): void {
     const nowMs = this.clock.monotonicMs()
     this.everyTick(nowMs)
+    this.longReplies.checkPins()
     this.#cronCount++
     if (this.#cronCount % this.settings.hz !== 0) return
     this.slabs.trim()

@@ -15,10 +15,12 @@ import {
   CLIENT_BACK_PRESSURE,
   CLIENT_CLOSE_AFTER_REPLY,
   CLIENT_CLOSED,
+  CLIENT_LONG_REPLY,
   CLIENT_PUBSUB,
   CLIENT_REPLICA,
   CLIENT_REPLY_OFF,
   CLIENT_REPLY_SKIP,
+  CLIENT_SUSPENDED,
 } from './connection-flags.ts'
 import type { ConnectionHost } from './connection-host.ts'
 import type { MeteredCommand } from './meter.ts'
@@ -87,6 +89,8 @@ export abstract class Connection implements SlabWriter, ConnectionIdentity {
   #unsent: Buffer | undefined
   #unsentDone: (() => void) | undefined
   #side: ReplyEncoder | undefined
+  /** Some of a long reply was sent, and not its end. */
+  #isMidReply = false
   #sideScheduled = false
 
   constructor(host: ConnectionHost, socket: ConnectionSocket, identity: ConnectionIdentity) {
@@ -185,7 +189,7 @@ export abstract class Connection implements SlabWriter, ConnectionIdentity {
       encoder.clear()
       return
     }
-    this.sendUnsent()
+    this.#makeWay()
     if (this.#sendsNothing) {
       this.host.slabs.send(this)
       return
@@ -197,13 +201,41 @@ export abstract class Connection implements SlabWriter, ConnectionIdentity {
   /** Sends bytes that were made elsewhere, behind what waits. Ownership moves. */
   pass(bytes: Buffer): void {
     if (this.closed) return
-    this.sendUnsent()
+    this.#makeWay()
     if (this.#sendsNothing) this.write(bytes, () => this.written(bytes.length))
     else this.#join(bytes, bytes.length)
   }
 
+  /** More is to be sent: what `write` put off goes first, if it may go already; else what comes joins it. */
+  #makeWay(): void {
+    if (this.#unsent !== undefined && !this.host.holdsReplies) this.sendUnsent()
+  }
+
   get #sendsNothing(): boolean {
-    return this.writesInFlight === 0 && (this.#side === undefined || this.#side.length === 0)
+    return this.writesInFlight === 0 && !this.#isMidReply && (this.#side === undefined || this.#side.length === 0)
+  }
+
+  /** May a piece of a long reply be sent? What was written before it has left, and the piece before. */
+  get takesPiece(): boolean {
+    return this.#isMidReply ? this.writesInFlight === 0 : this.#sendsNothing
+  }
+
+  /**
+   * Sends what the thread's encoder holds as the next piece of a long reply; until the last one everything else waits.
+   * @returns false when there was nothing.
+   */
+  sendPiece(isLast: boolean): boolean {
+    const { encoder, slabs, clock } = this.host
+    const isEmpty = encoder.length === 0
+    // The first piece counts as begun: a reply may have been counted for before.
+    this.#isMidReply = !isLast && (this.#isMidReply || !isEmpty)
+    this.lastInteractionMs = clock.monotonicMs()
+    if (!isEmpty) {
+      slabs.send(this)
+      this.sendUnsent()
+    }
+    if (isLast) this.#sendSide()
+    return !isEmpty
   }
 
   /** Puts bytes behind those that wait. */
@@ -258,6 +290,7 @@ export abstract class Connection implements SlabWriter, ConnectionIdentity {
     this.writesInFlight--
     if (this.closed) return
     this.#sendSide()
+    if ((this.flags & CLIENT_LONG_REPLY) !== 0) this.host.longReplies.wake(this)
     if ((this.flags & CLIENT_BACK_PRESSURE) !== 0 && this.pendingOutputBytes * 2 < this.settings.outputPauseBytes) {
       this.flags &= ~CLIENT_BACK_PRESSURE
       this.host.resume(this)
@@ -269,8 +302,15 @@ export abstract class Connection implements SlabWriter, ConnectionIdentity {
     return this.pendingOutputBytes > this.settings.outputPauseBytes
   }
 
-  /** Closes once everything written was sent. */
+  /** Closes once everything written was sent, and may be. */
   closeAfterReply(): void {
+    if (!this.host.holdsReplies) return this.close()
+    this.flags |= CLIENT_CLOSE_AFTER_REPLY | CLIENT_SUSPENDED
+    this.host.runLater(this)
+  }
+
+  /** Sends everything written, and closes. */
+  close(): void {
     if (this.closed) return
     this.sendUnsent()
     if (this.#side !== undefined && this.#side.length > 0) {
@@ -291,7 +331,7 @@ export abstract class Connection implements SlabWriter, ConnectionIdentity {
 
   #sendSide(): void {
     const side = this.#side
-    if (side === undefined || side.length === 0 || this.writesInFlight > 0 || this.closed) return
+    if (side === undefined || side.length === 0 || this.writesInFlight > 0 || this.#isMidReply || this.closed) return
     this.#writeSide(side)
   }
 

@@ -5,12 +5,17 @@
  * The order of the checks follows redis 7.0 server.c processCommand(); what is done after a command, call().
  */
 import {
+  ALWAYS_WHOLE,
   ADMIN,
   arityFits,
+  DENYOOM,
   errorCode,
   execAbort,
   isSizeFault,
+  LONG_REPLY,
+  LONG_REPLY_BYTES,
   MAY_REPLICATE,
+  NEVER_QUEUED,
   NO_MULTI,
   propagationOf,
   PROTECTED,
@@ -44,15 +49,13 @@ import { DROPPED_REPLIES } from './run-commands.ts'
 /** Connections in one of these states need every check. */
 const CHECKED_STATES: number = CLIENT_UNAUTHENTICATED | CLIENT_MULTI | CLIENT_PUBSUB | CLIENT_REPLICA
 /** Commands with one of these flags need every check. */
-const CHECKED_FLAGS: number = WRITE | PROTECTED | NO_MULTI | ADMIN
+const CHECKED_FLAGS: number = WRITE | DENYOOM | PROTECTED | NO_MULTI | ADMIN
 /** Of commands that may be units: writers, and EXEC, which alone has the second flag. */
 const UNIT_FLAGS: number = WRITE | SKIP_SLOWLOG
 /** Of commands that replicas below may have to hear of, EXEC among them. */
 const TOLD_FLAGS: number = UNIT_FLAGS | MAY_REPLICATE
 /** What a queued command costs beside its arguments, roughly. */
 const QUEUED_COMMAND_BYTES = 64
-/** Commands that MULTI does not queue. */
-const NEVER_QUEUED: ReadonlySet<string> = new Set(['exec', 'discard', 'multi', 'watch', 'quit', 'reset'])
 
 /** Runs the command that the decoder found: checks it, queues it in MULTI or calls it. */
 export function runOne(session: ClientSession, server: ClientServer): void {
@@ -74,6 +77,8 @@ export function runOne(session: ClientSession, server: ClientServer): void {
     reject(session, entry, wrongNumberOfArguments(entry.name))
     return
   }
+  const { memory } = server.ports
+  if (memory?.isLimited === true) memory.makeRoom()
   if ((entry.flags & CHECKED_FLAGS) !== 0 || (session.flags & CHECKED_STATES) !== 0 || refusesReads(server.node)) {
     const refused = refusal(entry, server.node, requesterState(session))
     if (refused !== undefined) {
@@ -157,11 +162,14 @@ export function callCommand(session: ClientSession, entry: CommandEntry<ClientSe
   // A command that may write is one unit for readers in other threads; so is a whole EXEC, which its commands join.
   const unit = (entry.flags & UNIT_FLAGS) === 0 ? undefined : openUnit(session, entry)
   try {
+    if (entry.slices !== undefined && mayBeLong(session)) reply.longFrom = LONG_REPLY_BYTES
     entry.run(session)
   } catch (error) {
     reply.length = lengthBefore
-    reply.error(faultReply(error))
+    if (error === LONG_REPLY) server.replyPins.ask(session)
+    else reply.error(faultReply(error))
   } finally {
+    reply.longFrom = ALWAYS_WHOLE
     if (telling !== undefined) endTelling(session, entry, telling, errorsBefore)
     unit?.end()
   }
@@ -173,6 +181,11 @@ export function callCommand(session: ClientSession, entry: CommandEntry<ClientSe
     server.feedMonitors(monitorLine(session, entry))
   }
   if (session.tracking !== undefined) trackReads(session, entry)
+}
+
+/** May the reply be made in slices? That of EXEC is of one moment, and one reply. */
+function mayBeLong({ keyspace, reply }: ClientSession): boolean {
+  return !keyspace.counters.isOpen && !reply.discardReplies
 }
 
 /** What was so before a command of which replicas below may have to hear. */

@@ -47,7 +47,16 @@ export interface Acknowledgements {
   whenAcknowledged(offset: number, replicas: number, done: () => void): () => void
 }
 
+/** maxmemory (`server/memory-limit.ts`). */
+export interface MemoryPort {
+  /** Is there one? */
+  readonly isLimited: boolean
+  /** Called before each command: evicts keys, or says in `NodeState.outOfMemory` that there are none to evict. */
+  makeRoom(): void
+}
+
 export interface ServerPorts {
+  readonly memory?: MemoryPort
   readonly writes?: WriteSink
   /** @param cancelled called when a shutdown that waits comes to nothing */
   readonly shutdown?: (request: ShutdownRequest, cancelled: () => void) => ShutdownOutcome

@@ -29,13 +29,14 @@ import { Listeners, type ListenOptions, openHere, type OpenPlace, type TcpListen
 import { InfoRegistry } from './info.ts'
 import { BlockedKeys } from './blocked-keys.ts'
 import { KeyWatches } from './watch.ts'
-import { GATE_MONITOR, GATE_NODE, GATE_PAUSE, SharedWords } from './shared-words.ts'
+import { GATE_MEMORY, GATE_MONITOR, GATE_NODE, GATE_PAUSE, SharedWords } from './shared-words.ts'
 import { LatencyMonitor } from './latency-monitor.ts'
 import { Pauses } from './pauses.ts'
 import { PubSub } from './pubsub.ts'
 import { addressesOf, keepAlive } from './socket-facts.ts'
 import { ServerStatistics } from './statistics.ts'
 import { SlowLog } from './slow-log.ts'
+import { ReplyPins } from './reply-pins.ts'
 import { Tracking } from './tracking.ts'
 import type { ClientSettings } from './settings.ts'
 import type { ServerPorts } from './ports.ts'
@@ -72,6 +73,7 @@ export class ClientServer extends ConnectionHost<ClientSession> {
   /** Which commands are held back: CLIENT PAUSE, and its like. */
   readonly pauses: Pauses
   readonly blockedKeys: BlockedKeys = new BlockedKeys(this)
+  readonly replyPins: ReplyPins = new ReplyPins(this)
   readonly info: InfoRegistry = new InfoRegistry()
   /** What the I/O threads look at. */
   readonly words: SharedWords = new SharedWords()
@@ -178,6 +180,7 @@ export class ClientServer extends ConnectionHost<ClientSession> {
   /** The state of the node changed: threads that answer reads have to know whether they still may. */
   nodeChanged(): void {
     this.words.setGate(GATE_NODE, refusesReads(this.node))
+    this.words.setGate(GATE_MEMORY, this.node.outOfMemory)
     this.words.setWritable(this.writable)
   }
 
@@ -254,6 +257,8 @@ export class ClientServer extends ConnectionHost<ClientSession> {
     if (session.closed) return
     session.flags |= CLIENT_CLOSED
     session.endWait()
+    this.longReplies.drop(session)
+    this.replyPins.ended(session)
     session.discardTransaction()
     this.pubsub.unsubscribeAll(session)
     this.stopMonitor(session)
@@ -261,6 +266,10 @@ export class ClientServer extends ConnectionHost<ClientSession> {
     this.pauses.forget(session)
     this.sessions.delete(session.id)
     this.ports.sessionClosed?.(session)
+  }
+
+  longReplyEnded(session: ClientSession): void {
+    this.replyPins.ended(session)
   }
 
   /** A connection came. @returns why it is refused, or undefined. It is counted in either case. */
@@ -319,11 +328,15 @@ export class ClientServer extends ConnectionHost<ClientSession> {
     this.tracking.flushBroadcast()
     this.sendPushes()
     this.runSuspended()
+    this.replyPins.serve()
+    this.longReplies.runTurn()
     for (const listener of this.turnListeners) listener()
   }
 
   protected override everyTick(nowMs: number): void {
     this.statistics.sampleRates(nowMs)
+    // Other pins may have ended.
+    this.replyPins.serve()
   }
 
   protected lookAfter(session: ClientSession, nowMs: number): void {

@@ -102,7 +102,8 @@ export class ClientSession extends Connection implements CommandContext {
   }
 
   override get memoryBytes(): number {
-    return super.memoryBytes + (this.transaction?.heldBytes ?? 0) + this.watchedBytes
+    const elsewhere = this.facts.outputBytes - this.pendingOutputBytes
+    return super.memoryBytes + elsewhere + (this.transaction?.heldBytes ?? 0) + this.watchedBytes
   }
 
   /** What is waiting in its buffers, here and in its I/O thread, and when it was heard of last. */

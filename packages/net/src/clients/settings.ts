@@ -18,6 +18,9 @@ export interface ClientSettings extends CommandSettings {
   databases: number
   clientQueryBufferBytesMax: number
   outputBufferLimits: OutputBufferLimits
+  /** A client whose long reply is under way has so long for it, and so many bytes may be kept for it meanwhile. */
+  longReplyPinSeconds: number
+  longReplyPinBytes: number
   /** Commands slower than this many microseconds are kept in the slow log; negative: none, 0: all. */
   slowlogSlowerThanMicros: number
   slowlogLengthMax: number
@@ -62,6 +65,8 @@ export function defaultClientSettings(): ClientSettings {
       replica: { hardBytes: 256 * MEBIBYTE, softBytes: 64 * MEBIBYTE, softSeconds: 60 },
       pubsub: { hardBytes: 32 * MEBIBYTE, softBytes: 8 * MEBIBYTE, softSeconds: 60 },
     },
+    longReplyPinSeconds: 300,
+    longReplyPinBytes: 256 * MEBIBYTE,
     slowlogSlowerThanMicros: 10_000,
     slowlogLengthMax: 128,
     latencyMonitorThresholdMs: 0,

@@ -34,6 +34,8 @@ const HITS = 9
 const MISSES = 10
 const TURN_MICROS = 11
 const TURN_COMMAND_MICROS = 12
+const OUTPUT_LIMIT_DISCONNECTIONS = 13
+const LONG_REPLIES = 14
 
 function memoryBytes(commandCount: number): number {
   const numbers = TOTALS + COMMAND_ARRAYS * commandCount + ERROR_CODES_MAX
@@ -150,6 +152,22 @@ export class ThreadStatistics {
   }
   set misses(value: number) {
     this.#totals[MISSES] = value
+  }
+
+  /** Connections that were closed because they did not take their output. */
+  get outputLimitDisconnections(): number {
+    return this.#totals[OUTPUT_LIMIT_DISCONNECTIONS]!
+  }
+  set outputLimitDisconnections(value: number) {
+    this.#totals[OUTPUT_LIMIT_DISCONNECTIONS] = value
+  }
+
+  /** Replies that were made in slices, or wait for it. The link thread counts them all. */
+  get longReplies(): number {
+    return this.#totals[LONG_REPLIES]!
+  }
+  set longReplies(value: number) {
+    this.#totals[LONG_REPLIES] = value
   }
 
   /** Latencies of a command; zero where it was never timed. */

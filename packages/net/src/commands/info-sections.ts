@@ -160,12 +160,20 @@ function statsLines(server: ClientServer): string[] {
     `io_threaded_writes_processed:${threadedIo.writes}`,
     'reply_buffer_shrinks:0',
     'reply_buffer_expands:0',
+    // Of redis 7.4.
+    `client_output_buffer_limit_disconnections:${whole.outputLimitDisconnections}`,
     // Of redis 7.2.
     `eventloop_cycles:${whole.turns.count}`,
     `eventloop_duration_sum:${Math.round(whole.turnMicros)}`,
     `eventloop_duration_cmd_sum:${Math.round(whole.turnCommandMicros)}`,
     `instantaneous_eventloop_cycles_per_sec:${Math.round(cyclesPerSecond)}`,
     `instantaneous_eventloop_duration_usec:${cyclesPerSecond === 0 ? 0 : Math.round(turnMicrosRate.perSecond / cyclesPerSecond)}`,
+    // Our own.
+    `long_replies_active:${server.replyPins.active}`,
+    `long_replies_waiting:${server.replyPins.waiting}`,
+    `long_replies_total:${whole.longReplies}`,
+    `pins_active:${server.keyspace.pins.count}`,
+    `pins_broken:${server.keyspace.pins.broken}`,
   ]
 }
 

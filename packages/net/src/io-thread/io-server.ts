@@ -9,18 +9,28 @@
  */
 import type { Socket } from 'node:net'
 import {
-  accessClockAt,
+  ALWAYS_WHOLE,
   arityFits,
   findKeysAhead,
   isSizeFault,
   KEYS_AHEAD_MAX,
+  LONG_REPLY,
+  LONG_REPLY_BYTES,
   NeedsWriter,
   ReadTooLong,
   ReplicaError,
   runSharedRead,
   SKIP_SLOWLOG,
+  SlicedReply,
 } from '@understudy/core/internal'
-import type { CommandEntry, CommandRegistry, KeysAhead, ReadContext, SharedKeyspace } from '@understudy/core/internal'
+import type {
+  CommandEntry,
+  CommandRegistry,
+  KeysAhead,
+  LongReplyRequest,
+  ReadContext,
+  SharedKeyspace,
+} from '@understudy/core/internal'
 import { ConnectionHost, type HostOptions, type SlowCommand } from '../clients/connection-host.ts'
 import {
   CLIENT_BACK_PRESSURE,
@@ -32,6 +42,7 @@ import {
   CLIENT_WATCHES,
 } from '../clients/connection-flags.ts'
 import type { MeteredCommand } from '../clients/meter.ts'
+import { PinnedReply } from '../clients/pinned-reply.ts'
 import type { SharedWords } from '../clients/shared-words.ts'
 import { addressesOf, keepAlive } from '../clients/socket-facts.ts'
 import type { Channel } from './channel.ts'
@@ -47,6 +58,7 @@ import {
   FRAME_NO_DELAY,
   FRAME_OPEN,
   FRAME_OUTPUT,
+  FRAME_REPLIED,
   FRAME_SETTLED,
   FRAME_SLOW,
   FRAME_TAKEN,
@@ -136,6 +148,7 @@ export class IoServer extends ConnectionHost<IoSession> {
       !session.forwards &&
       (session.flags & FORWARDED_STATES) === 0 &&
       this.#words.readsAllowed &&
+      (session.transaction === undefined || this.#words.transactionsAllowed) &&
       (this.#runHere(session) || (this.#runsTransactions && this.#runTransactionCommand(session)))
     if (runs) return
     if (session.transaction !== undefined) this.#handOver(session, session.transaction)
@@ -170,9 +183,21 @@ export class IoServer extends ConnectionHost<IoSession> {
     this.endTurnSoon()
   }
 
+  /** The link thread has pinned what a long reply of this connection shows. Ownership of the pin moves. */
+  beginLongReply(id: number, request: LongReplyRequest): void {
+    const session = this.sessions.get(id)
+    if (session === undefined) request.pin.port.close()
+    else this.longReplies.begin(session, new PinnedReply(new SlicedReply(request, this.#registry, this.settings)))
+  }
+
+  longReplyEnded(session: IoSession): void {
+    this.#channel.frames.signal(FRAME_REPLIED, session.id)
+  }
+
   forget(session: IoSession): void {
     if (session.closed) return
     session.flags |= CLIENT_CLOSED
+    this.longReplies.drop(session)
     this.sessions.delete(session.id)
     this.#table.free(session.slot)
     this.#channel.frames.signal(FRAME_CLOSED, session.id)
@@ -207,10 +232,6 @@ export class IoServer extends ConnectionHost<IoSession> {
     this.#channel.frames.facts(FRAME_LATENCY, 0, elapsedMs, 0, event)
   }
 
-  protected override everyTick(): void {
-    this.keyspace.access.clock = accessClockAt(this.clock.wallMs())
-  }
-
   protected lookAfter(session: IoSession): void {
     this.noteFacts(session)
   }
@@ -219,6 +240,7 @@ export class IoServer extends ConnectionHost<IoSession> {
     this.sendReplies()
     this.sendPushes()
     this.runSuspended()
+    this.longReplies.runTurn()
     this.statistics.hits = this.keyspace.hits
     this.statistics.misses = this.keyspace.misses
     this.#channel.send()
@@ -261,7 +283,7 @@ export class IoServer extends ConnectionHost<IoSession> {
   /** MULTI, EXEC, DISCARD. @returns false: it is none of them, or the link thread has to see to it. */
   #runTransactionCommand(session: IoSession): boolean {
     const command = transactionCommand(session)
-    if (command === undefined) return false
+    if (command === undefined || !this.#words.transactionsAllowed) return false
     const { meter } = this
     const { transaction } = session
     const own: MeteredCommand = { id: this.#commandIds.get(command)!, name: command, flags: SKIP_SLOWLOG }
@@ -301,7 +323,11 @@ export class IoServer extends ConnectionHost<IoSession> {
     const errorsBefore = session.reply.errorCount
     this.#session = session
     this.#read = entry.read
-    if (!this.#attempt(session, this.#readOne)) return false
+    // A long one is the link thread's to pin; it comes back to be made here.
+    if (entry.slices !== undefined) session.reply.longFrom = LONG_REPLY_BYTES
+    const isDone = this.#attempt(session, this.#readOne)
+    session.reply.longFrom = ALWAYS_WHOLE
+    if (!isDone) return false
     if (session.reply.errorCount !== errorsBefore) this.#countFailure(entry, session.reply.lastError)
     return true
   }
@@ -374,9 +400,13 @@ export class IoServer extends ConnectionHost<IoSession> {
   }
 }
 
-/** The link thread takes its time for what is too long here, and says what is wrong with the rest. A bug is none of them. */
+/** The link thread pins what is long, takes its time for what is disturbed again and again here, and says what is wrong with the rest. A bug is none of them. */
 function isForTheWriter(error: unknown): boolean {
   return (
-    error instanceof NeedsWriter || error instanceof ReadTooLong || error instanceof ReplicaError || isSizeFault(error)
+    error === LONG_REPLY ||
+    error instanceof NeedsWriter ||
+    error instanceof ReadTooLong ||
+    error instanceof ReplicaError ||
+    isSizeFault(error)
   )
 }

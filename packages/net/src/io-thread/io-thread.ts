@@ -3,6 +3,7 @@
  * channel become calls of the server here; what happens to the thread as a whole is the business of `io-threads.ts`.
  */
 import { Worker } from 'node:worker_threads'
+import type { LongReplyRequest } from '@understudy/core/internal'
 import type { ClientServer } from '../clients/server.ts'
 import { ThreadStatistics } from '../clients/thread-statistics.ts'
 import { Channel } from './channel.ts'
@@ -17,6 +18,7 @@ import {
   FRAME_NO_DELAY,
   FRAME_OPEN,
   FRAME_OUTPUT,
+  FRAME_REPLIED,
   FRAME_SLOW,
   FRAME_TAKEN,
   type FrameReader,
@@ -161,6 +163,11 @@ export class IoThread implements RemoteChannel {
     this.#server.endTurnSoon()
   }
 
+  handOver(id: number, request: LongReplyRequest): void {
+    this.#channel.send()
+    this.#worker.postMessage({ kind: 'long-reply', id, request } satisfies ToIoThread, [request.pin.port])
+  }
+
   #receive(message: FromIoThread): void {
     switch (message.kind) {
       case 'log':
@@ -214,6 +221,9 @@ export class IoThread implements RemoteChannel {
         break
       case FRAME_TAKEN:
         socket.noteTaken(frames.number(0), frames.number(1))
+        break
+      case FRAME_REPLIED:
+        this.#server.longReplies.finish(session)
         break
       case FRAME_CLOSED:
         socket.destroyed = true

@@ -52,7 +52,6 @@ const renames = start.renames.filter(([from]) => families.some((family) => Objec
 
 const channel = new Channel(port)
 const keyspace = new SharedKeyspace(start.reader)
-keyspace.access.tracksFrequency = start.tracksFrequency
 // The memory of the old generation goes back when this thread, too, has let go of it.
 keyspace.onDropped = collectGarbageSoon
 const server = new IoServer({
@@ -97,7 +96,6 @@ function receive(message: ToIoThread): void {
   switch (message.kind) {
     case 'settings':
       Object.assign(start.settings, message.settings)
-      keyspace.access.tracksFrequency = message.tracksFrequency
       server.restartCron()
       break
     case 'listen':
@@ -105,6 +103,9 @@ function receive(message: ToIoThread): void {
       break
     case 'unlisten':
       void unlisten(message.key)
+      break
+    case 'long-reply':
+      server.beginLongReply(message.id, message.request)
       break
     case 'fail':
       throw new Error('an I/O thread was told to fail')

@@ -2,7 +2,7 @@
  * What the link thread and an I/O thread tell each other beside the batches of the channel (`frames.ts`), over the same
  * port and so in order with them. A batch comes as a Uint8Array, everything here as an object with a `kind`.
  */
-import type { CommandRename, ReaderHandle } from '@understudy/core/internal'
+import type { CommandRename, LongReplyRequest, ReaderHandle } from '@understudy/core/internal'
 import type { ClientSettings } from '../clients/settings.ts'
 
 /** What an I/O thread starts with. */
@@ -20,7 +20,6 @@ export interface IoThreadStart {
   /** The link thread's clock: `process.hrtime()` in milliseconds at its zero. */
   readonly clockZeroMs: number
   readonly reader: ReaderHandle
-  readonly tracksFrequency: boolean
 }
 
 /** A socket to listen on. */
@@ -32,10 +31,11 @@ export interface SharedPlace {
 }
 
 export type ToIoThread =
-  /** @param tracksFrequency an LFU policy is configured (`AccessBits`). */
-  | { readonly kind: 'settings'; readonly settings: ClientSettings; readonly tracksFrequency: boolean }
+  | { readonly kind: 'settings'; readonly settings: ClientSettings }
   | { readonly kind: 'listen'; readonly places: readonly SharedPlace[] }
   | { readonly kind: 'unlisten'; readonly key: number }
+  /** Make this reply for a connection, behind all output before it. `request.pin.port` is in the transfer list. */
+  | { readonly kind: 'long-reply'; readonly id: number; readonly request: LongReplyRequest }
   /** For tests: throw. */
   | { readonly kind: 'fail' }
 

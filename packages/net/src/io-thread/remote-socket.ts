@@ -3,6 +3,7 @@
  * the channel, and the session's state follows it as soon as everything forwarded was run, so that the I/O thread knows
  * when it may answer reads again.
  */
+import type { LongReplyRequest } from '@understudy/core/internal'
 import type { ConnectionSocket } from '../clients/connection.ts'
 import {
   CLIENT_MULTI,
@@ -42,6 +43,8 @@ export interface RemoteChannel {
   settled(id: number, forwardedBytes: number, db: number, resp: number, flags: number): void
   /** Calls `done` now, or when the channel has room again. */
   whenRoom(done: () => void): void
+  /** Has the connection's thread make this reply, behind all output before it. */
+  handOver(id: number, request: LongReplyRequest): void
   /** Asks for `settle()` of this socket at the end of the turn. */
   settleSoon(socket: RemoteSocket): void
 }
@@ -95,6 +98,11 @@ export class RemoteSocket implements ConnectionSocket {
     this.#outputBytes += view.length
     this.#channel.output(this.#id, view)
     this.#channel.whenRoom(done)
+  }
+
+  /** Has the connection's thread make a long reply: output that comes before it was written. */
+  handOver(request: LongReplyRequest): void {
+    this.#channel.handOver(this.#id, request)
   }
 
   /** The I/O thread takes no more than a bounded part of a connection's input ahead: there is nothing to pause here. */

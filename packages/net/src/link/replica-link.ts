@@ -19,6 +19,7 @@ import {
   ReplicationHistory,
   TURN_BYTES_MAX,
   readsLines,
+  snapshotPosition,
   streamDb,
 } from '@understudy/core/internal'
 import type { LinkAction, LinkState, RdbLoadResult, SnapshotFraming, StreamHandler } from '@understudy/core/internal'
@@ -535,6 +536,7 @@ export class ReplicaLink {
     machine.snapshotLoaded(this.#now())
     this.#carryOut()
     ports.onHistoryChanged?.()
+    ports.onSynced?.(this.#syncFile.isKept ? snapshotPosition(result.summary.aux) : undefined)
     const { queue, before } = receiver.takeQueue()
     if (before.length > 0) this.stream.push(before)
     if (queue.byteLength > 0) this.#catchUp = new CatchUp(queue, this.#now())

@@ -24,8 +24,8 @@ import { OwnStream } from './own-stream.ts'
 import { judgeResync } from './partial-resync.ts'
 import { Replica } from './replica.ts'
 import type { ReplicaSettings } from './settings.ts'
-import { dueSnapshots, type SharedSnapshot, type Waiting, wantsSame } from './snapshot-sharing.ts'
-import type { SnapshotRequest, SnapshotSource } from './snapshot-source.ts'
+import { dueSnapshots, isSame, type SharedSnapshot, type Waiting } from './snapshot-sharing.ts'
+import type { SnapshotSource, SnapshotWish } from './snapshot-source.ts'
 
 const CRON_MS = 100
 /** What replicas read that do not tell their version: redis 7.0. */
@@ -58,6 +58,10 @@ export interface ReplicasBelowPorts {
   readonly isFailingOver: () => boolean
   /** Be a primary: the one that this node follows, whose connection this is, asks for it. */
   readonly takeOver: (session: ClientSession) => void
+  /** Is the stream written to a log? It is kept then, whether replicas come or not. */
+  readonly isStreamLogged: () => boolean
+  /** Bytes of this node's own were added to the backlog. */
+  readonly ownAppended: () => void
 }
 
 export class ReplicasBelow {
@@ -67,7 +71,7 @@ export class ReplicasBelow {
   readonly #ports: ReplicasBelowPorts
   readonly #replicas = new Map<ClientSession, Replica>()
   #snapshots: SharedSnapshot[] = []
-  /** Is the stream kept in the backlog? On a replica with the first sync, on a primary not before the first replica comes. */
+  /** Is the stream kept in the backlog? On a replica with the first sync, on a primary with the first replica, or its log. */
   #isBacklogActive = false
   #noneSinceMs = 0
   #pingAtMs = 0
@@ -87,7 +91,10 @@ export class ReplicasBelow {
       backlog,
       clock,
       history: () => ports.history(),
-      appended: () => this.appended(),
+      appended: () => {
+        ports.ownAppended()
+        this.appended()
+      },
     })
     this.acknowledgements = new WaitForAcknowledgements({
       count: (offset) => this.acknowledged(offset),
@@ -122,10 +129,15 @@ export class ReplicasBelow {
     this.#countGood()
   }
 
-  /** A primary begins with the data of a snapshot: replicas that have the same may go on from there. */
-  historyRestored(): void {
+  /** A primary's stream is wanted before a replica comes. */
+  keepStream(): void {
+    this.#activateBacklog()
+  }
+
+  /** This node begins with data of before: replicas that have the same may go on from there. @param isReplica it will be one */
+  historyRestored(isReplica: boolean): void {
     this.#isBacklogActive = true
-    this.roleChanged()
+    if (!isReplica) this.roleChanged()
   }
 
   /**
@@ -322,7 +334,7 @@ export class ReplicasBelow {
     this.#ports.logger.notice(`Replication backlog freed after ${seconds} seconds without connected replicas.`)
   }
 
-  #requestOf({ machine }: Replica): SnapshotRequest {
+  #wishOf({ machine }: Replica): SnapshotWish {
     const { takesMark, filter, version } = machine.introduction
     const { disklessSync, rdbVersion } = this.#ports.settings
     const told =
@@ -339,20 +351,19 @@ export class ReplicasBelow {
     this.#ports.endTurnSoon()
   }
 
-  /** Gives it a snapshot that others have, if all of the stream behind it can still be had. */
+  /** Gives it a snapshot that others have, if all of it and of the stream behind it can still be had. */
   #join(replica: Replica): boolean {
     const { backlog } = this.#ports
-    const request = this.#requestOf(replica)
-    const shared = this.#snapshots.find(
-      (one) =>
-        one.users > 0 &&
-        one.snapshot.isJoinable &&
-        wantsSame(one.request, request) &&
-        backlog.covers(one.position.offset + 1),
-    )
-    if (shared === undefined) return false
-    replica.give(shared)
-    return true
+    const wish = this.#wishOf(replica)
+    for (const shared of this.#snapshots) {
+      const { users, content, position, snapshot } = shared
+      if (users === 0 || !isSame(content, wish) || !backlog.covers(position.offset + 1)) continue
+      const reader = snapshot.open(wish.needsLength)
+      if (reader === undefined) continue
+      replica.give(shared, reader)
+      return true
+    }
+    return false
   }
 
   #beginSnapshots(): void {
@@ -362,16 +373,16 @@ export class ReplicasBelow {
     for (const replica of this.#attached()) {
       const { state } = replica.machine
       if (state.name !== 'awaiting') continue
-      waiting.push({ replica, request: this.#requestOf(replica), sinceMs: state.sinceMs })
+      waiting.push({ replica, wish: this.#wishOf(replica), sinceMs: state.sinceMs })
     }
     if (waiting.length === 0) return
     const times = { delayMs: settings.disklessDelayMs, enoughReplicas: settings.disklessReplicasMax }
-    for (const { request, replicas } of dueSnapshots(waiting, clock.monotonicMs(), times)) {
+    for (const { request, waiting: together } of dueSnapshots(waiting, clock.monotonicMs(), times)) {
       if (!this.#ports.isReplica()) this.own.selectAgain()
       const { position } = this
-      const shared: SharedSnapshot = { snapshot: source.begin(request), request, position, users: 0 }
+      const shared: SharedSnapshot = { snapshot: source.begin(request), content: request, position, users: 0 }
       this.#snapshots.push(shared)
-      for (const replica of replicas) replica.give(shared)
+      for (const { replica, wish } of together) replica.give(shared, shared.snapshot.open(wish.needsLength)!)
     }
   }
 
@@ -379,14 +390,14 @@ export class ReplicasBelow {
     const { clock, settings } = this.#ports
     const nowMs = clock.monotonicMs()
     for (const replica of this.#attached()) {
-      replica.machine.tick(nowMs, settings)
-      replica.carryOut()
+      replica.tick(nowMs, settings)
     }
     this.#beginSnapshots()
     this.#ping(nowMs)
     const seconds = settings.backlogTtlSeconds
     const isIdle = this.own.effects !== undefined && this.list().length === 0
-    if (isIdle && seconds > 0 && nowMs - this.#noneSinceMs > seconds * 1000) this.#freeBacklog(seconds)
+    const mayEnd = isIdle && !this.#ports.isStreamLogged()
+    if (mayEnd && seconds > 0 && nowMs - this.#noneSinceMs > seconds * 1000) this.#freeBacklog(seconds)
     this.#countGood()
     this.endTurn()
   }

@@ -22,6 +22,7 @@ export function becomePrimary(node: Node, cause: string): void {
 export function becomeReplica(node: Node, { host, port }: FailoverTarget, by: string): 'same' | 'changed' {
   // What an EXEC wrote before this is a part of the history that the new primary is asked to continue.
   node.below.own.unitEnded()
+  if (!node.state.replica && node.below.isBacklogActive && node.link.history.returnToPast()) node.historyRenamed()
   if (node.link.replicaOf(host, port, by) === 'same') return 'same'
   follows(node, { host, port })
   return 'changed'

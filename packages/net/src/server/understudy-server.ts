@@ -5,7 +5,6 @@
 import { statSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import {
-  accessClockAt,
   ActiveExpiry,
   BacklogWriter,
   clampBacklogBytes,
@@ -20,9 +19,13 @@ import {
   type NodeState,
   NOTIFY_KEY_MISS,
   type PinLimits,
+  policyTracksFrequency,
+  RDB_VERSION_DEFAULT,
   type RdbLoadResult,
   Readers,
+  ReplicaError,
   SLICE_MS_MAX,
+  snapshotPosition,
   toldAccess,
 } from '@understudy/core/internal'
 import { RdbLoaderPool, SnapshotPool } from '@understudy/rdb-worker'
@@ -41,25 +44,29 @@ import { askPrimary } from '../link/ask-primary.ts'
 import { ReplicaLink } from '../link/replica-link.ts'
 import type { Failover } from '../replicas/failover.ts'
 import { ReplicasBelow } from '../replicas/replicas-below.ts'
-import { SpooledSnapshots } from '../replicas/spooled-snapshot.ts'
+import type { StreamLog } from '../stream-log/stream-log.ts'
+import { type SnapshotPassRules, WorkerSnapshots } from '../replicas/worker-snapshots.ts'
 import { ActiveDefrag } from './active-defrag.ts'
 import { collectGarbageSoon } from './collect-garbage.ts'
 import { configCommands } from './config-commands.ts'
+import { DatasetSnapshot, type DatasetSnapshotOptions } from './dataset-snapshot.ts'
 import { CLIENT_DIRECTIVES, clientSettings, follow, linkConfig, replicaSettings } from './configure.ts'
 import { addDataInfoSections, memoryFacts, streamStatLines } from './info-sections.ts'
 import { fullSyncGate } from './full-sync-policy.ts'
 import type { FileLoading, Node } from './node.ts'
 import { KEY_CHECK_QUESTION, KeyCheck } from './key-check.ts'
 import { LoadReport } from './load-report.ts'
+import { MemoryLimit } from './memory-limit.ts'
 import { Persistence } from './persistence.ts'
 import { persistenceCommands } from './persistence-commands.ts'
 import { PrimaryClient } from './primary-client.ts'
 import { replicationCommands } from './replication-commands.ts'
 import { newFailover, takeOver } from './role.ts'
 import { newShutdown, type Shutdown, shutdownLines } from './shutdown.ts'
-import { snapshotPreamble, takePosition } from './snapshot-facts.ts'
+import { snapshotPreamble } from './snapshot-facts.ts'
 import { StreamApplier } from './stream-applier.ts'
 import { streamCommands } from './stream-commands.ts'
+import { goOnFrom, newStreamLog, type Replay } from './stream-log-of-node.ts'
 import { UnappliedCommands } from './unapplied.ts'
 import { ensureWorkingDirectory } from './working-directory.ts'
 
@@ -112,7 +119,10 @@ export class UnderstudyServer implements Node {
   readonly #primaryClient = new PrimaryClient(this)
   readonly #activeExpiry: ActiveExpiry
   readonly defrag: ActiveDefrag
+  readonly memoryLimit: MemoryLimit
   readonly persistence: Persistence
+  readonly streamLog: StreamLog
+  readonly #replay: Replay
   readonly #snapshots: SnapshotPool
   #housekeeping: NodeJS.Timeout | undefined
 
@@ -135,6 +145,7 @@ export class UnderstudyServer implements Node {
       own.unitEnded()
     })
     this.readers = new Readers(this.keyspace)
+    this.memoryLimit = new MemoryLimit(this)
     // The memory of the old generation goes back when this thread, too, has let go of it.
     this.keyspace.generationListeners.push(collectGarbageSoon)
     this.defrag = new ActiveDefrag({
@@ -152,8 +163,10 @@ export class UnderstudyServer implements Node {
       preamble: () => snapshotPreamble(this),
       snapshots: this.#snapshots,
       onOutcome: () => this.updateState(),
+      onSaved: (aux) => this.streamLog.saved(snapshotPosition(aux)),
     })
     this.backlog = new BacklogWriter(clampBacklogBytes(config.get('repl-backlog-size')))
+    this.streamLog = newStreamLog(this)
     this.unapplied = new UnappliedCommands(logger)
     const settings = clientSettings(config)
     this.below = new ReplicasBelow({
@@ -162,18 +175,13 @@ export class UnderstudyServer implements Node {
       keyspace: this.keyspace,
       backlog: this.backlog,
       settings: replicaSettings(config),
-      source: new SpooledSnapshots({
+      source: new WorkerSnapshots({
         pool: this.#snapshots,
         clock: systemClock,
         logger,
         directory: () => config.get('dir'),
         preamble: () => snapshotPreamble(this),
-        rules: () => ({
-          compress: config.get('rdbcompression'),
-          checksum: config.get('rdbchecksum'),
-          access: toldAccess(config.get('maxmemory-policy')),
-          keyDelayMicros: config.get('rdb-key-save-delay'),
-        }),
+        rules: () => this.#snapshotRules(),
       }),
       history: () => this.link.history,
       isReplica: () => this.state.replica,
@@ -184,6 +192,8 @@ export class UnderstudyServer implements Node {
       isPaused: () => this.server.pauses.isActive,
       isFailingOver: () => this.failover.isUnderWay,
       takeOver: (session) => takeOver(this, session),
+      isStreamLogged: () => this.streamLog.state !== 'off',
+      ownAppended: () => this.streamLog.appended(),
     })
     this.failover = newFailover(this)
     this.shutdown = newShutdown(this, () => options.onShutdown())
@@ -191,7 +201,10 @@ export class UnderstudyServer implements Node {
     const dataFamilies = dataCommandFamilies({
       libraries: this.libraries,
       memory: () => memoryFacts(this),
-      datasetFlushed: () => this.persistence.datasetFlushed(),
+      datasetFlushed: () => {
+        // While the log is replayed at start the file that it follows is worth more.
+        if (!this.state.loading) this.persistence.datasetFlushed()
+      },
     })
     this.server = new ClientServer({
       settings,
@@ -212,6 +225,7 @@ export class UnderstudyServer implements Node {
         shutdown: (request, cancelled) => this.shutdown.begin(request, cancelled),
         shutdownAbort: () => this.shutdown.abort(),
         writes: this.below.own,
+        memory: this.memoryLimit,
         acknowledgements: this.below.acknowledgements,
         paused: (isPaused) => this.link.hold(isPaused),
         sessionClosed: (session) => this.below.sessionClosed(session),
@@ -224,6 +238,8 @@ export class UnderstudyServer implements Node {
     })
     this.keyspace.listener = this.server.changes
     this.server.turnListeners.push(() => this.#lookAfterReplicas())
+    // What the primary sends it sends again; what clients of a primary wrote nobody else has.
+    this.server.repliesMustWait = () => this.below.own.effects !== undefined && this.streamLog.holdsReplies
     const { registry, statistics, pubsub } = this.server
     this.applier = new StreamApplier([...dataFamilies, streamCommands(pubsub)], {
       clock: systemClock,
@@ -233,17 +249,18 @@ export class UnderstudyServer implements Node {
       statistics,
       unapplied: this.unapplied,
       statisticsIdOf: (name) => registry.findFullName(name)?.id,
-      offset: () => this.link.stream.fromOffset,
-      toOffset: () => this.link.stream.toOffset,
+      offset: () => (this.#replay.stream ?? this.link.stream).fromOffset,
+      toOffset: () => (this.#replay.stream ?? this.link.stream).toOffset,
       blockedKeys: this.server.blockedKeys,
       onError: (text) => this.#streamError(text),
     })
+    this.#replay = { command: this.applier.command, group: this.applier.group, stream: undefined }
     this.keyCheck = new KeyCheck({
       logger,
       databaseCount: this.keyspace.databaseCount,
       keysIn: (db) => this.keyspace.size(db),
       position: () => ({ replid: this.link.history.replid, offset: this.link.stream.appliedOffset }),
-      isFaithful: () => this.state.replica && this.state.replicaReadOnly,
+      isFaithful: () => this.state.replica && this.state.replicaReadOnly && config.get('replica-ignore-maxmemory'),
       ask: () => {
         const { host = '', port = 0 } = this.link.getStatus()
         return askPrimary(this.link.config, { host, port }, KEY_CHECK_QUESTION, KEY_CHECK_TIMEOUT_MS)
@@ -271,16 +288,16 @@ export class UnderstudyServer implements Node {
         },
         onFullSync: (result) => {
           this.#adopt(result, this.link.getStatus().loading?.elapsedMs ?? 0, false)
-          // Replicas below are of the old history; the backlog that they read is about to go.
+          // Replicas below, and the log, are of the old history; the backlog that they read is about to go.
           this.below.historyChanged()
-        },
-        onHistoryChanged: () => {
-          this.below.historyChanged()
-          this.#tellPosition(this.link.history.replid)
+          this.streamLog.dataReplaced()
         },
         onHandedOver: (accepted) => this.failover.answered(accepted),
+        onSynced: (file) => this.streamLog.dataAdopted(file),
+        onHistoryChanged: () => this.historyRenamed(),
         onApplied: (offset) => {
           this.below.appended()
+          this.streamLog.appended()
           this.#tellPosition()
           this.keyCheck.applied(offset)
         },
@@ -325,9 +342,8 @@ export class UnderstudyServer implements Node {
       },
     )
     addDataInfoSections(this)
-    follow(config, ['maxmemory-policy'], () => {
-      this.keyspace.access.tracksFrequency = config.get('maxmemory-policy').endsWith('-lfu')
-    })
+    follow(config, ['maxmemory-policy', 'lfu-log-factor', 'lfu-decay-time'], () => this.#followUse())
+    this.memoryLimit.start()
     deliverKeyEvents(this.keyspace.events, pubsub)
     follow(config, ['notify-keyspace-events'], () => {
       chooseKeyEvents(this.keyspace.events, config.get('notify-keyspace-events'))
@@ -344,7 +360,7 @@ export class UnderstudyServer implements Node {
       const { server, readers } = this
       this.ioThreads = new IoThreads({ count: threadCount, server, readers, renames })
       server.openPlace = (place) => this.ioThreads!.open(place)
-      follow(config, [...CLIENT_DIRECTIVES, 'maxmemory-policy'], () => this.ioThreads?.settingsChanged())
+      follow(config, CLIENT_DIRECTIVES, () => this.ioThreads?.settingsChanged())
     }
     config.onChange('repl-backlog-size', (bytes) => this.backlog.resize(clampBacklogBytes(bytes)))
     config.onChange('port', () => this.#listenAnew())
@@ -368,6 +384,7 @@ export class UnderstudyServer implements Node {
     this.#startHousekeeping()
     this.below.start()
     if (file !== undefined) await this.#loadFile(file)
+    else await goOnFrom(this, [], primary !== undefined, this.#replay)
     if (primary !== undefined) this.link.replicaOf(primary.host, primary.port)
     this.updateState()
     logger.notice('Ready to accept connections')
@@ -377,13 +394,41 @@ export class UnderstudyServer implements Node {
   async stop(): Promise<void> {
     clearInterval(this.#housekeeping)
     this.defrag.stop()
+    this.memoryLimit.stop()
     this.below.stop()
     this.link.stop()
     this.keyCheck.stop()
     this.readers.close()
     await this.server.close()
+    await this.streamLog.close()
     await this.ioThreads?.stop()
     await Promise.all([this.#loader.close(), this.#snapshots.close()])
+  }
+
+  /**
+   * The dataset as it is now, between two commands, as the bytes of an RDB snapshot.
+   * @throws ReplicaError NOT_READY before there are data, PIN_LIMIT
+   */
+  snapshot({ rdbVersion = RDB_VERSION_DEFAULT }: DatasetSnapshotOptions = {}): DatasetSnapshot {
+    if (!this.hasData || this.fileLoading !== undefined) {
+      throw new ReplicaError('NOT_READY', 'this node has no data yet', { retryable: true })
+    }
+    const { aux, libraries } = snapshotPreamble(this)
+    const pass = this.#snapshots.begin(
+      { aux, libraries },
+      { ...this.#snapshotRules(), rdbVersion, hasKeys: true, isLive: true },
+    )
+    return new DatasetSnapshot(pass, snapshotPosition(aux))
+  }
+
+  #snapshotRules(): SnapshotPassRules {
+    const { config } = this
+    return {
+      compress: config.get('rdbcompression'),
+      checksum: config.get('rdbchecksum'),
+      access: toldAccess(config.get('maxmemory-policy')),
+      keyDelayMicros: config.get('rdb-key-save-delay'),
+    }
   }
 
   updateState(): void {
@@ -397,6 +442,7 @@ export class UnderstudyServer implements Node {
     state.loading = this.fileLoading !== undefined || (state.replica && !this.hasData)
     state.asyncLoading = !state.loading && status?.loading !== undefined
     state.cannotSave = this.persistence.stopsWrites
+    state.logFault = this.streamLog.fault
     this.#tellDataset(this.hasData && this.fileLoading === undefined)
     this.below.roleChanged()
     this.server?.nodeChanged()
@@ -408,6 +454,21 @@ export class UnderstudyServer implements Node {
     this.below.endTurn()
     this.failover.look()
     this.shutdown.look()
+  }
+
+  historyRenamed(): void {
+    this.below.historyChanged()
+    this.streamLog.historyChanged()
+    this.#tellPosition(this.link.history.replid)
+  }
+
+  /** What records keep of their use follows from the policy. */
+  #followUse(): void {
+    const { config, keyspace, readers } = this
+    keyspace.access.tracksFrequency = policyTracksFrequency(config.get('maxmemory-policy'))
+    keyspace.access.logFactor = config.get('lfu-log-factor')
+    keyspace.access.decayMinutes = config.get('lfu-decay-time')
+    readers.exchangeMarks()
   }
 
   /** min-replicas-to-write. */
@@ -474,13 +535,14 @@ export class UnderstudyServer implements Node {
           databaseCount: config.get('databases'),
           hashSeed: this.keyspace.hashSeed,
           encodings: this.server.settings.encodings,
+          tracksFrequency: this.keyspace.access.tracksFrequency,
           verifyChecksum: config.get('rdbchecksum'),
           ...(config.get('key-load-delay') === 0 ? {} : { keyLoadDelayMicros: config.get('key-load-delay') }),
         },
         (loadedBytes, totalBytes, loadedKeys) => Object.assign(loading, { loadedBytes, totalBytes, loadedKeys }),
       )
       this.#adopt(result, clock.monotonicMs() - loading.startedMs, true)
-      takePosition(this, result.summary.aux, config.get('replicaof') !== undefined)
+      await goOnFrom(this, result.summary.aux, config.get('replicaof') !== undefined, this.#replay)
       this.#tellPosition(this.link.history.replid)
       const elapsedSeconds = ((clock.monotonicMs() - loading.startedMs) / 1000).toFixed(3)
       logger.notice(`Done loading RDB, keys loaded: ${result.keyCount}, keys expired: 0.`)
@@ -516,11 +578,14 @@ export class UnderstudyServer implements Node {
   #startHousekeeping(): void {
     this.#housekeeping = setInterval(() => {
       const { keyspace } = this
-      keyspace.access.clock = accessClockAt(this.clock.wallMs())
+      keyspace.access.setTime(this.clock.wallMs())
+      this.readers.exchangeMarks()
       this.#expireKeys()
+      this.memoryLimit.tick()
       if (!this.state.loading) this.persistence.tick()
       this.failover.look()
       this.shutdown.look()
+      this.streamLog.tick(this.hasData && !this.state.loading)
       keyspace.pins.breakOverdue(this.clock.monotonicMs())
       this.#loadReport.tick(this.#progress())
       if (keyspace.lazyFreePending > 0) keyspace.freeSlice(SLICE_MS_MAX)

@@ -20,6 +20,16 @@ export const networkDirectives = {
     default: 1073741824,
     unit: 'B',
   },
+  'long-reply-pin-bytes': {
+    type: 'int',
+    form: 'memory',
+    min: 1048576,
+    max: 'long',
+    default: 268435456,
+    unit: 'B',
+    foreign: true,
+  },
+  'long-reply-pin-seconds': { type: 'int', min: 1, max: 'int', default: 300, unit: 's', foreign: true },
   'proto-max-bulk-len': { type: 'int', form: 'memory', min: 1048576, max: 'long', default: 536870912, unit: 'B' },
   'maxmemory-clients': {
     type: 'int',
