@@ -183,37 +183,40 @@ it('why a partial resync was not given is said with both values', { timeout: 60_
   expect(log).toContain('the replica is ahead of this node')
 })
 
-it(
-  'who never reads is dropped at client-output-buffer-limit, and what was kept for it goes',
-  { timeout: 60_000 },
-  async () => {
-    const node = await startNode({
-      ...NO_DELAY,
-      'repl-backlog-size': '64kb',
-      'client-output-buffer-limit': ['replica', '4mb', '0', '0'],
-    })
-    const client = await node.raw()
-    client.send(encodeCommand('PSYNC', '?', -1))
-    await isOnline(node)
-    client.socket.pause()
-    const value = 'x'.repeat(100_000)
-    let keptMost = 0
-    let shownMost = 0
-    for (let i = 0; i < 2000 && (await node.info('replication'))['connected_slaves'] === '1'; i++) {
-      await node.call('SET', 'k', value)
-      keptMost = Math.max(keptMost, Number((await node.info('memory'))['mem_clients_slaves']))
-      const line = String(await node.call('CLIENT', 'LIST', 'TYPE', 'replica'))
-      shownMost = Math.max(shownMost, Number(/ omem=(\d+)/.exec(line)?.[1] ?? 0))
-    }
-    const { connected_slaves: connected } = await node.info('replication')
-    expect(connected).toBe('0')
-    expect(keptMost).toBeGreaterThan(2_000_000)
-    expect(keptMost).toBeLessThan(6_000_000)
-    expect(shownMost).toBeGreaterThan(2_000_000)
-    expect((await node.info('memory'))['mem_clients_slaves']).toBe('0')
-    expect(node.lines.join('\n')).toContain('overcoming of output buffer limits')
-  },
-)
+for (const ioThreads of [1, 2]) {
+  it(
+    `who never reads is dropped at client-output-buffer-limit, and what was kept for it goes, io-threads ${ioThreads}`,
+    { timeout: 60_000 },
+    async () => {
+      const node = await startNode({
+        ...NO_DELAY,
+        'io-threads': ioThreads,
+        'repl-backlog-size': '64kb',
+        'client-output-buffer-limit': ['replica', '4mb', '0', '0'],
+      })
+      const client = await node.raw()
+      client.send(encodeCommand('PSYNC', '?', -1))
+      await isOnline(node)
+      client.socket.pause()
+      const value = 'x'.repeat(100_000)
+      let keptMost = 0
+      let shownMost = 0
+      for (let i = 0; i < 2000 && (await node.info('replication'))['connected_slaves'] === '1'; i++) {
+        await node.call('SET', 'k', value)
+        keptMost = Math.max(keptMost, Number((await node.info('memory'))['mem_clients_slaves']))
+        const line = String(await node.call('CLIENT', 'LIST', 'TYPE', 'replica'))
+        shownMost = Math.max(shownMost, Number(/ omem=(\d+)/.exec(line)?.[1] ?? 0))
+      }
+      const { connected_slaves: connected } = await node.info('replication')
+      expect(connected).toBe('0')
+      expect(keptMost).toBeGreaterThan(2_000_000)
+      expect(keptMost).toBeLessThan(6_000_000)
+      expect(shownMost).toBeGreaterThan(2_000_000)
+      expect((await node.info('memory'))['mem_clients_slaves']).toBe('0')
+      expect(node.lines.join('\n')).toContain('overcoming of output buffer limits')
+    },
+  )
+}
 
 /** Every type in every encoding that redis 7.0 has, and a library of functions. */
 const ENCODINGS = [
