@@ -80,6 +80,7 @@ export class PinnedKeyspace extends KeyspaceReads {
   constructor(handle: PinHandle) {
     super(new PinnedGeneration(handle))
     this.#port = handle.port
+    Object.assign(this.access, handle.access)
   }
 
   /** Ends the pin. No reads after this: what was copied for them serves the next pin. */
