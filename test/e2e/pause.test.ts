@@ -62,10 +62,10 @@ it('the wider and the longer pause wins, MULTI waits with its first write, and a
 it('no key expires meanwhile, and none that is over is seen', async () => {
   for (const start of [startPrimary, startNode]) {
     const server = await start()
-    await server.call('SET', 'k', 'v', 'PX', '50')
+    await server.call('SET', 'k', 'v', 'PX', '700')
     await server.call('CLIENT', 'PAUSE', '60000', 'WRITE')
     const answers: unknown[] = []
-    await new Promise((resolve) => setTimeout(resolve, 300))
+    await new Promise((resolve) => setTimeout(resolve, 900))
     answers.push(await server.call('GET', 'k'), await server.call('DBSIZE'))
     answers.push((await server.info('stats'))['expired_keys'])
     await server.call('CLIENT', 'UNPAUSE')

@@ -5,16 +5,17 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, it, onTestFinished } from 'vitest'
+import { ServerProcess } from '../../scripts/server-process.mjs'
 import { STRING_BYTES_MAX } from '../fuzz/draw.ts'
 import { MixedLoad } from '../fuzz/mixed-load.ts'
-import { equalDigests, untilEqualOffsets } from '../support/compare-datasets.ts'
+import { equalDigests, scanAll, untilEqualOffsets } from '../support/compare-datasets.ts'
 import { CuttingProxy } from '../support/cutting-proxy.ts'
 import { fillDataset } from '../support/dataset.ts'
 import { encodeCommand } from '../support/raw-client.ts'
 import { redisBinaries } from '../support/redis-server.ts'
 import type { Directives, TestServer } from '../support/test-server.ts'
 import { waitFor } from '../support/wait-for.ts'
-import { later, linkIs, startNode, startPrimary, startReplica } from './topology.ts'
+import { infoIs, later, linkIs, startNode, startPrimary, startReplica } from './topology.ts'
 
 const run = promisify(execFile)
 
@@ -47,6 +48,10 @@ async function cutNow(proxy: CuttingProxy): Promise<void> {
   const { length } = proxy.psyncs
   proxy.drop()
   await waitFor('another PSYNC', () => proxy.psyncs.length > length, { timeoutMs: 30_000 })
+}
+
+async function isOnline(node: TestServer): Promise<void> {
+  await waitFor('the replica', async () => /state=online/.test((await node.info('replication'))['slave0'] ?? ''))
 }
 
 /** No command of the stream failed on a stock replica. */
@@ -178,51 +183,136 @@ it('why a partial resync was not given is said with both values', { timeout: 60_
   expect(log).toContain('the replica is ahead of this node')
 })
 
+for (const ioThreads of [1, 2]) {
+  it(
+    `who never reads is dropped at client-output-buffer-limit, and what was kept for it goes, io-threads ${ioThreads}`,
+    { timeout: 60_000 },
+    async () => {
+      const node = await startNode({
+        ...NO_DELAY,
+        'io-threads': ioThreads,
+        'repl-backlog-size': '64kb',
+        'client-output-buffer-limit': ['replica', '4mb', '0', '0'],
+      })
+      const client = await node.raw()
+      client.send(encodeCommand('PSYNC', '?', -1))
+      await isOnline(node)
+      client.socket.pause()
+      const value = 'x'.repeat(100_000)
+      let keptMost = 0
+      let shownMost = 0
+      for (let i = 0; i < 2000 && (await node.info('replication'))['connected_slaves'] === '1'; i++) {
+        await node.call('SET', 'k', value)
+        keptMost = Math.max(keptMost, Number((await node.info('memory'))['mem_clients_slaves']))
+        const line = String(await node.call('CLIENT', 'LIST', 'TYPE', 'replica'))
+        shownMost = Math.max(shownMost, Number(/ omem=(\d+)/.exec(line)?.[1] ?? 0))
+      }
+      const { connected_slaves: connected } = await node.info('replication')
+      expect(connected).toBe('0')
+      expect(keptMost).toBeGreaterThan(2_000_000)
+      expect(keptMost).toBeLessThan(6_000_000)
+      expect(shownMost).toBeGreaterThan(2_000_000)
+      expect((await node.info('memory'))['mem_clients_slaves']).toBe('0')
+      expect(node.lines.join('\n')).toContain('overcoming of output buffer limits')
+    },
+  )
+}
+
+/** Every type in every encoding that redis 7.0 has, and a library of functions. */
+const ENCODINGS = [
+  'hash hashtable',
+  'hash listpack',
+  'list quicklist',
+  'set hashtable',
+  'set intset',
+  'stream stream',
+  'string embstr',
+  'string int',
+  'string raw',
+  'zset listpack',
+  'zset skiplist',
+]
+const LIBRARY = "#!lua name=mylib\nredis.register_function('f', function(keys, args) return 1 end)"
+
+async function encodingsOf(server: TestServer): Promise<string[]> {
+  const client = await server.raw({ timeoutMs: 30_000 })
+  const found = new Set<string>()
+  for (const key of await scanAll(client)) {
+    const [type, encoding] = await client.pipeline([
+      ['TYPE', key],
+      ['OBJECT', 'ENCODING', key],
+    ])
+    found.add(`${String(type)} ${String(encoding)}`)
+  }
+  return [...found].toSorted()
+}
+
 it(
-  'who never reads is dropped at client-output-buffer-limit, and what was kept for it goes',
+  'redis-cli --rdb gets a file that redis loads: every type and encoding, from a primary and from a node in the middle',
   { timeout: 60_000 },
   async () => {
-    const node = await startNode({
-      ...NO_DELAY,
-      'repl-backlog-size': '64kb',
-      'client-output-buffer-limit': ['replica', '4mb', '0', '0'],
-    })
-    const client = await node.raw()
-    client.send(encodeCommand('PSYNC', '?', -1))
-    await waitFor('the replica', async () => /state=online/.test((await node.info('replication'))['slave0'] ?? ''))
-    client.socket.pause()
-    const value = 'x'.repeat(100_000)
-    let keptMost = 0
-    for (let i = 0; i < 2000 && (await node.info('replication'))['connected_slaves'] === '1'; i++) {
-      await node.call('SET', 'k', value)
-      keptMost = Math.max(keptMost, Number((await node.info('memory'))['mem_clients_slaves']))
+    const stock = await startPrimary()
+    await fillDataset(stock.port, { seed: 8, keys: 2000 })
+    await stock.call('FUNCTION', 'LOAD', LIBRARY)
+    const middle = await startReplica(stock, NO_DELAY)
+    await untilEqualOffsets(stock, middle)
+    const digest = String(await stock.call('DEBUG', 'DIGEST'))
+    const { cli } = await redisBinaries()
+    for (const role of ['slave', 'master']) {
+      if (role === 'master') await middle.call('REPLICAOF', 'NO', 'ONE')
+      const directory = await mkdtemp(join(tmpdir(), 'below-'))
+      later(() => rm(directory, { recursive: true }))
+      await run(cli, ['-p', String(middle.port), '--rdb', join(directory, 'dump.rdb')], { timeout: 20_000 })
+      const loaded = await startPrimary({ dbfilename: 'dump.rdb' }, { directory })
+      expect(String(await loaded.call('DEBUG', 'DIGEST'))).toBe(digest)
+      expect(await encodingsOf(loaded)).toEqual(ENCODINGS)
+      expect(String(await loaded.call('FUNCTION', 'LIST', 'WITHCODE'))).toContain(LIBRARY)
+      await infoIs(middle, 'connected_slaves', '0')
     }
-    const { connected_slaves: connected } = await node.info('replication')
-    expect(connected).toBe('0')
-    expect(keptMost).toBeGreaterThan(2_000_000)
-    expect(keptMost).toBeLessThan(6_000_000)
-    expect((await node.info('memory'))['mem_clients_slaves']).toBe('0')
-    expect(node.lines.join('\n')).toContain('overcoming of output buffer limits')
+    expect((await middle.info('replication'))['role']).toBe('master')
   },
 )
 
-it(
-  'redis-cli --rdb gets a file that redis loads, and the same from a node in the middle',
-  { timeout: 60_000 },
-  async () => {
-    const primary = await startPrimary(COMPARABLE)
-    await fillDataset(primary.port, { seed: 8, keys: 2000 })
-    const middle = await startReplica(primary, { ...COMPARABLE, ...NO_DELAY })
-    await untilEqualOffsets(primary, middle)
-    const { cli } = await redisBinaries()
-    const directory = await mkdtemp(join(tmpdir(), 'below-'))
-    later(() => rm(directory, { recursive: true }))
-    await run(cli, ['-p', String(middle.port), '--rdb', join(directory, 'dump.rdb')], { timeout: 20_000 })
-    const loaded = await startPrimary({ ...COMPARABLE, dbfilename: 'dump.rdb' }, { directory })
-    expect(String(await loaded.call('DEBUG', 'DIGEST'))).toBe(String(await primary.call('DEBUG', 'DIGEST')))
-    await waitFor('the end of it', async () => (await middle.info('replication'))['connected_slaves'] === '0')
-  },
-)
+it('redis-cli --replica shows the stream of a node that has data', { timeout: 60_000 }, async () => {
+  const node = await startNode({ ...NO_DELAY, 'repl-ping-replica-period': 1 })
+  await fillDataset(node.port, { seed: 9, keys: 500 })
+  const { cli } = await redisBinaries()
+  const follower = new ServerProcess({
+    name: 'redis-cli --replica',
+    command: cli,
+    args: ['-p', String(node.port), '--replica'],
+    ready: /./,
+  })
+  later(() => follower.kill())
+  // It asks for a snapshot without keys.
+  await follower.waitForLine(/SYNC done after \d{1,4} bytes\. Logging commands/, { timeoutMs: 20_000 })
+  // The first command of the stream it takes for the answer to its ACK.
+  await follower.waitForLine(/"PING"/)
+  for (const line of [
+    'SET written here',
+    'SPOP nothing',
+    'SELECT 3',
+    'RPUSH list b c',
+    'HSET hash f v',
+    'SADD set m',
+    'ZADD zset 1.5 m',
+    'XADD stream 1-1 f v',
+  ]) {
+    await node.call(...line.split(' '))
+  }
+  await follower.waitForLine(/"XADD"/)
+  const shown = follower.lines.filter((line) => line.startsWith('"') && line !== '"PING"')
+  expect(shown).toEqual([
+    '"SELECT","0"',
+    '"SET","written","here"',
+    '"SELECT","3"',
+    '"RPUSH","list","b","c"',
+    '"HSET","hash","f","v"',
+    '"SADD","set","m"',
+    '"ZADD","zset","1.5","m"',
+    '"XADD","stream","1-1","f","v"',
+  ])
+})
 
 it('WAIT, min-replicas-to-write, ROLE and CLIENT KILL know the replicas', { timeout: 60_000 }, async () => {
   const node = await startNode({ ...NO_DELAY, 'min-replicas-to-write': 1, 'repl-diskless-sync': 'no' })

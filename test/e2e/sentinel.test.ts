@@ -1,4 +1,6 @@
 /** Debian's redis-sentinel watches a redis-server and Understudy: promotes it, brings the old primary back below it, and fails back. */
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { expect, it, onTestFinished } from 'vitest'
 import { AcknowledgedWriter } from '../support/acknowledged-writer.ts'
 import { equalDigests, untilEqualOffsets } from '../support/compare-datasets.ts'
@@ -69,6 +71,9 @@ for (const ioThreads of [1, 2]) {
       await isPrimary(sentinel, again)
       await linkIs(node, 'up', PATIENT)
       expect((await node.info('replication'))['master_port']).toBe(String(again.port))
+      // So it knows after a restart whom it follows.
+      const file = await readFile(join(node.directory, 'test.conf'), 'utf8')
+      expect(file).toContain(`\nreplicaof 127.0.0.1 ${again.port}\n`)
       await moreAcknowledged(writer, 50)
       await writer.stop()
 

@@ -68,6 +68,34 @@ describe('kill -9 of a replica', () => {
   }
 })
 
+describe('FLUSHALL of the stream', () => {
+  const points = { ...LOGGED, save: ['3600', '1000000'] }
+  for (const [when, first] of [
+    ['that emptied the file when it came', points],
+    ['that the log has behind the file', { ...LOGGED, save: '' }],
+  ] as const) {
+    it(`${when}: the data of a start are those behind it`, async () => {
+      const primary = await startPrimary()
+      const directory = await newDirectory()
+      const replica = await startReplica(primary, first, { directory })
+      await writeMore(primary, 'before')
+      await caughtUp(primary, replica)
+      await logged(replica)
+      const client = await primary.raw()
+      await client.pipeline([['SET', 'k', 'v'], ['FLUSHALL'], ['SELECT', 5], ['SET', 'k', 'after']])
+      await caughtUp(primary, replica)
+      await logged(replica)
+      await replica.kill()
+      const again = await startReplica(primary, points, { directory })
+      // The file that the log follows stays as it is while the log is replayed.
+      expect((await again.info('persistence'))['rdb_saves']).toBe('0')
+      await caughtUp(primary, again)
+      await equalDigests(primary, again)
+      expect(await primary.info('stats')).toMatchObject({ sync_full: '1', sync_partial_ok: '1' })
+    })
+  }
+})
+
 /** Bytes of the last segment. */
 async function lastSegment(directory: string): Promise<{ path: string; bytes: Buffer }> {
   const path = join(directory, (await segmentsIn(directory)).at(-1)!)

@@ -41,7 +41,7 @@ const TABLES = [
   scanCommands,
   objectCommands,
   dumpCommands,
-  databaseCommands,
+  databaseCommands(),
   sortCommands,
 ] as const
 const KEYS: readonly (string | Buffer)[] = [

@@ -32,7 +32,7 @@ export const soak: Soak = {
 const DATABASES = 3
 const COMMANDS_PER_ROUND = 200
 const KEYS = ['a', 'b', 'c', 'd', 'key:1', 'key:2', 'k*y', '', 'L'.repeat(9000)]
-const TABLES = [keyCommands, expireCommands, scanCommands, objectCommands, dumpCommands, databaseCommands]
+const TABLES = [keyCommands, expireCommands, scanCommands, objectCommands, dumpCommands, databaseCommands()]
 
 async function run(options: SoakOptions): Promise<SoakResult> {
   const random = new SeededRandom(options.seed)

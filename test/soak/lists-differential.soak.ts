@@ -39,7 +39,7 @@ const TABLES = [
   keyCommands,
   dumpCommands,
   objectCommands,
-  databaseCommands,
+  databaseCommands(),
   stringCommands,
 ] as const
 /** list-max-listpack-size. */

@@ -40,7 +40,7 @@ const TABLES = [
   keyCommands,
   dumpCommands,
   objectCommands,
-  databaseCommands,
+  databaseCommands(),
 ] as const
 const NUMBERS = [
   '0',

@@ -32,7 +32,7 @@ export const soak: Soak = {
 const COMMANDS_PER_ROUND = 600
 /** Both sides have a clock. */
 const CLOCK_MS_MAX = 10_000
-const TABLES = [streamCommands, stringCommands, keyCommands, dumpCommands, objectCommands, databaseCommands] as const
+const TABLES = [streamCommands, stringCommands, keyCommands, dumpCommands, objectCommands, databaseCommands()] as const
 /** stream-node-max-bytes and -entries of a round. */
 const NODE_LIMITS = [
   [4096, 100],

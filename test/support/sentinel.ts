@@ -28,7 +28,7 @@ export class Sentinel {
   readonly #client: Redis
 
   /** @param downAfterMs a server that is silent for so long is down */
-  static async start(primary: { readonly port: number }, downAfterMs = 1500): Promise<Sentinel> {
+  static async start(primary: { readonly port: number }, downAfterMs = 2500): Promise<Sentinel> {
     const { server: command } = await redisBinaries()
     const config = [
       `sentinel monitor ${NAME} 127.0.0.1 ${primary.port} 1`,

@@ -46,6 +46,33 @@ describe('FUNCTION', () => {
     return theirs
   }
 
+  it('counts what it changed, as a stock server does', async () => {
+    const theirs = async (): Promise<number> => {
+      const info = String(await client.call('INFO', 'persistence'))
+      return Number(/rdb_changes_since_last_save:(\d+)/.exec(info)?.[1])
+    }
+    const payload = async (): Promise<Buffer> => (await client.callBinary('FUNCTION', 'DUMP')) as Buffer
+    const steps: (() => Promise<Argument[]>)[] = [
+      async () => ['LOAD', SIMPLE],
+      async () => ['LOAD', SIMPLE],
+      async () => ['LOAD', 'REPLACE', SIMPLE],
+      async () => ['RESTORE', await payload(), 'REPLACE'],
+      async () => ['RESTORE', await payload()],
+      async () => ['RESTORE', 'nothing'],
+      async () => ['DELETE', 'simple'],
+      async () => ['DELETE', 'simple'],
+      async () => ['FLUSH'],
+      async () => ['FLUSH', 'NOW'],
+      async () => ['LIST'],
+    ]
+    const before = { theirs: await theirs(), ours: runner.keyspace.dirty }
+    for (const step of steps) {
+      const command = ['FUNCTION', ...(await step())]
+      await same(...command)
+      expect(runner.keyspace.dirty - before.ours, command.join(' ').slice(0, 40)).toBe((await theirs()) - before.theirs)
+    }
+  })
+
   it.each([2, 3] as const)(
     'keeps, lists, replaces and deletes libraries as a stock server does (RESP%i)',
     async (resp) => {

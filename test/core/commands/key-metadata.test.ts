@@ -26,7 +26,7 @@ const registry = new CommandRegistry([
   expireCommands,
   objectCommands,
   dumpCommands,
-  databaseCommands,
+  databaseCommands(),
   sortCommands,
   hashCommands,
   setCommands,

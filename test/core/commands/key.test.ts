@@ -19,7 +19,7 @@ const NO_CHECKSUM = Buffer.alloc(8)
 let runner: CommandRunner
 beforeEach(() => {
   runner = new CommandRunner(
-    [keyCommands, expireCommands, scanCommands, objectCommands, dumpCommands, databaseCommands, sortCommands],
+    [keyCommands, expireCommands, scanCommands, objectCommands, dumpCommands, databaseCommands(), sortCommands],
     { nowMs: NOW },
   )
 })

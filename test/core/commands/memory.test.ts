@@ -17,7 +17,7 @@ const FACTS: MemoryFacts = {
 }
 
 function newRunner(facts: MemoryFacts = FACTS): CommandRunner {
-  return new CommandRunner([memoryCommands(() => facts), keyCommands, databaseCommands])
+  return new CommandRunner([memoryCommands(() => facts), keyCommands, databaseCommands()])
 }
 
 function statsOf(runner: CommandRunner): Map<string, number | Map<string, number>> {

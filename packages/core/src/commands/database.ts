@@ -28,9 +28,10 @@ function flushdb(context: CommandContext): void {
   context.reply.ok()
 }
 
-function flushall(context: CommandContext): void {
+function flushall(context: CommandContext, flushed: () => void): void {
   if (!flushArgumentsFit(context)) return
   context.keyspace.flushAll()
+  flushed()
   context.reply.ok()
 }
 
@@ -51,51 +52,53 @@ function swapdb(context: CommandContext): void {
 
 const ALL_SUCCEEDED = ['request_policy:all_shards', 'response_policy:all_succeeded'] as const
 
-/** Commands about whole databases. */
-export const databaseCommands: CommandTable = {
-  DBSIZE: {
-    arity: 1,
-    flags: READONLY | FAST,
-    keys: [0, 0, 0],
-    since: '1.0.0',
-    group: 'server',
-    summary: 'Return the number of keys in the selected database',
-    categories: ['keyspace'],
-    tips: ['request_policy:all_shards', 'response_policy:agg_sum'],
-    read: dbsize,
-  },
-  FLUSHDB: {
-    arity: -1,
-    flags: WRITE,
-    keys: [0, 0, 0],
-    since: '1.0.0',
-    group: 'server',
-    summary: 'Remove all keys from the current database',
-    propagate: 'always',
-    categories: ['keyspace', 'dangerous'],
-    tips: ALL_SUCCEEDED,
-    run: flushdb,
-  },
-  FLUSHALL: {
-    arity: -1,
-    flags: WRITE,
-    keys: [0, 0, 0],
-    since: '1.0.0',
-    group: 'server',
-    summary: 'Remove all keys from all databases',
-    propagate: 'always',
-    categories: ['keyspace', 'dangerous'],
-    tips: ALL_SUCCEEDED,
-    run: flushall,
-  },
-  SWAPDB: {
-    arity: 3,
-    flags: WRITE | FAST,
-    keys: [0, 0, 0],
-    since: '4.0.0',
-    group: 'server',
-    summary: 'Swap two Redis databases',
-    categories: ['keyspace', 'dangerous'],
-    run: swapdb,
-  },
+/** Commands about whole databases. @param flushed called when FLUSHALL has removed everything, inside its unit */
+export function databaseCommands(flushed: () => void = () => {}): CommandTable {
+  return {
+    DBSIZE: {
+      arity: 1,
+      flags: READONLY | FAST,
+      keys: [0, 0, 0],
+      since: '1.0.0',
+      group: 'server',
+      summary: 'Return the number of keys in the selected database',
+      categories: ['keyspace'],
+      tips: ['request_policy:all_shards', 'response_policy:agg_sum'],
+      read: dbsize,
+    },
+    FLUSHDB: {
+      arity: -1,
+      flags: WRITE,
+      keys: [0, 0, 0],
+      since: '1.0.0',
+      group: 'server',
+      summary: 'Remove all keys from the current database',
+      propagate: 'always',
+      categories: ['keyspace', 'dangerous'],
+      tips: ALL_SUCCEEDED,
+      run: flushdb,
+    },
+    FLUSHALL: {
+      arity: -1,
+      flags: WRITE,
+      keys: [0, 0, 0],
+      since: '1.0.0',
+      group: 'server',
+      summary: 'Remove all keys from all databases',
+      propagate: 'always',
+      categories: ['keyspace', 'dangerous'],
+      tips: ALL_SUCCEEDED,
+      run: (context) => flushall(context, flushed),
+    },
+    SWAPDB: {
+      arity: 3,
+      flags: WRITE | FAST,
+      keys: [0, 0, 0],
+      since: '4.0.0',
+      group: 'server',
+      summary: 'Swap two Redis databases',
+      categories: ['keyspace', 'dangerous'],
+      run: swapdb,
+    },
+  }
 }

@@ -27,6 +27,8 @@ export interface DataCommandPorts {
   readonly libraries: LibraryStore
   /** What MEMORY STATS and DOCTOR tell about the process. */
   readonly memory: () => MemoryFacts
+  /** FLUSHALL has removed everything; called inside its unit. */
+  readonly datasetFlushed?: () => void
 }
 
 export function dataCommandFamilies(ports: DataCommandPorts): readonly CommandTable[] {
@@ -47,7 +49,7 @@ export function dataCommandFamilies(ports: DataCommandPorts): readonly CommandTa
     objectCommands,
     dumpCommands,
     sortCommands,
-    databaseCommands,
+    databaseCommands(ports.datasetFlushed),
     memoryCommands(ports.memory),
     streamCommands,
     functionCommands(ports.libraries),

@@ -8,7 +8,7 @@ import type { FunctionLibrary, LibraryStore, RestorePolicy } from '../functions/
 import { globMatches } from '../glob.ts'
 import { subcommandSyntaxError } from '../resp/error-replies.ts'
 import { argIs, argText } from './arguments.ts'
-import type { CommandTable, ReadContext, SubcommandRow } from './command.ts'
+import type { CommandContext, CommandTable, ReadContext, SubcommandRow } from './command.ts'
 import { ALLOW_BUSY, DENYOOM, NOSCRIPT, WRITE } from './flags.ts'
 import { container } from './subcommands.ts'
 
@@ -25,7 +25,7 @@ function tryStore<T>({ reply }: ReadContext, change: () => T): T | undefined {
   }
 }
 
-function load(context: ReadContext, store: LibraryStore): void {
+function load(context: CommandContext, store: LibraryStore): void {
   const { args, reply } = context
   let replace = false
   for (let i = 2; i < args.count - 1; i++) {
@@ -38,20 +38,27 @@ function load(context: ReadContext, store: LibraryStore): void {
   const last = args.count - 1
   const code = args.bytes.subarray(args.start[last], args.end[last])
   const name = tryStore(context, () => store.load(code, replace))
-  if (name !== undefined) reply.bulkLatin1(name)
+  if (name === undefined) return
+  context.keyspace.countChange()
+  reply.bulkLatin1(name)
 }
 
-function remove({ args, reply }: ReadContext, store: LibraryStore): void {
-  if (store.delete(argText(args, 2))) reply.ok()
-  else reply.error('ERR Library not found')
+function remove({ args, reply, keyspace }: CommandContext, store: LibraryStore): void {
+  if (!store.delete(argText(args, 2))) {
+    reply.error('ERR Library not found')
+    return
+  }
+  keyspace.countChange()
+  reply.ok()
 }
 
-function flush({ args, reply }: ReadContext, store: LibraryStore): void {
+function flush({ args, reply, keyspace }: CommandContext, store: LibraryStore): void {
   if (args.count > 3) reply.error(subcommandSyntaxError(args, 'function'))
   else if (args.count === 3 && !argIs(args, 2, 'SYNC') && !argIs(args, 2, 'ASYNC')) {
     reply.error('ERR FUNCTION FLUSH only supports SYNC|ASYNC option')
   } else {
     store.clear()
+    keyspace.countChange()
     reply.ok()
   }
 }
@@ -61,7 +68,7 @@ function dump({ reply }: ReadContext, store: LibraryStore): void {
   reply.bulk(payload, 0, payload.length)
 }
 
-function restore(context: ReadContext, store: LibraryStore): void {
+function restore(context: CommandContext, store: LibraryStore): void {
   const { args, reply } = context
   if (args.count > 4) {
     reply.error(subcommandSyntaxError(args, 'function'))
@@ -76,7 +83,9 @@ function restore(context: ReadContext, store: LibraryStore): void {
     store.restore(args.bytes, args.start[2]!, args.end[2]!, policy)
     return true
   })
-  if (done !== undefined) reply.ok()
+  if (done === undefined) return
+  context.keyspace.countChange()
+  reply.ok()
 }
 
 function isPolicy(text: string): text is RestorePolicy {
@@ -156,12 +165,10 @@ export function functionCommands(store: LibraryStore): CommandTable {
     arity: number,
     flags: number,
     summary: string,
-    run: (context: ReadContext, store: LibraryStore) => void,
+    run: (context: CommandContext, store: LibraryStore) => void,
     tips: readonly string[] = [],
-  ): SubcommandRow & { readonly run: (context: ReadContext) => void } {
+  ): SubcommandRow & { readonly run: (context: CommandContext) => void } {
     return {
-      // Libraries are not in the keyspace, which would know of a change.
-      ...((flags & WRITE) === 0 ? {} : { propagate: 'always' as const }),
       arity,
       flags: flags | NOSCRIPT,
       keys: [0, 0, 0],

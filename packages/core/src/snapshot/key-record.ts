@@ -20,6 +20,8 @@ export interface SnapshotRules {
   readonly rdbVersion: number
   /** What is told of the use of keys: 'idle' under an LRU policy, 'frequency' under an LFU policy, else nothing. */
   readonly access: 'none' | 'idle' | 'frequency'
+  /** rdb-key-save-delay: microseconds to sleep per key; left out or 0: none. */
+  readonly keyDelayMicros?: number
 }
 
 /** The rule for a `maxmemory-policy`, as in redis 7.0. */

@@ -9,6 +9,7 @@
  *
  * Source: redis 7.0 rdb.c rdbSaveRio(); docs/formats/rdb.md.
  */
+import { KeyDelay, sleepHere } from '../key-delay.ts'
 import type { KeyspaceReads } from '../keyspace/keyspace-reads.ts'
 import { type RdbByteSink, RdbChunks, type RdbChunkOptions } from '../object-codec/rdb-chunks.ts'
 import {
@@ -26,10 +27,13 @@ export type RdbFileOptions = SnapshotRules & RdbChunkOptions
 export class RdbFileWriter {
   readonly #rules: SnapshotRules
   readonly #out: RdbChunks
+  readonly #delay: KeyDelay | undefined
 
   constructor(sink: RdbByteSink, options: RdbFileOptions) {
     this.#rules = options
     this.#out = new RdbChunks(sink, options)
+    const { keyDelayMicros = 0 } = options
+    if (keyDelayMicros !== 0) this.#delay = new KeyDelay(keyDelayMicros, sleepHere)
   }
 
   /** Bytes so far, those on their way to the sink included. */
@@ -68,6 +72,7 @@ export class RdbFileWriter {
   /** The key that `keyspace.entry` describes. @throws see `writeKeyRecord` */
   key(keyspace: KeyspaceReads): void {
     writeKeyRecord(keyspace, this.#out, this.#rules)
+    this.#delay?.pause()
   }
 
   /** All is written, and with the sink, when this returns. */

@@ -65,6 +65,8 @@ export class ClientSession extends Connection implements CommandContext {
   blocked: BlockedState | undefined
   /** Offset of the replication stream behind what this client wrote last: what WAIT waits for. */
   writtenOffset = 0
+  /** Of a replica below: what is kept for it outside of this connection's buffers. */
+  feed: { readonly lagBytes: number } | undefined
   /** So many of the next commands, MULTI and what it queues, have got their replies already, in their I/O thread. */
   answered = 0
   /** The connection is in an I/O thread, and this is what it forwards to. */

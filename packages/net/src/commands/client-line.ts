@@ -46,7 +46,8 @@ function letters(session: ClientSession): string {
 export function describeClient(session: ClientSession): string {
   const nowMs = session.server.clock.monotonicMs()
   const seconds = (sinceMs: number): number => Math.floor((nowMs - sinceMs) / 1000)
-  const { subscriptions, transaction, decoder, facts } = session
+  const { subscriptions, transaction, decoder, facts, feed } = session
+  const keptBytes = feed?.lagBytes ?? 0
   const free = Math.max(0, decoder.heldBytes - decoder.pendingBytes)
   const fields = [
     `id=${session.id}`,
@@ -70,8 +71,8 @@ export function describeClient(session: ClientSession): string {
     'rbp=0',
     `obl=${session.outputBytes}`,
     `oll=${session.writesInFlight}`,
-    `omem=${facts.outputBytes}`,
-    `tot-mem=${session.memoryBytes}`,
+    `omem=${facts.outputBytes + keptBytes}`,
+    `tot-mem=${session.memoryBytes + keptBytes}`,
     `events=${session.writesInFlight > 0 ? 'rw' : 'r'}`,
     `cmd=${facts.command ?? 'NULL'}`,
     `user=${session.user}`,

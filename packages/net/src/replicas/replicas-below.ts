@@ -225,6 +225,7 @@ export class ReplicasBelow {
     } else replica.machine.sync(nowMs)
     replica.carryOut()
     session.flags |= CLIENT_REPLICA
+    session.feed = replica.feed
     if (settings.disableNoDelay) session.socket.setNoDelay(false)
     if (!replica.machine.isOnline) {
       this.counters.fullSyncs++

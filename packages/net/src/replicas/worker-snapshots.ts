@@ -7,7 +7,7 @@ import type { Clock, Logger, RdbChunkOptions, SnapshotRules } from '@understudy/
 import type { SnapshotPool, SnapshotPreamble } from '@understudy/rdb-worker'
 import type { Snapshot, SnapshotRequest, SnapshotSource } from './snapshot-source.ts'
 
-export type SnapshotPassRules = Pick<RdbChunkOptions, 'compress' | 'checksum'> & Pick<SnapshotRules, 'access'>
+export type SnapshotPassRules = Pick<RdbChunkOptions, 'compress' | 'checksum'> & Omit<SnapshotRules, 'rdbVersion'>
 
 export interface WorkerSnapshotPorts {
   readonly pool: Pick<SnapshotPool, 'begin'>

@@ -157,10 +157,21 @@ export class Persistence {
       },
       (error: unknown) => {
         this.#backgroundEnded(background.startedMs)
-        this.#failed(error)
+        // Another file was saved meanwhile: this one was not wanted any more.
+        if (error instanceof ReplicaError && error.code === 'RDB_ABORTED') logger.notice('Background saving given up')
+        else this.#failed(error)
       },
     )
     return 'started'
+  }
+
+  /**
+   * FLUSHALL was carried out, here or by the stream. With save points the file is to be empty, too, or a restart would bring
+   * everything back. It may say that it is of a little before: what comes since is then asked for and applied again, FLUSHALL
+   * included.
+   */
+  datasetFlushed(): void {
+    if (this.#ports.config.get('save').length > 0) this.save()
   }
 
   /** Called often: saves in the background when a save point is reached. */
@@ -194,6 +205,7 @@ export class Persistence {
       temporaryPath: join(config.get('dir'), temporaryName),
       rdbVersion: this.#rdbVersion,
       access: toldAccess(config.get('maxmemory-policy')),
+      keyDelayMicros: config.get('rdb-key-save-delay'),
       compress: config.get('rdbcompression'),
       checksum: config.get('rdbchecksum'),
       syncsAsItGrows: config.get('rdb-save-incremental-fsync'),

@@ -198,7 +198,14 @@ export class UnderstudyServer implements Node {
     this.failover = newFailover(this)
     this.shutdown = newShutdown(this, () => options.onShutdown())
     const renames = config.get('rename-command').map(({ from, to }) => [from, to] as const)
-    const dataFamilies = dataCommandFamilies({ libraries: this.libraries, memory: () => memoryFacts(this) })
+    const dataFamilies = dataCommandFamilies({
+      libraries: this.libraries,
+      memory: () => memoryFacts(this),
+      datasetFlushed: () => {
+        // While the log is replayed at start the file that it follows is worth more.
+        if (!this.state.loading) this.persistence.datasetFlushed()
+      },
+    })
     this.server = new ClientServer({
       settings,
       families: [
@@ -420,6 +427,7 @@ export class UnderstudyServer implements Node {
       compress: config.get('rdbcompression'),
       checksum: config.get('rdbchecksum'),
       access: toldAccess(config.get('maxmemory-policy')),
+      keyDelayMicros: config.get('rdb-key-save-delay'),
     }
   }
 

@@ -5,6 +5,7 @@
  */
 import { closeSync, fsyncSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { ReplicaError } from '@understudy/core/loading'
 import { fileFailure } from './file-failure.ts'
 
 /** As redis 7.0 replication.c REPL_MAX_WRITTEN_BEFORE_FSYNC. */
@@ -38,7 +39,7 @@ export class SnapshotFile {
   #unsyncedBytes = 0
   #hasName = false
 
-  /** @throws ReplicaError FILE_FAILED, as all methods do */
+  /** @throws ReplicaError FILE_FAILED, as all methods do, or what a call threw that is one already */
   constructor(path: string, temporaryPath: string, options: SnapshotFileOptions = {}) {
     const { syncsAsItGrows = true, calls = NODE_CALLS } = options
     this.#path = path
@@ -108,6 +109,7 @@ function attempt<Result>(action: string, path: string, run: () => Result): Resul
   try {
     return run()
   } catch (error) {
-    throw fileFailure(action, path, error)
+    // Calls of ours may refuse for other reasons than the system has.
+    throw error instanceof ReplicaError ? error : fileFailure(action, path, error)
   }
 }

@@ -26,6 +26,10 @@ export class SaveGate {
     return Atomics.compareExchange(this.#word, 0, OPEN, NAMING) === OPEN
   }
 
+  get isCancelled(): boolean {
+    return Atomics.load(this.#word, 0) === CANCELLED
+  }
+
   leave(): void {
     Atomics.store(this.#word, 0, NAMED)
     Atomics.notify(this.#word, 0)

@@ -1,7 +1,6 @@
 /** A snapshot made from a pin, in a thread of its own: the writer goes on meanwhile (docs/pins.md). */
-import { renameSync } from 'node:fs'
 import { type PinHandle, PinnedKeyspace, ReplicaError } from '@understudy/core/saving'
-import { NODE_CALLS } from '../file/snapshot-file.ts'
+import { type FileCalls, NODE_CALLS } from '../file/snapshot-file.ts'
 import { checkSameCode } from '../load/same-code.ts'
 import { type ErrorRecord, type SharedMemoryTask, toRecord } from '../messages.ts'
 import { saveFile, type SavedFile, type SaveFileOptions, type SnapshotPreamble } from './save-file.ts'
@@ -46,13 +45,21 @@ function carryOut({ preamble, order }: SaveTask, pinned: PinnedKeyspace): PassRe
 
 function save(pinned: PinnedKeyspace, preamble: SnapshotPreamble, order: SaveOrder): SavedFile {
   const gate = new SaveGate(order.gate)
-  const nameUnlessCancelled = (from: string, to: string): void => {
-    if (!gate.enter()) throw new ReplicaError('RDB_ABORTED', 'the snapshot is not wanted any more')
-    try {
-      renameSync(from, to)
-    } finally {
-      gate.leave()
-    }
+  const aborted = (): ReplicaError => new ReplicaError('RDB_ABORTED', 'the snapshot is not wanted any more')
+  const calls: FileCalls = {
+    ...NODE_CALLS,
+    writeSync: (descriptor, bytes, offset, length) => {
+      if (gate.isCancelled) throw aborted()
+      return NODE_CALLS.writeSync(descriptor, bytes, offset, length)
+    },
+    renameSync: (from, to) => {
+      if (!gate.enter()) throw aborted()
+      try {
+        NODE_CALLS.renameSync(from, to)
+      } finally {
+        gate.leave()
+      }
+    },
   }
-  return saveFile(pinned, preamble, { ...order.options, calls: { ...NODE_CALLS, renameSync: nameUnlessCancelled } })
+  return saveFile(pinned, preamble, { ...order.options, calls })
 }

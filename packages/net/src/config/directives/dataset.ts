@@ -21,8 +21,6 @@ export const datasetDirectives = {
     default: 0,
     hidden: true,
     unit: 'us per key',
-    supported: false,
-    warning: 'snapshots are written without delay',
   },
   'key-load-delay': { type: 'int', min: -2147483648, max: 'int', default: 0, hidden: true, unit: 'us per key' },
   'loading-process-events-interval-bytes': {
