@@ -2,139 +2,89 @@
  * The blocks that the reader of a pin looks at, in memory of its own thread (docs/pins.md). A block is copied first and validated
  * then: was it still what it was when the pin began, while it was copied? If not, what was kept of it is copied instead.
  *
- *   ring    blocks, the oldest overwritten; the last ones are found again
- *   nodes   nodes of long values: a few, used at once
- *   held    blocks that are looked at throughout a value; until `release()`
- *
- * One per pin, for all its regions. The memory serves one pin after the other (`CopyMemory`).
+ * One per pin, for all its regions. The copies are in a `CopyMemory`, which pins of one thread may share.
  */
 import { KeyspaceError } from '../errors.ts'
-import { BLOCK_BYTES_MAX, RUN_BYTES, SEGMENTS_PER_REGION_MAX } from '../limits.ts'
+import { BLOCK_BYTES_MAX } from '../limits.ts'
 import { pieceBytesOf } from '../memory/arena.ts'
 import { copyBytes } from '../memory/copy-bytes.ts'
 import { findVersion, pieceStartOf } from '../memory/kept-blocks.ts'
-import { addressOf, byteOffsetOf, RegionMemory } from '../memory/region-memory.ts'
+import { addressOf, byteOffsetOf, type RegionMemory } from '../memory/region-memory.ts'
+import { type CopyMemory, FOUND_MAX, HELD, NODES, NODES_BYTES, RING, RING_BYTES } from './copy-memory.ts'
 import { B_PUBLISHED, indexesOf, type PinHandle } from './pin-board.ts'
-
-// Segments of the copies: not the first ones, where addresses of the dataset lead that nobody has asked `local()` about.
-const RING = 13
-const NODES = 14
-const HELD = 15
-
-/** A copy lasts until half of this was copied after it: more than a page of records of the longest kind. */
-const RING_BYTES: number = 8 << 20
-const NOTHING = new SharedArrayBuffer(0)
-const NODES_BYTES: number = 8 * BLOCK_BYTES_MAX
-const HELD_BYTES_MAX: number = 1 << 30
-const HELD_BYTES_KEPT: number = 1 << 20
-/** Copies in the ring that are found again: a power of two. */
-const FOUND_MAX = 8192
-
-/** Memory of pins that were closed, kept for the next ones of this thread. */
-const SPARE_MAX = 4
-
-/** What one pin's copies are in. */
-class CopyMemory {
-  readonly region: RegionMemory
-  // By hash of an address: what block is in the ring, and where it began.
-  readonly foundAddress: Int32Array = new Int32Array(FOUND_MAX)
-  readonly foundRegion: Int8Array = new Int8Array(FOUND_MAX)
-  readonly foundAt: Float64Array = new Float64Array(FOUND_MAX)
-
-  constructor() {
-    const segments = Array.from({ length: SEGMENTS_PER_REGION_MAX }, () => NOTHING)
-    segments[RING] = new SharedArrayBuffer(RING_BYTES)
-    segments[NODES] = new SharedArrayBuffer(NODES_BYTES)
-    segments[HELD] = new SharedArrayBuffer(RUN_BYTES, { maxByteLength: HELD_BYTES_MAX })
-    this.region = new RegionMemory(segments)
-  }
-}
-
-const spare: CopyMemory[] = []
 
 /** Makes the views on the segments anew where the writer has added memory. */
 export type Refresh = () => void
 
 export class BlockCopies {
-  /** Where the copies are. */
-  readonly memory: RegionMemory
   /** Blocks that were read from what was kept of them. */
   keptReads = 0
+  readonly #copies: CopyMemory
   readonly #board: Int32Array
   readonly #word: number
   readonly #serial: number
   readonly #epoch: number
   readonly #refresh: Refresh
-  #ringAt = 0
-  #nodesAt = 0
-  #heldAt = 0
-  #isClosed = false
-  readonly #copies: CopyMemory
-  readonly #foundAddress: Int32Array
-  readonly #foundRegion: Int8Array
-  readonly #foundAt: Float64Array
-  readonly #held = new Map<number, number>()
 
   /** @param refresh is called before kept blocks are looked for; cheap when there is nothing new. */
-  constructor(handle: PinHandle, refresh: Refresh) {
+  constructor(handle: PinHandle, copies: CopyMemory, refresh: Refresh) {
+    this.#copies = copies
     this.#board = new Int32Array(handle.board)
     this.#word = handle.word
     this.#serial = handle.serial
     this.#epoch = handle.epoch
     this.#refresh = refresh
-    const copies = spare.pop() ?? new CopyMemory()
-    this.#copies = copies
-    this.memory = copies.region
-    this.#foundAddress = copies.foundAddress
-    this.#foundRegion = copies.foundRegion
-    this.#foundAt = copies.foundAt
   }
 
-  /** Gives the memory to the next pin of this thread. Nothing may be copied after this. */
+  /** Where the copies are. */
+  get memory(): RegionMemory {
+    return this.#copies.region
+  }
+
+  /** Nothing is copied after this. */
   close(): void {
-    if (this.#isClosed) return
-    this.#isClosed = true
-    // What a long value has made it grow by is not kept.
-    if (spare.length === SPARE_MAX || this.memory.segments[HELD]!.byteLength > HELD_BYTES_KEPT) return
-    this.#foundAddress.fill(0)
-    spare.push(this.#copies)
+    this.#copies.leave(this)
   }
 
   /** Forgets what was held for a value. */
   release(): void {
-    this.#held.clear()
-    this.#heldAt = 0
+    this.#copies.release()
   }
 
   /** @returns the address of the copy in `memory`. @throws KeyspaceError PIN_BROKEN */
   copy(source: RegionMemory, region: number, address: number): number {
     if (address === 0) return 0
+    const copies = this.#copies
+    copies.useFor(this)
+    const { foundAddress, foundRegion, foundAt } = copies
     const found = (Math.imul(address, 0x9e37_79b1) >>> 19) & (FOUND_MAX - 1)
     if (
-      this.#foundAddress[found] === address &&
-      this.#foundRegion[found] === region &&
-      this.#ringAt - this.#foundAt[found]! < RING_BYTES / 2
+      foundAddress[found] === address &&
+      foundRegion[found] === region &&
+      copies.ringAt - foundAt[found]! < RING_BYTES / 2
     ) {
-      return addressOf(RING, this.#foundAt[found]! % RING_BYTES)
+      return addressOf(RING, foundAt[found]! % RING_BYTES)
     }
     const bytes = this.#bytesAt(source, address)
     const inPiece = (address - pieceStartOf(address, bytes)) << 3
-    const rest = RING_BYTES - (this.#ringAt % RING_BYTES)
-    if (rest < bytes) this.#ringAt += rest
-    const at = this.#ringAt
-    this.#ringAt += bytes
+    const rest = RING_BYTES - (copies.ringAt % RING_BYTES)
+    if (rest < bytes) copies.ringAt += rest
+    const at = copies.ringAt
+    copies.ringAt += bytes
     this.#fetch(source, region, address - (inPiece >>> 3), bytes, RING, at % RING_BYTES)
-    this.#foundAddress[found] = address
-    this.#foundRegion[found] = region
-    this.#foundAt[found] = at + inPiece
+    foundAddress[found] = address
+    foundRegion[found] = region
+    foundAt[found] = at + inPiece
     return addressOf(RING, (at + inPiece) % RING_BYTES)
   }
 
   /** As `copy`, for the nodes of long values. */
   copyNode(source: RegionMemory, region: number, address: number): number {
     if (address === 0) return 0
-    const at = this.#nodesAt
-    this.#nodesAt = (at + BLOCK_BYTES_MAX) % NODES_BYTES
+    const copies = this.#copies
+    copies.useFor(this)
+    const at = copies.nodesAt
+    copies.nodesAt = (at + BLOCK_BYTES_MAX) % NODES_BYTES
     this.#fetch(source, region, address, Math.min(BLOCK_BYTES_MAX, this.#bytesAt(source, address)), NODES, at)
     return addressOf(NODES, at)
   }
@@ -142,16 +92,18 @@ export class BlockCopies {
   /** As `copy`; the copy stays until `release()`. */
   hold(source: RegionMemory, region: number, address: number): number {
     if (address === 0) return 0
+    const copies = this.#copies
+    copies.useFor(this)
     const key = region * 2 ** 32 + (address >>> 0)
-    const known = this.#held.get(key)
+    const known = copies.held.get(key)
     if (known !== undefined) return known
     const bytes = this.#bytesAt(source, address)
-    const at = this.#heldAt
+    const at = copies.heldAt
     this.memory.growTo(HELD, at + bytes)
-    this.#heldAt += Math.ceil(bytes / 8) * 8
+    copies.heldAt += Math.ceil(bytes / 8) * 8
     this.#fetch(source, region, address, bytes, HELD, at)
     const held = addressOf(HELD, at)
-    this.#held.set(key, held)
+    copies.held.set(key, held)
     return held
   }
 

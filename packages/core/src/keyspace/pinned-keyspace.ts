@@ -13,6 +13,7 @@ import { DESCRIPTOR_WORDS_MAX } from '../values/form-numbers.ts'
 import { LargeValue } from '../values/large-value.ts'
 import type { ValueBuild } from '../values/value-build.ts'
 import { BlockCopies } from './block-copies.ts'
+import { CopyMemory } from './copy-memory.ts'
 import type { Entry } from './entry.ts'
 import { GenerationLayout } from './generation.ts'
 import { KeyspaceReads } from './keyspace-reads.ts'
@@ -31,11 +32,11 @@ class PinnedGeneration extends GenerationLayout {
   readonly #live: Int32Array
   #memoryChanges = -1
 
-  constructor(handle: PinHandle) {
+  constructor(handle: PinHandle, copies: CopyMemory) {
     super(handle.control)
     this.#handle = handle
     this.#live = new Int32Array(handle.generation.control)
-    this.copies = new BlockCopies(handle, () => this.#refresh())
+    this.copies = new BlockCopies(handle, copies, () => this.#refresh())
     for (let region = 0; region < REGION_COUNT; region++) {
       this.#sources.push(new RegionMemory([...(handle.generation.segments[region] ?? [])]))
     }
@@ -69,12 +70,16 @@ export class PinnedKeyspace extends KeyspaceReads {
   protected readonly lazyFree: LazyFree = new LazyFree(() => assert.fail('a reader has nothing to free'))
   readonly #handle: PinHandle
 
-  constructor(handle: PinHandle) {
-    super(new PinnedGeneration(handle))
+  /**
+   * @param copies where blocks are copied to. Several pins of a thread may share it, if each looks everything up again after another one was
+   * read from.
+   */
+  constructor(handle: PinHandle, copies: CopyMemory = new CopyMemory()) {
+    super(new PinnedGeneration(handle, copies))
     this.#handle = handle
   }
 
-  /** Ends the pin. No reads after this: what was copied for them serves the next pin. */
+  /** Ends the pin. No reads after this. */
   close(): void {
     this.#handle.port.close()
     this.generation.copies.close()
