@@ -8,10 +8,12 @@ const CLIENT_TESTS = [
   'test/e2e/{clients,serving}.test.ts',
 ]
 const MEMORY_TESTS = 'test/**/*.memory.test.ts'
+/** Tests that demand a rate, which they cannot reach beside others. */
+const RATE_TESTS = 'test/soak/every-reader.test.ts'
 
 /**
- * Tests import the packages by name, so they run the built output in dist/: what is tested is what is shipped. Memory tests run after
- * the others, one file at a time, and may collect garbage.
+ * Tests import the packages by name, so they run the built output in dist/: what is tested is what is shipped. What measures runs
+ * after the others, one file at a time; memory tests may collect garbage.
  */
 const config: ViteUserConfig = defineConfig({
   test: {
@@ -23,7 +25,12 @@ const config: ViteUserConfig = defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: 'suite', include: ['test/**/*.test.ts'], exclude: [MEMORY_TESTS], sequence: { groupOrder: 0 } },
+        test: {
+          name: 'suite',
+          include: ['test/**/*.test.ts'],
+          exclude: [MEMORY_TESTS, RATE_TESTS],
+          sequence: { groupOrder: 0 },
+        },
       },
       {
         extends: true,
@@ -43,6 +50,10 @@ const config: ViteUserConfig = defineConfig({
           fileParallelism: false,
           sequence: { groupOrder: 2 },
         },
+      },
+      {
+        extends: true,
+        test: { name: 'rate', include: [RATE_TESTS], fileParallelism: false, sequence: { groupOrder: 3 } },
       },
     ],
   },

@@ -9,6 +9,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { below } from '../bench/below.mjs'
 import { churn } from '../bench/churn.mjs'
 import { get } from '../bench/get.mjs'
 import { getMixed } from '../bench/get-mixed.mjs'
@@ -38,6 +39,7 @@ const SCENARIOS = {
   'load-sizes': loadSizes,
   'mixed-memory': mixedMemory,
   'live-sync': liveSync,
+  below,
   resync,
   churn,
   get,

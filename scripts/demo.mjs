@@ -1,8 +1,9 @@
 /**
- * npx -y pnpm@12 demo [--for SECONDS] [--keys N] [--writes N] [--node VERSION]
+ * npx -y pnpm@12 demo [--for SECONDS] [--keys N] [--writes N] [--node VERSION] [--primary redis|understudy]
  *
- * Shows Understudy at work: starts a redis-server (REDIS_SERVER, PATH, or the distribution's packages unpacked into
- * .cache), fills it, keeps writing to it, attaches Understudy, and shows offsets and lag until ^C or for as long as told.
+ * Shows Understudy at work: starts a primary, fills it, keeps writing to it, attaches Understudy, and shows offsets and lag
+ * until ^C or for as long as told. The primary is a redis-server (REDIS_SERVER, PATH, or the distribution's packages unpacked
+ * into .cache), and where there is none another Understudy.
  * At the end it compares both datasets; the exit code is 0 only if they are equal. Everything runs on 127.0.0.1, and
  * nothing is left behind. `--no-build` takes dist/ as it is.
  */
@@ -13,7 +14,8 @@ import { parseArgs } from 'node:util'
 import { Redis } from 'ioredis'
 import { Figures, info } from './demo/figures.mjs'
 import { bytes, count, milliseconds, Screen } from './demo/screen.mjs'
-import { startPrimary, startUnderstudy } from './demo/servers.mjs'
+import { choosePrimary, PRIMARIES } from './demo/primary.mjs'
+import { startRedisPrimary, startUnderstudy, startUnderstudyPrimary } from './demo/servers.mjs'
 import { ACCOUNTS_SUM, fill, Traffic } from './demo/traffic.mjs'
 import { verify } from './demo/verify.mjs'
 import { nodeBinary } from './node-binary.mjs'
@@ -43,7 +45,8 @@ try {
 
 /** @returns {Promise<number>} The exit code. */
 async function demo() {
-  const redis = await findRedis({ log: (message) => screen.line(message) })
+  const chosen = await choosePrimary(options.primary, () => findRedis({ log: (message) => screen.line(message) }))
+  const { redis } = chosen
   const node =
     options.node === undefined ? process.execPath : await nodeBinary(options.node, (message) => screen.line(message))
   if (!options.noBuild) {
@@ -51,9 +54,13 @@ async function demo() {
     const built = await runTool('tsc', ['-b'])
     if (built !== 0) return built
   }
-  const primary = await startPrimary(redis.server)
+  const primary = redis === undefined ? await startUnderstudyPrimary(node) : await startRedisPrimary(redis.server)
   servers.push(primary.process)
-  screen.line(`redis-server ${redis.version} (from ${redis.source}) is the primary, on 127.0.0.1:${primary.port}`)
+  screen.line(
+    redis === undefined
+      ? `Another Understudy is the primary, on 127.0.0.1:${primary.port}, ${chosen.because}`
+      : `redis-server ${redis.version} (from ${redis.source}) is the primary, on 127.0.0.1:${primary.port}`,
+  )
   const toPrimary = connect(primary.port)
   await fillPrimary(toPrimary)
   const traffic = new Traffic(connect(primary.port), options.writes, options.keys)
@@ -70,7 +77,7 @@ async function demo() {
   const toReplica = connect(understudy.port)
   await showSync(toReplica, understudy.process)
   const figures = new Figures(toPrimary, toReplica)
-  tellWhatToType(redis.cli, primary.port, understudy.port)
+  tellWhatToType(redis?.cli, primary.port, understudy.port)
   const live = await showLive(figures)
 
   screen.line(
@@ -157,24 +164,32 @@ async function showSync(client, process) {
 }
 
 /**
- * @param {string} cli
+ * @param {string | undefined} cli Without one commands are typed into nc, which most systems have.
  * @param {number} primaryPort
  * @param {number} ourPort
  */
 function tellWhatToType(cli, primaryPort, ourPort) {
-  const short = shortPath(cli)
-  const here = `${short} -p ${ourPort}`
+  const ask = (/** @type {number} */ port, /** @type {string} */ command) =>
+    cli === undefined
+      ? `printf '${command}\\r\\nQUIT\\r\\n' | nc 127.0.0.1 ${port}`
+      : `${shortPath(cli)} -p ${port} ${command}`
   screen.line()
   screen.line('Look at it from another terminal:')
   /** @type {[string, string][]} */
   const tries = [
-    [`${here} GET clock`, 'written at the primary 50 times a second'],
-    [`${here} --stat`, 'keys, memory and requests, every second'],
-    [`${here} INFO replication`, 'link, offsets, lag'],
-    [`${here} --scan --pattern 'session:live:*' | head`, ''],
-    [`${here} SET mine 1`, 'refused: it is a replica'],
-    [`${short} -p ${primaryPort} SET mine 1`, `at the primary; then: ${here} GET mine`],
+    [ask(ourPort, 'GET clock'), 'written at the primary 50 times a second'],
+    [ask(ourPort, 'INFO replication'), 'link, offsets, lag'],
+    [ask(ourPort, 'SET mine 1'), 'refused: it is a replica'],
+    [ask(primaryPort, 'SET mine 1'), `at the primary; then: ${ask(ourPort, 'GET mine')}`],
   ]
+  if (cli !== undefined) {
+    tries.splice(
+      1,
+      0,
+      [ask(ourPort, '--stat'), 'keys, memory and requests, every second'],
+      [ask(ourPort, "--scan --pattern 'session:live:*' | head"), ''],
+    )
+  }
   for (const [command, comment] of tries) {
     screen.line(`  ${screen.bold(command)}${comment === '' ? '' : screen.dim(`   # ${comment}`)}`)
   }
@@ -274,10 +289,13 @@ function readArguments() {
         keys: { type: 'string', default: '200000' },
         writes: { type: 'string', default: '5000' },
         node: { type: 'string' },
+        primary: { type: 'string', default: 'auto' },
         'no-build': { type: 'boolean', default: false },
       },
     })
+    if (!PRIMARIES.includes(values.primary)) fail(`--primary wants ${PRIMARIES.join(', ')}, not '${values.primary}'`)
     return {
+      primary: values.primary,
       seconds: values.for === undefined ? Infinity : number('for', values.for, 1),
       keys: number('keys', values.keys, 1000),
       writes: number('writes', values.writes, 50),

@@ -5,7 +5,12 @@ const PROBE = new URL('./loop-probe.mjs', import.meta.url)
 /** For `node`. */
 export const LOOP_PROBE_ARGS = ['--import', PROBE.href]
 
-/** @typedef {{ longestMs: number, percentiles: [percent: number, ms: number][] }} LoopDelay */
+/**
+ * @typedef {object} LoopDelay
+ * @property {number} longestMs
+ * @property {number} [ownLongestMs] By its own work: what the thread waited for a processor is left out. Undefined where the system does not tell.
+ * @property {[percent: number, ms: number][]} percentiles
+ */
 
 /**
  * @param {import('./contenders.mjs').Contender} contender

@@ -90,7 +90,7 @@ export class MixedDataset {
    * @param {number} count
    */
   changes(count) {
-    return inBuffers(this.#changes(count))
+    return inBuffers(this.changeTexts(count))
   }
 
   *#creation() {
@@ -104,8 +104,12 @@ export class MixedDataset {
     for (let i = 0; i < streams; i++) yield* this.#entries(i, this.#elementsOf('streams', i))
   }
 
-  /** @param {number} count */
-  *#changes(count) {
+  /**
+   * As `changes`, one by one.
+   *
+   * @param {number} count
+   */
+  *changeTexts(count) {
     const { strings, counters } = this.#sizes
     for (let i = 0; i < count; i++) {
       switch (this.#below(6)) {

@@ -70,6 +70,54 @@ export function peakResidentBytes(pid) {
   return kilobytes === undefined ? undefined : kilobytes * 1024
 }
 
+const MEMORY_EVERY_MS = 50
+
+/** Samples the memory of a process with its children. */
+export class MemoryMeter {
+  #pid
+  #timer
+  #before
+  #peak
+
+  /** @param {number} pid */
+  constructor(pid) {
+    this.#pid = pid
+    this.#before = familyBytes(pid)
+    this.#peak = this.#before
+    this.#timer = setInterval(() => this.#sample(), MEMORY_EVERY_MS).unref()
+  }
+
+  /** @returns {number | undefined} The most bytes that were seen, beyond those at the beginning. */
+  stop() {
+    clearInterval(this.#timer)
+    this.#sample()
+    return this.#peak === undefined || this.#before === undefined ? undefined : this.#peak - this.#before
+  }
+
+  #sample() {
+    const bytes = familyBytes(this.#pid)
+    if (bytes !== undefined && this.#peak !== undefined) this.#peak = Math.max(this.#peak, bytes)
+  }
+}
+
+/**
+ * Bytes resident of a process, and of its children those pages that are theirs alone: a page that parent and child shared belongs
+ * to the child when the parent has written to it and so was given another one.
+ *
+ * @param {number} pid
+ */
+function familyBytes(pid) {
+  const own = residentBytes(pid)
+  if (own === undefined) return undefined
+  let sum = own
+  for (const child of (readProc(`${pid}/task/${pid}/children`) ?? '').split(' ')) {
+    // Not asked of the parent: it would have to wait when it maps memory meanwhile.
+    const parts = (readProc(`${child}/smaps_rollup`) ?? '').matchAll(/^Private_(?:Clean|Dirty):\s+(\d+)/gm)
+    for (const [, kilobytes] of parts) sum += Number(kilobytes) * 1024
+  }
+  return sum
+}
+
 /**
  * @param {number} pid
  * @param {string} field

@@ -9,6 +9,8 @@
  * @property {number} holdElements Of a collection that is grown, loaded and deleted while somebody pings.
  * @property {number} holdStringBytes The same of a string.
  * @property {number} loadKeys
+ * @property {import('./mixed-dataset.mjs').MixedSizes} belowKeys Of the mixed dataset that a replica below is given.
+ * @property {number} belowWrites Commands a second meanwhile.
  * @property {readonly number[]} loadSizes Keys of the sub-table of loads …
  * @property {readonly number[]} loadThreads … and its threads.
  * @property {number} digestKeysMax DEBUG DIGEST is left out for more: it takes longer than everything else.
@@ -69,6 +71,17 @@ export const FULL = {
   holdElements: 5_000_000,
   holdStringBytes: 512 * 1024 * 1024,
   loadKeys: 5_000_000,
+  belowKeys: {
+    strings: 1_000_000,
+    counters: 100_000,
+    hashes: 200_000,
+    zsets: 100_000,
+    lists: 100_000,
+    sets: 100_000,
+    streams: 20_000,
+    largeElements: 100_000,
+  },
+  belowWrites: 50_000,
   loadSizes: [1_000_000, 5_000_000, 20_000_000],
   loadThreads: [1, 2, 4],
   digestKeysMax: 1_000_000_000,
@@ -118,6 +131,17 @@ export const QUICK = {
   holdElements: 300_000,
   holdStringBytes: 64 * 1024 * 1024,
   loadKeys: 1_000_000,
+  belowKeys: {
+    strings: 100_000,
+    counters: 10_000,
+    hashes: 20_000,
+    zsets: 10_000,
+    lists: 10_000,
+    sets: 10_000,
+    streams: 2000,
+    largeElements: 10_000,
+  },
+  belowWrites: 50_000,
   loadSizes: [200_000, 1_000_000],
   loadThreads: [1, 2, 4],
   digestKeysMax: 500_000,

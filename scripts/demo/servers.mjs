@@ -10,19 +10,29 @@ const READY = /Ready to accept connections/
 const PORT_TAKEN = /Address already in use|Failed listening on port/
 const PORT_TRIES = 5
 
+const UNDERSTUDY = join(ROOT, 'packages/net/bin/understudy.js')
+const OF_PRIMARY = {
+  save: '',
+  appendonly: 'no',
+  'enable-debug-command': 'local',
+  // Nobody else is to come: the snapshot begins at once.
+  'repl-diskless-sync-delay': '0',
+  // Long enough for somebody to stop Understudy with ^Z, bring it back and see a partial resync.
+  'repl-backlog-size': '64mb',
+}
+
 /**
  * @param {string} server Path of redis-server.
  */
-export function startPrimary(server) {
-  return start('redis-server', server, [], {
-    save: '',
-    appendonly: 'no',
-    'enable-debug-command': 'local',
-    // Nobody else is to come: the snapshot begins at once.
-    'repl-diskless-sync-delay': '0',
-    // Long enough for somebody to stop Understudy with ^Z, bring it back and see a partial resync.
-    'repl-backlog-size': '64mb',
-  })
+export function startRedisPrimary(server) {
+  return start('redis-server', server, [], OF_PRIMARY)
+}
+
+/**
+ * @param {string} node The Node.js to run it with.
+ */
+export function startUnderstudyPrimary(node) {
+  return start('understudy, the primary,', node, [UNDERSTUDY], OF_PRIMARY)
 }
 
 /**
@@ -30,7 +40,7 @@ export function startPrimary(server) {
  * @param {number} primaryPort
  */
 export function startUnderstudy(node, primaryPort) {
-  return start('understudy', node, [join(ROOT, 'packages/net/bin/understudy.js')], {
+  return start('understudy', node, [UNDERSTUDY], {
     replicaof: `127.0.0.1 ${primaryPort}`,
     save: '',
     'enable-debug-command': 'local',

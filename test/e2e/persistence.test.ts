@@ -320,8 +320,9 @@ describe('a disk that fails', () => {
     expect(await node.call('GET', 'small')).toBe('v')
     // The end would lose what is not on the disk.
     await expect(node.call('SHUTDOWN')).rejects.toThrow(/^ERR Errors trying to SHUTDOWN/)
+    const fromLine = node.process.mark()
     node.process.signal('SIGTERM')
-    await node.waitForLine(/SIGTERM received but errors trying to shut down the server/)
+    await node.waitForLine(/Errors trying to shut down the server/, { fromLine })
     await node.call('CONFIG', 'SET', 'stop-writes-on-bgsave-error', 'no')
     expect(await node.call('DEL', 'large')).toBe(1)
     expect(await node.call('PING')).toBe('PONG')

@@ -123,7 +123,7 @@ describe('the end', () => {
     await answerOf(port, 'SHUTDOWN\r\n')
     const { code, lines } = await ended
     expect(code, lines.join('\n')).toBe(0)
-    expect(lines.filter((line) => / # |Saving/.test(line))).toEqual([])
+    expect(lines.filter((line) => /Fatal|Saving/.test(line))).toEqual([])
     expect(lines.some((line) => /bye bye/.test(line))).toBe(true)
     expect(await digestOf(file)).toBe(before)
   })

@@ -3,7 +3,7 @@ import { afterEach } from 'vitest'
 import { FakePrimary, type FakePrimaryOptions } from '../support/fake-primary.ts'
 import { startRedisServer } from '../support/redis-server.ts'
 import type { Directives, TestServer, TestServerOptions } from '../support/test-server.ts'
-import { startUnderstudy } from '../support/understudy-server.ts'
+import { startUnderstudy, type UnderstudyOptions } from '../support/understudy-server.ts'
 import { waitFor, type WaitOptions } from '../support/wait-for.ts'
 
 const cleanups: (() => Promise<unknown> | void)[] = []
@@ -29,7 +29,7 @@ export async function startPrimary(
 /** Understudy, following nobody. */
 export async function startNode(
   directives: Directives = {},
-  options: Omit<TestServerOptions, 'directives'> = {},
+  options: Omit<UnderstudyOptions, 'directives'> = {},
 ): Promise<TestServer> {
   const server = await startUnderstudy({ ...options, directives })
   later(() => server.kill())

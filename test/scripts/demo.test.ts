@@ -47,6 +47,20 @@ describe('demo', () => {
     },
   )
 
+  it('needs no Redis: another Understudy is the primary', { timeout: 60_000 }, async () => {
+    const demo = startDemo(['--for', '2', '--primary', 'understudy'])
+    expect(await demo.ended, demo.output()).toBe(0)
+    const output = demo.output()
+    expect(output).toMatch(/^Another Understudy is the primary, on 127\.0\.0\.1:\d+, as --primary says$/m)
+    expect(output).toMatch(/Synced: [\d,]+ keys/)
+    expect(output).toMatch(/^Equal: [\d,]+ keys with DEBUG DIGEST [0-9a-f]{12}/m)
+    expect(output).toMatch(/, none seen half done/)
+    // There is no redis-cli, either: what is shown to be typed works without.
+    const [, text, port] = /printf '(GET clock.*)' \| nc 127\.0\.0\.1 (\d+)/.exec(output) ?? []
+    expect(text).toBe(String.raw`GET clock\r\nQUIT\r\n`)
+    expect(Number(port)).toBeGreaterThan(0)
+  })
+
   it('compares and ends in order after ^C', { timeout: 60_000 }, async () => {
     const demo = startDemo([])
     await waitFor('live figures', () => /^offset \d+ of/m.test(demo.output()), { timeoutMs: 40_000 })

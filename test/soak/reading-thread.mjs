@@ -2,11 +2,12 @@
  * What the reading threads of the soaks share (see reading-threads.ts): a reader, a random source, and the way to the end.
  * Plain JavaScript, since a worker thread runs without a transpiler.
  */
+import { readFileSync } from 'node:fs'
 import { parentPort, workerData } from 'node:worker_threads'
 import { KeyspaceReader } from '@understudy/core'
 import { occasionalPause, widenAtomics } from './widened-races.mjs'
 
-const { handle, seed, skipValidation, widen, widened, stop } = workerData
+const { handle, seed, skipValidation, widen, widened, stop, restMs = 0 } = workerData
 export const reader = new KeyspaceReader(handle)
 if (skipValidation) reader.skipValidation()
 const stopWord = new Int32Array(stop)
@@ -43,17 +44,32 @@ export function fail(text) {
   if (seen.firstFailure === '') seen.firstFailure = text
 }
 
+/** Milliseconds that this thread was ready to run and had no processor, so far; 0 where the system does not tell. */
+function waitedForProcessorMs() {
+  try {
+    // Source: Linux Documentation/scheduler/sched-stats.rst: time on the processor, time waiting for it (both ns), turns.
+    return Number(readFileSync('/proc/thread-self/schedstat', 'latin1').split(' ')[1]) / 1e6
+  } catch {
+    return 0
+  }
+}
+
 /**
- * Reads until told to stop, then tells what was seen.
+ * Reads until told to stop, then tells what was seen. `longestMs` is the longest that a read took with a processor to itself.
  * @param {() => void} readOnce
  * @param {object} counted Told with it.
  */
 export function readUntilStopped(readOnce, counted) {
   try {
     while (Atomics.load(stopWord, 0) === 0) {
+      const waitedBefore = waitedForProcessorMs()
       const began = performance.now()
       readOnce()
-      seen.longestMs = Math.max(seen.longestMs, performance.now() - began)
+      const tookMs = performance.now() - began
+      if (tookMs > seen.longestMs) {
+        seen.longestMs = Math.max(seen.longestMs, tookMs - (waitedForProcessorMs() - waitedBefore))
+      }
+      if (restMs > 0) Atomics.wait(stopWord, 0, 0, restMs)
     }
   } catch (error) {
     fail(`a read threw: ${error instanceof Error ? error.stack : String(error)}`)

@@ -28,6 +28,7 @@ import {
   RUN_BYTES,
   SHARD_COUNT,
   roomOf,
+  VALUE_LENGTH_MASK,
 } from '@understudy/core/internal'
 
 export interface KeyspaceFacts {
@@ -130,7 +131,7 @@ class Check implements KeyspaceFacts {
     const word0 = recordWords[offset >>> 2]!
     const flags = (word0 >>> 8) & 0xff
     const inlineKey = word0 >>> 16
-    const inlineValue = recordWords[(offset >>> 2) + 1]! & 0xffff
+    const inlineValue = recordWords[(offset >>> 2) + 1]! & VALUE_LENGTH_MASK
     let at = (offset + 8 + (flags & FLAG_EXPIRE) * 8) >>> 2
     let key: Buffer
     if ((flags & FLAG_LONG_KEY) === 0) {

@@ -136,9 +136,14 @@ export class RawClient {
     return (await this.#nextReply(true)).bytes
   }
 
+  /** Until at least `count` bytes have come that were not read. */
+  async untilReceived(count: number): Promise<void> {
+    await this.#receive(count, `${count} bytes`)
+  }
+
   /** Exactly `count` bytes. */
   async readBytes(count: number): Promise<Buffer> {
-    await this.#receive(count, `${count} bytes`)
+    await this.untilReceived(count)
     return this.#take(count)
   }
 

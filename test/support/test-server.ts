@@ -39,6 +39,8 @@ export interface Program {
   /** Arguments before the config file and the directives. */
   readonly leadingArgs: readonly string[]
   readonly defaults: Directives
+  /** The log line that says it is ready. Default: that of a redis-server. */
+  readonly ready?: RegExp
 }
 
 const READY = /Ready to accept connections/
@@ -82,7 +84,7 @@ export class TestServer {
       name: `${program.name} on port ${port}`,
       command: program.command,
       args,
-      ready: READY,
+      ready: program.ready ?? READY,
     }
     if (options.env) process.env = options.env
     if (options.readyTimeoutMs !== undefined) process.readyTimeoutMs = options.readyTimeoutMs

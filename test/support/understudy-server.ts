@@ -11,7 +11,14 @@ const DEFAULTS: Directives = {
   bind: '127.0.0.1',
   save: '',
   'enable-debug-command': 'yes',
+  // It only waits for replicas that are about to end as well.
+  'shutdown-timeout': 0,
   ...(IO_THREADS === undefined ? {} : { 'io-threads': IO_THREADS }),
+}
+
+export interface UnderstudyOptions extends TestServerOptions {
+  /** Arguments of node itself, as in ['--expose-gc']. */
+  readonly nodeArgs?: readonly string[]
 }
 
 /**
@@ -19,12 +26,8 @@ const DEFAULTS: Directives = {
  *
  *   const replica = await startUnderstudy({ directives: { replicaof: ['127.0.0.1', primary.port] } })
  *   await replica.stop() // SIGTERM; throws unless the exit code is 0
- *
- * @param options.nodeArgs Arguments of node itself, as in ['--expose-gc'].
  */
-export function startUnderstudy(
-  options: TestServerOptions & { readonly nodeArgs?: readonly string[] } = {},
-): Promise<TestServer> {
+export function startUnderstudy(options: UnderstudyOptions = {}): Promise<TestServer> {
   const leadingArgs = [...(options.nodeArgs ?? []), UNDERSTUDY_BIN]
   return TestServer.start({ name: 'understudy', command: process.execPath, leadingArgs, defaults: DEFAULTS }, options)
 }

@@ -51,6 +51,7 @@ export const ERROR_CODES = [
   'CONFIG_BAD_VALUE',
   'CONFIG_SYNTAX',
   'FILE_FAILED',
+  'STREAM_LOG_BAD_VERSION',
 ] as const
 
 export type ErrorCode = (typeof ERROR_CODES)[number]

@@ -125,6 +125,8 @@ export interface RdbLoadOptions {
   file?: { path: string; temporaryPath: string }
   /** When values change their encoding (hash-max-listpack-entries …); Redis' defaults when left out. */
   encodings?: EncodingThresholds
+  /** Keys keep how frequently they are used (an LFU policy), not when they were used last. */
+  tracksFrequency?: boolean
   /** Microseconds to sleep per key, for tests that need a slow load (key-load-delay); negative: that many keys per µs. */
   keyLoadDelayMicros?: number
 }
@@ -161,7 +163,7 @@ export interface RdbLoader {
   /** Loads a file (dir/dbfilename at start). `onProgress` is called a few times a second. */
   loadFile(
     path: string,
-    options: Pick<RdbLoadOptions, 'databaseCount' | 'hashSeed' | 'verifyChecksum' | 'keyLoadDelayMicros' | 'encodings'>,
+    options: Omit<RdbLoadOptions, 'framing' | 'file'>,
     onProgress?: (loadedBytes: number, totalBytes: number, loadedKeys: number) => void,
   ): Promise<RdbLoadResult>
   /** Stops the worker threads. */

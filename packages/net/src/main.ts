@@ -101,10 +101,13 @@ async function serve(config: Config, version: string, notes: Notes, early: reado
   }
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, () => {
+      if (signal === 'SIGINT' && server.shutdown.leftMs !== undefined) {
+        log.warning('You insist... exiting now.')
+        end(1)
+        return
+      }
       log.notice(`Received ${signal} scheduling shutdown...`)
-      if (server.prepareShutdown(shutdownOnSignal(config, signal))) end(0)
-      else
-        log.warning(`${signal} received but errors trying to shut down the server, check the logs for more information`)
+      server.shutdown.begin(shutdownOnSignal(config, signal), () => {})
     })
   }
   const port = config.get('port')

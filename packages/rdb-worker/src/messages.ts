@@ -32,6 +32,7 @@ export interface LoadTask extends SharedMemoryTask {
   readonly file: RdbLoadOptions['file'] | undefined
   readonly keyLoadDelayMicros: number
   readonly encodings: EncodingThresholds
+  readonly tracksFrequency: boolean
   /** Module that makes the sink instead of `create-sink.ts`. */
   readonly sinkModuleUrl: string | undefined
   /** Threads that help, once they are up. */
@@ -60,6 +61,7 @@ export interface InserterOrder {
   readonly generation: GenerationTransfer
   readonly regions: number
   readonly encodings: EncodingThresholds
+  readonly tracksFrequency: boolean
 }
 
 /** The regions are given back, with the segments that they have now; or the load has failed. */

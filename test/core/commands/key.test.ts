@@ -124,7 +124,7 @@ describe('OBJECT', () => {
       /^-ERR An LFU maxmemory policy is not selected, access frequency not/,
     )
     keyspace.access.clock += 7
-    expect(runner.text('OBJECT', 'IDLETIME', 'k')).toBe(':70\r\n')
+    expect(runner.text('OBJECT', 'IDLETIME', 'k')).toBe(':14\r\n')
     runner.run('TOUCH', 'k')
     expect(runner.text('OBJECT', 'IDLETIME', 'k')).toBe(':0\r\n')
     const payload = encodeDump(0, bytesSource(Buffer.from('value')))

@@ -45,7 +45,9 @@ class Bench {
     for (const action of this.machine.takeActions()) {
       if (action.do === 'send') this.sent += Buffer.from(action.bytes).toString('latin1')
       else if (action.do === 'log') this.log.push(`${action.level} ${action.text}`)
-      else this.actions.push(action.do === 'connect' ? `connect ${action.host}:${action.port}` : action.do)
+      else if (action.do === 'connect') this.actions.push(`connect ${action.host}:${action.port}`)
+      else if (action.do === 'handed-over') this.actions.push(`handed-over ${action.accepted ? 'accepted' : 'refused'}`)
+      else this.actions.push(action.do)
     }
     return this
   }
@@ -513,7 +515,7 @@ describe('REPLICAOF', () => {
         bench.hears(`+FULLRESYNC ${THEIRS} 5\r\n$18\r\n`)
       }
       const before = bench.history.toRecord()
-      expect(bench.machine.replicaOfNoOne('tester')).toBe(true)
+      expect(bench.machine.replicaOfNoOne("user request from 'tester'")).toBe(true)
       bench.settle()
       expect(bench.machine.state.name).toBe('none')
       expect(bench.actions.at(-1)).toBe('close')
@@ -521,7 +523,7 @@ describe('REPLICAOF', () => {
       expect(bench.history.secondReplOffset).toBe(before.replOffset + 1)
       expect(bench.log).toContain("notice MASTER MODE enabled (user request from 'tester')")
       expect(bench.tick(100_000).machine.state.name).toBe('none')
-      expect(bench.machine.replicaOfNoOne('tester')).toBe(false)
+      expect(bench.machine.replicaOfNoOne("user request from 'tester'")).toBe(false)
     }
   })
 
@@ -546,6 +548,59 @@ describe('REPLICAOF', () => {
     const fresh = new Bench()
     upToPsync(fresh)
     expect(fresh.sent.endsWith(request('PSYNC', '?', '-1'))).toBe(true)
+  })
+
+  describe('of one of our own replicas, which is asked to take over', () => {
+    function handsOver(): Bench {
+      const bench = new Bench()
+      bench.history.replOffset = 42
+      bench.machine.handOver('below', 7002, bench.now)
+      bench.machine.connectionMade(bench.now)
+      bench.settle()
+      return bench
+    }
+
+    it('asks with FAILOVER, once it has the answers before, and tells of the outcome', () => {
+      for (const [answer, state] of [
+        [`+CONTINUE ${THEIRS}\r\n`, 'connected'],
+        [`+FULLRESYNC ${THEIRS} 40\r\n`, 'awaiting-snapshot'],
+      ] as const) {
+        const bench = handsOver()
+        bench.hears('+PONG\r\n+OK\r\n+OK\r\n\n')
+        expect(bench.sent.endsWith(request('PSYNC', OWN, '43', 'FAILOVER'))).toBe(true)
+        bench.hears(answer)
+        expect(bench.actions.filter((action) => action.startsWith('handed-over'))).toEqual(['handed-over accepted'])
+        expect(bench.machine.state.name).toBe(state)
+        // From here on it is a primary like any other.
+        bench.machine.connectionLost(bench.now, 'test')
+        bench.tick(2000)
+        bench.machine.connectionMade(bench.now)
+        bench.hears('+PONG\r\n+OK\r\n+OK\r\n')
+        expect(bench.sent).not.toMatch(/FAILOVER[^]*FAILOVER/)
+      }
+    })
+
+    it('a refusal, or an end behind the question, is told; what fails before it is tried again', () => {
+      for (const answer of ["-ERR PSYNC FAILOVER can't be sent to a master.", '-NOMASTERLINK', '-NOPERM no']) {
+        const bench = handsOver()
+        bench.hears(`+PONG\r\n+OK\r\n+OK\r\n${answer}\r\n`)
+        expect(bench.actions.at(-1)).toBe('handed-over refused')
+        expect(bench.sent.endsWith('SYNC\r\n')).toBe(false)
+        expect(bench.machine.replicaOfNoOne('FAILOVER aborted')).toBe(true)
+      }
+      const silent = handsOver()
+      silent.hears('+PONG\r\n+OK\r\n+OK\r\n')
+      silent.machine.connectionLost(silent.now, 'reset')
+      expect(silent.settle().actions.at(-1)).toBe('handed-over refused')
+      const early = handsOver()
+      early.hears('+PONG\r\n')
+      early.machine.connectionLost(early.now, 'reset')
+      expect(early.settle().actions.some((action) => action.startsWith('handed-over'))).toBe(false)
+      early.tick(1000)
+      early.machine.connectionMade(early.now)
+      early.hears('+PONG\r\n+OK\r\n+OK\r\n')
+      expect(early.sent.endsWith(request('PSYNC', OWN, '43', 'FAILOVER'))).toBe(true)
+    })
   })
 
   it('a stream out of step costs the history, and is a failed attempt', () => {

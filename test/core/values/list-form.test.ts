@@ -120,9 +120,16 @@ describe('memory of lists', () => {
 })
 
 describe('docs/formats/list.md', () => {
-  it('shows the bytes of a node', () => {
+  it('shows the bytes of a packed list', () => {
     const runner = new CommandRunner(TABLES)
     runner.run('RPUSH', 'fruit', 'apple', '7')
+    expect(runner.peek('fruit')?.value.toString('hex')).toBe('100000000200856170706c65060701ff')
+  })
+
+  it('shows the bytes of a node', () => {
+    const runner = new CommandRunner(TABLES)
+    runner.run('RPUSH', 'fruit', 'apple', '7', 'too long for a record'.repeat(50))
+    runner.run('RPOP', 'fruit')
     expect(runner.keyspace.lookup(0, Buffer.from('fruit'), 0, 5)).toBe(true)
     const { region, words, at } = runner.keyspace.openLarge()
     const node = words[at + 2]!

@@ -499,7 +499,7 @@ describe('books', () => {
         ports: {
           shutdown: (request) => {
             asked.push(request)
-            return asked.length === 1 ? 'ERR Errors trying to SHUTDOWN. Check logs.' : undefined
+            return asked.length === 1 ? 'failed' : 'ending'
           },
         },
       },

@@ -64,6 +64,7 @@ export class LinkFixture {
         databaseCount: 16,
         hashSeed: new Uint8Array(16),
         encodings: { ...DEFAULT_THRESHOLDS },
+        tracksFrequency: false,
         verifyChecksum: true,
         keyLoadDelayMicros: 0,
         spill: { memoryBytesMax: 1 << 20, fileBytesMax: 64 << 20 },

@@ -125,7 +125,7 @@ it('newlines while it waits for a snapshot, none afterwards', () => {
   expect(bench.tick(30_000)).toEqual([])
 })
 
-it('dropped: a snapshot that is not taken, and a stream without ACKs', () => {
+it('dropped: a snapshot that is not taken, or for which others wait, and a stream without ACKs', () => {
   const bench = new Bench()
   bench.full()
   bench.machine.snapshotReady({ kind: 'length', byteLength: 1 }, bench.nowMs)
@@ -135,6 +135,16 @@ it('dropped: a snapshot that is not taken, and a stream without ACKs', () => {
   expect(bench.tick(59_000)).toEqual([])
   expect(bench.tick(2_000)).toEqual([{ do: 'close', isGraceful: false }])
   expect(bench.log.at(-1)).toContain('full sync')
+
+  const slow = new Bench()
+  slow.full()
+  slow.machine.snapshotReady({ kind: 'mark', endMark: END_MARK }, slow.nowMs)
+  slow.take()
+  slow.machine.tick(slow.nowMs, TIMES, 30_000)
+  expect(slow.take()).toEqual([])
+  slow.machine.tick(slow.nowMs, TIMES, 30_001)
+  expect(slow.take()).toEqual([{ do: 'close', isGraceful: false }])
+  expect(slow.log.at(-1)).toContain('others waited 30.0 seconds')
 
   const streaming = new Bench()
   streaming.machine.psync({ replid: REPLID, offset: 1 }, { kind: 'partial' }, REPLID, streaming.nowMs)

@@ -1,31 +1,47 @@
-import { dueSnapshots, type SnapshotRequest, type Waiting } from '@understudy/net/internal'
+import {
+  dueSnapshots,
+  type SharingTimes,
+  type SnapshotRequest,
+  type SnapshotWish,
+  type Waiting,
+} from '@understudy/net/internal'
 import { expect, it } from 'vitest'
 
 const EVERYTHING = { data: true, functions: true }
-const MARK: SnapshotRequest = { rdbVersion: 10, filter: EVERYTHING, needsLength: false }
-const LENGTH: SnapshotRequest = { rdbVersion: 10, filter: EVERYTHING, needsLength: true }
-const NEWER: SnapshotRequest = { ...MARK, rdbVersion: 12 }
+const MARK: SnapshotWish = { rdbVersion: 10, filter: EVERYTHING, needsLength: false }
+const LENGTH: SnapshotWish = { rdbVersion: 10, filter: EVERYTHING, needsLength: true }
+const NEWER: SnapshotWish = { ...MARK, rdbVersion: 12 }
+const NO_KEYS: SnapshotWish = { ...MARK, filter: { data: false, functions: true } }
+const LIVE: SnapshotRequest = { rdbVersion: 10, filter: EVERYTHING, isLive: true, isCounted: false }
 
-const waits = (replica: string, request: SnapshotRequest, sinceMs: number): Waiting<string> => ({
-  replica,
-  request,
-  sinceMs,
-})
+const waits = (replica: string, wish: SnapshotWish, sinceMs: number): Waiting<string> => ({ replica, wish, sinceMs })
+
+/** What is begun, and who gets it. */
+function due(waiting: readonly Waiting<string>[], nowMs: number, times: SharingTimes): [SnapshotRequest, string[]][] {
+  return dueSnapshots(waiting, nowMs, times).map((one) => [one.request, one.waiting.map(({ replica }) => replica)])
+}
 
 it('replicas that want the same get one snapshot, when the first has waited long enough', () => {
-  const waiting = [waits('a', MARK, 1000), waits('b', NEWER, 5000), waits('c', MARK, 5500)]
+  const waiting = [waits('a', MARK, 1000), waits('b', NEWER, 5000), waits('c', MARK, 5500), waits('d', NO_KEYS, 5500)]
   const times = { delayMs: 5000, enoughReplicas: 0 }
-  expect(dueSnapshots(waiting, 5999, times)).toEqual([])
-  expect(dueSnapshots(waiting, 6000, times)).toEqual([{ request: MARK, replicas: ['a', 'c'] }])
-  expect(dueSnapshots(waiting, 10_000, times)).toEqual([
-    { request: MARK, replicas: ['a', 'c'] },
-    { request: NEWER, replicas: ['b'] },
+  expect(due(waiting, 5999, times)).toEqual([])
+  expect(due(waiting, 6000, times)).toEqual([[LIVE, ['a', 'c']]])
+  expect(due(waiting, 10_000, times)).toEqual([
+    [LIVE, ['a', 'c']],
+    [{ ...LIVE, rdbVersion: 12 }, ['b']],
   ])
 })
 
-it('enough replicas do not wait, nor do those that have to be told the length', () => {
+it('enough replicas do not wait', () => {
   const times = { delayMs: 5000, enoughReplicas: 2 }
-  expect(dueSnapshots([waits('a', MARK, 0)], 1, times)).toEqual([])
-  expect(dueSnapshots([waits('a', MARK, 0), waits('b', MARK, 0)], 1, times)).toHaveLength(1)
-  expect(dueSnapshots([waits('a', LENGTH, 0)], 0, { delayMs: 5000, enoughReplicas: 0 })).toHaveLength(1)
+  expect(due([waits('a', MARK, 0)], 1, times)).toEqual([])
+  expect(due([waits('a', MARK, 0), waits('b', MARK, 0)], 1, times)).toHaveLength(1)
+})
+
+it('nor do those that have to be told the length, nor who shares with them', () => {
+  const times = { delayMs: 5000, enoughReplicas: 0 }
+  const counted = { ...LIVE, isLive: false, isCounted: true }
+  expect(due([waits('a', LENGTH, 0)], 0, times)).toEqual([[counted, ['a']]])
+  const both = [waits('a', MARK, 0), waits('b', LENGTH, 1)]
+  expect(due(both, 1, times)).toEqual([[{ ...counted, isLive: true }, ['a', 'b']]])
 })

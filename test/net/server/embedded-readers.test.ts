@@ -1,35 +1,18 @@
 /** What readers inside of the process see of the life of a node. */
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { KeyspaceReader, type Logger } from '@understudy/core/internal'
-import { Config, UnderstudyServer } from '@understudy/net/internal'
+import { KeyspaceReader } from '@understudy/core/internal'
+import type { UnderstudyServer } from '@understudy/net/internal'
 import { afterEach, expect, it } from 'vitest'
+import { embeddedServer } from '../../support/embedded-server.ts'
 import { FakePrimary } from '../../support/fake-primary.ts'
 import { encodeCommand } from '../../support/raw-client.ts'
 import { waitFor } from '../../support/wait-for.ts'
 
-const silent: Logger = { debug() {}, verbose() {}, notice() {}, warning() {} }
 const notReady = expect.objectContaining({ code: 'NOT_READY', retryable: true })
 
 const cleanups: (() => Promise<void>)[] = []
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0).toReversed()) await cleanup()
 })
-
-async function startNode(directives: (config: Config) => void): Promise<UnderstudyServer> {
-  const dir = await mkdtemp(join(tmpdir(), 'embedded-'))
-  cleanups.push(() => rm(dir, { recursive: true }))
-  const config = new Config({ dir })
-  config.assign('port', 0)
-  directives(config)
-  const never = (): never => {
-    throw new Error('the server would end')
-  }
-  const server = new UnderstudyServer({ config, logger: silent, version: 'test', onShutdown: never, onPanic: never })
-  cleanups.push(() => server.stop())
-  return server
-}
 
 function openReader(server: UnderstudyServer): KeyspaceReader {
   const reader = new KeyspaceReader(server.readers.attach())
@@ -41,7 +24,7 @@ it('a replica that was never synced is not ready, and is again not while its dat
   const primary = await FakePrimary.start()
   cleanups.push(() => primary.stop())
   primary.misbehave({ phase: 'snapshot', atByte: 12, fault: 'stall' })
-  const server = await startNode((config) => {
+  const server = await embeddedServer((config) => {
     config.assign('replicaof', { host: '127.0.0.1', port: primary.port })
     config.assign('repl-diskless-load', 'flush-before-load')
   })
@@ -68,7 +51,7 @@ it('a replica that was never synced is not ready, and is again not while its dat
 })
 
 it('a primary is ready as soon as it has started', async () => {
-  const server = await startNode(() => {})
+  const server = await embeddedServer()
   const reader = openReader(server)
   expect(() => reader.get('a')).toThrow(notReady)
   await server.start()

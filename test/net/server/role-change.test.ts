@@ -31,3 +31,45 @@ it('REPLICAOF ends waits with -UNBLOCKED and closes; REPLICAOF NO ONE does not',
   }
   expect(answers[1]).toEqual(answers[0])
 })
+
+it(
+  'REPLICAOF in a transaction: the role changes, and what follows it is written and told',
+  { timeout: 60_000 },
+  async () => {
+    for (const start of [startRedisServer, startUnderstudy]) {
+      const primary = await startRedisServer()
+      const directives = {
+        replicaof: ['127.0.0.1', primary.port],
+        'replica-read-only': 'no',
+        'repl-diskless-sync-delay': 0,
+      }
+      const node = await start({ directives })
+      const below = await startRedisServer({ directives: { replicaof: ['127.0.0.1', node.port] } })
+      servers.push(below, node, primary)
+      const key = async (): Promise<unknown> => await below.call('GET', 'k')
+      await primary.call('SET', 'k', 'before')
+      await waitForValue('the write', key, 'before', { timeoutMs: 20_000 })
+      const client = await node.raw()
+      const order = [['MULTI'], ['REPLICAOF', 'NO', 'ONE'], ['SET', 'k', 'behind'], ['EXEC']]
+      expect((await client.pipeline(order)).at(-1)).toEqual(['OK', 'OK'])
+      await waitForValue('the write', key, 'behind', { timeoutMs: 20_000 })
+      // As Sentinel does it; there is no file to rewrite.
+      const sentinels = [
+        ['MULTI'],
+        ['REPLICAOF', '127.0.0.1', primary.port],
+        ['CONFIG', 'REWRITE'],
+        ['CLIENT', 'KILL', 'TYPE', 'normal'],
+        ['CLIENT', 'KILL', 'TYPE', 'pubsub'],
+        ['EXEC'],
+      ]
+      const replies = (await client.pipeline(sentinels)).at(-1) as unknown[]
+      expect(replies.map((reply) => (typeof reply === 'number' ? 'a number' : String(reply)))).toEqual([
+        'OK',
+        expect.stringContaining('The server is running without a config file'),
+        'a number',
+        'a number',
+      ])
+      expect((await node.info('replication'))['role']).toBe('slave')
+    }
+  },
+)

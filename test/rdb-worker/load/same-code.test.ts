@@ -57,7 +57,7 @@ describe('a loader whose files were changed after the program had started', () =
   it.each([
     ['the hash of keys', 'keyspace/key-hash.js', '0x85ebca6b', '0x85ebca77'],
     ['which keys are inline', 'keyspace/record.js', 'INLINE_KEY_BYTES_MAX = 8192', 'INLINE_KEY_BYTES_MAX = 4096'],
-    ['how a record is written', 'keyspace/record.js', '(accessClock << 16)', '(accessClock << 15)'],
+    ['how a record is written', 'keyspace/record.js', '(accessBits << VALUE_LENGTH_BITS)', '(accessBits << 13)'],
   ])('refuses with other code: %s', async (_what, file, from, to) => {
     await expect(load(() => change(file, from, to))).rejects.toMatchObject({
       code: 'RDB_WORKER_FAILED',

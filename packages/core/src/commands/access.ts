@@ -11,6 +11,7 @@ import { hashKey, hashOrder, hashTag } from '../keyspace/key-hash.ts'
 import { FLAG_RAW } from '../keyspace/layout.ts'
 import { KEYS_AHEAD_MAX, VALUE_BYTES_MAX } from '../limits.ts'
 import { NOT_AN_INTEGER, WRONG_TYPE } from '../resp/error-replies.ts'
+import type { ValueBuild } from '../values/value-build.ts'
 import type { CommandContext, ReadContext } from './command.ts'
 import { notify } from './notify.ts'
 
@@ -133,6 +134,18 @@ export function tellExpire({ effects, args, db }: CommandContext, expireAtMs: nu
   effects.begin(db, 'PEXPIREAT', 3)
   effects.argument(args, 1)
   effects.integer(expireAtMs)
+}
+
+/**
+ * A build of a value for the key that was looked up last (found or not), in its shard, which is entered. @param kept the same
+ * command's last one, which is used again: creating keys makes no objects.
+ */
+export function beginBuild({ keyspace, settings }: CommandContext, kept: ValueBuild | undefined): ValueBuild {
+  const isUsable = kept?.regions === keyspace.generation.regions && kept.thresholds === settings.encodings
+  const build = isUsable ? kept : keyspace.newBuild(settings.encodings)
+  build.begin(keyspace.targetRegion)
+  keyspace.enterEntry()
+  return build
 }
 
 /** Removes the key of argument `index`, which was just found. */

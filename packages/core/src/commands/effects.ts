@@ -96,9 +96,9 @@ export class Effects {
     this.argument(args, index)
   }
 
-  /** `DEL key`. */
-  deleted(db: number, key: Uint8Array, start: number, end: number): void {
-    this.begin(db, 'DEL', 2)
+  /** `DEL key`, or `UNLINK key`. */
+  deleted(db: number, key: Uint8Array, start: number, end: number, name: 'DEL' | 'UNLINK' = 'DEL'): void {
+    this.begin(db, name, 2)
     this.bytes(key, start, end)
   }
 

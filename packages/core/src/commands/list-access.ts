@@ -1,42 +1,55 @@
 /** How list commands reach the list at a key: opening, creating, the type check, and what several of them reply. */
-import { FORM_LIST } from '../values/form-numbers.ts'
+import { isListForm } from '../values/form-numbers.ts'
 import { LargeValue } from '../values/large-value.ts'
+import { ListBuilder } from '../values/list-builder.ts'
+import { ListCursor } from '../values/list-cursor.ts'
 import { listNodeRule, type ListNodeRule } from '../values/list-node.ts'
-import { ListValue } from '../values/list-value.ts'
+import { ListWriter } from '../values/list-writer.ts'
+import type { ValueBuild } from '../values/value-build.ts'
 import { NOTIFY_LIST } from '../keyspace/key-events.ts'
-import { SYNTAX_ERROR, WRONG_TYPE } from '../resp/error-replies.ts'
-import { deleteFound, foundChanged } from './access.ts'
+import { SYNTAX_ERROR } from '../resp/error-replies.ts'
+import { beginBuild, deleteFound, expectForm, foundChanged } from './access.ts'
 import { argIs } from './arguments.ts'
 import type { CommandContext, ReadContext } from './command.ts'
 import { notify, notifyDeleted } from './notify.ts'
 
 const large = new LargeValue()
-const opened = new ListValue()
+const reading = new ListCursor()
+const writing = new ListWriter()
+const making = new ListBuilder()
+let build: ValueBuild | undefined
 
 /** True when the key just found holds a list; otherwise the error is written. */
 export function expectList(context: ReadContext): boolean {
-  if (context.keyspace.entry.rdbType === FORM_LIST) return true
-  context.reply.error(WRONG_TYPE)
-  return false
+  return expectForm(context, isListForm)
 }
 
 /** The list just found. Borrowed until the next call; one at a time. */
-export function openList(context: ReadContext, into: ListValue = opened): ListValue {
-  const value = context.keyspace.openLarge(large)
-  return into.open(value.region, value.words, value.at, value.lazyFree)
+export function openList({ keyspace }: ReadContext): ListCursor {
+  const { entry } = keyspace
+  if (!entry.isLarge) return reading.openPacked(entry)
+  const value = keyspace.openLarge(large)
+  return reading.openView(value.region, value.words, value.at)
 }
 
-/** The list just found, to be changed. */
-export function changeList(context: CommandContext): ListValue {
-  context.keyspace.enterEntry()
-  return openList(context)
-}
-
-/** An empty list at the key of argument `index`, which was looked up in vain. Something must be pushed to it. */
-export function createList(context: CommandContext, index: number): ListValue {
+/** The list just found at the key of argument `index`, to be changed. Borrowed until the next call. */
+export function changeList(context: CommandContext, index: number): ListWriter {
   const { args, keyspace } = context
-  const value = keyspace.createLarge(context.db, args.bytes, args.start[index]!, args.end[index]!, FORM_LIST, 0)
-  return opened.open(value.region, value.words, value.at, value.lazyFree)
+  return writing.edit(keyspace, context.db, args.bytes, args.start[index]!, args.end[index]!)
+}
+
+/** A list that is made for the key that was just looked up; `putList` puts it there. */
+export function beginList(context: CommandContext): ListBuilder {
+  build = beginBuild(context, build)
+  making.begin(build)
+  return making
+}
+
+/** Makes the list that was begun, and has an element now, the value of the key of argument `index`, which was looked up last. */
+export function putList(context: CommandContext, index: number): void {
+  const { args, keyspace, db } = context
+  making.finish()
+  keyspace.putBuilt(db, args.bytes, args.start[index]!, args.end[index]!, build!, -1)
 }
 
 let ruleSize = Number.NaN
@@ -55,7 +68,7 @@ export function listRule(context: ReadContext): ListNodeRule {
 /** Replies elements [from, to) as an array, in reverse when `backward`. */
 export function replyElements(
   context: ReadContext,
-  list: ListValue,
+  list: ListCursor,
   from: number,
   to: number,
   backward: boolean,
@@ -71,19 +84,18 @@ export function replyElements(
 }
 
 /**
- * Removes `count` elements from one end of the list of argument `index`, which was just found and opened, and with the last
- * one the key. Replies nothing.
+ * Removes `count` elements from one end of the list of argument `index`, which was just found and opened for changes, and with
+ * the last one the key. Replies nothing.
  */
 export function removeFromEnd(
   context: CommandContext,
-  list: ListValue,
+  list: ListWriter,
   index: number,
   atHead: boolean,
   count: number,
 ): void {
   const length = list.count
   if (count < length) {
-    context.keyspace.enterEntry()
     list.trim(atHead ? count : 0, atHead ? length : length - count)
     foundChanged(context, index)
     notify(context, NOTIFY_LIST, atHead ? 'lpop' : 'rpop', index)

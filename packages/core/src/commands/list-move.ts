@@ -12,12 +12,13 @@ import { timeoutSecondsArgument, waitForKeys } from './blocking.ts'
 import type { CommandArgs, CommandContext, CommandTable, KeyPositions, ReadContext } from './command.ts'
 import { BLOCKING, DENYOOM, MOVABLE_KEYS, NOSCRIPT, WRITE } from './flags.ts'
 import {
+  beginList,
   changeList,
-  createList,
   endArgument,
   expectList,
   listRule,
   openList,
+  putList,
   removeFromEnd,
   replyElements,
 } from './list-access.ts'
@@ -45,15 +46,16 @@ function moveElement(context: CommandContext, fromHead: boolean, toHead: boolean
   source.copyElement(moved, 0)
   const found = findForWrite(context, 2)
   if (found && !expectList(context)) return false
-  const target = found ? changeList(context) : createList(context, 2)
+  const target = found ? changeList(context, 2) : beginList(context)
   prepareElement(moved, 0, length)
   target.push(toHead, listRule(context))
-  foundChanged(context, 2)
+  if (found) foundChanged(context, 2)
+  else putList(context, 2)
   notify(context, NOTIFY_LIST, toHead ? 'lpush' : 'rpush', 2)
   reply.bulk(moved, 0, length)
   if (moved.length > MOVED_BYTES_KEPT) moved = new Uint8Array(256)
   findForWrite(context, 1)
-  removeFromEnd(context, openList(context), 1, fromHead, 1)
+  removeFromEnd(context, changeList(context, 1), 1, fromHead, 1)
   return true
 }
 
@@ -142,7 +144,7 @@ function popWithKey(context: CommandContext, index: number, atHead: boolean): bo
   if (!findForWrite(context, index)) return false
   if (!expectList(context)) return true
   const { args, reply } = context
-  const list = openList(context)
+  const list = changeList(context, index)
   reply.array(2)
   reply.bulk(args.bytes, args.start[index]!, args.end[index]!)
   if (atHead) list.first()
@@ -192,7 +194,7 @@ function popSeveral(context: CommandContext, index: number, atHead: boolean, cou
   if (!findForWrite(context, index)) return false
   if (!expectList(context)) return true
   const { args, reply } = context
-  const list = openList(context)
+  const list = changeList(context, index)
   const length = list.count
   const taken = Math.min(count, length)
   reply.array(2)

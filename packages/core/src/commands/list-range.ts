@@ -4,7 +4,7 @@
  * Source: redis 7.0 t_list.c lrangeCommand().
  */
 import { NodeValue } from '../keyspace/node-value.ts'
-import type { ListValue } from '../values/list-value.ts'
+import type { ListCursor } from '../values/list-cursor.ts'
 import { findForRead, integerArgument } from './access.ts'
 import type { ReadContext } from './command.ts'
 import { expectList, openList, replyElements } from './list-access.ts'
@@ -16,7 +16,7 @@ let to = 0
 const longElement = new NodeValue()
 
 /** @returns undefined when there is nothing in the range, and the reply was written. */
-function locateRange(context: ReadContext): ListValue | undefined {
+function locateRange(context: ReadContext): ListCursor | undefined {
   const { reply } = context
   const start = integerArgument(context, 2)
   if (Number.isNaN(start)) return undefined

@@ -15,12 +15,21 @@ import {
   wrongNumberOfArguments,
 } from '../resp/error-replies.ts'
 import { prepareElement } from '../values/list-node.ts'
-import type { ListValue } from '../values/list-value.ts'
+import type { ListCursor } from '../values/list-cursor.ts'
 import { deleteFound, findForRead, findForWrite, foundChanged, integerArgument } from './access.ts'
 import { argIs } from './arguments.ts'
 import type { CommandContext, CommandRow, CommandTable, KeyPositions, ReadContext, RowFunction } from './command.ts'
 import { DENYOOM, FAST, READONLY, WRITE } from './flags.ts'
-import { changeList, createList, expectList, listRule, openList, removeFromEnd, replyElements } from './list-access.ts'
+import {
+  beginList,
+  changeList,
+  expectList,
+  listRule,
+  openList,
+  putList,
+  removeFromEnd,
+  replyElements,
+} from './list-access.ts'
 import { runLRange, sliceLRange } from './list-range.ts'
 import { notify, notifyDeleted } from './notify.ts'
 import { boundedArgument } from './ranged-integer.ts'
@@ -39,7 +48,7 @@ function push(context: CommandContext, atHead: boolean, existing: boolean): void
     reply.integer(0)
     return
   }
-  const list = found ? changeList(context) : createList(context, 1)
+  const list = found ? changeList(context, 1) : beginList(context)
   const rule = listRule(context)
   try {
     for (let i = 2; i < args.count; i++) {
@@ -47,10 +56,10 @@ function push(context: CommandContext, atHead: boolean, existing: boolean): void
       list.push(atHead, rule)
     }
   } finally {
-    // Memory may have ended before the first one.
-    if (list.count === 0) deleteFound(context, 1)
-    else foundChanged(context, 1)
+    // Memory may end behind the first one.
+    if (found) foundChanged(context, 1)
   }
+  if (!found) putList(context, 1)
   reply.integer(list.count)
   notify(context, NOTIFY_LIST, atHead ? 'lpush' : 'rpush', 1)
 }
@@ -75,7 +84,7 @@ function pop(context: CommandContext, atHead: boolean): void {
     return
   }
   if (!expectList(context)) return
-  const list = openList(context)
+  const list = changeList(context, 1)
   if (!counts) {
     replyOneEnd(context, list, atHead)
     removeFromEnd(context, list, 1, atHead, 1)
@@ -87,7 +96,7 @@ function pop(context: CommandContext, atHead: boolean): void {
   if (wanted > 0) removeFromEnd(context, list, 1, atHead, wanted)
 }
 
-function replyOneEnd({ reply }: ReadContext, list: ListValue, atHead: boolean): void {
+function replyOneEnd({ reply }: ReadContext, list: ListCursor, atHead: boolean): void {
   if (atHead) list.first()
   else list.last()
   list.load()
@@ -129,7 +138,7 @@ function lset(context: CommandContext): void {
   if (!expectList(context)) return
   const index = integerArgument(context, 2)
   if (Number.isNaN(index)) return
-  const list = changeList(context)
+  const list = changeList(context, 1)
   const position = index < 0 ? index + list.count : index
   if (position < 0 || position >= list.count) {
     reply.error(OUT_OF_RANGE)
@@ -155,12 +164,11 @@ function linsert(context: CommandContext): void {
     return
   }
   if (!expectList(context)) return
-  const list = openList(context)
+  const list = changeList(context, 1)
   if (!seekElement(list, list.first(), false, context, 3)) {
     reply.integer(-1)
     return
   }
-  context.keyspace.enterEntry()
   prepareElement(args.bytes, args.start[4]!, args.end[4]!)
   list.insert(behind, listRule(context))
   foundChanged(context, 1)
@@ -169,7 +177,7 @@ function linsert(context: CommandContext): void {
 }
 
 /** From the position on, goes to the element that equals argument `index`. @param more is there a position? */
-function seekElement(list: ListValue, more: boolean, backward: boolean, context: ReadContext, index: number): boolean {
+function seekElement(list: ListCursor, more: boolean, backward: boolean, context: ReadContext, index: number): boolean {
   const { args } = context
   const view = viewOf(args.bytes)
   const start = args.start[index]!
@@ -191,13 +199,12 @@ function lrem(context: CommandContext): void {
     return
   }
   if (!expectList(context)) return
-  const list = openList(context)
+  const list = changeList(context, 1)
   const backward = count < 0
   const wanted = count === 0 ? Infinity : Math.abs(count)
   let removed = 0
   let more = backward ? list.last() : list.first()
   while (removed < wanted && seekElement(list, more, backward, context, 3)) {
-    if (removed === 0) context.keyspace.enterEntry()
     more = list.remove(backward)
     removed++
   }
@@ -223,7 +230,7 @@ function ltrim(context: CommandContext): void {
     return
   }
   if (!expectList(context)) return
-  const list = openList(context)
+  const list = changeList(context, 1)
   const from = Math.max(0, start < 0 ? start + list.count : start)
   const to = Math.min(list.count, (stop < 0 ? stop + list.count : stop) + 1)
   if (from >= to) {
@@ -231,7 +238,6 @@ function ltrim(context: CommandContext): void {
     notify(context, NOTIFY_LIST, 'ltrim', 1)
     notifyDeleted(context, 1)
   } else {
-    context.keyspace.enterEntry()
     list.trim(from, to)
     foundChanged(context, 1)
     notify(context, NOTIFY_LIST, 'ltrim', 1)
@@ -292,7 +298,7 @@ function lpos(context: ReadContext): void {
   else reply.nullBulk()
 }
 
-function findPositions({ args }: ReadContext, options: PositionOptions, list: ListValue): number[] {
+function findPositions({ args }: ReadContext, options: PositionOptions, list: ListCursor): number[] {
   const { bytes } = args
   const view = viewOf(bytes)
   const start = args.start[2]!

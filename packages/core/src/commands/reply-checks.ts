@@ -23,6 +23,7 @@ import {
   LOADING_ERROR,
   MASTERDOWN_ERROR,
   MISCONF_ERROR,
+  misconfLog,
   NOAUTH_ERROR,
   NOREPLICAS_ERROR,
   NOT_IN_MULTI_ERROR,
@@ -45,9 +46,12 @@ export interface NodeState {
   loading: boolean
   /** A new generation is loaded beside the one that is served. */
   asyncLoading: boolean
+  /** More than maxmemory is used, and no key may be evicted. */
   outOfMemory: boolean
   /** Snapshots are wanted and the last one failed: what clients write might not survive. */
   cannotSave: boolean
+  /** Why the log of the stream is wanted and not written; empty: it is, or is not wanted. */
+  logFault: string
   /** A primary with fewer good replicas than min-replicas-to-write. */
   tooFewReplicas: boolean
 }
@@ -63,6 +67,7 @@ export function idleNodeState(): NodeState {
     asyncLoading: false,
     outOfMemory: false,
     cannotSave: false,
+    logFault: '',
     tooFewReplicas: false,
   }
 }
@@ -94,6 +99,9 @@ const SUBSCRIBER_COMMANDS: ReadonlySet<string> = new Set([
   'reset',
 ])
 
+/** Commands that MULTI does not queue. */
+export const NEVER_QUEUED: ReadonlySet<string> = new Set(['exec', 'discard', 'multi', 'watch', 'quit', 'reset'])
+
 /** The error text with which the command is refused, or undefined. */
 export function refusal<Context extends CommandContext>(
   entry: CommandEntry<Context>,
@@ -107,9 +115,14 @@ export function refusal<Context extends CommandContext>(
   const lacks = exec ? ~own | requester.queuedLacks : ~own
   if (requester.authRequired && (own & NO_AUTH) === 0) return NOAUTH_ERROR
   if (requester.inMulti && (own & NO_MULTI) !== 0) return NOT_IN_MULTI_ERROR
-  if (node.outOfMemory && (flags & DENYOOM) !== 0) return OOM_ERROR
+  // A queue takes memory too.
+  const takesMemory = (flags & DENYOOM) !== 0 || (requester.inMulti && !NEVER_QUEUED.has(entry.name))
+  if (node.outOfMemory && takesMemory) return OOM_ERROR
   const isReadOnly = node.replica && node.replicaReadOnly
-  if (node.cannotSave && !isReadOnly && ((flags & WRITE) !== 0 || entry.name === 'ping')) return MISCONF_ERROR
+  if (!isReadOnly && ((flags & WRITE) !== 0 || entry.name === 'ping')) {
+    if (node.cannotSave) return MISCONF_ERROR
+    if (node.logFault !== '') return misconfLog(node.logFault)
+  }
   if ((flags & WRITE) !== 0) {
     if (node.tooFewReplicas && !node.replica) return NOREPLICAS_ERROR
     if (isReadOnly) return READONLY_ERROR
@@ -127,8 +140,8 @@ export function refusesReads(node: NodeState): boolean {
   return (
     node.loading ||
     node.asyncLoading ||
-    node.outOfMemory ||
     node.cannotSave ||
+    node.logFault !== '' ||
     node.tooFewReplicas ||
     (node.replica && !node.linkUp && !node.serveStaleData)
   )

@@ -41,9 +41,8 @@ import {
 import { readIntsetText, readListpackText, textBytes, textEnd, textStart } from '../values/item-text.ts'
 import { LargeValue } from '../values/large-value.ts'
 import { fillSetTable, SET_ROOT } from '../values/set-form.ts'
-import type { EncodingThresholds } from '../values/thresholds.ts'
 import type { ValueBuild } from '../values/value-build.ts'
-import { deleteFound, expectForm } from './access.ts'
+import { beginBuild, deleteFound, expectForm } from './access.ts'
 import type { CommandContext, ReadContext } from './command.ts'
 import { keyBytes, keyEnd, keyStart, locateKey } from './key-bytes.ts'
 
@@ -333,7 +332,6 @@ export function removeMember(
 export class SetMaker {
   /** Kept for the next set: SADD of a new key makes no objects. */
   #build: ValueBuild | undefined
-  #thresholds!: EncodingThresholds
   readonly #table = new ElementTable()
   #isTable = false
   /** Length of the listpack in `scratch`. */
@@ -342,14 +340,8 @@ export class SetMaker {
   count = 0
 
   /** Begins a set for the key that was looked up last (found or not). */
-  begin({ keyspace, settings }: CommandContext): void {
-    this.#thresholds = settings.encodings
-    let build = this.#build
-    if (build?.regions !== keyspace.generation.regions || build.thresholds !== settings.encodings) {
-      build = this.#build = keyspace.newBuild(settings.encodings)
-    }
-    build.begin(keyspace.targetRegion)
-    keyspace.enterEntry()
+  begin(context: CommandContext): void {
+    this.#build = beginBuild(context, this.#build)
     this.#isTable = false
     this.#length = listpackCreate(scratch, 0)
     this.#allIntegers = true
@@ -402,7 +394,7 @@ export class SetMaker {
   put(context: CommandContext, index: number, expireAtMs: number): void {
     const { args, keyspace, db } = context
     const build = this.#build!
-    const isIntset = this.#allIntegers && this.count <= this.#thresholds.setMaxIntsetEntries
+    const isIntset = this.#allIntegers && this.count <= build.thresholds.setMaxIntsetEntries
     if (isIntset) {
       const length = this.#intset()
       if (length > 0) {

@@ -157,13 +157,7 @@ function runSPop(context: CommandContext): void {
   view.open(keyspace).random(keepMember)
   reply.bulk(kept, 0, keptLength)
   removeMember(context, 1, kept, 0, keptLength)
-  const { effects } = context
-  if (effects !== undefined) {
-    effects.begin(context.db, 'SREM', 3)
-    effects.argument(args, 1)
-    effects.bytes(kept, 0, keptLength)
-  }
-  noteRemoval(context, 'spop')
+  tellPopped(context, [kept.subarray(0, keptLength)])
 }
 
 /** A copy of a member that is about to be removed. */
@@ -205,13 +199,26 @@ function popSeveral(context: CommandContext): void {
   if (count === 0) return
   // The members are chosen and shown first; what is shown is then removed.
   const chosen = chooseDistinct(count)
-  const { effects } = context
-  effects?.begin(context.db, 'SREM', 2 + count)
-  effects?.argument(args, 1)
-  for (const member of chosen) {
-    reply.bulk(member, 0, member.length)
-    removeMember(context, 1, member, 0, member.length)
-    effects?.bytes(member, 0, member.length)
+  let removed = 0
+  try {
+    for (const member of chosen) {
+      reply.bulk(member, 0, member.length)
+      removeMember(context, 1, member, 0, member.length)
+      removed++
+    }
+  } finally {
+    // Also when memory has ended in between: half a command would be told otherwise, or nothing of what is gone.
+    if (removed > 0) tellPopped(context, chosen.slice(0, removed))
+  }
+}
+
+/** Replicas remove the members that chance has chosen here: `SREM key member …`. */
+function tellPopped(context: CommandContext, members: readonly Uint8Array[]): void {
+  const { effects, args, db } = context
+  if (effects !== undefined) {
+    effects.begin(db, 'SREM', 2 + members.length)
+    effects.argument(args, 1)
+    for (const member of members) effects.bytes(member, 0, member.length)
   }
   noteRemoval(context, 'spop')
 }

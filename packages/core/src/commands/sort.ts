@@ -6,16 +6,14 @@
  */
 import { NOTIFY_LIST } from '../keyspace/key-events.ts'
 import { SYNTAX_ERROR, WRONG_TYPE } from '../resp/error-replies.ts'
-import { FORM_LIST, FORM_ZSET, FORM_ZSET_LISTPACK, LARGE_REPORTS_PACKED } from '../values/form-numbers.ts'
-import { LIST_WORDS } from '../values/list-cursor.ts'
+import { FORM_ZSET, FORM_ZSET_LISTPACK, LARGE_REPORTS_PACKED } from '../values/form-numbers.ts'
 import { prepareElement } from '../values/list-node.ts'
-import { ListValue } from '../values/list-value.ts'
 import { storedTypeName, visitStoredItems } from '../values/stored-value.ts'
 import { deleteFound, findForRead, findForWrite, integerArgument, requireWriter } from './access.ts'
 import { argIs } from './arguments.ts'
 import type { CommandArgs, CommandContext, CommandTable, ReadContext } from './command.ts'
 import { DENYOOM, MOVABLE_KEYS, READONLY, WRITE } from './flags.ts'
-import { listRule, openList } from './list-access.ts'
+import { beginList, listRule, openList, putList } from './list-access.ts'
 import { notify, notifyDeleted } from './notify.ts'
 import { partialSort } from '../partial-sort.ts'
 import { ByteItems, sortScore } from './sort-items.ts'
@@ -234,10 +232,8 @@ function replySorted(context: ReadContext, options: SortOptions, elements: ByteI
   }
 }
 
-const stored = new ListValue()
-
 function storeSorted(context: CommandContext, options: SortOptions, elements: ByteItems, chosen: Uint32Array): void {
-  const { args, db, keyspace, reply } = context
+  const { reply } = context
   const { get, store } = options
   let sorted = elements
   let picked = chosen
@@ -260,22 +256,13 @@ function storeSorted(context: CommandContext, options: SortOptions, elements: By
     reply.integer(0)
     return
   }
-  const region = keyspace.targetRegion
-  const descriptor = new Int32Array(LIST_WORDS)
-  descriptor[0] = region.index
-  const list = stored.open(region, descriptor, 0)
+  const list = beginList(context)
   const rule = listRule(context)
-  keyspace.enterEntry()
-  try {
-    for (const index of picked) {
-      prepareElement(sorted.bytes, sorted.startOf(index), sorted.endOf(index))
-      list.push(false, rule)
-    }
-    keyspace.putLarge(db, args.bytes, args.start[store]!, args.end[store]!, FORM_LIST, descriptor, -1)
-  } catch (error) {
-    list.free()
-    throw error
+  for (const index of picked) {
+    prepareElement(sorted.bytes, sorted.startOf(index), sorted.endOf(index))
+    list.push(false, rule)
   }
+  putList(context, store)
   notify(context, NOTIFY_LIST, 'sortstore', store)
   reply.integer(picked.length)
 }

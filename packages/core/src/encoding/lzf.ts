@@ -14,6 +14,8 @@ export const LZF_RATIO_MAX = 88
 const LZF_DISTANCE_MAX = 8192
 /** The longest copy. */
 const LZF_COPY_MAX = 264
+/** Room that a copy takes in the output, at most. */
+const COPY_ROOM_BYTES = 3
 /** Copied at once: two words. */
 const PAIR_BYTES = 8
 
@@ -183,8 +185,11 @@ export function lzfCompress(
   let from = sourceStart
   let literalStart = sourceStart
   let to = targetStart
-  while (from + 2 < sourceEnd) {
-    const word = (source[from]! << 16) | (source[from + 1]! << 8) | source[from + 2]!
+  // From this place on a copy comes too late: the literals before it leave it no room.
+  let stop = Math.min(sourceEnd - 2, literalStart + targetEnd - to - COPY_ROOM_BYTES + 1)
+  let word = (source[from]! << 8) | source[from + 1]!
+  while (from < stop) {
+    word = ((word << 8) | source[from + 2]!) & 0xff_ffff
     const slot = Math.imul(word, 0x9e3779b1) >>> shift
     const candidate = table[slot]! - base
     table[slot] = from + base
@@ -204,7 +209,7 @@ export function lzfCompress(
     while (count < longest && source[candidate + count] === source[from + count]) count++
 
     to = writeLiterals(source, literalStart, from, target, to, targetEnd)
-    if (to < 0 || to + 3 > targetEnd) return 0
+    if (to < 0 || to + COPY_ROOM_BYTES > targetEnd) return 0
     const offset = distance - 1
     if (count - 2 < 7) {
       target[to++] = ((count - 2) << 5) | (offset >> 8)
@@ -215,6 +220,8 @@ export function lzfCompress(
     target[to++] = offset & 255
     from += count
     literalStart = from
+    stop = Math.min(sourceEnd - 2, literalStart + targetEnd - to - COPY_ROOM_BYTES + 1)
+    if (from < stop) word = (source[from]! << 8) | source[from + 1]!
   }
   to = writeLiterals(source, literalStart, sourceEnd, target, to, targetEnd)
   return to < 0 ? 0 : to - targetStart

@@ -1,9 +1,15 @@
-/** The clock of OBJECT IDLETIME: 16 bits of a record, so it is coarse and wraps after 7.5 days. */
+/** The clock of OBJECT IDLETIME: 18 bits of a record, so it is coarse and wraps after six days. */
+
+/** Bits of a record that tell how it is used (layout.ts). */
+export const ACCESS_BITS = 18
+export const ACCESS_MASK: number = 2 ** ACCESS_BITS - 1
 
 /** Seconds per tick. */
-export const ACCESS_CLOCK_SECONDS = 10
+export const ACCESS_CLOCK_SECONDS = 2
+/** The longest idle time that a key can be told to have, in ticks: 4.5 days, so that it takes a while to wrap. */
+export const IDLE_TICKS_TOLD_MAX: number = 3 * 2 ** (ACCESS_BITS - 2)
 
 /** @param wallMs milliseconds since 1970: all threads of a process, and a loader's among them, agree. */
 export function accessClockAt(wallMs: number): number {
-  return Math.floor(wallMs / 1000 / ACCESS_CLOCK_SECONDS) & 0xffff
+  return Math.floor(wallMs / 1000 / ACCESS_CLOCK_SECONDS) & ACCESS_MASK
 }

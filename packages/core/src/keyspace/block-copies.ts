@@ -8,10 +8,11 @@ import { KeyspaceError } from '../errors.ts'
 import { BLOCK_BYTES_MAX } from '../limits.ts'
 import { pieceBytesOf } from '../memory/arena.ts'
 import { copyBytes } from '../memory/copy-bytes.ts'
-import { findVersion, pieceStartOf } from '../memory/kept-blocks.ts'
+import { findVersion, pieceStartOf, VERSION_UNSEEN } from '../memory/kept-blocks.ts'
 import { addressOf, byteOffsetOf, type RegionMemory } from '../memory/region-memory.ts'
-import { type CopyMemory, FOUND_MAX, HELD, NODES, NODES_BYTES, RING, RING_BYTES } from './copy-memory.ts'
-import { B_PUBLISHED, indexesOf, type PinHandle } from './pin-board.ts'
+import { type CopyMemory, HELD, NODES, RING } from './copy-memory.ts'
+import { PAGE_SLOTS } from './layout.ts'
+import { B_PUBLISHED, B_UNLINKED, indexesOf, type PinHandle } from './pin-board.ts'
 
 /** Makes the views on the segments anew where the writer has added memory. */
 export type Refresh = () => void
@@ -25,6 +26,9 @@ export class BlockCopies {
   readonly #serial: number
   readonly #epoch: number
   readonly #refresh: Refresh
+  // Of the blocks that are copied together: where they begin in the ring, and their lengths.
+  readonly #batchAt = new Int32Array(PAGE_SLOTS)
+  readonly #batchBytes = new Int32Array(PAGE_SLOTS)
 
   /** @param refresh is called before kept blocks are looked for; cheap when there is nothing new. */
   constructor(handle: PinHandle, copies: CopyMemory, refresh: Refresh) {
@@ -56,35 +60,52 @@ export class BlockCopies {
     if (address === 0) return 0
     const copies = this.#copies
     copies.useFor(this)
-    const { foundAddress, foundRegion, foundAt } = copies
-    const found = (Math.imul(address, 0x9e37_79b1) >>> 19) & (FOUND_MAX - 1)
-    if (
-      foundAddress[found] === address &&
-      foundRegion[found] === region &&
-      copies.ringAt - foundAt[found]! < RING_BYTES / 2
-    ) {
-      return addressOf(RING, foundAt[found]! % RING_BYTES)
-    }
+    const found = copies.inRing(region, address)
+    if (found !== 0) return found
     const bytes = this.#bytesAt(source, address)
-    const inPiece = (address - pieceStartOf(address, bytes)) << 3
-    const rest = RING_BYTES - (copies.ringAt % RING_BYTES)
-    if (rest < bytes) copies.ringAt += rest
-    const at = copies.ringAt
-    copies.ringAt += bytes
-    this.#fetch(source, region, address - (inPiece >>> 3), bytes, RING, at % RING_BYTES)
-    foundAddress[found] = address
-    foundRegion[found] = region
-    foundAt[found] = at + inPiece
-    return addressOf(RING, (at + inPiece) % RING_BYTES)
+    const block = pieceStartOf(address, bytes)
+    const at = copies.ringRoom(bytes)
+    this.#fetch(source, region, block, bytes, RING, at)
+    const offset = at + ((address - block) << 3)
+    copies.note(region, address, offset)
+    return addressOf(RING, offset)
+  }
+
+  /**
+   * Copies the first `count` of these blocks, at most a page of records, so that `copy` finds them; validated once, all together.
+   * @throws KeyspaceError PIN_BROKEN
+   */
+  copyAll(source: RegionMemory, region: number, addresses: Int32Array, count: number): void {
+    const copies = this.#copies
+    copies.useFor(this)
+    copies.beginLap()
+    const places = this.#batchAt
+    const lengths = this.#batchBytes
+    for (let i = 0; i < count; i++) {
+      const address = addresses[i]!
+      const bytes = this.#bytesAt(source, address)
+      const block = pieceStartOf(address, bytes)
+      const at = copies.ringRoom(bytes)
+      this.#copyBytes(source, block, bytes, RING, at)
+      copies.note(region, address, at + ((address - block) << 3))
+      places[i] = at
+      lengths[i] = bytes
+    }
+    this.check()
+    this.#refresh()
+    let isKept = false
+    for (let i = 0; i < count; i++) {
+      const block = pieceStartOf(addresses[i]!, lengths[i]!)
+      if (this.#copyKept(source, region, block, lengths[i]!, RING, places[i]!)) isKept = true
+    }
+    if (isKept) this.check()
   }
 
   /** As `copy`, for the nodes of long values. */
   copyNode(source: RegionMemory, region: number, address: number): number {
     if (address === 0) return 0
-    const copies = this.#copies
-    copies.useFor(this)
-    const at = copies.nodesAt
-    copies.nodesAt = (at + BLOCK_BYTES_MAX) % NODES_BYTES
+    this.#copies.useFor(this)
+    const at = this.#copies.nodeRoom()
     this.#fetch(source, region, address, Math.min(BLOCK_BYTES_MAX, this.#bytesAt(source, address)), NODES, at)
     return addressOf(NODES, at)
   }
@@ -94,17 +115,12 @@ export class BlockCopies {
     if (address === 0) return 0
     const copies = this.#copies
     copies.useFor(this)
-    const key = region * 2 ** 32 + (address >>> 0)
-    const known = copies.held.get(key)
-    if (known !== undefined) return known
+    const held = copies.heldAt(region, address)
+    if (held !== 0) return held
     const bytes = this.#bytesAt(source, address)
-    const at = copies.heldAt
-    this.memory.growTo(HELD, at + bytes)
-    copies.heldAt += Math.ceil(bytes / 8) * 8
+    const at = copies.heldRoom(bytes)
     this.#fetch(source, region, address, bytes, HELD, at)
-    const held = addressOf(HELD, at)
-    copies.held.set(key, held)
-    return held
+    return copies.noteHeld(region, address, at)
   }
 
   /** @throws KeyspaceError PIN_BROKEN when the pin does not hold any more. */
@@ -134,12 +150,37 @@ export class BlockCopies {
     this.#copyBytes(source, address, bytes, segment, at)
     this.check()
     this.#refresh()
-    const index = Atomics.load(this.#board, indexesOf(region) + (address >>> 28))
-    const kept = findVersion(source, index, address, this.#epoch)
-    if (kept === 0) return
+    if (this.#copyKept(source, region, address, bytes, segment, at)) this.check()
+  }
+
+  /** Replaces a copy by what was kept of its block, if something was. Behind `check()` and `#refresh()`, and before another `check()` if it did. */
+  #copyKept(
+    source: RegionMemory,
+    region: number,
+    address: number,
+    bytes: number,
+    segment: number,
+    at: number,
+  ): boolean {
+    const kept = this.#findKept(source, region, address)
+    if (kept === 0) return false
     this.keptReads++
     this.#copyBytes(source, kept, bytes, segment, at)
-    this.check()
+    return true
+  }
+
+  /** Where the block is kept as the pin knows it; 0: what was read of it until now is that. @throws KeyspaceError PIN_BROKEN */
+  #findKept(source: RegionMemory, region: number, address: number): number {
+    for (;;) {
+      const unlinked = Atomics.load(this.#board, B_UNLINKED)
+      const index = Atomics.load(this.#board, indexesOf(region) + (address >>> 28))
+      const kept = findVersion(source, index, address, this.#epoch)
+      if (kept === 0) return 0
+      // Something was published meanwhile in memory that is newer than the views; or the search met a version that was just freed.
+      if (kept !== VERSION_UNSEEN && Atomics.add(this.#board, B_UNLINKED, 0) === unlinked) return kept
+      this.check()
+      this.#refresh()
+    }
   }
 
   #copyBytes(source: RegionMemory, address: number, bytes: number, segment: number, at: number): void {

@@ -25,7 +25,7 @@ import {
   ROOT_EXPIRES,
   shardOf,
 } from './layout.ts'
-import { ACCESS_CLOCK_SECONDS, accessClockAt } from './access-clock.ts'
+import { AccessBits, recordAccessBits } from './access-bits.ts'
 import { Entry } from './entry.ts'
 import { LazyFree } from './lazy-free.ts'
 import { NodeValue } from './node-value.ts'
@@ -52,7 +52,7 @@ const BATCH_ENTRIES_MAX = 64
 export class BulkWriter implements RdbSink {
   readonly generation: Generation
   readonly databaseCount: number
-  readonly #accessClock: number
+  readonly #access: AccessBits
   /** Keys inserted so far. */
   keyCount = 0
 
@@ -67,7 +67,7 @@ export class BulkWriter implements RdbSink {
   readonly #valueStart = new Int32Array(BATCH_ENTRIES_MAX)
   readonly #valueEnd = new Int32Array(BATCH_ENTRIES_MAX)
   readonly #expireAtMs = new Float64Array(BATCH_ENTRIES_MAX)
-  readonly #access = new Int32Array(BATCH_ENTRIES_MAX)
+  readonly #bits = new Int32Array(BATCH_ENTRIES_MAX)
   readonly #order = new Int32Array(BATCH_ENTRIES_MAX)
   readonly #tag = new Int32Array(BATCH_ENTRIES_MAX)
   readonly #root = new Int32Array(BATCH_ENTRIES_MAX)
@@ -91,15 +91,15 @@ export class BulkWriter implements RdbSink {
 
   /**
    * @param thresholds decide what OBJECT ENCODING will say of the values, as they do when Redis loads.
-   * @param accessClock of keys whose idle time is not told
+   * @param access under which policy, and when, keys come
    */
   constructor(
     generation: Generation,
     thresholds: EncodingThresholds = DEFAULT_THRESHOLDS,
-    accessClock: number = accessClockAt(Date.now()),
+    access: AccessBits = new AccessBits(),
   ) {
     this.generation = generation
-    this.#accessClock = accessClock
+    this.#access = access
     const { regions } = generation
     this.#lazyFree = new LazyFree((region, address) => freePlainRecord(regions, this.#lazyFree, region, address))
     this.#build = new ValueBuild(regions, this.#lazyFree, thresholds)
@@ -171,7 +171,7 @@ export class BulkWriter implements RdbSink {
     valueEnd: number,
     expireAtMs: number,
     idleSeconds: number,
-    _freq: number,
+    freq: number,
   ): void {
     const i = this.#count
     this.#order[i] = order
@@ -185,7 +185,7 @@ export class BulkWriter implements RdbSink {
     this.#valueStart[i] = valueStart
     this.#valueEnd[i] = valueEnd
     this.#expireAtMs[i] = expireAtMs
-    this.#access[i] = this.#accessOf(idleSeconds)
+    this.#bits[i] = this.#access.ofTold(idleSeconds, freq)
     this.#count = i + 1
     if (i + 1 === BATCH_ENTRIES_MAX) this.flush()
   }
@@ -198,7 +198,7 @@ export class BulkWriter implements RdbSink {
     keyEnd: number,
     expireAtMs: number,
     idleSeconds: number,
-    _freq: number,
+    freq: number,
   ): void {
     this.flush()
     hashKey(this.generation.seed, key, keyStart, keyEnd)
@@ -219,7 +219,7 @@ export class BulkWriter implements RdbSink {
       flags,
       BLOCK_BYTES_MAX,
       expireAtMs,
-      this.#accessOf(idleSeconds),
+      this.#access.ofTold(idleSeconds, freq),
       true,
     )
     this.#pieces = this.#pieceNodes.open(region, 0, 0)
@@ -253,7 +253,7 @@ export class BulkWriter implements RdbSink {
     entry.load(region, this.generation.regions, address)
     const { rdbType, expireAtMs } = entry
     if (rdbType === 0 || !hasBuilder(rdbType)) return address
-    const access = region.memory.i32[address >>> 28]![(byteOffsetOf(address) >>> 2) + 1]! >>> 16
+    const access = recordAccessBits(region, address)
     let cleared = 0
     const source = {
       lengthBytes: pieces.length,
@@ -381,7 +381,7 @@ export class BulkWriter implements RdbSink {
       // place itself. What such a value leaves is freed here, as nobody else does it in this thread.
       region.pageAddress = 0
       while (this.#lazyFree.pending > 0 && this.#lazyFree.step(1000));
-      const made = this.#createBuilt(region, key, keyStart, keyEnd, expireAtMs, this.#access[i]!)
+      const made = this.#createBuilt(region, key, keyStart, keyEnd, expireAtMs, this.#bits[i]!)
       this.#insert(region, root, order, tag, made, flags)
       return
     }
@@ -400,20 +400,14 @@ export class BulkWriter implements RdbSink {
         valueStart,
         valueEnd,
         expireAtMs,
-        this.#access[i]!,
+        this.#bits[i]!,
       )
     } else {
       const length = valueEnd - valueStart
-      address = createRecord(region, key, keyStart, keyEnd, rdbType, flags, length, expireAtMs, this.#access[i]!, false)
+      address = createRecord(region, key, keyStart, keyEnd, rdbType, flags, length, expireAtMs, this.#bits[i]!, false)
       fillValue(region, address, value, valueStart, valueEnd)
     }
     this.#insert(region, root, order, tag, address, flags)
-  }
-
-  /** Access clock of a key that was last used so long ago; -1: now. */
-  #accessOf(idleSeconds: number): number {
-    const ticks = idleSeconds > 0 ? Math.floor(idleSeconds / ACCESS_CLOCK_SECONDS) : 0
-    return (this.#accessClock - Math.min(ticks, 0xffff)) & 0xffff
   }
 
   #insert(region: RegionWriter, root: number, order: number, tag: number, address: number, flags: number): void {

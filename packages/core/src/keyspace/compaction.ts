@@ -63,9 +63,8 @@ export class Compaction {
   readonly #entry = new Entry()
   readonly #large = new LargeValue()
   #evacuation: Evacuation | undefined
-  /** By region: waste that its last evacuation left, and the generation this is true of. */
+  /** By region: waste that its last evacuation left. */
   readonly #leftBytes = new Float64Array(REGION_COUNT)
-  #leftIn: Generation | undefined
 
   /** Since the start: blocks moved and their bytes, bytes of dropped segments, evacuations that were given up. */
   moves = 0
@@ -140,8 +139,8 @@ export class Compaction {
     do {
       const evacuation = this.#evacuation
       if (evacuation === undefined) return false
-      // A full sync, FLUSHALL, or a region that ran out of memory.
-      if (evacuation.generation !== this.#keyspace.generation || evacuation.region.arena.evacuating === 0) {
+      // A region that ran out of memory, or was flushed.
+      if (evacuation.region.arena.evacuating === 0) {
         this.#finish(evacuation)
         return false
       }
@@ -158,6 +157,12 @@ export class Compaction {
     if (evacuation === undefined) return
     evacuation.region.arena.readmit()
     this.#evacuation = undefined
+  }
+
+  /** Another generation has taken over: there is nothing to evacuate, and nothing to remember. */
+  generationReplaced(): void {
+    this.#evacuation = undefined
+    this.#leftBytes.fill(0)
   }
 
   /** @returns false when there is nothing to do for the moment. */
@@ -287,17 +292,12 @@ export class Compaction {
   }
 
   /** Ends it for good: what it had to leave is not tried again at once. */
-  #finish({ generation, region }: Evacuation): void {
+  #finish({ region }: Evacuation): void {
     this.#evacuation = undefined
-    if (generation === this.#keyspace.generation) this.#leftBytes[region.index] = wasteOf(region)
+    this.#leftBytes[region.index] = wasteOf(region)
   }
 
   #reclaimableOf(region: RegionWriter): number {
-    const { generation } = this.#keyspace
-    if (generation !== this.#leftIn) {
-      this.#leftIn = generation
-      this.#leftBytes.fill(0)
-    }
     const waste = wasteOf(region)
     const left = Math.min(waste, this.#leftBytes[region.index]!)
     this.#leftBytes[region.index] = left

@@ -8,7 +8,7 @@ import { BLOCK_BYTES_MAX } from '../limits.ts'
 import { copyBytes, viewOf } from '../memory/copy-bytes.ts'
 import { byteOffsetOf } from '../memory/region-memory.ts'
 import { FORM_FIRST } from '../values/form-numbers.ts'
-import { FLAG_CHUNKED, FLAG_EXPIRE, FLAG_LONG_KEY, FLAG_RAW, headerBytes } from './layout.ts'
+import { FLAG_CHUNKED, FLAG_EXPIRE, FLAG_LONG_KEY, FLAG_RAW, headerBytes, VALUE_LENGTH_MASK } from './layout.ts'
 import { NodeValue } from './node-value.ts'
 import { confirmRead } from './read-guard.ts'
 import type { RegionView } from './region-view.ts'
@@ -93,7 +93,7 @@ export class Entry implements ViewHolder {
     this.rdbType = word0 & 0xff
     this.flags = flags
     this.keyLength = word0 >>> 16
-    this.length = words[at + 1]! & 0xffff
+    this.length = words[at + 1]! & VALUE_LENGTH_MASK
     this.bytes = region.memory.u8[address >>> 28]!
     this.view = region.memory.views[address >>> 28]!
     this.start = offset + headerBytes(flags) + this.keyLength

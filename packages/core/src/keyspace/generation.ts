@@ -74,6 +74,11 @@ export abstract class GenerationLayout {
     return this.roots + (this.control[C_DATABASE_MAP + db]! * SHARD_COUNT + shard) * ROOT_WORDS
   }
 
+  /** This thread looks at no block of the generation any more: its memory is not to be held by what still names the regions. */
+  letGo(): void {
+    for (const { memory } of this.regions) memory.letGo()
+  }
+
   counterOf(shard: number): number {
     return this.counters + shard * COUNTER_STRIDE
   }

@@ -13,7 +13,7 @@ import { CLASS_OF_UNITS } from '../memory/size-classes.ts'
 import { FORM_FIRST } from '../values/form-numbers.ts'
 import { formOf } from '../values/forms.ts'
 import { LargeValue } from '../values/large-value.ts'
-import { accessBitsOf } from './access-bits.ts'
+import { accessBitsOf, recordAccessBits, setAccessBits } from './access-bits.ts'
 import type { Generation } from './generation.ts'
 import { NOTIFY_NEW } from './key-events.ts'
 import { hashKey, hashOrder, hashTag } from './key-hash.ts'
@@ -28,6 +28,8 @@ import {
   ROOT_EXPIRES,
   regionOf,
   shardOf,
+  VALUE_LENGTH_BITS,
+  VALUE_LENGTH_MASK,
 } from './layout.ts'
 import { LazyFree } from './lazy-free.ts'
 import { NodeValue } from './node-value.ts'
@@ -53,6 +55,8 @@ export abstract class KeyspaceRecords extends KeyspaceReads {
   listener: KeyChangeListener = NOBODY_LISTENS
   /** Keys that were removed because a client met them after their time. */
   expiredKeys = 0
+  /** Keys that were removed to make room. */
+  evictedKeys = 0
   /**
    * Changes of keys and whole databases since the start; what a loader brought is none. Whoever compares it before and after a
    * command knows if that changed anything; save points count it.
@@ -73,6 +77,14 @@ export abstract class KeyspaceRecords extends KeyspaceReads {
     this.access.mark(this.entry)
   }
 
+  /** Gives the key of a hash, if it is still there, the access bits that a read in another thread found right (access-marks.ts). */
+  markByHash(order: number, tag: number, root: number, bits: number): void {
+    const { generation } = this
+    const region = generation.regions[regionOf(shardOf(order))]!
+    const address = region.findByHash(generation.control, root, order, tag)
+    if (address !== 0) setAccessBits(region, address, bits)
+  }
+
   /** Says how `entry` was used before it came here; what the policy does not need is ignored. -1: not told. */
   setAccess(idleSeconds: number, frequency: number): void {
     this.access.set(this.entry, idleSeconds, frequency)
@@ -87,9 +99,17 @@ export abstract class KeyspaceRecords extends KeyspaceReads {
     this.counters.end()
   }
 
+  /** Makes a change a part of the unit that is open, or a unit of its own. */
+  inUnit(change: () => void): void {
+    if (this.counters.isOpen) return change()
+    this.begin()
+    change()
+    this.end()
+  }
+
   /**
    * Creates or replaces a key with a whole value. Whatever was there before (any type, any TTL) is gone.
-   * @param rdbType 0 is a string, 11, 16, 17 and 20 are packed values; another type is held as its RDB bytes. Not for
+   * @param rdbType 0 is a string, 11, 16, 17, 18 and 20 are packed values; another type is held as its RDB bytes. Not for
    * values in a large form, nor for bytes of the record that is being replaced.
    * @param flags FLAG_RAW, FLAG_TEXT or 0.
    * @param expireAtMs -1 for none.
@@ -189,22 +209,19 @@ export abstract class KeyspaceRecords extends KeyspaceReads {
         ((oldFlags | newFlags) & (FLAG_CHUNKED | FLAG_LONG_KEY)) === 0 &&
         ((oldFlags ^ newFlags) & FLAG_EXPIRE) === 0 &&
         CLASS_OF_UNITS[(bytes + 7) >>> 3] ===
-          CLASS_OF_UNITS[(headerBytes(oldFlags) + keyLength + (words[at + 1]! & 0xffff) + 7) >>> 3]
+          CLASS_OF_UNITS[(headerBytes(oldFlags) + keyLength + (words[at + 1]! & VALUE_LENGTH_MASK) + 7) >>> 3]
       ) {
         region.memory.keep(old)
         // Same block: only the value, the flags and the time change.
         words[at] = (keyLength << 16) | (newFlags << 8) | rdbType
-        words[at + 1] = (this.access.usedAgain(words[at + 1]! >>> 16) << 16) | valueLength
+        words[at + 1] = (this.access.usedAgain(words[at + 1]! >>> VALUE_LENGTH_BITS) << VALUE_LENGTH_BITS) | valueLength
         if (expireAtMs !== -1) writeTime(words, at + 2, expireAtMs)
         copyIntoRegion(region, old >>> 28, (at << 2) + headerBytes(newFlags) + keyLength, value, valueStart, valueEnd)
         this.changed(db, key, keyStart, keyEnd)
         return
       }
     }
-    const clock =
-      old === 0
-        ? this.access.ofNew()
-        : this.access.usedAgain(region.memory.i32[old >>> 28]![(byteOffsetOf(old) >>> 2) + 1]! >>> 16)
+    const clock = old === 0 ? this.access.ofNew() : this.access.usedAgain(recordAccessBits(region, old))
     let address: number
     if (bytes <= BLOCK_BYTES_MAX && keyLength <= INLINE_KEY_BYTES_MAX) {
       address = createInlineRecord(
@@ -276,6 +293,13 @@ export abstract class KeyspaceRecords extends KeyspaceReads {
     this.dirty--
   }
 
+  /** Removes the key that the last lookup found to make room. That is no change that a command made. */
+  evictEntry(db: number, key: Uint8Array, start: number, end: number): void {
+    this.evictedKeys++
+    this.deleteEntry(db, key, start, end)
+    this.dirty--
+  }
+
   /** Sets (or with -1 removes) the time to live of the key that the last lookup found. */
   setEntryExpire(db: number, key: Uint8Array, start: number, end: number, expireAtMs: number): void {
     const { entry } = this
@@ -299,7 +323,7 @@ export abstract class KeyspaceRecords extends KeyspaceReads {
   growEntry(key: Uint8Array, start: number, end: number, length: number): void {
     const { entry } = this
     const region = entry.region.writer
-    assert.ok(length >= entry.length)
+    if (length < entry.length) assert.fail('a string is not made shorter')
     this.counters.enter(this.place.shard)
     const flags = entry.flags | FLAG_RAW
     region.memory.keep(entry.address)
@@ -319,7 +343,7 @@ export abstract class KeyspaceRecords extends KeyspaceReads {
     ) {
       const words = region.memory.i32[entry.address >>> 28]!
       const at = (byteOffsetOf(entry.address) >>> 2) + 1
-      words[at] = (this.access.usedAgain(words[at]! >>> 16) << 16) | length
+      words[at] = (this.access.usedAgain(words[at]! >>> VALUE_LENGTH_BITS) << VALUE_LENGTH_BITS) | length
       entry.bytes.fill(0, entry.start + entry.length, entry.start + length)
       this.setFlags(flags)
       entry.length = length
@@ -332,7 +356,7 @@ export abstract class KeyspaceRecords extends KeyspaceReads {
   writeEntry(offset: number, source: Uint8Array, start: number, end: number): void {
     const { entry } = this
     this.counters.enter(this.place.shard)
-    assert.ok(offset + (end - start) <= entry.length)
+    if (offset + (end - start) > entry.length) assert.fail('a write beyond the end of a string')
     entry.region.memory.keep(entry.address)
     if (entry.isChunked) {
       const nodes = entry.nodes()

@@ -15,10 +15,18 @@ import { formOf } from '../values/forms.ts'
 import type { LargeValue } from '../values/large-value.ts'
 import type { EncodingThresholds } from '../values/thresholds.ts'
 import { ValueBuild } from '../values/value-build.ts'
-import { accessBitsOf } from './access-bits.ts'
+import { accessBitsOf, recordAccessBits } from './access-bits.ts'
 import { hashKey, hashOrder, hashTag } from './key-hash.ts'
 import { KeyspaceRecords } from './keyspace-records.ts'
-import { FLAG_EXPIRE, FLAG_LARGE_ENCODING, headerBytes, regionOf, shardOf, VALUE_FLAGS } from './layout.ts'
+import {
+  FLAG_EXPIRE,
+  FLAG_LARGE_ENCODING,
+  headerBytes,
+  regionOf,
+  shardOf,
+  VALUE_FLAGS,
+  VALUE_LENGTH_BITS,
+} from './layout.ts'
 import { chunksAt, createRecord, inlineKeyBytes, recordFlags, writeChunks, writeDescriptor } from './record.ts'
 import { freeRecordOnly } from './record-free.ts'
 import type { RegionWriter } from './region-writer.ts'
@@ -66,14 +74,14 @@ export abstract class KeyspaceValues extends KeyspaceRecords {
     const region = entry.region.writer
     const before = entry.length
     const length = before - removed + inserted
-    assert.ok(length <= PACKED_BYTES_MAX)
+    if (length > PACKED_BYTES_MAX) assert.fail('a packed value is too long')
     this.counters.enter(this.place.shard)
     const inline = headerBytes(flags) + inlineKeyBytes(entry)
     if (this.#staysInBlock(inline + before, inline + length)) {
       region.memory.keep(entry.address)
       const words = region.memory.i32[entry.address >>> 28]!
       const word = (byteOffsetOf(entry.address) >>> 2) + 1
-      words[word] = (this.access.usedAgain(words[word]! >>> 16) << 16) | length
+      words[word] = (this.access.usedAgain(words[word]! >>> VALUE_LENGTH_BITS) << VALUE_LENGTH_BITS) | length
       if (removed !== inserted) {
         const { bytes, start: from } = entry
         moveBytes(bytes, entry.view, from + at + removed, from + before, from + at + inserted)
@@ -92,7 +100,7 @@ export abstract class KeyspaceValues extends KeyspaceRecords {
     copyBytes(bytes, view, from + at + removed, from + before, target, targetView, to + at + inserted)
     const words = region.memory.i32[address >>> 28]!
     const word = (byteOffsetOf(address) >>> 2) + 1
-    words[word] = (this.access.usedAgain(words[word]! >>> 16) << 16) | length
+    words[word] = (this.access.usedAgain(words[word]! >>> VALUE_LENGTH_BITS) << VALUE_LENGTH_BITS) | length
     region.findAgain(this.generation.control, this.place.root, this.place.order, this.place.tag, key, start, end)
     region.repoint(address)
     region.arena.free(entry.address)
@@ -134,10 +142,7 @@ export abstract class KeyspaceValues extends KeyspaceRecords {
     const region = this.targetRegion
     const words = formOf(form).descriptorWords
     const old = region.find(generation.control, this.place.root, this.place.order, this.place.tag, key, start, end)
-    const access =
-      old === 0
-        ? this.access.ofNew()
-        : this.access.usedAgain(region.memory.i32[old >>> 28]![(byteOffsetOf(old) >>> 2) + 1]! >>> 16)
+    const access = old === 0 ? this.access.ofNew() : this.access.usedAgain(recordAccessBits(region, old))
     const flags = expireAtMs === -1 ? 0 : FLAG_EXPIRE
     const address = createRecord(
       region,

@@ -108,7 +108,7 @@ export class Keyspace extends KeyspaceValues {
 
   /**
    * Another generation takes over: built by a loader, or empty. Readers of the old one are told first, finish in it, and
-   * move on; its memory goes back to the system when every thread has let go and collected.
+   * move on; its memory goes back to the system when every thread has let go and collected. This thread lets go at once.
    */
   swapGeneration(next: Generation, told = -1): void {
     const previous = this.generation
@@ -121,7 +121,10 @@ export class Keyspace extends KeyspaceValues {
     this.generation = next
     this.counters.use(next)
     this.lazyFree.clear()
+    this.compaction.generationReplaced()
+    this.pins.generationReplaced()
     this.entry.address = 0
+    previous.letGo()
     this.listener.databaseFlushed(told)
   }
 
@@ -151,6 +154,11 @@ export class Keyspace extends KeyspaceValues {
   /** Bytes of all blocks in use. */
   get usedBytes(): number {
     return this.generation.usedBytes
+  }
+
+  /** Those of them that are only kept for pins. */
+  get keptForPinsBytes(): number {
+    return this.pins.heldBytes(this.generation)
   }
 
   /**

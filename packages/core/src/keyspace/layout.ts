@@ -25,16 +25,17 @@
  * Record: one block of the arena.
  *
  *   word 0   [ key length:16 | flags:8 | RDB type:8 ]
- *   word 1   [ access clock:16 | value length:16 ]       (value length of inline values)
+ *   word 1   [ access:18 | value length:14 ]       (value length of inline values)
  *   EXPIRE   two words: milliseconds since 1970, low and high
  *   LONGKEY  two words: key length, root of the key's nodes (key length in word 0 is 0)
  *   CHUNKED  four words: value length low and high, root of the value's nodes, region that owns the nodes
  *   the key's bytes (unless LONGKEY), the value's bytes (unless CHUNKED)
  */
-import { REGION_BITS, SHARD_BITS, SHARD_COUNT } from '../limits.ts'
+import { strict as assert } from 'node:assert'
+import { BLOCK_BYTES_MAX, REGION_BITS, SHARD_BITS, SHARD_COUNT } from '../limits.ts'
 
 export const CONTROL_MAGIC = 0x55_47_45_4e
-export const CONTROL_LAYOUT_VERSION = 4
+export const CONTROL_LAYOUT_VERSION = 5
 export const C_MAGIC = 0
 export const C_VERSION = 1
 export const C_SHARDS = 2
@@ -111,6 +112,11 @@ export const FLAG_LARGE_ENCODING = 8
 export const FLAG_TEXT = 16
 /** Flags that tell of the value, which a copy has as well. */
 export const VALUE_FLAGS: number = FLAG_RAW | FLAG_LARGE_ENCODING | FLAG_TEXT
+
+/** Bits of a record's second word that tell the length of an inline value; those above tell how it is used. */
+export const VALUE_LENGTH_BITS = 14
+export const VALUE_LENGTH_MASK: number = 2 ** VALUE_LENGTH_BITS - 1
+assert.ok(BLOCK_BYTES_MAX - 8 <= VALUE_LENGTH_MASK)
 
 /** Bytes before the key. */
 export function headerBytes(flags: number): number {

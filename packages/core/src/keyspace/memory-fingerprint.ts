@@ -9,6 +9,7 @@
  */
 import { DEFAULT_THRESHOLDS } from '../values/thresholds.ts'
 import type { EncodingThresholds } from '../values/thresholds.ts'
+import { AccessBits } from './access-bits.ts'
 import { BulkWriter } from './bulk-writer.ts'
 import { Generation } from './generation.ts'
 import {
@@ -54,7 +55,9 @@ export function memoryFingerprint(): string {
 
 function makeFingerprint(): string {
   const generation = Generation.create({ databaseCount: 1, hashSeed: SEED, segmentBytesMax: SEGMENT_BYTES_MAX })
-  const writer = new BulkWriter(generation, THRESHOLDS, ACCESS_CLOCK)
+  const access = new AccessBits()
+  access.clock = ACCESS_CLOCK
+  const writer = new BulkWriter(generation, THRESHOLDS, access)
   const bytes = Uint8Array.from({ length: 40_000 }, (_, i) => i * 7)
   const put = (at: number, keyBytes: number, valueBytes: number, expireAtMs: number): void =>
     writer.put(0, RDB_TYPE_STRING, bytes, at, at + keyBytes, bytes, 100, 100 + valueBytes, expireAtMs, -1, -1)

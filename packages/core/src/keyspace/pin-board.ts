@@ -2,6 +2,7 @@
  * The words that the writer of a generation and the readers of its pins share (docs/pins.md). One SharedArrayBuffer a generation.
  *
  *   0          counts copies that were published: the word on which readers validate
+ *   1          counts slices in which older versions were unlinked, to be freed then: tells who looked at one
  *   32 …       per pin: its serial number while it holds, 0 or another's when it does not
  *   96 …       per region and segment: address of the index of what was kept (memory/kept-blocks.ts)
  */
@@ -10,6 +11,7 @@ import type { GenerationTransfer } from './generation.ts'
 import type { MessagePort } from 'node:worker_threads'
 
 export const B_PUBLISHED = 0
+export const B_UNLINKED = 1
 export const B_PINS = 32
 /** Pins at a time. */
 export const PINS_MAX = 64

@@ -5,7 +5,7 @@
  * Nothing here is attempted twice: what is read is true at once. A pin that was broken ends the next look with PIN_BROKEN.
  */
 import { strict as assert } from 'node:assert'
-import { receiveMessageOnPort } from 'node:worker_threads'
+import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads'
 import { KeyspaceError } from '../errors.ts'
 import { REGION_COUNT } from '../limits.ts'
 import { RegionMemory } from '../memory/region-memory.ts'
@@ -28,19 +28,25 @@ class PinnedGeneration extends GenerationLayout {
   readonly regions: readonly PinnedRegion[]
   readonly copies: BlockCopies
   readonly #sources: RegionMemory[] = []
-  readonly #handle: PinHandle
+  readonly #port: MessagePort
   readonly #live: Int32Array
   #memoryChanges = -1
 
   constructor(handle: PinHandle, copies: CopyMemory) {
     super(handle.control)
-    this.#handle = handle
+    this.#port = handle.port
     this.#live = new Int32Array(handle.generation.control)
     this.copies = new BlockCopies(handle, copies, () => this.#refresh())
     for (let region = 0; region < REGION_COUNT; region++) {
       this.#sources.push(new RegionMemory([...(handle.generation.segments[region] ?? [])]))
     }
     this.regions = this.#sources.map((source, index) => new PinnedRegion(source, index, this.seed, this.copies))
+  }
+
+  /** The memory of the copies is not the dataset's: another pin may use it. */
+  override letGo(): void {
+    this.copies.close()
+    for (const source of this.#sources) source.letGo()
   }
 
   get isRetired(): boolean {
@@ -52,8 +58,9 @@ class PinnedGeneration extends GenerationLayout {
     const changes = Atomics.load(this.#live, C_MEMORY_CHANGES)
     if (changes === this.#memoryChanges) return
     this.#memoryChanges = changes
-    const { port } = this.#handle
-    for (let received = receiveMessageOnPort(port); received !== undefined; received = receiveMessageOnPort(port)) {
+    for (;;) {
+      const received = receiveMessageOnPort(this.#port)
+      if (received === undefined) break
       const message: SegmentMessage = received.message
       this.#sources[message.region]!.setSegment(message.index, message.segment)
     }
@@ -68,7 +75,8 @@ class PinnedGeneration extends GenerationLayout {
 export class PinnedKeyspace extends KeyspaceReads {
   declare generation: PinnedGeneration
   protected readonly lazyFree: LazyFree = new LazyFree(() => assert.fail('a reader has nothing to free'))
-  readonly #handle: PinHandle
+  /** Not the handle, which holds the segments. */
+  readonly #port: MessagePort
 
   /**
    * @param copies where blocks are copied to. Several pins of a thread may share it, if each looks everything up again after another one was
@@ -76,13 +84,13 @@ export class PinnedKeyspace extends KeyspaceReads {
    */
   constructor(handle: PinHandle, copies: CopyMemory = new CopyMemory()) {
     super(new PinnedGeneration(handle, copies))
-    this.#handle = handle
+    this.#port = handle.port
   }
 
   /** Ends the pin. No reads after this. */
   close(): void {
-    this.#handle.port.close()
-    this.generation.copies.close()
+    this.#port.close()
+    this.generation.letGo()
   }
 
   /** Does the pin hold no more, though it was not closed here? The next look at the dataset ends with PIN_BROKEN. */

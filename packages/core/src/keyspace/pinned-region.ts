@@ -29,6 +29,12 @@ export class PinnedRegion extends RegionView {
     return this.#copies.hold(this.#source, this.index, address)
   }
 
+  /** Copies them all, and validates once. @throws KeyspaceError PIN_BROKEN */
+  override bring(addresses: Int32Array, count: number): void {
+    super.bring(addresses, count)
+    this.#copies.copyAll(this.#source, this.index, addresses, count)
+  }
+
   protected override localNode(address: number): number {
     return this.#copies.copyNode(this.#source, this.index, address)
   }

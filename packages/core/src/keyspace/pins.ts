@@ -19,6 +19,7 @@ import type { LazyFree } from './lazy-free.ts'
 import {
   B_PINS,
   B_PUBLISHED,
+  B_UNLINKED,
   BOARD_WORDS,
   indexesOf,
   type PinHandle,
@@ -79,6 +80,11 @@ export class Pins {
     return this.#current?.generation === generation && this.#current.isHolding
   }
 
+  /** Bytes of blocks in use in the generation that are there for pins alone. */
+  heldBytes(generation: Generation): number {
+    return this.#current?.generation === generation ? this.#current.heldBytes : 0
+  }
+
   /**
    * Pins regions of the generation as they are. Between two units.
    * @param regions a bit each. @throws KeyspaceError PIN_LIMIT when there are too many pins.
@@ -90,6 +96,11 @@ export class Pins {
     this.#all.add(this.#current)
     this.#serial = (this.#serial % 0x7fff_fffe) + 1
     return this.#current.begin(regions, limits, nowMs, this.#serial)
+  }
+
+  /** Another generation has taken over: the pins of the one before go on, and nothing is kept or freed for them any more. */
+  generationReplaced(): void {
+    this.#current = undefined
   }
 
   /** Breaks the pins that last too long; call it now and then, between two units. */
@@ -159,6 +170,12 @@ class PinnedGeneration {
     return this.#keepers.some((keeper) => keeper.isHolding)
   }
 
+  get heldBytes(): number {
+    let sum = 0
+    for (const keeper of this.#keepers) sum += keeper.heldBytes
+    return sum
+  }
+
   begin(regions: number, limits: PinLimits, startedAtMs: number, serial: number): PinHandle {
     // While nothing is kept no word tells of an epoch: counting may begin anew.
     if (!this.isHolding) this.#epoch = 0
@@ -209,10 +226,9 @@ class PinnedGeneration {
     // A reader that validates from now on sees that; what it read before was still kept.
     this.#publish()
     this.#forEachKeeper(pin.regions, (keeper, region) => {
-      let oldest = Infinity
-      for (const other of this.pins) if (((other.regions >>> region) & 1) !== 0) oldest = Math.min(oldest, other.epoch)
-      if (oldest === Infinity) keeper.end()
-      else keeper.releaseBefore(oldest)
+      const epochs = [...this.pins].filter((other) => ((other.regions >>> region) & 1) !== 0).map(({ epoch }) => epoch)
+      if (epochs.length === 0) keeper.end()
+      else keeper.release(Math.min(...epochs), Math.max(...epochs))
     })
     this.#events.released(this)
   }
@@ -225,6 +241,8 @@ class PinnedGeneration {
   #ownerOf(region: number): KeeperOwner {
     return {
       published: () => this.#publish(),
+      // Pairs with the readers' look behind a search: who finds the count as it was has read nothing that is freed behind this.
+      unlinked: () => void Atomics.add(this.#board, B_UNLINKED, 1),
       kept: (bytes) => {
         this.#kept[region] = this.#kept[region]! + bytes
         this.#keptSinceLook += bytes

@@ -5,6 +5,7 @@
  */
 import { strict as assert } from 'node:assert'
 import { MessageChannel, type MessagePort } from 'node:worker_threads'
+import { AccessMarks, type TakeMark } from './access-marks.ts'
 import type { Generation, GenerationTransfer } from './generation.ts'
 import type { Keyspace } from './keyspace.ts'
 
@@ -12,6 +13,8 @@ import type { Keyspace } from './keyspace.ts'
 export interface ReaderHandle {
   readonly generation: GenerationTransfer
   readonly port: MessagePort
+  /** Where it tells how keys are used (`AccessMarks`). */
+  readonly marks: SharedArrayBuffer
 }
 
 /** What the writer tells its readers, in the order in which things became true. */
@@ -21,11 +24,13 @@ export type ReaderMessage =
 
 export class Readers {
   readonly #keyspace: Keyspace
-  readonly #ports = new Set<MessagePort>()
+  readonly #ports = new Map<MessagePort, AccessMarks>()
+  readonly #takeMark: TakeMark
 
   /** One per keyspace. */
   constructor(keyspace: Keyspace) {
     this.#keyspace = keyspace
+    this.#takeMark = (order, tag, root, bits) => keyspace.markByHash(order, tag, root, bits)
     keyspace.generationListeners.push((generation) => {
       this.#watch(generation)
       this.#tell({ kind: 'generation', generation: generation.transfer() })
@@ -43,9 +48,22 @@ export class Readers {
     const { port1, port2 } = new MessageChannel()
     port1.once('close', () => this.#detach(port1))
     port1.unref()
-    this.#ports.add(port1)
+    const marks = new AccessMarks()
+    marks.tell(this.#keyspace.access)
+    this.#ports.set(port1, marks)
     this.#keyspace.counters.active = true
-    return { generation: this.#keyspace.generation.transfer(), port: port2 }
+    return { generation: this.#keyspace.generation.transfer(), port: port2, marks: marks.memory }
+  }
+
+  /**
+   * Takes in how readers used keys, and tells them the clock and the policy. Call it a few times a second and when the policy
+   * changes, on the writer's thread, between two units; a busy reader costs it some 0.2 ms.
+   */
+  exchangeMarks(): void {
+    for (const marks of this.#ports.values()) {
+      marks.tell(this.#keyspace.access)
+      marks.take(this.#takeMark)
+    }
   }
 
   /**
@@ -53,7 +71,7 @@ export class Readers {
    * is retired later fails with NOT_READY or goes on in the old one.
    */
   close(): void {
-    for (const port of this.#ports) {
+    for (const port of this.#ports.keys()) {
       port.removeAllListeners('close')
       port.close()
     }
@@ -73,6 +91,6 @@ export class Readers {
   }
 
   #tell(message: ReaderMessage): void {
-    for (const port of this.#ports) port.postMessage(message)
+    for (const port of this.#ports.keys()) port.postMessage(message)
   }
 }

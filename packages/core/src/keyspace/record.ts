@@ -5,7 +5,7 @@ import { BLOCK_BYTES_MAX } from '../limits.ts'
 import { copyBytes, viewOf } from '../memory/copy-bytes.ts'
 import { byteOffsetOf } from '../memory/region-memory.ts'
 import type { Entry } from './entry.ts'
-import { FLAG_CHUNKED, FLAG_EXPIRE, FLAG_LONG_KEY, headerBytes, VALUE_FLAGS } from './layout.ts'
+import { FLAG_CHUNKED, FLAG_EXPIRE, FLAG_LONG_KEY, headerBytes, VALUE_FLAGS, VALUE_LENGTH_BITS } from './layout.ts'
 import { NodeValue } from './node-value.ts'
 import type { RegionView } from './region-view.ts'
 import type { RegionWriter } from './region-writer.ts'
@@ -55,7 +55,7 @@ export function createRecord(
   const words = region.memory.i32[address >>> 28]!
   let at = byteOffsetOf(address) >>> 2
   words[at] = (keyInline << 16) | (all << 8) | rdbType
-  words[at + 1] = (accessBits << 16) | inlineValue
+  words[at + 1] = (accessBits << VALUE_LENGTH_BITS) | inlineValue
   at += 2
   if ((all & FLAG_EXPIRE) !== 0) {
     writeTime(words, at, expireAtMs)
@@ -91,7 +91,7 @@ export function createInlineRecord(
   valueStart: number,
   valueEnd: number,
   expireAtMs: number,
-  accessClock: number,
+  accessBits: number,
 ): number {
   const address = region.arena.allocate(inlineBytes)
   const segment = address >>> 28
@@ -100,7 +100,7 @@ export function createInlineRecord(
   const view = region.memory.views[segment]!
   const at = byteOffsetOf(address) >>> 2
   words[at] = ((keyEnd - keyStart) << 16) | (flags << 8) | rdbType
-  words[at + 1] = (accessClock << 16) | (valueEnd - valueStart)
+  words[at + 1] = (accessBits << VALUE_LENGTH_BITS) | (valueEnd - valueStart)
   let offset = (at + 2) << 2
   if ((flags & FLAG_EXPIRE) !== 0) {
     writeTime(words, at + 2, expireAtMs)
@@ -167,6 +167,13 @@ export function writeTime(words: Int32Array, at: number, expireAtMs: number): vo
     words[at] = expireAtMs | 0
     words[at + 1] = high
   }
+}
+
+/** When the key of a record expires, in milliseconds since 1970; the record has FLAG_EXPIRE. */
+export function expireTimeOf(region: RegionView, address: number): number {
+  const words = region.memory.i32[address >>> 28]!
+  const at = (byteOffsetOf(address) >>> 2) + 2
+  return (words[at]! >>> 0) + words[at + 1]! * TWO_32
 }
 
 /** Bytes of the key that stand in the record itself. */

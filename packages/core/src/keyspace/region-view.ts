@@ -17,7 +17,9 @@ import {
   PAGE_SLOTS,
   ROOT_DEPTH,
   ROOT_DIRECTORY,
+  SLOT_TAG_BITS,
   SLOT_TAG_MASK,
+  windowOf,
 } from './layout.ts'
 import { checkRead, confirmRead } from './read-guard.ts'
 import { ENTRIES_PER_RUN, entryAddress } from './table-page.ts'
@@ -155,6 +157,30 @@ export class RegionView {
     return this.memory.i32[pageAddress >>> 28]![(byteOffsetOf(pageAddress) >>> 2) + this.slot * 2 + 1]!
   }
 
+  /**
+   * As find(), for who knows a key's hash alone: the record whose slot has it, which is another key's once in 2^32 times or less.
+   * Leaves the registers alone (writer only).
+   */
+  findByHash(words: Int32Array, root: number, order: number, tag: number): number {
+    const { i32 } = this.memory
+    const directory = words[root + ROOT_DIRECTORY]!
+    if (directory === 0) return 0
+    const entry = (byteOffsetOf(directory) >>> 2) + directoryIndex(order, words[root + ROOT_DEPTH]!)
+    const home = tag & (PAGE_SLOTS - 1)
+    for (let page = i32[directory >>> 28]![entry]!; page !== 0;) {
+      const pageWords = i32[page >>> 28]!
+      const base = byteOffsetOf(page) >>> 2
+      const wanted = (windowOf(order, pageWords[base]! >>> 16) << SLOT_TAG_BITS) | (tag & SLOT_TAG_MASK)
+      let slot = home === 0 ? 1 : home
+      for (let probes = 1; probes < PAGE_SLOTS && pageWords[base + slot * 2 + 1] !== 0; probes++) {
+        if (pageWords[base + slot * 2] === wanted) return pageWords[base + slot * 2 + 1]!
+        slot = slot === PAGE_SLOTS - 1 ? 1 : slot + 1
+      }
+      page = pageWords[base + 1]!
+    }
+    return 0
+  }
+
   /** Record address in the home slot of a key, unseen; 0 when there is none. */
   homeOf(words: Int32Array, root: number, order: number, tag: number): number {
     const { memory } = this
@@ -176,6 +202,11 @@ export class RegionView {
     const words = this.memory.i32[address >>> 28]
     const at = byteOffsetOf(address) >>> 2
     return words === undefined || at >= words.length ? 0 : words[at]!
+  }
+
+  /** Looks at the first `count` of these records, which are visited next, so that their cache misses overlap. */
+  bring(addresses: Int32Array, count: number): void {
+    for (let i = 0; i < count; i++) touched ^= this.firstWordOf(addresses[i]!)
   }
 
   /** Does the record at `address` carry this key? */
@@ -280,3 +311,6 @@ export class RegionView {
 
 /** Entries of an index block. */
 export const NODES_PER_INDEX: number = BLOCK_BYTES_MAX >>> 2
+
+/** Means nothing: what is read in order to have it in the caches must be used for something. */
+let touched = 0

@@ -173,30 +173,27 @@ export function walkRecords(
   root: number,
   visit: (address: number) => void,
 ): void {
+  // Of this walk: a visit may begin another one.
+  const records = new Int32Array(PAGE_SLOTS)
   walkPages(region, table, root, (address) => {
-    touchRecords(region, address)
-    for (let slot = 1; slot < PAGE_SLOTS; slot++) {
-      // Each time anew: a visit may look at any number of blocks.
-      const page = region.local(address)
-      const record = region.memory.i32[page >>> 28]![(byteOffsetOf(page) >>> 2) + slot * 2 + 1]!
-      if (record !== 0) visit(record)
-    }
+    const count = recordsOf(region, address, records)
+    region.bring(records, count)
+    for (let i = 0; i < count; i++) visit(records[i]!)
   })
 }
 
-/** All records of a page are looked at before the first is visited, so that their cache misses overlap. */
-function touchRecords(region: RegionView, address: number): void {
+/** @returns how many records a page has; their addresses are in `records` then. */
+function recordsOf(region: RegionView, address: number, records: Int32Array): number {
   const page = region.local(address)
   const words = region.memory.i32[page >>> 28]!
   const base = byteOffsetOf(page) >>> 2
+  let count = 0
   for (let slot = 1; slot < PAGE_SLOTS; slot++) {
     const record = words[base + slot * 2 + 1]!
-    if (record !== 0) touched ^= region.firstWordOf(record)
+    if (record !== 0) records[count++] = record
   }
+  return count
 }
-
-/** Means nothing: what is read in order to have it in the caches must be used for something. */
-let touched = 0
 
 /** Visits every page of one table, overflow pages behind their own. */
 export function walkPages(region: RegionView, table: Int32Array, root: number, visit: (page: number) => void): void {

@@ -62,7 +62,8 @@ export class ShardCounters {
 
   /** Begins a unit. */
   begin(): void {
-    assert.ok(!this.#open, 'a unit is already open')
+    // Here and wherever a command passes: compared first, because calling assert.ok() takes 15 ns.
+    if (this.#open) assert.fail('a unit is already open')
     this.#open = true
   }
 
@@ -72,7 +73,7 @@ export class ShardCounters {
 
   /** Called before the first change to a shard in this unit; harmless when repeated. */
   enter(shard: number): void {
-    assert.ok(this.#open, 'a change outside of a unit')
+    if (!this.#open) assert.fail('a change outside of a unit')
     if (!this.active || this.#entered[shard] === 1) return
     this.#entered[shard] = 1
     this.#list[this.#count++] = shard

@@ -17,6 +17,8 @@ import { letGoOfViews } from '../memory/view-holders.ts'
 import type { KeysAhead } from '../resp/keys-ahead.ts'
 import type { EncodingThresholds } from '../values/thresholds.ts'
 import { ValueBuild } from '../values/value-build.ts'
+import { accessBitsOf } from './access-bits.ts'
+import { AccessMarks } from './access-marks.ts'
 import { GenerationView } from './generation-view.ts'
 import { hashKey, hashOrder, hashTag } from './key-hash.ts'
 import { KeyspaceReads } from './keyspace-reads.ts'
@@ -70,6 +72,7 @@ export class SharedKeyspace extends KeyspaceReads {
   beforeValidation: (() => void) | undefined
 
   readonly #port: MessagePort
+  readonly #marks: AccessMarks
   /** Where commands build what they then reply. Forgotten after each attempt. */
   #scratch: RegionWriter | undefined
   readonly #turn = new TurnRequest()
@@ -82,6 +85,7 @@ export class SharedKeyspace extends KeyspaceReads {
   constructor(handle: ReaderHandle) {
     super(new GenerationView(handle.generation))
     this.#port = handle.port
+    this.#marks = new AccessMarks(handle.marks)
     // An idle thread, too, has to let go of a generation that was replaced.
     this.#port.on('message', (message: ReaderMessage) => this.#take(message))
     this.#port.unref()
@@ -139,6 +143,7 @@ export class SharedKeyspace extends KeyspaceReads {
     if (this.#isClosed) throw new ReplicaError('NOT_READY', 'this reader was closed', { retryable: false })
     if (this.generation.isRetired) this.#drainPort()
     while (this.generation.isOutgrown) this.generation.refresh(() => this.#drainPort())
+    this.#marks.begin(this.access)
     this.generation.begin()
   }
 
@@ -153,6 +158,7 @@ export class SharedKeyspace extends KeyspaceReads {
     const isDataset = hasDataset(generation)
     if (!generation.validate()) return false
     this.#turn.withdraw()
+    this.#marks.publish()
     if (!isDataset) throw new ReplicaError('NOT_READY', 'this node has no dataset yet', { retryable: true })
     return true
   }
@@ -200,8 +206,12 @@ export class SharedKeyspace extends KeyspaceReads {
     throw NEEDS_WRITER
   }
 
-  /** Readers write nothing: reads of other threads do not count for OBJECT IDLETIME and FREQ. */
-  markAccess(): void {}
+  /** The writer is told when the attempt was valid. */
+  markAccess(): void {
+    const bits = accessBitsOf(this.entry)
+    const fresh = this.access.usedAgain(bits)
+    if (fresh !== bits) this.#marks.note(this.place, fresh)
+  }
 
   get targetRegion(): RegionWriter {
     this.#scratch ??= new RegionWriter(new RegionMemory([]), 0, this.generation.seed, SEGMENT_BYTES_MAX)
@@ -235,6 +245,7 @@ export class SharedKeyspace extends KeyspaceReads {
       return
     }
     const { skipValidation } = this.generation
+    this.generation.letGo()
     this.generation = new GenerationView(message.generation)
     this.generation.skipValidation = skipValidation
     this.#scratch = undefined

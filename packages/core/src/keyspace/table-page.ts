@@ -10,7 +10,7 @@ export function place(words: Int32Array, base: number, tag: number, window: numb
   const home = tag & (PAGE_SLOTS - 1)
   let slot = home === 0 ? 1 : home
   for (let probes = 0; words[base + slot * 2 + 1] !== 0; probes++) {
-    assert.ok(probes < PAGE_SLOTS, 'page count and slots disagree')
+    if (probes >= PAGE_SLOTS) assert.fail('page count and slots disagree')
     slot = slot === PAGE_SLOTS - 1 ? 1 : slot + 1
   }
   words[base + slot * 2] = (window << SLOT_TAG_BITS) | (tag & SLOT_TAG_MASK)

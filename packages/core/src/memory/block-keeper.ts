@@ -4,7 +4,7 @@
  * kept-blocks.ts.
  *
  *   idle ──begin()──► keeping ──end()──► idle          arena and writers call in while `RegionMemory.keeper` is this
- *                        │  releaseBefore(): pins ended, others go on
+ *                        │  release(): pins ended, others go on
  *                        ▼
  *              what is kept waits in order of epochs ──step()──► freed, in slices
  *
@@ -39,6 +39,8 @@ const FREED_PER_STEP = 256
 export interface KeeperOwner {
   /** A copy was published: whoever validates from now on must find it. */
   published(): void
+  /** Versions that no pin needs were unlinked, and are about to be freed: whoever looks at one now must notice. */
+  unlinked(): void
   /** `bytes` more are kept. */
   kept(bytes: number): void
   /** There is no memory to keep blocks in: all pins of the region are broken when this returns. */
@@ -61,12 +63,16 @@ export class BlockKeeper {
   readonly #boardAt: number
   #era: Era | undefined
   readonly #ended: Era[] = []
-  /** Epoch of the newest pin. */
+  /** Epoch of the newest pin that has not ended: what changes is copied for those up to it. */
   #newest = 0
   /** Versions and blocks older than this epoch may go. */
   #oldest = 0
+  /** Bytes of blocks that only pins need: copies, their index, and what was freed. */
+  heldBytes = 0
   /** What is allocated and freed is this keeper's own. */
   #isOwn = false
+  /** Versions that were unlinked in this step. */
+  readonly #unlinked = new Int32Array(FREED_PER_STEP)
   // Registers of #locate(): the entry of a block.
   #entries!: Int32Array
   #entry = 0
@@ -94,9 +100,10 @@ export class BlockKeeper {
     this.#arena.memory.keeper = this
   }
 
-  /** All pins before `epoch` have ended. */
-  releaseBefore(epoch: number): void {
-    this.#oldest = epoch
+  /** A pin has ended; those that go on are of epochs from `oldest` to `newest`. */
+  release(oldest: number, newest: number): void {
+    this.#oldest = oldest
+    this.#newest = newest
   }
 
   /** The last pin has ended. Nothing is kept from now on; what was waits for `step()`. */
@@ -138,7 +145,7 @@ export class BlockKeeper {
   defersFree(address: number): boolean {
     if (this.#isOwn || this.#isUnknown(address)) return false
     this.#era!.queue.push(KIND_BLOCK, address, this.#newest, 0)
-    this.#owner.kept(this.#pieceBytes)
+    this.#holds(this.#pieceBytes)
     return true
   }
 
@@ -148,7 +155,7 @@ export class BlockKeeper {
     for (let run = 0; run < runs; run++) if (!this.#isUnknown(pieceAddress(address, run))) isUnknown = false
     if (isUnknown) return false
     this.#era!.queue.push(KIND_SPAN, address, this.#newest, 0)
-    this.#owner.kept(runs * RUN_BYTES)
+    this.#holds(runs * RUN_BYTES)
     return true
   }
 
@@ -157,6 +164,7 @@ export class BlockKeeper {
   /** Frees a slice of what no pin needs any more, of some 0.1 ms. @returns true when all of that is freed. */
   step(): boolean {
     this.#isOwn = true
+    const usedBefore = this.#arena.usedBytes
     try {
       let left = FREED_PER_STEP
       while (this.#ended.length > 0 && left > 0) {
@@ -169,6 +177,7 @@ export class BlockKeeper {
       return left > 0
     } finally {
       this.#isOwn = false
+      this.heldBytes -= usedBefore - this.#arena.usedBytes
     }
   }
 
@@ -176,7 +185,9 @@ export class BlockKeeper {
   #freeKept(era: Era, before: number, most: number): number {
     const { queue } = era
     const arena = this.#arena
+    const isLive = era === this.#era
     let freed = 0
+    let versions = 0
     while (freed < most && queue.first() && queue.epoch < before) {
       const { kind, address, version } = queue
       queue.removeFirst()
@@ -184,35 +195,41 @@ export class BlockKeeper {
       if (kind === KIND_BLOCK) arena.free(address)
       else if (kind === KIND_SPAN) arena.freeSpan(address)
       else {
-        if (era === this.#era) this.#unlink(address, version)
-        const copy = arena.memory.i32[version >>> 28]![wordOf(version) + VERSION_COPY]!
-        this.#freePiece(copy)
-        arena.free(version)
+        if (isLive) this.#cutChain(address)
+        this.#unlinked[versions++] = version
       }
+    }
+    // All are unlinked before the first is freed: readers of later pins may just have come upon one, and ask once for all.
+    if (isLive && versions > 0) this.#owner.unlinked()
+    for (let i = 0; i < versions; i++) {
+      const version = this.#unlinked[i]!
+      this.#freePiece(arena.memory.i32[version >>> 28]![wordOf(version) + VERSION_COPY]!)
+      arena.free(version)
     }
     return freed
   }
 
-  /** Takes the oldest version of a block, which is still in use, out of its chain. */
-  #unlink(address: number, version: number): void {
+  /** Cuts the versions that are older than every pin off the chain of a block, which is still in use. */
+  #cutChain(address: number): void {
     this.#locate(address, false)
     const entries = this.#entries
     const { i32 } = this.#arena.memory
-    let newer = Atomics.load(entries, this.#entry)
-    if (newer === version) {
-      Atomics.store(entries, this.#entry, 0)
-      return
-    }
-    // Readers that look now are those of later epochs, which do not follow this link.
-    for (;;) {
-      const words = i32[newer >>> 28]!
-      const at = wordOf(newer)
-      if (words[at + VERSION_OLDER] === version) {
+    const oldest = this.#oldest
+    let version = Atomics.load(entries, this.#entry)
+    for (let isFirst = true; isVersion(version); isFirst = false) {
+      const words = i32[version >>> 28]!
+      const at = wordOf(version)
+      if (isFirst && words[at + VERSION_EPOCH]! < oldest) {
+        Atomics.store(entries, this.#entry, 0)
+        return
+      }
+      // Readers are those of later epochs, which do not follow this link.
+      if (words[at + VERSION_OLDER_EPOCH]! < oldest) {
         words[at + VERSION_OLDER_EPOCH] = 0
         words[at + VERSION_OLDER] = 0
         return
       }
-      newer = words[at + VERSION_OLDER]!
+      version = words[at + VERSION_OLDER]!
     }
   }
 
@@ -229,9 +246,7 @@ export class BlockKeeper {
       const index = era.indexes[run[0]]!
       const row = wordOf(index) + run[1] * INDEX_RUN_WORDS
       const entries = memory.i32[index >>> 28]![row + INDEX_ENTRIES_WORD]!
-      // A run that was given entries twice is here twice.
-      if (entries !== 0) this.#arena.free(entries)
-      memory.i32[index >>> 28]![row + INDEX_ENTRIES_WORD] = 0
+      this.#arena.free(entries)
       if (++freed === most) return freed
     }
     for (let segment = 0; segment < SEGMENTS_PER_REGION_MAX; segment++) {
@@ -245,6 +260,11 @@ export class BlockKeeper {
   }
 
   // ---- keeping ----------------------------------------------------------------------------------------------------
+
+  #holds(bytes: number): void {
+    this.heldBytes += bytes
+    this.#owner.kept(bytes)
+  }
 
   #keep(address: number): void {
     this.#locate(address, true)
@@ -280,7 +300,7 @@ export class BlockKeeper {
     Atomics.store(this.#entries, this.#entry, version)
     this.#owner.published()
     this.#era!.queue.push(KIND_VERSION, start, this.#newest, version)
-    this.#owner.kept(bytes + VERSION_BYTES)
+    this.#holds(bytes + VERSION_BYTES)
   }
 
   /** Was the block allocated after all pins had begun, so that none knows it? */
@@ -335,6 +355,7 @@ export class BlockKeeper {
     Atomics.store(rows, row + INDEX_ENTRIES_WORD, made)
     if (before === 0) era.runs.push([segment, run])
     else {
+      this.heldBytes -= pieceBytesOf(this.#arena.memory, before)
       this.#isOwn = true
       this.#arena.free(before)
       this.#isOwn = false
@@ -345,8 +366,13 @@ export class BlockKeeper {
     const { memory } = this.#arena
     this.#isOwn = true
     try {
-      if (bytes > BLOCK_BYTES_MAX) return this.#arena.allocateSpan(bytes)
+      if (bytes > BLOCK_BYTES_MAX) {
+        const span = this.#arena.allocateSpan(bytes)
+        this.heldBytes += Math.ceil(bytes / RUN_BYTES) * RUN_BYTES
+        return span
+      }
       const made = this.#arena.allocate(bytes)
+      this.heldBytes += pieceBytesOf(memory, made)
       memory.i32[made >>> 28]!.fill(0, wordOf(made), wordOf(made) + ((bytes + 3) >>> 2))
       return made
     } finally {

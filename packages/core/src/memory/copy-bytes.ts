@@ -24,17 +24,17 @@ noteModuleViews(() => {
 })
 
 /**
- * A DataView over the same bytes. The last two are remembered: commands of one buffer come one after the other, and a
+ * A DataView over the same bytes. The last two that were made are remembered: commands of one buffer come one after the other, and a
  * loader takes keys from one array and decompressed values from another.
  */
 export function viewOf(bytes: Uint8Array): DataView {
   if (bytes === newestBytes) return newestView
-  const view = bytes === olderBytes ? olderView : new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  if (bytes === olderBytes) return olderView
   olderBytes = newestBytes
   olderView = newestView
   newestBytes = bytes
-  newestView = view
-  return view
+  newestView = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  return newestView
 }
 
 /** Copies `source[start .. end)` to `target[at …)`; the views cover the same bytes as the arrays. */

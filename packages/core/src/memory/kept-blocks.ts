@@ -44,29 +44,42 @@ export function pieceStartOf(address: number, bytes: number): number {
 }
 
 /**
+ * The search led to memory that this thread has no view of yet, or to what was freed meanwhile. No address: no block begins in the
+ * last unit of a segment.
+ */
+export const VERSION_UNSEEN = -1
+
+/**
  * Address of the copy that a pin of this epoch is to read in place of the block at `address`; 0: the block itself. For any thread,
- * behind the read-modify-write that says the pin still holds; on a pin that was broken meanwhile the result means nothing.
- * @param index of the segment, 0 for none.
+ * behind the read-modify-write that says the pin still holds; on a pin that was broken meanwhile the result means nothing. Nor does
+ * an address when versions were unlinked meanwhile (docs/pins.md): then one that is older than the pin was freed, perhaps, while it
+ * was looked at.
+ * @param index of the segment, 0 for none. @returns VERSION_UNSEEN when the views have to be made anew, and the search with them.
  */
 export function findVersion(memory: RegionMemory, index: number, address: number, epoch: number): number {
   if (index === 0) return 0
   const row = wordOf(index) + runOf(address) * INDEX_RUN_WORDS
   const runs = memory.i32[index >>> 28]
-  if (runs === undefined || row + INDEX_PIECE_WORD >= runs.length) return 0
+  if (runs === undefined || row + INDEX_PIECE_WORD >= runs.length) return VERSION_UNSEEN
   const entries = Atomics.load(runs, row + INDEX_ENTRIES_WORD)
   const bytes = runs[row + INDEX_PIECE_WORD]!
   // Entries for blocks of another size are those of a run that had no block of this pin.
   if (entries === 0 || bytes !== pieceBytesOf(memory, address)) return 0
   const words = memory.i32[entries >>> 28]
   const at = wordOf(entries) + pieceOf(address, bytes)
-  if (words === undefined || at >= words.length) return 0
+  if (words === undefined || at >= words.length) return VERSION_UNSEEN
   let copy = 0
+  let newer = EPOCH_MAX + 1
   let version = Atomics.load(words, at)
   while (isVersion(version)) {
     const fields = memory.i32[version >>> 28]
     const field = wordOf(version)
-    if (fields === undefined || field + VERSION_BYTES / 4 > fields.length) return 0
-    if (fields[field + VERSION_EPOCH]! < epoch) break
+    if (fields === undefined || field + VERSION_BYTES / 4 > fields.length) return VERSION_UNSEEN
+    const copiedAt = fields[field + VERSION_EPOCH]!
+    if (copiedAt < epoch) break
+    // No version any more. Nor does a chain of what is none lead in circles.
+    if (copiedAt >= newer) return VERSION_UNSEEN
+    newer = copiedAt
     copy = fields[field + VERSION_COPY]!
     // What is too old for this pin may be gone already.
     if (fields[field + VERSION_OLDER_EPOCH]! < epoch) break

@@ -108,6 +108,19 @@ export class RegionMemory {
     this.refresh(index)
   }
 
+  /**
+   * Lets go of all segments, for this thread: the generation was replaced, or the pin has ended. Registers (view-holders.ts) may
+   * name the region long after; with its segments they would hold a whole dataset.
+   */
+  letGo(): void {
+    this.segments.length = 0
+    this.u8.length = 0
+    this.i32.length = 0
+    this.views.length = 0
+    this.onSegment = undefined
+    this.onGrowth = undefined
+  }
+
   /** Makes bytes [0, end) of a segment usable (writer only). Pages are touched only when they are written. */
   growTo(index: number, end: number): void {
     const buffer = this.segments[index]!

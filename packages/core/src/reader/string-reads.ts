@@ -97,6 +97,7 @@ export class StringReads {
       if (!strict) return undefined
       throw new KeyspaceError('WRONG_TYPE', WRONG_TYPE)
     }
+    keyspace.markAccess()
     const isChunked = (entry.flags & FLAG_CHUNKED) !== 0
     if (form === AS_BUFFER) return isChunked ? entry.toBuffer() : this.#copyOut(entry.start, entry.start + entry.length)
     if (form === AS_TEXT) {

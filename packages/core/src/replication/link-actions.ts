@@ -24,6 +24,8 @@ export type LinkAction =
   | { readonly do: 'forget-unapplied' }
   /** The id changed while the data went on: replicas below must hear of it. */
   | { readonly do: 'history-changed' }
+  /** Who was asked to take over (`handOver`) has answered. Refused: nobody is followed any more once that is carried out. */
+  | { readonly do: 'handed-over'; readonly accepted: boolean }
   | { readonly do: 'log'; readonly level: LogLevel; readonly text: string }
 
 export interface LinkMachineOptions {

@@ -7,6 +7,7 @@
  * Source: redis 7.0 replication.c syncWithMaster(), replicationCron(), replicationSetMaster(), replicationUnsetMaster();
  * log lines as Redis 7.0 writes them where people look for them.
  */
+import assert from 'node:assert/strict'
 import { ReplicaError } from '../errors.ts'
 import { parseSnapshotHeader } from './full-sync.ts'
 import { encodeIntroduction, encodePing, isPongGoodEnough, judgeReply } from './handshake.ts'
@@ -15,11 +16,14 @@ import { LinkMoves } from './link-moves.ts'
 import { readsLines } from './link-state.ts'
 import type { FullSync } from './link-state.ts'
 import { encodePsync, encodeSync, parsePsyncReply, psyncRequest } from './psync.ts'
+import type { PsyncOutcome } from './psync.ts'
 import { REPLID_NONE } from './replication-id.ts'
 import { ReplyLineReader, printable } from './requests.ts'
 
 export class LinkMachine extends LinkMoves {
   readonly #lines = new ReplyLineReader()
+  /** The target is one of our own replicas, and has not answered yet whether it takes over. */
+  #asksToTakeOver = false
 
   // ── orders ──
 
@@ -33,30 +37,34 @@ export class LinkMachine extends LinkMoves {
     if (current !== undefined && current.port === port && current.host.toLowerCase() === host.toLowerCase()) {
       return 'same'
     }
-    const wasPrimary = current === undefined
     this.leaveConnection()
-    if (wasPrimary && by !== undefined) {
-      this.log(
-        'notice',
-        'Before turning into a replica, using my own master parameters to synthesize a cached master: ' +
-          'I may be able to synchronize with the new master with just a partial transfer.',
-      )
-      this.history.becomeReplica()
-    }
+    if (current === undefined && by !== undefined) this.#keepOwnHistory()
+    this.#asksToTakeOver = false
     this.aim({ host, port })
     if (by !== undefined) this.log('notice', `REPLICAOF ${host}:${port} enabled (user request from '${by}')`)
     this.connectNow(nowMs)
     return 'changed'
   }
 
-  /** Follow nobody. False when that is already so. */
-  replicaOfNoOne(by: string): boolean {
+  /** A primary follows one of its replicas, which has everything, and asks it to take over: 'handed-over' tells of its answer. */
+  handOver(host: string, port: number, nowMs: number): void {
+    this.check()
+    assert.equal(this.target, undefined, 'only a primary hands over')
+    this.#keepOwnHistory()
+    this.#asksToTakeOver = true
+    this.aim({ host, port })
+    this.connectNow(nowMs)
+  }
+
+  /** Follow nobody. False when that is already so. @param cause for the log, as in `user request from '…'` */
+  replicaOfNoOne(cause: string): boolean {
     this.check()
     if (this.target === undefined) return false
     this.leaveConnection()
+    this.#asksToTakeOver = false
     this.aim(undefined)
     this.history.becomePrimary()
-    this.log('notice', `MASTER MODE enabled (user request from '${by}')`)
+    this.log('notice', `MASTER MODE enabled (${cause})`)
     this.log(
       'notice',
       `Setting secondary replication ID to ${this.history.replid2}, valid up to offset: ` +
@@ -116,8 +124,12 @@ export class LinkMachine extends LinkMoves {
         return this.fail(nowMs, `Error condition on socket for SYNC: ${reason}`, reason)
       case 'awaiting-pong':
       case 'awaiting-replies':
-      case 'awaiting-psync':
-        return this.fail(nowMs, `The connection ended during the handshake with the MASTER: ${reason}`, reason)
+      case 'awaiting-psync': {
+        const wasAsked = this.state.name === 'awaiting-psync'
+        this.fail(nowMs, `The connection ended during the handshake with the MASTER: ${reason}`, reason)
+        // Nobody knows what it did; as in redis, that is taken for a refusal.
+        return wasAsked ? this.#handedOver(false) : undefined
+      }
       case 'awaiting-snapshot':
       case 'receiving':
       case 'loading':
@@ -299,12 +311,17 @@ export class LinkMachine extends LinkMoves {
     const request = psyncRequest(this.history)
     if (request.offset === -1) this.log('notice', 'Partial resynchronization not possible (no cached master)')
     else this.log('notice', `Trying a partial resynchronization (request ${request.replid}:${request.offset}).`)
-    this.send(encodePsync(this.handshake.psync, request))
+    this.send(encodePsync(this.handshake.psync, request, this.#asksToTakeOver))
     this.enter({ name: 'awaiting-psync', lastIoMs: nowMs, request })
   }
 
   #onPsyncReply(line: string, nowMs: number): void {
     const outcome = parsePsyncReply(line)
+    this.#onPsyncOutcome(outcome, line, nowMs)
+    if (outcome.kind !== 'wait') this.#handedOver(outcome.kind === 'continue' || outcome.kind === 'full')
+  }
+
+  #onPsyncOutcome(outcome: PsyncOutcome, line: string, nowMs: number): void {
     switch (outcome.kind) {
       case 'wait':
         return this.noteIo(nowMs)
@@ -329,10 +346,27 @@ export class LinkMachine extends LinkMoves {
         } else {
           this.log('warning', `Unexpected reply to PSYNC from master: ${printable(line)}`)
         }
+        if (this.#asksToTakeOver) return this.fail(nowMs, 'The replica does not take over', `PSYNC: ${line}`, 'notice')
         this.log('notice', 'Retrying with SYNC...')
         this.send(encodeSync())
         return this.#awaitSnapshot({ replid: REPLID_NONE, offset: 0, known: false }, nowMs)
     }
+  }
+
+  #handedOver(accepted: boolean): void {
+    if (!this.#asksToTakeOver) return
+    this.#asksToTakeOver = false
+    this.order({ do: 'handed-over', accepted })
+  }
+
+  /** A primary becomes a replica: its own past is what it asks to continue. */
+  #keepOwnHistory(): void {
+    this.log(
+      'notice',
+      'Before turning into a replica, using my own master parameters to synthesize a cached master: ' +
+        'I may be able to synchronize with the new master with just a partial transfer.',
+    )
+    this.history.becomeReplica()
   }
 
   #onContinue(replid: string | undefined, nowMs: number): void {

@@ -2,7 +2,7 @@
  * The states of the link to the primary, and what holds in each. Who moves between them is link-machine.ts and link-moves.ts.
  *
  *      none ◄──────────────────────── replicaOfNoOne() from everywhere
- *        │ replicaOf()                                   held ◄─── hold() from  awaiting-psync … loading
+ *        │ replicaOf(), handOver()                       held ◄─── hold() from  awaiting-psync … loading
  *        ▼                                                 │ release(), replicaOf(), reconnect()
  *     connect ◄────────────────────────────────────────────┘
  *        │
@@ -22,6 +22,7 @@
  *
  *     FROM -> TO                                   [link-machine.ts, link-moves.ts]
  *     none, any -> connect                         [replicaOf]
+ *     none -> connect                              [handOver]
  *     any -> none                                  [replicaOfNoOne]
  *     connect -> connecting                        [connectIfTime]
  *     connecting -> awaiting-pong                  [connectionMade]

@@ -24,8 +24,9 @@ export function psyncRequest(history: ReplicationHistory): PsyncRequest {
   return history.resumable ? { replid: history.replid, offset: history.replOffset + 1 } : { replid: '?', offset: -1 }
 }
 
-export function encodePsync(name: string, request: PsyncRequest): Uint8Array {
-  return encodeRequest(name, request.replid, String(request.offset))
+/** @param takesOver the primary is a replica of this node, and is asked to become the primary first */
+export function encodePsync(name: string, { replid, offset }: PsyncRequest, takesOver: boolean): Uint8Array {
+  return encodeRequest(name, replid, String(offset), ...(takesOver ? ['FAILOVER'] : []))
 }
 
 /** The inline form, which every primary of every age reads. */

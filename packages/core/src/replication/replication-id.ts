@@ -1,8 +1,12 @@
 /**
- * Which history this node's data belong to: the id of now, the id before it, and how far that one is valid.
+ * Which history this node's data belong to: the id of now, the ids before it, and how far each of them is valid.
  *
- *     replid2 ─────────────────────────┐ secondReplOffset = first byte that is no longer replid2's
+ *     before ───────────┐
+ *     replid2           └──────────────┐ secondReplOffset = first byte that is no longer replid2's
  *     replid                           └──────────────────────────────► replOffset
+ *
+ * Redis remembers one id before that of now. Here there are a few: a primary that is promoted, killed and started again has had two
+ * within a minute, and who was its primary before knows only the first of them.
  *
  * Rules: redis 7.0 replication.c changeReplicationId(), clearReplicationId2(), shiftReplicationId(),
  * replicationCacheMasterUsingMyself().
@@ -16,6 +20,22 @@ export const REPLID_NONE: string = '0'.repeat(REPLID_LENGTH)
 /** secondReplOffset when replid2 is not set. */
 export const SECOND_REPL_OFFSET_NONE = -1
 
+/** Ids before that of now that are remembered. */
+const PAST_MAX = 4
+
+/** An id that a history had before. */
+export interface PastReplid {
+  readonly replid: string
+  /** Number of the first byte that is no longer its own. */
+  readonly endsBefore: number
+}
+
+/** The ids of a history: that of now, and those before it, newest first. */
+export interface StreamHistory {
+  readonly replid: string
+  readonly past: readonly PastReplid[]
+}
+
 /** A new id: 40 lower-case hex digits. */
 export function generateReplid(): string {
   return randomBytes(REPLID_LENGTH / 2).toString('hex')
@@ -28,10 +48,9 @@ export interface ReplicationHistoryRecord {
   replOffset: number
 }
 
-export class ReplicationHistory {
+export class ReplicationHistory implements StreamHistory {
   #replid: string
-  #replid2 = REPLID_NONE
-  #secondReplOffset = SECOND_REPL_OFFSET_NONE
+  #past: readonly PastReplid[] = []
   /** Applied offset: number of the last stream byte whose command (or group) is in the data. */
   replOffset = 0
   /** May the next PSYNC ask for a partial resync? False before the first sync, and when the stream was corrupt. */
@@ -46,20 +65,24 @@ export class ReplicationHistory {
     return this.#replid
   }
 
+  get past(): readonly PastReplid[] {
+    return this.#past
+  }
+
   get replid2(): string {
-    return this.#replid2
+    return this.#past[0]?.replid ?? REPLID_NONE
   }
 
   /** First offset that replid2 does not cover; -1 without replid2. */
   get secondReplOffset(): number {
-    return this.#secondReplOffset
+    return this.#past[0]?.endsBefore ?? SECOND_REPL_OFFSET_NONE
   }
 
   /** The data are now those of a full resync. An unknown id (malformed FULLRESYNC, SYNC) never allows a partial one. */
   adoptFullResync(replid: string, offset: number): void {
     this.#replid = replid
     this.replOffset = offset
-    this.#clearSecond()
+    this.#past = []
     this.resumable = replid !== REPLID_NONE
   }
 
@@ -79,27 +102,40 @@ export class ReplicationHistory {
     this.resumable = true
   }
 
-  /** A replica begins with the data of a snapshot, and asks its primary to go on from there. */
-  resumeFrom(replid: string, offset: number): void {
-    this.adoptFullResync(replid, offset)
+  /**
+   * A primary that has written nothing under its id of now goes back to the one before, which others know, too. Only for one that has
+   * told everything it wrote. @returns false: it has written, or has had no other id
+   */
+  returnToPast(): boolean {
+    const [last, ...older] = this.#past
+    const endsBefore = this.replOffset + 1
+    if (last === undefined || last.endsBefore !== endsBefore) return false
+    this.#past = [{ replid: this.#replid, endsBefore }, ...older]
+    this.#replid = last.replid
+    return true
   }
 
-  /** A primary begins with the data of a snapshot: a new history, which replicas may join from the snapshot's. */
-  beginBehind(replid: string, offset: number): void {
-    this.#replid2 = replid
-    this.#secondReplOffset = offset + 1
+  /** A replica begins with data of before, and asks its primary to go on from there. @param past ids that those data had */
+  resumeFrom(replid: string, offset: number, past: readonly PastReplid[] = []): void {
+    this.adoptFullResync(replid, offset)
+    this.#past = upTo(past, offset)
+  }
+
+  /** A primary begins with data of before: a new history, which replicas may join from that of the data. */
+  beginBehind(replid: string, offset: number, past: readonly PastReplid[] = []): void {
+    this.#past = upTo([{ replid, endsBefore: offset + 1 }, ...past], offset)
     this.replOffset = offset
   }
 
   /** Nobody can know this history: what was written was not kept. The offset goes on, under an id of its own. */
   beginAnew(): void {
     this.#replid = generateReplid()
-    this.#clearSecond()
+    this.#past = []
   }
 
   /** Does a replica that knows `replid` up to byte `offset - 1` share our past? (The backlog must still have `offset`.) */
   isContinuation(replid: string, offset: number): boolean {
-    return replid === this.#replid || (replid === this.#replid2 && offset <= this.#secondReplOffset)
+    return replid === this.#replid || this.#past.some((one) => one.replid === replid && offset <= one.endsBefore)
   }
 
   toRecord(): ReplicationHistoryRecord {
@@ -108,14 +144,15 @@ export class ReplicationHistory {
   }
 
   #shiftTo(replid: string): void {
-    this.#replid2 = this.#replid
     // The old id is also good for the byte after the last: a replica that has everything asks for that one.
-    this.#secondReplOffset = this.replOffset + 1
+    this.#past = upTo([{ replid: this.#replid, endsBefore: this.replOffset + 1 }, ...this.#past], this.replOffset)
     this.#replid = replid
   }
+}
 
-  #clearSecond(): void {
-    this.#replid2 = REPLID_NONE
-    this.#secondReplOffset = SECOND_REPL_OFFSET_NONE
-  }
+/** What of the past is true of data up to `offset`. */
+function upTo(past: readonly PastReplid[], offset: number): readonly PastReplid[] {
+  return past
+    .slice(0, PAST_MAX)
+    .map(({ replid, endsBefore }) => ({ replid, endsBefore: Math.min(endsBefore, offset + 1) }))
 }

@@ -119,14 +119,14 @@ export class ReplyEncoder {
   }
 
   /**
-   * `-text`: the text starts with its code, as in 'ERR syntax error'. Line breaks in it become spaces. Each character
+   * `-text`: the text starts with its code, as in 'ERR syntax error'. Line ends in it become blanks, at its end they go. Each character
    * is one byte (latin1), so that bytes of a request can be quoted back unchanged.
    */
   error(text: string): void {
     this.errorCount++
     this.lastError = text
     if (this.discardReplies) return
-    const clean = Buffer.from(text.replace(/[\r\n]/g, ' '), 'latin1')
+    const clean = Buffer.from(oneLine(text), 'latin1')
     this.reserve(clean.length + 3)
     this.bytes[this.length++] = MINUS
     clean.copy(this.bytes, this.length)
@@ -364,4 +364,11 @@ export class ReplyEncoder {
       rest = quotient
     } while (rest > 0)
   }
+}
+
+/** Line ends in an error, which may quote a request, go at its end and are blanks in it (redis 7.0 addReplyErrorFormat()). */
+function oneLine(text: string): string {
+  let end = text.length
+  while (end > 0 && (text[end - 1] === '\r' || text[end - 1] === '\n')) end--
+  return text.slice(0, end).replace(/[\r\n]/g, ' ')
 }

@@ -45,6 +45,11 @@ export const UNBLOCKED_ERROR = 'UNBLOCKED client unblocked via CLIENT UNBLOCK'
 export const UNBLOCKED_ROLE_CHANGE_ERROR =
   'UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)'
 
+/** As Redis says it of its append-only file. @param fault one line */
+export function misconfLog(fault: string): string {
+  return `MISCONF Errors writing to the stream log: ${fault}`
+}
+
 /** Bytes of a command name, and of its arguments together, that an error quotes. */
 const QUOTED_BYTES_MAX = 128
 

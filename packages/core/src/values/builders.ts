@@ -83,11 +83,6 @@ export function hasBuilder(rdbType: number): boolean {
   return BUILDERS[rdbType] !== undefined
 }
 
-/** Are records of this type packed values? */
-export function isPackedForm(rdbType: number): boolean {
-  return PACKED_RULES[rdbType] !== undefined || (rdbType === RDB_TYPE_SET_LISTPACK && hasBuilder(rdbType))
-}
-
 /** Makes the value of `bytes[start .. end)` in `region`; the result is in `build`. See `hasBuilder`. */
 export function buildValue(rdbType: number, bytes: Uint8Array, start: number, end: number, build: ValueBuild): void {
   const rule = PACKED_RULES[rdbType]

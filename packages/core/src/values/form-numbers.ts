@@ -2,7 +2,7 @@
  * The form of a value: the type byte of its record. Numbers only; docs/formats/record.md draws them.
  *
  *   0              string
- *   11 16 17 20    packed: the raw intset or listpack, always inline, numbered as in snapshots
+ *   11 16 … 18 20  packed: the raw intset or listpack, always inline, numbered as the type that a snapshot has it in
  *   64 …           large: an inline descriptor of a few words; the elements are in blocks of their own
  *
  * A form follows from bytes, not from Redis' thresholds: what OBJECT ENCODING says is a bit beside it (FLAG_LARGE_ENCODING
@@ -10,6 +10,7 @@
  */
 import {
   RDB_TYPE_HASH_LISTPACK,
+  RDB_TYPE_LIST_QUICKLIST_2,
   RDB_TYPE_SET_INTSET,
   RDB_TYPE_SET_LISTPACK,
   RDB_TYPE_ZSET_LISTPACK,
@@ -20,6 +21,7 @@ export const FORM_INTSET: number = RDB_TYPE_SET_INTSET
 export const FORM_HASH_LISTPACK: number = RDB_TYPE_HASH_LISTPACK
 export const FORM_ZSET_LISTPACK: number = RDB_TYPE_ZSET_LISTPACK
 export const FORM_SET_LISTPACK: number = RDB_TYPE_SET_LISTPACK
+export const FORM_LIST_LISTPACK: number = RDB_TYPE_LIST_QUICKLIST_2
 
 /** The smallest number of a large form. */
 export const FORM_FIRST = 64
@@ -50,6 +52,23 @@ export const LARGE_REPORTS_PACKED = 1
 /** Bytes of the value of a record with such a descriptor: the words begin at the first multiple of four. */
 export function descriptorBytes(words: number): number {
   return 4 * words + 3
+}
+
+const PACKED_FORMS: readonly number[] = [
+  FORM_INTSET,
+  FORM_HASH_LISTPACK,
+  FORM_ZSET_LISTPACK,
+  FORM_LIST_LISTPACK,
+  FORM_SET_LISTPACK,
+]
+
+/** Are records of this type packed values? */
+export function isPackedForm(form: number): boolean {
+  return PACKED_FORMS.includes(form)
+}
+
+export function isListForm(form: number): boolean {
+  return form === FORM_LIST || form === FORM_LIST_LISTPACK
 }
 
 export function isHashForm(form: number): boolean {

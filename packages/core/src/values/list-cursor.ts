@@ -1,16 +1,19 @@
 /**
- * Reading a list: its length, the element at a position, steps in both directions. What a list consists of is drawn in
- * list-value.ts. Reads through a RegionView, bounded and without allocation, so it serves readers of other threads too.
+ * Reading a list in either form: its length, the element at a position, steps in both directions. What a long list consists of is
+ * drawn in list-value.ts; a short one is a listpack in its record, which is looked at as a list of one node. Reads through a
+ * RegionView, bounded and without allocation, so it serves readers of other threads too.
  */
 import { NO_BYTES, NO_VIEW, NO_WORDS, noteViewHolder, type ViewHolder } from '../memory/view-holders.ts'
+import { LISTPACK_HEADER_BYTES } from '../encoding/listpack.ts'
+import { listpackCount } from '../encoding/listpack-edit.ts'
 import { INT64_TEXT_BYTES_MAX, writeInt64Text } from '../encoding/packed-item.ts'
+import type { Entry } from '../keyspace/entry.ts'
 import { checkRead, confirmRead } from '../keyspace/read-guard.ts'
 import type { RegionView } from '../keyspace/region-view.ts'
 import { BLOCK_BYTES_MAX, VALUE_BYTES_MAX } from '../limits.ts'
 import { copyBytes, equalBytes, viewOf } from '../memory/copy-bytes.ts'
 import { byteOffsetOf } from '../memory/region-memory.ts'
 import type { ReplyEncoder } from '../resp/encoder.ts'
-import { LIST_NODE_HEADER_BYTES } from './list-node.ts'
 import { OrderedIndexCursor, WEIGHTED } from './ordered-index-cursor.ts'
 
 const TWO_32: number = 2 ** 32
@@ -29,20 +32,28 @@ export const PLACE_TAIL = 2
 
 export class ListCursor implements ViewHolder {
   view!: RegionView
+  /** The descriptor; of a packed list one that is made up: its only node is the record. */
   words: Int32Array = NO_WORDS
   at = 0
+  /** The list is the listpack `nodeBytes[base .. base + packedLength)`, inside of a record. */
+  isPacked = false
+  protected packedLength = 0
+  readonly #packedWords: Int32Array = new Int32Array(LIST_WORDS)
 
   // Position: a node and an item in it. Valid while the last move returned true.
   place: number = PLACE_HEAD
   node = 0
   nodeItems = 0
   itemIndex = 0
-  /** Byte offset of the item in its node. */
+  /** Byte offset of the item in its node, or in the listpack. */
   itemAt = 0
   /** The same of the item behind it, 0 while not known. */
   itemNext = 0
 
-  // Where the items of the node begin and end, when it was entered.
+  // The bytes of the node: offsets count from `base`. Where its items begin and end, when it was entered.
+  protected nodeBytes: Uint8Array = NO_BYTES
+  protected base = 0
+  #nodeView: DataView = NO_VIEW
   #start = 0
   #end = 0
 
@@ -74,6 +85,8 @@ export class ListCursor implements ViewHolder {
     this.at = 0
     this.bytes = NO_BYTES
     this.#bytesView = NO_VIEW
+    this.nodeBytes = NO_BYTES
+    this.#nodeView = NO_VIEW
   }
 
   /** Opens the list whose descriptor is `words[at …)`. No position yet. */
@@ -81,6 +94,20 @@ export class ListCursor implements ViewHolder {
     this.view = view
     this.words = words
     this.at = at
+    this.isPacked = false
+    return this
+  }
+
+  /** Opens the packed list of a record. No position yet. */
+  openPacked({ address, region, bytes, view, start, length }: Entry): this {
+    this.openView(region, this.#packedWords, 0)
+    this.isPacked = true
+    this.nodeBytes = bytes
+    this.#nodeView = view
+    this.base = start
+    this.packedLength = length
+    this.words[LIST_COUNT] = listpackCount(bytes, start)
+    this.words[LIST_HEAD] = address
     return this
   }
 
@@ -177,6 +204,7 @@ export class ListCursor implements ViewHolder {
   }
 
   protected enterNode(place: number, node: number): boolean {
+    if (this.isPacked) return this.enterPacked()
     const address = this.view.local(node)
     const words = this.view.memory.i32[address >>> 28]
     const base = byteOffsetOf(address)
@@ -186,10 +214,28 @@ export class ListCursor implements ViewHolder {
     this.#end = span >>> 16
     if (span >= 0 && (this.#end > BLOCK_BYTES_MAX || base + this.#end > words.length << 2)) return false
     this.place = place
-    this.node = address
+    this.useNode(address)
     this.isLong = span < 0
     this.nodeItems = span < 0 ? 1 : words[(base >>> 2) + 1]!
     return true
+  }
+
+  protected enterPacked(): true {
+    this.place = PLACE_HEAD
+    this.isLong = false
+    this.nodeItems = this.count
+    this.#start = LISTPACK_HEADER_BYTES
+    this.#end = this.packedLength - 1
+    return true
+  }
+
+  /** The node of the position is, or has become, the block at this address. */
+  protected useNode(address: number): void {
+    const { memory } = this.view
+    this.node = address
+    this.nodeBytes = memory.u8[address >>> 28]!
+    this.#nodeView = memory.views[address >>> 28]!
+    this.base = byteOffsetOf(address)
   }
 
   protected toFirstItem(): boolean {
@@ -236,8 +282,8 @@ export class ListCursor implements ViewHolder {
 
   /** Offset of the item behind the one at `at`; 0 when the bytes are no item. */
   #skip(at: number): number {
-    const bytes = this.view.memory.u8[this.node >>> 28]!
-    const from = byteOffsetOf(this.node) + at
+    const bytes = this.nodeBytes
+    const from = this.base + at
     const first = bytes[from]!
     let content: number
     if (first < 0x80) return at + 2
@@ -254,8 +300,8 @@ export class ListCursor implements ViewHolder {
 
   /** Offset of the item before the one at `at`; 0 when the bytes are no item. */
   #back(at: number): number {
-    const bytes = this.view.memory.u8[this.node >>> 28]!
-    let from = byteOffsetOf(this.node) + at - 1
+    const bytes = this.nodeBytes
+    let from = this.base + at - 1
     let byte = bytes[from]!
     let content = byte & 127
     let groups = 1
@@ -265,15 +311,15 @@ export class ListCursor implements ViewHolder {
       groups++
     }
     const before = at - groups - content
-    return before < LIST_NODE_HEADER_BYTES ? 0 : before
+    return before < LISTPACK_HEADER_BYTES ? 0 : before
   }
 
   // ---- the element ------------------------------------------------------------------------------------------------
 
   /** Decodes the element at the position into the registers. Borrowed until the next move, change or load. */
   load(): boolean {
-    const bytes = this.view.memory.u8[this.node >>> 28]!
-    const base = byteOffsetOf(this.node)
+    const bytes = this.nodeBytes
+    const { base } = this
     this.isInteger = false
     if (this.isLong) {
       const words = this.view.memory.i32[this.node >>> 28]!
@@ -316,7 +362,7 @@ export class ListCursor implements ViewHolder {
     if (next > BLOCK_BYTES_MAX || base + next > bytes.length) return false
     this.itemNext = next
     this.bytes = bytes
-    this.#bytesView = this.view.memory.views[this.node >>> 28]!
+    this.#bytesView = this.#nodeView
     this.start = from + header
     this.end = from + content
     return true

@@ -2,15 +2,15 @@
  * Lists as whole values (list-value.ts draws their descriptor): made from what snapshots hold, written back, copied, freed.
  *
  * Snapshots have them as plain strings (type 1), as one ziplist (10), as ziplists (14), as listpacks and plain nodes (18).
- * A listpack that fits a node becomes one, without being taken apart, unless the node before has room for it.
+ * A listpack that fits a node becomes one, without being taken apart, unless the node before has room for it. What is short in all
+ * becomes a packed list (list-builder.ts).
  *
  * Source: redis 7.0 rdb.c rdbLoadObject(), rdbSaveObject().
  */
 import { listpackFirst, listpackRead } from '../encoding/listpack.ts'
-import { LISTPACK_EMPTY_BYTES, listpackCount } from '../encoding/listpack-edit.ts'
+import { listpackCount } from '../encoding/listpack-edit.ts'
 import { INT64_TEXT_BYTES_MAX, PackedItem, writeInt64Text } from '../encoding/packed-item.ts'
 import { ziplistFirst, ziplistRead } from '../encoding/ziplist.ts'
-import { BLOCK_BYTES_MAX } from '../limits.ts'
 import {
   RDB_TYPE_LIST,
   RDB_TYPE_LIST_QUICKLIST,
@@ -20,8 +20,9 @@ import {
 import { SourceReader, type ValueSource } from '../object-codec/value-source.ts'
 import { FORM_LIST } from './form-numbers.ts'
 import type { LargeValue } from './large-value.ts'
+import { ListBuilder } from './list-builder.ts'
 import { LIST_WORDS } from './list-cursor.ts'
-import { listNodeRule, type ListNodeRule, LIST_NODE_HEADER_BYTES, prepareElement } from './list-node.ts'
+import { listNodeRule, type ListNodeRule, prepareElement } from './list-node.ts'
 import { CONTAINER_PLAIN, writeListNode } from './list-node-snapshot.ts'
 import { moveList } from './list-relocation.ts'
 import { ListValue } from './list-value.ts'
@@ -29,7 +30,7 @@ import type { ValueBuild } from './value-build.ts'
 import type { ValueForm } from './value-form.ts'
 
 const opened = new ListValue()
-const built = new ListValue()
+const builder = new ListBuilder()
 const reader = new SourceReader()
 const copied = new ListValue()
 const item = new PackedItem()
@@ -96,59 +97,54 @@ export const listForm: ValueForm = {
 
 /** Makes a list of any of its types (a BuildValue). */
 export function buildList(rdbType: number, source: ValueSource, build: ValueBuild): void {
-  const value = build.beginLarge(FORM_LIST, 0)
-  const list = built.open(value.region, value.words, value.at, value.lazyFree)
+  builder.begin(build)
   const rule = listNodeRule(build.thresholds.listMaxListpackSize)
   reader.open(source)
   try {
     if (rdbType === RDB_TYPE_LIST_ZIPLIST) {
-      pushZiplist(list, reader.string(), rule)
-      return
+      pushZiplist(reader.string(), rule)
+    } else {
+      for (let left = reader.length().value; left > 0; left--) {
+        if (rdbType === RDB_TYPE_LIST) pushText(reader.string(), rule)
+        else if (rdbType === RDB_TYPE_LIST_QUICKLIST) pushZiplist(reader.string(), rule)
+        else if (reader.length().value === CONTAINER_PLAIN) pushText(reader.string(), rule)
+        else addListpack(rule)
+      }
     }
-    for (let left = reader.length().value; left > 0; left--) {
-      if (rdbType === RDB_TYPE_LIST) pushText(list, reader.string(), rule)
-      else if (rdbType === RDB_TYPE_LIST_QUICKLIST) pushZiplist(list, reader.string(), rule)
-      else if (reader.length().value === CONTAINER_PLAIN) pushText(list, reader.string(), rule)
-      else addListpack(list, rule)
-    }
+    builder.finish()
   } finally {
     reader.close()
   }
 }
 
-function pushText(list: ListValue, text: Uint8Array, rule: ListNodeRule): void {
+function pushText(text: Uint8Array, rule: ListNodeRule): void {
   prepareElement(text, 0, text.length)
-  list.push(false, rule)
+  builder.push(false, rule)
 }
 
-function pushItem(list: ListValue, bytes: Uint8Array, rule: ListNodeRule): void {
+function pushItem(bytes: Uint8Array, rule: ListNodeRule): void {
   if (item.isInteger) prepareElement(digits, 0, writeInt64Text(item.lo, item.hi, digits, 0))
   else prepareElement(bytes, item.start, item.end)
-  list.push(false, rule)
+  builder.push(false, rule)
 }
 
-function pushZiplist(list: ListValue, bytes: Uint8Array, rule: ListNodeRule): void {
+function pushZiplist(bytes: Uint8Array, rule: ListNodeRule): void {
   const last = bytes.length - 1
   for (let at = ziplistFirst(0); at < last && at > 0;) {
     at = ziplistRead(bytes, at, bytes.length, item)
-    if (at > 0) pushItem(list, bytes, rule)
+    if (at > 0) pushItem(bytes, rule)
   }
 }
 
 /** Adds the elements of the listpack that the reader comes to. */
-function addListpack(list: ListValue, rule: ListNodeRule): void {
+function addListpack(rule: ListNodeRule): void {
   reader.readString()
   const { text: bytes, textStart: start, textEnd: end } = reader
   const items = listpackCount(bytes, start)
-  const used = end - start - LISTPACK_EMPTY_BYTES
-  if (items === 0) return
-  if (LIST_NODE_HEADER_BYTES + used <= BLOCK_BYTES_MAX && !list.lastNodeTakes(used, items, rule)) {
-    list.appendListpack(bytes, start, end, items)
-    return
-  }
+  if (items === 0 || builder.appendListpack(bytes, start, end, items, rule)) return
   for (let at = listpackFirst(start); at < end - 1 && at > 0;) {
     at = listpackRead(bytes, at, end, item)
-    if (at > 0) pushItem(list, bytes, rule)
+    if (at > 0) pushItem(bytes, rule)
   }
 }
 

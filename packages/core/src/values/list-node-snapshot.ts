@@ -53,6 +53,13 @@ function writePackedNode(region: RegionView, node: number, out: RdbWriter): void
   out.string(nodeBuffer, 0, end + 1)
 }
 
+/** A list that is one listpack, `bytes[start .. end)`. */
+export function writePackedList(bytes: Uint8Array, start: number, end: number, out: RdbWriter): void {
+  out.count(1)
+  out.count(CONTAINER_PACKED)
+  out.string(bytes, start, end)
+}
+
 /** A listpack whose one element is in nodes: its bytes, without a place where they all are. */
 class ListpackOfOne implements ValueSource {
   readonly lengthBytes: number

@@ -37,6 +37,11 @@ const SHRUNK_FROM_BYTES = 64
 const QUARTER_FROM_BYTES = 256
 /** Long values with more nodes than this are freed in slices. */
 const LONG_NODES_FREED_AT_ONCE = 64
+/**
+ * Longest listpack of a list that stands in its record: every rule allows a first node of so many bytes, and taking an element from
+ * its front moves the rest.
+ */
+export const PACKED_LIST_BYTES_MAX = 1024
 /** list-max-listpack-size -1 … -5, in bytes. */
 const FILL_BYTES: readonly number[] = [4096, 8192, 16_384, 32_768, 65_536]
 /** What a node may have when the directive counts elements. */
@@ -80,6 +85,21 @@ export function prepareElement(bytes: Uint8Array, start: number, end: number): v
 /** Does the prepared element fit a packed node of its own? */
 export function elementFitsNode(): boolean {
   return LIST_NODE_HEADER_BYTES + elementBytes <= BLOCK_BYTES_MAX
+}
+
+/** Does the prepared element still go into a packed list of so many bytes and elements? */
+export function packedListTakes(bytes: number, items: number, rule: ListNodeRule): boolean {
+  return (items === 0 || items < rule.itemsMax) && packedListTakesBytes(bytes)
+}
+
+/** Does it, when it is one element instead of another? @param bytes without that one. */
+export function packedListTakesBytes(bytes: number): boolean {
+  return bytes + elementBytes <= PACKED_LIST_BYTES_MAX
+}
+
+/** Writes the prepared element at `target[at]`. @param view over the same bytes. */
+export function writeElement(target: Uint8Array, view: DataView, at: number): void {
+  listpackWriteItem(source, sourceStart, sourceEnd, target, at, view)
 }
 
 // ---- reading ------------------------------------------------------------------------------------------------------
@@ -129,14 +149,14 @@ export function makeNode(region: RegionWriter): number {
   if (!elementFitsNode()) return makeLongNode(region)
   const address = region.arena.allocate(LIST_NODE_HEADER_BYTES + elementBytes)
   writeHeader(region, address, LIST_NODE_HEADER_BYTES, LIST_NODE_HEADER_BYTES + elementBytes, 1)
-  writeElement(region, address, LIST_NODE_HEADER_BYTES)
+  writeElementInto(region, address, LIST_NODE_HEADER_BYTES)
   return address
 }
 
-function writeElement(region: RegionWriter, address: number, at: number): void {
+function writeElementInto(region: RegionWriter, address: number, at: number): void {
   const { u8, views } = region.memory
   const segment = address >>> 28
-  listpackWriteItem(source, sourceStart, sourceEnd, u8[segment]!, byteOffsetOf(address) + at, views[segment])
+  writeElement(u8[segment]!, views[segment]!, byteOffsetOf(address) + at)
 }
 
 function makeLongNode(region: RegionWriter): number {
@@ -185,7 +205,7 @@ export let changedAt = 0
 /** Inserts the prepared element before the item (or end) at `at` of a node that takes it. @returns the node's address now. */
 export function insertItem(region: RegionWriter, address: number, at: number, rule: ListNodeRule): number {
   const made = resizeGap(region, address, at, at, elementBytes, rule.bytesMax, 1)
-  writeElement(region, made, changedAt)
+  writeElementInto(region, made, changedAt)
   return made
 }
 
@@ -198,7 +218,7 @@ export function replaceItem(
   rule: ListNodeRule,
 ): number {
   const made = resizeGap(region, address, at, next, elementBytes, rule.bytesMax, 0)
-  writeElement(region, made, changedAt)
+  writeElementInto(region, made, changedAt)
   return made
 }
 

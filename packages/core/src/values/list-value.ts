@@ -1,7 +1,7 @@
 /**
  * A list of any length (FORM_LIST): nodes of a few KiB (list-node.ts) in their order. The first and the last node hang in the
  * descriptor itself, all between them in a counted tree (ordered-index.ts, weight = elements), which is made when there are
- * three. So pushing and popping touch the tree once a node, and a short list is its record and one block.
+ * three. So pushing and popping touch the tree once a node. Short lists have no node: list-writer.ts.
  *
  *   descriptor   0 owner, bits   1 elements   2 first node   3 last node, 0 if there is one   4 state of the tree, 0 = none
  *   state        a block with the ORDERED_INDEX_WORDS words of the tree
@@ -445,7 +445,7 @@ export class ListValue extends ListCursor {
       if (node !== this.node) this.#index.setAddress(node)
       if (itemsMore !== 0) this.#index.setWeight(this.nodeItems)
     } else words[at + (this.place === PLACE_HEAD ? LIST_HEAD : LIST_TAIL)] = node
-    this.node = node
+    this.useNode(node)
   }
 
   #addCount(more: number): void {

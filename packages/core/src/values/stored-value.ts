@@ -21,9 +21,16 @@ import { RdbBuffer } from '../object-codec/rdb-buffer.ts'
 import type { RdbWriter } from '../object-codec/rdb-writer.ts'
 import { type ItemVisitor, visitItems } from '../object-codec/value-items.ts'
 import type { ValueSource } from '../object-codec/value-source.ts'
-import { isPackedForm } from './builders.ts'
-import { FORM_HASH_LISTPACK, FORM_INTSET, FORM_SET_LISTPACK, FORM_ZSET_LISTPACK } from './form-numbers.ts'
+import {
+  FORM_HASH_LISTPACK,
+  FORM_INTSET,
+  FORM_LIST_LISTPACK,
+  FORM_SET_LISTPACK,
+  FORM_ZSET_LISTPACK,
+  isPackedForm,
+} from './form-numbers.ts'
 import { formOf } from './forms.ts'
+import { writePackedList } from './list-node-snapshot.ts'
 import { readListpackText, textBytes, textEnd, textStart } from './item-text.ts'
 import { packedScore } from './packed-scores.ts'
 import { writeRecordString } from './record-strings.ts'
@@ -57,6 +64,8 @@ export function storedEncoding(keyspace: KeyspaceReads): string {
       return isLargeThere ? 'hashtable' : 'listpack'
     case FORM_ZSET_LISTPACK:
       return isLargeThere ? 'skiplist' : 'listpack'
+    case FORM_LIST_LISTPACK:
+      return 'quicklist'
     default:
       // A set that is no intset: redis 7.0 has nothing between.
       return 'hashtable'
@@ -70,7 +79,7 @@ export function visitStoredItems(keyspace: KeyspaceReads, visitor: ItemVisitor):
   if (entry.isLarge) formOf(rdbType).visitItems(keyspace.openLarge(), visitor)
   else if (isPackedForm(rdbType)) {
     const out = new RdbBuffer(false)
-    out.rawString(entry.bytes, entry.start, entry.start + entry.length)
+    writePackedValue(entry, out)
     visitItems(rdbType, out.source(), visitor)
   } else visitItems(rdbType, entrySource(entry), visitor)
 }
@@ -96,8 +105,14 @@ export function writeStoredValue(keyspace: KeyspaceReads, rdbType: number, out: 
   if (entry.isLarge) formOf(entry.rdbType).serialize(keyspace.openLarge(), rdbType, out)
   else if (entry.isString) writeRecordString(entry, out)
   else if (rdbType !== entry.rdbType) writePackedItems(entry, rdbType, out)
-  else if (isPackedForm(rdbType)) out.string(entry.bytes, entry.start, entry.start + entry.length)
+  else if (isPackedForm(rdbType)) writePackedValue(entry, out)
   else out.rawOf(entrySource(entry))
+}
+
+/** A packed value as it is. */
+function writePackedValue({ rdbType, bytes, start, length }: Entry, out: RdbWriter): void {
+  if (rdbType === FORM_LIST_LISTPACK) writePackedList(bytes, start, start + length, out)
+  else out.string(bytes, start, start + length)
 }
 
 /** A packed value in the plain form of its type. */

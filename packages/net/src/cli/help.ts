@@ -35,6 +35,8 @@ What to follow:
   --tls-replication yes             with --tls-ca-cert-file, --tls-cert-file, --tls-key-file
   --repl-timeout 60                 seconds without a sign of life
   --repl-backlog-size 1mb           history kept for a partial resynchronization
+  --repl-stream-log yes|no          log of the applied stream beside the snapshot, so
+                                    that kill -9 costs a partial resynchronization
   --repl-diskless-load disabled|on-empty-db|swapdb|flush-before-load
   --full-resync-policy always|same-history|never|ask
   --refuse-empty-primary yes|no     keep the data when the primary comes back without any

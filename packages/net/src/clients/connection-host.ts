@@ -69,6 +69,7 @@ export abstract class ConnectionHost<Session extends Connection = Connection> {
   /** Counts turns of the event loop in which long pieces of input came. */
   turn = 1
 
+  #isHeld = false
   #suspended: Session[] = []
   #unsent: Session[] = []
   #unflushed: Session[] = []
@@ -135,6 +136,24 @@ export abstract class ConnectionHost<Session extends Connection = Connection> {
     this.endTurnSoon()
   }
 
+  /**
+   * Asked at the end of a turn, before its replies leave: do they have to wait, because what the turn wrote must be on the disk first?
+   * Nothing runs then, and no reply leaves, until `release()`.
+   */
+  repliesMustWait: (() => boolean) | undefined
+
+  /** Do replies wait, or will they at the end of this turn? */
+  get holdsReplies(): boolean {
+    return this.#isHeld || this.repliesMustWait?.() === true
+  }
+
+  /** What replies waited for is done. */
+  release(): void {
+    if (!this.#isHeld) return
+    this.#isHeld = false
+    this.endTurnSoon()
+  }
+
   /** Something that stopped a connection is over. */
   resume(session: Session): void {
     if ((session.flags & CLIENT_STOPPED) !== 0 || session.closed) return
@@ -159,6 +178,8 @@ export abstract class ConnectionHost<Session extends Connection = Connection> {
   protected sendReplies(): void {
     const unsent = this.#unsent
     if (unsent.length === 0) return
+    this.#isHeld = this.repliesMustWait?.() === true
+    if (this.#isHeld) return
     this.#unsent = []
     for (const session of unsent) session.sendUnsent()
   }
@@ -173,13 +194,13 @@ export abstract class ConnectionHost<Session extends Connection = Connection> {
 
   protected runSuspended(): void {
     const suspended = this.#suspended
-    if (suspended.length === 0) return
+    if (suspended.length === 0 || this.#isHeld) return
     this.#suspended = []
     for (const session of suspended) {
       if (session.closed) continue
       session.flags &= ~CLIENT_SUSPENDED
       session.turnBytes = session.turnMs = 0
-      if ((session.flags & CLIENT_CLOSE_AFTER_REPLY) !== 0) session.closeAfterReply()
+      if ((session.flags & CLIENT_CLOSE_AFTER_REPLY) !== 0) session.close()
       if ((session.flags & CLIENT_STOPPED) !== 0) continue
       runCommands(session)
       if (!session.closed && (session.flags & CLIENT_STOPPED) === 0) session.socket.resume()
@@ -232,13 +253,20 @@ export abstract class ConnectionHost<Session extends Connection = Connection> {
       session.turnBytes += chunk.length
       this.endTurnSoon()
       if (session.turnBytes > settings.turnBytesMax && (session.flags & CLIENT_STOPPED) === 0) {
-        session.flags |= CLIENT_SUSPENDED
-        session.socket.pause()
-        this.runLater(session)
+        this.#putOff(session)
         return
       }
     } else if (session.turn !== this.turn) session.turnBytes = session.turnMs = 0
-    if ((session.flags & CLIENT_STOPPED) === 0) runCommands(session)
+    if ((session.flags & CLIENT_STOPPED) !== 0) return
+    if (this.#isHeld) this.#putOff(session)
+    else runCommands(session)
+  }
+
+  /** Its input is run in another turn, and no more of it is read before. */
+  #putOff(session: Session): void {
+    session.flags |= CLIENT_SUSPENDED
+    session.socket.pause()
+    this.runLater(session)
   }
 
   /** The peer has sent its end of stream. A pipeline that is still being worked on is finished first; who waits is gone. */

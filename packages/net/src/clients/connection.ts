@@ -20,6 +20,7 @@ import {
   CLIENT_REPLICA,
   CLIENT_REPLY_OFF,
   CLIENT_REPLY_SKIP,
+  CLIENT_SUSPENDED,
 } from './connection-flags.ts'
 import type { ConnectionHost } from './connection-host.ts'
 import type { MeteredCommand } from './meter.ts'
@@ -41,6 +42,8 @@ export interface ConnectionSocket {
   write(view: Buffer, done: () => void): unknown
   pause(): unknown
   resume(): unknown
+  /** TCP_NODELAY; accepted connections have it. */
+  setNoDelay(noDelay: boolean): unknown
   /** Closes when everything written was sent. */
   destroySoon(): void
   destroy(): unknown
@@ -186,7 +189,7 @@ export abstract class Connection implements SlabWriter, ConnectionIdentity {
       encoder.clear()
       return
     }
-    this.sendUnsent()
+    this.#makeWay()
     if (this.#sendsNothing) {
       this.host.slabs.send(this)
       return
@@ -198,9 +201,14 @@ export abstract class Connection implements SlabWriter, ConnectionIdentity {
   /** Sends bytes that were made elsewhere, behind what waits. Ownership moves. */
   pass(bytes: Buffer): void {
     if (this.closed) return
-    this.sendUnsent()
+    this.#makeWay()
     if (this.#sendsNothing) this.write(bytes, () => this.written(bytes.length))
     else this.#join(bytes, bytes.length)
+  }
+
+  /** More is to be sent: what `write` put off goes first, if it may go already; else what comes joins it. */
+  #makeWay(): void {
+    if (this.#unsent !== undefined && !this.host.holdsReplies) this.sendUnsent()
   }
 
   get #sendsNothing(): boolean {
@@ -294,8 +302,15 @@ export abstract class Connection implements SlabWriter, ConnectionIdentity {
     return this.pendingOutputBytes > this.settings.outputPauseBytes
   }
 
-  /** Closes once everything written was sent. */
+  /** Closes once everything written was sent, and may be. */
   closeAfterReply(): void {
+    if (!this.host.holdsReplies) return this.close()
+    this.flags |= CLIENT_CLOSE_AFTER_REPLY | CLIENT_SUSPENDED
+    this.host.runLater(this)
+  }
+
+  /** Sends everything written, and closes. */
+  close(): void {
     if (this.closed) return
     this.sendUnsent()
     if (this.#side !== undefined && this.#side.length > 0) {

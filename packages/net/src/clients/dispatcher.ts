@@ -8,12 +8,14 @@ import {
   ALWAYS_WHOLE,
   ADMIN,
   arityFits,
+  DENYOOM,
   errorCode,
   execAbort,
   isSizeFault,
   LONG_REPLY,
   LONG_REPLY_BYTES,
   MAY_REPLICATE,
+  NEVER_QUEUED,
   NO_MULTI,
   propagationOf,
   PROTECTED,
@@ -36,7 +38,6 @@ import {
   CLIENT_DIRTY_CAS,
   CLIENT_DIRTY_EXEC,
   CLIENT_MULTI,
-  CLIENT_POSTPONED,
   CLIENT_PUBSUB,
   CLIENT_REPLICA,
   CLIENT_REPLY_SKIP,
@@ -48,15 +49,13 @@ import { DROPPED_REPLIES } from './run-commands.ts'
 /** Connections in one of these states need every check. */
 const CHECKED_STATES: number = CLIENT_UNAUTHENTICATED | CLIENT_MULTI | CLIENT_PUBSUB | CLIENT_REPLICA
 /** Commands with one of these flags need every check. */
-const CHECKED_FLAGS: number = WRITE | PROTECTED | NO_MULTI | ADMIN
+const CHECKED_FLAGS: number = WRITE | DENYOOM | PROTECTED | NO_MULTI | ADMIN
 /** Of commands that may be units: writers, and EXEC, which alone has the second flag. */
 const UNIT_FLAGS: number = WRITE | SKIP_SLOWLOG
 /** Of commands that replicas below may have to hear of, EXEC among them. */
 const TOLD_FLAGS: number = UNIT_FLAGS | MAY_REPLICATE
 /** What a queued command costs beside its arguments, roughly. */
 const QUEUED_COMMAND_BYTES = 64
-/** Commands that MULTI does not queue. */
-const NEVER_QUEUED: ReadonlySet<string> = new Set(['exec', 'discard', 'multi', 'watch', 'quit', 'reset'])
 
 /** Runs the command that the decoder found: checks it, queues it in MULTI or calls it. */
 export function runOne(session: ClientSession, server: ClientServer): void {
@@ -78,6 +77,8 @@ export function runOne(session: ClientSession, server: ClientServer): void {
     reject(session, entry, wrongNumberOfArguments(entry.name))
     return
   }
+  const { memory } = server.ports
+  if (memory?.isLimited === true) memory.makeRoom()
   if ((entry.flags & CHECKED_FLAGS) !== 0 || (session.flags & CHECKED_STATES) !== 0 || refusesReads(server.node)) {
     const refused = refusal(entry, server.node, requesterState(session))
     if (refused !== undefined) {
@@ -85,10 +86,9 @@ export function runOne(session: ClientSession, server: ClientServer): void {
       return
     }
   }
-  if (server.pauseUntilMs !== 0 && server.pauseHolds(session, entry)) {
+  if (server.pauses.isActive && server.pauses.holds(session, entry)) {
     decoder.rewind()
-    session.flags |= CLIENT_POSTPONED
-    server.postponed.add(session)
+    server.pauses.postpone(session)
     return
   }
   if ((session.flags & CLIENT_MULTI) !== 0 && !NEVER_QUEUED.has(entry.name)) {

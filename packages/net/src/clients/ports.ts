@@ -13,6 +13,9 @@ export interface ShutdownRequest {
   readonly force: boolean
 }
 
+/** The process is about to end, or will when replicas have caught up, or goes on: something could not be saved. */
+export type ShutdownOutcome = 'ending' | 'waiting' | 'failed'
+
 /** A connection that is not a session: the link to the primary, a replica fed by other means. */
 export interface ForeignConnection {
   readonly id: number
@@ -44,15 +47,27 @@ export interface Acknowledgements {
   whenAcknowledged(offset: number, replicas: number, done: () => void): () => void
 }
 
+/** maxmemory (`server/memory-limit.ts`). */
+export interface MemoryPort {
+  /** Is there one? */
+  readonly isLimited: boolean
+  /** Called before each command: evicts keys, or says in `NodeState.outOfMemory` that there are none to evict. */
+  makeRoom(): void
+}
+
 export interface ServerPorts {
+  readonly memory?: MemoryPort
   readonly writes?: WriteSink
-  /** @returns an error text (with its code) when the shutdown is refused; otherwise the process is about to end. */
-  readonly shutdown?: (request: ShutdownRequest) => string | undefined
+  /** @param cancelled called when a shutdown that waits comes to nothing */
+  readonly shutdown?: (request: ShutdownRequest, cancelled: () => void) => ShutdownOutcome
+  /** @returns false when no shutdown waits */
   readonly shutdownAbort?: () => boolean
   /** Seconds since 1970 of the last save. */
   readonly lastSave?: () => number
   readonly acknowledgements?: Acknowledgements
   readonly foreignConnections?: () => Iterable<ForeignConnection>
+  /** Clients' writes are held back, or not any more. */
+  readonly paused?: (isPaused: boolean) => void
   /** A connection ended. */
   readonly sessionClosed?: (session: ClientSession) => void
 }

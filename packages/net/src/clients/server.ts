@@ -3,17 +3,9 @@
  * not its business; what a key means even less. Turns and limits are those of `connection-host.ts`.
  */
 import type { Socket } from 'node:net'
-import {
-  CommandRegistry,
-  idleNodeState,
-  MAX_CLIENTS_ERROR,
-  MAY_REPLICATE,
-  refusesReads,
-  WRITE,
-} from '@understudy/core/internal'
+import { CommandRegistry, idleNodeState, MAX_CLIENTS_ERROR, refusesReads } from '@understudy/core/internal'
 import type {
   Clock,
-  CommandEntry,
   CommandRename,
   CommandTable,
   KeyChangeListener,
@@ -27,7 +19,6 @@ import { ConnectionHost, type SlowCommand } from './connection-host.ts'
 import {
   CLIENT_CLOSE_AFTER_REPLY,
   CLIENT_CLOSED,
-  CLIENT_POSTPONED,
   CLIENT_REPLY_OFF,
   CLIENT_REPLY_SKIP,
   CLIENT_UNAUTHENTICATED,
@@ -38,15 +29,16 @@ import { Listeners, type ListenOptions, openHere, type OpenPlace, type TcpListen
 import { InfoRegistry } from './info.ts'
 import { BlockedKeys } from './blocked-keys.ts'
 import { KeyWatches } from './watch.ts'
-import { GATE_MONITOR, GATE_NODE, GATE_PAUSE, SharedWords } from './shared-words.ts'
+import { GATE_MEMORY, GATE_MONITOR, GATE_NODE, GATE_PAUSE, SharedWords } from './shared-words.ts'
 import { LatencyMonitor } from './latency-monitor.ts'
+import { Pauses } from './pauses.ts'
 import { PubSub } from './pubsub.ts'
 import { addressesOf, keepAlive } from './socket-facts.ts'
 import { ServerStatistics } from './statistics.ts'
 import { SlowLog } from './slow-log.ts'
 import { ReplyPins } from './reply-pins.ts'
 import { Tracking } from './tracking.ts'
-import { type ClientSettings, TIMER_MS_MAX } from './settings.ts'
+import type { ClientSettings } from './settings.ts'
 import type { ServerPorts } from './ports.ts'
 
 const PROTECTED_MODE_ERROR =
@@ -78,6 +70,8 @@ export class ClientServer extends ConnectionHost<ClientSession> {
   readonly latency: LatencyMonitor = new LatencyMonitor()
   readonly tracking: Tracking
   readonly watches: KeyWatches
+  /** Which commands are held back: CLIENT PAUSE, and its like. */
+  readonly pauses: Pauses
   readonly blockedKeys: BlockedKeys = new BlockedKeys(this)
   readonly replyPins: ReplyPins = new ReplyPins(this)
   readonly info: InfoRegistry = new InfoRegistry()
@@ -89,13 +83,7 @@ export class ClientServer extends ConnectionHost<ClientSession> {
   openPlace: OpenPlace | undefined
   readonly startedAtMs: number
   keyspace: Keyspace
-  /** CLIENT PAUSE until (wall clock), 0 for none. */
-  pauseUntilMs = 0
-  pauseWritesOnly = false
-  readonly postponed: Set<ClientSession> = new Set()
-
   readonly #listeners: Listeners
-  #pauseTimer: NodeJS.Timeout | undefined
   #inputMax = 0
   #outputMax = 0
 
@@ -111,6 +99,14 @@ export class ClientServer extends ConnectionHost<ClientSession> {
       (error) => this.logger.warning(`Accepting client connection: ${error.message}`),
     )
     this.#listeners = new Listeners((place) => (this.openPlace ?? openPlace)(place))
+    this.pauses = new Pauses({
+      clock: options.clock,
+      changed: () => {
+        this.words.setGate(GATE_PAUSE, this.pauses.holdsReads)
+        this.ports.paused?.(this.pauses.isActive)
+      },
+      resume: (session) => this.resume(session),
+    })
     this.tracking = new Tracking((id) => this.sessions.get(id))
     this.watches = new KeyWatches(() => this.keyspace, options.clock)
     this.ports = options.ports
@@ -170,7 +166,7 @@ export class ClientServer extends ConnectionHost<ClientSession> {
   /** Stops listening and closes every connection. */
   async close(): Promise<void> {
     this.stopCron()
-    clearTimeout(this.#pauseTimer)
+    this.pauses.stop()
     const closing = this.#listeners.close()
     for (const session of this.sessions.values()) session.kill()
     await closing
@@ -184,6 +180,7 @@ export class ClientServer extends ConnectionHost<ClientSession> {
   /** The state of the node changed: threads that answer reads have to know whether they still may. */
   nodeChanged(): void {
     this.words.setGate(GATE_NODE, refusesReads(this.node))
+    this.words.setGate(GATE_MEMORY, this.node.outOfMemory)
     this.words.setWritable(this.writable)
   }
 
@@ -223,47 +220,6 @@ export class ClientServer extends ConnectionHost<ClientSession> {
       session.unblock(() => session.reply.error(error))
       session.flags |= CLIENT_CLOSE_AFTER_REPLY
     }
-  }
-
-  /** CLIENT PAUSE: later and wider pauses win. */
-  pause(untilMs: number, writesOnly: boolean): void {
-    this.pauseUntilMs = Math.max(this.pauseUntilMs, untilMs)
-    this.pauseWritesOnly =
-      this.pauseUntilMs !== 0 && this.postponed.size === 0 ? writesOnly : this.pauseWritesOnly && writesOnly
-    this.words.setGate(GATE_PAUSE, this.pauseUntilMs !== 0 && !this.pauseWritesOnly)
-    this.#awaitPauseEnd()
-  }
-
-  #awaitPauseEnd(): void {
-    clearTimeout(this.#pauseTimer)
-    const restMs = this.pauseUntilMs - this.clock.wallMs()
-    const wake = (): void => (restMs > TIMER_MS_MAX ? this.#awaitPauseEnd() : this.unpause())
-    this.#pauseTimer = setTimeout(wake, Math.min(Math.max(1, restMs), TIMER_MS_MAX))
-    this.#pauseTimer.unref()
-  }
-
-  unpause(): void {
-    clearTimeout(this.#pauseTimer)
-    this.pauseUntilMs = 0
-    this.pauseWritesOnly = false
-    this.words.setGate(GATE_PAUSE, false)
-    for (const session of this.postponed) {
-      session.flags &= ~CLIENT_POSTPONED
-      this.resume(session)
-    }
-    this.postponed.clear()
-  }
-
-  /** Does CLIENT PAUSE hold this command back? */
-  pauseHolds(session: ClientSession, entry: CommandEntry<ClientSession>): boolean {
-    if (this.clock.wallMs() >= this.pauseUntilMs) {
-      this.unpause()
-      return false
-    }
-    if (session.type === 'replica') return false
-    if (!this.pauseWritesOnly) return true
-    const flags = entry.name === 'exec' ? entry.flags | (session.transaction?.flags ?? 0) : entry.flags
-    return (flags & (WRITE | MAY_REPLICATE)) !== 0
   }
 
   /** enable-debug-command. */
@@ -307,7 +263,7 @@ export class ClientServer extends ConnectionHost<ClientSession> {
     this.pubsub.unsubscribeAll(session)
     this.stopMonitor(session)
     this.tracking.disable(session)
-    this.postponed.delete(session)
+    this.pauses.forget(session)
     this.sessions.delete(session.id)
     this.ports.sessionClosed?.(session)
   }

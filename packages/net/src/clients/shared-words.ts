@@ -3,7 +3,7 @@
  * connection's number.
  *
  * ```
- * bytes 0-3   closed: one bit for each reason why reads have to go to the link thread; 0: none
+ * bytes 0-3   closed: one bit for each reason why reads, or only transactions, have to go to the link thread; 0: none
  * bytes 4-7   1: clients may write, so a read may store what it computed (PFCOUNT)
  * bytes 8-15  id of the connection accepted last
  * ```
@@ -25,6 +25,9 @@ export const GATE_NODE = 4
 /** notify-keyspace-events wants to hear of reads that found nothing. */
 export const GATE_EVENTS = 8
 
+/** Memory has run out: MULTI queues nothing more (-OOM). Only transactions have to know. */
+export const GATE_MEMORY = 16
+
 export class SharedWords {
   /** To be given to other threads. */
   readonly memory: SharedArrayBuffer
@@ -40,6 +43,11 @@ export class SharedWords {
 
   /** May threads answer reads themselves? Atomics.load pairs with `setGate`. */
   get readsAllowed(): boolean {
+    return (Atomics.load(this.#words, CLOSED_WORD) & ~GATE_MEMORY) === 0
+  }
+
+  /** May threads run transactions of reads themselves? */
+  get transactionsAllowed(): boolean {
     return Atomics.load(this.#words, CLOSED_WORD) === 0
   }
 

@@ -244,13 +244,13 @@ function pause(client: ClientSession): void {
   if (Number.isNaN(timeoutMs)) reply.error('ERR timeout is not an integer or out of range')
   else if (timeoutMs < 0) reply.error('ERR timeout is negative')
   else {
-    server.pause(client.nowMs + timeoutMs, writesOnly)
+    server.pauses.begin('client-command', server.clock.monotonicMs() + timeoutMs, writesOnly)
     reply.ok()
   }
 }
 
 function unpause(client: ClientSession): void {
-  client.server.unpause()
+  client.server.pauses.end('client-command')
   client.reply.ok()
 }
 

@@ -97,7 +97,7 @@ function clientLines(server: ClientServer): string[] {
     `maxclients:${settings.maxclients}`,
     `client_recent_max_input_buffer:${inputMax}`,
     `client_recent_max_output_buffer:${outputMax}`,
-    `blocked_clients:${blocked + server.postponed.size}`,
+    `blocked_clients:${blocked + server.pauses.postponedCount}`,
     `tracking_clients:${tracking}`,
     `clients_in_timeout_table:${timeouts}`,
   ]

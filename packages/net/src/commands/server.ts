@@ -88,7 +88,9 @@ function wait(client: ClientSession): void {
   client.block(timeoutMs, answer, { ended: () => cancel?.() })
 }
 
-/** SHUTDOWN [NOSAVE|SAVE] [NOW] [FORCE] [ABORT]. */
+const SHUTDOWN_FAILED = 'ERR Errors trying to SHUTDOWN. Check logs.'
+
+/** SHUTDOWN [NOSAVE|SAVE] [NOW] [FORCE], SHUTDOWN ABORT. */
 function shutdown(client: ClientSession): void {
   const { args, reply, server } = client
   let save: 'default' | 'yes' | 'no' = 'default'
@@ -107,18 +109,16 @@ function shutdown(client: ClientSession): void {
     }
   }
   if (abort) {
-    if (args.count > 2) reply.error(SYNTAX_ERROR)
+    if (save !== 'default' || now || force) reply.error(SYNTAX_ERROR)
     else if (server.ports.shutdownAbort?.() === true) reply.ok()
     else reply.error('ERR No shutdown in progress.')
     return
   }
-  if (server.ports.shutdown === undefined) {
-    reply.error('ERR Errors trying to SHUTDOWN. Check logs.')
-    return
-  }
+  const cancelled = (): void => client.unblock(() => client.reply.error(SHUTDOWN_FAILED))
   // On success there is no reply: the connection ends with the process.
-  const error = server.ports.shutdown({ save, now, force })
-  if (error !== undefined) reply.error(error)
+  const outcome = server.ports.shutdown?.({ save, now, force }, cancelled) ?? 'failed'
+  if (outcome === 'failed') reply.error(SHUTDOWN_FAILED)
+  else if (outcome === 'waiting') client.block(0, () => {}, { mayBeEnded: false })
 }
 
 function moduleList(client: ClientSession): void {

@@ -33,8 +33,10 @@ export const FRAME_FINISH = 10
 export const FRAME_DESTROY = 11
 /** To the link thread: how far a replica below is. Payload: bytes of output that came for it f64, of them unsent f64. */
 export const FRAME_TAKEN = 12
+/** To the I/O thread: sets TCP_NODELAY of the connection. Payload: 1 or 0 f64. */
+export const FRAME_NO_DELAY = 13
 /** To the link thread: the long reply that was handed over is complete. */
-export const FRAME_REPLIED = 13
+export const FRAME_REPLIED = 14
 
 const BATCH_HEADER_BYTES = 8
 const FRAME_HEADER_BYTES = 16

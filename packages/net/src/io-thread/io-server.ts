@@ -9,7 +9,6 @@
  */
 import type { Socket } from 'node:net'
 import {
-  accessClockAt,
   ALWAYS_WHOLE,
   arityFits,
   findKeysAhead,
@@ -56,6 +55,7 @@ import {
   FRAME_FINISH,
   FRAME_INPUT_ENDED,
   FRAME_LATENCY,
+  FRAME_NO_DELAY,
   FRAME_OPEN,
   FRAME_OUTPUT,
   FRAME_REPLIED,
@@ -148,6 +148,7 @@ export class IoServer extends ConnectionHost<IoSession> {
       !session.forwards &&
       (session.flags & FORWARDED_STATES) === 0 &&
       this.#words.readsAllowed &&
+      (session.transaction === undefined || this.#words.transactionsAllowed) &&
       (this.#runHere(session) || (this.#runsTransactions && this.#runTransactionCommand(session)))
     if (runs) return
     if (session.transaction !== undefined) this.#handOver(session, session.transaction)
@@ -165,6 +166,9 @@ export class IoServer extends ConnectionHost<IoSession> {
           break
         case FRAME_SETTLED:
           this.#settled(session, frames)
+          break
+        case FRAME_NO_DELAY:
+          session.socket.setNoDelay(frames.number(0) === 1)
           break
         case FRAME_FINISH:
           session.closeAfterReply()
@@ -228,10 +232,6 @@ export class IoServer extends ConnectionHost<IoSession> {
     this.#channel.frames.facts(FRAME_LATENCY, 0, elapsedMs, 0, event)
   }
 
-  protected override everyTick(): void {
-    this.keyspace.access.clock = accessClockAt(this.clock.wallMs())
-  }
-
   protected lookAfter(session: IoSession): void {
     this.noteFacts(session)
   }
@@ -283,7 +283,7 @@ export class IoServer extends ConnectionHost<IoSession> {
   /** MULTI, EXEC, DISCARD. @returns false: it is none of them, or the link thread has to see to it. */
   #runTransactionCommand(session: IoSession): boolean {
     const command = transactionCommand(session)
-    if (command === undefined) return false
+    if (command === undefined || !this.#words.transactionsAllowed) return false
     const { meter } = this
     const { transaction } = session
     const own: MeteredCommand = { id: this.#commandIds.get(command)!, name: command, flags: SKIP_SLOWLOG }

@@ -15,6 +15,7 @@ import {
   FRAME_FINISH,
   FRAME_INPUT_ENDED,
   FRAME_LATENCY,
+  FRAME_NO_DELAY,
   FRAME_OPEN,
   FRAME_OUTPUT,
   FRAME_REPLIED,
@@ -141,6 +142,11 @@ export class IoThread implements RemoteChannel {
   signal(id: number, kind: number): void {
     this.#sockets.delete(id)
     this.#channel.frames.signal(kind, id)
+    this.#server.endTurnSoon()
+  }
+
+  setNoDelay(id: number, noDelay: boolean): void {
+    this.#channel.frames.facts(FRAME_NO_DELAY, id, noDelay ? 1 : 0, 0, '')
     this.#server.endTurnSoon()
   }
 

@@ -53,11 +53,10 @@ export class IoThreads {
     return [`understudy_io_threads:${this.#listening.size}`, `understudy_io_threads_replaced:${this.#replaced}`]
   }
 
-  /** The settings of clients, or the policy, have changed. */
+  /** The settings of clients have changed. */
   settingsChanged(): void {
-    const { settings, keyspace } = this.#options.server
-    const { tracksFrequency } = keyspace.access
-    for (const thread of this.#threads) thread.tell({ kind: 'settings', settings, tracksFrequency })
+    const { settings } = this.#options.server
+    for (const thread of this.#threads) thread.tell({ kind: 'settings', settings })
   }
 
   /** Listens on a place in every thread. @throws the system's error; the place is free again then. */
@@ -121,7 +120,6 @@ export class IoThreads {
         commandIds: this.#commandIds,
         clockZeroMs: Number(process.hrtime.bigint()) / 1e6 - server.clock.monotonicMs(),
         reader: readers.attach(),
-        tracksFrequency: server.keyspace.access.tracksFrequency,
       },
       { ended: (ended, error) => this.#replace(ended, error) },
     )

@@ -52,7 +52,6 @@ const renames = start.renames.filter(([from]) => families.some((family) => Objec
 
 const channel = new Channel(port)
 const keyspace = new SharedKeyspace(start.reader)
-keyspace.access.tracksFrequency = start.tracksFrequency
 // The memory of the old generation goes back when this thread, too, has let go of it.
 keyspace.onDropped = collectGarbageSoon
 const server = new IoServer({
@@ -97,7 +96,6 @@ function receive(message: ToIoThread): void {
   switch (message.kind) {
     case 'settings':
       Object.assign(start.settings, message.settings)
-      keyspace.access.tracksFrequency = message.tracksFrequency
       server.restartCron()
       break
     case 'listen':

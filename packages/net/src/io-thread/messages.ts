@@ -20,7 +20,6 @@ export interface IoThreadStart {
   /** The link thread's clock: `process.hrtime()` in milliseconds at its zero. */
   readonly clockZeroMs: number
   readonly reader: ReaderHandle
-  readonly tracksFrequency: boolean
 }
 
 /** A socket to listen on. */
@@ -32,8 +31,7 @@ export interface SharedPlace {
 }
 
 export type ToIoThread =
-  /** @param tracksFrequency an LFU policy is configured (`AccessBits`). */
-  | { readonly kind: 'settings'; readonly settings: ClientSettings; readonly tracksFrequency: boolean }
+  | { readonly kind: 'settings'; readonly settings: ClientSettings }
   | { readonly kind: 'listen'; readonly places: readonly SharedPlace[] }
   | { readonly kind: 'unlisten'; readonly key: number }
   /** Make this reply for a connection, behind all output before it. `request.pin.port` is in the transfer list. */

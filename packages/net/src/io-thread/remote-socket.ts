@@ -37,7 +37,9 @@ export interface RemoteChannel {
   /** Full name of a command by its id in the statistics. */
   commandName(id: number): string | undefined
   output(id: number, bytes: Buffer): void
+  /** Tells of the connection's end. */
   signal(id: number, kind: number): void
+  setNoDelay(id: number, noDelay: boolean): void
   settled(id: number, forwardedBytes: number, db: number, resp: number, flags: number): void
   /** Calls `done` now, or when the channel has room again. */
   whenRoom(done: () => void): void
@@ -107,6 +109,10 @@ export class RemoteSocket implements ConnectionSocket {
   pause(): void {}
 
   resume(): void {}
+
+  setNoDelay(noDelay: boolean): void {
+    if (!this.destroyed) this.#channel.setNoDelay(this.#id, noDelay)
+  }
 
   destroySoon(): void {
     if (this.destroyed) return

@@ -43,12 +43,13 @@ export function loadOptionsOf(
   framing: SnapshotFraming,
   file: RdbLoadOptions['file'],
 ): RdbLoadOptions {
-  const { databaseCount, hashSeed, encodings, verifyChecksum, keyLoadDelayMicros } = config
+  const { databaseCount, hashSeed, encodings, tracksFrequency, verifyChecksum, keyLoadDelayMicros } = config
   return {
     framing,
     databaseCount,
     hashSeed,
     encodings,
+    tracksFrequency,
     verifyChecksum,
     ...(keyLoadDelayMicros === 0 ? {} : { keyLoadDelayMicros }),
     ...(file === undefined ? {} : { file }),

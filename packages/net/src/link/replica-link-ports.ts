@@ -10,6 +10,7 @@ import type {
   Logger,
   RdbLoader,
   RdbLoadResult,
+  SnapshotPosition,
   StreamGroup,
 } from '@understudy/core/internal'
 import type { FullSyncGate } from './full-sync-gate.ts'
@@ -39,6 +40,8 @@ export interface ReplicaLinkConfig {
   hashSeed: Uint8Array
   /** Read at the start of each load. */
   encodings: EncodingThresholds
+  /** An LFU policy is configured. */
+  tracksFrequency: boolean
   /** rdbchecksum. */
   verifyChecksum: boolean
   /** key-load-delay, microseconds; 0: none. */
@@ -70,6 +73,13 @@ export interface ReplicaLinkPorts {
   readonly isEmpty: () => boolean
   /** replid changed: replicas below must be told (disconnected). Also called after a full resync. */
   readonly onHistoryChanged?: () => void
+  /** Who was asked to take over has done so, or refused: then this node is to be a primary again (`replicaOfNoOne`). */
+  readonly onHandedOver?: (accepted: boolean) => void
+  /**
+   * A full resync is over: data, history, backlog and stream are the new ones. @param file what the file that a start loads has; undefined:
+   * that is not of these data.
+   */
+  readonly onSynced?: (file: SnapshotPosition | undefined) => void
   /** The backlog was replaced (full resync): hand the new memory to readers. */
   readonly onBacklogReplaced?: () => void
   /** After every drain that applied something, and when it stops: offsets have moved. */

@@ -19,6 +19,7 @@ import {
   ReplicationHistory,
   TURN_BYTES_MAX,
   readsLines,
+  snapshotPosition,
   streamDb,
 } from '@understudy/core/internal'
 import type { LinkAction, LinkState, RdbLoadResult, SnapshotFraming, StreamHandler } from '@understudy/core/internal'
@@ -59,6 +60,8 @@ export class ReplicaLink {
   /** Counts connections, made and dropped. */
   #attempt = 0
   #isPaused = false
+  /** Nothing of the stream is to be applied. */
+  #isHeld = false
   #isDraining = false
   #immediate: NodeJS.Immediate | undefined
   readonly #turn = new TurnBudget()
@@ -104,21 +107,32 @@ export class ReplicaLink {
 
   /** REPLICAOF host port. @param by see LinkMachine.replicaOf. */
   replicaOf(host: string, port: number, by?: string): 'same' | 'changed' {
+    this.#prepareToFollow()
+    const outcome = this.#machine.replicaOf(host, port, this.#now(), by)
+    this.#carryOut()
+    return outcome
+  }
+
+  /** A primary becomes the replica of one of its own, and asks it to take over; `ports.onHandedOver` tells of its answer. */
+  handOver(host: string, port: number): void {
+    this.#prepareToFollow()
+    this.#machine.handOver(host, port, this.#now())
+    this.#carryOut()
+  }
+
+  #prepareToFollow(): void {
     this.#saveOffset()
     // A node that was a primary has written its own bytes meanwhile.
     if (this.#machine.state.name === 'none' && this.stream.appliedOffset !== this.history.replOffset) {
       this.stream.begin(this.history.replOffset, 0)
     }
-    const outcome = this.#machine.replicaOf(host, port, this.#now(), by)
     this.#timer ??= setInterval(() => this.#tick(), TICK_MS).unref()
-    this.#carryOut()
-    return outcome
   }
 
-  /** REPLICAOF NO ONE. False when this node was a primary already. */
-  replicaOfNoOne(by: string): boolean {
+  /** REPLICAOF NO ONE. False when this node was a primary already. @param cause see LinkMachine.replicaOfNoOne. */
+  replicaOfNoOne(cause: string): boolean {
     this.#saveOffset()
-    const changed = this.#machine.replicaOfNoOne(by)
+    const changed = this.#machine.replicaOfNoOne(cause)
     this.#carryOut()
     if (changed) this.#ports.onHistoryChanged?.()
     return changed
@@ -135,6 +149,13 @@ export class ReplicaLink {
   release(accept: boolean): void {
     this.#machine.release(this.#now(), accept)
     this.#carryOut()
+  }
+
+  /** CLIENT PAUSE: what comes from the primary waits in our buffers and its own; the link stays up. */
+  hold(isHeld: boolean): void {
+    if (this.#isHeld === isHeld) return
+    this.#isHeld = isHeld
+    if (!isHeld) this.#goOnNextTurn()
   }
 
   /** After this node's offset moved by other means (it was a primary), or was restored at start: the stream follows. */
@@ -218,6 +239,8 @@ export class ReplicaLink {
         return this.stream.forgetUnapplied()
       case 'history-changed':
         return this.#ports.onHistoryChanged?.()
+      case 'handed-over':
+        return this.#ports.onHandedOver?.(action.accepted)
     }
   }
 
@@ -317,7 +340,7 @@ export class ReplicaLink {
 
   /** Applies what is there, within the budget. True: all of it, read on; else it goes on in the next turn. */
   #drain(): boolean {
-    if (this.#isDraining) return false
+    if (this.#isDraining || this.#isHeld) return false
     const connection = this.#connection
     const before = this.stream.appliedOffset
     const catchUp = this.#catchUp
@@ -410,7 +433,7 @@ export class ReplicaLink {
 
   /** What arrived whole before the end is applied: it need not be sent again. */
   #applyRest(): void {
-    if (this.#isDraining) return
+    if (this.#isDraining || this.#isHeld) return
     try {
       while (this.stream.drain(this.#handler) === 'more');
     } catch (error) {
@@ -513,6 +536,7 @@ export class ReplicaLink {
     machine.snapshotLoaded(this.#now())
     this.#carryOut()
     ports.onHistoryChanged?.()
+    ports.onSynced?.(this.#syncFile.isKept ? snapshotPosition(result.summary.aux) : undefined)
     const { queue, before } = receiver.takeQueue()
     if (before.length > 0) this.stream.push(before)
     if (queue.byteLength > 0) this.#catchUp = new CatchUp(queue, this.#now())

@@ -22,6 +22,11 @@ export class SyncFile {
     this.#logger = logger
   }
 
+  /** Is the snapshot that was loaded last in the file that a start loads? */
+  get isKept(): boolean {
+    return this.#path !== undefined && this.fault === '' && !this.#config.deleteSyncFiles
+  }
+
   /** A snapshot begins. @returns what the loader is to write; undefined: nothing */
   begin(isWanted: boolean): RdbLoadOptions['file'] {
     const { directory, dbFileName } = this.#config

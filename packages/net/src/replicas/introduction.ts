@@ -5,6 +5,7 @@
  * Source: redis 7.0 replication.c replconfCommand(); REPLCONF version: Valkey 8.
  */
 import { argInteger, argIs, argText, type CommandArgs, NOT_AN_INTEGER, SYNTAX_ERROR } from '@understudy/core/internal'
+import { splitArguments } from '../config/arguments-of-line.ts'
 
 /** Longest address (redis 7.0 NET_HOST_STR_LEN, with its end). */
 const IP_ADDRESS_BYTES_MAX = 255
@@ -98,10 +99,10 @@ function readOption(args: CommandArgs, i: number, known: Introduction): string |
     }
     known.rdbOnly = wanted === 1
   } else if (argIs(args, i, 'RDB-FILTER-ONLY')) {
+    const parts = splitArguments(argText(args, value))
+    if (parts === undefined) return 'ERR Missing rdb-filter-only values'
     let functions = false
-    for (const part of argText(args, value)
-      .split(/\s+/)
-      .filter((word) => word !== '')) {
+    for (const part of parts) {
       if (part.toLowerCase() !== 'functions') return `ERR Unsupported rdb-filter-only option: ${part}`
       functions = true
     }

@@ -1,7 +1,7 @@
 /**
  * The replication stream that this node writes itself while it is nobody's replica: the effects of clients' writes and of
  * expiry, PING, GETACK. Their bytes go into the backlog as they are made, and the offset moves with them. While it is
- * stopped, on a replica or with nobody below, `effects` is undefined, and a write costs one comparison.
+ * stopped, on a replica or with nobody below and no log, `effects` is undefined, and a write costs one comparison.
  *
  * Source: redis 7.0 replication.c replicationFeedSlaves(), replicationCron().
  */

@@ -183,7 +183,8 @@ export class ReplicaMachine {
     this.#act({ do: 'close', isGraceful })
   }
 
-  tick(nowMs: number, times: ReplicaTimes): void {
+  /** @param heldUpMs how long other replicas had to wait for this one, which gets the same snapshot, in all */
+  tick(nowMs: number, times: ReplicaTimes, heldUpMs: number = 0): void {
     switch (this.#state.name) {
       case 'awaiting':
       case 'making':
@@ -192,6 +193,7 @@ export class ReplicaMachine {
         return this.#act({ do: 'send', text: '\n' })
       case 'receiving':
         if (nowMs - this.#state.movedAtMs > times.timeoutMs) this.#timedOut('full sync')
+        else if (heldUpMs > times.timeoutMs / 2) this.#heldUp(heldUpMs)
         return
       case 'awaiting-ack':
       case 'online':
@@ -213,6 +215,16 @@ export class ReplicaMachine {
 
   #timedOut(phase: string): void {
     this.#log('warning', `Disconnecting timedout replica (${phase}): ${this.#name()}`)
+    this.close(false)
+  }
+
+  /** Half of the time-out: the others must not meet theirs. */
+  #heldUp(milliseconds: number): void {
+    const seconds = (milliseconds / 1000).toFixed(1)
+    this.#log(
+      'warning',
+      `Disconnecting slow replica ${this.#name()}: others waited ${seconds} seconds for it to take the same snapshot`,
+    )
     this.close(false)
   }
 

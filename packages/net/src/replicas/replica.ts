@@ -7,8 +7,9 @@ import type { BacklogWriter, Clock, Logger, SnapshotFraming } from '@understudy/
 import { CLIENT_REPLICA } from '../clients/connection-flags.ts'
 import type { ClientSession } from '../clients/session.ts'
 import { ReplicaFeed } from './replica-feed.ts'
-import { ReplicaMachine } from './replica-machine.ts'
+import { ReplicaMachine, type ReplicaTimes } from './replica-machine.ts'
 import type { SharedSnapshot } from './snapshot-sharing.ts'
+import type { SnapshotReader } from './snapshot-source.ts'
 
 const END_MARK_BYTES = 20
 
@@ -24,6 +25,7 @@ export class Replica {
   readonly machine: ReplicaMachine
   readonly #ports: ReplicaPorts
   #shared: SharedSnapshot | undefined
+  #reader: SnapshotReader | undefined
 
   constructor(session: ClientSession, ports: ReplicaPorts) {
     this.session = session
@@ -81,13 +83,20 @@ export class Replica {
     }
   }
 
-  /** A snapshot was begun for it, or is there and will do. */
-  give(shared: SharedSnapshot): void {
+  /** A snapshot was begun for it, or is there and will do. @param reader of it, for this replica */
+  give(shared: SharedSnapshot, reader: SnapshotReader): void {
     this.#shared = shared
+    this.#reader = reader
     shared.users++
     this.machine.snapshotBegun(shared.position)
     this.carryOut()
-    void this.#transfer(shared)
+    void this.#transfer(reader)
+  }
+
+  /** Now and then. */
+  tick(nowMs: number, times: ReplicaTimes): void {
+    this.machine.tick(nowMs, times, this.#reader?.heldUpMs ?? 0)
+    this.carryOut()
   }
 
   /** The connection is gone. */
@@ -98,27 +107,24 @@ export class Replica {
     this.#release()
   }
 
-  async #transfer(shared: SharedSnapshot): Promise<void> {
+  async #transfer(reader: SnapshotReader): Promise<void> {
     const { machine, feed } = this
     const { clock } = this.#ports
     try {
-      const byteLength = await shared.snapshot.ready
+      const byteLength = await reader.ready
       if (machine.state.name !== 'making') return
-      const framing = framingOf(shared.request.needsLength ? byteLength : undefined)
+      const framing = framingOf(byteLength)
       machine.snapshotReady(framing, clock.monotonicMs())
       this.carryOut()
-      const reader = shared.snapshot.open()
-      try {
-        for (let piece = await reader.read(); piece !== undefined; piece = await reader.read()) {
-          if (this.#isOver) return
-          await feed.send(piece)
-          machine.snapshotMoved(clock.monotonicMs())
+      for (let piece = await reader.read(); this.#isReceiving; piece = await reader.read()) {
+        if (piece === undefined) {
+          if (framing.kind === 'mark') await feed.send(Buffer.from(framing.endMark))
+          machine.snapshotSent(clock.monotonicMs())
+          break
         }
-      } finally {
-        reader.close()
+        await feed.send(piece)
+        machine.snapshotMoved(clock.monotonicMs())
       }
-      if (framing.kind === 'mark') await feed.send(Buffer.from(framing.endMark))
-      machine.snapshotSent(clock.monotonicMs())
     } catch (error) {
       machine.snapshotFailed(error instanceof Error ? error.message : String(error))
     }
@@ -126,12 +132,14 @@ export class Replica {
     this.carryOut()
   }
 
-  get #isOver(): boolean {
-    return this.machine.state.name !== 'receiving'
+  get #isReceiving(): boolean {
+    return this.machine.state.name === 'receiving'
   }
 
   #release(): void {
     const shared = this.#shared
+    this.#reader?.close()
+    this.#reader = undefined
     this.#shared = undefined
     if (shared === undefined) return
     shared.users--

@@ -15,7 +15,7 @@ import type {
   ReplicationHistory,
   SnapshotPosition,
 } from '@understudy/core/internal'
-import { argInteger, argText, NOT_AN_INTEGER } from '@understudy/core/internal'
+import { argInteger, argIs, argText, NOT_AN_INTEGER, printable } from '@understudy/core/internal'
 import { CLIENT_MONITOR, CLIENT_REPLICA } from '../clients/connection-flags.ts'
 import type { ClientSession } from '../clients/session.ts'
 import { WaitForAcknowledgements } from './acknowledgements.ts'
@@ -24,8 +24,8 @@ import { OwnStream } from './own-stream.ts'
 import { judgeResync } from './partial-resync.ts'
 import { Replica } from './replica.ts'
 import type { ReplicaSettings } from './settings.ts'
-import { dueSnapshots, type SharedSnapshot, type Waiting, wantsSame } from './snapshot-sharing.ts'
-import type { SnapshotRequest, SnapshotSource } from './snapshot-source.ts'
+import { dueSnapshots, isSame, type SharedSnapshot, type Waiting } from './snapshot-sharing.ts'
+import type { SnapshotSource, SnapshotWish } from './snapshot-source.ts'
 
 const CRON_MS = 100
 /** What replicas read that do not tell their version: redis 7.0. */
@@ -52,6 +52,16 @@ export interface ReplicasBelowPorts {
   readonly endTurnSoon: () => void
   /** More replicas are good enough for writes, or fewer. */
   readonly goodReplicasChanged: () => void
+  /** Are clients' writes held back? Then nothing but what they wrote stands in the stream: no GETACK either. */
+  readonly isPaused: () => boolean
+  /** Is the role being handed over? */
+  readonly isFailingOver: () => boolean
+  /** Be a primary: the one that this node follows, whose connection this is, asks for it. */
+  readonly takeOver: (session: ClientSession) => void
+  /** Is the stream written to a log? It is kept then, whether replicas come or not. */
+  readonly isStreamLogged: () => boolean
+  /** Bytes of this node's own were added to the backlog. */
+  readonly ownAppended: () => void
 }
 
 export class ReplicasBelow {
@@ -61,7 +71,7 @@ export class ReplicasBelow {
   readonly #ports: ReplicasBelowPorts
   readonly #replicas = new Map<ClientSession, Replica>()
   #snapshots: SharedSnapshot[] = []
-  /** Is the stream kept in the backlog? On a replica with the first sync, on a primary not before the first replica comes. */
+  /** Is the stream kept in the backlog? On a replica with the first sync, on a primary with the first replica, or its log. */
   #isBacklogActive = false
   #noneSinceMs = 0
   #pingAtMs = 0
@@ -81,7 +91,10 @@ export class ReplicasBelow {
       backlog,
       clock,
       history: () => ports.history(),
-      appended: () => this.appended(),
+      appended: () => {
+        ports.ownAppended()
+        this.appended()
+      },
     })
     this.acknowledgements = new WaitForAcknowledgements({
       count: (offset) => this.acknowledged(offset),
@@ -116,10 +129,15 @@ export class ReplicasBelow {
     this.#countGood()
   }
 
-  /** A primary begins with the data of a snapshot: replicas that have the same may go on from there. */
-  historyRestored(): void {
+  /** A primary's stream is wanted before a replica comes. */
+  keepStream(): void {
+    this.#activateBacklog()
+  }
+
+  /** This node begins with data of before: replicas that have the same may go on from there. @param isReplica it will be one */
+  historyRestored(isReplica: boolean): void {
     this.#isBacklogActive = true
-    this.roleChanged()
+    if (!isReplica) this.roleChanged()
   }
 
   /**
@@ -139,11 +157,13 @@ export class ReplicasBelow {
 
   /** At the end of each turn of the event loop. */
   endTurn(): void {
+    // What an EXEC wrote behind its REPLICAOF NO ONE.
+    if (this.own.effects !== undefined) this.own.unitEnded()
     if (this.#snapshotDue) {
       this.#snapshotDue = false
       this.#beginSnapshots()
     }
-    if (this.#asksForAcks) {
+    if (this.#asksForAcks && !this.#ports.isPaused()) {
       this.#asksForAcks = false
       if (this.own.effects !== undefined) this.own.getAck()
     }
@@ -179,14 +199,14 @@ export class ReplicasBelow {
     this.acknowledgements.look()
   }
 
-  /** PSYNC replid offset, or SYNC. */
+  /** PSYNC replid offset [FAILOVER], or SYNC. */
   synchronize(session: ClientSession, isPsync: boolean): void {
     const { reply, args } = session
-    const { clock, backlog } = this.#ports
+    const { clock, backlog, settings } = this.#ports
     if ((session.flags & (CLIENT_REPLICA | CLIENT_MONITOR)) !== 0) return
     const known = this.#replicas.get(session)
     const replica = known ?? new Replica(session, this.#ports)
-    const refusal = this.#refusal(session, replica)
+    const refusal = this.#takeOverRefusal(session, isPsync) ?? this.#refusal(session, replica)
     if (refusal !== undefined) return reply.error(refusal)
     const offset = isPsync ? argInteger(args, 2) : -1
     if (Number.isNaN(offset)) return reply.error(NOT_AN_INTEGER)
@@ -203,6 +223,7 @@ export class ReplicasBelow {
     } else replica.machine.sync(nowMs)
     replica.carryOut()
     session.flags |= CLIENT_REPLICA
+    if (settings.disableNoDelay) session.socket.setNoDelay(false)
     if (!replica.machine.isOnline) {
       this.counters.fullSyncs++
       this.#activateBacklog()
@@ -264,8 +285,22 @@ export class ReplicasBelow {
     for (const replica of this.#replicas.values()) if (replica.isAttached) yield replica
   }
 
+  /** PSYNC … FAILOVER makes a primary of this node first. @returns why not; undefined: it did, or was not asked to */
+  #takeOverRefusal(session: ClientSession, isPsync: boolean): string | undefined {
+    const { args } = session
+    if (!isPsync || args.count <= 3 || !argIs(args, 3, 'FAILOVER')) return undefined
+    const { logger, history, isReplica, takeOver } = this.#ports
+    const replid = argText(args, 1)
+    logger.warning(`Failover request received for replid ${printable(replid)}.`)
+    if (!isReplica()) return "ERR PSYNC FAILOVER can't be sent to a master."
+    if (replid.toLowerCase() !== history().replid) return 'ERR PSYNC FAILOVER replid must match my replid.'
+    takeOver(session)
+    return undefined
+  }
+
   #refusal(session: ClientSession, replica: Replica): string | undefined {
-    const { isReplica, isLinkUp } = this.#ports
+    const { isReplica, isLinkUp, isFailingOver } = this.#ports
+    if (isFailingOver()) return "NOMASTERLINK Can't SYNC while failing over"
     if (isReplica() && !isLinkUp()) return "NOMASTERLINK Can't SYNC while not connected with my master"
     if (session.reply.length > 0 || session.pendingOutputBytes > 0) {
       return 'ERR SYNC and PSYNC are invalid with pending output'
@@ -298,7 +333,7 @@ export class ReplicasBelow {
     this.#ports.logger.notice(`Replication backlog freed after ${seconds} seconds without connected replicas.`)
   }
 
-  #requestOf({ machine }: Replica): SnapshotRequest {
+  #wishOf({ machine }: Replica): SnapshotWish {
     const { takesMark, filter, version } = machine.introduction
     const { disklessSync, rdbVersion } = this.#ports.settings
     const told =
@@ -315,20 +350,19 @@ export class ReplicasBelow {
     this.#ports.endTurnSoon()
   }
 
-  /** Gives it a snapshot that others have, if all of the stream behind it can still be had. */
+  /** Gives it a snapshot that others have, if all of it and of the stream behind it can still be had. */
   #join(replica: Replica): boolean {
     const { backlog } = this.#ports
-    const request = this.#requestOf(replica)
-    const shared = this.#snapshots.find(
-      (one) =>
-        one.users > 0 &&
-        one.snapshot.isJoinable &&
-        wantsSame(one.request, request) &&
-        backlog.covers(one.position.offset + 1),
-    )
-    if (shared === undefined) return false
-    replica.give(shared)
-    return true
+    const wish = this.#wishOf(replica)
+    for (const shared of this.#snapshots) {
+      const { users, content, position, snapshot } = shared
+      if (users === 0 || !isSame(content, wish) || !backlog.covers(position.offset + 1)) continue
+      const reader = snapshot.open(wish.needsLength)
+      if (reader === undefined) continue
+      replica.give(shared, reader)
+      return true
+    }
+    return false
   }
 
   #beginSnapshots(): void {
@@ -338,16 +372,16 @@ export class ReplicasBelow {
     for (const replica of this.#attached()) {
       const { state } = replica.machine
       if (state.name !== 'awaiting') continue
-      waiting.push({ replica, request: this.#requestOf(replica), sinceMs: state.sinceMs })
+      waiting.push({ replica, wish: this.#wishOf(replica), sinceMs: state.sinceMs })
     }
     if (waiting.length === 0) return
     const times = { delayMs: settings.disklessDelayMs, enoughReplicas: settings.disklessReplicasMax }
-    for (const { request, replicas } of dueSnapshots(waiting, clock.monotonicMs(), times)) {
+    for (const { request, waiting: together } of dueSnapshots(waiting, clock.monotonicMs(), times)) {
       if (!this.#ports.isReplica()) this.own.selectAgain()
       const { position } = this
-      const shared: SharedSnapshot = { snapshot: source.begin(request), request, position, users: 0 }
+      const shared: SharedSnapshot = { snapshot: source.begin(request), content: request, position, users: 0 }
       this.#snapshots.push(shared)
-      for (const replica of replicas) replica.give(shared)
+      for (const { replica, wish } of together) replica.give(shared, shared.snapshot.open(wish.needsLength)!)
     }
   }
 
@@ -355,21 +389,22 @@ export class ReplicasBelow {
     const { clock, settings } = this.#ports
     const nowMs = clock.monotonicMs()
     for (const replica of this.#attached()) {
-      replica.machine.tick(nowMs, settings)
-      replica.carryOut()
+      replica.tick(nowMs, settings)
     }
     this.#beginSnapshots()
     this.#ping(nowMs)
     const seconds = settings.backlogTtlSeconds
     const isIdle = this.own.effects !== undefined && this.list().length === 0
-    if (isIdle && seconds > 0 && nowMs - this.#noneSinceMs > seconds * 1000) this.#freeBacklog(seconds)
+    const mayEnd = isIdle && !this.#ports.isStreamLogged()
+    if (mayEnd && seconds > 0 && nowMs - this.#noneSinceMs > seconds * 1000) this.#freeBacklog(seconds)
     this.#countGood()
     this.endTurn()
   }
 
   /** Only the top of a chain adds bytes: below it offsets are those of the primary. */
   #ping(nowMs: number): void {
-    if (this.own.effects === undefined || nowMs - this.#pingAtMs < this.#ports.settings.pingPeriodMs) return
+    if (this.own.effects === undefined || this.#ports.isFailingOver()) return
+    if (nowMs - this.#pingAtMs < this.#ports.settings.pingPeriodMs) return
     this.#pingAtMs = nowMs
     if (this.list().length > 0) this.own.ping()
   }

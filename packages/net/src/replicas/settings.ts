@@ -4,6 +4,8 @@ import type { ReplicaTimes } from './replica-machine.ts'
 export interface ReplicaSettings extends ReplicaTimes {
   timeoutMs: number
   pingPeriodMs: number
+  /** repl-disable-tcp-nodelay: few large packets, rather than early ones. */
+  disableNoDelay: boolean
   /** repl-diskless-sync: replicas that take an end mark get a snapshot without its length. */
   disklessSync: boolean
   /** repl-diskless-sync-delay. */

@@ -1,6 +1,7 @@
 /**
- * Which replica gets which snapshot, and when one is begun. Replicas that want the same are given the same one: those that
- * wait when it is begun, and those that come while all of it and of the stream behind it can still be had.
+ * Which replica gets which snapshot, and when one is begun. Replicas that want the same are given the same one, whether they take it
+ * as it is made or need its length: those that wait when it is begun, and those that come while all of it and of the stream
+ * behind it can still be had.
  *
  * repl-diskless-sync-delay: for replicas that take a snapshot as it is made Redis waits a while, so that more may come. The
  * delay is kept, as operators count on it; with `repl-diskless-sync no` nobody waits.
@@ -8,7 +9,7 @@
  * Source: redis 7.0 replication.c syncCommand(), shouldStartChildReplication().
  */
 import type { SnapshotPosition } from '@understudy/core/internal'
-import type { Snapshot, SnapshotRequest } from './snapshot-source.ts'
+import type { Snapshot, SnapshotContent, SnapshotRequest, SnapshotWish } from './snapshot-source.ts'
 
 export interface SharingTimes {
   /** How long the first may have to wait for others, milliseconds. */
@@ -20,29 +21,28 @@ export interface SharingTimes {
 /** A replica that waits for a snapshot. */
 export interface Waiting<Replica> {
   readonly replica: Replica
-  readonly request: SnapshotRequest
+  readonly wish: SnapshotWish
   readonly sinceMs: number
 }
 
 /** Replicas that get one snapshot that is to be begun. */
 export interface DueSnapshot<Replica> {
   readonly request: SnapshotRequest
-  readonly replicas: readonly Replica[]
+  readonly waiting: readonly Waiting<Replica>[]
 }
 
 /** A snapshot under way, or kept. */
 export interface SharedSnapshot {
   readonly snapshot: Snapshot
-  readonly request: SnapshotRequest
+  readonly content: SnapshotContent
   readonly position: SnapshotPosition
   /** Replicas that have it yet to read, or read it. */
   users: number
 }
 
-export function wantsSame(one: SnapshotRequest, other: SnapshotRequest): boolean {
+export function isSame(one: SnapshotContent, other: SnapshotContent): boolean {
   return (
     one.rdbVersion === other.rdbVersion &&
-    one.needsLength === other.needsLength &&
     one.filter.data === other.filter.data &&
     one.filter.functions === other.filter.functions
   )
@@ -56,16 +56,23 @@ export function dueSnapshots<Replica>(
 ): DueSnapshot<Replica>[] {
   const groups: Waiting<Replica>[][] = []
   for (const one of waiting) {
-    const group = groups.find(([first]) => wantsSame(first!.request, one.request))
+    const group = groups.find(([first]) => isSame(first!.wish, one.wish))
     if (group === undefined) groups.push([one])
     else group.push(one)
   }
   return groups
     .filter((group) => isDue(group, nowMs, times))
-    .map((group) => ({ request: group[0]!.request, replicas: group.map(({ replica }) => replica) }))
+    .map((group) => ({ request: requestOf(group.map(({ wish }) => wish)), waiting: group }))
+}
+
+/** A snapshot for all of them. */
+function requestOf(wishes: readonly SnapshotWish[]): SnapshotRequest {
+  const { rdbVersion, filter } = wishes[0]!
+  const isLive = wishes.some(({ needsLength }) => !needsLength)
+  return { rdbVersion, filter, isLive, isCounted: wishes.some(({ needsLength }) => needsLength) }
 }
 
 function isDue<Replica>(group: readonly Waiting<Replica>[], nowMs: number, times: SharingTimes): boolean {
   if (times.enoughReplicas > 0 && group.length >= times.enoughReplicas) return true
-  return group.some(({ sinceMs, request }) => request.needsLength || nowMs - sinceMs >= times.delayMs)
+  return group.some(({ sinceMs, wish }) => wish.needsLength || nowMs - sinceMs >= times.delayMs)
 }

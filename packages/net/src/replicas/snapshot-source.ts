@@ -4,18 +4,30 @@
  */
 import type { SnapshotFilter } from './introduction.ts'
 
-export interface SnapshotRequest {
+/** What is in a snapshot, and how it is written. */
+export interface SnapshotContent {
   /** Version of the format that its readers know. */
   readonly rdbVersion: number
   readonly filter: SnapshotFilter
-  /** Its readers have to be told its length before the first byte: they take no end mark. */
+}
+
+/** What a replica wants. */
+export interface SnapshotWish extends SnapshotContent {
+  /** It has to be told the length before the first byte: it takes no end mark, or is not to (repl-diskless-sync). */
   readonly needsLength: boolean
+}
+
+export interface SnapshotRequest extends SnapshotContent {
+  /** There are readers that take it as it is made. */
+  readonly isLive: boolean
+  /** There are readers that need its length. */
+  readonly isCounted: boolean
 }
 
 export interface SnapshotSource {
   /**
    * Begins a snapshot of the data as they are now, with their position in the history; what is written afterwards is not in it.
-   * Never throws: failing is the business of `ready` or of a reader.
+   * Never throws: failing is the business of its readers.
    */
   begin(request: SnapshotRequest): Snapshot
 }
@@ -23,21 +35,23 @@ export interface SnapshotSource {
 /** One snapshot, until `close`. */
 export interface Snapshot {
   /**
-   * Fulfilled when readers can begin: with the length in bytes, or undefined when that is known only at the end (never if
-   * `needsLength`).
-   * @throws what it could not be made for: the data are not for this version, the disk is full.
+   * For one more target, which reads at its own pace; always in the turn in which the snapshot was begun, and later as long as
+   * all of it can still be had.
    */
-  readonly ready: Promise<number | undefined>
-  /** May a replica that comes now still read all of it? */
-  readonly isJoinable: boolean
-  /** For one more target, which reads at its own pace. Once `ready`. */
-  open(): SnapshotReader
-  /** Nobody will open it any more; what it takes goes with the last reader. */
+  open(needsLength: boolean): SnapshotReader | undefined
+  /** Nobody will open it any more, and nobody reads it: it is given up. */
   close(): void
 }
 
 export interface SnapshotReader {
-  /** The next piece, whose ownership moves; undefined at the end. */
+  /**
+   * Fulfilled when there is something to read: with the length in bytes, or undefined when that is known only at the end.
+   * @throws what it could not be made for: the data are not for this version, the disk is full.
+   */
+  readonly ready: Promise<number | undefined>
+  /** Milliseconds that others had to wait for this reader, in all. */
+  readonly heldUpMs: number
+  /** The next piece, borrowed until the next call; undefined at the end. */
   read(): Promise<Buffer | undefined>
   close(): void
 }

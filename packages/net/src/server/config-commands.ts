@@ -23,6 +23,7 @@ export function configCommands(node: Node): CommandTable<ClientSession> {
       RESETSTAT: row(2, FLAGS, '2.0.0', 'server', 'Sets the statistics to zero.', (client) => {
         node.server.statistics.reset()
         Object.assign(node.keyspace, { hits: 0, misses: 0, expiredKeys: 0 })
+        node.memoryLimit.resetStatistics()
         client.reply.ok()
       }),
       REWRITE: row(2, FLAGS, '2.8.0', 'server', 'Writes the configuration to its file.', (client) => {

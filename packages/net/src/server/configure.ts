@@ -2,7 +2,7 @@
  * From directives to what the rooms of the server use: reads the configuration into the settings of clients and link,
  * once at start and again whenever CONFIG SET changes it. The rooms read their settings anew at every use.
  */
-import type { EncodingThresholds } from '@understudy/core/internal'
+import { type EncodingThresholds, policyTracksFrequency } from '@understudy/core/internal'
 import type { Config } from '../config/config.ts'
 import { fromByteString } from '../config/directive.ts'
 import type { DirectiveName } from '../config/directives.ts'
@@ -113,6 +113,7 @@ export function linkConfig(
     databaseCount: config.get('databases'),
     hashSeed,
     encodings,
+    tracksFrequency: false,
     verifyChecksum: true,
     keyLoadDelayMicros: 0,
     spill: { memoryBytesMax: 0, fileBytesMax: 0 },
@@ -128,7 +129,9 @@ export function linkConfig(
       'dbfilename',
       'rdb-del-sync-files',
       'save',
+      'repl-stream-log',
       'rdbchecksum',
+      'maxmemory-policy',
       'key-load-delay',
       'replica-full-sync-buffer-limit',
       'replica-full-sync-spill-limit',
@@ -160,9 +163,11 @@ export function linkConfig(
       link.disklessLoad = config.get('repl-diskless-load')
       link.directory = config.get('dir')
       link.dbFileName = fromByteString(config.get('dbfilename'))
-      // A node with save points keeps files of its own.
-      link.deleteSyncFiles = config.get('rdb-del-sync-files') && config.get('save').length === 0
+      // A node with save points, or with a log that goes with a snapshot, keeps files of its own.
+      link.deleteSyncFiles =
+        config.get('rdb-del-sync-files') && config.get('save').length === 0 && !config.get('repl-stream-log')
       link.verifyChecksum = config.get('rdbchecksum')
+      link.tracksFrequency = policyTracksFrequency(config.get('maxmemory-policy'))
       link.keyLoadDelayMicros = config.get('key-load-delay')
       link.spill = {
         memoryBytesMax: fullSyncBufferBytes(config),
@@ -178,6 +183,7 @@ export function replicaSettings(config: Config): ReplicaSettings {
   const read = (): ReplicaSettings => ({
     timeoutMs: config.get('repl-timeout') * 1000,
     pingPeriodMs: config.get('repl-ping-replica-period') * 1000,
+    disableNoDelay: config.get('repl-disable-tcp-nodelay'),
     disklessSync: config.get('repl-diskless-sync'),
     disklessDelayMs: config.get('repl-diskless-sync-delay') * 1000,
     disklessReplicasMax: config.get('repl-diskless-sync-max-replicas'),
@@ -191,6 +197,7 @@ export function replicaSettings(config: Config): ReplicaSettings {
     [
       'repl-timeout',
       'repl-ping-replica-period',
+      'repl-disable-tcp-nodelay',
       'repl-diskless-sync',
       'repl-diskless-sync-delay',
       'repl-diskless-sync-max-replicas',
@@ -203,14 +210,18 @@ export function replicaSettings(config: Config): ReplicaSettings {
   return settings
 }
 
-/** When neither directive says how much memory may be used. */
-const FULL_SYNC_BUFFER_BYTES_DEFAULT: number = 256 << 20
+/** When no directive says how much memory may be used. */
+const REPLICA_BUFFER_BYTES_DEFAULT: number = 256 << 20
 
-/** 0 means, as in Redis 8, what a primary would keep for a replica: the hard limit of client-output-buffer-limit. */
+/** What is kept for somebody who reads the stream more slowly than it comes: the hard limit of client-output-buffer-limit replica. */
+export function replicaBufferBytes(config: Config): number {
+  return config.get('client-output-buffer-limit').replica.hardBytes || REPLICA_BUFFER_BYTES_DEFAULT
+}
+
+/** 0 means, as in Redis 8, what a primary would keep for a replica. */
 function fullSyncBufferBytes(config: Config): number {
   const bytes = config.get('replica-full-sync-buffer-limit')
-  if (bytes > 0) return bytes
-  return config.get('client-output-buffer-limit').replica.hardBytes || FULL_SYNC_BUFFER_BYTES_DEFAULT
+  return bytes > 0 ? bytes : replicaBufferBytes(config)
 }
 
 function readHandshake(config: Config, ownPort: () => number): ReplicaLinkConfig['handshake'] {

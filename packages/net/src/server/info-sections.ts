@@ -56,6 +56,7 @@ function memoryLines(node: Node): string[] {
   const { keyspace, link, config } = node
   const { usedBytes, peakBytes: peak, residentBytes, backlogBytes, clientBytes: clients } = memoryFacts(node)
   const dataset = keyspace.usedBytes
+  const notCounted = Math.max(0, usedBytes - node.memoryLimit.countBytes())
   const maxmemory = config.get('maxmemory')
   return [
     `used_memory:${usedBytes}`,
@@ -89,7 +90,7 @@ function memoryLines(node: Node): string[] {
     `maxmemory_policy:${config.get('maxmemory-policy')}`,
     `mem_fragmentation_ratio:${(residentBytes / usedBytes).toFixed(2)}`,
     `mem_fragmentation_bytes:${residentBytes - usedBytes}`,
-    'mem_not_counted_for_evict:0',
+    `mem_not_counted_for_evict:${notCounted}`,
     `mem_replication_backlog:${backlogBytes}`,
     `mem_total_replication_buffers:${backlogBytes + node.below.keptBytes + link.stream.bufferBytes}`,
     `mem_clients_slaves:${node.below.keptBytes}`,
@@ -137,6 +138,7 @@ function persistenceLines(node: Node): string[] {
     'aof_current_rewrite_time_sec:-1',
     'aof_last_bgrewrite_status:ok',
     'aof_last_write_status:ok',
+    ...node.streamLog.infoLines,
     'module_fork_in_progress:0',
     'module_fork_last_cow_size:0',
   ]
@@ -219,7 +221,7 @@ function replicationLines(node: Node): string[] {
   const hasBacklog = node.below.isBacklogActive
   lines.push(
     ...replicaLines(node),
-    'master_failover_state:no-failover',
+    `master_failover_state:${node.failover.stateName}`,
     `master_replid:${status.replid}`,
     `master_replid2:${status.replid2}`,
     `master_repl_offset:${status.appliedOffset}`,
@@ -301,5 +303,6 @@ export function streamStatLines(node: Node): string[] {
     `keyspace_misses:${node.keyspace.misses + whole.misses}`,
     `expired_keys:${node.keyspace.expiredKeys}`,
     ...node.defrag.statLines(),
+    ...node.memoryLimit.statLines(),
   ]
 }

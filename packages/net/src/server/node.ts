@@ -6,11 +6,14 @@ import type { BacklogWriter, Clock, Keyspace, LibraryStore, Logger, NodeState } 
 import type { ClientServer } from '../clients/server.ts'
 import type { Config } from '../config/config.ts'
 import type { ReplicaLink } from '../link/replica-link.ts'
+import type { Failover } from '../replicas/failover.ts'
 import type { ReplicasBelow } from '../replicas/replicas-below.ts'
 import type { ActiveDefrag } from './active-defrag.ts'
 import type { KeyCheck } from './key-check.ts'
+import type { MemoryLimit } from './memory-limit.ts'
 import type { Persistence } from './persistence.ts'
 import type { StreamApplier } from './stream-applier.ts'
+import type { StreamLog } from '../stream-log/stream-log.ts'
 import type { UnappliedCommands } from './unapplied.ts'
 
 /** Progress of a file that is loaded at start; undefined otherwise. */
@@ -33,16 +36,21 @@ export interface Node {
   readonly applier: StreamApplier
   readonly unapplied: UnappliedCommands
   readonly below: ReplicasBelow
+  readonly failover: Failover
   readonly server: ClientServer
   readonly libraries: LibraryStore
   readonly defrag: ActiveDefrag
+  readonly memoryLimit: MemoryLimit
   readonly persistence: Persistence
+  readonly streamLog: StreamLog
   readonly keyCheck: KeyCheck
   /** Has this node ever had a dataset: loaded, synced, or its own as a primary? */
   hasData: boolean
   fileLoading: FileLoading | undefined
   /** What the loaded snapshot said and skipped. */
   lastSnapshot: { keysLoaded: number; keysExpired: number; skippedModuleKeys: number }
+  /** The bytes of the stream go on under another id: replicas below, the log and readers are told. */
+  historyRenamed(): void
   /** Recomputes `state` after the link or the configuration changed. */
   updateState(): void
 }

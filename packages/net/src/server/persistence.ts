@@ -9,6 +9,7 @@
  */
 import { join } from 'node:path'
 import {
+  type AuxField,
   type Clock,
   type Keyspace,
   type Logger,
@@ -44,6 +45,8 @@ export interface PersistencePorts {
   readonly snapshots: Snapshots
   /** Whether a client's writes are refused has changed, perhaps. */
   readonly onOutcome: () => void
+  /** A snapshot has its name. @param aux what it says beside the keys */
+  readonly onSaved?: (aux: readonly AuxField[]) => void
   /** Default: node's. */
   readonly calls?: FileCalls
 }
@@ -115,11 +118,9 @@ export class Persistence {
     snapshots.cancel()
     try {
       const options = this.#options(`temp-${process.pid}.rdb`)
-      const saved = saveFile(keyspace, this.#ports.preamble(), {
-        ...options,
-        ...(calls === undefined ? {} : { calls }),
-      })
-      this.#saved(saved, dirty)
+      const preamble = this.#ports.preamble()
+      const saved = saveFile(keyspace, preamble, { ...options, ...(calls === undefined ? {} : { calls }) })
+      this.#saved(saved, dirty, preamble)
       this.#ports.logger.notice('DB saved on disk')
       return true
     } catch (error) {
@@ -138,10 +139,11 @@ export class Persistence {
     this.#background = background
     this.#triedAtMs = background.startedMs
     logger.notice('Background saving started')
-    snapshots.saveFile(this.#ports.preamble(), this.#options(`temp-bg-${process.pid}.rdb`)).then(
+    const preamble = this.#ports.preamble()
+    snapshots.saveFile(preamble, this.#options(`temp-bg-${process.pid}.rdb`)).then(
       (saved) => {
         this.#backgroundEnded(background.startedMs)
-        this.#saved(saved, background.changes)
+        this.#saved(saved, background.changes, preamble)
         logger.notice('Background saving terminated with success')
       },
       (error: unknown) => {
@@ -190,8 +192,8 @@ export class Persistence {
   }
 
   /** @param changes of the keyspace when the snapshot was taken */
-  #saved({ rdbVersion }: SavedFile, changes: number): void {
-    const { clock, logger, onOutcome } = this.#ports
+  #saved({ rdbVersion }: SavedFile, changes: number, { aux }: SnapshotPreamble): void {
+    const { clock, logger, onOutcome, onSaved } = this.#ports
     if (rdbVersion > this.#rdbVersion) {
       logger.notice(
         `The snapshot has RDB version ${rdbVersion}: version ${this.#rdbVersion} cannot hold all of the data`,
@@ -202,6 +204,7 @@ export class Persistence {
     this.#savedChanges = changes
     this.saves++
     this.fault = ''
+    onSaved?.(aux)
     onOutcome()
   }
 

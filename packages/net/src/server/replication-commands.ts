@@ -13,16 +13,18 @@ import {
   NO_ASYNC_LOADING,
   NO_MULTI,
   NOSCRIPT,
+  NOT_AN_INTEGER,
   STALE,
-  UNBLOCKED_ROLE_CHANGE_ERROR,
+  SYNTAX_ERROR,
   type CommandTable,
 } from '@understudy/core/internal'
 import { CLIENT_REPLICA } from '../clients/connection-flags.ts'
 import { type ClientSession } from '../clients/session.ts'
 import { describeClient } from '../commands/client-line.ts'
 import { row } from '../commands/rows.ts'
-import { byteString } from '../config/directive.ts'
+import type { FailoverTarget } from '../replicas/failover.ts'
 import type { Node } from './node.ts'
+import { becomePrimary, becomeReplica } from './role.ts'
 
 const PORT_MAX = 65_535
 
@@ -62,13 +64,7 @@ export function replicationCommands(node: Node): CommandTable<ClientSession> {
       (client) => node.below.synchronize(client, false),
     ),
     FAILOVER: row(-1, ADMIN | NOSCRIPT | STALE, '6.2.0', 'server', 'Hands the role of primary over.', (client) =>
-      client.reply.error(
-        node.state.replica
-          ? 'ERR FAILOVER is not valid when server is a replica.'
-          : node.below.list().length === 0
-            ? 'ERR FAILOVER requires connected replicas.'
-            : 'ERR FAILOVER is not available in this version of Understudy: REPLICAOF NO ONE promotes a replica',
-      ),
+      runFailover(node, client),
     ),
     FULLRESYNC: row(
       2,
@@ -83,11 +79,13 @@ export function replicationCommands(node: Node): CommandTable<ClientSession> {
 
 function runReplicaOf(node: Node, client: ClientSession): void {
   const { args, reply } = client
+  if (node.failover.isUnderWay) {
+    reply.error('ERR REPLICAOF not allowed while failing over.')
+    return
+  }
   const by = describeClient(client)
   if (argIs(args, 1, 'NO') && argIs(args, 2, 'ONE')) {
-    if (node.link.replicaOfNoOne(by)) node.config.assign('replicaof', undefined)
-    node.hasData = true
-    node.updateState()
+    becomePrimary(node, `user request from '${by}'`)
     reply.ok()
     return
   }
@@ -100,17 +98,37 @@ function runReplicaOf(node: Node, client: ClientSession): void {
     reply.error('ERR Invalid master port')
     return
   }
-  const host = argText(args, 1)
-  // What an EXEC wrote before this is a part of the history that the new primary is asked to continue.
-  node.below.own.unitEnded()
-  if (node.link.replicaOf(host, port, by) === 'same') {
-    reply.simple('OK Already connected to specified master')
+  const outcome = becomeReplica(node, { host: argText(args, 1), port }, by)
+  if (outcome === 'same') reply.simple('OK Already connected to specified master')
+  else reply.ok()
+}
+
+/** FAILOVER [TO host port [FORCE]] [TIMEOUT milliseconds], or FAILOVER ABORT. */
+function runFailover(node: Node, { args, reply }: ClientSession): void {
+  if (args.count === 2 && argIs(args, 1, 'ABORT')) {
+    if (node.failover.abort()) reply.ok()
+    else reply.error('ERR No failover in progress.')
     return
   }
-  node.config.assign('replicaof', { host: byteString(host), port })
-  node.updateState()
-  node.server.unblockAll(UNBLOCKED_ROLE_CHANGE_ERROR)
-  reply.ok()
+  let target: FailoverTarget | undefined
+  let timeoutMs = 0
+  let force = false
+  for (let i = 1; i < args.count; i++) {
+    if (argIs(args, i, 'TIMEOUT') && i + 1 < args.count && timeoutMs === 0) {
+      timeoutMs = argInteger(args, ++i)
+      if (Number.isNaN(timeoutMs)) return reply.error(NOT_AN_INTEGER)
+      if (timeoutMs <= 0) return reply.error('ERR FAILOVER timeout must be greater than 0')
+    } else if (argIs(args, i, 'TO') && i + 2 < args.count && target === undefined) {
+      const port = argInteger(args, i + 2)
+      if (Number.isNaN(port)) return reply.error(NOT_AN_INTEGER)
+      target = { host: argText(args, i + 1), port }
+      i += 2
+    } else if (argIs(args, i, 'FORCE') && !force) force = true
+    else return reply.error(SYNTAX_ERROR)
+  }
+  const refusal = node.failover.begin({ target, timeoutMs, force })
+  if (refusal === undefined) reply.ok()
+  else reply.error(refusal)
 }
 
 /** For a link in state 'held' (full-resync-policy, refuse-empty-primary, full-sync-low-memory). */

@@ -4,7 +4,13 @@
  *
  * Source: redis 7.0 replication.c rdbPopulateSaveInfo(), server.c loadDataFromDisk().
  */
-import { type AuxField, snapshotAux, type SnapshotPosition, snapshotPosition } from '@understudy/core/internal'
+import {
+  type AuxField,
+  type PastReplid,
+  snapshotAux,
+  type SnapshotPosition,
+  snapshotPosition,
+} from '@understudy/core/internal'
 import type { SnapshotPreamble } from '@understudy/rdb-worker'
 import { memoryFacts } from './info-sections.ts'
 import type { Node } from './node.ts'
@@ -26,19 +32,26 @@ function positionOf({ link, state, below }: Node): SnapshotPosition | undefined 
   return belongs ? below.position : undefined
 }
 
+/** Where a snapshot says its data are; undefined when it does not say, or nothing that can be gone on from here. */
+export function positionOfSnapshot(node: Node, aux: readonly AuxField[]): SnapshotPosition | undefined {
+  const position = snapshotPosition(aux)
+  return position !== undefined && position.db < node.keyspace.databaseCount ? position : undefined
+}
+
+/** Where in which history the data of a start are, with the ids that this history had before. */
+export interface StartPosition extends SnapshotPosition {
+  readonly past?: readonly PastReplid[]
+}
+
 /**
- * The data are those of a snapshot: goes on where it was taken, before the link is told of a primary.
+ * The data are those of a snapshot, and of the log behind it: goes on where they end, before the link is told of a primary. The
+ * backlog ends there already.
  * @param isReplica one will be configured
  */
-export function takePosition(node: Node, aux: readonly AuxField[], isReplica: boolean): void {
-  const { backlog, below, keyspace, link } = node
-  const position = snapshotPosition(aux)
-  // REPLICAOF came while the file was loaded: that primary's history is the one that counts.
-  if (position === undefined || position.db >= keyspace.databaseCount || link.state.name !== 'none') return
-  const { replid, offset, db } = position
-  if (isReplica) link.history.resumeFrom(replid, offset)
-  else link.history.beginBehind(replid, offset)
+export function takePosition({ below, link }: Node, position: StartPosition, isReplica: boolean): void {
+  const { replid, offset, db, past = [] } = position
+  if (isReplica) link.history.resumeFrom(replid, offset, past)
+  else link.history.beginBehind(replid, offset, past)
   link.moveTo(offset, db)
-  backlog.restart(offset)
-  if (!isReplica) below.historyRestored()
+  below.historyRestored(isReplica)
 }

@@ -5,7 +5,6 @@
 import { statSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import {
-  accessClockAt,
   ActiveExpiry,
   BacklogWriter,
   clampBacklogBytes,
@@ -20,14 +19,17 @@ import {
   type NodeState,
   NOTIFY_KEY_MISS,
   type PinLimits,
+  policyTracksFrequency,
+  RDB_VERSION_DEFAULT,
   type RdbLoadResult,
   Readers,
+  ReplicaError,
   SLICE_MS_MAX,
+  snapshotPosition,
   toldAccess,
 } from '@understudy/core/internal'
 import { RdbLoaderPool, SnapshotPool } from '@understudy/rdb-worker'
 import type { ListenOptions } from '../clients/listeners.ts'
-import type { ShutdownRequest } from '../clients/ports.ts'
 import { chooseKeyEvents, deliverKeyEvents } from '../clients/key-notifications.ts'
 import { ClientServer } from '../clients/server.ts'
 import { GATE_EVENTS } from '../clients/shared-words.ts'
@@ -40,25 +42,31 @@ import { debugReplication } from './debug-replication.ts'
 import { debugThreads } from './debug-threads.ts'
 import { askPrimary } from '../link/ask-primary.ts'
 import { ReplicaLink } from '../link/replica-link.ts'
+import type { Failover } from '../replicas/failover.ts'
 import { ReplicasBelow } from '../replicas/replicas-below.ts'
-import { SpooledSnapshots } from '../replicas/spooled-snapshot.ts'
+import type { StreamLog } from '../stream-log/stream-log.ts'
+import { type SnapshotPassRules, WorkerSnapshots } from '../replicas/worker-snapshots.ts'
 import { ActiveDefrag } from './active-defrag.ts'
 import { collectGarbageSoon } from './collect-garbage.ts'
 import { configCommands } from './config-commands.ts'
+import { DatasetSnapshot, type DatasetSnapshotOptions } from './dataset-snapshot.ts'
 import { CLIENT_DIRECTIVES, clientSettings, follow, linkConfig, replicaSettings } from './configure.ts'
 import { addDataInfoSections, memoryFacts, streamStatLines } from './info-sections.ts'
 import { fullSyncGate } from './full-sync-policy.ts'
 import type { FileLoading, Node } from './node.ts'
 import { KEY_CHECK_QUESTION, KeyCheck } from './key-check.ts'
 import { LoadReport } from './load-report.ts'
+import { MemoryLimit } from './memory-limit.ts'
 import { Persistence } from './persistence.ts'
 import { persistenceCommands } from './persistence-commands.ts'
 import { PrimaryClient } from './primary-client.ts'
 import { replicationCommands } from './replication-commands.ts'
-import { saveBeforeEnd } from './shutdown.ts'
-import { snapshotPreamble, takePosition } from './snapshot-facts.ts'
+import { newFailover, takeOver } from './role.ts'
+import { newShutdown, type Shutdown, shutdownLines } from './shutdown.ts'
+import { snapshotPreamble } from './snapshot-facts.ts'
 import { StreamApplier } from './stream-applier.ts'
 import { streamCommands } from './stream-commands.ts'
+import { goOnFrom, newStreamLog, type Replay } from './stream-log-of-node.ts'
 import { UnappliedCommands } from './unapplied.ts'
 import { ensureWorkingDirectory } from './working-directory.ts'
 
@@ -93,6 +101,8 @@ export class UnderstudyServer implements Node {
   readonly applier: StreamApplier
   readonly unapplied: UnappliedCommands
   readonly below: ReplicasBelow
+  readonly failover: Failover
+  readonly shutdown: Shutdown
   readonly server: ClientServer
   /** undefined with `io-threads 1`: the link thread serves the clients itself. */
   readonly ioThreads: IoThreads | undefined
@@ -109,7 +119,10 @@ export class UnderstudyServer implements Node {
   readonly #primaryClient = new PrimaryClient(this)
   readonly #activeExpiry: ActiveExpiry
   readonly defrag: ActiveDefrag
+  readonly memoryLimit: MemoryLimit
   readonly persistence: Persistence
+  readonly streamLog: StreamLog
+  readonly #replay: Replay
   readonly #snapshots: SnapshotPool
   #housekeeping: NodeJS.Timeout | undefined
 
@@ -132,6 +145,7 @@ export class UnderstudyServer implements Node {
       own.unitEnded()
     })
     this.readers = new Readers(this.keyspace)
+    this.memoryLimit = new MemoryLimit(this)
     // The memory of the old generation goes back when this thread, too, has let go of it.
     this.keyspace.generationListeners.push(collectGarbageSoon)
     this.defrag = new ActiveDefrag({
@@ -149,8 +163,10 @@ export class UnderstudyServer implements Node {
       preamble: () => snapshotPreamble(this),
       snapshots: this.#snapshots,
       onOutcome: () => this.updateState(),
+      onSaved: (aux) => this.streamLog.saved(snapshotPosition(aux)),
     })
     this.backlog = new BacklogWriter(clampBacklogBytes(config.get('repl-backlog-size')))
+    this.streamLog = newStreamLog(this)
     this.unapplied = new UnappliedCommands(logger)
     const settings = clientSettings(config)
     this.below = new ReplicasBelow({
@@ -159,17 +175,13 @@ export class UnderstudyServer implements Node {
       keyspace: this.keyspace,
       backlog: this.backlog,
       settings: replicaSettings(config),
-      source: new SpooledSnapshots({
+      source: new WorkerSnapshots({
         pool: this.#snapshots,
         clock: systemClock,
         logger,
         directory: () => config.get('dir'),
         preamble: () => snapshotPreamble(this),
-        rules: () => ({
-          compress: config.get('rdbcompression'),
-          checksum: config.get('rdbchecksum'),
-          access: toldAccess(config.get('maxmemory-policy')),
-        }),
+        rules: () => this.#snapshotRules(),
       }),
       history: () => this.link.history,
       isReplica: () => this.state.replica,
@@ -177,7 +189,14 @@ export class UnderstudyServer implements Node {
       upstreamDb: () => this.link.stream.db,
       endTurnSoon: () => this.server.endTurnSoon(),
       goodReplicasChanged: () => this.#countGoodReplicas(),
+      isPaused: () => this.server.pauses.isActive,
+      isFailingOver: () => this.failover.isUnderWay,
+      takeOver: (session) => takeOver(this, session),
+      isStreamLogged: () => this.streamLog.state !== 'off',
+      ownAppended: () => this.streamLog.appended(),
     })
+    this.failover = newFailover(this)
+    this.shutdown = newShutdown(this, () => options.onShutdown())
     const renames = config.get('rename-command').map(({ from, to }) => [from, to] as const)
     const dataFamilies = dataCommandFamilies({ libraries: this.libraries, memory: () => memoryFacts(this) })
     this.server = new ClientServer({
@@ -196,9 +215,12 @@ export class UnderstudyServer implements Node {
       renames,
       keyspace: this.keyspace,
       ports: {
-        shutdown: (request) => this.#shutdown(request),
+        shutdown: (request, cancelled) => this.shutdown.begin(request, cancelled),
+        shutdownAbort: () => this.shutdown.abort(),
         writes: this.below.own,
+        memory: this.memoryLimit,
         acknowledgements: this.below.acknowledgements,
+        paused: (isPaused) => this.link.hold(isPaused),
         sessionClosed: (session) => this.below.sessionClosed(session),
         foreignConnections: () => this.#primaryClient.connections(),
         lastSave: () => Math.floor(this.persistence.lastSaveMs / 1000),
@@ -208,7 +230,9 @@ export class UnderstudyServer implements Node {
       node: this.state,
     })
     this.keyspace.listener = this.server.changes
-    this.server.turnListeners.push(() => this.below.endTurn())
+    this.server.turnListeners.push(() => this.#lookAfterReplicas())
+    // What the primary sends it sends again; what clients of a primary wrote nobody else has.
+    this.server.repliesMustWait = () => this.below.own.effects !== undefined && this.streamLog.holdsReplies
     const { registry, statistics, pubsub } = this.server
     this.applier = new StreamApplier([...dataFamilies, streamCommands(pubsub)], {
       clock: systemClock,
@@ -218,17 +242,18 @@ export class UnderstudyServer implements Node {
       statistics,
       unapplied: this.unapplied,
       statisticsIdOf: (name) => registry.findFullName(name)?.id,
-      offset: () => this.link.stream.fromOffset,
-      toOffset: () => this.link.stream.toOffset,
+      offset: () => (this.#replay.stream ?? this.link.stream).fromOffset,
+      toOffset: () => (this.#replay.stream ?? this.link.stream).toOffset,
       blockedKeys: this.server.blockedKeys,
       onError: (text) => this.#streamError(text),
     })
+    this.#replay = { command: this.applier.command, group: this.applier.group, stream: undefined }
     this.keyCheck = new KeyCheck({
       logger,
       databaseCount: this.keyspace.databaseCount,
       keysIn: (db) => this.keyspace.size(db),
       position: () => ({ replid: this.link.history.replid, offset: this.link.stream.appliedOffset }),
-      isFaithful: () => this.state.replica && this.state.replicaReadOnly,
+      isFaithful: () => this.state.replica && this.state.replicaReadOnly && config.get('replica-ignore-maxmemory'),
       ask: () => {
         const { host = '', port = 0 } = this.link.getStatus()
         return askPrimary(this.link.config, { host, port }, KEY_CHECK_QUESTION, KEY_CHECK_TIMEOUT_MS)
@@ -256,15 +281,16 @@ export class UnderstudyServer implements Node {
         },
         onFullSync: (result) => {
           this.#adopt(result, this.link.getStatus().loading?.elapsedMs ?? 0, false)
-          // Replicas below are of the old history; the backlog that they read is about to go.
+          // Replicas below, and the log, are of the old history; the backlog that they read is about to go.
           this.below.historyChanged()
+          this.streamLog.dataReplaced()
         },
-        onHistoryChanged: () => {
-          this.below.historyChanged()
-          this.#tellPosition(this.link.history.replid)
-        },
+        onHandedOver: (accepted) => this.failover.answered(accepted),
+        onSynced: (file) => this.streamLog.dataAdopted(file),
+        onHistoryChanged: () => this.historyRenamed(),
         onApplied: (offset) => {
           this.below.appended()
+          this.streamLog.appended()
           this.#tellPosition()
           this.keyCheck.applied(offset)
         },
@@ -303,12 +329,14 @@ export class UnderstudyServer implements Node {
         configFile: config.file ?? '',
         version: options.version,
       },
-      { moreServer: () => this.ioThreads?.infoLines ?? [], moreStats: () => streamStatLines(this) },
+      {
+        moreServer: () => [...(this.ioThreads?.infoLines ?? []), ...shutdownLines(this.shutdown)],
+        moreStats: () => streamStatLines(this),
+      },
     )
     addDataInfoSections(this)
-    follow(config, ['maxmemory-policy'], () => {
-      this.keyspace.access.tracksFrequency = config.get('maxmemory-policy').endsWith('-lfu')
-    })
+    follow(config, ['maxmemory-policy', 'lfu-log-factor', 'lfu-decay-time'], () => this.#followUse())
+    this.memoryLimit.start()
     deliverKeyEvents(this.keyspace.events, pubsub)
     follow(config, ['notify-keyspace-events'], () => {
       chooseKeyEvents(this.keyspace.events, config.get('notify-keyspace-events'))
@@ -325,7 +353,7 @@ export class UnderstudyServer implements Node {
       const { server, readers } = this
       this.ioThreads = new IoThreads({ count: threadCount, server, readers, renames })
       server.openPlace = (place) => this.ioThreads!.open(place)
-      follow(config, [...CLIENT_DIRECTIVES, 'maxmemory-policy'], () => this.ioThreads?.settingsChanged())
+      follow(config, CLIENT_DIRECTIVES, () => this.ioThreads?.settingsChanged())
     }
     config.onChange('repl-backlog-size', (bytes) => this.backlog.resize(clampBacklogBytes(bytes)))
     config.onChange('port', () => this.#listenAnew())
@@ -349,6 +377,7 @@ export class UnderstudyServer implements Node {
     this.#startHousekeeping()
     this.below.start()
     if (file !== undefined) await this.#loadFile(file)
+    else await goOnFrom(this, [], primary !== undefined, this.#replay)
     if (primary !== undefined) this.link.replicaOf(primary.host, primary.port)
     this.updateState()
     logger.notice('Ready to accept connections')
@@ -358,13 +387,40 @@ export class UnderstudyServer implements Node {
   async stop(): Promise<void> {
     clearInterval(this.#housekeeping)
     this.defrag.stop()
+    this.memoryLimit.stop()
     this.below.stop()
     this.link.stop()
     this.keyCheck.stop()
     this.readers.close()
     await this.server.close()
+    await this.streamLog.close()
     await this.ioThreads?.stop()
     await Promise.all([this.#loader.close(), this.#snapshots.close()])
+  }
+
+  /**
+   * The dataset as it is now, between two commands, as the bytes of an RDB snapshot.
+   * @throws ReplicaError NOT_READY before there are data, PIN_LIMIT
+   */
+  snapshot({ rdbVersion = RDB_VERSION_DEFAULT }: DatasetSnapshotOptions = {}): DatasetSnapshot {
+    if (!this.hasData || this.fileLoading !== undefined) {
+      throw new ReplicaError('NOT_READY', 'this node has no data yet', { retryable: true })
+    }
+    const { aux, libraries } = snapshotPreamble(this)
+    const pass = this.#snapshots.begin(
+      { aux, libraries },
+      { ...this.#snapshotRules(), rdbVersion, hasKeys: true, isLive: true },
+    )
+    return new DatasetSnapshot(pass, snapshotPosition(aux))
+  }
+
+  #snapshotRules(): SnapshotPassRules {
+    const { config } = this
+    return {
+      compress: config.get('rdbcompression'),
+      checksum: config.get('rdbchecksum'),
+      access: toldAccess(config.get('maxmemory-policy')),
+    }
   }
 
   updateState(): void {
@@ -378,10 +434,33 @@ export class UnderstudyServer implements Node {
     state.loading = this.fileLoading !== undefined || (state.replica && !this.hasData)
     state.asyncLoading = !state.loading && status?.loading !== undefined
     state.cannotSave = this.persistence.stopsWrites
+    state.logFault = this.streamLog.fault
     this.#tellDataset(this.hasData && this.fileLoading === undefined)
     this.below.roleChanged()
     this.server?.nodeChanged()
     this.#options.onRole?.(state.replica)
+  }
+
+  /** At the end of each turn. */
+  #lookAfterReplicas(): void {
+    this.below.endTurn()
+    this.failover.look()
+    this.shutdown.look()
+  }
+
+  historyRenamed(): void {
+    this.below.historyChanged()
+    this.streamLog.historyChanged()
+    this.#tellPosition(this.link.history.replid)
+  }
+
+  /** What records keep of their use follows from the policy. */
+  #followUse(): void {
+    const { config, keyspace, readers } = this
+    keyspace.access.tracksFrequency = policyTracksFrequency(config.get('maxmemory-policy'))
+    keyspace.access.logFactor = config.get('lfu-log-factor')
+    keyspace.access.decayMinutes = config.get('lfu-decay-time')
+    readers.exchangeMarks()
   }
 
   /** min-replicas-to-write. */
@@ -397,21 +476,17 @@ export class UnderstudyServer implements Node {
   /** Tells readers in other threads where in the stream the data are; what moves it without changing data included. */
   #tellPosition(replid?: string): void {
     const { keyspace } = this
-    keyspace.begin()
-    if (replid !== undefined) keyspace.position.setReplid(replid)
-    keyspace.position.note(this.link.history.replOffset, this.clock.wallMs())
-    keyspace.end()
+    // REPLICAOF may be part of a transaction; Sentinel sends it so.
+    keyspace.inUnit(() => {
+      if (replid !== undefined) keyspace.position.setReplid(replid)
+      keyspace.position.note(this.link.history.replOffset, this.clock.wallMs())
+    })
   }
 
   /** Tells readers in other threads whether there are data to be read: not before `start()`, and not before the first sync. */
   #tellDataset(has: boolean): void {
-    const { position, counters } = this.keyspace
-    if (position.hasDataset === has) return
-    // REPLICAOF may be part of a transaction.
-    const isUnit = !counters.isOpen
-    if (isUnit) counters.begin()
-    position.setHasDataset(has)
-    if (isUnit) counters.end()
+    const { keyspace } = this
+    if (keyspace.position.hasDataset !== has) keyspace.inUnit(() => keyspace.position.setHasDataset(has))
   }
 
   /** A checked snapshot takes over, in the same turn of the event loop in which the link moves to its offset. */
@@ -452,13 +527,14 @@ export class UnderstudyServer implements Node {
           databaseCount: config.get('databases'),
           hashSeed: this.keyspace.hashSeed,
           encodings: this.server.settings.encodings,
+          tracksFrequency: this.keyspace.access.tracksFrequency,
           verifyChecksum: config.get('rdbchecksum'),
           ...(config.get('key-load-delay') === 0 ? {} : { keyLoadDelayMicros: config.get('key-load-delay') }),
         },
         (loadedBytes, totalBytes, loadedKeys) => Object.assign(loading, { loadedBytes, totalBytes, loadedKeys }),
       )
       this.#adopt(result, clock.monotonicMs() - loading.startedMs, true)
-      takePosition(this, result.summary.aux, config.get('replicaof') !== undefined)
+      await goOnFrom(this, result.summary.aux, config.get('replicaof') !== undefined, this.#replay)
       this.#tellPosition(this.link.history.replid)
       const elapsedSeconds = ((clock.monotonicMs() - loading.startedMs) / 1000).toFixed(3)
       logger.notice(`Done loading RDB, keys loaded: ${result.keyCount}, keys expired: 0.`)
@@ -494,9 +570,14 @@ export class UnderstudyServer implements Node {
   #startHousekeeping(): void {
     this.#housekeeping = setInterval(() => {
       const { keyspace } = this
-      keyspace.access.clock = accessClockAt(this.clock.wallMs())
+      keyspace.access.setTime(this.clock.wallMs())
+      this.readers.exchangeMarks()
       this.#expireKeys()
+      this.memoryLimit.tick()
       if (!this.state.loading) this.persistence.tick()
+      this.failover.look()
+      this.shutdown.look()
+      this.streamLog.tick(this.hasData && !this.state.loading)
       keyspace.pins.breakOverdue(this.clock.monotonicMs())
       this.#loadReport.tick(this.#progress())
       if (keyspace.lazyFreePending > 0) keyspace.freeSlice(SLICE_MS_MAX)
@@ -522,7 +603,7 @@ export class UnderstudyServer implements Node {
   /** A replica's keys are its primary's to expire. */
   #expireKeys(): void {
     const { state, server } = this
-    if (state.replica || state.loading || server.pauseUntilMs !== 0 || server.settings.activeExpire === false) return
+    if (state.replica || state.loading || server.pauses.isActive || server.settings.activeExpire === false) return
     if (this.#activeExpiry.slice(this.clock.wallMs(), SLICE_MS_MAX) > 0 && server.blockedKeys.hasReady) {
       server.blockedKeys.serve()
     }
@@ -535,20 +616,5 @@ export class UnderstudyServer implements Node {
     this.#options.onPanic(
       `a command of the primary failed with '${text}' and propagation-error-behavior is ${behaviour}`,
     )
-  }
-
-  /** Saves what SHUTDOWN, a signal or save points want to be saved. @returns false: that failed, and the process is to go on */
-  prepareShutdown(request: ShutdownRequest): boolean {
-    return saveBeforeEnd(this, request)
-  }
-
-  #shutdown(request: ShutdownRequest): string | undefined {
-    this.logger.notice('User requested shutdown...')
-    if (!this.prepareShutdown(request)) {
-      this.logger.warning('Errors trying to shut down the server. Check the logs for more information.')
-      return 'ERR Errors trying to SHUTDOWN. Check logs.'
-    }
-    this.#options.onShutdown()
-    return undefined
   }
 }

@@ -1,5 +1,5 @@
 /** The one place where a loader gets what it fills: a generation of its own, that nobody else can see yet. */
-import { BulkWriter, Generation } from '@understudy/core/loading'
+import { accessAtLoad, BulkWriter, Generation } from '@understudy/core/loading'
 import type { EncodingThresholds, GenerationTransfer, RdbError, RdbSink } from '@understudy/core/loading'
 import type { InserterLink } from '../messages.ts'
 import { PartitioningSink } from './partitioning-sink.ts'
@@ -8,6 +8,8 @@ export interface LoaderSinkOptions {
   readonly databaseCount: number
   readonly hashSeed: Uint8Array
   readonly encodings: EncodingThresholds
+  /** See RdbLoadOptions. */
+  readonly tracksFrequency: boolean
   /** Threads that may be given a part of the work. */
   readonly inserters: readonly InserterLink[]
   /** Do not begin without them. */
@@ -37,10 +39,10 @@ export type CreateLoaderSink = (options: LoaderSinkOptions) => LoaderSink
 export function createLoaderSink(options: LoaderSinkOptions): LoaderSink {
   const generation = Generation.create(options)
   if (options.inserters.length > 0) {
-    const sink = new PartitioningSink(generation, options.inserters, options.encodings)
+    const sink = new PartitioningSink(generation, options.inserters, options)
     if (options.awaitInserters) sink.awaitInserters()
     return { sink, finish: () => sink.finish(), faultBefore: (byteOffset) => sink.faultBefore(byteOffset) }
   }
-  const writer = new BulkWriter(generation, options.encodings)
+  const writer = new BulkWriter(generation, options.encodings, accessAtLoad(options.tracksFrequency))
   return { sink: writer, finish: () => ({ generation: generation.transfer(), emptyByType: new Map() }) }
 }

@@ -1,6 +1,6 @@
 /** An inserter's part in one load, from its first chunk to its report; blocks the thread it runs in. See partitioning-sink.ts. */
 import { receiveMessageOnPort } from 'node:worker_threads'
-import { BulkWriter, Generation } from '@understudy/core/loading'
+import { accessAtLoad, BulkWriter, Generation } from '@understudy/core/loading'
 import { toRecord } from '../messages.ts'
 import type { InsertTask, InserterOrder, InserterReport } from '../messages.ts'
 import { GrowingBytes } from '../scan/scratch.ts'
@@ -36,7 +36,7 @@ export function runInsertTask(task: InsertTask): void {
     if (!queue.waitForJoin()) return
     const order: InserterOrder = receiveMessageOnPort(port)?.message
     const generation = new Generation(order.generation)
-    const writer = new BulkWriter(generation, order.encodings)
+    const writer = new BulkWriter(generation, order.encodings, accessAtLoad(order.tracksFrequency))
     const check = new ValueCheck(() => writer.flush())
     if (insertAll(queue, writer, check, order.regions)) {
       report({ ok: true, generation: generation.transfer(), emptyByType: check.emptyByType }, INSERTER_DONE)

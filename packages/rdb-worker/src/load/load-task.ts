@@ -35,10 +35,10 @@ export async function runLoadTask(task: LoadTask): Promise<LoadReply> {
       tee = undefined
     }
   }
-  const { databaseCount, hashSeed, encodings, inserters, awaitInserters } = task
+  const { databaseCount, hashSeed, encodings, tracksFrequency, inserters, awaitInserters } = task
   try {
     checkSameCode(task)
-    loaderSink = createSink({ databaseCount, hashSeed, encodings, inserters, awaitInserters })
+    loaderSink = createSink({ databaseCount, hashSeed, encodings, tracksFrequency, inserters, awaitInserters })
     const sink =
       task.keyLoadDelayMicros === 0
         ? loaderSink.sink

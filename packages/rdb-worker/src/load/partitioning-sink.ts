@@ -10,6 +10,7 @@
 import { receiveMessageOnPort } from 'node:worker_threads'
 import type { MessagePort } from 'node:worker_threads'
 import {
+  accessAtLoad,
   BulkWriter,
   hashKey,
   hashOrder,
@@ -20,10 +21,10 @@ import {
   ReplicaError,
   shardOf,
 } from '@understudy/core/loading'
-import type { EncodingThresholds, Generation, HashSeed, RdbSink } from '@understudy/core/loading'
+import type { Generation, HashSeed, RdbSink } from '@understudy/core/loading'
 import { fromRecord } from '../messages.ts'
 import type { InserterLink, InserterOrder, InserterReport } from '../messages.ts'
-import type { LoaderOutcome } from './create-sink.ts'
+import type { LoaderOutcome, LoaderSinkOptions } from './create-sink.ts'
 import {
   ENTRY_BYTES_MAX,
   INSERTER_DONE,
@@ -46,11 +47,13 @@ interface Inserter {
   readonly port: MessagePort
 }
 
+type KeyRules = Pick<LoaderSinkOptions, 'encodings' | 'tracksFrequency'>
+
 export class PartitioningSink implements RdbSink {
   readonly databaseCount: number
   uncheckedAt = -1
   readonly #generation: Generation
-  readonly #encodings: EncodingThresholds
+  readonly #rules: KeyRules
   readonly #seed: HashSeed
   readonly #own: BulkWriter
   readonly #check: ValueCheck
@@ -65,12 +68,12 @@ export class PartitioningSink implements RdbSink {
   /** Gets the pieces of the value that comes in pieces; undefined: this thread. */
   #piecesOwner: Inserter | undefined
 
-  constructor(generation: Generation, links: readonly InserterLink[], encodings: EncodingThresholds) {
-    this.#encodings = encodings
+  constructor(generation: Generation, links: readonly InserterLink[], rules: KeyRules) {
+    this.#rules = rules
     this.databaseCount = generation.databaseCount
     this.#generation = generation
     this.#seed = generation.seed
-    this.#own = new BulkWriter(generation, encodings)
+    this.#own = new BulkWriter(generation, rules.encodings, accessAtLoad(rules.tracksFrequency))
     this.#check = new ValueCheck(() => this.#own.flush())
     this.#inserters = links.map(({ queue, port, regions }) => ({
       regions,
@@ -285,7 +288,8 @@ export class PartitioningSink implements RdbSink {
       const order: InserterOrder = {
         generation: this.#generation.transfer(),
         regions,
-        encodings: this.#encodings,
+        encodings: this.#rules.encodings,
+        tracksFrequency: this.#rules.tracksFrequency,
       }
       port.postMessage(order)
       queue.join()

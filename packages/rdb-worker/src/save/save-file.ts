@@ -11,7 +11,7 @@ import {
   RdbVersionError,
   type SnapshotRules,
   writeDataset,
-} from '@understudy/core/internal'
+} from '@understudy/core/saving'
 import { type FileCalls, SnapshotFile } from '../file/snapshot-file.ts'
 
 /** What a file says beside the keys. */

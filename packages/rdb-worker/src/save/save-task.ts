@@ -1,26 +1,30 @@
-/** A snapshot file made from a pin, in a thread of its own: the writer goes on meanwhile (docs/pins.md). */
+/** A snapshot made from a pin, in a thread of its own: the writer goes on meanwhile (docs/pins.md). */
 import { renameSync } from 'node:fs'
-import { type PinHandle, PinnedKeyspace, ReplicaError } from '@understudy/core/internal'
+import { type PinHandle, PinnedKeyspace, ReplicaError } from '@understudy/core/saving'
 import { NODE_CALLS } from '../file/snapshot-file.ts'
 import { checkSameCode } from '../load/same-code.ts'
 import { type ErrorRecord, type SharedMemoryTask, toRecord } from '../messages.ts'
 import { saveFile, type SavedFile, type SaveFileOptions, type SnapshotPreamble } from './save-file.ts'
 import { SaveGate } from './save-gate.ts'
-import { spoolFile, type SpoolOptions } from './spool-file.ts'
+import { type PassOrder, type PassResult, writePass } from './write-pass.ts'
 
-/** What becomes of the snapshot: the file that stays, once the gate lets it have its name, or one that is read once. */
-export type SaveOrder =
-  | { readonly kind: 'save'; readonly options: Omit<SaveFileOptions, 'calls'>; readonly gate: SharedArrayBuffer }
-  | { readonly kind: 'spool'; readonly options: SpoolOptions }
+/** A file that stays, once the gate lets it have its name. */
+interface SaveOrder {
+  readonly options: Omit<SaveFileOptions, 'calls'>
+  readonly gate: SharedArrayBuffer
+}
+
+/** What becomes of the snapshot. */
+export type SnapshotOrder = ({ readonly kind: 'save' } & SaveOrder) | ({ readonly kind: 'pass' } & PassOrder)
 
 export interface SaveTask extends SharedMemoryTask {
   readonly pin: PinHandle
   readonly preamble: SnapshotPreamble
-  readonly order: SaveOrder
+  readonly order: SnapshotOrder
 }
 
 export type SaveReply =
-  | { readonly ok: true; readonly saved: SavedFile }
+  | { readonly ok: true; readonly saved: PassResult }
   | { readonly ok: false; readonly error: ErrorRecord }
 
 export function runSaveTask(task: SaveTask): SaveReply {
@@ -32,11 +36,15 @@ export function runSaveTask(task: SaveTask): SaveReply {
   } finally {
     // Ends the pin, also when it was never opened.
     task.pin.port.close()
+    if (task.order.kind === 'pass') task.order.port.close()
   }
 }
 
-function carryOut({ preamble, order }: SaveTask, pinned: PinnedKeyspace): SavedFile {
-  if (order.kind === 'spool') return spoolFile(pinned, preamble, order.options)
+function carryOut({ preamble, order }: SaveTask, pinned: PinnedKeyspace): PassResult {
+  return order.kind === 'pass' ? writePass(pinned, preamble, order) : save(pinned, preamble, order)
+}
+
+function save(pinned: PinnedKeyspace, preamble: SnapshotPreamble, order: SaveOrder): SavedFile {
   const gate = new SaveGate(order.gate)
   const nameUnlessCancelled = (from: string, to: string): void => {
     if (!gate.enter()) throw new ReplicaError('RDB_ABORTED', 'the snapshot is not wanted any more')

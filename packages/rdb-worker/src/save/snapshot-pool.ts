@@ -1,22 +1,27 @@
 /**
- * Saves snapshots in a worker thread while the writer goes on. The dataset is pinned in the call, so the file has what was there
- * at that moment; everything else happens in the thread. A thread that dies ends its pin.
+ * Snapshots made in worker threads while the writer goes on: files that stay, and passes for targets that want the bytes. The
+ * dataset is pinned in the call, so the snapshot has what was there at that moment; everything else happens in the thread. A thread
+ * that dies ends its pin.
  */
 import { rm } from 'node:fs/promises'
+import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import { Piscina } from 'piscina'
-import { memoryFingerprint, type PinHandle, ReplicaError } from '@understudy/core/internal'
-import { fromRecord } from '../messages.ts'
+import { memoryFingerprint, type PinHandle, ReplicaError } from '@understudy/core/saving'
+import { type ErrorRecord, fromRecord, toRecord } from '../messages.ts'
 import type { SavedFile, SaveFileOptions, SnapshotPreamble, Snapshots } from './save-file.ts'
 import { SaveGate } from './save-gate.ts'
-import type { SaveOrder, SaveReply, SaveTask } from './save-task.ts'
-import type { SpoolOptions } from './spool-file.ts'
+import type { SaveReply, SaveTask, SnapshotOrder } from './save-task.ts'
+import { createPieces, type PieceMemory } from './snapshot-pieces.ts'
+import { type PassOptions, SnapshotPass } from './snapshot-pass.ts'
+import { SpoolFile } from './spool-file.ts'
+import type { PassOrder, PassResult } from './write-pass.ts'
 
 /** Not rewritten by the compiler: the name the file has beside this one's output in dist/. */
 const WORKER_URL = new URL('./snapshot-worker.js', import.meta.url)
 /** A thread that did its work goes soon: memory of a generation that was dropped is held by every thread that saw it. */
 const IDLE_TIMEOUT_MS = 1000
-/** A file of our own, and replicas of two kinds. More snapshots than that wait, and their pins with them. */
-const SAVES_MAX = 3
+/** A file of our own, replicas of two kinds, an embedder's. More snapshots than that wait, and their pins with them. */
+const SNAPSHOTS_MAX = 4
 
 export class SnapshotPool implements Snapshots {
   readonly #pin: () => PinHandle
@@ -33,7 +38,7 @@ export class SnapshotPool implements Snapshots {
     this.#pool = new Piscina({
       filename: WORKER_URL.href,
       minThreads: 0,
-      maxThreads: SAVES_MAX,
+      maxThreads: SNAPSHOTS_MAX,
       concurrentTasksPerWorker: 1,
       recordTiming: false,
       idleTimeout: IDLE_TIMEOUT_MS,
@@ -49,40 +54,84 @@ export class SnapshotPool implements Snapshots {
     const memory = new SharedArrayBuffer(4)
     const gate = new SaveGate(memory)
     this.#gates.add(gate)
+    const order: SnapshotOrder = { kind: 'save', options, gate: memory }
     try {
-      return await this.#run(preamble, { kind: 'save', options, gate: memory }, options.temporaryPath)
+      return await this.#run({ ...this.#take(preamble), order }, [])
+    } catch (error) {
+      // A thread that died has left it behind.
+      await rm(options.temporaryPath, { force: true }).catch(() => {})
+      throw error
     } finally {
       this.#gates.delete(gate)
     }
   }
 
-  /**
-   * Writes a file that is read once and then goes, of the data at the time of the call.
-   * @throws ReplicaError RDB_VERSION_TOO_LOW for a value that the version does not know, FILE_FAILED; the file is gone then.
-   */
-  async spoolFile(preamble: SnapshotPreamble, options: SpoolOptions): Promise<SavedFile> {
-    return await this.#run(preamble, { kind: 'spool', options }, options.path)
+  /** Begins a snapshot of the data at the time of the call, for targets that open it in this turn of the event loop, or later. */
+  begin(preamble: SnapshotPreamble, options: PassOptions): SnapshotPass {
+    const { isLive, spoolPath } = options
+    const pieces = createPieces(isLive ? undefined : 0)
+    const { port1: port, port2 } = new MessageChannel()
+    const spool = spoolPath === undefined ? undefined : SpoolFile.create(spoolPath)
+    const written = this.#pass(preamble, options, pieces, port2, spool)
+    return new SnapshotPass({ pieces, port, spool, written })
   }
 
-  /** @param leftBehind the file that a thread which dies leaves. */
-  async #run(preamble: SnapshotPreamble, order: SaveOrder, leftBehind: string): Promise<SavedFile> {
-    if (this.#isClosed) throw new ReplicaError('RDB_ABORTED', 'no more snapshots are saved')
-    const task: SaveTask = {
-      memoryFingerprint: memoryFingerprint(),
-      pin: this.#pin(),
-      preamble: { aux: preamble.aux, libraries: [...preamble.libraries] },
-      order,
+  cancel(): void {
+    for (const gate of this.#gates) gate.cancel()
+  }
+
+  /** Gives up what is under way, and ends the threads. */
+  async close(): Promise<void> {
+    this.#isClosed = true
+    this.cancel()
+    await this.#pool.destroy()
+  }
+
+  async #pass(
+    preamble: SnapshotPreamble,
+    { hasKeys, isLive, spoolPath = '', ...rules }: PassOptions,
+    pieces: PieceMemory,
+    port: MessagePort,
+    spool: Promise<SpoolFile> | undefined,
+  ): Promise<PassResult> {
+    const taken = this.#take(preamble)
+    let file: PassOrder['file']
+    let fileFault: ErrorRecord | undefined
+    try {
+      const { descriptor } = (await spool) ?? {}
+      if (descriptor !== undefined) file = { descriptor, path: spoolPath }
+    } catch (error) {
+      if (!isLive) {
+        taken.pin.port.close()
+        throw error
+      }
+      fileFault = toRecord(error, 0)
     }
+    const order: SnapshotOrder = { kind: 'pass', rules, hasKeys, pieces, port, file }
+    const result = await this.#run({ ...taken, order }, [port])
+    return fileFault === undefined ? result : { ...result, fileFault }
+  }
+
+  /** What a snapshot has of this moment. */
+  #take(preamble: SnapshotPreamble): Omit<SaveTask, 'order'> {
+    if (this.#isClosed) throw new ReplicaError('RDB_ABORTED', 'no more snapshots are made')
+    return {
+      memoryFingerprint: memoryFingerprint(),
+      preamble: { aux: preamble.aux, libraries: [...preamble.libraries] },
+      pin: this.#pin(),
+    }
+  }
+
+  async #run(task: SaveTask, ports: readonly MessagePort[]): Promise<PassResult> {
     const giveUp = new AbortController()
     const { signal } = giveUp
     this.#active.add(giveUp)
     let reply: SaveReply
     try {
-      reply = await this.#pool.run(task, { signal, transferList: [task.pin.port] })
+      reply = await this.#pool.run(task, { signal, transferList: [task.pin.port, ...ports] })
     } catch (error) {
       // The thread died, or the pool was closed. A port that it never got is still ours.
       task.pin.port.close()
-      await rm(leftBehind, { force: true }).catch(() => {})
       const fault: unknown = signal.aborted ? signal.reason : error
       const text = fault instanceof Error ? fault.message : String(fault)
       throw new ReplicaError('RDB_WORKER_FAILED', `the thread that saved it died: ${text}`, { retryable: true })
@@ -91,16 +140,5 @@ export class SnapshotPool implements Snapshots {
     }
     if (!reply.ok) throw fromRecord(reply.error)
     return reply.saved
-  }
-
-  cancel(): void {
-    for (const gate of this.#gates) gate.cancel()
-  }
-
-  /** Gives up what is under way, and ends the thread. */
-  async close(): Promise<void> {
-    this.#isClosed = true
-    this.cancel()
-    await this.#pool.destroy()
   }
 }

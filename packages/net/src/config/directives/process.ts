@@ -22,8 +22,6 @@ export const processDirectives = {
     max: 'int',
     default: 10,
     unit: 's',
-    supported: false,
-    warning: 'no replica below is waited for at the end',
   },
   'shutdown-on-sigint': {
     type: 'enum',

@@ -19,8 +19,6 @@ export const replicationDirectives = {
     type: 'bool',
     default: true,
     aliases: ['slave-ignore-maxmemory'],
-    supported: false,
-    warning: 'nothing is evicted here: a replica leaves that to its primary',
   },
   'replica-ignore-disk-write-errors': {
     type: 'bool',
@@ -91,6 +89,33 @@ export const replicationDirectives = {
     max: 'long',
     default: 3600,
     unit: 's',
+  },
+  /** Keeps the applied stream on the disk beside the snapshot, so that nothing but the last moments is lost by `kill -9`. */
+  'repl-stream-log': { type: 'bool', default: false, foreign: true },
+  'repl-stream-log-fsync': {
+    type: 'enum',
+    values: ['everysec', 'always', 'no'],
+    default: 'everysec',
+    foreign: true,
+  },
+  /** Of what is kept behind one snapshot; at half of it the next one is saved. */
+  'repl-stream-log-max-size': {
+    type: 'int',
+    form: 'memory',
+    min: 65536,
+    max: 'long',
+    default: 1073741824,
+    foreign: true,
+    unit: 'B',
+  },
+  'repl-stream-log-segment-size': {
+    type: 'int',
+    form: 'memory',
+    min: 4096,
+    max: 'long',
+    default: 67108864,
+    foreign: true,
+    unit: 'B',
   },
   'min-replicas-to-write': {
     type: 'int',

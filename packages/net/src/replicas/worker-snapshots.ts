@@ -1,0 +1,51 @@
+/**
+ * Snapshots for replicas, made by a thread from a pin while the server goes on (docs/pins.md): one pass over the data for all that
+ * want the same. Its pieces go to replicas as they are made; for those that need its length it goes into a file in `dir`.
+ */
+import { join } from 'node:path'
+import type { Clock, Logger, RdbChunkOptions, SnapshotRules } from '@understudy/core/internal'
+import type { SnapshotPool, SnapshotPreamble } from '@understudy/rdb-worker'
+import type { Snapshot, SnapshotRequest, SnapshotSource } from './snapshot-source.ts'
+
+export type SnapshotPassRules = Pick<RdbChunkOptions, 'compress' | 'checksum'> & Pick<SnapshotRules, 'access'>
+
+export interface WorkerSnapshotPorts {
+  readonly pool: Pick<SnapshotPool, 'begin'>
+  readonly clock: Clock
+  readonly logger: Logger
+  /** Directory of the file (`dir`). Read at every snapshot, as the rest. */
+  readonly directory: () => string
+  /** What it says beside the keys; of the moment, and so of the position. */
+  readonly preamble: () => SnapshotPreamble
+  /** rdbcompression, rdbchecksum, and what is told of the use of keys. */
+  readonly rules: () => SnapshotPassRules
+}
+
+export class WorkerSnapshots implements SnapshotSource {
+  readonly #ports: WorkerSnapshotPorts
+  #count = 0
+
+  constructor(ports: WorkerSnapshotPorts) {
+    this.#ports = ports
+  }
+
+  begin({ rdbVersion, filter, isLive, isCounted }: SnapshotRequest): Snapshot {
+    const { pool, clock, logger, directory, preamble, rules } = this.#ports
+    const beganMs = clock.monotonicMs()
+    const { aux, libraries } = preamble()
+    const spoolPath = join(directory(), `temp-replica-${process.pid}-${++this.#count}.rdb`)
+    const pass = pool.begin(
+      { aux, libraries: filter.functions ? libraries : [] },
+      { ...rules(), rdbVersion, hasKeys: filter.data, isLive, ...(isCounted ? { spoolPath } : {}) },
+    )
+    pass.written.then(
+      ({ bytes }) => {
+        const seconds = ((clock.monotonicMs() - beganMs) / 1000).toFixed(3)
+        logger.notice(`Snapshot for replicas made: ${bytes} bytes in ${seconds} seconds`)
+      },
+      // Every replica that waits for it is told; with none there is nobody to tell.
+      () => {},
+    )
+    return pass
+  }
+}

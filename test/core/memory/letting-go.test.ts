@@ -1,0 +1,99 @@
+/** A generation that was replaced is let go of: nothing of this thread holds its memory once it has collected. */
+import { collectGarbage, dataCommandFamilies, Keyspace, LibraryStore, PinnedKeyspace } from '@understudy/core/internal'
+import { describe, expect, it } from 'vitest'
+import { CommandRunner } from '../../support/command-runner.ts'
+import { LargeValueLoad } from '../../support/large-value-load.ts'
+import { SeededRandom } from '../../support/seeded-random.ts'
+
+const LIMITS = { bytesMax: 1 << 30, durationMsMax: 3_600_000 }
+const families = dataCommandFamilies({
+  libraries: new LibraryStore(),
+  memory: () => {
+    throw new Error('nobody asks')
+  },
+})
+
+function loaded(): CommandRunner {
+  const runner = new CommandRunner(families, {
+    keyspace: new Keyspace({ databaseCount: 2, segmentBytesMax: 16 << 20 }),
+    nowMs: 1_900_000_000_000,
+  })
+  const load = new LargeValueLoad(runner, new SeededRandom(5))
+  load.fill()
+  load.run(800)
+  // Long keys have registers of their own.
+  runner.run('SET', 'k'.repeat(20_000), 'v'.repeat(100_000))
+  runner.run('APPEND', 'k'.repeat(20_000), 'w')
+  return runner
+}
+
+/** Every segment of the generation at hand. */
+function segmentsOf({ generation }: Keyspace): WeakRef<SharedArrayBuffer>[] {
+  return generation.regions.flatMap(({ memory }) => memory.segments.map((segment) => new WeakRef(segment)))
+}
+
+/** How many of them are still there when this thread has collected. A reference that was looked at holds until the next turn. */
+async function heldOf(segments: WeakRef<SharedArrayBuffer>[]): Promise<number> {
+  let held = segments.length
+  for (let turn = 0; held > 0 && turn < 5; turn++) {
+    await new Promise((resolve) => setImmediate(resolve))
+    collectGarbage()
+    await new Promise((resolve) => setImmediate(resolve))
+    held = segments.filter((segment) => segment.deref() !== undefined).length
+  }
+  return held
+}
+
+function keysOf(pinned: PinnedKeyspace): number {
+  let keys = 0
+  pinned.forEach(0, () => keys++)
+  return keys
+}
+
+function replace(keyspace: Keyspace): void {
+  keyspace.begin()
+  keyspace.swapGeneration(keyspace.newGeneration(2))
+  keyspace.end()
+}
+
+describe('a generation that was replaced', () => {
+  it('is held by no register of the commands that ran over it', async () => {
+    const { keyspace } = loaded()
+    const segments = segmentsOf(keyspace)
+    replace(keyspace)
+    expect(await heldOf(segments)).toBe(0)
+    expect(keyspace.keyCount).toBe(0)
+  })
+
+  it('is not held by compaction, whether it was at work or had finished', async () => {
+    for (const steps of [1, 10_000]) {
+      const { keyspace } = loaded()
+      keyspace.compaction.begin(0, 0)
+      for (let i = 0; i < steps && keyspace.compaction.isRunning; i++) keyspace.compaction.step(1)
+      const segments = segmentsOf(keyspace)
+      replace(keyspace)
+      expect(await heldOf(segments)).toBe(0)
+      expect(keyspace.keyCount).toBe(0)
+    }
+  })
+
+  it('is held by its pins, and not when they have ended', async () => {
+    const { keyspace } = loaded()
+    const pinned: PinnedKeyspace[] = []
+    for (let i = 0; i < 2; i++) pinned.push(new PinnedKeyspace(keyspace.pin(LIMITS, 0)))
+    // Something is kept, and something waits to be freed.
+    keyspace.begin()
+    keyspace.delete(0, Buffer.from('s:0'), 0, 3)
+    keyspace.end()
+    pinned.pop()?.close()
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    const keys = pinned[0]!.size(0)
+    const segments = segmentsOf(keyspace)
+    replace(keyspace)
+    expect(await heldOf(segments)).toBe(segments.length)
+    expect(keysOf(pinned[0]!)).toBe(keys)
+    pinned[0]!.close()
+    expect(await heldOf(segments)).toBe(0)
+    expect(keyspace.pins.count).toBe(0)
+  })
+})

@@ -1,0 +1,94 @@
+/** CLIENT PAUSE and UNPAUSE, beside a redis-server: what they hold back, on a primary and on a replica. */
+import { afterEach, expect, it } from 'vitest'
+import { untilEqualOffsets } from '../support/compare-datasets.ts'
+import { encodeCommand, type RawClient } from '../support/raw-client.ts'
+import type { TestServer } from '../support/test-server.ts'
+import { infoIs, linkIs, startNode, startPrimary } from './topology.ts'
+
+const NO_DELAY = { 'repl-diskless-sync-delay': 0 }
+const seen: unknown[][] = []
+afterEach(() => {
+  const [stock, ours] = seen.splice(0)
+  expect(ours).toEqual(stock)
+})
+
+/** Sends a command that will be held back, and waits until it is. */
+async function held(server: TestServer, count: number, ...command: string[]): Promise<RawClient> {
+  const client = await server.raw()
+  client.send(encodeCommand(...command))
+  await infoIs(server, 'blocked_clients', String(count))
+  return client
+}
+
+it('the wider and the longer pause wins, MULTI waits with its first write, and all go on in order', async () => {
+  for (const start of [startPrimary, startNode]) {
+    const server = await start()
+    const answers: unknown[] = []
+    const operator = await server.raw()
+    const ask = async (...command: string[]): Promise<void> => {
+      answers.push(await operator.callExact(...command))
+    }
+    await ask('CLIENT', 'PAUSE', '60000', 'WRITE')
+    await ask('GET', 'k')
+    await ask('MULTI')
+    await ask('GET', 'k')
+    await ask('EXEC')
+    const writer = await held(server, 1, 'INCR', 'k')
+    const publisher = await held(server, 2, 'PUBLISH', 'channel', 'message')
+    // It takes nothing from the time of the first.
+    await ask('CLIENT', 'PAUSE', '1', 'WRITE')
+    await ask('GET', 'k')
+    const transaction = await server.raw()
+    answers.push(await transaction.callExact('MULTI'))
+    transaction.send(Buffer.concat([encodeCommand('INCR', 'k'), encodeCommand('EXEC')]))
+    await infoIs(server, 'blocked_clients', '3')
+    await ask('CLIENT', 'UNPAUSE')
+    for (const client of [writer, publisher, transaction, transaction]) {
+      answers.push((await client.readReplyBytes()).toString())
+    }
+    await ask('GET', 'k')
+    // Inside a transaction that pauses, writes still go through.
+    answers.push(await operator.pipeline([['MULTI'], ['CLIENT', 'PAUSE', '100'], ['SET', 'k', 'v'], ['EXEC']]))
+    await ask('GET', 'k')
+    await ask('CLIENT', 'PAUSE', '0')
+    await ask('SET', 'k', 'w')
+    await ask('CLIENT', 'PAUSE', '100')
+    await ask('CLIENT', 'PAUSE', '100', 'WRITE')
+    await ask('SET', 'k', 'x')
+    seen.push(answers)
+  }
+})
+
+it('no key expires meanwhile, and none that is over is seen', async () => {
+  for (const start of [startPrimary, startNode]) {
+    const server = await start()
+    await server.call('SET', 'k', 'v', 'PX', '50')
+    await server.call('CLIENT', 'PAUSE', '60000', 'WRITE')
+    const answers: unknown[] = []
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    answers.push(await server.call('GET', 'k'), await server.call('DBSIZE'))
+    answers.push((await server.info('stats'))['expired_keys'])
+    await server.call('CLIENT', 'UNPAUSE')
+    await infoIs(server, 'expired_keys', '1')
+    seen.push(answers)
+  }
+})
+
+it("a replica's stream is held with its clients, and its link stays up", { timeout: 60_000 }, async () => {
+  for (const start of [startPrimary, startNode]) {
+    const primary = await startPrimary(NO_DELAY)
+    const replica = await start({ ...NO_DELAY, replicaof: ['127.0.0.1', primary.port] })
+    await linkIs(replica, 'up')
+    await primary.call('SET', 'k', 'before')
+    await untilEqualOffsets(primary, replica)
+    await replica.call('CLIENT', 'PAUSE', '60000', 'WRITE')
+    await primary.call('SET', 'k', 'after')
+    expect(await primary.call('WAIT', 1, 300)).toBe(0)
+    const answers: unknown[] = [await replica.call('GET', 'k')]
+    answers.push((await replica.info('replication'))['master_link_status'])
+    await replica.call('CLIENT', 'UNPAUSE')
+    await untilEqualOffsets(primary, replica)
+    answers.push(await replica.call('GET', 'k'), (await primary.info('stats'))['sync_full'])
+    seen.push(answers)
+  }
+})

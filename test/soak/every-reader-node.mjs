@@ -1,0 +1,52 @@
+/**
+ * The replica of every-reader.soak.ts: Understudy embedded in a process that reads it from two threads of its own as well. Takes the
+ * directives of the executable; what else it is to know comes as JSON in UNDERSTUDY_SOAK_NODE:
+ *
+ *   { seed, skipValidation: boolean, counters: what to overwrite in the writer's counters, for the test of the test }
+ *
+ * SIGTERM ends it; the last line is 'threads: ' and what they have seen, as JSON.
+ */
+import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Worker } from 'node:worker_threads'
+import { loadConfig, parseArguments, ServerLog, UnderstudyServer } from '@understudy/net/internal'
+
+const THREADS = 2
+/** Between two reads of a thread, so that there are processors left for the writer. */
+const REST_MS = 0.2
+const { seed, skipValidation, counters } = JSON.parse(process.env['UNDERSTUDY_SOAK_NODE'] ?? '{}')
+
+const command = parseArguments(process.argv.slice(2))
+if (command.kind !== 'run') throw new Error('not a command to run')
+const config = loadConfig(command, { warn: console.warn })
+process.chdir(config.get('dir'))
+const server = new UnderstudyServer({
+  config,
+  logger: new ServerLog({ level: config.get('loglevel') }),
+  version: '0',
+  onShutdown: () => process.exit(0),
+  onPanic: (reason) => {
+    throw new Error(reason)
+  },
+})
+await server.start()
+while (!server.link.getStatus().isUp) await sleep(10)
+
+const stop = new SharedArrayBuffer(4)
+const results = Array.from({ length: THREADS }, async (_, i) => {
+  const handle = server.readers.attach()
+  const workerData = { handle, seed: seed + i, skipValidation, widen: false, widened: false, stop, restMs: REST_MS }
+  const worker = new Worker(new URL('./reads-reader.mjs', import.meta.url), { workerData, transferList: [handle.port] })
+  const [result] = await once(worker, 'message')
+  return result
+})
+Object.assign(server.keyspace.counters, counters)
+console.log('threads are reading')
+
+process.once('SIGTERM', () => {
+  Atomics.store(new Int32Array(stop), 0, 1)
+  void Promise.all(results).then(async (seen) => {
+    await server.stop()
+    process.stdout.write(`threads: ${JSON.stringify(seen)}\n`, () => process.exit(0))
+  })
+})
