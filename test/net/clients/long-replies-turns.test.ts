@@ -59,6 +59,8 @@ class SlowSocket implements ConnectionSocket {
     this.paused = false
   }
 
+  setNoDelay(): void {}
+
   destroySoon(): void {
     this.destroyed = true
   }
