@@ -144,6 +144,9 @@ it(
     expect(fields).toMatchObject({ maxmemory: String(limit), maxmemory_policy: 'allkeys-lru' })
     await server.call('CONFIG', 'RESETSTAT')
     expect(await stat(server, 'evicted_keys')).toBe(0)
+    await set(server, 'latency-monitor-threshold', 1, 'maxmemory-eviction-tenacity', 100, 'maxmemory', limit >> 1)
+    await waitFor('the limit', async () => (await countedBytes(server)) <= limit >> 1)
+    expect(String(await server.call('LATENCY', 'LATEST'))).toContain('eviction-cycle')
   },
 )
 
@@ -157,14 +160,20 @@ it.each([
     'notify-keyspace-events': 'Ee',
     'repl-diskless-sync-delay': 0,
   })
-  const replica = await startPrimary({ replicaof: ['127.0.0.1', node.port], 'enable-debug-command': 'yes' })
+  const directives = { replicaof: ['127.0.0.1', node.port], 'enable-debug-command': 'yes' }
+  const replica = await startPrimary(directives)
   await linkIs(replica, 'up')
   const listener = await node.raw()
   await listener.call('SUBSCRIBE', '__keyevent@0__:evicted')
   await fill(node, 5000, { seconds: 10_000 })
   await set(node, 'maxmemory', await countedBytes(node))
-  await fill(node, 10_000, { prefix: 'new', seconds: 20_000 })
+  const filling = fill(node, 10_000, { prefix: 'new', seconds: 20_000 })
+  // Its snapshot is taken while keys go.
+  const late = await startPrimary(directives)
+  await linkIs(late, 'up')
+  await filling
   await equalDigests(node, replica)
+  await equalDigests(node, late)
   const evicted = await stat(node, 'evicted_keys')
   expect(evicted).toBeGreaterThan(8000)
   expect((await replica.info('commandstats'))[`cmdstat_${told}`]).toContain(`calls=${evicted},`)

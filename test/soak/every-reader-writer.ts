@@ -237,7 +237,7 @@ export class EveryReaderWriter {
 
   async #buildHuge(): Promise<void> {
     const firsts = Array.from({ length: HUGE_SIZE / HUGE_AT_ONCE }, (_, i) => i * HUGE_AT_ONCE)
-    await this.#run([...firsts.map((first): [Action, number] => ['huge', first])])
+    await this.#run(firsts.map((first): [Action, number] => ['huge', first]))
   }
 
   async #run(groups: readonly (readonly [Action, number])[]): Promise<void> {

@@ -12,6 +12,8 @@ import {
   FLAG_LONG_KEY,
   FORM_STREAM,
   formOf,
+  hashOrder,
+  hashTag,
   headerBytes,
   type Keyspace,
   NODES_PER_INDEX,
@@ -27,6 +29,8 @@ import {
   ROOT_PAGES,
   RUN_BYTES,
   SHARD_COUNT,
+  shardOf,
+  SLOT_TAG_MASK,
   roomOf,
   VALUE_LENGTH_MASK,
 } from '@understudy/core/internal'
@@ -124,6 +128,16 @@ class Check implements KeyspaceFacts {
     this.pages += pages
   }
 
+  /** Of keys with the same hash another one may be found. */
+  #isFoundByHash(db: number, region: RegionWriter, record: number): boolean {
+    const { generation } = this.#keyspace
+    region.orderOf(record)
+    const [order, tag] = [hashOrder, hashTag]
+    const found = region.findByHash(generation.control, generation.rootOf(db, shardOf(order)), order, tag)
+    if (found === 0 || found === record) return found === record
+    return region.orderOf(found) === order && (hashTag & SLOT_TAG_MASK) === (tag & SLOT_TAG_MASK)
+  }
+
   /** @returns the record's flags. */
   #record(db: number, region: RegionWriter, record: number): number {
     const recordWords = words(region, record)
@@ -141,6 +155,7 @@ class Check implements KeyspaceFacts {
       key = this.#nodes(region, recordWords[at + 1]!, recordWords[at]! >>> 0)
       at += 2
     }
+    assert.ok(this.#isFoundByHash(db, region, record), 'a key is not found by its hash')
     if ((flags & FLAG_CHUNKED) === 0) this.#block(region.index, record, headerBytes(flags) + inlineKey + inlineValue)
     else {
       assert.equal(inlineValue, 0)

@@ -14,6 +14,7 @@ import {
   regionOf,
   RUN_BYTES,
   shardOf,
+  VALUE_LENGTH_MASK,
   VERSION_BYTES,
 } from '@understudy/core/internal'
 import { describe, expect, it } from 'vitest'
@@ -101,7 +102,7 @@ function readInterrupted(
   const copy = copies.copy(source, region, address)
   const bytes = copies.memory.u8[copy >>> 28]!
   const offset = byteOffsetOf(copy)
-  const length = new DataView(bytes.buffer, offset).getUint16(4, true)
+  const length = new DataView(bytes.buffer, offset).getUint32(4, true) & VALUE_LENGTH_MASK
   const start = offset + 8 + KEY.length
   return { value: Buffer.from(bytes.slice(start, start + length)).toString(), looks }
 }

@@ -9,6 +9,7 @@ import {
   RDB_TYPE_STREAM_LISTPACKS_3,
   RDB_TYPE_ZSET_2,
   RDB_TYPE_ZSET_LISTPACK,
+  PinnedKeyspace,
   RdbVersionError,
   Readers,
   SharedKeyspace,
@@ -191,6 +192,15 @@ describe('a snapshot that was written', () => {
     keyspace.lookup(0, Buffer.from('k'), 0, 1)
     keyspace.setAccess(-1, 42)
     expect(entry('frequency')).toMatchObject({ idleSeconds: -1, freq: 42 })
+    // A pin tells of the moment at which it began, by the rules of then.
+    keyspace.access.decayMinutes = 3
+    keyspace.access.minute += 7
+    const handle = keyspace.pin({ bytesMax: Infinity, durationMsMax: Infinity }, 0)
+    keyspace.access.minute += 100
+    const pinned = new PinnedKeyspace(handle)
+    pinned.lookup(0, Buffer.from('k'), 0, 1)
+    expect(pinned.access.frequency(pinned.entry)).toBe(40)
+    pinned.close()
   })
 })
 

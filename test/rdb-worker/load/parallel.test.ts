@@ -98,6 +98,40 @@ describe('a load by several threads', () => {
     expect(keyspaceDigest(keyspace)).toBe(sink.digest())
   })
 
+  it.each([1, 3])('keeps how keys were used, as the policy wants it (%i)', async (threads) => {
+    const builder = new RdbBuilder().selectDb(0)
+    // A key has one or the other in a file; the other policy knows nothing of it.
+    for (let i = 0; i < 200; i++) builder.raw(249, i).text(`often ${i}`, 'v')
+    for (let i = 0; i < 200; i++)
+      builder
+        .raw(248)
+        .length(i * 100)
+        .text(`idle ${i}`, 'v')
+    const path = fileWith(builder.end())
+    const pool = newPool({ threads })
+    for (const tracksFrequency of [true, false]) {
+      const keyspace = adopt((await pool.loadFile(path, { ...plain, tracksFrequency })).generation, hashSeed)
+      keyspace.access.tracksFrequency = tracksFrequency
+      const useOf = (name: string): number => {
+        expect(keyspace.lookup(0, Buffer.from(name), 0, name.length)).toBe(true)
+        return tracksFrequency ? keyspace.access.frequency(keyspace.entry) : keyspace.access.idleSeconds(keyspace.entry)
+      }
+      for (let i = 10; i < 200; i += 7) {
+        const [often, idle] = [useOf(`often ${i}`), useOf(`idle ${i}`)]
+        if (tracksFrequency) {
+          // The minute may have gone on.
+          expect(i - often).toBeLessThanOrEqual(1)
+          expect(often).toBeLessThanOrEqual(i)
+          expect(idle).toBeLessThanOrEqual(5)
+        } else {
+          expect(often).toBeLessThan(60)
+          expect(idle).toBeGreaterThanOrEqual(i * 100)
+          expect(idle).toBeLessThan(i * 100 + 60)
+        }
+      }
+    }
+  })
+
   it('gives the same dataset when threads come up in the middle of it', async () => {
     const bytes = mixed(3000, 63)
     const digest = scanBytes(bytes).sink.digest()

@@ -115,9 +115,11 @@ export function refusal<Context extends CommandContext>(
   const lacks = exec ? ~own | requester.queuedLacks : ~own
   if (requester.authRequired && (own & NO_AUTH) === 0) return NOAUTH_ERROR
   if (requester.inMulti && (own & NO_MULTI) !== 0) return NOT_IN_MULTI_ERROR
-  // A queue takes memory too.
-  const takesMemory = (flags & DENYOOM) !== 0 || (requester.inMulti && !NEVER_QUEUED.has(entry.name))
-  if (node.outOfMemory && takesMemory) return OOM_ERROR
+  if (node.outOfMemory) {
+    // A queue takes memory, too.
+    const isQueued = requester.inMulti && !NEVER_QUEUED.has(entry.name)
+    if (isQueued || (flags & DENYOOM) !== 0) return OOM_ERROR
+  }
   const isReadOnly = node.replica && node.replicaReadOnly
   if (!isReadOnly && ((flags & WRITE) !== 0 || entry.name === 'ping')) {
     if (node.cannotSave) return MISCONF_ERROR

@@ -3,7 +3,7 @@
  * candidates in a pool, and takes the best of those. It knows when to stop by asking; how much memory may be used, and what
  * counts, is its caller's. Each key is a unit of its own. Belongs to the writer's thread.
  *
- * Large values are freed in slices after their key is gone. Nothing more is evicted before that is done: what they leave may be enough.
+ * Large values are freed in slices after their key is gone. Nothing more is evicted before that is done: it may be enough.
  *
  * Source: redis 7.0 evict.c performEvictions(), whose candidates are taken as they were sampled; here one that was used since,
  * or got more time to live, is passed over.
@@ -52,7 +52,6 @@ export interface EvictionWork {
 export class Eviction {
   readonly #ports: EvictionPorts
   readonly #sampler: KeySampler
-  readonly #random: () => number
   readonly #pool = new EvictionPool()
   #rule: EvictionRule | undefined
   #generation: Generation | undefined
@@ -68,8 +67,7 @@ export class Eviction {
 
   constructor(ports: EvictionPorts) {
     this.#ports = ports
-    this.#random = ports.random ?? Math.random
-    this.#sampler = new KeySampler(ports.keyspace, this.#random)
+    this.#sampler = new KeySampler(ports.keyspace, ports.random ?? Math.random)
   }
 
   /** Evicts until enough is free, the time is over or no key is left. Call outside of units, between commands. */

@@ -89,6 +89,9 @@ export class AccessBits implements FrequencyRules {
   }
 }
 
+/** What `AccessBits` goes by, as plain data for another thread. */
+export type AccessFacts = Pick<AccessBits, 'clock' | 'minute' | 'tracksFrequency' | 'logFactor' | 'decayMinutes'>
+
 /** For a thread that makes the records of a snapshot. @param tracksFrequency an LFU policy is configured */
 export function accessAtLoad(tracksFrequency: boolean): AccessBits {
   const access = new AccessBits()

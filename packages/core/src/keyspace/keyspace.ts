@@ -39,7 +39,7 @@ export class Keyspace extends KeyspaceValues {
   /** Gives memory back that the arenas do not need any more; its slices are called between two commands. */
   readonly compaction: Compaction = new Compaction(this, this.lazyFree)
   /** What readers that take their time are given. */
-  readonly pins: Pins = new Pins(this.counters, this.lazyFree)
+  readonly pins: Pins = new Pins(this.counters, this.lazyFree, this.access)
 
   constructor(options: KeyspaceOptions) {
     const { databaseCount, hashSeed = randomBytes(16), segmentBytesMax = SEGMENT_BYTES_MAX } = options

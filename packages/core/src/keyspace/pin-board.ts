@@ -7,6 +7,7 @@
  *   96 …       per region and segment: address of the index of what was kept (memory/kept-blocks.ts)
  */
 import { REGION_COUNT, SEGMENTS_PER_REGION_MAX } from '../limits.ts'
+import type { AccessFacts } from './access-bits.ts'
 import type { GenerationTransfer } from './generation.ts'
 import type { MessagePort } from 'node:worker_threads'
 
@@ -35,6 +36,8 @@ export interface PinHandle {
   readonly word: number
   readonly serial: number
   readonly epoch: number
+  /** Clock and policy when the pin began: how long keys had been idle then. */
+  readonly access: AccessFacts
   /** Tells of segments that were added since; closing it ends the pin. */
   readonly port: MessagePort
 }

@@ -85,6 +85,7 @@ export class PinnedKeyspace extends KeyspaceReads {
   constructor(handle: PinHandle, copies: CopyMemory = new CopyMemory()) {
     super(new PinnedGeneration(handle, copies))
     this.#port = handle.port
+    Object.assign(this.access, handle.access)
   }
 
   /** Ends the pin. No reads after this. */

@@ -14,6 +14,7 @@ import { KeyspaceError } from '../errors.ts'
 import { REGION_COUNT } from '../limits.ts'
 import { BlockKeeper, type KeeperOwner } from '../memory/block-keeper.ts'
 import { EPOCH_MAX } from '../memory/kept-blocks.ts'
+import type { AccessFacts } from './access-bits.ts'
 import type { Generation } from './generation.ts'
 import type { LazyFree } from './lazy-free.ts'
 import {
@@ -55,6 +56,7 @@ interface Pin {
 export class Pins {
   readonly #counters: ShardCounters
   readonly #lazyFree: LazyFree
+  readonly #access: AccessFacts
   #current: PinnedGeneration | undefined
   /** Those with pins that have not ended. */
   readonly #all = new Set<PinnedGeneration>()
@@ -63,8 +65,9 @@ export class Pins {
   broken = 0
 
   /** One per keyspace. */
-  constructor(counters: ShardCounters, lazyFree: LazyFree) {
+  constructor(counters: ShardCounters, lazyFree: LazyFree, access: AccessFacts) {
     this.#counters = counters
+    this.#access = access
     this.#lazyFree = lazyFree
   }
 
@@ -95,7 +98,7 @@ export class Pins {
     if (this.count >= PINS_MAX) throw new KeyspaceError('PIN_LIMIT', `there are ${PINS_MAX} pins`, { retryable: true })
     this.#all.add(this.#current)
     this.#serial = (this.#serial % 0x7fff_fffe) + 1
-    return this.#current.begin(regions, limits, nowMs, this.#serial)
+    return { ...this.#current.begin(regions, limits, nowMs, this.#serial), access: { ...this.#access } }
   }
 
   /** Another generation has taken over: the pins of the one before go on, and nothing is kept or freed for them any more. */
@@ -176,7 +179,7 @@ class PinnedGeneration {
     return sum
   }
 
-  begin(regions: number, limits: PinLimits, startedAtMs: number, serial: number): PinHandle {
+  begin(regions: number, limits: PinLimits, startedAtMs: number, serial: number): Omit<PinHandle, 'access'> {
     // While nothing is kept no word tells of an epoch: counting may begin anew.
     if (!this.isHolding) this.#epoch = 0
     if (this.#epoch === EPOCH_MAX) throw new KeyspaceError('PIN_LIMIT', 'there were always pins since 2^28 of them')

@@ -6,7 +6,7 @@
  *        └ disturbed, or lost in half-changed memory ◄──┘ no: forget all it made, and again
  *
  * All reads are synchronous, and there is one attempt at a time. What keeps the work itself from going astray meanwhile is
- * read-guard.ts. Nothing here writes what other threads could see.
+ * read-guard.ts. Nothing here writes what other threads read, but for marks of what was read (access-marks.ts).
  */
 import { strict as assert } from 'node:assert'
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads'

@@ -88,7 +88,7 @@ export class MemoryLimit {
       this.#buffersCountedMs = nowMs
       this.countBytes()
     }
-    if (this.#node.state.replica) this.makeRoom()
+    if (this.#node.state.replica) this.#makeRoomBetweenCommands()
   }
 
   /** Lines of INFO that replace those of the same name. */
@@ -135,8 +135,15 @@ export class MemoryLimit {
   #makeRoomSoon(): void {
     this.#goesOn ??= setImmediate(() => {
       this.#goesOn = undefined
-      this.makeRoom()
+      this.#makeRoomBetweenCommands()
     })
+  }
+
+  /** Without a command behind it that would look after clients who wait for a key that went. */
+  #makeRoomBetweenCommands(): void {
+    const { blockedKeys } = this.#node.server
+    this.makeRoom()
+    if (blockedKeys.hasReady) blockedKeys.serve()
   }
 
   #setMaximum(bytes: number): void {
