@@ -4,6 +4,7 @@
  */
 import {
   BlockCopies,
+  CopyMemory,
   byteOffsetOf,
   hashKey,
   hashOrder,
@@ -95,7 +96,7 @@ function readInterrupted(
     isInterfering = false
   }
   const source = watched(handle, region, look)
-  const copies = new BlockCopies(handle, () => {
+  const copies = new BlockCopies(handle, new CopyMemory(), () => {
     for (let index = 0; index < source.segments.length; index++) source.refresh(index)
   })
   const copy = copies.copy(source, region, address)

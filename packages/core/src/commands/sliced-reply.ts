@@ -1,5 +1,6 @@
 /** A long reply as the thread that sends it makes it: the command that asked for it, over the pin it was given. No socket here. */
 import { strict as assert } from 'node:assert'
+import { CopyMemory } from '../keyspace/copy-memory.ts'
 import type { PinHandle } from '../keyspace/pin-board.ts'
 import { PinnedKeyspace } from '../keyspace/pinned-keyspace.ts'
 import { COMMAND, REQUEST_BYTES_MAX, RequestDecoder } from '../resp/decoder.ts'
@@ -22,6 +23,9 @@ export interface LongReplyRequest {
 export interface SlicedCommands {
   resolve(args: CommandArgs): { readonly slices: (() => ReplySlices) | undefined } | undefined
 }
+
+/** Of all long replies of this thread: each slice looks everything up again. */
+let copies: CopyMemory | undefined
 
 export class SlicedReply implements ReadContext {
   readonly args: RequestDecoder = new RequestDecoder()
@@ -49,7 +53,8 @@ export class SlicedReply implements ReadContext {
     const slices = commands.resolve(args)?.slices
     assert.ok(slices !== undefined, 'only replies that can be made in slices are')
     this.#slices = slices()
-    this.keyspace = new PinnedKeyspace(pin)
+    copies ??= new CopyMemory()
+    this.keyspace = new PinnedKeyspace(pin, copies)
   }
 
   /** The pin was broken: the reply cannot be finished. */

@@ -13,6 +13,7 @@ import { DESCRIPTOR_WORDS_MAX } from '../values/form-numbers.ts'
 import { LargeValue } from '../values/large-value.ts'
 import type { ValueBuild } from '../values/value-build.ts'
 import { BlockCopies } from './block-copies.ts'
+import { CopyMemory } from './copy-memory.ts'
 import type { Entry } from './entry.ts'
 import { GenerationLayout } from './generation.ts'
 import { KeyspaceReads } from './keyspace-reads.ts'
@@ -31,18 +32,18 @@ class PinnedGeneration extends GenerationLayout {
   readonly #live: Int32Array
   #memoryChanges = -1
 
-  constructor(handle: PinHandle) {
+  constructor(handle: PinHandle, copies: CopyMemory) {
     super(handle.control)
     this.#port = handle.port
     this.#live = new Int32Array(handle.generation.control)
-    this.copies = new BlockCopies(handle, () => this.#refresh())
+    this.copies = new BlockCopies(handle, copies, () => this.#refresh())
     for (let region = 0; region < REGION_COUNT; region++) {
       this.#sources.push(new RegionMemory([...(handle.generation.segments[region] ?? [])]))
     }
     this.regions = this.#sources.map((source, index) => new PinnedRegion(source, index, this.seed, this.copies))
   }
 
-  /** The memory of the copies is not the dataset's: it serves the next pin. */
+  /** The memory of the copies is not the dataset's: another pin may use it. */
   override letGo(): void {
     this.copies.close()
     for (const source of this.#sources) source.letGo()
@@ -77,13 +78,17 @@ export class PinnedKeyspace extends KeyspaceReads {
   /** Not the handle, which holds the segments. */
   readonly #port: MessagePort
 
-  constructor(handle: PinHandle) {
-    super(new PinnedGeneration(handle))
+  /**
+   * @param copies where blocks are copied to. Several pins of a thread may share it, if each looks everything up again after another one was
+   * read from.
+   */
+  constructor(handle: PinHandle, copies: CopyMemory = new CopyMemory()) {
+    super(new PinnedGeneration(handle, copies))
     this.#port = handle.port
     Object.assign(this.access, handle.access)
   }
 
-  /** Ends the pin. No reads after this: what was copied for them serves the next pin. */
+  /** Ends the pin. No reads after this. */
   close(): void {
     this.#port.close()
     this.generation.letGo()
