@@ -69,7 +69,8 @@ describe('REPLICAOF', () => {
     await node.call('REPLICAOF', 'NO', 'ONE')
     expect((await node.info('replication'))['role']).toBe('master')
     expect(await node.call('GET', 'kept')).toBe('yes')
-    // A transfer that takes long.
+    // A transfer that takes long. What was written here the primary cannot continue.
+    await node.call('SET', 'kept', 'yes')
     await node.call('CONFIG', 'SET', 'key-load-delay', '1000')
     await node.call('REPLICAOF', '127.0.0.1', primary.port)
     await infoIs(node, 'async_loading', '1')
