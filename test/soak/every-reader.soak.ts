@@ -27,7 +27,7 @@ export const soak: Soak = {
 const NODE = fileURLToPath(new URL('./every-reader-node.mjs', import.meta.url))
 const PER_SECOND_MIN = 100_000
 const FULL_RESYNCS = 3
-/** A read that took longer did not get through, though it had a processor. */
+/** A read that took longer did not get through, though reader and writer had processors. */
 const STUCK_MS = 50
 
 /** Part of the readers' protocol that is left out, for the test of the test. */

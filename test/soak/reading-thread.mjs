@@ -44,18 +44,22 @@ export function fail(text) {
   if (seen.firstFailure === '') seen.firstFailure = text
 }
 
-/** Milliseconds that this thread was ready to run and had no processor, so far; 0 where the system does not tell. */
+/** Of this thread, and of the process' first one, which writes. */
+const SCHEDULED = ['/proc/thread-self/schedstat', `/proc/self/task/${process.pid}/schedstat`]
+
+/** Milliseconds that reader and writer were ready to run and had no processor, so far; 0 where the system does not tell. */
 function waitedForProcessorMs() {
   try {
     // Source: Linux Documentation/scheduler/sched-stats.rst: time on the processor, time waiting for it (both ns), turns.
-    return Number(readFileSync('/proc/thread-self/schedstat', 'latin1').split(' ')[1]) / 1e6
+    return SCHEDULED.reduce((sum, file) => sum + Number(readFileSync(file, 'latin1').split(' ')[1]) / 1e6, 0)
   } catch {
     return 0
   }
 }
 
 /**
- * Reads until told to stop, then tells what was seen. `longestMs` is the longest that a read took with a processor to itself.
+ * Reads until told to stop, then tells what was seen. `longestMs` is the longest that a read took while
+ * reader and writer had processors to themselves.
  * @param {() => void} readOnce
  * @param {object} counted Told with it.
  */

@@ -18,7 +18,7 @@ describe('the ring', () => {
     const writer = new AccessMarks()
     const reader = new AccessMarks(writer.memory)
     const taken: number[] = []
-    const takeAll = (): void => writer.take((order) => taken.push(order))
+    const takeAll = (): void => writer.take((order) => taken.push(order), Number.POSITIVE_INFINITY)
     for (let round = 0; round < 3; round++) {
       reader.begin(new AccessBits())
       for (let i = 0; i < MARKS_MAX + 10; i++) reader.note(placeOf(i), 1)
@@ -31,6 +31,19 @@ describe('the ring', () => {
     }
   })
 
+  it('is emptied by as many as are asked for, the oldest first', () => {
+    const writer = new AccessMarks()
+    const reader = new AccessMarks(writer.memory)
+    reader.begin(new AccessBits())
+    for (let i = 0; i < 10; i++) reader.note(placeOf(i), 1)
+    reader.publish()
+    const taken: number[] = []
+    for (const count of [4, 4]) writer.take((order) => taken.push(order), count)
+    expect(taken).toEqual([0, 1, 2, 3, 4, 5, 6, 7])
+    writer.take((order) => taken.push(order), 4)
+    expect(taken).toHaveLength(10)
+  })
+
   it('forgets what an attempt noted that was not valid', () => {
     const writer = new AccessMarks()
     const reader = new AccessMarks(writer.memory)
@@ -40,7 +53,7 @@ describe('the ring', () => {
     reader.note(placeOf(2), 22)
     reader.publish()
     const taken: number[][] = []
-    writer.take((...mark) => taken.push(mark))
+    writer.take((...mark) => taken.push(mark), Number.POSITIVE_INFINITY)
     expect(taken).toEqual([[2, 3, 7, 22]])
   })
 

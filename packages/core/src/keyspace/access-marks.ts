@@ -24,7 +24,7 @@ const LEFT = 32
 const TAKEN = 64
 const MARKS = 96
 const MARK_WORDS = 4
-/** A power of two. The writer takes as many within a fraction of a millisecond. */
+/** A power of two. */
 const MARKS_MAX = 2048
 
 /** What is done with a mark. @param root word index in the control block, as it was when the key was read */
@@ -69,14 +69,14 @@ export class AccessMarks {
     Atomics.store(words, VERSION, this.#version)
   }
 
-  /** Takes all marks that were left. */
-  take(visit: TakeMark): void {
+  /** Takes the marks that were left, at most so many; the others next time. */
+  take(visit: TakeMark, countMax: number): void {
     const words = this.#words
     // Pairs with publish(): what was noted before is visible.
     const left = Atomics.load(words, LEFT)
     let taken = words[TAKEN]!
     if (taken === left) return
-    for (; taken !== left; taken = (taken + 1) | 0) {
+    for (let rest = countMax; taken !== left && rest > 0; rest--, taken = (taken + 1) | 0) {
       const at = markAt(taken)
       visit(words[at]!, words[at + 1]!, words[at + 2]!, words[at + 3]!)
     }

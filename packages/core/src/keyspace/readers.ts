@@ -9,6 +9,9 @@ import { AccessMarks, type TakeMark } from './access-marks.ts'
 import type { Generation, GenerationTransfer } from './generation.ts'
 import type { Keyspace } from './keyspace.ts'
 
+/** Marks of all readers that are taken at once: at some 0.15 µs each, with the misses of a lookup in it. */
+const MARKS_AT_ONCE = 8192
+
 /** What a worker thread needs to open a reader: send it with `port` in the transfer list. */
 export interface ReaderHandle {
   readonly generation: GenerationTransfer
@@ -57,12 +60,13 @@ export class Readers {
 
   /**
    * Takes in how readers used keys, and tells them the clock and the policy. Call it a few times a second and when the policy
-   * changes, on the writer's thread, between two units; a busy reader costs it some 0.2 ms.
+   * changes, on the writer's thread, between two units; however many readers are busy, it takes about a millisecond at most.
    */
   exchangeMarks(): void {
+    const share = Math.ceil(MARKS_AT_ONCE / Math.max(1, this.#ports.size))
     for (const marks of this.#ports.values()) {
       marks.tell(this.#keyspace.access)
-      marks.take(this.#takeMark)
+      marks.take(this.#takeMark, share)
     }
   }
 

@@ -3,7 +3,6 @@
  * each does is in its own room; this file only connects them and knows in which order they start and end.
  */
 import { statSync } from 'node:fs'
-import { stat } from 'node:fs/promises'
 import {
   ActiveExpiry,
   BacklogWriter,
@@ -29,7 +28,6 @@ import {
   toldAccess,
 } from '@understudy/core/internal'
 import { RdbLoaderPool, SnapshotPool } from '@understudy/rdb-worker'
-import type { ListenOptions } from '../clients/listeners.ts'
 import { chooseKeyEvents, deliverKeyEvents } from '../clients/key-notifications.ts'
 import { ClientServer } from '../clients/server.ts'
 import { GATE_EVENTS } from '../clients/shared-words.ts'
@@ -37,7 +35,6 @@ import { addClientInfoSections } from '../commands/info-sections.ts'
 import { clientCommandFamilies } from '../commands/index.ts'
 import type { Config } from '../config/config.ts'
 import { IoThreads } from '../io-thread/io-threads.ts'
-import type { Progress } from '../log/progress.ts'
 import { debugReplication } from './debug-replication.ts'
 import { debugThreads } from './debug-threads.ts'
 import { askPrimary } from '../link/ask-primary.ts'
@@ -52,9 +49,11 @@ import { configCommands } from './config-commands.ts'
 import { DatasetSnapshot, type DatasetSnapshotOptions } from './dataset-snapshot.ts'
 import { CLIENT_DIRECTIVES, clientSettings, follow, linkConfig, replicaSettings } from './configure.ts'
 import { addDataInfoSections, memoryFacts, streamStatLines } from './info-sections.ts'
+import { findFileAtStart, loadFileAtStart, loadProgress } from './file-at-start.ts'
 import { fullSyncGate } from './full-sync-policy.ts'
 import type { FileLoading, Node } from './node.ts'
 import { KEY_CHECK_QUESTION, KeyCheck } from './key-check.ts'
+import { listenAnew, listenOptions } from './listening.ts'
 import { LoadReport } from './load-report.ts'
 import { MemoryLimit } from './memory-limit.ts'
 import { Persistence } from './persistence.ts'
@@ -363,8 +362,8 @@ export class UnderstudyServer implements Node {
       follow(config, CLIENT_DIRECTIVES, () => this.ioThreads?.settingsChanged())
     }
     config.onChange('repl-backlog-size', (bytes) => this.backlog.resize(clampBacklogBytes(bytes)))
-    config.onChange('port', () => this.#listenAnew())
-    config.onChange('bind', () => this.#listenAnew())
+    config.onChange('port', () => listenAnew(this))
+    config.onChange('bind', () => listenAnew(this))
     config.onChange('hz', () => this.server.restartCron())
   }
 
@@ -376,11 +375,11 @@ export class UnderstudyServer implements Node {
   async start(): Promise<void> {
     const { config, logger } = this
     const primary = config.get('replicaof')
-    const file = await this.#findFile()
+    const file = await findFileAtStart(this)
     this.fileLoading = file
     this.hasData = primary === undefined
     this.updateState()
-    await this.server.listen(this.#listenOptions(config.get('port')))
+    await this.server.listen(listenOptions(config))
     this.#startHousekeeping()
     this.below.start()
     if (file !== undefined) await this.#loadFile(file)
@@ -517,30 +516,10 @@ export class UnderstudyServer implements Node {
     this.unapplied.clear()
   }
 
-  /** The file to load at start, with nothing loaded yet; undefined when there is none. */
-  async #findFile(): Promise<FileLoading | undefined> {
-    const path = this.config.path('dbfilename')
-    if (path === undefined) return undefined
-    const file = await stat(path).catch(() => undefined)
-    if (file === undefined || !file.isFile()) return undefined
-    return { path, startedMs: this.clock.monotonicMs(), loadedBytes: 0, totalBytes: file.size, loadedKeys: 0 }
-  }
-
   async #loadFile(loading: FileLoading): Promise<void> {
     const { config, logger, clock } = this
     try {
-      const result = await this.#loader.loadFile(
-        loading.path,
-        {
-          databaseCount: config.get('databases'),
-          hashSeed: this.keyspace.hashSeed,
-          encodings: this.server.settings.encodings,
-          tracksFrequency: this.keyspace.access.tracksFrequency,
-          verifyChecksum: config.get('rdbchecksum'),
-          ...(config.get('key-load-delay') === 0 ? {} : { keyLoadDelayMicros: config.get('key-load-delay') }),
-        },
-        (loadedBytes, totalBytes, loadedKeys) => Object.assign(loading, { loadedBytes, totalBytes, loadedKeys }),
-      )
+      const result = await loadFileAtStart(this, this.#loader, loading)
       this.#adopt(result, clock.monotonicMs() - loading.startedMs, true)
       await goOnFrom(this, result.summary.aux, config.get('replicaof') !== undefined, this.#replay)
       this.#tellPosition(this.link.history.replid)
@@ -549,29 +528,6 @@ export class UnderstudyServer implements Node {
       logger.notice(`DB loaded from disk: ${elapsedSeconds} seconds`)
     } finally {
       this.fileLoading = undefined
-    }
-  }
-
-  #listenOptions(port: number): ListenOptions {
-    const { config } = this
-    const socket = config.path('unixsocket')
-    return {
-      bind: config.get('bind'),
-      port,
-      ...(socket === undefined ? {} : { unixSocket: socket, unixSocketPermissions: config.get('unixsocketperm') }),
-    }
-  }
-
-  async #listenAnew(): Promise<string | undefined> {
-    const port = this.config.get('port')
-    const bind = this.config.get('bind')
-    try {
-      await this.server.relisten({ bind, port })
-      return undefined
-    } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error)
-      this.logger.warning(`Failed listening on port ${port} (tcp) of ${bind.join(' ')}: ${reason}`)
-      return 'Unable to listen on this port or address. Check server logs.'
     }
   }
 
@@ -587,25 +543,11 @@ export class UnderstudyServer implements Node {
       this.shutdown.look()
       this.streamLog.tick(this.hasData && !this.state.loading)
       keyspace.pins.breakOverdue(this.clock.monotonicMs())
-      this.#loadReport.tick(this.#progress())
+      this.#loadReport.tick(loadProgress(this))
       if (keyspace.lazyFreePending > 0) keyspace.freeSlice(SLICE_MS_MAX)
     }, HOUSEKEEPING_MS)
     this.#housekeeping.unref()
     this.defrag.start()
-  }
-
-  /** Of the load that goes on, if one does. */
-  #progress(): Progress | undefined {
-    const file = this.fileLoading
-    if (file !== undefined) {
-      const { loadedBytes: doneBytes, totalBytes, loadedKeys: keys, startedMs } = file
-      return { doneBytes, totalBytes, keys, elapsedMs: this.clock.monotonicMs() - startedMs }
-    }
-    if (this.link.state.name !== 'receiving' && this.link.state.name !== 'loading') return undefined
-    const { loading } = this.link.getStatus()
-    if (loading === undefined) return undefined
-    const { loadedBytes: doneBytes, totalBytes, loadedKeys: keys, elapsedMs } = loading
-    return { doneBytes, totalBytes, keys, elapsedMs }
   }
 
   /** A replica's keys are its primary's to expire. */

@@ -1,0 +1,27 @@
+/** Where the server listens, as the configuration says it; and what CONFIG SET port or bind does. */
+import type { ListenOptions } from '../clients/listeners.ts'
+import type { Config } from '../config/config.ts'
+import { errorText } from '../error-text.ts'
+import type { Node } from './node.ts'
+
+export function listenOptions(config: Config): ListenOptions {
+  const socket = config.path('unixsocket')
+  return {
+    bind: config.get('bind'),
+    port: config.get('port'),
+    ...(socket === undefined ? {} : { unixSocket: socket, unixSocketPermissions: config.get('unixsocketperm') }),
+  }
+}
+
+/** Moves to the port and addresses that the configuration names now. @returns why it could not; it listens where it did, then */
+export async function listenAnew({ config, logger, server }: Node): Promise<string | undefined> {
+  const port = config.get('port')
+  const bind = config.get('bind')
+  try {
+    await server.relisten({ bind, port })
+    return undefined
+  } catch (error) {
+    logger.warning(`Failed listening on port ${port} (tcp) of ${bind.join(' ')}: ${errorText(error)}`)
+    return 'Unable to listen on this port or address. Check server logs.'
+  }
+}
