@@ -8,8 +8,8 @@ const CLIENT_TESTS = [
   'test/e2e/{clients,pause,serving}.test.ts',
 ]
 const MEMORY_TESTS = 'test/**/*.memory.test.ts'
-/** Tests that demand a rate, which they cannot reach beside others. */
-const RATE_TESTS = 'test/soak/every-reader.test.ts'
+/** A load that takes both cores, and demands that nobody waits for long. */
+const LOAD_TESTS = 'test/soak/every-reader.test.ts'
 
 /**
  * Tests import the packages by name, so they run the built output in dist/: what is tested is what is shipped. What measures runs
@@ -28,7 +28,7 @@ const config: ViteUserConfig = defineConfig({
         test: {
           name: 'suite',
           include: ['test/**/*.test.ts'],
-          exclude: [MEMORY_TESTS, RATE_TESTS],
+          exclude: [MEMORY_TESTS, LOAD_TESTS],
           sequence: { groupOrder: 0 },
         },
       },
@@ -53,7 +53,7 @@ const config: ViteUserConfig = defineConfig({
       },
       {
         extends: true,
-        test: { name: 'rate', include: [RATE_TESTS], fileParallelism: false, sequence: { groupOrder: 3 } },
+        test: { name: 'load', include: [LOAD_TESTS], fileParallelism: false, sequence: { groupOrder: 3 } },
       },
     ],
   },

@@ -1,6 +1,6 @@
 /**
  * The connections of every-reader.soak.ts. Each asks for one thing after the other, or for several at once, and checks what comes. They
- * rest while the writer is behind: it is the writer's rate that is demanded, not theirs.
+ * rest while the writer is behind, which shares a process with them.
  */
 import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -26,7 +26,7 @@ const HUGE_READERS = 2
 /** Every eighth reads database 1, which has the values of reads-shapes.mjs only. */
 const OTHER_DB_EVERY = 8
 /** Between two reads of a connection while the writer is behind. */
-const PAUSE_MS = 50
+const PAUSE_MS = 500
 
 interface Request {
   readonly kind: string

@@ -29,7 +29,7 @@ const SWAPS = 1 / 500
 /** Elements of `huge` in one group while it is built. */
 const HUGE_AT_ONCE = 5000
 /** Groups under way. */
-const PIPELINED = 4
+const PIPELINED = 16
 
 type Action = 'change' | 'build' | 'swap' | 'huge'
 

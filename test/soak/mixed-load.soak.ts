@@ -21,7 +21,7 @@ import { waitFor } from '../support/wait-for.ts'
 export const soak: Soak = {
   about: 'a round cuts the link at a random byte under a mixed load over all types; data converge',
   stated: { count: 40 },
-  slice: { count: 20, seconds: 18 },
+  slice: { count: 20, seconds: 12 },
   run,
 }
 

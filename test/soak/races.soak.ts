@@ -10,7 +10,7 @@ import { runReads } from './reads.soak.ts'
 export const soak: Soak = {
   about: 'reads and consistency with pauses inside of changes and between looking and validating',
   stated: { count: Infinity, seconds: 60 },
-  slice: { count: Infinity, seconds: 12 },
+  slice: { count: Infinity, seconds: 9 },
   run: (options) => runRaces(options),
 }
 

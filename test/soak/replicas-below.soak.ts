@@ -20,7 +20,7 @@ import { waitFor } from '../support/wait-for.ts'
 export const soak: Soak = {
   about: 'a round cuts the link below a primary at a random byte under a mixed load; a stock leaf holds the same',
   stated: { count: 60 },
-  slice: { count: 10, seconds: 12 },
+  slice: { count: 10, seconds: 9 },
   run,
 }
 
