@@ -319,10 +319,14 @@ describe('a disk that fails', () => {
     await expect(node.call('PING')).rejects.toThrow(/^MISCONF /)
     expect(await node.call('GET', 'small')).toBe('v')
     // The end would lose what is not on the disk.
+    const failed = /Errors trying to shut down the server/
+    const beforeShutdown = node.process.mark()
     await expect(node.call('SHUTDOWN')).rejects.toThrow(/^ERR Errors trying to SHUTDOWN/)
-    const fromLine = node.process.mark()
+    // Its line may come after its reply: it must not be taken for the signal's.
+    await node.waitForLine(failed, { fromLine: beforeShutdown })
+    const beforeSignal = node.process.mark()
     node.process.signal('SIGTERM')
-    await node.waitForLine(/Errors trying to shut down the server/, { fromLine })
+    await node.waitForLine(failed, { fromLine: beforeSignal })
     await node.call('CONFIG', 'SET', 'stop-writes-on-bgsave-error', 'no')
     expect(await node.call('DEL', 'large')).toBe(1)
     expect(await node.call('PING')).toBe('PONG')
