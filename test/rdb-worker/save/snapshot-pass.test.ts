@@ -169,9 +169,9 @@ describe('one pass', () => {
   it('that is not taken keeps no thread from a file of our own, nor do as many as replicas may have', async () => {
     const passes = Array.from({ length: REPLICA_PASSES_MAX }, () => begin())
     await Promise.all(passes.map((pass) => pass.open(false)!.ready))
-    const { hasKeys, isLive, ...rules } = OPTIONS
     const path = join(directory, 'dump.rdb')
-    const file = { ...rules, path, temporaryPath: `${path}.tmp`, syncsAsItGrows: false }
+    const { rdbVersion, access, compress, checksum } = OPTIONS
+    const file = { path, temporaryPath: `${path}.tmp`, syncsAsItGrows: false, rdbVersion, access, compress, checksum }
     const saved = await pool.saveFile({ aux: [], libraries: [] }, file)
     expect(saved.keys).toBe(KEYS)
     expect(passes.map(({ isUnderWay }) => isUnderWay)).toEqual(passes.map(() => true))
