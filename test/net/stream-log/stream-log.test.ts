@@ -335,9 +335,7 @@ describe('a disk that fails', () => {
 it('that is opened anew while a segment is being made leaves that one its number', async () => {
   const bench = new Bench()
   let make = (): void => {}
-  bench.files.onCall = (call) => {
-    if (call === 'create') return new Promise((resolve) => (make = resolve))
-  }
+  bench.files.onCall = (call) => (call === 'create' ? new Promise((resolve) => (make = resolve)) : undefined)
   bench.log.tick(true)
   bench.files.onCall = () => {}
   await bench.log.reopen()

@@ -18,7 +18,7 @@ import type { SnapshotPassRules } from '../replicas/worker-snapshots.ts'
 import { memoryFacts } from './info-sections.ts'
 import type { Node } from './node.ts'
 
-/** How snapshots are written that are not files of this node. */
+/** How snapshots are written, whoever gets them. */
 export function snapshotRules(config: Config): SnapshotPassRules {
   return {
     compress: config.get('rdbcompression'),
