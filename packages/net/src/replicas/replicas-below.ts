@@ -385,9 +385,10 @@ export class ReplicasBelow {
       if (state.name !== 'awaiting') continue
       waiting.push({ replica, wish: this.#wishOf(replica), sinceMs: state.sinceMs })
     }
-    if (waiting.length === 0) return
+    const room = source.snapshotsMax - this.#snapshots.filter(({ snapshot }) => snapshot.isUnderWay).length
+    if (waiting.length === 0 || room <= 0) return
     const times = { delayMs: settings.disklessDelayMs, enoughReplicas: settings.disklessReplicasMax }
-    for (const { request, waiting: together } of dueSnapshots(waiting, clock.monotonicMs(), times)) {
+    for (const { request, waiting: together } of dueSnapshots(waiting, clock.monotonicMs(), times).slice(0, room)) {
       if (!this.#ports.isReplica()) this.own.selectAgain()
       const { position } = this
       const shared: SharedSnapshot = { snapshot: source.begin(request), content: request, position, users: 0 }
