@@ -8,6 +8,9 @@ import { type ReplicationHistory, printable } from '@understudy/core/internal'
 /** The first argument of PSYNC of a replica that has no history, or wants none. */
 const NO_HISTORY = '?'
 
+/** A longer one is none, and is told in the log up to there. */
+export const REPLID_BYTES_MAX = 128
+
 export interface ResyncRequest {
   readonly replid: string
   /** Number of the first byte it wants. */

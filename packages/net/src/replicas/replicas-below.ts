@@ -21,7 +21,7 @@ import type { ClientSession } from '../clients/session.ts'
 import { WaitForAcknowledgements } from './acknowledgements.ts'
 import { readReplconf } from './introduction.ts'
 import { OwnStream } from './own-stream.ts'
-import { judgeResync } from './partial-resync.ts'
+import { judgeResync, REPLID_BYTES_MAX } from './partial-resync.ts'
 import { Replica } from './replica.ts'
 import type { ReplicaSettings } from './settings.ts'
 import { dueSnapshots, isSame, type SharedSnapshot, type Waiting } from './snapshot-sharing.ts'
@@ -215,7 +215,7 @@ export class ReplicasBelow {
     const history = this.#ports.history()
     const nowMs = clock.monotonicMs()
     if (isPsync) {
-      const request = { replid: argText(args, 1), offset }
+      const request = { replid: argText(args, 1, REPLID_BYTES_MAX), offset }
       const source = { history, backlog: this.#isBacklogActive ? backlog : undefined, isFollowing: isReplica() }
       const verdict = judgeResync(request, source, replica.name)
       if (verdict.kind === 'later') {
@@ -303,7 +303,7 @@ export class ReplicasBelow {
     const { args } = session
     if (!isPsync || args.count <= 3 || !argIs(args, 3, 'FAILOVER')) return undefined
     const { logger, history, isReplica, takeOver } = this.#ports
-    const replid = argText(args, 1)
+    const replid = argText(args, 1, REPLID_BYTES_MAX)
     logger.warning(`Failover request received for replid ${printable(replid)}.`)
     if (!isReplica()) return "ERR PSYNC FAILOVER can't be sent to a master."
     if (replid.toLowerCase() !== history().replid) return 'ERR PSYNC FAILOVER replid must match my replid.'
