@@ -80,7 +80,8 @@ export class ReplicasBelow {
   #goodReplicas = 0
   #hasAppended = false
   #asksForAcks = false
-  #snapshotDue = false
+  /** Turns of the event loop that end before snapshots are begun, that one included; 0: none is due. */
+  #turnsToSnapshot = 0
   #timer: NodeJS.Timeout | undefined
   /** For WAIT. */
   readonly acknowledgements: WaitForAcknowledgements
@@ -161,9 +162,9 @@ export class ReplicasBelow {
   endTurn(): void {
     // What an EXEC wrote behind its REPLICAOF NO ONE.
     if (this.own.effects !== undefined) this.own.unitEnded()
-    if (this.#snapshotDue) {
-      this.#snapshotDue = false
-      this.#beginSnapshots()
+    if (this.#turnsToSnapshot > 0) {
+      if (--this.#turnsToSnapshot === 0) this.#beginSnapshots()
+      else this.#ports.endTurnSoon()
     }
     if (this.#asksForAcks && !this.#ports.isPaused()) {
       this.#asksForAcks = false
@@ -354,8 +355,9 @@ export class ReplicasBelow {
     }
   }
 
+  /** In a turn of its own: the first PSYNC and the first snapshot take milliseconds each, as code that never ran before. */
   #snapshotSoon(): void {
-    this.#snapshotDue = true
+    this.#turnsToSnapshot = 2
     this.#ports.endTurnSoon()
   }
 

@@ -165,6 +165,7 @@ export class UnderstudyServer implements Node {
       onSaved: (aux) => this.streamLog.saved(snapshotPosition(aux)),
     })
     this.backlog = new BacklogWriter(clampBacklogBytes(config.get('repl-backlog-size')))
+    this.backlog.overflow.letGo = collectGarbageSoon
     this.streamLog = newStreamLog(this)
     this.unapplied = new UnappliedCommands(logger)
     const settings = clientSettings(config)
