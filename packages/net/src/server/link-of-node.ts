@@ -25,6 +25,7 @@ export function newLink(node: Node, loader: RdbLoaderPool, primaryClient: Primar
         },
       },
       backlog,
+      commandsAhead: applier.ahead,
       applyCommand: applier.command,
       applyGroup: applier.group,
       onFrame: (name) => {

@@ -246,7 +246,12 @@ export class UnderstudyServer implements Node {
       blockedKeys: this.server.blockedKeys,
       onError: (text) => this.#streamError(text),
     })
-    this.#replay = { command: this.applier.command, group: this.applier.group, stream: undefined }
+    this.#replay = {
+      ahead: this.applier.ahead,
+      command: this.applier.command,
+      group: this.applier.group,
+      stream: undefined,
+    }
     this.keyCheck = new KeyCheck({
       logger,
       databaseCount: this.keyspace.databaseCount,
