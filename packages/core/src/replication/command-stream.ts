@@ -82,7 +82,10 @@ export class CommandStream {
   #baseOffset = 0
   #db = 0
   #inGroup = false
-  #groupCommands = 0
+  // Of the open group, so far.
+  #groupDb = 0
+  #groupHasData = false
+  #groupHasFrames = false
 
   constructor(options: CommandStreamOptions) {
     this.#clock = options.clock
@@ -110,7 +113,6 @@ export class CommandStream {
     this.#tail = this.#applied
     this.#scan = this.#applied
     this.#inGroup = false
-    this.#groupCommands = 0
     this.#parser.reset()
     this.#parser.cursor = this.#applied
     this.#parser.tail = this.#applied
@@ -238,7 +240,9 @@ export class CommandStream {
       case 5:
         if (!isWord(bytes, at, MULTI)) return false
         this.#inGroup = true
-        this.#groupCommands = 0
+        this.#groupDb = this.#db
+        this.#groupHasData = false
+        this.#groupHasFrames = false
         return true
       case 6:
         if (!isWord(bytes, at, SELECT)) return false
@@ -254,37 +258,30 @@ export class CommandStream {
     }
   }
 
-  /** A command inside an open group: only counted, until the EXEC hands the whole group over. */
+  /** A command inside an open group: looked at for what frames the stream, until the EXEC hands the whole group over. */
   #inside(handler: StreamHandler): void {
     const args = this.#parser.args
     if (args.count === 0) return
     if (!isArgument(args, 0, EXEC)) {
-      this.#groupCommands++
+      const isSelect = isArgument(args, 0, SELECT)
+      if (isSelect) this.#groupDb = readDb(args, this.#baseOffset)
+      if (isSelect || isFrame(args)) this.#groupHasFrames = true
+      else this.#groupHasData = true
       if (this.#parser.cursor - this.#applied > this.#parser.unitBytesMax) throw this.#unitTooBig()
       return
     }
     handler.frame?.('multi')
     const group = this.#group
     group.open(this.#bytes, this.#applied, this.#scan, this.#db, this.#baseOffset)
-    if (this.#groupCommands > 0) {
-      let dataCommands = 0
-      while (group.next()) dataCommands++
-      group.commandCount = dataCommands
-      const dbAfter = group.db
-      if (dataCommands > 0) {
-        group.rewind()
-        handler.group(group)
-      }
-      this.#db = dbAfter
-      this.#groupFrames(handler, group)
-    }
+    if (this.#groupHasData) handler.group(group)
+    this.#db = this.#groupDb
+    if (this.#groupHasFrames) this.#groupFrames(handler, group)
     handler.frame?.('exec')
     this.#inGroup = false
   }
 
   /** Frame commands inside a group take effect when the group has been applied. No known primary sends them there. */
   #groupFrames(handler: StreamHandler, group: StreamGroup): void {
-    if (!group.hasFrames) return
     group.rewind()
     while (group.nextAny()) {
       const args = group.args
@@ -346,16 +343,12 @@ export class CommandStream {
 }
 
 /**
- * One MULTI … EXEC group, complete in the input buffer. Walked as often as needed (once to find the shards, once to
- * apply): `rewind(); while (next()) use(args, db)`. Borrowed until the handler returns.
+ * One MULTI … EXEC group, complete in the input buffer. `while (next()) use(args, db)`, as often as needed, with a `rewind()` in
+ * between. Borrowed until the handler returns.
  */
 export class StreamGroup {
-  /** Commands that `next()` will show. */
-  commandCount = 0
   /** Database of the current command; behind the last one, of the group's end. */
   db = 0
-  /** PING or REPLCONF stand among the commands. */
-  hasFrames = false
   #parser = new CommandParser(new Uint8Array(0), Number.MAX_SAFE_INTEGER)
   #first = 0
   #last = 0
@@ -379,7 +372,6 @@ export class StreamGroup {
     this.#last = last
     this.#firstDb = db
     this.#baseOffset = baseOffset
-    this.hasFrames = false
     this.rewind()
   }
 
@@ -395,14 +387,8 @@ export class StreamGroup {
   next(): boolean {
     while (this.nextAny()) {
       const args = this.#parser.args
-      if (isArgument(args, 0, SELECT)) {
-        this.db = readDb(args, this.#baseOffset)
-        this.hasFrames = true
-      } else if (isArgument(args, 0, PING) || isArgument(args, 0, REPLCONF)) {
-        this.hasFrames = true
-      } else {
-        return true
-      }
+      if (isArgument(args, 0, SELECT)) this.db = readDb(args, this.#baseOffset)
+      else if (!isFrame(args)) return true
     }
     return false
   }
@@ -427,6 +413,11 @@ function isArgument(args: CommandArgs, index: number, lower: Uint8Array): boolea
   const at = args.start[index]!
   const length = args.end[index]! - at
   return length === lower.length && isWord(args.bytes, at, lower)
+}
+
+/** Of the commands in a group: one that is for the stream and does not change what follows. */
+function isFrame(args: CommandArgs): boolean {
+  return isArgument(args, 0, PING) || isArgument(args, 0, REPLCONF)
 }
 
 /** Does `bytes` at `at` spell the lower-case word in any case? The caller has compared the lengths. */

@@ -21,7 +21,7 @@ import {
   PROTECTED,
   READONLY,
   refusal,
-  refusesReads,
+  mayRefuse,
   ReplicaError,
   SKIP_MONITOR,
   SKIP_SLOWLOG,
@@ -80,7 +80,7 @@ export function runOne(session: ClientSession, server: ClientServer): void {
   }
   const { memory } = server.ports
   if (memory?.isLimited === true) memory.makeRoom()
-  if ((entry.flags & CHECKED_FLAGS) !== 0 || (session.flags & CHECKED_STATES) !== 0 || refusesReads(server.node)) {
+  if ((entry.flags & CHECKED_FLAGS) !== 0 || (session.flags & CHECKED_STATES) !== 0 || mayRefuse(server.node)) {
     const refused = refusal(entry, server.node, requesterState(session))
     if (refused !== undefined) {
       reject(session, entry, refused)

@@ -22,7 +22,7 @@
  */
 import type { LogLevel, SnapshotFraming, SnapshotPosition } from '@understudy/core/internal'
 import { type Introduction, newIntroduction } from './introduction.ts'
-import type { ResyncRequest, ResyncVerdict } from './partial-resync.ts'
+import type { GrantedResync, ResyncRequest } from './partial-resync.ts'
 
 /** Who waits for its snapshot hears of us so often, whatever the pace of PING is. */
 const NEWLINE_MS = 1000
@@ -102,7 +102,7 @@ export class ReplicaMachine {
   }
 
   /** PSYNC, judged. @param replid of this node, for `+CONTINUE`. */
-  psync(request: ResyncRequest, verdict: ResyncVerdict, replid: string, nowMs: number): void {
+  psync(request: ResyncRequest, verdict: GrantedResync, replid: string, nowMs: number): void {
     this.#log('notice', `Replica ${this.#name()} asks for synchronization`)
     if (verdict.kind === 'full') {
       this.#log('notice', verdict.reason)
