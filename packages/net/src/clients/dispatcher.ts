@@ -38,6 +38,7 @@ import {
   CLIENT_DIRTY_CAS,
   CLIENT_DIRTY_EXEC,
   CLIENT_MULTI,
+  CLIENT_NO_TOUCH,
   CLIENT_PUBSUB,
   CLIENT_REPLICA,
   CLIENT_REPLY_SKIP,
@@ -159,6 +160,7 @@ export function callCommand(session: ClientSession, entry: CommandEntry<ClientSe
   const errorsBefore = reply.errorCount
   const lengthBefore = reply.length
   session.entry = entry
+  server.keyspace.countsReads = (session.flags & CLIENT_NO_TOUCH) === 0 || entry.name === 'touch'
   const telling = (entry.flags & TOLD_FLAGS) === 0 ? undefined : beginTelling(session)
   // A command that may write is one unit for readers in other threads; so is a whole EXEC, which its commands join.
   const unit = (entry.flags & UNIT_FLAGS) === 0 ? undefined : openUnit(session, entry)
@@ -171,6 +173,7 @@ export function callCommand(session: ClientSession, entry: CommandEntry<ClientSe
     else reply.error(faultReply(error))
   } finally {
     reply.longFrom = ALWAYS_WHOLE
+    server.keyspace.countsReads = true
     if (telling !== undefined) endTelling(session, entry, telling, errorsBefore)
     unit?.end()
   }

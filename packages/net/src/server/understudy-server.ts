@@ -205,7 +205,7 @@ export class UnderstudyServer implements Node {
         ...clientCommandFamilies({
           ...debugDatasetSubcommands,
           ...debugThreads(() => this.ioThreads),
-          ...debugReplication(() => this.link),
+          ...debugReplication(this),
         }),
         configCommands(this),
         replicationCommands(this),
