@@ -123,7 +123,8 @@ async function run(
     resyncs++
     log(`full resync ${resyncs} after ${elapsed.toFixed(0)} s`)
   }
-  const { reads, longestMs: longestRoundTripMs } = await connections.stop()
+  const { reads, longestMs: longestRoundTripMs, late } = await connections.stop()
+  const slowCommands = Number(await node.call('SLOWLOG', 'LEN'))
   const applied = appliedPerSecond(node.lines.slice(mark))
   await writer.stop()
   await equalDigests(primary, node)
@@ -146,6 +147,8 @@ async function run(
       retries: threads.reduce((sum, { retries }) => sum + retries, 0),
       longestReadMs: Math.ceil(longestMs),
       longestRoundTripMs: Math.ceil(longestRoundTripMs),
+      roundTripsAbove50Ms: late,
+      commandsAbove50Ms: slowCommands,
     },
   }
 }
@@ -185,6 +188,7 @@ function startNode(primaryPort: number, facts: Broken & { readonly seed: number 
         'io-threads': 2,
         'enable-debug-command': 'yes',
         'repl-diskless-load': 'swapdb',
+        'slowlog-log-slower-than': STUCK_MS * 1000,
       },
     },
     {
