@@ -171,8 +171,8 @@ function begin() {
       const reader = readers[next++ % readers.length]
       if (reader?.asker.askedMs === 0) reader.read()
     }
-    const late = all.find(({ asker: { askedMs } }) => askedMs !== 0 && nowMs - askedMs > TIMEOUT_MS)
-    if (late !== undefined) fail(`a connection waited ${TIMEOUT_MS} ms for a reply`)
+    const isForgotten = all.some(({ asker: { askedMs } }) => askedMs !== 0 && nowMs - askedMs > TIMEOUT_MS)
+    if (isForgotten) fail(`a connection waited ${TIMEOUT_MS} ms for a reply`)
   }, TICK_MS)
 }
 

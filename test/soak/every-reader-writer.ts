@@ -23,7 +23,7 @@ const CHANGES = 100
 /** Changes of a large one: close to ten thousand commands. */
 const MANY_CHANGES = 3000
 const LARGE_GROUPS = 1 / 200
-/** Between two of FLUSHALL and a rebuild of everything. */
+/** Between two of FLUSHALL and a rebuild of everything; longer where `huge` takes longer. */
 const FLUSH_EVERY_MS = 15_000
 const SWAPS = 1 / 500
 /** Elements of `huge` in one group while it is built. */
@@ -223,7 +223,7 @@ export class EveryReaderWriter {
           continue
         }
         const before = this.#writes
-        if (nowMs >= flushAtMs) {
+        if (nowMs >= flushAtMs && this.#hugeSize === HUGE_SIZE) {
           await this.#run([['build', 0]])
           this.#hugeSize = 0
           flushAtMs = nowMs + FLUSH_EVERY_MS
