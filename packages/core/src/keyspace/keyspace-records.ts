@@ -16,7 +16,7 @@ import { LargeValue } from '../values/large-value.ts'
 import { accessBitsOf, recordAccessBits, setAccessBits } from './access-bits.ts'
 import type { Generation } from './generation.ts'
 import { NOTIFY_NEW } from './key-events.ts'
-import { hashKey, hashOrder, hashTag } from './key-hash.ts'
+import { hashOrder, hashTag } from './key-hash.ts'
 import { type KeyChangeListener, NOBODY_LISTENS } from './key-change-listener.ts'
 import { KeyspaceReads } from './keyspace-reads.ts'
 import {
@@ -126,7 +126,7 @@ export abstract class KeyspaceRecords extends KeyspaceReads {
     valueEnd: number,
     expireAtMs: number,
   ): void {
-    hashKey(this.generation.seed, key, keyStart, keyEnd)
+    this.lookupsAhead.hash(this.generation.seed, key, keyStart, keyEnd)
     // What the region found last may have been this very key, before a flush.
     this.generation.regions[regionOf(shardOf(hashOrder))]!.pageAddress = 0
     this.putHashed(

@@ -125,10 +125,11 @@ export class ReplyEncoder {
    * is one byte (latin1), so that bytes of a request can be quoted back unchanged.
    */
   error(text: string): void {
+    const line = oneLine(text)
     this.errorCount++
-    this.lastError = text
+    this.lastError = line
     if (this.discardReplies) return
-    const clean = Buffer.from(oneLine(text), 'latin1')
+    const clean = Buffer.from(line, 'latin1')
     this.reserve(clean.length + 3)
     this.bytes[this.length++] = MINUS
     clean.copy(this.bytes, this.length)
@@ -391,9 +392,15 @@ export class ReplyEncoder {
   }
 }
 
-/** Line ends in an error, which may quote a request, go at its end and are blanks in it (redis 7.0 addReplyErrorFormat()). */
+/** An error may quote a request, which may be as long as memory allows; Redis says such words in full. */
+const ERROR_LENGTH_MAX = 16 * 1024
+
+/** Line ends in an error go at its end and are blanks in it (redis 7.0 addReplyErrorFormat()). */
 function oneLine(text: string): string {
-  let end = text.length
-  while (end > 0 && (text[end - 1] === '\r' || text[end - 1] === '\n')) end--
-  return text.slice(0, end).replace(/[\r\n]/g, ' ')
+  // By way of its bytes: a slice would keep all of the text.
+  const kept =
+    text.length > ERROR_LENGTH_MAX ? Buffer.from(text.slice(0, ERROR_LENGTH_MAX), 'latin1').toString('latin1') : text
+  let { length: end } = kept
+  while (end > 0 && (kept[end - 1] === '\r' || kept[end - 1] === '\n')) end--
+  return kept.slice(0, end).replace(/[\r\n]/g, ' ')
 }

@@ -88,6 +88,7 @@ export function runOne(session: ClientSession, server: ClientServer): void {
   }
   if (server.pauses.isActive && server.pauses.holds(session, entry)) {
     decoder.rewind()
+    session.entry = entry
     server.pauses.postpone(session)
     return
   }
