@@ -9,6 +9,8 @@ export interface ConnectionsResult {
   readonly reads: Readonly<Record<string, number>>
   /** From asking to the last reply, in a thread that shares the processors with all others. */
   readonly longestMs: number
+  /** How often it took more than 50 ms. */
+  readonly late: number
 }
 
 type Message = 'ready' | { readonly failure: string } | ConnectionsResult

@@ -2,7 +2,8 @@
  * The replica of every-reader.soak.ts: Understudy embedded in a process that reads it from two threads of its own as well. Takes the
  * directives of the executable; what else it is to know comes as JSON in UNDERSTUDY_SOAK_NODE:
  *
- *   { seed, restMs: between two reads of a thread, skipValidation: boolean, counters: what to overwrite in the writer's counters, for the test of the test }
+ *   { seed, restMs: between two reads of a thread,
+ *     skipValidation: boolean, counters: what to overwrite in the writer's counters; for the test of the test }
  *
  * Every second a line says how many commands it has applied. A line 'impossible: ' tells of the first thing that a thread must not see.
  * SIGTERM ends it; the last line is 'threads: ' and what they have seen, as JSON.

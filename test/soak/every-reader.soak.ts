@@ -51,7 +51,8 @@ export async function runEveryReader(options: SoakOptions, broken: Broken = {}):
   const servers: TestServer[] = []
   try {
     const primary = await startRedisServer({
-      directives: { 'repl-backlog-size': '64mb', 'repl-diskless-sync-delay': 0, 'enable-debug-command': 'yes' },
+      // A replica that has no processor for a while is not dropped for it.
+      directives: { 'repl-backlog-size': '64mb', 'client-output-buffer-limit': ['replica', 0, 0, 0] },
     })
     servers.push(primary)
     const writer = await EveryReaderWriter.start(await primary.raw({ timeoutMs: 60_000 }), random)
@@ -100,7 +101,8 @@ async function play(options: SoakOptions, servers: Servers, random: SeededRandom
     return await Promise.race([ran, failed])
   } catch (error) {
     ran.catch(() => {}) // the servers it uses are ended
-    throw new Error(`seed ${options.seed}: ${String(error)}\n${node.lines.slice(-15).join('\n')}`, { cause: error })
+    const log = node.lines.filter((line) => !line.startsWith(APPLIED)).slice(-15)
+    throw new Error(`seed ${options.seed}: ${String(error)}\n${log.join('\n')}`, { cause: error })
   } finally {
     clearInterval(timer)
     await connections.end()
@@ -123,7 +125,8 @@ async function run(
     resyncs++
     log(`full resync ${resyncs} after ${elapsed.toFixed(0)} s`)
   }
-  const { reads, longestMs: longestRoundTripMs } = await connections.stop()
+  const { reads, longestMs: longestRoundTripMs, late } = await connections.stop()
+  const slowCommands = Number(await node.call('SLOWLOG', 'LEN'))
   const applied = appliedPerSecond(node.lines.slice(mark))
   await writer.stop()
   await equalDigests(primary, node)
@@ -146,9 +149,13 @@ async function run(
       retries: threads.reduce((sum, { retries }) => sum + retries, 0),
       longestReadMs: Math.ceil(longestMs),
       longestRoundTripMs: Math.ceil(longestRoundTripMs),
+      roundTripsAbove50Ms: late,
+      commandsAbove50Ms: slowCommands,
     },
   }
 }
+
+const APPLIED = 'applied: '
 
 interface Applied {
   readonly atMs: number
@@ -160,7 +167,7 @@ interface Applied {
 /** By what the node tells every second, without the times of full resyncs. */
 function appliedPerSecond(lines: readonly string[]): number {
   const told = lines.flatMap((line) =>
-    line.startsWith('applied: ') ? [JSON.parse(line.slice('applied: '.length)) as Applied] : [],
+    line.startsWith(APPLIED) ? [JSON.parse(line.slice(APPLIED.length)) as Applied] : [],
   )
   let commands = 0
   let ms = 0
@@ -185,6 +192,7 @@ function startNode(primaryPort: number, facts: Broken & { readonly seed: number 
         'io-threads': 2,
         'enable-debug-command': 'yes',
         'repl-diskless-load': 'swapdb',
+        'slowlog-log-slower-than': STUCK_MS * 1000,
       },
     },
     {

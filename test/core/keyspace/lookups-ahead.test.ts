@@ -37,7 +37,7 @@ const expected = all.map((i) => (i % 2 === 0 ? String(i) : undefined))
 describe('lookups of keys that were announced', () => {
   it('find what others find: in order, with gaps, backwards, twice, for another database', () => {
     const keyspace = halfFull()
-    const orders = [all, all.filter((i) => i % 5 !== 0), [...all].reverse(), all.flatMap((i) => [i, i])]
+    const orders = [all, all.filter((i) => i % 5 !== 0), all.toReversed(), all.flatMap((i) => [i, i])]
     for (const db of [0, 1]) {
       for (const order of orders) {
         announce(keyspace, db, all)

@@ -29,6 +29,22 @@ describe('counters of several threads', () => {
     expect(sum.hits).toBe(4)
   })
 
+  test('make one rate, before and after a reset', () => {
+    const whole = new ServerStatistics(1)
+    const thread = new ThreadStatistics(1)
+    whole.addThread(thread)
+    const rate = (): number => {
+      whole.sampleRates(1000)
+      whole.countCommands(0, 10, 1, false)
+      thread.countCommands(0, 20, 1, false)
+      whole.sampleRates(1100)
+      return whole.commandRate.perSecond
+    }
+    expect(rate()).toBe(300)
+    whole.reset()
+    expect(rate()).toBe(300)
+  })
+
   test('go on beyond what 32 bits hold', () => {
     const whole = new ServerStatistics(1)
     const thread = new ThreadStatistics(1)

@@ -109,14 +109,23 @@ export class ServerStatistics extends ThreadStatistics {
     return { reads, writes }
   }
 
+  /** Several times a second: only what the rates need is added up. */
   sampleRates(nowMs: number): void {
-    const whole = this.whole()
-    this.commandRate.sample(whole.commandsProcessed, nowMs)
-    this.turnRate.sample(whole.turns.count, nowMs)
-    this.turnMicrosRate.sample(whole.turnMicros, nowMs)
-    this.inputRate.sample(whole.netInputBytes, nowMs)
-    this.outputRate.sample(whole.netOutputBytes, nowMs)
+    const sample = (rate: Rate, pick: (counters: ThreadStatistics) => number): void =>
+      rate.sample(this.#total(pick), nowMs)
+    sample(this.commandRate, (counters) => counters.commandsProcessed)
+    sample(this.turnRate, (counters) => counters.turns.count)
+    sample(this.turnMicrosRate, (counters) => counters.turnMicros)
+    sample(this.inputRate, (counters) => counters.netInputBytes)
+    sample(this.outputRate, (counters) => counters.netOutputBytes)
     this.replicationInputRate.sample(this.replicationInputBytes, nowMs)
+  }
+
+  /** Of one counter, in all threads. */
+  #total(pick: (counters: ThreadStatistics) => number): number {
+    let total = pick(this)
+    for (const { counters, base } of this.#others) total += pick(counters) - (base === undefined ? 0 : pick(base))
+    return total
   }
 
   /** CONFIG RESETSTAT. What other threads write is left to them: it counts from here on. */
