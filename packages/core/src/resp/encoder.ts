@@ -32,6 +32,8 @@ const FIRST_SLAB_BYTES = 16 * 1024
 
 /** What a bulk string has beside its bytes: '$', up to ten digits, two line ends. */
 const BULK_FRAME_BYTES_MAX = 15
+/** Texts up to this long are written without a Buffer. */
+const SHORT_TEXT_MAX = 64
 
 /** Most bytes of replies that wait in one encoder. A Buffer of Node 20 ends at 4 GiB, and growing copies. */
 export const REPLY_BYTES_MAX = 0x7fff0000
@@ -168,8 +170,10 @@ export class ReplyEncoder {
     this.length = at
   }
 
+  /** A bulk string in UTF-8. */
   bulkString(text: string): void {
     if (this.discardReplies) return
+    if (text.length <= SHORT_TEXT_MAX && this.#bulkAscii(text)) return
     const bytes = Buffer.from(text)
     this.bulk(bytes, 0, bytes.length)
   }
@@ -339,6 +343,27 @@ export class ReplyEncoder {
     let at = this.length
     for (let i = 0; i < text.length; i++) bytes[at++] = text.charCodeAt(i)
     this.length = at
+  }
+
+  /** A short bulk string without a Buffer. @returns false: there is more than ASCII in it, and nothing was written */
+  #bulkAscii(text: string): boolean {
+    const { length } = text
+    const begin = this.length
+    this.reserve(length + BULK_FRAME_BYTES_MAX)
+    this.#numberLine(DOLLAR, length)
+    const { bytes } = this
+    let at = this.length
+    for (let i = 0; i < length; i++) {
+      const unit = text.charCodeAt(i)
+      if (unit > 0x7f) {
+        this.length = begin
+        return false
+      }
+      bytes[at++] = unit
+    }
+    this.length = at
+    this.#crlf()
+    return true
   }
 
   #numberLine(prefix: number, value: number | bigint): void {

@@ -24,6 +24,9 @@ import type { LogLevel, SnapshotFraming, SnapshotPosition } from '@understudy/co
 import { type Introduction, newIntroduction } from './introduction.ts'
 import type { GrantedResync, ResyncRequest } from './partial-resync.ts'
 
+/** Who waits for its snapshot hears of us so often, whatever the pace of PING is. */
+const NEWLINE_MS = 1000
+
 export type ReplicaState =
   | { readonly name: 'awaiting'; readonly sinceMs: number }
   | { readonly name: 'making'; readonly position: SnapshotPosition }
@@ -50,8 +53,6 @@ export type ReplicaAction =
 export interface ReplicaTimes {
   /** repl-timeout, milliseconds. */
   readonly timeoutMs: number
-  /** repl-ping-replica-period, milliseconds. */
-  readonly pingPeriodMs: number
 }
 
 export class ReplicaMachine {
@@ -188,7 +189,7 @@ export class ReplicaMachine {
     switch (this.#state.name) {
       case 'awaiting':
       case 'making':
-        if (nowMs - this.#newlineAtMs < times.pingPeriodMs) return
+        if (nowMs - this.#newlineAtMs < NEWLINE_MS) return
         this.#newlineAtMs = nowMs
         return this.#act({ do: 'send', text: '\n' })
       case 'receiving':

@@ -80,7 +80,8 @@ export class ReplicasBelow {
   #goodReplicas = 0
   #hasAppended = false
   #asksForAcks = false
-  #snapshotDue = false
+  /** Turns of the event loop that end before snapshots are begun, that one included; 0: none is due. */
+  #turnsToSnapshot = 0
   #timer: NodeJS.Timeout | undefined
   /** For WAIT. */
   readonly acknowledgements: WaitForAcknowledgements
@@ -161,9 +162,9 @@ export class ReplicasBelow {
   endTurn(): void {
     // What an EXEC wrote behind its REPLICAOF NO ONE.
     if (this.own.effects !== undefined) this.own.unitEnded()
-    if (this.#snapshotDue) {
-      this.#snapshotDue = false
-      this.#beginSnapshots()
+    if (this.#turnsToSnapshot > 0) {
+      if (--this.#turnsToSnapshot === 0) this.#beginSnapshots()
+      else this.#ports.endTurnSoon()
     }
     if (this.#asksForAcks && !this.#ports.isPaused()) {
       this.#asksForAcks = false
@@ -358,8 +359,9 @@ export class ReplicasBelow {
     }
   }
 
+  /** In a turn of its own: the first PSYNC and the first snapshot take milliseconds each, as code that never ran before. */
   #snapshotSoon(): void {
-    this.#snapshotDue = true
+    this.#turnsToSnapshot = 2
     this.#ports.endTurnSoon()
   }
 
@@ -387,9 +389,10 @@ export class ReplicasBelow {
       if (state.name !== 'awaiting') continue
       waiting.push({ replica, wish: this.#wishOf(replica), sinceMs: state.sinceMs })
     }
-    if (waiting.length === 0) return
+    const room = source.snapshotsMax - this.#snapshots.filter(({ snapshot }) => snapshot.isUnderWay).length
+    if (waiting.length === 0 || room <= 0) return
     const times = { delayMs: settings.disklessDelayMs, enoughReplicas: settings.disklessReplicasMax }
-    for (const { request, waiting: together } of dueSnapshots(waiting, clock.monotonicMs(), times)) {
+    for (const { request, waiting: together } of dueSnapshots(waiting, clock.monotonicMs(), times).slice(0, room)) {
       if (!this.#ports.isReplica()) this.own.selectAgain()
       const { position } = this
       const shared: SharedSnapshot = { snapshot: source.begin(request), content: request, position, users: 0 }
