@@ -22,9 +22,9 @@ import { waitFor } from '../support/wait-for.ts'
 
 export const soak: Soak = {
   about:
-    'a round cuts links of redis, Understudy, Understudy, redis 5 times and restarts a node; then one is promoted; all equal',
-  stated: { count: 40 },
-  slice: { count: 1 },
+    'a round cuts a link of redis, Understudy, Understudy, redis; each fifth restarts a node, too; then one is promoted; all equal',
+  stated: { count: 200 },
+  slice: { count: 2 },
   run,
 }
 
@@ -38,8 +38,9 @@ const DIRECTIVES: Directives = {
   // A listpack holds -0 as 0, and whether a sorted set is one depends, in Redis, on whether it was loaded or followed.
   'zset-max-listpack-entries': 0,
 }
-/** Of every round; those that follow are drawn. */
+/** Of every five cuts; the other three are drawn. */
 const CERTAIN_PLACES: readonly Cut['place'][] = ['command', 'group']
+const FIVE = 5
 const DRAWN_PLACES: readonly Cut['place'][] = [
   'command',
   'group',
@@ -49,10 +50,9 @@ const DRAWN_PLACES: readonly Cut['place'][] = [
   'handshake',
   'snapshot',
 ]
-const DRAWN = 3
-/** Index of the node that is started again, by round. */
+/** Indexes of the nodes, in the order in which they are started again. */
 const RESTARTED = [1, 0, 2, 3]
-/** Rounds of cuts below the promoted node, of all rounds. */
+/** Cuts below the promoted node, of all rounds. */
 const PROMOTED_SHARE = 0.3
 const LOAD: MixedLoadOptions = {
   // What fails half way Redis tells no replica: BITFIELD that overflows lengthens its string, PFADD to a damaged one changes registers.
@@ -101,16 +101,20 @@ class Tree {
     await this.#start()
     let count = 0
     for (const round of rounds(this.#options)) {
-      await this.#cuts(`round ${round}`)
-      await this.#restart(`round ${round}`, RESTARTED[round % RESTARTED.length]!)
+      await this.#cut(`round ${round}`, this.#placeOf(round))
+      if (round % FIVE === CERTAIN_PLACES.length - 1) {
+        await this.#restart(`round ${round}`, RESTARTED[Math.floor(round / FIVE) % RESTARTED.length]!)
+      }
       count++
     }
     const cuts = this.#cutsByPlace()
     for (const place of CERTAIN_PLACES) {
-      if (cuts[place]! < count) throw new Error(`${cuts[place]} cuts inside a ${place} in ${count} rounds`)
+      if (cuts[place]! < Math.floor(count / FIVE))
+        throw new Error(`${cuts[place]} cuts inside a ${place} in ${count} rounds`)
     }
     await this.#inPart('the promotion', () => this.#promote())
-    for (let i = 0; i < count * PROMOTED_SHARE; i++) await this.#cuts(`round ${i} below the promoted node`)
+    for (let i = 0; i < count * PROMOTED_SHARE; i++)
+      await this.#cut(`cut ${i} under the promoted node`, this.#placeOf(i))
     await this.#load.stop()
     for (const node of this.#nodes.slice(this.#top)) node.checkLog()
     const { commands: generated, benchmarks } = this.#load
@@ -138,6 +142,8 @@ class Tree {
     const { port } = primary.server
     await fillDataset(port, { seed, keys: KEYS })
     this.#load = await MixedLoad.start(port, seed, LOAD)
+    // Until all are there.
+    await this.#load.pause()
     for (let index = 0; index < LEAF; index++) {
       const proxy = await CuttingProxy.start(port)
       proxy.drop(true)
@@ -192,17 +198,18 @@ class Tree {
     })
   }
 
-  /** Cuts a few links, one after the other. */
-  async #cuts(when: string): Promise<void> {
-    const drawn = Array.from({ length: DRAWN }, () => this.#random.pick(DRAWN_PLACES))
-    for (const place of [...CERTAIN_PLACES, ...drawn]) {
-      // A stock replica gives up its history when a full resync begins, so that a cut snapshot leaves it with none.
-      const index = this.#random.int(this.#top, place === 'snapshot' ? LEAF - 2 : LEAF - 1)
-      await this.#inPart(`${when}, a cut in a ${place} below node ${index}`, () => this.#cut(index, place))
-    }
+  #placeOf(round: number): Cut['place'] {
+    return CERTAIN_PLACES[round % FIVE] ?? this.#random.pick(DRAWN_PLACES)
   }
 
-  async #cut(index: number, place: Cut['place']): Promise<void> {
+  /** Cuts one of the links. */
+  async #cut(when: string, place: Cut['place']): Promise<void> {
+    // A stock replica gives up its history when a full resync begins, so that a cut snapshot leaves it with none.
+    const index = this.#random.int(this.#top, place === 'snapshot' ? LEAF - 2 : LEAF - 1)
+    await this.#inPart(`${when}, a cut in a ${place} below node ${index}`, () => this.#cutLink(index, place))
+  }
+
+  async #cutLink(index: number, place: Cut['place']): Promise<void> {
     const { psyncs } = this.#proxies[index]!
     const before = psyncs.length
     await this.#cutters[index]!.round(place)
