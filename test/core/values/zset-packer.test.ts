@@ -121,7 +121,7 @@ describe('zset packer', () => {
     const taken = pack(packer, given)
     expect(taken).toBeGreaterThan(100)
     expect(taken).toBeLessThan(200)
-    const order = direction === 'rising' ? given.slice(0, taken) : given.slice(0, taken).reverse()
+    const order = direction === 'rising' ? given.slice(0, taken) : given.slice(0, taken).toReversed()
     expect(unpack(packer)).toEqual(order)
     expect(packer.end - packer.start).toBeLessThanOrEqual(packer.bytes.length)
     expect(pack(packer, sorted(300))).toBe(256)
