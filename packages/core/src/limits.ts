@@ -34,6 +34,8 @@ export const HLL_SPARSE_BYTES_MAX = 3000
 
 /** Keys of a pipeline that are touched together before they are looked up: about as many misses as a core has under way at once. */
 export const KEYS_AHEAD_MAX = 16
+/** Commands of the stream that are found together before the first is applied, so that their keys are touched together, too. */
+export const COMMANDS_AHEAD_MAX = 64
 /** One slice of our own extra work (growing, freeing, copying), milliseconds. */
 export const SLICE_MS_MAX = 2
 

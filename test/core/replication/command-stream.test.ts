@@ -34,13 +34,14 @@ class Recorder implements StreamHandler {
   }
 
   group(group: StreamGroup): void {
-    const commands: string[] = []
-    for (let pass = 0; pass < 2; pass++) {
-      commands.length = 0
-      group.rewind()
+    const walk = (): string[] => {
+      const commands: string[] = []
       while (group.next()) commands.push(`db${group.db} ${textOf(group.args)}`)
+      return commands
     }
-    expect(commands.length).toBe(group.commandCount)
+    const commands = walk()
+    group.rewind()
+    expect(walk()).toEqual(commands)
     this.seen.push(`{${commands.join('; ')}} @${this.stream.fromOffset}-${this.stream.toOffset}`)
   }
 
@@ -255,6 +256,62 @@ describe('command stream', () => {
     expect(() => stream.drain(recorder)).toThrow('stop here')
     expect(stream.appliedOffset).toBe(27)
     expect(sink.endOffset).toBe(27)
+    recorder.failAt = ''
+    expect(stream.drain(recorder)).toBe('idle')
+    expect(recorder.seen).toEqual(['db0 SET a 1 @0-27', 'db0 SET b 2 @27-54'])
+  })
+
+  it('shows commands before they come, each again when a drain ended before it', () => {
+    for (const arrival of cuttings(Buffer.concat([SAMPLE, SAMPLE, SAMPLE]), { seed: 3, rounds: 6 })) {
+      const { clock, stream, recorder } = start()
+      const shown: string[] = []
+      const used: string[] = []
+      const handler: StreamHandler = {
+        ahead: (commands, count) => {
+          expect(count).toBeGreaterThan(0)
+          shown.length = 0
+          for (let i = 0; i < count; i++) shown.push(textOf(commands[i]!))
+        },
+        command: (args, db) => {
+          const text = textOf(args)
+          expect(shown).toContain(text)
+          shown.splice(0, shown.indexOf(text) + 1)
+          used.push(text)
+          clock.advance(1)
+          recorder.command(args, db)
+        },
+        group: (group) => recorder.group(group),
+        getAck: (offset) => recorder.getAck(offset),
+        frame: (name) => recorder.frame(name),
+      }
+      for (const piece of arrival.pieces) {
+        stream.push(piece)
+        while (stream.drain(handler, 200, 1) === 'more');
+      }
+      const whole = start()
+      feed(whole.stream, whole.recorder, [SAMPLE, SAMPLE, SAMPLE])
+      expect(recorder.seen, arrival.name).toEqual(whole.recorder.seen)
+      expect(used.length).toBe(12)
+    }
+  })
+
+  it('gives way inside of what was found together when the time is over', () => {
+    const { stream, recorder, clock } = start()
+    const texts = Array.from({ length: 100 }, (_, i) => `SET k ${i}`)
+    stream.push(Buffer.concat(texts.map((text) => encode(...text.split(' ')))))
+    const slow: StreamHandler = {
+      command: (args, db) => {
+        clock.advance(1)
+        recorder.command(args, db)
+      },
+      group: () => undefined,
+      getAck: () => undefined,
+    }
+    let drains = 1
+    for (; stream.drain(slow, Number.MAX_SAFE_INTEGER, 10) === 'more'; drains++) {
+      expect(recorder.seen.length).toBe(drains * 16)
+    }
+    expect(recorder.seen.map((entry) => / (SET .*) @/.exec(entry)![1])).toEqual(texts)
   })
 })
 

@@ -33,6 +33,12 @@ export class HashSeed {
 export let hashOrder = 0
 export let hashTag = 0
 
+/** Sets both to a hash that was computed before. */
+export function setHash(order: number, tag: number): void {
+  hashOrder = order
+  hashTag = tag
+}
+
 /** Hashes `bytes[start .. end)` into `hashOrder` and `hashTag`. */
 export function hashKey(seed: HashSeed, bytes: Uint8Array, start: number, end: number): void {
   const m0 = seed.multiplier0

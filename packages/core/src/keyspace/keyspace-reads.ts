@@ -16,7 +16,7 @@ import { AccessBits } from './access-bits.ts'
 import { Entry } from './entry.ts'
 import type { GenerationLayout } from './generation.ts'
 import { KeyEvents } from './key-events.ts'
-import { hashKey, hashOrder, hashTag } from './key-hash.ts'
+import { hashOrder, hashTag } from './key-hash.ts'
 import { KeyPlace } from './key-place.ts'
 import {
   PAGE_BYTES,
@@ -29,6 +29,7 @@ import {
   shardOf,
 } from './layout.ts'
 import type { LazyFree } from './lazy-free.ts'
+import { LookupsAhead } from './lookups-ahead.ts'
 import type { RegionView } from './region-view.ts'
 import type { RegionWriter } from './region-writer.ts'
 import { scanTable, walkTable } from './scan.ts'
@@ -47,6 +48,8 @@ export abstract class KeyspaceReads {
   hits = 0
   misses = 0
 
+  /** For who knows keys before they are looked up. */
+  readonly lookupsAhead: LookupsAhead = new LookupsAhead()
   protected readonly place: KeyPlace = new KeyPlace()
   /** Where large values are freed in slices. */
   protected abstract readonly lazyFree: LazyFree
@@ -71,7 +74,7 @@ export abstract class KeyspaceReads {
 
   /** Finds a key, expired or not. On success `entry` describes it. */
   lookup(db: number, key: Uint8Array, start: number, end: number): boolean {
-    hashKey(this.generation.seed, key, start, end)
+    this.lookupsAhead.hash(this.generation.seed, key, start, end)
     return this.lookupHashed(db, hashOrder, hashTag, key, start, end)
   }
 

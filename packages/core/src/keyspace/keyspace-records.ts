@@ -16,7 +16,7 @@ import { LargeValue } from '../values/large-value.ts'
 import { accessBitsOf, recordAccessBits, setAccessBits } from './access-bits.ts'
 import type { Generation } from './generation.ts'
 import { NOTIFY_NEW } from './key-events.ts'
-import { hashKey, hashOrder, hashTag } from './key-hash.ts'
+import { hashOrder, hashTag } from './key-hash.ts'
 import { type KeyChangeListener, NOBODY_LISTENS } from './key-change-listener.ts'
 import { KeyspaceReads } from './keyspace-reads.ts'
 import {
@@ -57,6 +57,8 @@ export abstract class KeyspaceRecords extends KeyspaceReads {
   expiredKeys = 0
   /** Keys that were removed to make room. */
   evictedKeys = 0
+  /** Do reads count as uses of a key? Not those of a client that asked for that (CLIENT NO-TOUCH). */
+  countsReads = true
   /**
    * Changes of keys and whole databases since the start; what a loader brought is none. Whoever compares it before and after a
    * command knows if that changed anything; save points count it.
@@ -74,7 +76,7 @@ export abstract class KeyspaceRecords extends KeyspaceReads {
   requireWriter(): void {}
 
   markAccess(): void {
-    this.access.mark(this.entry)
+    if (this.countsReads) this.access.mark(this.entry)
   }
 
   /** Gives the key of a hash, if it is still there, the access bits that a read in another thread found right (access-marks.ts). */
@@ -126,7 +128,7 @@ export abstract class KeyspaceRecords extends KeyspaceReads {
     valueEnd: number,
     expireAtMs: number,
   ): void {
-    hashKey(this.generation.seed, key, keyStart, keyEnd)
+    this.lookupsAhead.hash(this.generation.seed, key, keyStart, keyEnd)
     // What the region found last may have been this very key, before a flush.
     this.generation.regions[regionOf(shardOf(hashOrder))]!.pageAddress = 0
     this.putHashed(

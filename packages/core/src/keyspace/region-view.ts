@@ -27,6 +27,8 @@ import type { RegionWriter } from './region-writer.ts'
 
 /** Longest chain of overflow pages a reader follows: 2^16 pages are 8 M keys of one hash prefix. */
 const OVERFLOW_PAGES_MAX = 65_536
+/** Slots that are looked at for a record that is only to be touched. */
+const PROBES_AHEAD = 8
 
 export class RegionView {
   readonly memory: RegionMemory
@@ -65,8 +67,11 @@ export class RegionView {
     return address
   }
 
-  /** As `local`, for blocks that are looked at again after any number of others. */
-  held(address: number): number {
+  /**
+   * As `local`, for a block that is looked at again after any number of others.
+   * @param _holder who keeps views of it: whatever it had asked for before is given up.
+   */
+  held(address: number, _holder: object): number {
     return address
   }
 
@@ -196,6 +201,41 @@ export class RegionView {
     if (page === 0 || pageWords === undefined || base + PAGE_SLOTS * 2 > pageWords.length) return 0
     const home = tag & (PAGE_SLOTS - 1)
     return pageWords[base + (home === 0 ? 1 : home) * 2 + 1]!
+  }
+
+  /** Touches the slot at which a search for a key begins, and the header of its page. @returns the page, 0 when there is none. */
+  touchPage(words: Int32Array, root: number, order: number, tag: number): number {
+    const { memory } = this
+    const directory = words[root + ROOT_DIRECTORY]!
+    if (directory === 0) return 0
+    const entries = memory.i32[directory >>> 28]
+    const at = (byteOffsetOf(directory) >>> 2) + directoryIndex(order, words[root + ROOT_DEPTH]!)
+    if (entries === undefined || at >= entries.length) return 0
+    const page = entries[at]!
+    const pageWords = memory.i32[page >>> 28]
+    const base = byteOffsetOf(page) >>> 2
+    if (page === 0 || pageWords === undefined || base + PAGE_SLOTS * 2 > pageWords.length) return 0
+    touched ^= pageWords[base]! ^ pageWords[base + (tag & (PAGE_SLOTS - 1)) * 2]!
+    return page
+  }
+
+  /** Touches the record that a key most likely has: the first in the page with its tag, near its home. */
+  touchRecord(page: number, tag: number): void {
+    if (page === 0) return
+    const words = this.memory.i32[page >>> 28]!
+    const base = byteOffsetOf(page) >>> 2
+    const wanted = tag & SLOT_TAG_MASK
+    let slot = tag & (PAGE_SLOTS - 1)
+    if (slot === 0) slot = 1
+    for (let probes = 0; probes < PROBES_AHEAD; probes++) {
+      const address = words[base + slot * 2 + 1]!
+      if (address === 0) return
+      if ((words[base + slot * 2]! & SLOT_TAG_MASK) === wanted) {
+        touched ^= this.memory.i32[address >>> 28]![byteOffsetOf(address) >>> 2]!
+        return
+      }
+      slot = slot === PAGE_SLOTS - 1 ? 1 : slot + 1
+    }
   }
 
   /** First word of the record at `address`; 0 where there is no memory. */

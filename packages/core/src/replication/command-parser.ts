@@ -27,13 +27,26 @@ const UNKNOWN = -1
 /** Beyond it, one more decimal digit could leave the int32 range. */
 const LAST_SAFE_BEFORE_DIGIT = 214748363
 
-const FIRST_ARGS_CAPACITY = 64
+const FIRST_ARGS_CAPACITY = 16
 /** Position arrays larger than this are not kept after the command that needed them. */
-const KEPT_ARGS_CAPACITY_MAX = 64 * 1024
+const KEPT_ARGS_CAPACITY_MAX = 1024
+
+/** Positions of no command yet. */
+export function newCommandArgs(bytes: Uint8Array): CommandArgs {
+  return { bytes, count: 0, start: new Int32Array(FIRST_ARGS_CAPACITY), end: new Int32Array(FIRST_ARGS_CAPACITY) }
+}
+
+/** Gives back position arrays that an unusually long command made large; the command is gone. */
+export function trimCommandArgs(args: CommandArgs): void {
+  if (args.start.length <= KEPT_ARGS_CAPACITY_MAX) return
+  args.start = new Int32Array(FIRST_ARGS_CAPACITY)
+  args.end = new Int32Array(FIRST_ARGS_CAPACITY)
+  args.count = 0
+}
 
 export class CommandParser {
-  /** The command found by the last `parse()` that answered true. */
-  readonly args: CommandArgs
+  /** Where `parse()` puts the command; its owner may give other ones when the last call answered true. */
+  args: CommandArgs
   /** `bytes[cursor .. tail)` is what has not been looked at. */
   cursor = 0
   tail = 0
@@ -51,12 +64,7 @@ export class CommandParser {
   constructor(bytes: Uint8Array, unitBytesMax: number = STREAM_UNIT_BYTES_MAX) {
     this.#bytes = bytes
     this.unitBytesMax = unitBytesMax
-    this.args = {
-      bytes,
-      count: 0,
-      start: new Int32Array(FIRST_ARGS_CAPACITY),
-      end: new Int32Array(FIRST_ARGS_CAPACITY),
-    }
+    this.args = newCommandArgs(bytes)
   }
 
   /** The same bytes stand in another array now, `shift` positions earlier. */
@@ -206,14 +214,6 @@ export class CommandParser {
     this.#found = 0
     this.#bulkLength = UNKNOWN
     return true
-  }
-
-  /** Gives back position arrays that an unusually long command made large. Called between commands. */
-  trimArgs(): void {
-    if (this.args.start.length <= KEPT_ARGS_CAPACITY_MAX || this.#found > 0) return
-    this.args.start = new Int32Array(FIRST_ARGS_CAPACITY)
-    this.args.end = new Int32Array(FIRST_ARGS_CAPACITY)
-    this.args.count = 0
   }
 
   #emptyLine(byte: number): boolean {

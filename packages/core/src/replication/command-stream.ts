@@ -22,6 +22,20 @@ import type { CommandArgs } from '../commands/command.ts'
 import { ProtocolError } from '../errors.ts'
 import type { Clock } from '../ports.ts'
 import { CommandParser } from './command-parser.ts'
+import { CommandsAhead } from './commands-ahead.ts'
+import {
+  EXEC,
+  type FrameCommand,
+  GETACK,
+  isArgument,
+  isFrame,
+  isWord,
+  MULTI,
+  PING,
+  readDb,
+  REPLCONF,
+  SELECT,
+} from './frame-commands.ts'
 import {
   STREAM_BUFFER_BYTES,
   STREAM_READ_BYTES_MAX,
@@ -30,12 +44,15 @@ import {
   TURN_BYTES_MAX,
   TURN_MS_MAX,
 } from './limits.ts'
-
-/** Commands that belong to the stream itself and never reach the keyspace. */
-export type FrameCommand = 'ping' | 'select' | 'multi' | 'exec' | 'replconf'
+import { StreamGroup } from './stream-group.ts'
 
 /** Who applies. Called from `drain()` only; must not call back into the stream. A throw ends the drain. */
 export interface StreamHandler {
+  /**
+   * The next `count` commands, those of groups and of the frame among them: to be looked at, not to be applied. They are borrowed
+   * until return. @param db the database selected before them.
+   */
+  ahead?(commands: readonly CommandArgs[], count: number, db: number): void
   /** One command outside a group, borrowed until return. `stream.fromOffset`/`toOffset` say where it stands. */
   command(args: CommandArgs, db: number): void
   /** A whole MULTI … EXEC group; may be walked more than once before return. Empty groups are not handed over. */
@@ -65,24 +82,28 @@ export type DrainOutcome = 'idle' | 'more'
 
 /** Commands between two looks at the clock. */
 const CLOCK_EVERY_MASK = 15
-/** Largest db number that is taken for one; the owner of the keyspace has its own, lower bound. */
-const DB_DIGITS_MAX = 9
 
 export class CommandStream {
   readonly #clock: Clock
   readonly #sink: AppliedBytesSink | undefined
   readonly #restingBytes: number
   readonly #parser: CommandParser
+  readonly #ahead: CommandsAhead
   readonly #group: StreamGroup
   #bytes: Uint8Array
   #applied = 0
   #scan = 0
   #tail = 0
+  /** Behind the command that is being handed over. */
+  #end = 0
   /** Stream offset of index 0, so that offsets cost nothing per command. */
   #baseOffset = 0
   #db = 0
   #inGroup = false
-  #groupCommands = 0
+  // Of the open group, so far.
+  #groupDb = 0
+  #groupHasData = false
+  #groupHasFrames = false
 
   constructor(options: CommandStreamOptions) {
     this.#clock = options.clock
@@ -90,6 +111,7 @@ export class CommandStream {
     this.#restingBytes = Math.max(options.bufferBytes ?? STREAM_BUFFER_BYTES, 4 * 1024)
     this.#bytes = new Uint8Array(this.#restingBytes)
     this.#parser = new CommandParser(this.#bytes, options.unitBytesMax ?? STREAM_UNIT_BYTES_MAX)
+    this.#ahead = new CommandsAhead(this.#parser)
     this.#group = new StreamGroup()
   }
 
@@ -101,6 +123,7 @@ export class CommandStream {
     this.#baseOffset = offset
     this.#db = db
     this.#parser.rebase(this.#bytes, 0)
+    this.#ahead.rebase(this.#bytes)
     this.forgetUnapplied()
     this.#parser.baseOffset = offset
   }
@@ -110,10 +133,14 @@ export class CommandStream {
     this.#tail = this.#applied
     this.#scan = this.#applied
     this.#inGroup = false
-    this.#groupCommands = 0
-    this.#parser.reset()
-    this.#parser.cursor = this.#applied
     this.#parser.tail = this.#applied
+    this.#parseAgain()
+  }
+
+  /** Commands that were found but not handed over are to be found again. */
+  #parseAgain(): void {
+    this.#parser.reset()
+    this.#parser.cursor = this.#scan
     this.#parser.unitStart = this.#applied
   }
 
@@ -134,7 +161,7 @@ export class CommandStream {
 
   /** Stream offset behind the command or group that is being handed over. */
   get toOffset(): number {
-    return this.#baseOffset + this.#parser.cursor
+    return this.#baseOffset + this.#end
   }
 
   /** Selected database at the applied offset. */
@@ -191,43 +218,54 @@ export class CommandStream {
    * @throws ProtocolError with the stream offset; the commands before it are applied and stay so.
    */
   drain(handler: StreamHandler, budgetBytes: number = TURN_BYTES_MAX, budgetMs: number = TURN_MS_MAX): DrainOutcome {
-    const parser = this.#parser
-    const args = parser.args
+    const ahead = this.#ahead
     const stopAt = this.#scan + budgetBytes
     const deadlineMs = this.#clock.monotonicMs() + budgetMs
     const first = this.#applied
-    let commands = 0
     try {
-      while (parser.parse()) {
-        const cursor = parser.cursor
-        if (this.#inGroup) {
-          this.#inside(handler)
-        } else if (args.count > 0) {
-          const nameLength = args.end[0]! - args.start[0]!
-          // No frame command is shorter than 4 letters: SET and DEL pay one comparison.
-          if (nameLength < 4 || !this.#frame(handler, nameLength)) handler.command(args, this.#db)
-        }
-        this.#scan = cursor
-        if (!this.#inGroup) {
-          this.#applied = cursor
-          parser.unitStart = cursor
-        }
-        if (cursor >= stopAt || ((++commands & CLOCK_EVERY_MASK) === 0 && this.#clock.monotonicMs() >= deadlineMs)) {
-          return cursor < this.#tail ? 'more' : 'idle'
-        }
+      while (ahead.find(stopAt, !this.#inGroup)) {
+        if (!this.#handOver(handler, deadlineMs) || this.#scan >= stopAt)
+          return this.#scan < this.#tail ? 'more' : 'idle'
       }
       // Many small commands pass the parser's own check of lengths one by one.
-      if (this.#tail - this.#applied > parser.unitBytesMax + STREAM_READ_BYTES_MAX) throw this.#unitTooBig()
+      if (this.#tail - this.#applied > this.#parser.unitBytesMax + STREAM_READ_BYTES_MAX) throw this.#unitTooBig()
       return 'idle'
+    } catch (error) {
+      this.#parseAgain()
+      throw error
     } finally {
       if (this.#applied > first) this.#sink?.append(this.#bytes, first, this.#applied)
-      parser.trimArgs()
+      ahead.trim()
     }
   }
 
+  /** The commands that were found, one after the other. @returns false when the time is over. */
+  #handOver(handler: StreamHandler, deadlineMs: number): boolean {
+    const { commands, count, ends } = this.#ahead
+    handler.ahead?.(commands, count, this.#db)
+    for (let i = 0; i < count; i++) {
+      const args = commands[i]!
+      const end = ends[i]!
+      this.#end = end
+      if (this.#inGroup) this.#inside(handler, args)
+      else if (args.count > 0) {
+        const nameLength = args.end[0]! - args.start[0]!
+        // No frame command is shorter than 4 letters: SET and DEL pay one comparison.
+        if (nameLength < 4 || !this.#frame(handler, args, nameLength)) handler.command(args, this.#db)
+      }
+      this.#scan = end
+      if (!this.#inGroup) this.#applied = end
+      if ((i & CLOCK_EVERY_MASK) === CLOCK_EVERY_MASK && this.#clock.monotonicMs() >= deadlineMs) {
+        this.#parseAgain()
+        return false
+      }
+    }
+    this.#parser.unitStart = this.#applied
+    return this.#clock.monotonicMs() < deadlineMs
+  }
+
   /** True when the command belonged to the frame; an EXEC without MULTI does not and is reported as a command. */
-  #frame(handler: StreamHandler, nameLength: number): boolean {
-    const args = this.#parser.args
+  #frame(handler: StreamHandler, args: CommandArgs, nameLength: number): boolean {
     const bytes = this.#bytes
     const at = args.start[0]!
     switch (nameLength) {
@@ -238,7 +276,9 @@ export class CommandStream {
       case 5:
         if (!isWord(bytes, at, MULTI)) return false
         this.#inGroup = true
-        this.#groupCommands = 0
+        this.#groupDb = this.#db
+        this.#groupHasData = false
+        this.#groupHasFrames = false
         return true
       case 6:
         if (!isWord(bytes, at, SELECT)) return false
@@ -254,37 +294,29 @@ export class CommandStream {
     }
   }
 
-  /** A command inside an open group: only counted, until the EXEC hands the whole group over. */
-  #inside(handler: StreamHandler): void {
-    const args = this.#parser.args
+  /** A command inside an open group: looked at for what frames the stream, until the EXEC hands the whole group over. */
+  #inside(handler: StreamHandler, args: CommandArgs): void {
     if (args.count === 0) return
     if (!isArgument(args, 0, EXEC)) {
-      this.#groupCommands++
-      if (this.#parser.cursor - this.#applied > this.#parser.unitBytesMax) throw this.#unitTooBig()
+      const isSelect = isArgument(args, 0, SELECT)
+      if (isSelect) this.#groupDb = readDb(args, this.#baseOffset)
+      if (isSelect || isFrame(args)) this.#groupHasFrames = true
+      else this.#groupHasData = true
+      if (this.#end - this.#applied > this.#parser.unitBytesMax) throw this.#unitTooBig()
       return
     }
     handler.frame?.('multi')
     const group = this.#group
     group.open(this.#bytes, this.#applied, this.#scan, this.#db, this.#baseOffset)
-    if (this.#groupCommands > 0) {
-      let dataCommands = 0
-      while (group.next()) dataCommands++
-      group.commandCount = dataCommands
-      const dbAfter = group.db
-      if (dataCommands > 0) {
-        group.rewind()
-        handler.group(group)
-      }
-      this.#db = dbAfter
-      this.#groupFrames(handler, group)
-    }
+    if (this.#groupHasData) handler.group(group)
+    this.#db = this.#groupDb
+    if (this.#groupHasFrames) this.#groupFrames(handler, group)
     handler.frame?.('exec')
     this.#inGroup = false
   }
 
   /** Frame commands inside a group take effect when the group has been applied. No known primary sends them there. */
   #groupFrames(handler: StreamHandler, group: StreamGroup): void {
-    if (!group.hasFrames) return
     group.rewind()
     while (group.nextAny()) {
       const args = group.args
@@ -342,116 +374,6 @@ export class CommandStream {
     this.#tail -= shift
     this.#baseOffset += shift
     this.#parser.rebase(bytes, shift)
+    this.#ahead.rebase(bytes)
   }
-}
-
-/**
- * One MULTI … EXEC group, complete in the input buffer. Walked as often as needed (once to find the shards, once to
- * apply): `rewind(); while (next()) use(args, db)`. Borrowed until the handler returns.
- */
-export class StreamGroup {
-  /** Commands that `next()` will show. */
-  commandCount = 0
-  /** Database of the current command; behind the last one, of the group's end. */
-  db = 0
-  /** PING or REPLCONF stand among the commands. */
-  hasFrames = false
-  #parser = new CommandParser(new Uint8Array(0), Number.MAX_SAFE_INTEGER)
-  #first = 0
-  #last = 0
-  #firstDb = 0
-  #baseOffset = 0
-
-  get args(): CommandArgs {
-    return this.#parser.args
-  }
-
-  /** Stream offset before the MULTI. */
-  get fromOffset(): number {
-    return this.#baseOffset + this.#first
-  }
-
-  /** @internal `bytes[first .. last)` runs from the MULTI to before the EXEC and has been parsed once. */
-  open(bytes: Uint8Array, first: number, last: number, db: number, baseOffset: number): void {
-    this.#parser.rebase(bytes, 0)
-    this.#parser.baseOffset = baseOffset
-    this.#first = first
-    this.#last = last
-    this.#firstDb = db
-    this.#baseOffset = baseOffset
-    this.hasFrames = false
-    this.rewind()
-  }
-
-  rewind(): void {
-    this.#parser.reset()
-    this.#parser.cursor = this.#first
-    this.#parser.tail = this.#last
-    this.#parser.parse()
-    this.db = this.#firstDb
-  }
-
-  /** Moves to the next command, following SELECTs and passing over the other frame commands. */
-  next(): boolean {
-    while (this.nextAny()) {
-      const args = this.#parser.args
-      if (isArgument(args, 0, SELECT)) {
-        this.db = readDb(args, this.#baseOffset)
-        this.hasFrames = true
-      } else if (isArgument(args, 0, PING) || isArgument(args, 0, REPLCONF)) {
-        this.hasFrames = true
-      } else {
-        return true
-      }
-    }
-    return false
-  }
-
-  /** @internal Moves to the next command of any kind. */
-  nextAny(): boolean {
-    while (this.#parser.parse()) if (this.#parser.args.count > 0) return true
-    return false
-  }
-}
-
-const word = (text: string): Uint8Array => Buffer.from(text, 'latin1')
-const PING = word('ping')
-const EXEC = word('exec')
-const MULTI = word('multi')
-const SELECT = word('select')
-const REPLCONF = word('replconf')
-const GETACK = word('getack')
-
-/** Is argument `index` the lower-case word, in any case? */
-function isArgument(args: CommandArgs, index: number, lower: Uint8Array): boolean {
-  const at = args.start[index]!
-  const length = args.end[index]! - at
-  return length === lower.length && isWord(args.bytes, at, lower)
-}
-
-/** Does `bytes` at `at` spell the lower-case word in any case? The caller has compared the lengths. */
-function isWord(bytes: Uint8Array, at: number, lower: Uint8Array): boolean {
-  for (let i = 0; i < lower.length; i++) if ((bytes[at + i]! | 0x20) !== lower[i]) return false
-  return true
-}
-
-/** A database that does not exist is for the keyspace to refuse; one that is no number means the stream is corrupt. */
-function readDb(args: CommandArgs, baseOffset: number): number {
-  const start = args.count === 2 ? args.start[1]! : 0
-  const end = args.count === 2 ? args.end[1]! : 0
-  let db = 0
-  let valid = end > start && end - start <= DB_DIGITS_MAX
-  for (let i = start; valid && i < end; i++) {
-    const digit = args.bytes[i]! - 48
-    valid = digit >= 0 && digit <= 9
-    db = db * 10 + digit
-  }
-  if (!valid) {
-    throw new ProtocolError(
-      'PROTOCOL_BAD_LENGTH',
-      'SELECT on the replication stream without a database number',
-      baseOffset + args.start[0]!,
-    )
-  }
-  return db
 }

@@ -56,6 +56,8 @@ export interface ReplicaLinkPorts {
   readonly logger: Logger
   readonly loader: Pick<RdbLoader, 'load'>
   readonly backlog: BacklogWriter
+  /** Commands that come next: see StreamHandler. */
+  readonly commandsAhead?: (commands: readonly CommandArgs[], count: number, db: number) => void
   /** A command of the stream. Errors of the command are the port's business; a throw ends the link (see onStreamError). */
   readonly applyCommand: (args: CommandArgs, db: number) => void
   /** A MULTI … EXEC group, to be applied as one. */

@@ -99,6 +99,7 @@ export class ReplicaLink {
         this.#machine.getAck(appliedOffset, this.#now())
         this.#carryOut()
       },
+      ...(ports.commandsAhead === undefined ? {} : { ahead: ports.commandsAhead }),
       ...(ports.onFrame === undefined ? {} : { frame: ports.onFrame }),
     }
   }

@@ -25,6 +25,8 @@ import type { UnappliedCommands } from './unapplied.ts'
 
 /** Every so many commands one is timed, and counts for all of them in cmdstat's usec; the wall clock is read then, too. */
 const TIMED_EVERY = 64
+/** Longer ones are not hashed twice. */
+const KEY_AHEAD_BYTES_MAX = 512
 
 export interface StreamApplierPorts {
   readonly clock: Clock
@@ -84,6 +86,18 @@ export class StreamApplier {
   /** Commands applied or refused since the start. */
   get count(): number {
     return this.#count
+  }
+
+  /** The first argument is nearly always a key; of another one something is touched that nobody needs. */
+  readonly ahead = (commands: readonly CommandArgs[], count: number, db: number): void => {
+    const { generation, lookupsAhead, databaseCount } = this.#ports.keyspace
+    lookupsAhead.begin(commands[0]!.bytes)
+    if (count === 1 || db >= databaseCount) return
+    for (let i = 0; i < count; i++) {
+      const { count: words, end, start } = commands[i]!
+      if (words > 1 && end[1]! - start[1]! <= KEY_AHEAD_BYTES_MAX) lookupsAhead.add(start[1]!, end[1]!)
+    }
+    lookupsAhead.touch(generation, db)
   }
 
   /** One command outside of a group. */

@@ -56,7 +56,8 @@ export function newStreamLog(node: Node): StreamLog {
     isSaving: () => node.persistence.isSaving,
     onOutcome: () => node.updateState(),
     onProgress: () => {
-      if (!log.holdsReplies) node.server.release()
+      // On a node that has become a replica nobody waits, however much of its primary's stream is to be synced.
+      if (node.server.repliesMustWait?.() !== true) node.server.release()
     },
   })
   for (const name of ['repl-stream-log', 'dir', 'dbfilename'] as const) config.onChange(name, () => void log.reopen())
@@ -68,7 +69,7 @@ function filesOf({ config }: Node): LogFiles {
 }
 
 /** Who applies the log at start, and which stream it reads meanwhile, for those that tell offsets. */
-export interface Replay extends Pick<StreamHandler, 'command' | 'group'> {
+export interface Replay extends Required<Pick<StreamHandler, 'ahead' | 'command' | 'group'>> {
   stream: CommandStream | undefined
 }
 
@@ -115,7 +116,7 @@ async function replayFrom(
   replay: Replay,
 ): Promise<Replayed | undefined> {
   const { backlog, clock, logger, streamLog } = node
-  const handler: StreamHandler = { command: replay.command, group: replay.group, getAck: () => {} }
+  const handler: StreamHandler = { ahead: replay.ahead, command: replay.command, group: replay.group, getAck: () => {} }
   const stream = new CommandStream({ clock, sink: backlog })
   stream.begin(position.offset, position.db)
   replay.stream = stream

@@ -1,0 +1,77 @@
+/**
+ * Keys that are going to be looked up soon. They are hashed, and what their lookups will look at is touched, for all of them together:
+ * what one lookup waits for, those of many wait for at the same time. A lookup that follows need not hash its key again; of what was
+ * touched nothing is relied on, since commands in between may change it.
+ */
+import { COMMANDS_AHEAD_MAX } from '../limits.ts'
+import type { GenerationLayout } from './generation.ts'
+import { hashKey, hashOrder, type HashSeed, hashTag, setHash } from './key-hash.ts'
+import { regionOf, shardOf } from './layout.ts'
+
+const NO_BYTES: Uint8Array = new Uint8Array(0)
+
+export class LookupsAhead {
+  // Key `i` is `#bytes[#starts[i] .. #ends[i])`; the starts ascend.
+  #bytes: Uint8Array = NO_BYTES
+  readonly #starts = new Int32Array(COMMANDS_AHEAD_MAX)
+  readonly #ends = new Int32Array(COMMANDS_AHEAD_MAX)
+  readonly #orders = new Int32Array(COMMANDS_AHEAD_MAX)
+  readonly #tags = new Int32Array(COMMANDS_AHEAD_MAX)
+  readonly #pages = new Int32Array(COMMANDS_AHEAD_MAX)
+  #added = 0
+  /** So many are hashed, by this seed. */
+  #count = 0
+  #seed: HashSeed | undefined
+  /** Those before it have been looked up. */
+  #next = 0
+
+  /** Forgets all keys; the next ones are in `bytes`, which have to stay as they are until the next call. */
+  begin(bytes: Uint8Array): void {
+    this.#bytes = bytes
+    this.#added = 0
+    this.#count = 0
+    this.#next = 0
+  }
+
+  /** A key, behind those added before; at most COMMANDS_AHEAD_MAX. */
+  add(start: number, end: number): void {
+    this.#starts[this.#added] = start
+    this.#ends[this.#added] = end
+    this.#added++
+  }
+
+  /** Hashes and touches the keys that were added, as those of database `db`, which exists. */
+  touch(generation: GenerationLayout, db: number): void {
+    const { control, regions, seed } = generation
+    const orders = this.#orders
+    const tags = this.#tags
+    const pages = this.#pages
+    const count = this.#added
+    for (let i = 0; i < count; i++) {
+      hashKey(seed, this.#bytes, this.#starts[i]!, this.#ends[i]!)
+      orders[i] = hashOrder
+      tags[i] = hashTag
+    }
+    this.#seed = seed
+    this.#count = count
+    // Loads alone from here on, and hardly a branch that waits for one: many are under way at once.
+    for (let i = 0; i < count; i++) {
+      const shard = shardOf(orders[i]!)
+      pages[i] = regions[regionOf(shard)]!.touchPage(control, generation.rootPlace(db, shard), orders[i]!, tags[i]!)
+    }
+    for (let i = 0; i < count; i++) regions[regionOf(shardOf(orders[i]!))]!.touchRecord(pages[i]!, tags[i]!)
+  }
+
+  /** As hashKey(), which is spared for a key that `touch` has hashed, if keys are asked for in their order. */
+  hash(seed: HashSeed, bytes: Uint8Array, start: number, end: number): void {
+    if (bytes === this.#bytes) {
+      while (this.#next < this.#count && this.#starts[this.#next]! < start) this.#next++
+      const next = this.#next
+      if (next < this.#count && this.#starts[next] === start && this.#ends[next] === end && this.#seed === seed) {
+        setHash(this.#orders[next]!, this.#tags[next]!)
+        return
+      }
+    }
+    hashKey(seed, bytes, start, end)
+  }
+}
