@@ -1,8 +1,21 @@
-/** Sorted sets that are packed as their elements come, against a sorted array. */
-import { HashSeed, listpackCheck, SortedSet, ZsetPacker } from '@understudy/core/internal'
+/** Sorted sets that are packed as their elements come, against a sorted array, and against those that come in another order. */
+import {
+  BulkWriter,
+  Generation,
+  HashSeed,
+  listpackCheck,
+  RDB_TYPE_ZSET_2,
+  SortedSet,
+  ZsetPacker,
+} from '@understudy/core/internal'
 import { describe, expect, it } from 'vitest'
+import { contentsOf } from '../../support/keyspace-contents.ts'
+import { adopt } from '../../support/keyspace-digest.ts'
+import { RdbBuilder } from '../../support/rdb-builder.ts'
+import { SeededRandom } from '../../support/seeded-random.ts'
 
-const SEED = new HashSeed(Uint8Array.from({ length: 16 }, (_, i) => 3 + 29 * i))
+const SEED_BYTES = Uint8Array.from({ length: 16 }, (_, i) => 3 + 29 * i)
+const SEED = new HashSeed(SEED_BYTES)
 
 type Element = readonly [member: string, score: number]
 
@@ -112,5 +125,48 @@ describe('zset packer', () => {
     expect(unpack(packer)).toEqual(order)
     expect(packer.end - packer.start).toBeLessThanOrEqual(packer.bytes.length)
     expect(pack(packer, sorted(300))).toBe(256)
+  })
+})
+
+/** What a snapshot with these elements, in this order, is loaded as: form, flags and bytes. */
+function loaded(elements: readonly Element[]): string | undefined {
+  const value = new RdbBuilder('').length(elements.length)
+  for (const [member, score] of elements) {
+    const bytes = Buffer.alloc(8)
+    bytes.writeDoubleLE(score)
+    value.string(member).raw(bytes)
+  }
+  const bytes = Buffer.concat([Buffer.from('key'), value.bytes()])
+  const writer = new BulkWriter(Generation.create({ databaseCount: 1, hashSeed: SEED_BYTES }))
+  writer.put(0, RDB_TYPE_ZSET_2, bytes, 0, 3, bytes, 3, bytes.length, -1, -1, -1)
+  writer.flush()
+  return contentsOf(adopt(writer.generation.transfer(), SEED_BYTES, 1)).get('0 key')
+}
+
+describe('sorted sets of a snapshot', () => {
+  it.each([1, 2, 9, 128, 129, 256, 257, 700])('are the same in any order of %i elements', (count) => {
+    const elements = sorted(count)
+    const expected = loaded(elements)
+    expect(expected).toBeDefined()
+    expect(loaded(elements.toReversed())).toBe(expected)
+    const random = new SeededRandom(66)
+    const key = new Map(elements.map((element) => [element, random.float()]))
+    expect(loaded(elements.toSorted((a, b) => key.get(a)! - key.get(b)!))).toBe(expected)
+  })
+
+  it('keep the sign of zero where Redis has a skiplist', () => {
+    const others = sorted(100).map(([member, score]): Element => [member, score + 1])
+    const skiplist = 'x'.repeat(65)
+    expect(loaded([['a', -0], ...others])).toBe(loaded([['a', 0], ...others]))
+    expect(loaded([['a', -0], [skiplist, 0], ...others])).not.toBe(loaded([['a', 0], [skiplist, 0], ...others]))
+  })
+
+  it('are refused with a member that comes twice', () => {
+    for (const count of [3, 200, 300]) {
+      const elements = sorted(count)
+      const again: Element = [elements[1]![0], count + 1]
+      expect(() => loaded([...elements, again]), `${count}`).toThrow('a member comes twice')
+      expect(() => loaded([again, ...elements.toReversed()]), `${count}`).toThrow('a member comes twice')
+    }
   })
 })

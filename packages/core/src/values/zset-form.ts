@@ -13,7 +13,7 @@ import {
   listpackCreate,
   listpackItemBytes,
 } from '../encoding/listpack-edit.ts'
-import { SCORE_TEXT_BYTES_MAX, writeScore } from '../encoding/score-text.ts'
+import { SCORE_TEXT_BYTES_MAX, writePackedScore } from '../encoding/score-text.ts'
 import { FLAG_LARGE_ENCODING } from '../keyspace/layout.ts'
 import { copyBytes, viewOf } from '../memory/copy-bytes.ts'
 import { TABLE_POSITIONS } from '../keyspace/table-move.ts'
@@ -162,7 +162,7 @@ function packedBytes(set: SortedSet, most = Number.POSITIVE_INFINITY): number {
   let bytes = LISTPACK_EMPTY_BYTES
   for (let more = set.seekRank(0); more && bytes <= most; more = set.next()) {
     bytes += listpackItemBytes(set.memberBytes, set.memberStart, set.memberEnd)
-    bytes += listpackItemBytes(scoreText, 0, writeScore(set.score, scoreText, 0))
+    bytes += listpackItemBytes(scoreText, 0, writePackedScore(set.score, scoreText, 0))
   }
   return bytes
 }
@@ -173,7 +173,7 @@ function writePacked(set: SortedSet, target: Uint8Array, dropsSigns: boolean): n
   for (let more = set.seekRank(0); more; more = set.next()) {
     length = listpackAppend(target, 0, set.memberBytes, set.memberStart, set.memberEnd)
     const score = dropsSigns && set.score === 0 ? 0 : set.score
-    length = listpackAppend(target, 0, scoreText, 0, writeScore(score, scoreText, 0))
+    length = listpackAppend(target, 0, scoreText, 0, writePackedScore(score, scoreText, 0))
   }
   return length
 }
