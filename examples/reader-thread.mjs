@@ -5,13 +5,13 @@
  * then a worker thread reads the keys straight from shared memory, all as they were at one moment, for a second.
  * Build first: npx -y pnpm@12 run build.
  *
- * It uses the packages' `internal` doors, which may change: the embedding API proper is not built yet.
+ * A whole server in the process: an embedding API proper, with a facade, is not built yet.
  */
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
 import { KeyspaceReader } from '@understudy/core'
-import { loadConfig, parseArguments, ServerLog, UnderstudyServer } from '@understudy/net/internal'
+import { loadConfig, parseArguments, ServerLog, UnderstudyServer } from '@understudy/net'
 
 if (isMainThread) await replicate(process.argv.slice(2))
 else read()

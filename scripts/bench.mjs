@@ -1,14 +1,13 @@
 /**
- * npx -y pnpm@12 bench [--quick] [names …] [--pairs N] [--seed N] [--profile] [--no-build]
+ * npx -y pnpm@12 bench [names …]; `--help` tells all.
  *
  * Understudy against a real redis-server on this machine, in turn, with checked contents; see bench/README.md. Writes
  * bench/results/<date>.{json,md}. Exit code 1 when something was wrong: a server, a reply, the contents; being slow is no
- * error. `--profile` runs Understudy alone under node's profiler and tells where the time went.
+ * error.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
 import { below } from '../bench/below.mjs'
 import { churn } from '../bench/churn.mjs'
 import { get } from '../bench/get.mjs'
@@ -28,45 +27,73 @@ import { Contenders } from '../bench/support/contenders.mjs'
 import { profileText } from '../bench/support/profile.mjs'
 import { describeRun, tableText, writeReport } from '../bench/support/report.mjs'
 import { FULL, FULL_PAIRS, QUICK, QUICK_PAIRS } from '../bench/support/run.mjs'
+import { warmMemory } from '../bench/support/warm-memory.mjs'
+import { Arguments } from './arguments.mjs'
 import { findRedis, RedisMissingError } from './redis-server.mjs'
 import { fail, requireNode, ROOT, runTool } from './run-tool.mjs'
 
+/** @typedef {{ run: (run: import('../bench/support/run.mjs').Run) => Promise<import('../bench/support/row.mjs').Row[]>, about: string }} Scenario */
+/** In the order in which they run. bench/README.md says more of each. @type {Record<string, Scenario>} */
 const SCENARIOS = {
-  stream,
-  'mixed-stream': mixedStream,
-  'stream-threads': streamThreads,
-  load,
-  'load-sizes': loadSizes,
-  'mixed-memory': mixedMemory,
-  'live-sync': liveSync,
-  below,
-  resync,
-  churn,
-  get,
-  'get-mixed': getMixed,
-  reads,
-  holds,
+  stream: { run: stream, about: 'applying a stream of SETs' },
+  'mixed-stream': { run: mixedStream, about: 'applying a stream of all types' },
+  'stream-threads': { run: streamThreads, about: 'what I/O threads with nothing to do cost the stream' },
+  load: { run: load, about: 'loading an RDB file of strings at start, and its memory' },
+  'load-sizes': { run: loadSizes, about: 'the time of a load over threads and sizes' },
+  'mixed-memory': { run: mixedMemory, about: 'loading keys of all types, and their memory' },
+  'live-sync': { run: liveSync, about: 'a full sync from a live redis-server' },
+  below: { run: below, about: 'a full sync of a redis-server below, with time, memory and stalls of the sender' },
+  resync: { run: resync, about: 'memory after full syncs in a row' },
+  churn: { run: churn, about: 'memory after much was deleted and overwritten' },
+  get: { run: get, about: 'GET as redis-benchmark asks for it' },
+  'get-mixed': { run: getMixed, about: 'reads of several types by redis-benchmark' },
+  reads: { run: reads, about: 'reads inside of a process, from another thread than the writer' },
+  holds: { run: holds, about: 'how long a client waits while a huge value changes' },
 }
-const NAMES = [...Object.keys(SCENARIOS), 'memory', 'micro']
+/** Beside the scenarios. */
+const OTHERS = {
+  memory: 'load, resync and churn',
+  micro: 'functions of hot paths, one by one',
+}
+const ABOUTS = {
+  ...Object.fromEntries(Object.entries(SCENARIOS).map(([name, { about }]) => [name, about])),
+  ...OTHERS,
+}
+const NAMES = Object.keys(ABOUTS)
 const DEFAULT_SEED = 20_261_121
+const AT_LEAST_ONE = { least: 1, whole: true }
 const RESULTS = join(ROOT, 'bench/results')
 
 requireNode()
-const { values, positionals } = readArguments()
+const args = new Arguments({
+  name: 'bench',
+  takes: '[names ...]',
+  about: 'Understudy against a redis-server on this machine, in turn: everything, or what is named.',
+  lists: 'Benchmarks',
+  names: () => ABOUTS,
+  options: {
+    quick: { about: 'small sizes: does it work, where does it roughly stand' },
+    pairs: { value: 'N', about: `pairs of runs; ${FULL_PAIRS} when left out, ${QUICK_PAIRS} with --quick` },
+    seed: { value: 'N', about: `what keys and values are computed from; ${DEFAULT_SEED} when left out` },
+    profile: { about: "Understudy alone under node's profiler: functions by self time" },
+    'no-build': { about: 'take dist/ as it is' },
+  },
+})
+const { positionals } = args
 for (const name of positionals) {
   if (!NAMES.includes(name)) fail(`no benchmark '${name}'; there is: ${NAMES.join(', ')}`)
 }
-const isQuick = values.quick ?? false
-const isProfiled = values.profile ?? false
+const isQuick = args.has('quick')
+const isProfiled = args.has('profile')
 const sizes = isQuick ? QUICK : FULL
-const pairs = isProfiled ? 1 : (number('pairs', values.pairs) ?? (isQuick ? QUICK_PAIRS : FULL_PAIRS))
-const seed = number('seed', values.seed) ?? DEFAULT_SEED
+const pairs = isProfiled ? 1 : (args.number('pairs', AT_LEAST_ONE) ?? (isQuick ? QUICK_PAIRS : FULL_PAIRS))
+const seed = args.number('seed', AT_LEAST_ONE) ?? DEFAULT_SEED
 
 const redis = await findRedis({ log: console.log }).catch((/** @type {unknown} */ error) => {
   if (error instanceof RedisMissingError) return fail(error.message)
   throw error
 })
-if (!values['no-build']) {
+if (!args.has('no-build')) {
   const built = await runTool('tsc', ['-b'])
   if (built !== 0) process.exit(built)
 }
@@ -95,10 +122,11 @@ const run = {
 for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM'])) process.on(signal, () => process.exit(130))
 
 try {
+  if (!isQuick) await warmMemory(log)
   /** @type {import('../bench/support/report.mjs').Report} */
   const report = { run: describeRun({ redisVersion: redis.version, seed, pairs, isQuick, sizes }), rows: [], micro: [] }
   for (const [name, scenario] of Object.entries(SCENARIOS)) {
-    if (isWanted(name)) report.rows.push(...(await scenario(run)).map((row) => row.result(seed)))
+    if (isWanted(name)) report.rows.push(...(await scenario.run(run)).map((row) => row.result(seed)))
   }
   if (isWanted('micro') && !isProfiled) report.micro = await micro(run)
   if (profiles === undefined) {
@@ -118,33 +146,4 @@ try {
 function isWanted(name) {
   if (positionals.length === 0 || positionals.includes(name)) return true
   return positionals.includes('memory') && (name === 'load' || name === 'resync' || name === 'churn')
-}
-
-function readArguments() {
-  try {
-    return parseArgs({
-      args: process.argv.slice(2).filter((arg) => arg !== '--'),
-      allowPositionals: true,
-      options: {
-        quick: { type: 'boolean' },
-        pairs: { type: 'string' },
-        seed: { type: 'string' },
-        profile: { type: 'boolean' },
-        'no-build': { type: 'boolean' },
-      },
-    })
-  } catch (error) {
-    return fail(error instanceof Error ? error.message : String(error))
-  }
-}
-
-/**
- * @param {string} option
- * @param {string | undefined} text
- */
-function number(option, text) {
-  if (text === undefined) return undefined
-  const value = Number(text)
-  if (!Number.isSafeInteger(value) || value < 1) fail(`--${option} wants a whole number of at least 1, not '${text}'`)
-  return value
 }

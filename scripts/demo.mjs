@@ -1,17 +1,17 @@
 /**
- * npx -y pnpm@12 demo [--for SECONDS] [--keys N] [--writes N] [--node VERSION] [--primary redis|understudy]
+ * npx -y pnpm@12 demo; `--help` tells all.
  *
  * Shows Understudy at work: starts a primary, fills it, keeps writing to it, attaches Understudy, and shows offsets and lag
  * until ^C or for as long as told. The primary is a redis-server (REDIS_SERVER, PATH, or the distribution's packages unpacked
  * into .cache), and where there is none another Understudy.
  * At the end it compares both datasets; the exit code is 0 only if they are equal. Everything runs on 127.0.0.1, and
- * nothing is left behind. `--no-build` takes dist/ as it is.
+ * nothing is left behind.
  */
 import { existsSync } from 'node:fs'
 import { basename, delimiter, dirname, join, relative } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { parseArgs } from 'node:util'
 import { Redis } from 'ioredis'
+import { Arguments } from './arguments.mjs'
 import { Figures, info } from './demo/figures.mjs'
 import { bytes, count, milliseconds, Screen } from './demo/screen.mjs'
 import { choosePrimary, PRIMARIES } from './demo/primary.mjs'
@@ -22,6 +22,8 @@ import { nodeBinary } from './node-binary.mjs'
 import { findRedis } from './redis-server.mjs'
 import { fail, requireNode, runTool } from './run-tool.mjs'
 
+const KEYS = 200_000
+const WRITES = 5000
 const SYNC_TIMEOUT_MS = 60_000
 const REFRESH_MS = 250
 const LAST_LINES_SHOWN = 8
@@ -281,39 +283,26 @@ function handleSignals() {
 }
 
 function readArguments() {
-  try {
-    const { values } = parseArgs({
-      args: process.argv.slice(2).filter((arg) => arg !== '--'),
-      options: {
-        for: { type: 'string' },
-        keys: { type: 'string', default: '200000' },
-        writes: { type: 'string', default: '5000' },
-        node: { type: 'string' },
-        primary: { type: 'string', default: 'auto' },
-        'no-build': { type: 'boolean', default: false },
-      },
-    })
-    if (!PRIMARIES.includes(values.primary)) fail(`--primary wants ${PRIMARIES.join(', ')}, not '${values.primary}'`)
-    return {
-      primary: values.primary,
-      seconds: values.for === undefined ? Infinity : number('for', values.for, 1),
-      keys: number('keys', values.keys, 1000),
-      writes: number('writes', values.writes, 50),
-      node: values.node,
-      noBuild: values['no-build'],
-    }
-  } catch (error) {
-    return fail(error instanceof Error ? error.message : String(error))
+  const args = new Arguments({
+    name: 'demo',
+    about: 'Understudy at work beside its primary, and both datasets compared at the end.',
+    options: {
+      for: { value: 'SECONDS', about: 'how long; until ^C when left out' },
+      keys: { value: 'N', about: `keys to fill the primary with; ${KEYS} when left out` },
+      writes: { value: 'N', about: `writes a second; ${WRITES} when left out` },
+      primary: { value: 'KIND', about: `${PRIMARIES.join(', ')}: what the primary is` },
+      node: { value: 'VERSION', about: 'Understudy on another Node.js, as in 24' },
+      'no-build': { about: 'take dist/ as it is' },
+    },
+  })
+  const primary = args.text('primary') ?? 'auto'
+  if (!PRIMARIES.includes(primary)) fail(`--primary wants ${PRIMARIES.join(', ')}, not '${primary}'`)
+  return {
+    primary,
+    seconds: args.number('for', { least: 1 }) ?? Infinity,
+    keys: args.number('keys', { least: 1000 }) ?? KEYS,
+    writes: args.number('writes', { least: 50 }) ?? WRITES,
+    node: args.text('node'),
+    noBuild: args.has('no-build'),
   }
-}
-
-/**
- * @param {string} option
- * @param {string} text
- * @param {number} least
- */
-function number(option, text, least) {
-  const value = Number(text)
-  if (text.trim() === '' || !(value >= least)) fail(`--${option} wants a number of at least ${least}, not '${text}'`)
-  return value
 }

@@ -1,14 +1,25 @@
 /**
- * npx -y pnpm@12 test [--node VERSION] [vitest's arguments …]
+ * npx -y pnpm@12 test [vitest's arguments …]; `--help` tells all.
  *
  * Everything the tests need, from a fresh clone: a redis-server, the built packages, and on request another Node.js (from the npm
  * registry, for the whole suite and its child processes).
  */
+import { printHelpIfAsked } from './arguments.mjs'
 import { nodeBinary } from './node-binary.mjs'
 import { findRedis, RedisMissingError } from './redis-server.mjs'
 import { fail, requireNode, runTool } from './run-tool.mjs'
 
+/** @type {import('./arguments.mjs').Command} */
+const COMMAND = {
+  name: 'test',
+  takes: '[part of a path ...]',
+  about:
+    'All tests, or those in files whose path has a part of it. Other options go to vitest: npx vitest --help lists them.',
+  options: { node: { value: 'VERSION', about: 'the whole suite on another Node.js, as in 24' } },
+}
+
 requireNode()
+printHelpIfAsked(COMMAND, process.argv.slice(2))
 const { nodeVersion, vitestArgs } = readArguments(process.argv.slice(2))
 
 const redis = await findRedis({ log: console.log }).catch((/** @type {unknown} */ error) => {

@@ -233,6 +233,23 @@ it('keys that are read survive as they do in Redis, though I/O threads read them
   expect(ours!.cold).toBeLessThan(0.65 * 0.9 * keys)
 })
 
+it('reads of a client with NO-TOUCH are no uses of a key, but for TOUCH', { timeout: 60_000 }, async () => {
+  // Every use counts.
+  const policy = { 'maxmemory-policy': 'allkeys-lfu', 'lfu-log-factor': 0, 'lfu-decay-time': 0 }
+  const node = await startNode({ ...policy, 'io-threads': 2 })
+  await node.call('SET', 'k', 'v')
+  const quiet = await node.raw()
+  await quiet.call('CLIENT', 'NO-TOUCH', 'ON')
+  const commands = [['GET', 'k'], ['STRLEN', 'k'], ['MGET', 'k', 'k'], ['MULTI'], ['GET', 'k'], ['EXEC']]
+  for (const command of commands) await quiet.call(...command)
+  expect(await quiet.call('OBJECT', 'FREQ', 'k')).toBe(5)
+  await quiet.call('TOUCH', 'k')
+  expect(await quiet.call('OBJECT', 'FREQ', 'k')).toBe(6)
+  await quiet.call('CLIENT', 'NO-TOUCH', 'OFF')
+  await quiet.call('GET', 'k')
+  await waitFor('the read to count', async () => (await node.call('OBJECT', 'FREQ', 'k')) === 7)
+})
+
 it('how keys were used comes with a snapshot and goes with one', { timeout: 60_000 }, async () => {
   const random = new SeededRandom(5)
   for (const policy of ['allkeys-lfu', 'allkeys-lru']) {

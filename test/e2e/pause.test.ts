@@ -92,3 +92,23 @@ it("a replica's stream is held with its clients, and its link stays up", { timeo
     seen.push(answers)
   }
 })
+
+it('who is held back is blocked, and not idle', async () => {
+  const answersOf = async (start: typeof startPrimary): Promise<unknown[]> => {
+    const server = await start({ timeout: 1 })
+    const operator = await server.raw()
+    // A subscriber is never idle.
+    await operator.call('HELLO', '3')
+    operator.send(encodeCommand('SUBSCRIBE', 'channel'))
+    await operator.readPush()
+    await operator.call('CLIENT', 'PAUSE', '60000', 'WRITE')
+    const writer = await server.raw()
+    writer.send(encodeCommand('SET', 'k', 'v'))
+    await new Promise((resolve) => setTimeout(resolve, 3200))
+    const lines = String(await operator.call('CLIENT', 'LIST')).split('\n')
+    const flags = lines.filter((line) => line.includes('cmd=set ')).map((line) => /flags=\S+/.exec(line)?.[0])
+    await operator.call('CLIENT', 'UNPAUSE')
+    return [flags, await writer.readReply()]
+  }
+  seen.push(...(await Promise.all([answersOf(startPrimary), answersOf(startNode)])))
+})

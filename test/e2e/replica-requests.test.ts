@@ -7,7 +7,7 @@ import { expect, it } from 'vitest'
 import { type Argument, encodeCommand, type RawClient } from '../support/raw-client.ts'
 import type { Directives, TestServer } from '../support/test-server.ts'
 import { waitFor } from '../support/wait-for.ts'
-import { infoIs, linkIs, startNode, startPrimary } from './topology.ts'
+import { infoIs, linkIs, startFakePrimary, startNode, startPrimary, startReplica } from './topology.ts'
 
 const NO_DELAY: Directives = { 'repl-diskless-sync-delay': 0 }
 const PASSWORD = 'open sesame'
@@ -108,6 +108,20 @@ it('is answered and counted as by a redis-server', { timeout: 60_000 }, async ()
   }
   expect(seen[2]).toEqual(seen[0])
   expect(seen[3]).toEqual(seen[1])
+})
+
+it('a replica that is ahead of the node it follows waits, and goes on in part', { timeout: 60_000 }, async () => {
+  const primary = await startFakePrimary()
+  primary.feed(encodeCommand('SET', 'k', '1'))
+  const node = await startReplica(primary)
+  await infoIs(node, 'slave_repl_offset', String(primary.offset))
+  const missing = encodeCommand('SET', 'k', '2')
+  const wanted = primary.offset + missing.length + 1
+  expect(await says(await node.raw(), ['PSYNC', primary.replid, wanted])).toMatch(/→ -NOMASTERLINK /)
+  primary.feed(missing)
+  await infoIs(node, 'slave_repl_offset', String(primary.offset))
+  expect(await says(await node.raw(), ['PSYNC', primary.replid, wanted])).toMatch(/→ \+CONTINUE/)
+  expect(await node.info('stats')).toMatchObject({ sync_full: '0', sync_partial_ok: '1', sync_partial_err: '0' })
 })
 
 it(

@@ -9,7 +9,6 @@ import { ServerProcess } from '../../scripts/server-process.mjs'
 import { STRING_BYTES_MAX } from '../fuzz/draw.ts'
 import { MixedLoad } from '../fuzz/mixed-load.ts'
 import { equalDigests, scanAll, untilEqualOffsets } from '../support/compare-datasets.ts'
-import { CuttingProxy } from '../support/cutting-proxy.ts'
 import { fillDataset } from '../support/dataset.ts'
 import { encodeCommand } from '../support/raw-client.ts'
 import { redisBinaries } from '../support/redis-server.ts'
@@ -27,12 +26,6 @@ const COMPARABLE: Directives = {
   'proto-max-bulk-len': STRING_BYTES_MAX,
 }
 
-async function startProxy(to: TestServer): Promise<CuttingProxy> {
-  const proxy = await CuttingProxy.start(to.port)
-  later(() => proxy.stop())
-  return proxy
-}
-
 async function startStockReplica(port: number, directives: Directives = {}): Promise<TestServer> {
   const replica = await startPrimary({ ...COMPARABLE, replicaof: ['127.0.0.1', port], ...directives })
   await linkIs(replica, 'up')
@@ -41,13 +34,6 @@ async function startStockReplica(port: number, directives: Directives = {}): Pro
 
 async function stat(server: TestServer, field: string): Promise<number> {
   return Number((await server.info('stats'))[field])
-}
-
-/** Cuts a link that is up. Returns when the replica has asked anew. */
-async function cutNow(proxy: CuttingProxy): Promise<void> {
-  const { length } = proxy.psyncs
-  proxy.drop()
-  await waitFor('another PSYNC', () => proxy.psyncs.length > length, { timeoutMs: 30_000 })
 }
 
 async function isOnline(node: TestServer): Promise<void> {
@@ -70,39 +56,6 @@ async function someCommands(load: MixedLoad, count: number): Promise<void> {
   const { commands } = load
   await waitFor(`${count} commands`, () => load.commands - commands >= count, { timeoutMs: 60_000 })
 }
-
-it(
-  'redis → understudy → understudy → redis: equal all the way, and partial after cuts of the lower links',
-  { timeout: 180_000 },
-  async () => {
-    const primary = await startPrimary(COMPARABLE)
-    await fillDataset(primary.port, { seed: 5, keys: 3000 })
-    const load = await startLoad(primary.port, 5)
-    const upper = await startReplica(primary, { ...COMPARABLE, ...NO_DELAY })
-    const upperProxy = await startProxy(upper)
-    const middle = await startReplica(upperProxy, { ...COMPARABLE, ...NO_DELAY })
-    const leafProxy = await startProxy(middle)
-    const leaf = await startStockReplica(leafProxy.port)
-    for (let round = 0; round < 3; round++) {
-      await someCommands(load, 1000)
-      await cutNow(leafProxy)
-      await someCommands(load, 300)
-      await cutNow(upperProxy)
-    }
-    await load.stop()
-    for (const below of [upper, middle, leaf]) await untilEqualOffsets(primary, below)
-    await equalDigests(primary, leaf)
-    await equalDigests(upper, leaf)
-    await equalDigests(middle, leaf)
-    const { master_replid: replid } = await primary.info('replication')
-    for (const below of [upper, middle, leaf]) expect((await below.info('replication'))['master_replid']).toBe(replid)
-    expect(await stat(middle, 'sync_full')).toBe(1)
-    expect(await stat(upper, 'sync_full')).toBe(1)
-    expect(await stat(middle, 'sync_partial_ok')).toBeGreaterThanOrEqual(3)
-    expect(await stat(upper, 'sync_partial_ok')).toBeGreaterThanOrEqual(3)
-    expect(await stat(middle, 'sync_partial_err')).toBe(0)
-  },
-)
 
 it(
   'a promoted node feeds the replica below in part, with writes of its own, and continues under another primary',

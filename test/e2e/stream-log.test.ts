@@ -189,6 +189,11 @@ describe('kill -9 of a primary', () => {
     expect(await again.call('DEBUG', 'DIGEST')).toBe(digest)
     await writeMore(again, 'more')
     await logged(again)
+    // The log goes on under another id, and with a snapshot that has it.
+    await again.call('DEBUG', 'CHANGE-REPL-ID')
+    await again.call('SAVE')
+    await writeMore(again, 'later')
+    await logged(again)
     const after = await again.call('DEBUG', 'DIGEST')
     await again.kill()
     const third = await startNode(LOGGED, { directory })

@@ -21,30 +21,54 @@ const STEPS_PER_BATCH = 100
 const PAUSE_MS = 4
 const BENCHMARK = ['-q', '-n', '1000', '-c', '8', '-r', '300']
 
+export interface MixedLoadOptions {
+  /** Rows of the command table that are not made, beside those that never are. */
+  readonly without?: readonly string[]
+  /** Between two batches of generated commands, milliseconds. Default 4. */
+  readonly batchMs?: number
+  /** Before each run of redis-benchmark, milliseconds. Default 0. */
+  readonly benchmarkMs?: number
+}
+
 export class MixedLoad implements PausableLoad {
   commands = 0
   /** Runs of redis-benchmark's whole list of tests that have ended. */
   benchmarks = 0
-  readonly #port: number
+  #port: number
   readonly #benchmark: string
-  readonly #writer: SocketEndpoint
+  readonly #options: Required<MixedLoadOptions>
+  #writer: SocketEndpoint
   readonly #generator: Generator
   #isRunning = false
   #loops: Promise<unknown> = Promise.resolve()
   #process: ChildProcess | undefined
 
-  static async start(port: number, seed: number): Promise<MixedLoad> {
+  static async start(port: number, seed: number, options: MixedLoadOptions = {}): Promise<MixedLoad> {
     const { benchmark } = await redisBinaries()
-    const load = new MixedLoad(port, seed, benchmark, await SocketEndpoint.connect('the primary', port))
+    const writer = await SocketEndpoint.connect('the primary', port)
+    const load = new MixedLoad(port, seed, writer, {
+      without: [],
+      batchMs: PAUSE_MS,
+      benchmarkMs: 0,
+      benchmark,
+      ...options,
+    })
     load.resume()
     return load
   }
 
-  private constructor(port: number, seed: number, benchmark: string, writer: SocketEndpoint) {
+  private constructor(
+    port: number,
+    seed: number,
+    writer: SocketEndpoint,
+    options: Required<MixedLoadOptions> & { readonly benchmark: string },
+  ) {
     this.#port = port
-    this.#benchmark = benchmark
     this.#writer = writer
-    this.#generator = new Generator(new SeededRandom(seed), allGrammars([]), (row) => !LEFT_OUT.has(row))
+    this.#options = options
+    this.#benchmark = options.benchmark
+    const isMade = (row: string): boolean => !LEFT_OUT.has(row) && !options.without.includes(row)
+    this.#generator = new Generator(new SeededRandom(seed), allGrammars([]), isMade)
   }
 
   resume(): void {
@@ -59,6 +83,13 @@ export class MixedLoad implements PausableLoad {
     await this.#loops
   }
 
+  /** Goes on at another server with the next resume(). It is paused. */
+  async moveTo(port: number): Promise<void> {
+    this.#writer.close()
+    this.#port = port
+    this.#writer = await SocketEndpoint.connect('the primary', port)
+  }
+
   async stop(): Promise<void> {
     await this.pause()
     this.#writer.close()
@@ -69,12 +100,15 @@ export class MixedLoad implements PausableLoad {
       const batch = Array.from({ length: STEPS_PER_BATCH }, () => this.#generator.step()).flat()
       await this.#writer.call(batch.map(({ words }) => words))
       this.commands += batch.length
-      await sleep(PAUSE_MS)
+      await sleep(this.#options.batchMs)
     }
   }
 
   async #runBenchmarks(): Promise<void> {
-    while (this.#isRunning) {
+    const { benchmarkMs } = this.#options
+    for (;;) {
+      for (let ms = 0; ms < benchmarkMs && this.#isRunning; ms += PAUSE_MS) await sleep(PAUSE_MS)
+      if (!this.#isRunning) return
       const running = spawn(this.#benchmark, ['-p', String(this.#port), ...BENCHMARK], { stdio: 'ignore' })
       this.#process = running
       const [code] = (await once(running, 'close')) as [number | null]

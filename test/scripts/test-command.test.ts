@@ -36,6 +36,22 @@ describe('test.mjs', () => {
   })
 })
 
+describe('--help', () => {
+  it.each([
+    ['test', '', ['--node VERSION']],
+    ['demo', '', ['--for SECONDS', '--primary KIND']],
+    ['fuzz', '', ['--minutes N', '--coverage']],
+    ['bench', 'mixed-stream', ['--quick', '--pairs N']],
+    ['soak', 'link-cuts', ['--seed N', '--for SECONDS']],
+  ])('of %s tells what it takes, needs no server, and is no failure', async (name, named, options) => {
+    const env = { ...process.env, REDIS_SERVER: '/no/such/redis-server' }
+    const { stdout } = await run(process.execPath, [join(scripts, `${name}.mjs`), '--help'], { env })
+    expect(stdout).toMatch(new RegExp(`^npx -y pnpm@12 ${name} [^]*\\n\\nOptions:\\n`))
+    if (named !== '') expect(stdout).toMatch(new RegExp(`^  ${named} +\\w`, 'm'))
+    for (const option of [...options, '--help']) expect(stdout).toMatch(new RegExp(`^  ${option} +\\w`, 'm'))
+  })
+})
+
 describe('test-counts.mjs', () => {
   let directory: string
   beforeEach(async () => {

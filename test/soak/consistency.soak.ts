@@ -49,7 +49,7 @@ export async function runConsistency(options: SoakOptions, races: RaceOptions = 
   let swaps = 0
   const restore = widened ? widenWriter(random.fork()) : undefined
   try {
-    while (performance.now() < deadline && turns < options.count) {
+    while (performance.now() < deadline && turns < options.count && !threads.haveFailed) {
       turns++
       stream.apply(writer.commands(64))
       if (random.chance(1 / 4000)) {

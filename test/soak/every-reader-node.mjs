@@ -2,8 +2,9 @@
  * The replica of every-reader.soak.ts: Understudy embedded in a process that reads it from two threads of its own as well. Takes the
  * directives of the executable; what else it is to know comes as JSON in UNDERSTUDY_SOAK_NODE:
  *
- *   { seed, skipValidation: boolean, counters: what to overwrite in the writer's counters, for the test of the test }
+ *   { seed, restMs: between two reads of a thread, skipValidation: boolean, counters: what to overwrite in the writer's counters, for the test of the test }
  *
+ * Every second a line says how many commands it has applied. A line 'impossible: ' tells of the first thing that a thread must not see.
  * SIGTERM ends it; the last line is 'threads: ' and what they have seen, as JSON.
  */
 import { once } from 'node:events'
@@ -12,9 +13,8 @@ import { Worker } from 'node:worker_threads'
 import { loadConfig, parseArguments, ServerLog, UnderstudyServer } from '@understudy/net/internal'
 
 const THREADS = 2
-/** Between two reads of a thread, so that there are processors left for the writer. */
-const REST_MS = 0.2
-const { seed, skipValidation, counters } = JSON.parse(process.env['UNDERSTUDY_SOAK_NODE'] ?? '{}')
+const TELL_MS = 1000
+const { seed, restMs, skipValidation, counters } = JSON.parse(process.env['UNDERSTUDY_SOAK_NODE'] ?? '{}')
 
 const command = parseArguments(process.argv.slice(2))
 if (command.kind !== 'run') throw new Error('not a command to run')
@@ -35,13 +35,21 @@ while (!server.link.getStatus().isUp) await sleep(10)
 const stop = new SharedArrayBuffer(4)
 const results = Array.from({ length: THREADS }, async (_, i) => {
   const handle = server.readers.attach()
-  const workerData = { handle, seed: seed + i, skipValidation, widen: false, widened: false, stop, restMs: REST_MS }
+  const workerData = { handle, seed: seed + i, skipValidation, widen: false, widened: false, stop, restMs }
   const worker = new Worker(new URL('./reads-reader.mjs', import.meta.url), { workerData, transferList: [handle.port] })
   const [result] = await once(worker, 'message')
+  if (result.failures > 0) console.log(`impossible: ${result.firstFailure}`)
   return result
 })
 Object.assign(server.keyspace.counters, counters)
 console.log('threads are reading')
+
+setInterval(() => {
+  const { isUp, waiting, counters } = server.link.getStatus()
+  const isInStep = isUp && waiting.bytes === 0
+  const facts = { atMs: performance.now(), commands: server.applier.count, isInStep, syncs: counters.fullResyncs }
+  console.log(`applied: ${JSON.stringify(facts)}`)
+}, TELL_MS).unref()
 
 process.once('SIGTERM', () => {
   Atomics.store(new Int32Array(stop), 0, 1)

@@ -12,10 +12,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { RawClient } from '../support/raw-client.ts'
 import { type Reply, ReplyError } from '../support/resp-reader.ts'
 import type { SeededRandom } from '../support/seeded-random.ts'
+import { BLOBS, HUGE_SIZE } from './every-reader-shapes.mjs'
 import { ACCOUNTS, BALANCE, SHAPES } from './reads-shapes.mjs'
 
-export const BLOBS = 2000
-export const HUGE_SIZE = 1_000_000
 const FILLS = 200_000
 /** Writes a second that it aims at. */
 const PER_SECOND = 115_000
@@ -24,14 +23,22 @@ const CHANGES = 100
 /** Changes of a large one: close to ten thousand commands. */
 const MANY_CHANGES = 3000
 const LARGE_GROUPS = 1 / 200
-const FLUSHES = 1 / 3000
+/** Between two of FLUSHALL and a rebuild of everything. */
+const FLUSH_EVERY_MS = 15_000
 const SWAPS = 1 / 500
 /** Elements of `huge` in one group while it is built. */
 const HUGE_AT_ONCE = 5000
+/** Of the groups, while it is. */
+const HUGE_GROUP_EVERY = 8
 /** Groups under way. */
 const PIPELINED = 16
+/** What there was no time for is made up for, up to this. */
+const BEHIND_MS_MAX = 250
 
-type Action = 'change' | 'build' | 'swap' | 'huge'
+/** Elements of `huge` that are left at the end: digests of a million take seconds. */
+const HUGE_LEFT = 10_000
+
+type Action = 'change' | 'build' | 'swap' | 'huge' | 'shrink'
 
 const SCRIPT = `
 local seed, amount, clock, action = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], ARGV[4]
@@ -104,30 +111,31 @@ local change = {
     write('XTRIM', key, 'MAXLEN', size)
   end,
 }
-local others = {
-  function()
-    local payload = string.rep(clock .. '.' .. random(1000), random(20) == 1 and random(4000) or random(8))
-    local key, value = 'blob:' .. random(0, ${BLOBS - 1}), payload .. ':' .. redis.sha1hex(payload)
-    local fate = random(8)
-    if fate == 1 then write('SET', key, value, 'PX', random(2000))
-    elseif fate == 2 then if redis.call('DEL', key) == 1 then writes = writes + 1 end
-    else write('SET', key, value) end
-  end,
-  function()
-    local size, value = random(20) == 1 and random(500, 700) or random(20), clock .. string.rep('.', random(0, 70))
-    write('DEL', 'conversion')
-    inLots(size, 'HSET', 'conversion', function(lot, i) lot[#lot + 1] = i lot[#lot + 1] = value end)
-    write('HSET', 'conversion', 'size', size)
-  end,
-  function()
-    local first, command = random(0, ${FILLS - 1}), random(3) == 1 and 'DEL' or 'SET'
-    for i = first, first + 9 do
-      if command == 'SET' then write('SET', 'fill:' .. i, clock)
-      elseif redis.call('DEL', 'fill:' .. i) == 1 then writes = writes + 1 end
-    end
-  end,
-  function() if redis.call('LMOVE', 'huge', 'huge', 'LEFT', 'RIGHT') then writes = writes + 1 end end,
-}
+local function blob()
+  local payload = string.rep(clock .. '.' .. random(1000), random(20) == 1 and random(4000) or random(8))
+  local key, value = 'blob:' .. random(0, ${BLOBS - 1}), payload .. ':' .. redis.sha1hex(payload)
+  local fate = random(8)
+  if fate == 1 then write('SET', key, value, 'PX', random(2000))
+  elseif fate == 2 then if redis.call('DEL', key) == 1 then writes = writes + 1 end
+  else write('SET', key, value) end
+end
+local function conversion()
+  local size, value = random(20) == 1 and random(500, 700) or random(20), clock .. string.rep('.', random(0, 70))
+  write('DEL', 'conversion')
+  inLots(size, 'HSET', 'conversion', function(lot, i) lot[#lot + 1] = i lot[#lot + 1] = value end)
+  write('HSET', 'conversion', 'size', size)
+end
+local function fill()
+  local first, command = random(0, ${FILLS - 1}), random(3) == 1 and 'DEL' or 'SET'
+  for i = first, first + 9 do
+    if command == 'SET' then write('SET', 'fill:' .. i, clock)
+    elseif redis.call('DEL', 'fill:' .. i) == 1 then writes = writes + 1 end
+  end
+end
+local function huge()
+  if redis.call('LMOVE', 'huge', 'huge', 'LEFT', 'RIGHT') then writes = writes + 1 end
+end
+local others = { blob, blob, conversion, huge, fill, fill, fill, fill, fill, fill }
 if action == 'build' then
   write('FLUSHALL')
   for db = 0, 1 do
@@ -140,6 +148,8 @@ elseif action == 'swap' then
 elseif action == 'huge' then
   inLots(${HUGE_AT_ONCE}, 'RPUSH', 'huge:new', function(lot, i) lot[#lot + 1] = amount + i end)
   if amount + ${HUGE_AT_ONCE} == ${HUGE_SIZE} then write('RENAME', 'huge:new', 'huge') end
+elseif action == 'shrink' then
+  write('LTRIM', 'huge', 0, amount - 1)
 else
   for i = 1, amount do
     if random(4) == 1 then others[random(#others)]()
@@ -154,18 +164,18 @@ return writes
 `
 
 export class EveryReaderWriter {
-  /** Commands that changed something. */
-  writes = 0
-  readonly groups: Record<Action, number> = { change: 0, build: 0, swap: 0, huge: 0 }
+  readonly groups: Record<Action, number> = { change: 0, build: 0, swap: 0, huge: 0, shrink: 0 }
   readonly #client: RawClient
   readonly #random: SeededRandom
+  /** Commands that changed something. */
+  #writes = 0
   #script = ''
   #clock = 0
+  /** Elements of `huge` or of what becomes it. */
+  #hugeSize = 0
   #isRunning = true
   #loop: Promise<void> = Promise.resolve()
   #failure: Error | undefined
-  #startedMs = 0
-  #endedMs = 0
 
   /** Both databases are there when it returns. */
   static async start(client: RawClient, random: SeededRandom): Promise<EveryReaderWriter> {
@@ -182,19 +192,7 @@ export class EveryReaderWriter {
 
   /** Begins to change what is there. */
   begin(): void {
-    this.writes = 0
-    this.#startedMs = performance.now()
     this.#loop = this.#changeUntilStopped()
-  }
-
-  /** Less was written than should be by now: others better leave it the processors. */
-  get isBehind(): boolean {
-    return this.writes < (PER_SECOND * (performance.now() - this.#startedMs)) / 1000 - PER_SECOND / 10
-  }
-
-  /** From `begin()` to `stop()`. */
-  get perSecond(): number {
-    return (this.writes * 1000) / (this.#endedMs - this.#startedMs)
   }
 
   check(): void {
@@ -204,40 +202,52 @@ export class EveryReaderWriter {
   async stop(): Promise<void> {
     this.#isRunning = false
     await this.#loop
-    this.#endedMs = performance.now()
     this.check()
+    // Databases may have been swapped before.
+    await this.#run([
+      ['shrink', HUGE_LEFT],
+      ['swap', 0],
+      ['shrink', HUGE_LEFT],
+    ])
   }
 
   async #changeUntilStopped(): Promise<void> {
-    const random = this.#random
     try {
-      let isHugeThere = false
+      let flushAtMs = performance.now() + FLUSH_EVERY_MS
+      let paceMs = performance.now()
       while (this.#isRunning) {
-        const isAhead = (this.writes * 1000) / PER_SECOND > performance.now() - this.#startedMs
-        if (isAhead) await sleep(1)
-        else if (!isHugeThere) {
-          await this.#buildHuge()
-          isHugeThere = true
-        } else if (random.chance(FLUSHES * PIPELINED)) {
-          await this.#run([['build', 0]])
-          isHugeThere = false
-        } else {
-          await this.#run(
-            Array.from({ length: PIPELINED }, () => {
-              if (random.chance(SWAPS)) return ['swap', 0]
-              return ['change', random.chance(LARGE_GROUPS) ? MANY_CHANGES : CHANGES]
-            }),
-          )
+        const nowMs = performance.now()
+        paceMs = Math.max(paceMs, nowMs - BEHIND_MS_MAX)
+        if (paceMs > nowMs) {
+          await sleep(1)
+          continue
         }
+        const before = this.#writes
+        if (nowMs >= flushAtMs) {
+          await this.#run([['build', 0]])
+          this.#hugeSize = 0
+          flushAtMs = nowMs + FLUSH_EVERY_MS
+        } else {
+          await this.#run(Array.from({ length: PIPELINED }, (_, i) => this.#draw(i)))
+        }
+        paceMs += ((this.#writes - before) * 1000) / PER_SECOND
       }
     } catch (error) {
       this.#failure = error instanceof Error ? error : new Error(String(error))
     }
   }
 
-  async #buildHuge(): Promise<void> {
-    const firsts = Array.from({ length: HUGE_SIZE / HUGE_AT_ONCE }, (_, i) => i * HUGE_AT_ONCE)
-    await this.#run(firsts.map((first): [Action, number] => ['huge', first]))
+  /** A group; until `huge` is there some go on building it, and databases stay where they are. */
+  #draw(index: number): [Action, number] {
+    const random = this.#random
+    if (this.#hugeSize === HUGE_SIZE) {
+      if (random.chance(SWAPS)) return ['swap', 0]
+    } else if (index % HUGE_GROUP_EVERY === 0) {
+      const first = this.#hugeSize
+      this.#hugeSize += HUGE_AT_ONCE
+      return ['huge', first]
+    }
+    return ['change', random.chance(LARGE_GROUPS) ? MANY_CHANGES : CHANGES]
   }
 
   async #run(groups: readonly (readonly [Action, number])[]): Promise<void> {
@@ -246,7 +256,7 @@ export class EveryReaderWriter {
       groups.map(([action, amount]) => ['EVALSHA', this.#script, 0, seed(), amount, ++this.#clock, action]),
     )
     for (const [i, reply] of replies.entries()) {
-      this.writes += countOf(reply)
+      this.#writes += countOf(reply)
       this.groups[groups[i]![0]]++
     }
   }

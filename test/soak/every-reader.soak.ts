@@ -2,7 +2,7 @@
  * Reads from everywhere at once: connections on two I/O threads and two threads with handles read all types, while the stream of a real
  * primary is applied: groups of up to ten thousand commands, deletions, expiry, growth of tables, changes of encoding, FLUSHALL,
  * SWAPDB, and three full resyncs. What must hold at every moment: the invariants of reads-shapes.mjs and every-reader-writer.ts. How many
- * writes a second there were is told at the end; who makes them and reads by connections is one process, which is what limits them.
+ * writes a second the replica applied while no full resync was under way is told at the end.
  */
 import { fileURLToPath } from 'node:url'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -16,21 +16,31 @@ import { EveryReaderConnections } from './every-reader-connections.ts'
 import { EveryReaderWriter } from './every-reader-writer.ts'
 import type { ReaderResult } from './reading-threads.ts'
 
+const STATED_SECONDS = 600
+
 export const soak: Soak = {
   about:
     '200 connections on two threads and two handles read all types while a primary writes, with groups, FLUSHALL, SWAPDB, full resyncs',
-  stated: { count: Infinity, seconds: 600 },
+  stated: { count: Infinity, seconds: STATED_SECONDS },
   slice: { count: Infinity, seconds: 30 },
   run: (options) => runEveryReader(options),
 }
 
 const NODE = fileURLToPath(new URL('./every-reader-node.mjs', import.meta.url))
 const FULL_RESYNCS = 3
+/** Between two reads of a thread: there have to be processors for the writer. */
+const REST_MS = 5
 /** A read that took longer did not get through, though reader and writer had processors. */
 const STUCK_MS = 50
 
+/** Writes a second that the replica is to apply in a run of the stated length. */
+const APPLIED_PER_SECOND = 100_000
+const CHECK_MS = 100
+
 /** Part of the readers' protocol that is left out, for the test of the test. */
 export interface Broken {
+  /** Threads read without rest: what is to be seen is seen soon. */
+  readonly restMs?: number
   readonly skipValidation?: boolean
   readonly counters?: Readonly<Record<string, number>>
 }
@@ -45,67 +55,122 @@ export async function runEveryReader(options: SoakOptions, broken: Broken = {}):
     })
     servers.push(primary)
     const writer = await EveryReaderWriter.start(await primary.raw({ timeoutMs: 60_000 }), random)
-    const node = await startNode(primary.port, { seed: random.int(1, 2 ** 30), skipValidation: false, ...broken })
+    const node = await startNode(primary.port, {
+      seed: random.int(1, 2 ** 30),
+      restMs: REST_MS,
+      skipValidation: false,
+      ...broken,
+    })
     servers.push(node)
     await node.waitForLine(/threads are reading/, { timeoutMs: 30_000 })
-    return await play(options, { primary, node, writer, random })
+    return await play(options, { primary, node, writer }, random)
   } finally {
     for (const server of servers.toReversed()) await server.kill()
   }
 }
 
-interface Cast {
+interface Servers {
   readonly primary: TestServer
   readonly node: TestServer
   readonly writer: EveryReaderWriter
-  readonly random: SeededRandom
 }
 
-async function play({ seed, seconds, log }: SoakOptions, { primary, node, writer, random }: Cast): Promise<SoakResult> {
-  const connections = await EveryReaderConnections.open(node, writer, random)
-  const startedMs = performance.now()
-  const check = (): void => {
-    writer.check()
-    connections.check()
-  }
-  try {
-    writer.begin()
-    connections.begin()
-    let resyncs = 0
-    for (let elapsed = 0; elapsed < seconds; elapsed = (performance.now() - startedMs) / 1000) {
-      await sleep(1000)
-      check()
-      if (resyncs < FULL_RESYNCS && elapsed > ((resyncs + 1) * seconds) / (FULL_RESYNCS + 1)) {
-        await fullResync(primary, node)
-        resyncs++
-        log(`full resync ${resyncs} after ${elapsed.toFixed(0)} s`)
+interface Running extends Servers {
+  readonly connections: EveryReaderConnections
+}
+
+async function play(options: SoakOptions, servers: Servers, random: SeededRandom): Promise<SoakResult> {
+  const { node, writer } = servers
+  const connections = await EveryReaderConnections.open(node.port, random)
+  // Whoever sees something wrong ends it, whatever it is waiting for.
+  let timer: NodeJS.Timeout | undefined
+  const failed = new Promise<never>((_, reject) => {
+    timer = setInterval(() => {
+      try {
+        writer.check()
+        connections.check()
+        checkThreads(node)
+      } catch (error) {
+        reject(error)
       }
-    }
-    await connections.stop()
-    await writer.stop()
-    check()
-    await equalDigests(primary, node)
-    const threads = await threadsOf(node)
-    const longestMs = Math.max(...threads.map((thread) => thread.longestMs))
-    if (longestMs > STUCK_MS) throw new Error(`a thread was stuck in a read for ${longestMs.toFixed(0)} ms`)
-    if (resyncs < FULL_RESYNCS) throw new Error(`${resyncs} full resyncs in ${seconds} s`)
-    const { groups } = writer
-    return {
-      count: groups.change,
-      counted: {
-        writesPerSecond: Math.round(writer.perSecond),
-        flushed: groups.build,
-        swapped: groups.swap,
-        ...connections.reads,
-        byThreads: threads.reduce((sum, { reads }) => sum + Object.values(reads).reduce((a, b) => a + b, 0), 0),
-        retries: threads.reduce((sum, { retries }) => sum + retries, 0),
-        longestReadMs: Math.ceil(longestMs),
-        longestRoundTripMs: Math.ceil(connections.longestMs),
-      },
-    }
+    }, CHECK_MS)
+  })
+  const ran = run(options, { ...servers, connections })
+  try {
+    return await Promise.race([ran, failed])
   } catch (error) {
-    throw new Error(`seed ${seed}: ${String(error)}\n${node.lines.slice(-15).join('\n')}`, { cause: error })
+    ran.catch(() => {}) // the servers it uses are ended
+    throw new Error(`seed ${options.seed}: ${String(error)}\n${node.lines.slice(-15).join('\n')}`, { cause: error })
+  } finally {
+    clearInterval(timer)
+    await connections.end()
   }
+}
+
+async function run(
+  { seconds, log }: SoakOptions,
+  { primary, node, writer, connections }: Running,
+): Promise<SoakResult> {
+  const startedMs = performance.now()
+  const mark = node.lines.length
+  writer.begin()
+  connections.begin()
+  let resyncs = 0
+  for (let elapsed = 0; elapsed < seconds; elapsed = (performance.now() - startedMs) / 1000) {
+    await sleep(CHECK_MS)
+    if (resyncs === FULL_RESYNCS || elapsed <= ((resyncs + 1) * seconds) / (FULL_RESYNCS + 1)) continue
+    await fullResync(primary, node)
+    resyncs++
+    log(`full resync ${resyncs} after ${elapsed.toFixed(0)} s`)
+  }
+  const { reads, longestMs: longestRoundTripMs } = await connections.stop()
+  const applied = appliedPerSecond(node.lines.slice(mark))
+  await writer.stop()
+  await equalDigests(primary, node)
+  const threads = await threadsOf(node)
+  const longestMs = Math.max(...threads.map((thread) => thread.longestMs))
+  if (longestMs > STUCK_MS) throw new Error(`a thread was stuck in a read for ${longestMs.toFixed(0)} ms`)
+  if (resyncs < FULL_RESYNCS) throw new Error(`${resyncs} full resyncs in ${seconds} s`)
+  if (seconds >= STATED_SECONDS && applied < APPLIED_PER_SECOND) {
+    throw new Error(`all reads were right, but only ${applied.toFixed(0)} writes a second were applied`)
+  }
+  const { groups } = writer
+  return {
+    count: groups.change,
+    counted: {
+      appliedPerSecond: Math.round(applied),
+      flushed: groups.build,
+      swapped: groups.swap,
+      ...reads,
+      byThreads: threads.reduce((sum, { reads }) => sum + Object.values(reads).reduce((a, b) => a + b, 0), 0),
+      retries: threads.reduce((sum, { retries }) => sum + retries, 0),
+      longestReadMs: Math.ceil(longestMs),
+      longestRoundTripMs: Math.ceil(longestRoundTripMs),
+    },
+  }
+}
+
+interface Applied {
+  readonly atMs: number
+  readonly commands: number
+  readonly isInStep: boolean
+  readonly syncs: number
+}
+
+/** By what the node tells every second, without the times of full resyncs. */
+function appliedPerSecond(lines: readonly string[]): number {
+  const told = lines.flatMap((line) =>
+    line.startsWith('applied: ') ? [JSON.parse(line.slice('applied: '.length)) as Applied] : [],
+  )
+  let commands = 0
+  let ms = 0
+  for (const [i, now] of told.entries()) {
+    const before = told[i - 1]
+    if (before?.isInStep !== true || !now.isInStep || before.syncs !== now.syncs) continue
+    commands += now.commands - before.commands
+    ms += now.atMs - before.atMs
+  }
+  return (commands * 1000) / ms
 }
 
 function startNode(primaryPort: number, facts: Broken & { readonly seed: number }): Promise<TestServer> {
@@ -130,14 +195,14 @@ function startNode(primaryPort: number, facts: Broken & { readonly seed: number 
 }
 
 async function fullResync(primary: TestServer, node: TestServer): Promise<void> {
-  const before = Number((await node.info())['sync_asked_full'])
+  const before = Number((await node.info('default'))['sync_asked_full'])
   // Another history: the replica that comes back cannot continue.
   await primary.call('DEBUG', 'CHANGE-REPL-ID')
   await primary.call('CLIENT', 'KILL', 'TYPE', 'replica')
   await waitFor(
     'the full resync',
     async () => {
-      const info = await node.info()
+      const info = await node.info('default')
       return Number(info['sync_asked_full']) > before && info['master_link_status'] === 'up'
     },
     { timeoutMs: 60_000, intervalMs: 100 },
@@ -148,13 +213,19 @@ interface Seen extends ReaderResult {
   readonly reads: Readonly<Record<string, number>>
 }
 
-/** Ends the node, and tells what its threads saw. @throws when that was impossible */
+const IMPOSSIBLE = 'impossible: '
+
+/** @throws when one of the node's threads saw something impossible */
+function checkThreads({ lines }: TestServer): void {
+  const line = lines.find((each) => each.startsWith(IMPOSSIBLE))
+  if (line !== undefined) throw new Error(`a thread saw impossible things: ${line.slice(IMPOSSIBLE.length)}`)
+}
+
+/** Ends the node, and tells what its threads saw. @throws when something of it was impossible */
 async function threadsOf(node: TestServer): Promise<Seen[]> {
   await node.stop({ timeoutMs: 20_000 })
   const line = node.lines.find((each) => each.startsWith('threads: '))
   if (line === undefined) throw new Error('the threads told nothing')
-  const seen = JSON.parse(line.slice('threads: '.length)) as Seen[]
-  const failed = seen.find((thread) => thread.failures > 0)
-  if (failed !== undefined) throw new Error(`threads saw impossible things; first: ${failed.firstFailure}`)
-  return seen
+  checkThreads(node)
+  return JSON.parse(line.slice('threads: '.length)) as Seen[]
 }

@@ -11,7 +11,7 @@ import { equalDigests } from '../support/compare-datasets.ts'
 import { fillDataset } from '../support/dataset.ts'
 import { startRedisServer } from '../support/redis-server.ts'
 import { SeededRandom } from '../support/seeded-random.ts'
-import { rounds, type Soak, type SoakOptions, type SoakResult } from '../support/soak.ts'
+import { rounds, type Soak, type SoakOptions, type SoakResult, withLogs } from '../support/soak.ts'
 import type { TestServer } from '../support/test-server.ts'
 import { startUnderstudy } from '../support/understudy-server.ts'
 import { waitFor } from '../support/wait-for.ts'
@@ -81,7 +81,7 @@ class Rounds {
     let count = 0
     for (const round of rounds(this.#options)) {
       const instant = INSTANTS[round % INSTANTS.length]!
-      try {
+      await withLogs(`seed ${seed}, round ${round} (${instant})`, this.#servers, async () => {
         await this.#killAt(instant, replica)
         replica = await this.#start()
         const found = await this.#fullSyncs()
@@ -89,10 +89,7 @@ class Rounds {
         await load.pause()
         await equalDigests(this.#primary, replica)
         load.resume()
-      } catch (error) {
-        const tail = replica.lines.slice(-25).join('\n')
-        throw new Error(`seed ${seed}, round ${round} (${instant}): ${String(error)}\n${tail}`, { cause: error })
-      }
+      })
       count++
     }
     await load.stop()

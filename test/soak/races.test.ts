@@ -10,7 +10,7 @@ describe('the races soak notices when', () => {
   const SABOTAGES: Exclude<Sabotage, 'none'>[] = ['skip-validation', 'skip-entering', 'skip-leaving']
   it.each(SABOTAGES)('the protocol does %s', { timeout: 60_000 }, async (sabotage) => {
     const run = async (): Promise<void> => {
-      for (let seed = 1; seed <= 6; seed++) {
+      for (let seed = 1; seed <= 15; seed++) {
         await runRaces({ seed, count: Infinity, seconds: 6, log: () => {} }, { sabotage })
       }
     }

@@ -6,20 +6,13 @@ import { readFileSync } from 'node:fs'
 import { parentPort, workerData } from 'node:worker_threads'
 import { KeyspaceReader } from '@understudy/core'
 import { occasionalPause, widenAtomics } from './widened-races.mjs'
+import { xorshift } from './xorshift.mjs'
 
 const { handle, seed, skipValidation, widen, widened, stop, restMs = 0 } = workerData
 export const reader = new KeyspaceReader(handle)
 if (skipValidation) reader.skipValidation()
 const stopWord = new Int32Array(stop)
-let state = seed >>> 0 || 1
-
-/** @param {number} bound */
-export function random(bound) {
-  state ^= state << 13
-  state ^= state >>> 17
-  state ^= state << 5
-  return (state >>> 0) % bound
-}
+export const random = xorshift(seed)
 
 if (widen) {
   // Sometimes stay for a while between looking and validating, so that the writer can do much in between.
@@ -58,14 +51,14 @@ function waitedForProcessorMs() {
 }
 
 /**
- * Reads until told to stop, then tells what was seen. `longestMs` is the longest that a read took while
+ * Reads until told to stop or something failed, then tells what was seen. `longestMs` is the longest that a read took while
  * reader and writer had processors to themselves.
  * @param {() => void} readOnce
  * @param {object} counted Told with it.
  */
 export function readUntilStopped(readOnce, counted) {
   try {
-    while (Atomics.load(stopWord, 0) === 0) {
+    while (Atomics.load(stopWord, 0) === 0 && seen.failures === 0) {
       const waitedBefore = waitedForProcessorMs()
       const began = performance.now()
       readOnce()

@@ -56,6 +56,7 @@ export function widenWriter(random: SeededRandom): () => void {
 export class ReadingThreads<Result extends ReaderResult> {
   readonly #stop = new SharedArrayBuffer(4)
   readonly #results: Promise<Result>[]
+  #haveFailed = false
 
   /** Starts one for each of `widens`: does it sometimes stay between looking and validating? @param facts sent to all. */
   constructor(
@@ -79,10 +80,18 @@ export class ReadingThreads<Result extends ReaderResult> {
         transferList: [handle.port],
       })
       return new Promise((resolve, reject) => {
-        worker.once('message', resolve)
+        worker.once('message', (result: Result) => {
+          this.#haveFailed ||= result.failures > 0
+          resolve(result)
+        })
         worker.once('error', reject)
       })
     })
+  }
+
+  /** One of them saw something impossible: there is no need to go on. */
+  get haveFailed(): boolean {
+    return this.#haveFailed
   }
 
   /** Tells them to end. */

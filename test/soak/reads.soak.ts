@@ -43,7 +43,7 @@ export async function runReads(options: SoakOptions, races: RaceOptions = {}): P
   let swaps = 0
   const restore = widened ? widenWriter(random.fork()) : undefined
   try {
-    while (performance.now() < deadline && turns < options.count) {
+    while (performance.now() < deadline && turns < options.count && !threads.haveFailed) {
       turns++
       const parts: Buffer[] = []
       for (let i = 0; i < COMMANDS_PER_TURN; i++) parts.push(changes.next())

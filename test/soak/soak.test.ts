@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
@@ -20,6 +20,16 @@ describe('the soak command', () => {
   it('lists the soaks when it gets no name', async () => {
     const { stdout } = await run(process.execPath, [command])
     expect(stdout).toMatch(/^ {2}reply-encoder$/m)
+  })
+
+  it('tells with --help what each of them does', async () => {
+    const { stdout } = await run(process.execPath, [command, '--help'])
+    const names = readdirSync(directory).filter((name) => name.endsWith('.soak.ts'))
+    for (const name of names) {
+      const line = new RegExp(`^ {2}${name.replace('.soak.ts', '')} +(.*)$`, 'm').exec(stdout)?.[1]
+      const source = readFileSync(new URL(name, directory), 'utf8')
+      expect(source.includes(`'${line}',`) || source.includes(`"${line}",`), `${name}: ${line}`).toBe(true)
+    }
   })
 
   it('runs a soak with the given seed and count, and prints both', async () => {

@@ -1,10 +1,8 @@
 /** The rounds of a soak that cuts links: each at the next kind of place, and a failure says which round it was and what the nodes logged. */
 import type { Cut } from './cutting-proxy.ts'
 import { CUT_PLACES } from './link-cutter.ts'
-import { rounds, type SoakOptions } from './soak.ts'
+import { rounds, type SoakOptions, withLogs } from './soak.ts'
 import type { TestServer } from './test-server.ts'
-
-const LOGGED_LINES = 25
 
 /** @param nodes whose logs tell of a failure. @param run one round. @returns how many ran */
 export async function cutRounds(
@@ -15,12 +13,7 @@ export async function cutRounds(
   let count = 0
   for (const round of rounds(options)) {
     const place = CUT_PLACES[round % CUT_PLACES.length]!
-    try {
-      await run(place, round)
-    } catch (error) {
-      const tail = nodes.flatMap(({ lines }) => lines.slice(-LOGGED_LINES)).join('\n')
-      throw new Error(`seed ${options.seed}, round ${round} (${place}): ${String(error)}\n${tail}`, { cause: error })
-    }
+    await withLogs(`seed ${options.seed}, round ${round} (${place})`, nodes, () => run(place, round))
     count++
   }
   return count

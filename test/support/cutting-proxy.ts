@@ -23,6 +23,8 @@ export interface CutDone {
   readonly cut: Cut
   /** The handshake or the snapshot was shorter than that: nothing was cut. */
   readonly isMissed: boolean
+  /** Where the last byte that passed is. */
+  readonly place: Place
   /** Stream offset of the last byte that passed. */
   readonly offset: number
   /** The last end of a command or group that passed; -1: the stream had not begun. */
@@ -41,7 +43,7 @@ const MIN_SNAPSHOT_BYTES = 64
 export class CuttingProxy {
   /** All ends of commands and groups that ever passed. */
   readonly boundaries: Set<number> = new Set()
-  /** What replicas asked for, oldest first. */
+  /** What replicas asked the primary for, oldest first. */
   readonly psyncs: { readonly replid: string; readonly offset: number }[] = []
   connections = 0
   /** Bytes of the last snapshot that passed whole. */
@@ -136,7 +138,7 @@ export class CuttingProxy {
       if (asked.length < 10_000 && position.place === 'handshake') {
         asked += bytes.toString('latin1')
         const psync = /PSYNC\r\n\$\d+\r\n(\S+)\r\n\$\d+\r\n(-?\d+)\r\n/i.exec(asked)
-        if (psync !== null) {
+        if (psync !== null && !up.destroyed) {
           asked = 'x'.repeat(10_000)
           this.psyncs.push({ replid: psync[1]!, offset: Number(psync[2]) })
           position.askedOffset = Number(psync[2]) - 1
@@ -208,6 +210,7 @@ export class CuttingProxy {
     done({
       cut,
       isMissed,
+      place: position.place,
       offset: position.offset,
       lastBoundary: hasStream ? position.lastBoundary : -1,
       handshakeBytes: position.handshakeBytes,

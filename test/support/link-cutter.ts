@@ -32,6 +32,8 @@ export interface LinkCutterOptions {
   readonly backlog: string
   /** Compares what the quiet primary and the replica hold; equal DEBUG DIGEST when not given. */
   readonly compare?: () => Promise<unknown>
+  /** May the primary begin another history? Not when it is the replica of somebody itself. Default true. */
+  readonly mayChangeId?: boolean
 }
 
 /** Of ten rounds; the first one is for a node that was never synced, when the caller cuts its first snapshot. */
@@ -89,7 +91,10 @@ export class LinkCutter {
           done = await proxy.cut({ place, after: random.int(0, SKIPPED_BYTES), into, reset })
         }
       }
-      if (done.isMissed) await this.linkUp()
+      if (done.isMissed) {
+        await this.linkUp()
+        await this.converged()
+      }
     } while (done.isMissed)
     await this.linkDown()
     await this.#checkOffset(done)
@@ -99,7 +104,7 @@ export class LinkCutter {
     this.#checkRequest(asked, done)
     await this.#checkResync(place, before)
     await this.converged()
-    this.counted[place]!++
+    this.counted[done.place]!++
   }
 
   async linkDown(): Promise<void> {
@@ -136,11 +141,11 @@ export class LinkCutter {
 
   /** A full resync is asked for when the primary no longer knows our history: another id, or a backlog that ran over. */
   async #cutSnapshot(cut: Cut): Promise<CutDone> {
-    const { random, primary, replica, proxy, load, backlog } = this.#options
+    const { random, primary, replica, proxy, load, backlog, mayChangeId = true } = this.#options
     await primary.call('CONFIG', 'SET', 'repl-diskless-sync', random.pick(['yes', 'no']))
     await replica.call('CONFIG', 'SET', 'repl-diskless-load', random.pick(['disabled', 'swapdb', 'on-empty-db']))
     const cutting = proxy.cut(cut)
-    if (random.chance(0.5)) {
+    if (mayChangeId && random.chance(0.5)) {
       await primary.call('DEBUG', 'CHANGE-REPL-ID')
       proxy.drop()
       return cutting

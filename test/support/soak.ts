@@ -78,3 +78,19 @@ export function* rounds({ count, seconds, log }: SoakOptions): Generator<number>
     yield round
   }
 }
+
+const LOGGED_LINES = 25
+
+/** A part of a soak: when it fails, the error says where that was and what these servers logged last. */
+export async function withLogs<T>(
+  where: string,
+  servers: readonly { readonly lines: readonly string[] }[],
+  run: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await run()
+  } catch (error) {
+    const tail = servers.flatMap(({ lines }) => lines.slice(-LOGGED_LINES)).join('\n')
+    throw new Error(`${where}: ${String(error)}\n${tail}`, { cause: error })
+  }
+}

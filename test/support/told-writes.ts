@@ -10,11 +10,14 @@ export class ToldWrites implements WriteSink {
   offset = 0
 
   unitEnded(): boolean {
-    const bytes = this.effects.take()
-    if (bytes === undefined) return false
-    this.offset += bytes.length
-    for (const command of readAllReplies(Buffer.from(bytes))) this.lines.push((command as Buffer[]).join(' '))
-    return true
+    return this.effects.moveTo(this)
+  }
+
+  append(bytes: Uint8Array, start: number, end: number): void {
+    this.offset += end - start
+    for (const command of readAllReplies(Buffer.from(bytes.subarray(start, end)))) {
+      this.lines.push((command as Buffer[]).join(' '))
+    }
   }
 
   /** What was told since the last call. */

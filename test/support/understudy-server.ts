@@ -11,7 +11,8 @@ const DEFAULTS: Directives = {
   bind: '127.0.0.1',
   save: '',
   'enable-debug-command': 'yes',
-  // It only waits for replicas that are about to end as well.
+  // Both only wait: for more replicas to come, and for replicas that are about to end as well.
+  'repl-diskless-sync-delay': 0,
   'shutdown-timeout': 0,
   ...(IO_THREADS === undefined ? {} : { 'io-threads': IO_THREADS }),
 }

@@ -128,7 +128,7 @@ export class KeyspaceError extends ReplicaError {}
  * Is this how Node says that something does not fit: a string beyond 512 MiB, a buffer that cannot be allocated? Such a
  * failure is an operating fault of the request that caused it, not a bug.
  */
-export function isSizeFault(error: unknown): boolean {
+export function isSizeFault(error: unknown): error is Error {
   if (!(error instanceof Error)) return false
   if ('code' in error && error.code === 'ERR_STRING_TOO_LONG') return true
   return error instanceof RangeError && SIZE_FAULT.test(error.message)

@@ -1,10 +1,14 @@
 /**
  * Public door of @understudy/net: a whole server inside another process, and the link to a primary by itself.
  *
- *   const server = new UnderstudyServer({ config: loadConfig({ file }), logger, version, onShutdown, onPanic })
+ *   const command = parseArguments(['--port', '0', '--replicaof', 'db.example.com', '6379'])
+ *   const config = loadConfig(command) // command.kind is 'run'
+ *   const server = new UnderstudyServer({ config, logger, version, onShutdown, onPanic })
  *   await server.start()
  *   const handle = server.readers.attach() // for a KeyspaceReader in another thread
  */
+export { parseArguments } from './cli/arguments.ts'
+export type { CommandLine } from './cli/arguments.ts'
 export { Config } from './config/config.ts'
 export { loadConfig } from './config/load-config.ts'
 export type { ConfigSources, LoadOptions } from './config/load-config.ts'

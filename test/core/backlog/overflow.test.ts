@@ -80,3 +80,22 @@ it('a backlog cannot be replaced while somebody reads from it', () => {
   writer.restart(500)
   expect(writer.endOffset).toBe(500)
 })
+
+it('tells when so much was let go of that a collection of garbage is worth it', () => {
+  const writer = new BacklogWriter(RING_BYTES)
+  let told = 0
+  writer.overflow.letGo = () => told++
+  const keepAndDrop = (bytes: number) => {
+    const cursor = new BacklogCursor(writer.endOffset + 1)
+    writer.overflow.add(cursor)
+    append(writer, bytes)
+    writer.overflow.remove(cursor)
+    expect(writer.overflow.byteLength).toBe(0)
+  }
+  keepAndDrop(5 << 20)
+  expect(told).toBe(0)
+  keepAndDrop(5 << 20)
+  expect(told).toBe(1)
+  keepAndDrop(5 << 20)
+  expect(told).toBe(1)
+})

@@ -157,6 +157,18 @@ it('ends with its time, after some keys', () => {
   expect(fixture.evicted.length).toBe(16)
 })
 
+it('looks at the clock more often where keys that may go are rare', () => {
+  const fixture = new Fixture()
+  for (let i = 0; i < 30_000; i++) fixture.put(i % 3, `k:${i}`, i % 1000 === 0 ? 2e12 + i : -1)
+  const { eviction } = fixture
+  const rule = EVICTION_RULES['volatile-ttl']
+  expect(eviction.run({ rule, samples: 5, isTooMuch: () => true, milliseconds: 0 })).toBe('more')
+  expect(fixture.evicted.length).toBeGreaterThan(0)
+  expect(fixture.evicted.length).toBeLessThan(4)
+  expect(fixture.evict('volatile-ttl', 1000)).toBe('nothing')
+  expect(fixture.evicted.length).toBe(30)
+})
+
 it('waits for a large value to be freed before it takes more', () => {
   const fixture = new Fixture()
   const { keyspace, eviction } = fixture

@@ -88,3 +88,21 @@ it('with rare keys, comes to all of them', () => {
   const keyspace = keyspaceOf(20_000, (i) => i % 500 === 0)
   expect(new Set(samplesOf(keyspace, true, 5, 400, 7)).size).toBe(40)
 })
+
+it('goes on in each of several databases where it ended there', () => {
+  const keyspace = new Keyspace({ databaseCount: 2, hashSeed: HASH_SEED })
+  const model = new KeyspaceModel(keyspace)
+  for (let i = 0; i < 40_000; i++) model.put(i % 2, `key:${i}`, 0, VALUE, i < 2 ? 2 ** 41 : -1)
+  for (let seed = 1; seed <= 5; seed++) {
+    const random = new SeededRandom(seed)
+    const sampler = new KeySampler(keyspace, () => random.float())
+    const found = [false, false]
+    // Once around: 20,000 keys of a database are some 280 pages, of which a call looks at 33.
+    for (let i = 0; i < 20; i++) {
+      sampler.sample(i % 2, true, 5, () => {
+        found[i % 2] = true
+      })
+    }
+    expect(found).toEqual([true, true])
+  }
+})

@@ -1,4 +1,14 @@
-import { Keyspace } from '@understudy/core/internal'
+import {
+  DIRECTORY_DEPTH_MAX,
+  Keyspace,
+  PAGE_BYTES,
+  PAGE_SLOTS,
+  RegionMemory,
+  type RegionView,
+  ROOT_DIRECTORY,
+  ROOT_WORDS_USED,
+  scanElements,
+} from '@understudy/core/internal'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { collidingKeys } from '../../support/colliding-keys.ts'
 import { KeyspaceModel } from '../../support/keyspace-model.ts'
@@ -77,4 +87,35 @@ describe('keys of one hash order, more than a page holds', () => {
     model.checkAll()
     expect(keyspace.usedBytes).toBe(before)
   })
+})
+
+/** A table of one page with so many overflow pages that they hold `count` elements, all of hash 0: each record is its own number. */
+function oneLongPage(count: number): { region: RegionView; table: Int32Array } {
+  const pages = Math.ceil(count / (PAGE_SLOTS - 1))
+  const words = new Int32Array((pages + 1) * PAGE_SLOTS * 2)
+  const addressOfPage = (page: number): number => (page * PAGE_BYTES) / 8
+  for (let page = 1, record = 1; page <= pages; page++) {
+    const base = page * PAGE_SLOTS * 2
+    words[base] = DIRECTORY_DEPTH_MAX << 16
+    words[base + 1] = page === pages ? 0 : addressOfPage(page + 1)
+    for (let slot = 1; slot < PAGE_SLOTS && record <= count; slot++) words[base + slot * 2 + 1] = record++
+  }
+  const region: Partial<RegionView> = {
+    memory: Object.assign(new RegionMemory([]), { i32: [words] }),
+    local: (address) => address,
+    directoryEntry: () => addressOfPage(1),
+    orderOf: () => 0,
+  }
+  const table = new Int32Array(ROOT_WORDS_USED)
+  table[ROOT_DIRECTORY] = 1
+  return { region: region as RegionView, table }
+}
+
+it('more than 65,536 elements of one hash are met each once', () => {
+  const count = 70_000
+  const { region, table } = oneLongPage(count)
+  const met = new Uint8Array(count + 1)
+  scanElements(region, table, 0, 0, 10, (record) => void met[record]!++)
+  expect(met.indexOf(2)).toBe(-1)
+  expect(met.indexOf(0, 1)).toBe(-1)
 })

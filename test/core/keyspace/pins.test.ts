@@ -2,6 +2,7 @@
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import {
+  CopyMemory,
   dataCommandFamilies,
   datasetDigest,
   EVERY_REGION,
@@ -22,6 +23,7 @@ import { checkKeyspace } from '../../support/keyspace-check.ts'
 import { LargeValueLoad } from '../../support/large-value-load.ts'
 import { PinAudit } from '../../support/pin-audit.ts'
 import { SeededRandom } from '../../support/seeded-random.ts'
+import { snapshotBytes } from '../../support/snapshot-bytes.ts'
 
 interface ThreadResult {
   readonly digest?: string
@@ -88,6 +90,29 @@ describe('a pin of everything', () => {
       checkKeyspace(keyspace)
       expect(keyspace.usedBytes).toBeLessThan(usedBefore * 3)
     }
+  })
+})
+
+describe('the memory of who reads a pin', () => {
+  it('stays as it is, however many groups and consumers a stream has', async () => {
+    const runner = makeRunner()
+    const { keyspace } = runner
+    runner.run('XADD', 'stream', '1-0', 'field', 'value')
+    for (let group = 0; group < 40; group++) {
+      runner.run('XGROUP', 'CREATE', 'stream', `group ${group}`, '0')
+      for (let i = 0; i < 100; i++) runner.run('XGROUP', 'CREATECONSUMER', 'stream', `group ${group}`, `consumer ${i}`)
+      runner.run('XREADGROUP', 'GROUP', `group ${group}`, 'consumer 7', 'STREAMS', 'stream', '>')
+    }
+    const before = snapshotBytes(keyspace).bytes
+    const copies = new CopyMemory()
+    const bytesOf = (): number => copies.region.segments.reduce((sum, segment) => sum + segment.byteLength, 0)
+    const bytes = bytesOf()
+    const pinned = new PinnedKeyspace(pinAll(keyspace), copies)
+    for (let group = 0; group < 40; group += 2) runner.run('XGROUP', 'DESTROY', 'stream', `group ${group}`)
+    expect(snapshotBytes(pinned).bytes.equals(before)).toBe(true)
+    expect(bytesOf()).toBe(bytes)
+    pinned.close()
+    await allEnded(keyspace)
   })
 })
 

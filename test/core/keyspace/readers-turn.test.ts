@@ -1,5 +1,5 @@
 /** Requests for a turn, several readers and the writer in one thread: each call waits at most its millisecond. */
-import { C_READERS_TURN, giveTurn, readersAsk, TurnRequest } from '@understudy/core/internal'
+import { C_READERS_TURN, giveTurn, readersAsk, ReadersTurns, TurnRequest } from '@understudy/core/internal'
 import { once } from 'node:events'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
@@ -47,6 +47,29 @@ describe('a turn of readers', () => {
     request.withdraw()
     expect(readersAsk(next)).toBe(false)
     expect(readersAsk(old)).toBe(true)
+  })
+
+  it('leaves the writer twice as much time for itself, however often it is asked for', () => {
+    const control = newControl()
+    const turns = new ReadersTurns()
+    let nowMs = 1000
+    const now = vi.spyOn(performance, 'now').mockImplementation(() => nowMs)
+    // Who asked is never done: a turn takes all of its millisecond.
+    const waits = vi.spyOn(Atomics, 'wait').mockImplementation((_array, _index, _value, timeoutMs = 0) => {
+      nowMs += timeoutMs
+      return 'timed-out'
+    })
+    let givenMs = 0
+    for (const endMs = nowMs + 300; nowMs < endMs; nowMs += 0.01) {
+      control[C_READERS_TURN]! |= 1
+      const beforeMs = nowMs
+      turns.giveIfAsked(control)
+      givenMs += nowMs - beforeMs
+    }
+    now.mockRestore()
+    waits.mockRestore()
+    expect(givenMs).toBeGreaterThan(90)
+    expect(givenMs).toBeLessThanOrEqual(100)
   })
 
   it('need not be waited for while it is there', () => {

@@ -34,13 +34,14 @@ class Recorder implements StreamHandler {
   }
 
   group(group: StreamGroup): void {
-    const commands: string[] = []
-    for (let pass = 0; pass < 2; pass++) {
-      commands.length = 0
-      group.rewind()
+    const walk = (): string[] => {
+      const commands: string[] = []
       while (group.next()) commands.push(`db${group.db} ${textOf(group.args)}`)
+      return commands
     }
-    expect(commands.length).toBe(group.commandCount)
+    const commands = walk()
+    group.rewind()
+    expect(walk()).toEqual(commands)
     this.seen.push(`{${commands.join('; ')}} @${this.stream.fromOffset}-${this.stream.toOffset}`)
   }
 

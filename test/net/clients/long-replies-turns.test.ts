@@ -238,6 +238,26 @@ describe('a long reply', () => {
     await expectNoPins()
   })
 
+  it('closes its connection, and nothing else, when there is no memory for an item', async () => {
+    const [reader, other] = [connect(), connect()]
+    let isClosed = false
+    server.longReplies.begin(reader.session, {
+      isBroken: false,
+      step: () => {
+        throw new RangeError('Array buffer allocation failed')
+      },
+      close: () => {
+        isClosed = true
+      },
+    })
+    send(other, ['PING'])
+    await drain(other)
+    expect(reader.socket.destroyed).toBe(true)
+    expect(isClosed).toBe(true)
+    expect(log.filter((line) => line.includes('in the middle of a long reply'))).toHaveLength(1)
+    expect(other.socket.text).toBe('+PONG\r\n')
+  })
+
   it('waits for a pin while all are taken, and shows what there is then', async () => {
     await makeList()
     const readers = Array.from({ length: 49 }, connect)

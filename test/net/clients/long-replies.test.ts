@@ -90,64 +90,70 @@ describe.each([1, 3])('with io-threads %i', (ioThreads) => {
     return client
   }
 
-  it('is what the same command replies whole, and what a redis-server does, for every type', async () => {
-    const redis = await startRedisServer()
-    const client = await connect()
-    const stock = await redis.raw({ timeoutMs: 30_000 })
-    const numbers = Array.from({ length: 40_000 }, (_, i) => i)
-    const fill = (words: (i: number) => (string | number)[], ...head: string[]): (string | number)[] => [
-      ...head,
-      ...numbers.flatMap(words),
-    ]
-    for (const one of [client, stock]) {
-      await one.pipeline([
-        fill((i) => [`f${i}`, `v${i}`], 'HSET', 'hash'),
-        fill((i) => [`m${i}`], 'SADD', 'set'),
-        fill((i) => [i / 4, `m${i}`], 'ZADD', 'zset'),
-        fill((i) => [`item ${i}`], 'RPUSH', 'list'),
-        ['SET', 'string', 'abc'.repeat(700_000)],
-        ['SETRANGE', 'holes', 9_000_000, 'end'],
-        ...numbers.slice(0, 4000).map((i) => ['XADD', 'stream', `${i + 1}-0`, 'field', `value ${i}`.padEnd(300, 'x')]),
-        ['MSET', ...numbers.flatMap((i) => [`key ${i}`, i])],
-      ])
-    }
-    const ordered = [
-      ['LRANGE', 'list', 0, -1],
-      ['ZRANGE', 'zset', 0, -1, 'WITHSCORES'],
-      ['ZREVRANGEBYSCORE', 'zset', '+inf', '(7'],
-      ['XRANGE', 'stream', '-', '+'],
-      ['XREVRANGE', 'stream', '+', '-', 'COUNT', 3999],
-      ['GET', 'string'],
-      ['GETRANGE', 'holes', 17, -2],
-    ]
-    const unordered = [
-      ['HGETALL', 'hash'],
-      ['HKEYS', 'hash'],
-      ['HVALS', 'hash'],
-      ['SMEMBERS', 'set'],
-      ['KEYS', 'key*7*'],
-    ]
-    const sorted = (reply: Buffer): string => reply.toString().split('\r\n').toSorted().join('\n')
-    for (const resp of [2, 3]) {
-      await client.call('HELLO', resp)
-      await stock.call('HELLO', resp)
-      for (const command of [...ordered, ...unordered]) {
-        const name = `RESP${resp} ${command.join(' ')}`
-        const total = await stat('long_replies_total')
-        const inSlices = await exactly(client, command)
-        expect((await stat('long_replies_total')) - total, name).toBe(1)
-        // EXEC builds its replies whole.
-        const whole = await exactly(client, ['MULTI'], command, ['EXEC'])
-        const before = Buffer.from('+OK\r\n+QUEUED\r\n*1\r\n')
-        expect(whole.equals(Buffer.concat([before, inSlices])), name).toBe(true)
-        const theirs = await exactly(stock, command)
-        if (ordered.includes(command)) expect(inSlices.equals(theirs), name).toBe(true)
-        else expect(sorted(inSlices) === sorted(theirs), name).toBe(true)
+  it(
+    'is what the same command replies whole, and what a redis-server does, for every type',
+    { timeout: 120_000 },
+    async () => {
+      const redis = await startRedisServer()
+      const client = await connect()
+      const stock = await redis.raw({ timeoutMs: 30_000 })
+      const numbers = Array.from({ length: 40_000 }, (_, i) => i)
+      const fill = (words: (i: number) => (string | number)[], ...head: string[]): (string | number)[] => [
+        ...head,
+        ...numbers.flatMap(words),
+      ]
+      for (const one of [client, stock]) {
+        await one.pipeline([
+          fill((i) => [`f${i}`, `v${i}`], 'HSET', 'hash'),
+          fill((i) => [`m${i}`], 'SADD', 'set'),
+          fill((i) => [i / 4, `m${i}`], 'ZADD', 'zset'),
+          fill((i) => [`item ${i}`], 'RPUSH', 'list'),
+          ['SET', 'string', 'abc'.repeat(700_000)],
+          ['SETRANGE', 'holes', 9_000_000, 'end'],
+          ...numbers
+            .slice(0, 4000)
+            .map((i) => ['XADD', 'stream', `${i + 1}-0`, 'field', `value ${i}`.padEnd(300, 'x')]),
+          ['MSET', ...numbers.flatMap((i) => [`key ${i}`, i])],
+        ])
       }
-    }
-    stock.close()
-    await redis.stop()
-  })
+      const ordered = [
+        ['LRANGE', 'list', 0, -1],
+        ['ZRANGE', 'zset', 0, -1, 'WITHSCORES'],
+        ['ZREVRANGEBYSCORE', 'zset', '+inf', '(7'],
+        ['XRANGE', 'stream', '-', '+'],
+        ['XREVRANGE', 'stream', '+', '-', 'COUNT', 3999],
+        ['GET', 'string'],
+        ['GETRANGE', 'holes', 17, -2],
+      ]
+      const unordered = [
+        ['HGETALL', 'hash'],
+        ['HKEYS', 'hash'],
+        ['HVALS', 'hash'],
+        ['SMEMBERS', 'set'],
+        ['KEYS', 'key*7*'],
+      ]
+      const sorted = (reply: Buffer): string => reply.toString().split('\r\n').toSorted().join('\n')
+      for (const resp of [2, 3]) {
+        await client.call('HELLO', resp)
+        await stock.call('HELLO', resp)
+        for (const command of [...ordered, ...unordered]) {
+          const name = `RESP${resp} ${command.join(' ')}`
+          const total = await stat('long_replies_total')
+          const inSlices = await exactly(client, command)
+          expect((await stat('long_replies_total')) - total, name).toBe(1)
+          // EXEC builds its replies whole.
+          const whole = await exactly(client, ['MULTI'], command, ['EXEC'])
+          const before = Buffer.from('+OK\r\n+QUEUED\r\n*1\r\n')
+          expect(whole.equals(Buffer.concat([before, inSlices])), name).toBe(true)
+          const theirs = await exactly(stock, command)
+          if (ordered.includes(command)) expect(inSlices.equals(theirs), name).toBe(true)
+          else expect(sorted(inSlices) === sorted(theirs), name).toBe(true)
+        }
+      }
+      stock.close()
+      await redis.stop()
+    },
+  )
 
   it('keeps its place in a pipeline, whatever stands before and behind it', async () => {
     const items = await makeList('list')

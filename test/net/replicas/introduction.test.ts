@@ -58,3 +58,11 @@ it('ACK and GETACK are not answered', () => {
   expect(replconf(known, 'ack', 'x')).toEqual({ reply: 'none', ack: NaN })
   expect(replconf(known, 'GETACK', '*')).toEqual({ reply: 'none' })
 })
+
+it('keeps and tells no more of a hostile argument than it needs', () => {
+  const known = newIntroduction()
+  expect(replconf(known, 'version', '8'.repeat(100_000))).toEqual({ reply: 'ok' })
+  expect(known.version?.length).toBe(64)
+  const refused = replconf(known, 'rdb-filter-only', 'x'.repeat(100_000))
+  expect(refused.reply === 'error' && refused.text.length).toBeLessThan(1100)
+})

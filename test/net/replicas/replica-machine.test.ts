@@ -1,12 +1,18 @@
 import { ReplicationHistory, type SnapshotPosition } from '@understudy/core/internal'
-import { judgeResync, type ReplicaAction, ReplicaMachine, type ResyncVerdict } from '@understudy/net/internal'
+import {
+  type GrantedResync,
+  judgeResync,
+  type ReplicaAction,
+  ReplicaMachine,
+  type ResyncVerdict,
+} from '@understudy/net/internal'
 import { expect, it } from 'vitest'
 import { FakeClock } from '../../support/fake-clock.ts'
 
 const REPLID = 'a'.repeat(40)
 const POSITION: SnapshotPosition = { replid: REPLID, offset: 500, db: 3 }
-const FULL: ResyncVerdict = { kind: 'full', isRefusal: false, reason: 'asked for' }
-const TIMES = { timeoutMs: 60_000, pingPeriodMs: 10_000 }
+const FULL: GrantedResync = { kind: 'full', isRefusal: false, reason: 'asked for' }
+const TIMES = { timeoutMs: 60_000 }
 const END_MARK: Uint8Array = Buffer.from('e'.repeat(40))
 
 /** A machine, a clock, and everything it ordered, without the log. */
@@ -112,11 +118,11 @@ it('newlines while it waits for a snapshot, none afterwards', () => {
   const bench = new Bench()
   bench.machine.psync({ replid: '?', offset: -1 }, FULL, REPLID, bench.nowMs)
   bench.take()
-  expect(bench.tick(9_999)).toEqual([])
+  expect(bench.tick(999)).toEqual([])
   expect(bench.tick(1)).toEqual([{ do: 'send', text: '\n' }])
   bench.machine.snapshotBegun(POSITION)
   bench.take()
-  expect(bench.tick(10_000)).toEqual([{ do: 'send', text: '\n' }])
+  expect(bench.tick(1000)).toEqual([{ do: 'send', text: '\n' }])
   bench.machine.snapshotReady({ kind: 'length', byteLength: 1 }, bench.nowMs)
   bench.take()
   expect(bench.tick(30_000)).toEqual([])
@@ -178,7 +184,7 @@ it('what a partial resync is refused for is told with both values', () => {
     covers: (offset: number): boolean => offset >= 600 && offset <= 1001,
   }
   const judge = (replid: string, offset: number, window: typeof backlog | undefined = backlog): ResyncVerdict =>
-    judgeResync({ replid, offset }, history, window, 'replica:1')
+    judgeResync({ replid, offset }, { history, backlog: window, isFollowing: false }, 'replica:1')
   expect(judge(REPLID, 600)).toEqual({ kind: 'partial' })
   expect(judge(REPLID.toUpperCase(), 1001)).toEqual({ kind: 'partial' })
   expect(judge('?', -1)).toMatchObject({ kind: 'full', isRefusal: false })
@@ -188,7 +194,8 @@ it('what a partial resync is refused for is told with both values', () => {
   })
   expect(judge(REPLID, 1002)).toMatchObject({ reason: expect.stringContaining('ahead of this node, which is at 1000') })
   expect(judge(REPLID, -5)).toMatchObject({ kind: 'full', isRefusal: true })
-  expect(judgeResync({ replid: REPLID, offset: 700 }, history, undefined, 'r')).toMatchObject({
+  const none = { history, backlog: undefined, isFollowing: false }
+  expect(judgeResync({ replid: REPLID, offset: 700 }, none, 'r')).toMatchObject({
     reason: expect.stringContaining('the backlog is none'),
   })
   const other = judge('b'.repeat(40), 700)
@@ -198,9 +205,29 @@ it('what a partial resync is refused for is told with both values', () => {
   history.becomePrimary()
   history.replOffset = 1200
   const wide = { firstByteOffset: 600, endOffset: 1200, covers: (): boolean => true }
-  expect(judgeResync({ replid: REPLID, offset: 1001 }, history, wide, 'r')).toEqual({ kind: 'partial' })
-  expect(judgeResync({ replid: REPLID, offset: 1002 }, history, wide, 'r')).toMatchObject({
+  const source = { history, backlog: wide, isFollowing: false }
+  expect(judgeResync({ replid: REPLID, offset: 1001 }, source, 'r')).toEqual({ kind: 'partial' })
+  expect(judgeResync({ replid: REPLID, offset: 1002 }, source, 'r')).toMatchObject({
     isRefusal: true,
     reason: expect.stringContaining('was 1002, but I can reply up to 1001'),
   })
+})
+
+it('a replica ahead of a node that follows is to come back, under the id of now only', () => {
+  const history = new ReplicationHistory(REPLID)
+  history.replOffset = 1000
+  const backlog = { firstByteOffset: 600, endOffset: 1000, covers: (offset: number): boolean => offset <= 1001 }
+  const judge = (offset: number): ResyncVerdict =>
+    judgeResync({ replid: REPLID, offset }, { history, backlog, isFollowing: true }, 'replica:1')
+  expect(judge(1001)).toEqual({ kind: 'partial' })
+  expect(judge(1002)).toEqual({
+    kind: 'later',
+    reason: expect.stringContaining(
+      'asks for byte 1002 of the stream; the replica is ahead of this node, which is at 1000',
+    ),
+  })
+  // Of an id that ended nothing more comes.
+  history.adoptContinuedId('b'.repeat(40))
+  expect(judge(1001)).toEqual({ kind: 'partial' })
+  expect(judge(1002)).toMatchObject({ kind: 'full', isRefusal: true })
 })

@@ -332,6 +332,23 @@ describe('a disk that fails', () => {
   })
 })
 
+it('that is opened anew while a segment is being made leaves that one its number', async () => {
+  const bench = new Bench()
+  let make = (): void => {}
+  bench.files.onCall = (call) => (call === 'create' ? new Promise((resolve) => (make = resolve)) : undefined)
+  bench.log.tick(true)
+  bench.files.onCall = () => {}
+  await bench.log.reopen()
+  bench.log.tick(true)
+  bench.append(command(1, 100))
+  await bench.written()
+  make()
+  await nextTurn()
+  expect([...bench.files.segments.keys()]).toEqual([2])
+  bench.snapshotSaved()
+  expect(bench.field('faults')).toBe('0')
+})
+
 describe('replies to clients', () => {
   it('wait for the disk with fsync always alone', async () => {
     const bench = new Bench()

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { lzfCompress, type RdbError, REGION_COUNT } from '@understudy/core/internal'
+import { listpackAppend, listpackCreate, lzfCompress, type RdbError, REGION_COUNT } from '@understudy/core/internal'
 import { RdbLoaderPool, type RdbLoaderPoolOptions } from '@understudy/rdb-worker'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { inserterShares } from '../../../packages/rdb-worker/dist/load/region-shares.js'
@@ -61,9 +61,7 @@ function mixed(keys: number, seed: number): Buffer {
       case 1: {
         // Decoded it is longer than the window.
         const text = Buffer.from(random.text(20).repeat(random.int(100, 120_000)))
-        const packed = Buffer.alloc(text.length)
-        const length = lzfCompress(text, 0, text.length, packed, 0, packed.length)
-        builder.raw(0).string(key).raw(0xc3).length(length).length(text.length).raw(packed.subarray(0, length))
+        compressed(builder.raw(0).string(key), text)
         break
       }
       case 2: {
@@ -84,6 +82,25 @@ function mixed(keys: number, seed: number): Buffer {
     }
   }
   return builder.end()
+}
+
+/** Adds a string that is compressed. */
+function compressed(builder: RdbBuilder, text: Uint8Array): void {
+  const packed = Buffer.alloc(text.length)
+  const length = lzfCompress(text, 0, text.length, packed, 0, packed.length)
+  builder.raw(0xc3).length(length).length(text.length).raw(packed.subarray(0, length))
+}
+
+/** The listpack of a hash of so many fields, which compresses a little. */
+function packedHash(fields: number, random: SeededRandom): Buffer {
+  const bytes = Buffer.alloc(256 * fields)
+  let length = listpackCreate(bytes, 0)
+  for (let i = 0; i < fields; i++) {
+    for (const text of [`field:${i}`, random.text(60) + '-'.repeat(60)]) {
+      length = listpackAppend(bytes, 0, Buffer.from(text), 0, text.length)
+    }
+  }
+  return bytes.subarray(0, length)
 }
 
 describe('a load by several threads', () => {
@@ -181,6 +198,35 @@ describe('a load by several threads', () => {
       else expect(actual, `${file}, ${kind}`).toBe(expected)
     }
     expect(seen.size).toBe(2)
+  })
+
+  it('checks and unpacks in either thread what the inserters are too slow for', async () => {
+    // To find the end of a compressed hash costs nothing beside unpacking it, and all of them are more than a queue holds.
+    const keys = 5000
+    const damagedKey = keys - 100
+    const hash = packedHash(8, new SeededRandom(65))
+    const damaged = Buffer.from(hash)
+    damaged[4]!++
+    for (const isDamaged of [false, true]) {
+      const builder = new RdbBuilder().selectDb(0)
+      for (let i = 0; i < keys; i++) {
+        compressed(builder.raw(16).string(`hash ${i}`), isDamaged && i === damagedKey ? damaged : hash)
+      }
+      const path = fileWith(builder.end())
+      const [alone, several] = await Promise.all(
+        [1, 2].map((threads) =>
+          newPool({ threads })
+            .loadFile(path, plain)
+            .then(
+              ({ generation }) => keyspaceDigest(adopt(generation, hashSeed)),
+              ({ code, byteOffset, key }: RdbError) => ({ code, byteOffset, key }),
+            ),
+        ),
+      )
+      expect(several).toEqual(alone)
+      if (isDamaged) expect(several).toMatchObject({ code: 'RDB_BAD_VALUE', key: `hash ${damagedKey}` })
+      else expect(several).toBeTypeOf('string')
+    }
   })
 
   it('refuses a key that comes twice, whoever meets it', async () => {

@@ -8,6 +8,7 @@ import {
   loadIterable,
   type PassOptions,
   RdbLoaderPool,
+  REPLICA_PASSES_MAX,
   SnapshotPool,
   type SnapshotPass,
   type SnapshotReader,
@@ -163,6 +164,22 @@ describe('one pass', () => {
     expect(live.open(false)).toBeUndefined()
     expect(live.open(true)).toBeUndefined()
     live.close()
+  })
+
+  it('that is not taken keeps no thread from a file of our own, nor do as many as replicas may have', async () => {
+    const passes = Array.from({ length: REPLICA_PASSES_MAX }, () => begin())
+    await Promise.all(passes.map((pass) => pass.open(false)!.ready))
+    const path = join(directory, 'dump.rdb')
+    const { rdbVersion, access, compress, checksum } = OPTIONS
+    const file = { path, temporaryPath: `${path}.tmp`, syncsAsItGrows: false, rdbVersion, access, compress, checksum }
+    const saved = await pool.saveFile({ aux: [], libraries: [] }, file)
+    expect(saved.keys).toBe(KEYS)
+    expect(passes.map(({ isUnderWay }) => isUnderWay)).toEqual(passes.map(() => true))
+    for (const pass of passes) {
+      pass.close()
+      await expect(pass.written).rejects.toMatchObject({ code: 'RDB_ABORTED' })
+      expect(pass.isUnderWay).toBe(false)
+    }
   })
 
   it('that nobody wants any more ends, with its pin', async () => {

@@ -35,6 +35,8 @@ export interface BacklogViews {
   readonly ints: Int32Array
   readonly longs: BigInt64Array
   readonly ring: Uint8Array
+  /** The same bytes as `ring`. */
+  readonly ringView: DataView
 }
 
 export function backlogViews(shared: SharedArrayBuffer): BacklogViews {
@@ -42,5 +44,6 @@ export function backlogViews(shared: SharedArrayBuffer): BacklogViews {
     ints: new Int32Array(shared, 0, RING_START_BYTES / 4),
     longs: new BigInt64Array(shared, 0, RING_START_BYTES / 8),
     ring: new Uint8Array(shared, RING_START_BYTES, shared.byteLength - RING_START_BYTES),
+    ringView: new DataView(shared, RING_START_BYTES, shared.byteLength - RING_START_BYTES),
   }
 }

@@ -12,9 +12,19 @@
  * Belongs to the thread of the backlog's writer.
  */
 import assert from 'node:assert/strict'
+import { copyBytes, viewOf } from '../memory/copy-bytes.ts'
 
 /** Bytes of a block. */
 const BLOCK_BYTES: number = 256 * 1024
+/** So much that was let go of is worth a collection of garbage: when nothing is kept any more, and while some is. */
+const GONE_BYTES_AT_END: number = 8 << 20
+const GONE_BYTES_BETWEEN: number = 64 << 20
+
+/** Shared memory, although nobody else reads it: V8 would collect its whole heap for every few megabytes that other arrays take. */
+class Block {
+  readonly bytes = new Uint8Array(new SharedArrayBuffer(BLOCK_BYTES))
+  readonly view = new DataView(this.bytes.buffer)
+}
 
 /** Where one replica reads. */
 export class BacklogCursor {
@@ -32,9 +42,14 @@ export class BacklogOverflow {
   #first = 0
   /** Number behind the last byte kept. */
   #end = 0
-  #blocks: Uint8Array[] = []
+  #blocks: Block[] = []
   /** No cursor is before this byte; perhaps none is at it any more. */
   #neededFrom = Infinity
+  /** Let go of since somebody was told. */
+  #goneBytes = 0
+
+  /** Told when much memory was let go of; it goes back with the next collection of garbage. */
+  letGo: () => void = () => {}
 
   /** Memory taken. */
   get byteLength(): number {
@@ -55,7 +70,7 @@ export class BacklogOverflow {
   /** Another history: nothing is kept. Cursors must be gone. */
   clear(): void {
     assert.equal(this.#cursors.size, 0, 'replicas of another history still read')
-    this.#blocks = []
+    this.#dropAll()
     this.#neededFrom = Infinity
   }
 
@@ -68,9 +83,9 @@ export class BacklogOverflow {
 
   /**
    * Keeps bytes that leave the ring. @param offset number of the first of `bytes[start .. end)`; of those, what nobody needs
-   * is left out.
+   * is left out. @param view over the same bytes
    */
-  keep(offset: number, bytes: Uint8Array, start: number, end: number): void {
+  keep(offset: number, bytes: Uint8Array, start: number, end: number, view: DataView = viewOf(bytes)): void {
     const behind = offset + (end - start)
     if (behind <= this.#neededFrom) return
     if (this.#blocks.length === 0) this.#first = this.#end = Math.max(offset, this.#neededFrom)
@@ -78,9 +93,10 @@ export class BacklogOverflow {
     let from = start + (this.#end - offset)
     while (from < end) {
       const position = (this.#end - this.#first) % BLOCK_BYTES
-      if (this.#end - this.#first === this.#blocks.length * BLOCK_BYTES) this.#blocks.push(new Uint8Array(BLOCK_BYTES))
+      if (this.#end - this.#first === this.#blocks.length * BLOCK_BYTES) this.#blocks.push(new Block())
       const count = Math.min(end - from, BLOCK_BYTES - position)
-      this.#blocks.at(-1)!.set(bytes.subarray(from, from + count), position)
+      const block = this.#blocks[this.#blocks.length - 1]!
+      copyBytes(bytes, view, from, from + count, block.bytes, block.view, position)
       this.#end += count
       from += count
     }
@@ -90,10 +106,10 @@ export class BacklogOverflow {
   read(offset: number, target: Uint8Array): number {
     if (this.#blocks.length === 0 || offset < this.#first || offset >= this.#end) return 0
     const at = offset - this.#first
-    const block = this.#blocks[Math.floor(at / BLOCK_BYTES)]!
+    const { bytes } = this.#blocks[Math.floor(at / BLOCK_BYTES)]!
     const position = at % BLOCK_BYTES
     const count = Math.min(BLOCK_BYTES - position, this.#end - offset, target.length)
-    target.set(block.subarray(position, position + count))
+    target.set(bytes.subarray(position, position + count))
     return count
   }
 
@@ -107,12 +123,26 @@ export class BacklogOverflow {
     for (const { offset } of this.#cursors) needed = Math.min(needed, offset)
     this.#neededFrom = needed
     if (needed >= this.#end) {
-      this.#blocks = []
+      this.#dropAll()
       return
     }
     const gone = Math.floor((needed - this.#first) / BLOCK_BYTES)
     if (gone <= 0) return
     this.#blocks.splice(0, gone)
     this.#first += gone * BLOCK_BYTES
+    this.#noteGone(gone, GONE_BYTES_BETWEEN)
+  }
+
+  #dropAll(): void {
+    const { length } = this.#blocks
+    this.#blocks = []
+    this.#noteGone(length, GONE_BYTES_AT_END)
+  }
+
+  #noteGone(blocks: number, enoughBytes: number): void {
+    this.#goneBytes += blocks * BLOCK_BYTES
+    if (this.#goneBytes < enoughBytes) return
+    this.#goneBytes = 0
+    this.letGo()
   }
 }

@@ -10,6 +10,7 @@
  * then no store of step 2 that it could have seen touched its range. See docs/formats/backlog.md.
  */
 import assert from 'node:assert/strict'
+import { copyBytes, viewOf } from '../memory/copy-bytes.ts'
 import { BACKLOG_BYTES_MAX, BACKLOG_BYTES_MIN } from '../replication/limits.ts'
 import {
   BACKLOG_MAGIC,
@@ -111,11 +112,13 @@ export class BacklogWriter {
       Atomics.add(this.#views.longs, SLOT_LOST, BigInt(lost - this.#lost))
       this.#lost = lost
     }
+    const { ring, ringView } = this.#views
+    const view = viewOf(bytes)
     let from = start
     let position = this.#end % capacity
     while (from < end) {
       const to = Math.min(end, from + (capacity - position))
-      this.#views.ring.set(bytes.subarray(from, to), position)
+      copyBytes(bytes, view, from, to, ring, ringView, position)
       position = 0
       from = to
     }
@@ -127,10 +130,11 @@ export class BacklogWriter {
   /** Bytes up to number `lost` leave the ring: those that somebody needs are kept beside it. */
   #keep(lost: number): void {
     const capacity = this.#capacityBytes
+    const { ring, ringView } = this.#views
     for (let offset = this.#lost; offset < lost;) {
       const position = offset % capacity
       const count = Math.min(lost - offset, capacity - position)
-      this.overflow.keep(offset + 1, this.#views.ring, position, position + count)
+      this.overflow.keep(offset + 1, ring, position, position + count, ringView)
       offset += count
     }
   }

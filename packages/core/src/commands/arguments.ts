@@ -4,11 +4,14 @@
  */
 import type { CommandArgs } from './command.ts'
 
-/** Argument `index` as text, one character per byte. */
-export function argText(args: CommandArgs, index: number): string {
+/** The longest text: a string of V8 ends a little below 512 MiB, and a message has words around it. */
+const TEXT_BYTES_MAX = 2 ** 29 - 2 ** 12
+
+/** Argument `index` as text, one character per byte. @param bytesMax what is beyond is cut */
+export function argText(args: CommandArgs, index: number, bytesMax: number = TEXT_BYTES_MAX): string {
   const start = args.start[index]!
   const { buffer, byteOffset } = args.bytes
-  return Buffer.from(buffer, byteOffset + start, args.end[index]! - start).toString('latin1')
+  return Buffer.from(buffer, byteOffset + start, Math.min(args.end[index]! - start, bytesMax)).toString('latin1')
 }
 
 /** A copy of the bytes of argument `index`. */

@@ -1,11 +1,11 @@
 /**
  * What one unit (a command, or an EXEC) did, as the commands that replicas below get of it: RESP bytes, written while it
- * runs and taken when it is over. Commands whose rule is `verbatim` or `always` say nothing themselves: the dispatcher tells
+ * runs and moved on when it is over. Commands whose rule is `verbatim` or `always` say nothing themselves: the dispatcher tells
  * them as they came, if they changed something (`Keyspace.dirty`). All others tell their effects here, by the rules of
  * `propagation.ts`. It knows no replica and no backlog, and no context has one while nobody is below.
  *
  *     bytes    *1 MULTI │ *2 SELECT n │ *2 DEL k │ *3 SET k v │ … │ *1 EXEC
- *              └ always written, taken only with two effects or more ┘
+ *              └ always written, moved only with two effects or more ┘
  *
  * Source: redis 7.0 server.c propagatePendingCommands(), replication.c replicationFeedSlaves().
  */
@@ -21,30 +21,36 @@ const NO_DB = -1
 
 const idText = new Uint8Array(STREAM_ID_TEXT_BYTES_MAX)
 
+/** Where they go: a backlog. */
+export interface EffectsTarget {
+  /** Copies `bytes[start .. end)`. */
+  append(bytes: Uint8Array, start: number, end: number): void
+}
+
 export class Effects {
   readonly #encoder = new ReplyEncoder(SLAB_BYTES)
   #count = 0
-  /** Database that the stream is in, with what was told but not taken, and without it. */
+  /** Database that the stream is in, with what was told but not moved on, and without it. */
   #db = NO_DB
-  #takenDb = NO_DB
+  #movedDb = NO_DB
 
   constructor() {
     this.#encoder.raw(MULTI, 0, MULTI.length)
   }
 
-  /** Commands told since the last `take`. */
+  /** Commands told since the last `moveTo`. */
   get count(): number {
     return this.#count
   }
 
-  /** Selected database at the end of what was taken; -1: the next effect selects its own. */
+  /** Selected database at the end of what was moved on; -1: the next effect selects its own. */
   get db(): number {
-    return this.#takenDb
+    return this.#movedDb
   }
 
   /** Who reads the stream from here on knows of no database: the next effect selects its own. */
   forgetDb(): void {
-    this.#db = this.#takenDb = NO_DB
+    this.#db = this.#movedDb = NO_DB
   }
 
   /** A command of `words` arguments, its name included, in database `db`; the caller adds the other words. */
@@ -103,23 +109,23 @@ export class Effects {
   }
 
   /**
-   * Everything told since the last call, whole: in MULTI … EXEC if it is more than one command. Borrowed until the next
-   * effect; undefined when nothing was told.
+   * Appends everything told since the last call, whole: in MULTI … EXEC if it is more than one command. The target copies.
+   * @returns false: nothing was told
    */
-  take(): Uint8Array | undefined {
-    if (this.#count === 0) return undefined
+  moveTo(target: EffectsTarget): boolean {
+    if (this.#count === 0) return false
     const encoder = this.#encoder
     const isGroup = this.#count > 1
     if (isGroup) encoder.raw(EXEC, 0, EXEC.length)
-    const taken = encoder.bytes.subarray(isGroup ? 0 : MULTI.length, encoder.length)
+    target.append(encoder.bytes, isGroup ? 0 : MULTI.length, encoder.length)
     this.#count = 0
-    this.#takenDb = this.#db
-    // The slab of an ordinary unit is used again; a large one goes when the caller lets go of it.
+    this.#movedDb = this.#db
+    // The slab of an ordinary unit is used again; a large one goes.
     const slab = encoder.bytes
     encoder.clear()
     if (encoder.bytes !== slab) encoder.bytes.set(MULTI)
     encoder.length = MULTI.length
-    return taken
+    return true
   }
 
   #select(db: number): void {

@@ -137,16 +137,14 @@ export function refusal<Context extends CommandContext>(
   return undefined
 }
 
-/** Can any check refuse anything to an ordinary authenticated client now, but writes? For the dispatcher's fast path. */
+/** Are the reads of an ordinary authenticated client refused now? */
 export function refusesReads(node: NodeState): boolean {
-  return (
-    node.loading ||
-    node.asyncLoading ||
-    node.cannotSave ||
-    node.logFault !== '' ||
-    node.tooFewReplicas ||
-    (node.replica && !node.linkUp && !node.serveStaleData)
-  )
+  return node.loading || (node.replica && !node.linkUp && !node.serveStaleData)
+}
+
+/** Can any check refuse anything to such a client now, but writes? For the dispatcher's fast path. */
+export function mayRefuse(node: NodeState): boolean {
+  return refusesReads(node) || node.asyncLoading || node.cannotSave || node.logFault !== '' || node.tooFewReplicas
 }
 
 /** MONITOR does not show these (redis 7.0 call()). */

@@ -54,7 +54,8 @@ export class CommandIndex<Context extends CommandContext = CommandContext> {
     }
     this.entries.push(entry)
     this.#named.push([name.toLowerCase(), entry])
-    this.#rebuild()
+    if (this.#named.length * 4 > this.#slots.length) this.#rebuild()
+    else this.#place(bytes, entry)
   }
 
   /** Forgets a name; the entry of that name, if there was one. */
@@ -96,13 +97,15 @@ export class CommandIndex<Context extends CommandContext = CommandContext> {
     this.#slots = Array.from({ length: size })
     this.#names = Array.from({ length: size })
     this.#mask = size - 1
-    for (const [name, entry] of this.#named) {
-      const bytes = Uint8Array.from(Buffer.from(name, 'latin1'))
-      let slot = hashName(bytes, 0, bytes.length) & this.#mask
-      while (this.#names[slot] !== undefined) slot = (slot + 1) & this.#mask
-      this.#names[slot] = bytes
-      this.#slots[slot] = entry
-    }
+    for (const [name, entry] of this.#named) this.#place(Buffer.from(name, 'latin1'), entry)
+  }
+
+  #place(name: Uint8Array, entry: CommandEntry<Context>): void {
+    let slot = hashName(name, 0, name.length) & this.#mask
+    while (this.#names[slot] !== undefined) slot = (slot + 1) & this.#mask
+    // An array of its own: a Buffer is a part of a larger one, and of another class than what is looked up.
+    this.#names[slot] = Uint8Array.from(name)
+    this.#slots[slot] = entry
   }
 }
 

@@ -24,6 +24,8 @@ import type { EvictionRule } from './policy.ts'
 
 /** Evictions between two looks at the clock and the databases. */
 const KEYS_PER_LOOK = 16
+/** The same in looks at the table, of which a key needs many where those that may go are rare: some 0.2 ms if each is a miss. */
+const TABLE_LOOKS_PER_LOOK = 8192
 /** Of a key that the policy spares. */
 const NEVER: number = Number.NEGATIVE_INFINITY
 
@@ -45,7 +47,7 @@ export interface EvictionWork {
   readonly samples: number
   /** Is too much memory used? Asked before each eviction. */
   readonly isTooMuch: () => boolean
-  /** About how long it may take; 16 keys go in any case. */
+  /** About how long it may take; 16 keys go in any case, or those that are found in some thousand slots of tables. */
   readonly milliseconds: number
 }
 
@@ -57,7 +59,7 @@ export class Eviction {
   #generation: Generation | undefined
   /** Databases that had keys which may go, at the last look. */
   readonly #databases: number[] = []
-  /** Random policies take from one database after the other. */
+  /** One database after the other has its turn. */
   #turn = 0
   /** Database that is being sampled. */
   #db = 0
@@ -76,6 +78,7 @@ export class Eviction {
     const began = performance.now()
     this.#follow(rule)
     let untilLook = 0
+    let looksEnd = 0
     for (let rounds = 0; isTooMuch(); rounds++) {
       if (keyspace.lazyFreePending > 0) {
         const leftMs = began + milliseconds - performance.now()
@@ -83,10 +86,11 @@ export class Eviction {
         continue
       }
       if (rule === undefined) return 'nothing'
-      if (untilLook === 0) {
+      if (untilLook === 0 || this.#sampler.looks >= looksEnd) {
         if (rounds > 0 && performance.now() - began > milliseconds) return 'more'
         if (!this.#findDatabases(rule)) return 'nothing'
         untilLook = KEYS_PER_LOOK
+        looksEnd = this.#sampler.looks + TABLE_LOOKS_PER_LOOK
       }
       const hasEvicted = rule.order === 'random' ? this.#evictAny(rule) : this.#evictBest(rule, samples)
       untilLook = hasEvicted ? untilLook - 1 : 0
@@ -115,14 +119,18 @@ export class Eviction {
 
   /** A random key of the next database. @returns false when none was met. */
   #evictAny({ isVolatile }: EvictionRule): boolean {
-    this.#turn++
-    this.#db = this.#databases[this.#turn % this.#databases.length]!
     this.#victim = 0
-    this.#sampler.sample(this.#db, isVolatile, 1, this.#choose)
+    this.#sampler.sample(this.#nextDb(), isVolatile, 1, this.#choose)
     if (this.#victim === 0) return false
     this.#victimRegion.orderOf(this.#victim)
     this.#evict(this.#db, hashOrder, hashTag, this.#victimRegion, this.#victim)
     return true
+  }
+
+  #nextDb(): number {
+    this.#turn = (this.#turn + 1) % this.#databases.length
+    this.#db = this.#databases[this.#turn]!
+    return this.#db
   }
 
   readonly #choose = (region: RegionView, address: number): void => {
@@ -134,9 +142,11 @@ export class Eviction {
   #evictBest(rule: EvictionRule, samples: number): boolean {
     const { keyspace } = this.#ports
     const pool = this.#pool
-    for (const db of this.#databases) {
-      this.#db = db
-      this.#sampler.sample(db, rule.isVolatile, samples, this.#consider)
+    const sampler = this.#sampler
+    // With very many databases, or few keys that may go, some have to wait for the next key.
+    const looksEnd = sampler.looks + TABLE_LOOKS_PER_LOOK
+    for (let i = 0; i < this.#databases.length && sampler.looks < looksEnd; i++) {
+      sampler.sample(this.#nextDb(), rule.isVolatile, samples, this.#consider)
     }
     while (pool.takeBest()) {
       const { generation } = keyspace

@@ -3,8 +3,8 @@
  * on through the table: its order is that of a hash, so neighbours have nothing to do with each other, and one page has in the
  * nearest cache what single random keys would have to be fetched for.
  *
- * Keys with a time to live have no table of their own. Where they are rare a sample may end without one, and the next begins
- * where it ended: so in time everything is looked at. Belongs to the writer's thread.
+ * Keys with a time to live have no table of their own. Where they are rare a sample may end without one, and the next of that
+ * database begins where it ended: so in time everything is looked at. Belongs to the writer's thread.
  *
  * Source: redis 7.0 dict.c dictGetSomeKeys(), which takes neighbours as well.
  */
@@ -26,21 +26,29 @@ import { byteOffsetOf } from '../memory/region-memory.ts'
 /** Slots and empty entries of directories that one sample looks at: some 0.1 ms where each slot is a miss. */
 const LOOKS_MAX = 4096
 
+interface TablePlace {
+  readonly shard: number
+  /** Of its directory. */
+  readonly entry: number
+}
+
 /** Gets the record of a sampled key. It must not change the table. */
 export type SampleVisitor = (region: RegionView, address: number) => void
 
 export class KeySampler {
   readonly #keyspace: KeyspaceReads
   readonly #random: () => number
-  // Where the next sample of `#resumesDb` begins, after one that found nothing; -1: anywhere.
-  #resumesDb = -1
-  #resumeShard = 0
-  #resumeEntry = 0
+  /** By database: where its next sample begins, after one that found nothing. */
+  readonly #resume = new Map<number, TablePlace>()
+  /** Slots and entries of directories that were looked at, in all. */
+  looks = 0
   // Of the sample that is being taken.
   #isVolatile = false
   #visit!: SampleVisitor
   #wanted = 0
   #looksLeft = 0
+  /** Entry of the directory that it would go on with. */
+  #nextEntry = 0
 
   /** @param random 0 … 1 */
   constructor(keyspace: KeyspaceReads, random: () => number) {
@@ -64,28 +72,30 @@ export class KeySampler {
     this.#wanted = wanted
     this.#looksLeft = LOOKS_MAX
     const counts = isVolatile ? ROOT_EXPIRES : ROOT_KEYS
-    const resumes = this.#resumesDb === db
+    const resume = this.#resume.get(db)
     // Shards have about as many keys each: it is the hash that tells.
-    let shard = resumes ? this.#resumeShard : Math.floor(this.#random() * SHARD_COUNT)
+    let shard = resume?.shard ?? Math.floor(this.#random() * SHARD_COUNT)
     for (let shards = 0; shards < SHARD_COUNT && this.#wanted > 0 && this.#looksLeft > 0; shards++) {
       const root = generation.rootOf(db, shard)
-      if (generation.control[root + counts]! > 0) this.#sampleShard(shard, root, resumes && shards === 0)
+      if (generation.control[root + counts]! > 0)
+        this.#sampleShard(shard, root, shards === 0 ? resume?.entry : undefined)
       if (this.#looksLeft > 0) shard = (shard + 1) % SHARD_COUNT
     }
     const found = wanted - this.#wanted
-    this.#resumesDb = found === 0 ? db : -1
-    this.#resumeShard = shard
+    if (found === 0) this.#resume.set(db, { shard, entry: this.#nextEntry })
+    else this.#resume.delete(db)
+    this.looks += LOOKS_MAX - this.#looksLeft
     return found
   }
 
-  /** Once around a shard's table, from a random page or where the last sample ended. */
-  #sampleShard(shard: number, root: number, resumes: boolean): void {
+  /** Once around a shard's table. @param from entry of the directory; undefined: any */
+  #sampleShard(shard: number, root: number, from: number | undefined): void {
     const { control, regions } = this.#keyspace.generation
     const region = regions[regionOf(shard)]!
     const directory = control[root + ROOT_DIRECTORY]!
     const depth = control[root + ROOT_DEPTH]!
     const entries = 2 ** depth
-    const first = resumes ? this.#resumeEntry % entries : Math.floor(this.#random() * entries)
+    const first = (from ?? Math.floor(this.#random() * entries)) % entries
     let firstPage = 0
     for (let passed = 0; passed < entries && this.#wanted > 0 && this.#looksLeft > 0;) {
       const entry = (first + passed) % entries
@@ -97,7 +107,7 @@ export class KeySampler {
       // Entries of one page stand together.
       const span = 2 ** (depth - localDepth)
       passed += span - (entry % span)
-      this.#resumeEntry = (first + passed) % entries
+      this.#nextEntry = (first + passed) % entries
       if (page === 0) this.#looksLeft--
       else this.#samplePage(region, page)
     }

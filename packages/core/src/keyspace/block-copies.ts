@@ -50,11 +50,6 @@ export class BlockCopies {
     this.#copies.leave(this)
   }
 
-  /** Forgets what was held for a value. */
-  release(): void {
-    this.#copies.release()
-  }
-
   /** @returns the address of the copy in `memory`. @throws KeyspaceError PIN_BROKEN */
   copy(source: RegionMemory, region: number, address: number): number {
     if (address === 0) return 0
@@ -110,16 +105,15 @@ export class BlockCopies {
     return addressOf(NODES, at)
   }
 
-  /** As `copy`; the copy stays until `release()`. */
-  hold(source: RegionMemory, region: number, address: number): number {
+  /** As `copy`; the copy stays until `holder` asks for another one. */
+  hold(source: RegionMemory, region: number, address: number, holder: object): number {
     if (address === 0) return 0
     const copies = this.#copies
     copies.useFor(this)
-    const held = copies.heldAt(region, address)
+    const held = copies.heldBy(holder, region, address)
     if (held !== 0) return held
-    const bytes = this.#bytesAt(source, address)
-    const at = copies.heldRoom(bytes)
-    this.#fetch(source, region, address, bytes, HELD, at)
+    const at = copies.heldRoom(holder)
+    this.#fetch(source, region, address, Math.min(BLOCK_BYTES_MAX, this.#bytesAt(source, address)), HELD, at)
     return copies.noteHeld(region, address, at)
   }
 

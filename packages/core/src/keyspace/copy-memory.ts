@@ -4,9 +4,9 @@
  *
  *   ring    blocks, the oldest overwritten; the last ones are found again
  *   nodes   nodes of long values: a few, used at once
- *   held    blocks that are looked at throughout a value; until `release()`
+ *   held    blocks that are looked at throughout a value: one for each register that walks through a part of it
  */
-import { BLOCK_BYTES_MAX, RUN_BYTES, SEGMENTS_PER_REGION_MAX } from '../limits.ts'
+import { BLOCK_BYTES_MAX, SEGMENTS_PER_REGION_MAX } from '../limits.ts'
 import { addressOf, RegionMemory } from '../memory/region-memory.ts'
 
 // Segments of the copies: not the first ones, where addresses of the dataset lead that nobody has asked `local()` about.
@@ -19,9 +19,8 @@ const RING_BYTES: number = 8 << 20
 /** Of the ring that is used as long as no longer blocks need more. */
 const LAP_BYTES: number = 512 << 10
 const NODES_BYTES: number = 8 * BLOCK_BYTES_MAX
-const HELD_BYTES_MAX: number = 1 << 30
-/** More than this is not kept for the next pin. */
-const HELD_BYTES_KEPT: number = 1 << 20
+/** Blocks that are held at a time. A value needs a few: the root of a stream, a group for each of its indexes, a consumer. */
+const HELD_MAX = 32
 /** Copies in the ring that are found again: a power of two. */
 const FOUND_MAX = 8192
 const NOTHING = new SharedArrayBuffer(0)
@@ -33,19 +32,22 @@ export class CopyMemory {
   /** Bytes ever copied into the ring. */
   #ringAt = 0
   #nodesAt = 0
-  #heldAt = 0
+  /** Places for held blocks that were given away so far. */
+  #heldCount = 0
   // By hash of an address: what block is in the ring, and where it began.
   readonly #foundAddress = new Int32Array(FOUND_MAX)
   readonly #foundRegion = new Int8Array(FOUND_MAX)
   readonly #foundAt = new Float64Array(FOUND_MAX)
-  /** By region and address: where a block is held. */
-  readonly #held = new Map<number, number>()
+  // By place: whose held block is there, and which.
+  readonly #holders: (object | undefined)[] = Array.from({ length: HELD_MAX })
+  readonly #heldRegion = new Int8Array(HELD_MAX)
+  readonly #heldAddress = new Int32Array(HELD_MAX)
 
   constructor() {
     const segments = Array.from({ length: SEGMENTS_PER_REGION_MAX }, () => NOTHING)
     segments[RING] = new SharedArrayBuffer(RING_BYTES)
     segments[NODES] = new SharedArrayBuffer(NODES_BYTES)
-    segments[HELD] = heldSegment()
+    segments[HELD] = new SharedArrayBuffer(HELD_MAX * BLOCK_BYTES_MAX)
     this.region = new RegionMemory(segments)
   }
 
@@ -54,14 +56,12 @@ export class CopyMemory {
     if (this.#user === user) return
     this.#user = user
     this.#foundAddress.fill(0)
-    this.release()
+    this.#holders.fill(undefined)
   }
 
-  /** `user` copies nothing more. What it has made the memory grow by is not kept. */
+  /** `user` copies nothing more. */
   leave(user: object): void {
-    if (this.#user !== user) return
-    this.#user = undefined
-    if (this.region.segments[HELD]!.byteLength > HELD_BYTES_KEPT) this.region.setSegment(HELD, heldSegment())
+    if (this.#user === user) this.#user = undefined
   }
 
   /** @returns the address of a block that was copied into the ring not long ago, 0 if it was not. */
@@ -103,42 +103,32 @@ export class CopyMemory {
     return at
   }
 
-  /** @returns the address of a block that is held, 0 if it is not. */
-  heldAt(region: number, address: number): number {
-    return this.#held.get(heldKey(region, address)) ?? 0
+  /** @returns the address of this block if `holder` holds it, 0 if it does not. */
+  heldBy(holder: object, region: number, address: number): number {
+    const place = this.#holders.indexOf(holder)
+    const isHeld = place !== -1 && this.#heldAddress[place] === address && this.#heldRegion[place] === region
+    return isHeld ? addressOf(HELD, place * BLOCK_BYTES_MAX) : 0
   }
 
-  /** Room for a block of so many bytes, until `release()`. @returns its offset */
-  heldRoom(bytes: number): number {
-    const at = this.#heldAt
-    this.region.growTo(HELD, at + bytes)
-    this.#heldAt += Math.ceil(bytes / 8) * 8
-    return at
+  /** Room for the block that `holder` is going to hold, in place of its last one. @returns its offset */
+  heldRoom(holder: object): number {
+    let place = this.#holders.indexOf(holder)
+    // With all places taken the one goes that was given away first: registers of another value.
+    if (place === -1) place = this.#heldCount++ % HELD_MAX
+    this.#holders[place] = holder
+    this.#heldAddress[place] = 0
+    return place * BLOCK_BYTES_MAX
   }
 
-  /** `heldAt` is to find this block, which was just copied. */
+  /** `heldBy` is to find this block, which was just copied. @param offset what `heldRoom` gave for it */
   noteHeld(region: number, address: number, offset: number): number {
-    const held = addressOf(HELD, offset)
-    this.#held.set(heldKey(region, address), held)
-    return held
-  }
-
-  /** Forgets what was held for a value. */
-  release(): void {
-    if (this.#heldAt === 0) return
-    this.#held.clear()
-    this.#heldAt = 0
+    const place = offset / BLOCK_BYTES_MAX
+    this.#heldAddress[place] = address
+    this.#heldRegion[place] = region
+    return addressOf(HELD, offset)
   }
 }
 
 function foundIndex(address: number): number {
   return (Math.imul(address, 0x9e37_79b1) >>> 19) & (FOUND_MAX - 1)
-}
-
-function heldKey(region: number, address: number): number {
-  return region * 2 ** 32 + (address >>> 0)
-}
-
-function heldSegment(): SharedArrayBuffer {
-  return new SharedArrayBuffer(RUN_BYTES, { maxByteLength: HELD_BYTES_MAX })
 }

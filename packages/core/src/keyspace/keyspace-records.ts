@@ -57,6 +57,8 @@ export abstract class KeyspaceRecords extends KeyspaceReads {
   expiredKeys = 0
   /** Keys that were removed to make room. */
   evictedKeys = 0
+  /** Do reads count as uses of a key? Not those of a client that asked for that (CLIENT NO-TOUCH). */
+  countsReads = true
   /**
    * Changes of keys and whole databases since the start; what a loader brought is none. Whoever compares it before and after a
    * command knows if that changed anything; save points count it.
@@ -74,7 +76,7 @@ export abstract class KeyspaceRecords extends KeyspaceReads {
   requireWriter(): void {}
 
   markAccess(): void {
-    this.access.mark(this.entry)
+    if (this.countsReads) this.access.mark(this.entry)
   }
 
   /** Gives the key of a hash, if it is still there, the access bits that a read in another thread found right (access-marks.ts). */

@@ -14,7 +14,6 @@ import { LargeValue } from '../values/large-value.ts'
 import type { ValueBuild } from '../values/value-build.ts'
 import { BlockCopies } from './block-copies.ts'
 import { CopyMemory } from './copy-memory.ts'
-import type { Entry } from './entry.ts'
 import { GenerationLayout } from './generation.ts'
 import { KeyspaceReads } from './keyspace-reads.ts'
 import { C_MEMORY_CHANGES, C_RETIRED } from './layout.ts'
@@ -130,18 +129,6 @@ export class PinnedKeyspace extends KeyspaceReads {
     const words = entry.region.memory.i32[entry.address >>> 28]!
     const descriptor = words.slice(entry.descriptorAt, entry.descriptorAt + DESCRIPTOR_WORDS_MAX)
     return into.open(generation.regions, this.lazyFree, entry.rdbType, descriptor, 0)
-  }
-
-  override forEach(db: number, visit: (entry: Entry) => void): void {
-    super.forEach(db, (entry) => {
-      this.releaseValue()
-      visit(entry)
-    })
-  }
-
-  /** Says that the values opened until now are done with, so that what was held for them can be forgotten. */
-  releaseValue(): void {
-    this.generation.copies.release()
   }
 }
 

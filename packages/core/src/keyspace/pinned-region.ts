@@ -25,8 +25,8 @@ export class PinnedRegion extends RegionView {
     return this.#copies.copy(this.#source, this.index, address)
   }
 
-  override held(address: number): number {
-    return this.#copies.hold(this.#source, this.index, address)
+  override held(address: number, holder: object): number {
+    return this.#copies.hold(this.#source, this.index, address, holder)
   }
 
   /** Copies them all, and validates once. @throws KeyspaceError PIN_BROKEN */

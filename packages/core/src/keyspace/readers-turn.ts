@@ -12,6 +12,8 @@
  * if anybody asks it sets the bit and waits until nobody does, for 1 ms at most. Then the number grows and everybody is
  * off: a request belongs to one turn. So a reader that is done early does not end the turn of another; one whose thread has
  * ended costs the writer one moment and not one per unit; and a living one, which finds its number gone, asks again.
+ *
+ * Nor can readers starve the writer: behind a turn it works for twice as long before it gives another.
  */
 import { C_READERS_TURN } from './layout.ts'
 
@@ -22,12 +24,30 @@ const NUMBER_SHIFT = 13
 /** Longest that the writer stays out, and that a reader waits for it to do so, milliseconds. */
 const TURN_MS_MAX = 1
 
-/** Writer, outside of units: is anybody asking? */
+/** Of the writer's time, as multiples of the turn before: how long it works before it gives another. */
+const WORK_PER_TURN = 2
+
+/** Is anybody asking? */
 export function readersAsk(control: Int32Array): boolean {
   return (Atomics.load(control, C_READERS_TURN) & ASKING) !== 0
 }
 
-/** Writer, outside of units: stays out. */
+/** The turns that one writer gives. */
+export class ReadersTurns {
+  #nextMs = 0
+
+  /** Writer, outside of units: stays out if anybody asks and the last turn is long enough ago. */
+  giveIfAsked(control: Int32Array): void {
+    if (!readersAsk(control)) return
+    const beganMs = performance.now()
+    if (beganMs < this.#nextMs) return
+    giveTurn(control)
+    const endedMs = performance.now()
+    this.#nextMs = endedMs + (endedMs - beganMs) * WORK_PER_TURN
+  }
+}
+
+/** Writer, outside of units: stays out until nobody asks, or the time of a turn is over. */
 export function giveTurn(control: Int32Array): void {
   const number = Atomics.or(control, C_READERS_TURN, TURN) >>> NUMBER_SHIFT
   // Readers begin when they hear of it, so that they have the whole moment.

@@ -67,8 +67,11 @@ export class RegionView {
     return address
   }
 
-  /** As `local`, for blocks that are looked at again after any number of others. */
-  held(address: number): number {
+  /**
+   * As `local`, for a block that is looked at again after any number of others.
+   * @param _holder who keeps views of it: whatever it had asked for before is given up.
+   */
+  held(address: number, _holder: object): number {
     return address
   }
 

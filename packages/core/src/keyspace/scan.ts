@@ -5,6 +5,7 @@
  * ends. A key's position never changes (one seed per process), so splitting pages, growing directories and even a swap
  * of generations neither repeat nor lose a key that is there throughout. Keys of equal hash are never parted.
  */
+import { strict as assert } from 'node:assert'
 import { byteOffsetOf } from '../memory/region-memory.ts'
 import { SHARD_BITS, SHARD_COUNT } from '../limits.ts'
 import type { GenerationLayout } from './generation.ts'
@@ -18,7 +19,7 @@ import {
   SLOT_TAG_BITS,
   windowOf,
 } from './layout.ts'
-import { checkRead } from './read-guard.ts'
+import { checkRead, confirmRead } from './read-guard.ts'
 import type { RegionView } from './region-view.ts'
 
 /** Pages without a key that one call passes over before it answers with what it has. */
@@ -26,7 +27,10 @@ const EMPTY_PAGES_MAX = 4096
 const ORDER_SPAN: number = 2 ** 32
 const SHARD_SPAN: number = 2 ** (32 - SHARD_BITS)
 
-// Entries of the page at hand, sorted by position: position * 2^16 + index into the addresses.
+/** Entries of one page and its overflow that can be told apart: with a position of 32 bits an index of 21 makes an exact number. */
+const INDEX_SPAN: number = 2 ** 21
+
+// Entries of the page at hand, sorted by position: position * INDEX_SPAN + index into the addresses.
 let sorted = new Float64Array(PAGE_SLOTS)
 let addresses = new Int32Array(PAGE_SLOTS)
 
@@ -63,17 +67,9 @@ export function scanTable(
     const pageEnd = (Math.floor(position / pageSpan) + 1) * pageSpan
     const found = page === 0 ? 0 : sortPage(region, page, position, windowOf(order, localDepth), 0)
     if (found === 0) emptyPages++
-    let i = 0
-    while (i < found && visited < count) {
-      const at = Math.floor(sorted[i]! / 65_536)
-      while (i < found && Math.floor(sorted[i]! / 65_536) === at) {
-        visit(region, addresses[sorted[i]! % 65_536]!)
-        visited++
-        i++
-      }
-      position = at + 1
-    }
-    if (i === found) position = pageEnd
+    const met = visitSorted(found, count - visited, (address) => visit(region, address))
+    visited += met
+    position = met === found ? pageEnd : positionOf(met - 1) + 1
   }
   return position >= ORDER_SPAN ? 0 : position
 }
@@ -105,19 +101,26 @@ export function scanElements(
     const pageEnd = (Math.floor(position / pageSpan) + 1) * pageSpan
     const found = page === 0 ? 0 : sortPage(region, page, position, windowOf(order, localDepth), SHARD_BITS)
     if (found === 0) emptyPages++
-    let i = 0
-    while (i < found && visited < count) {
-      const at = Math.floor(sorted[i]! / 65_536)
-      while (i < found && Math.floor(sorted[i]! / 65_536) === at) {
-        visit(addresses[sorted[i]! % 65_536]!)
-        visited++
-        i++
-      }
-      position = at + 1
-    }
-    if (i === found) position = pageEnd
+    const met = visitSorted(found, count - visited, visit)
+    visited += met
+    position = met === found ? pageEnd : positionOf(met - 1) + 1
   }
   return position >= ORDER_SPAN ? 0 : position
+}
+
+/** Visits sorted entries until there were `wanted`, and all that have the position of the last one. @returns how many */
+function visitSorted(found: number, wanted: number, visit: (address: number) => void): number {
+  let met = 0
+  while (met < found && (met < wanted || positionOf(met) === positionOf(met - 1))) {
+    visit(addresses[sorted[met]! % INDEX_SPAN]!)
+    met++
+  }
+  return met
+}
+
+/** Of the sorted entry `i`. */
+function positionOf(i: number): number {
+  return Math.floor(sorted[i]! / INDEX_SPAN)
 }
 
 /** Collects the entries of a page (and its overflow) at or after `from`, sorted by position: hashOrder shifted by `shift`. */
@@ -135,7 +138,7 @@ function sortPage(region: RegionView, first: number, from: number, fromWindow: n
       if (position < from) continue
       if (found === addresses.length) growSortBuffers()
       addresses[found] = address
-      sorted[found] = position * 65_536 + (found & 0xffff)
+      sorted[found] = position * INDEX_SPAN + found
       found++
     }
     page = region.local(words[base + 1]!)
@@ -145,6 +148,8 @@ function sortPage(region: RegionView, first: number, from: number, fromWindow: n
 }
 
 function growSortBuffers(): void {
+  confirmRead(addresses.byteLength * 2)
+  if (addresses.length === INDEX_SPAN) assert.fail('too many keys of one hash')
   const longer = new Int32Array(addresses.length * 2)
   longer.set(addresses)
   addresses = longer

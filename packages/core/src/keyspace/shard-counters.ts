@@ -13,7 +13,7 @@
 import { strict as assert } from 'node:assert'
 import { SHARD_COUNT } from '../limits.ts'
 import type { GenerationLayout } from './generation.ts'
-import { giveTurn, readersAsk } from './readers-turn.ts'
+import { ReadersTurns } from './readers-turn.ts'
 
 export class ShardCounters {
   /** Off while no reader is attached: a writer that is alone needs no protocol. Changed only between two units. */
@@ -30,6 +30,7 @@ export class ShardCounters {
   readonly #entered = new Uint8Array(SHARD_COUNT)
   readonly #list = new Uint8Array(SHARD_COUNT)
   #count = 0
+  readonly #turns = new ReadersTurns()
 
   constructor(layout: GenerationLayout) {
     this.#layout = layout
@@ -91,7 +92,7 @@ export class ShardCounters {
     if (this.#count === 0) return
     const { control } = this.#layout
     this.#leaveEntered(control)
-    if (readersAsk(control)) giveTurn(control)
+    this.#turns.giveIfAsked(control)
   }
 
   #leaveEntered(control: Int32Array): void {

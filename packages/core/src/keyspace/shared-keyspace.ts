@@ -35,6 +35,8 @@ const ATTEMPTS_BEFORE_ASKING = 8
 /** Failed attempts before this thread lets go of its CPU between two: the writer may sit in its critical section without one. */
 const ATTEMPTS_BEFORE_PAUSING = 4
 const PAUSE_MS = 0.1
+/** Fewer are not given up, however late it is: a thread that got no processor has not tried. Some had a turn of their own. */
+const ATTEMPTS_MIN: number = ATTEMPTS_BEFORE_ASKING + 4
 /** A read that has not come through by then is too long for this way; or, for who cannot go another, the writer is stuck. */
 export const READ_ATTEMPTS_MS_MAX = 20
 export const READ_PATIENCE_MS = 5000
@@ -129,7 +131,7 @@ export class SharedKeyspace extends KeyspaceReads {
         this.#forgetScratch()
       }
       if (deadline === 0) deadline = performance.now() + patienceMs
-      else if (performance.now() > deadline) {
+      else if (attempt >= ATTEMPTS_MIN && performance.now() > deadline) {
         this.#turn.withdraw()
         throw READ_TOO_LONG
       }

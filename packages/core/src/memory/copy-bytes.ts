@@ -11,30 +11,44 @@ const SHORT_BYTES_MAX = 512
 /** The same within one array, where the native call needs no view of the source. */
 const SHORT_WITHIN_BYTES_MAX = 64
 
-let newestBytes: Uint8Array = NO_BYTES
-let newestView: DataView = NO_VIEW
-let olderBytes: Uint8Array = newestBytes
-let olderView: DataView = newestView
+// The arrays that were asked for last, newest first, and their views. Variables, not an array of them: a hit is one comparison.
+let bytes0: Uint8Array = NO_BYTES
+let bytes1: Uint8Array = NO_BYTES
+let bytes2: Uint8Array = NO_BYTES
+let bytes3: Uint8Array = NO_BYTES
+let view0: DataView = NO_VIEW
+let view1: DataView = NO_VIEW
+let view2: DataView = NO_VIEW
+let view3: DataView = NO_VIEW
 
 noteModuleViews(() => {
-  newestBytes = NO_BYTES
-  newestView = NO_VIEW
-  olderBytes = NO_BYTES
-  olderView = NO_VIEW
+  bytes0 = bytes1 = bytes2 = bytes3 = NO_BYTES
+  view0 = view1 = view2 = view3 = NO_VIEW
 })
 
 /**
- * A DataView over the same bytes. The last two that were made are remembered: commands of one buffer come one after the other, and a
- * loader takes keys from one array and decompressed values from another.
+ * A DataView over the same bytes. The last four that were made are remembered: commands of one buffer come one after the other, and a
+ * loader takes keys from its window, and values from there, from where they were unpacked, and from where they were built.
  */
 export function viewOf(bytes: Uint8Array): DataView {
-  if (bytes === newestBytes) return newestView
-  if (bytes === olderBytes) return olderView
-  olderBytes = newestBytes
-  olderView = newestView
-  newestBytes = bytes
-  newestView = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  return newestView
+  if (bytes === bytes0) return view0
+  if (bytes === bytes1) return view1
+  if (bytes === bytes2) return view2
+  if (bytes === bytes3) return view3
+  return makeView(bytes)
+}
+
+function makeView(bytes: Uint8Array): DataView {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  bytes3 = bytes2
+  view3 = view2
+  bytes2 = bytes1
+  view2 = view1
+  bytes1 = bytes0
+  view1 = view0
+  bytes0 = bytes
+  view0 = view
+  return view
 }
 
 /** Copies `source[start .. end)` to `target[at …)`; the views cover the same bytes as the arrays. */

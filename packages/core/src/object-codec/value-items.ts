@@ -7,6 +7,7 @@ import { LISTPACK_HEADER_BYTES, listpackFirst, listpackRead } from '../encoding/
 import { INT64_TEXT_BYTES_MAX, PackedItem, writeInt64Text } from '../encoding/packed-item.ts'
 import { ZIPLIST_HEADER_BYTES, ziplistFirst, ziplistRead } from '../encoding/ziplist.ts'
 import { zipmapFirst, zipmapRead } from '../encoding/zipmap.ts'
+import { viewOf } from '../memory/copy-bytes.ts'
 import { STREAM_ENTRY_DELETED, STREAM_ENTRY_SAME_FIELDS } from './blob-check.ts'
 import { readInt64 } from './rdb-length.ts'
 import {
@@ -91,7 +92,7 @@ class ItemWalk {
         for (let left = reader.length().value; left > 0; left--) {
           this.#string()
           const at = reader.fixed(8)
-          this.#visitor.score(new DataView(reader.bytes.buffer, reader.bytes.byteOffset + at, 8).getFloat64(0, true))
+          this.#visitor.score(viewOf(reader.bytes).getFloat64(at, true))
         }
         return
       case RDB_TYPE_HASH:

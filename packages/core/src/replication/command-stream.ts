@@ -28,6 +28,7 @@ import {
   type FrameCommand,
   GETACK,
   isArgument,
+  isFrame,
   isWord,
   MULTI,
   PING,
@@ -99,7 +100,10 @@ export class CommandStream {
   #baseOffset = 0
   #db = 0
   #inGroup = false
-  #groupCommands = 0
+  // Of the open group, so far.
+  #groupDb = 0
+  #groupHasData = false
+  #groupHasFrames = false
 
   constructor(options: CommandStreamOptions) {
     this.#clock = options.clock
@@ -129,7 +133,6 @@ export class CommandStream {
     this.#tail = this.#applied
     this.#scan = this.#applied
     this.#inGroup = false
-    this.#groupCommands = 0
     this.#parser.tail = this.#applied
     this.#parseAgain()
   }
@@ -273,7 +276,9 @@ export class CommandStream {
       case 5:
         if (!isWord(bytes, at, MULTI)) return false
         this.#inGroup = true
-        this.#groupCommands = 0
+        this.#groupDb = this.#db
+        this.#groupHasData = false
+        this.#groupHasFrames = false
         return true
       case 6:
         if (!isWord(bytes, at, SELECT)) return false
@@ -289,36 +294,29 @@ export class CommandStream {
     }
   }
 
-  /** A command inside an open group: only counted, until the EXEC hands the whole group over. */
+  /** A command inside an open group: looked at for what frames the stream, until the EXEC hands the whole group over. */
   #inside(handler: StreamHandler, args: CommandArgs): void {
     if (args.count === 0) return
     if (!isArgument(args, 0, EXEC)) {
-      this.#groupCommands++
+      const isSelect = isArgument(args, 0, SELECT)
+      if (isSelect) this.#groupDb = readDb(args, this.#baseOffset)
+      if (isSelect || isFrame(args)) this.#groupHasFrames = true
+      else this.#groupHasData = true
       if (this.#end - this.#applied > this.#parser.unitBytesMax) throw this.#unitTooBig()
       return
     }
     handler.frame?.('multi')
     const group = this.#group
     group.open(this.#bytes, this.#applied, this.#scan, this.#db, this.#baseOffset)
-    if (this.#groupCommands > 0) {
-      let dataCommands = 0
-      while (group.next()) dataCommands++
-      group.commandCount = dataCommands
-      const dbAfter = group.db
-      if (dataCommands > 0) {
-        group.rewind()
-        handler.group(group)
-      }
-      this.#db = dbAfter
-      this.#groupFrames(handler, group)
-    }
+    if (this.#groupHasData) handler.group(group)
+    this.#db = this.#groupDb
+    if (this.#groupHasFrames) this.#groupFrames(handler, group)
     handler.frame?.('exec')
     this.#inGroup = false
   }
 
   /** Frame commands inside a group take effect when the group has been applied. No known primary sends them there. */
   #groupFrames(handler: StreamHandler, group: StreamGroup): void {
-    if (!group.hasFrames) return
     group.rewind()
     while (group.nextAny()) {
       const args = group.args

@@ -23,6 +23,11 @@ export function isArgument(args: CommandArgs, index: number, lower: Uint8Array):
   return length === lower.length && isWord(args.bytes, at, lower)
 }
 
+/** Of the commands in a group: one that is for the stream and does not change what follows. */
+export function isFrame(args: CommandArgs): boolean {
+  return isArgument(args, 0, PING) || isArgument(args, 0, REPLCONF)
+}
+
 /** Does `bytes` at `at` spell the lower-case word in any case? The caller has compared the lengths. */
 export function isWord(bytes: Uint8Array, at: number, lower: Uint8Array): boolean {
   for (let i = 0; i < lower.length; i++) if ((bytes[at + i]! | 0x20) !== lower[i]) return false

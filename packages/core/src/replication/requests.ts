@@ -58,10 +58,17 @@ export class ReplyLineReader {
   }
 }
 
-/** Control characters made visible, so that a hostile reply cannot write lines of its own into our log. */
+/** Characters of foreign text in one line of the log. */
+const SHOWN_MAX = 1000
+
+/**
+ * Control characters made visible, so that a hostile reply cannot write lines of its own into our log, and cut where it would fill
+ * it.
+ */
 export function printable(text: string): string {
+  const shown = text.length > SHOWN_MAX ? `${text.slice(0, SHOWN_MAX)}...` : text
   // oxlint-disable-next-line no-control-regex -- control characters are what this is about
-  return text.replace(/[\u0000-\u001f\u007f-\u00ff]/g, (char) => {
+  return shown.replace(/[\u0000-\u001f\u007f-\u00ff]/g, (char) => {
     return `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`
   })
 }

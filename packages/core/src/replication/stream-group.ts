@@ -3,19 +3,15 @@
  */
 import type { CommandArgs } from '../commands/command.ts'
 import { CommandParser } from './command-parser.ts'
-import { isArgument, PING, readDb, REPLCONF, SELECT } from './frame-commands.ts'
+import { isArgument, isFrame, readDb, SELECT } from './frame-commands.ts'
 
 /**
- * One MULTI … EXEC group, complete in the input buffer. Walked as often as needed (once to find the shards, once to
- * apply): `rewind(); while (next()) use(args, db)`. Borrowed until the handler returns.
+ * One MULTI … EXEC group, complete in the input buffer. `while (next()) use(args, db)`, as often as needed, with a `rewind()` in
+ * between. Borrowed until the handler returns.
  */
 export class StreamGroup {
-  /** Commands that `next()` will show. */
-  commandCount = 0
   /** Database of the current command; behind the last one, of the group's end. */
   db = 0
-  /** PING or REPLCONF stand among the commands. */
-  hasFrames = false
   #parser = new CommandParser(new Uint8Array(0), Number.MAX_SAFE_INTEGER)
   #first = 0
   #last = 0
@@ -39,7 +35,6 @@ export class StreamGroup {
     this.#last = last
     this.#firstDb = db
     this.#baseOffset = baseOffset
-    this.hasFrames = false
     this.rewind()
   }
 
@@ -55,14 +50,8 @@ export class StreamGroup {
   next(): boolean {
     while (this.nextAny()) {
       const args = this.#parser.args
-      if (isArgument(args, 0, SELECT)) {
-        this.db = readDb(args, this.#baseOffset)
-        this.hasFrames = true
-      } else if (isArgument(args, 0, PING) || isArgument(args, 0, REPLCONF)) {
-        this.hasFrames = true
-      } else {
-        return true
-      }
+      if (isArgument(args, 0, SELECT)) this.db = readDb(args, this.#baseOffset)
+      else if (!isFrame(args)) return true
     }
     return false
   }

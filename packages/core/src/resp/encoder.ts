@@ -32,6 +32,8 @@ const FIRST_SLAB_BYTES = 16 * 1024
 
 /** What a bulk string has beside its bytes: '$', up to ten digits, two line ends. */
 const BULK_FRAME_BYTES_MAX = 15
+/** Texts up to this long are written without a Buffer. */
+const SHORT_TEXT_MAX = 64
 
 /** Most bytes of replies that wait in one encoder. A Buffer of Node 20 ends at 4 GiB, and growing copies. */
 export const REPLY_BYTES_MAX = 0x7fff0000
@@ -123,10 +125,11 @@ export class ReplyEncoder {
    * is one byte (latin1), so that bytes of a request can be quoted back unchanged.
    */
   error(text: string): void {
+    const line = oneLine(text)
     this.errorCount++
-    this.lastError = text
+    this.lastError = line
     if (this.discardReplies) return
-    const clean = Buffer.from(oneLine(text), 'latin1')
+    const clean = Buffer.from(line, 'latin1')
     this.reserve(clean.length + 3)
     this.bytes[this.length++] = MINUS
     clean.copy(this.bytes, this.length)
@@ -167,8 +170,10 @@ export class ReplyEncoder {
     this.length = at
   }
 
+  /** A bulk string in UTF-8. */
   bulkString(text: string): void {
     if (this.discardReplies) return
+    if (text.length <= SHORT_TEXT_MAX && this.#bulkAscii(text)) return
     const bytes = Buffer.from(text)
     this.bulk(bytes, 0, bytes.length)
   }
@@ -340,6 +345,27 @@ export class ReplyEncoder {
     this.length = at
   }
 
+  /** A short bulk string without a Buffer. @returns false: there is more than ASCII in it, and nothing was written */
+  #bulkAscii(text: string): boolean {
+    const { length } = text
+    const begin = this.length
+    this.reserve(length + BULK_FRAME_BYTES_MAX)
+    this.#numberLine(DOLLAR, length)
+    const { bytes } = this
+    let at = this.length
+    for (let i = 0; i < length; i++) {
+      const unit = text.charCodeAt(i)
+      if (unit > 0x7f) {
+        this.length = begin
+        return false
+      }
+      bytes[at++] = unit
+    }
+    this.length = at
+    this.#crlf()
+    return true
+  }
+
   #numberLine(prefix: number, value: number | bigint): void {
     if (this.discardReplies) return
     this.reserve(24)
@@ -366,9 +392,15 @@ export class ReplyEncoder {
   }
 }
 
-/** Line ends in an error, which may quote a request, go at its end and are blanks in it (redis 7.0 addReplyErrorFormat()). */
+/** An error may quote a request, which may be as long as memory allows; Redis says such words in full. */
+const ERROR_LENGTH_MAX = 16 * 1024
+
+/** Line ends in an error go at its end and are blanks in it (redis 7.0 addReplyErrorFormat()). */
 function oneLine(text: string): string {
-  let end = text.length
-  while (end > 0 && (text[end - 1] === '\r' || text[end - 1] === '\n')) end--
-  return text.slice(0, end).replace(/[\r\n]/g, ' ')
+  // By way of its bytes: a slice would keep all of the text.
+  const kept =
+    text.length > ERROR_LENGTH_MAX ? Buffer.from(text.slice(0, ERROR_LENGTH_MAX), 'latin1').toString('latin1') : text
+  let { length: end } = kept
+  while (end > 0 && (kept[end - 1] === '\r' || kept[end - 1] === '\n')) end--
+  return kept.slice(0, end).replace(/[\r\n]/g, ' ')
 }

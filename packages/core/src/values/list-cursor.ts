@@ -196,7 +196,7 @@ export class ListCursor implements ViewHolder {
   protected openIndex(): boolean {
     const address = this.words[this.at + LIST_INDEX]!
     if (address === 0) return false
-    const state = this.view.held(address)
+    const state = this.view.held(address, this.index)
     const words = this.view.memory.i32[state >>> 28]
     if (words === undefined) return false
     this.index.open(this.view, words, byteOffsetOf(state) >>> 2)

@@ -29,7 +29,7 @@ import type { EncodingThresholds } from './thresholds.ts'
  * compares scores one by one, so the number of elements is bounded, too.
  */
 const PACKED_SKIPLIST_BYTES_MAX = 6000
-const PACKED_SKIPLIST_ELEMENTS_MAX = 256
+export const PACKED_SKIPLIST_ELEMENTS_MAX = 256
 
 /** May a sorted set of so many bytes as a listpack be packed? @param isSkiplist would Redis hold it as one? */
 export function fitsPackedZset(bytes: number, elements: number, isSkiplist: boolean): boolean {

@@ -143,7 +143,7 @@ export class StreamGroups {
 
   /** Opens `consumers` on a group's, without a position. */
   openConsumers(group: number): OrderedIndex {
-    return this.consumers.open(this.view, this.#heldWords(group), this.#heldWord(group) + G_CONSUMERS)
+    return this.#openIndex(this.consumers, group, G_CONSUMERS)
   }
 
   consumerCount(group: number): number {
@@ -210,7 +210,7 @@ export class StreamGroups {
 
   /** Opens `pending` on the group's, without a position. */
   openPending(group: number): OrderedIndex {
-    return this.pending.open(this.view, this.#heldWords(group), this.#heldWord(group) + G_PENDING)
+    return this.#openIndex(this.pending, group, G_PENDING)
   }
 
   pendingCount(group: number): number {
@@ -219,7 +219,7 @@ export class StreamGroups {
 
   /** An index of its own on what is pending for a consumer. */
   openConsumerPending(consumer: number): OrderedIndex {
-    return this.#consumerPending.open(this.view, this.#heldWords(consumer), this.#heldWord(consumer) + K_PENDING)
+    return this.#openIndex(this.#consumerPending, consumer, K_PENDING)
   }
 
   consumerPendingCount(consumer: number): number {
@@ -354,14 +354,12 @@ export class StreamGroups {
     return wordOf(this.view.local(address))
   }
 
-  /** For an index whose state is in the block. */
-  #heldWords(address: number): Int32Array {
-    this.view.memory.keep(address)
-    return this.view.memory.i32[this.view.held(address) >>> 28]!
-  }
-
-  #heldWord(address: number): number {
-    return wordOf(this.view.held(address))
+  /** Opens an index whose state is in words `offset …` of a block. */
+  #openIndex(index: OrderedIndex, block: number, offset: number): OrderedIndex {
+    const { view } = this
+    view.memory.keep(block)
+    const address = view.held(block, index)
+    return index.open(view, view.memory.i32[address >>> 28]!, wordOf(address) + offset)
   }
 }
 

@@ -82,7 +82,7 @@ export class StreamReader implements ViewHolder {
 
   /** Opens the stream whose root block is at `address`. @returns false on torn memory. */
   openRoot(view: RegionView, address: number): boolean {
-    const root = view.held(address)
+    const root = view.held(address, this)
     const words = view.memory.i32[root >>> 28]
     const at = byteOffsetOf(root) >>> 2
     if (words === undefined || at + ROOT_BLOCK_WORDS > words.length) return false

@@ -15,6 +15,7 @@ import {
 } from '../encoding/listpack-edit.ts'
 import { SCORE_TEXT_BYTES_MAX, writeScore } from '../encoding/score-text.ts'
 import { FLAG_LARGE_ENCODING } from '../keyspace/layout.ts'
+import { copyBytes, viewOf } from '../memory/copy-bytes.ts'
 import { TABLE_POSITIONS } from '../keyspace/table-move.ts'
 import { RDB_TYPE_ZSET_2, RDB_TYPE_ZSET_LISTPACK, RDB_TYPE_ZSET_ZIPLIST } from '../object-codec/rdb-types.ts'
 import { type ItemVisitor, visitItems } from '../object-codec/value-items.ts'
@@ -32,11 +33,12 @@ import { writeRecordKey } from './record-strings.ts'
 import { SCORED } from './ordered-index-cursor.ts'
 import { OrderedIndex } from './ordered-index.ts'
 import { INDEX_END, OrderedIndexMover } from './ordered-index-mover.ts'
-import { type SortedSet, ZSET_DESCRIPTOR_WORDS, ZSET_INDEX, ZSET_TABLE } from './sorted-set.ts'
+import { SortedSet, ZSET_DESCRIPTOR_WORDS, ZSET_INDEX, ZSET_TABLE } from './sorted-set.ts'
 import { fitsPackedZset, LargeSortedSet } from './sorted-set-writer.ts'
 import type { EncodingThresholds } from './thresholds.ts'
 import type { ValueBuild } from './value-build.ts'
 import type { ValueForm } from './value-form.ts'
+import { ZsetPacker } from './zset-packer.ts'
 
 /** Parts of `move`: the index and the records its leaves name; then the pages of the table. */
 const PART_INDEX = 0
@@ -201,49 +203,81 @@ export function packedZsetFlags(bytes: Uint8Array, start: number, end: number, t
   return fitsPackedZset(end - start, elements, true) ? FLAG_LARGE_ENCODING : -1
 }
 
-/** Makes a sorted set of any RDB type. */
+/** Makes a sorted set of any RDB type: packed while its elements come in their order and are few, then large. */
 export function buildZset(rdbType: number, source: ValueSource, build: ValueBuild): void {
-  const set = built.openLarge(build.beginLarge(FORM_ZSET, 0))
-  builder.begin(set)
+  builder.begin(build)
   visitItems(rdbType, source, builder)
-  const { thresholds } = build
-  const isPacked = rdbType === RDB_TYPE_ZSET_LISTPACK || rdbType === RDB_TYPE_ZSET_ZIPLIST
-  finishZset(
-    set,
-    set.count <= thresholds.zsetMaxListpackEntries && (isPacked || builder.longest <= thresholds.zsetMaxListpackValue),
-    build,
-    isPacked,
-  )
+  builder.finish(rdbType === RDB_TYPE_ZSET_LISTPACK || rdbType === RDB_TYPE_ZSET_ZIPLIST)
 }
 
 class ZsetBuilder implements ItemVisitor {
-  longest = 0
-  #set: LargeSortedSet = built
+  #build!: ValueBuild
+  #longest = 0
+  #isPacking = false
   #member: Uint8Array = new Uint8Array(64)
   #length = 0
+  readonly #packer = new ZsetPacker()
+  readonly #packed = new SortedSet()
 
-  begin(set: LargeSortedSet): void {
-    this.#set = set
-    this.longest = 0
+  begin(build: ValueBuild): void {
+    this.#build = build
+    this.#longest = 0
+    this.#isPacking = true
+    this.#packer.begin(build.region.seed)
   }
 
   text(bytes: Uint8Array, start: number, end: number): void {
     const length = end - start
     if (length > this.#member.length) this.#member = new Uint8Array(length * 2)
-    this.#member.set(bytes.subarray(start, end))
+    copyBytes(bytes, viewOf(bytes), start, end, this.#member, viewOf(this.#member), 0)
     this.#length = length
-    if (length > this.longest) this.longest = length
+    if (length > this.#longest) this.#longest = length
   }
 
   score(value: number): void {
     if (Number.isNaN(value)) throw new ValueFault('RDB_BAD_VALUE', 'a score is not a number', 0)
-    if (this.#set.find(this.#member, 0, this.#length)) throw new ValueFault('RDB_BAD_VALUE', 'a member comes twice', 0)
-    this.#set.add(this.#member, 0, this.#length, value)
+    const member = this.#member
+    const length = this.#length
+    if (this.#isPacking) {
+      // Whether a zero keeps its sign depends on how many elements follow.
+      if (!Object.is(value, -0) && this.#packer.add(member, 0, length, value)) return
+      this.#packer.finish()
+      this.#makeLarge()
+    }
+    if (built.find(member, 0, length)) throw new ValueFault('RDB_BAD_VALUE', 'a member comes twice', 0)
+    built.add(member, 0, length, value)
   }
 
   fieldTtl(): void {}
 
   entry(): void {}
+
+  #makeLarge(): void {
+    this.#isPacking = false
+    built.openLarge(this.#build.beginLarge(FORM_ZSET, 0))
+    const { bytes, start, end } = this.#packer
+    built.addAll(this.#packed.openPacked(bytes, start, end))
+  }
+
+  /** @param isPacked the encoding was packed: only the number of elements may make it large (redis 7.0 rdb.c). */
+  finish(isPacked: boolean): void {
+    const build = this.#build
+    const packer = this.#packer
+    const { thresholds } = build
+    const count = this.#isPacking ? packer.count : built.count
+    const isListpack =
+      count <= thresholds.zsetMaxListpackEntries && (isPacked || this.#longest <= thresholds.zsetMaxListpackValue)
+    if (this.#isPacking) {
+      packer.finish()
+      const { bytes, start, end } = packer
+      if (fitsPackedZset(end - start, count, !isListpack)) {
+        build.packed(FORM_ZSET_LISTPACK, isListpack ? 0 : FLAG_LARGE_ENCODING, bytes, start, end)
+        return
+      }
+      this.#makeLarge()
+    }
+    finishZset(built, isListpack, build, isPacked)
+  }
 }
 
 const builder = new ZsetBuilder()

@@ -316,6 +316,14 @@ export abstract class ConnectionHost<Session extends Connection = Connection> {
     session.kill()
   }
 
+  /** Its long reply cannot be finished, and some of it may have been sent: an item for which there is no memory. */
+  dropForFault(session: Connection, error: Error): void {
+    this.logger.warning(
+      `Closing client id=${session.id} addr=${session.address} in the middle of a long reply: ${error.message}`,
+    )
+    session.kill()
+  }
+
   /** Beyond client-query-buffer-limit. */
   dropForInput(session: Session): void {
     this.logger.warning(

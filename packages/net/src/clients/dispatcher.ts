@@ -21,7 +21,7 @@ import {
   PROTECTED,
   READONLY,
   refusal,
-  refusesReads,
+  mayRefuse,
   ReplicaError,
   SKIP_MONITOR,
   SKIP_SLOWLOG,
@@ -38,6 +38,7 @@ import {
   CLIENT_DIRTY_CAS,
   CLIENT_DIRTY_EXEC,
   CLIENT_MULTI,
+  CLIENT_NO_TOUCH,
   CLIENT_PUBSUB,
   CLIENT_REPLICA,
   CLIENT_REPLY_SKIP,
@@ -79,7 +80,7 @@ export function runOne(session: ClientSession, server: ClientServer): void {
   }
   const { memory } = server.ports
   if (memory?.isLimited === true) memory.makeRoom()
-  if ((entry.flags & CHECKED_FLAGS) !== 0 || (session.flags & CHECKED_STATES) !== 0 || refusesReads(server.node)) {
+  if ((entry.flags & CHECKED_FLAGS) !== 0 || (session.flags & CHECKED_STATES) !== 0 || mayRefuse(server.node)) {
     const refused = refusal(entry, server.node, requesterState(session))
     if (refused !== undefined) {
       reject(session, entry, refused)
@@ -88,6 +89,7 @@ export function runOne(session: ClientSession, server: ClientServer): void {
   }
   if (server.pauses.isActive && server.pauses.holds(session, entry)) {
     decoder.rewind()
+    session.entry = entry
     server.pauses.postpone(session)
     return
   }
@@ -158,6 +160,7 @@ export function callCommand(session: ClientSession, entry: CommandEntry<ClientSe
   const errorsBefore = reply.errorCount
   const lengthBefore = reply.length
   session.entry = entry
+  server.keyspace.countsReads = (session.flags & CLIENT_NO_TOUCH) === 0 || entry.name === 'touch'
   const telling = (entry.flags & TOLD_FLAGS) === 0 ? undefined : beginTelling(session)
   // A command that may write is one unit for readers in other threads; so is a whole EXEC, which its commands join.
   const unit = (entry.flags & UNIT_FLAGS) === 0 ? undefined : openUnit(session, entry)
@@ -170,6 +173,7 @@ export function callCommand(session: ClientSession, entry: CommandEntry<ClientSe
     else reply.error(faultReply(error))
   } finally {
     reply.longFrom = ALWAYS_WHOLE
+    server.keyspace.countsReads = true
     if (telling !== undefined) endTelling(session, entry, telling, errorsBefore)
     unit?.end()
   }

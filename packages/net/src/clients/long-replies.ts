@@ -3,7 +3,7 @@
  * connection has sent the last one, and all together take a bounded part of a turn of the event loop. Until its end nothing else
  * of that connection runs or is sent.
  */
-import { KeyspaceError } from '@understudy/core/internal'
+import { isSizeFault, ReplicaError } from '@understudy/core/internal'
 import type { Connection } from './connection.ts'
 import { CLIENT_LONG_REPLY } from './connection-flags.ts'
 import type { ConnectionHost } from './connection-host.ts'
@@ -17,7 +17,7 @@ export interface LongReplyWork {
   readonly isBroken: boolean
   /**
    * Does a slice; everything before was sent. @param endMs when to end, by `performance.now()`.
-   * @returns true when the reply is complete. @throws KeyspaceError PIN_BROKEN
+   * @returns true when the reply is complete. @throws ReplicaError PIN_BROKEN, or whatever `isSizeFault`
    */
   step(connection: Connection, endMs: number): boolean
   /** It is complete, or nobody wants it any more. */
@@ -93,8 +93,9 @@ export class LongReplies {
     try {
       isComplete = work.step(connection, endMs)
     } catch (error) {
-      if (!(error instanceof KeyspaceError) || error.code !== 'PIN_BROKEN') throw error
-      this.#host.dropForPin(connection)
+      if (error instanceof ReplicaError && error.code === 'PIN_BROKEN') this.#host.dropForPin(connection)
+      else if (error instanceof ReplicaError || isSizeFault(error)) this.#host.dropForFault(connection, error)
+      else throw error
       return
     }
     if (isComplete) this.finish(connection)

@@ -42,6 +42,11 @@ export class ReplyPins {
     return this.#waiting.size
   }
 
+  /** Has its reply yet to begin? */
+  isWaiting(session: ClientSession): boolean {
+    return this.#waiting.has(session)
+  }
+
   /** The reply of the command in the session's decoder is long. Nothing more of this session runs until it is complete. */
   ask(session: ClientSession): void {
     const { decoder, entry, db, resp } = session

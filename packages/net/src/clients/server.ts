@@ -19,6 +19,7 @@ import { ConnectionHost, type SlowCommand } from './connection-host.ts'
 import {
   CLIENT_CLOSE_AFTER_REPLY,
   CLIENT_CLOSED,
+  CLIENT_POSTPONED,
   CLIENT_REPLY_OFF,
   CLIENT_REPLY_SKIP,
   CLIENT_UNAUTHENTICATED,
@@ -344,7 +345,9 @@ export class ClientServer extends ConnectionHost<ClientSession> {
     this.#inputMax = Math.max(this.#inputMax, facts.inputBytes)
     this.#outputMax = Math.max(this.#outputMax, facts.outputBytes)
     const idleMsMax = this.settings.timeoutSeconds * 1000
-    const mayIdle = session.type !== 'normal' || session.blocked !== undefined || this.monitors.has(session)
+    const waits =
+      session.blocked !== undefined || (session.flags & CLIENT_POSTPONED) !== 0 || this.replyPins.isWaiting(session)
+    const mayIdle = session.type !== 'normal' || waits || this.monitors.has(session)
     if (idleMsMax > 0 && nowMs - facts.lastInteractionMs > idleMsMax && !mayIdle) {
       this.logger.verbose(`Closing idle client id=${session.id} addr=${session.address}`)
       session.kill()

@@ -20,7 +20,7 @@ const BYTES = 16
 export const GATE_MONITOR = 1
 /** CLIENT PAUSE ALL holds every command back. */
 export const GATE_PAUSE = 2
-/** Reads are refused (-LOADING, -MASTERDOWN). */
+/** Reads are refused (-LOADING, -MASTERDOWN); a full resync that loads beside what is served is no reason. */
 export const GATE_NODE = 4
 /** notify-keyspace-events wants to hear of reads that found nothing. */
 export const GATE_EVENTS = 8

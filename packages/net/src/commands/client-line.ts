@@ -7,6 +7,7 @@ import {
   CLIENT_MULTI,
   CLIENT_NO_EVICT,
   CLIENT_NO_TOUCH,
+  CLIENT_POSTPONED,
   CLIENT_PUBSUB,
   CLIENT_READONLY,
   CLIENT_REPLICA,
@@ -19,7 +20,7 @@ const FLAG_LETTERS: readonly (readonly [flag: number, letter: string])[] = [
   [CLIENT_REPLICA, 'S'],
   [CLIENT_PUBSUB, 'P'],
   [CLIENT_MULTI, 'x'],
-  [CLIENT_BLOCKED, 'b'],
+  [CLIENT_BLOCKED | CLIENT_POSTPONED, 'b'],
 ]
 const LATER_FLAG_LETTERS: readonly (readonly [flag: number, letter: string])[] = [
   [CLIENT_DIRTY_CAS, 'd'],

@@ -7,6 +7,7 @@ import type { LongReplyRequest } from '@understudy/core/internal'
 import type { ConnectionSocket } from '../clients/connection.ts'
 import {
   CLIENT_MULTI,
+  CLIENT_NO_TOUCH,
   CLIENT_PUBSUB,
   CLIENT_REPLICA,
   CLIENT_REPLY_OFF,
@@ -25,6 +26,7 @@ import { FRAME_DESTROY, FRAME_FINISH } from './frames.ts'
 export const TOLD_FLAGS: number =
   CLIENT_UNAUTHENTICATED |
   CLIENT_MULTI |
+  CLIENT_NO_TOUCH |
   CLIENT_PUBSUB |
   CLIENT_REPLICA |
   CLIENT_REPLY_OFF |

@@ -9,6 +9,9 @@ import { splitArguments } from '../config/arguments-of-line.ts'
 
 /** Longest address (redis 7.0 NET_HOST_STR_LEN, with its end). */
 const IP_ADDRESS_BYTES_MAX = 255
+/** What a replica says beyond that is not looked at. */
+const VERSION_BYTES_MAX = 64
+const FILTER_BYTES_MAX = 1024
 
 /** Which parts of the dataset a snapshot has. */
 export interface SnapshotFilter {
@@ -91,7 +94,7 @@ function readOption(args: CommandArgs, i: number, known: Introduction): string |
     if (argIs(args, value, 'EOF')) known.takesMark = true
     else if (argIs(args, value, 'PSYNC2')) known.takesNewReplid = true
   } else if (argIs(args, i, 'VERSION')) {
-    known.version = argText(args, value)
+    known.version = argText(args, value, VERSION_BYTES_MAX)
   } else if (argIs(args, i, 'RDB-ONLY')) {
     const wanted = argInteger(args, value)
     if (wanted !== 0 && wanted !== 1) {
@@ -99,7 +102,7 @@ function readOption(args: CommandArgs, i: number, known: Introduction): string |
     }
     known.rdbOnly = wanted === 1
   } else if (argIs(args, i, 'RDB-FILTER-ONLY')) {
-    const parts = splitArguments(argText(args, value))
+    const parts = splitArguments(argText(args, value, FILTER_BYTES_MAX))
     if (parts === undefined) return 'ERR Missing rdb-filter-only values'
     let functions = false
     for (const part of parts) {

@@ -28,6 +28,7 @@ export interface OwnStreamPorts {
 export class OwnStream {
   readonly #ports: OwnStreamPorts
   readonly #effects = new Effects()
+  readonly #target = { append: (bytes: Uint8Array, start: number, end: number) => this.#append(bytes, start, end) }
   #isActive = false
 
   constructor(ports: OwnStreamPorts) {
@@ -67,10 +68,7 @@ export class OwnStream {
    * @returns whether it did anything.
    */
   unitEnded(): boolean {
-    const bytes = this.#effects.take()
-    if (bytes === undefined) return false
-    this.#append(bytes)
-    return true
+    return this.#effects.moveTo(this.#target)
   }
 
   /** Number of the last byte of the stream: master_repl_offset. */
@@ -79,18 +77,18 @@ export class OwnStream {
   }
 
   ping(): void {
-    this.#append(PING)
+    this.#append(PING, 0, PING.length)
   }
 
   /** Asks every replica for an ACK at once. */
   getAck(): void {
-    this.#append(GETACK)
+    this.#append(GETACK, 0, GETACK.length)
   }
 
-  #append(bytes: Uint8Array): void {
+  #append(bytes: Uint8Array, start: number, end: number): void {
     const { backlog, keyspace, clock } = this.#ports
     const history = this.#ports.history()
-    backlog.append(bytes, 0, bytes.length)
+    backlog.append(bytes, start, end)
     history.replOffset = backlog.endOffset
     // Readers in other threads learn with the data as of which offset they are.
     const isUnit = !keyspace.counters.isOpen

@@ -8,32 +8,48 @@ import { type ReplicationHistory, printable } from '@understudy/core/internal'
 /** The first argument of PSYNC of a replica that has no history, or wants none. */
 const NO_HISTORY = '?'
 
+/** A longer one is none, and is told in the log up to there. */
+export const REPLID_BYTES_MAX = 128
+
 export interface ResyncRequest {
   readonly replid: string
   /** Number of the first byte it wants. */
   readonly offset: number
 }
 
-/** What the backlog can give. */
+/** What the backlog can give; numbers of bytes. */
 export interface BacklogWindow {
   readonly firstByteOffset: number
   readonly endOffset: number
   covers(offset: number): boolean
 }
 
-export type ResyncVerdict =
+/** What there is to go on from. */
+export interface ResyncSource {
+  readonly history: ReplicationHistory
+  /** Undefined: there is none. */
+  readonly backlog: BacklogWindow | undefined
+  /** Does this node follow a primary, so that its history grows by what comes from there? */
+  readonly isFollowing: boolean
+}
+
+export type GrantedResync =
   | { readonly kind: 'partial' }
   /** @member isRefusal false when the replica asked for a full one. */
   | { readonly kind: 'full'; readonly isRefusal: boolean; readonly reason: string }
 
-/** @param backlog undefined: there is none. @param replica its name in the log. */
-export function judgeResync(
-  request: ResyncRequest,
-  history: ReplicationHistory,
-  backlog: BacklogWindow | undefined,
-  replica: string,
-): ResyncVerdict {
+/** `later`: what it has of this very history is still on its way to this node; it is to ask again. */
+export type ResyncVerdict = GrantedResync | { readonly kind: 'later'; readonly reason: string }
+
+/**
+ * A replica may be ahead of the node that it follows: that was killed, and started with less than it had passed on. Its primary has
+ * the bytes in between, since an id never goes back; with them a partial resync will do. (redis 7.0 gives a full one here.)
+ *
+ * @param replica its name in the log
+ */
+export function judgeResync(request: ResyncRequest, source: ResyncSource, replica: string): ResyncVerdict {
   const { replid, offset } = request
+  const { history, backlog, isFollowing } = source
   if (replid.startsWith(NO_HISTORY)) {
     return { kind: 'full', isRefusal: false, reason: `Full resync requested by replica ${replica}` }
   }
@@ -47,9 +63,13 @@ export function judgeResync(
     return { kind: 'full', isRefusal: true, reason: `Partial resynchronization not accepted: ${reason}` }
   }
   if (backlog?.covers(offset) === true) return { kind: 'partial' }
+  const isAhead = offset > history.replOffset + 1
+  const ahead = isAhead ? `; the replica is ahead of this node, which is at ${history.replOffset}` : ''
+  if (isAhead && isFollowing) {
+    const reason = `Replica ${replica} asks for byte ${offset} of the stream${ahead}. It is to come back`
+    return { kind: 'later', reason }
+  }
   const window = backlog === undefined ? 'is none' : `holds ${backlog.firstByteOffset} to ${backlog.endOffset}`
-  const ahead =
-    offset > history.replOffset + 1 ? `; the replica is ahead of this node, which is at ${history.replOffset}` : ''
   return {
     kind: 'full',
     isRefusal: true,

@@ -22,6 +22,8 @@ export class ReplicaFeed {
   readonly #session: ClientSession
   readonly #backlog: BacklogWriter
   #queue: Queued[] = []
+  /** Where each piece of the stream is put: there is one write at a time. Buffers of their own would be collected every few seconds. */
+  #piece: Buffer | undefined
   #cursor: BacklogCursor | undefined
   #isStreaming = false
   #isWriting = false
@@ -123,7 +125,7 @@ export class ReplicaFeed {
   #nextPiece(): Queued | undefined {
     const cursor = this.#cursor
     if (cursor === undefined || !this.#isStreaming || this.lagBytes === 0) return undefined
-    const piece = Buffer.allocUnsafe(Math.min(this.lagBytes, PIECE_BYTES))
+    const piece = (this.#piece ??= Buffer.allocUnsafeSlow(PIECE_BYTES))
     const count = this.#backlog.read(cursor.offset, piece)
     cursor.offset += count
     this.#backlog.overflow.moved()

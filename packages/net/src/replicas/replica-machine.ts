@@ -22,7 +22,10 @@
  */
 import type { LogLevel, SnapshotFraming, SnapshotPosition } from '@understudy/core/internal'
 import { type Introduction, newIntroduction } from './introduction.ts'
-import type { ResyncRequest, ResyncVerdict } from './partial-resync.ts'
+import type { GrantedResync, ResyncRequest } from './partial-resync.ts'
+
+/** Who waits for its snapshot hears of us so often, whatever the pace of PING is. */
+const NEWLINE_MS = 1000
 
 export type ReplicaState =
   | { readonly name: 'awaiting'; readonly sinceMs: number }
@@ -50,8 +53,6 @@ export type ReplicaAction =
 export interface ReplicaTimes {
   /** repl-timeout, milliseconds. */
   readonly timeoutMs: number
-  /** repl-ping-replica-period, milliseconds. */
-  readonly pingPeriodMs: number
 }
 
 export class ReplicaMachine {
@@ -101,7 +102,7 @@ export class ReplicaMachine {
   }
 
   /** PSYNC, judged. @param replid of this node, for `+CONTINUE`. */
-  psync(request: ResyncRequest, verdict: ResyncVerdict, replid: string, nowMs: number): void {
+  psync(request: ResyncRequest, verdict: GrantedResync, replid: string, nowMs: number): void {
     this.#log('notice', `Replica ${this.#name()} asks for synchronization`)
     if (verdict.kind === 'full') {
       this.#log('notice', verdict.reason)
@@ -188,7 +189,7 @@ export class ReplicaMachine {
     switch (this.#state.name) {
       case 'awaiting':
       case 'making':
-        if (nowMs - this.#newlineAtMs < times.pingPeriodMs) return
+        if (nowMs - this.#newlineAtMs < NEWLINE_MS) return
         this.#newlineAtMs = nowMs
         return this.#act({ do: 'send', text: '\n' })
       case 'receiving':

@@ -21,7 +21,7 @@ import type { ClientSession } from '../clients/session.ts'
 import { WaitForAcknowledgements } from './acknowledgements.ts'
 import { readReplconf } from './introduction.ts'
 import { OwnStream } from './own-stream.ts'
-import { judgeResync } from './partial-resync.ts'
+import { judgeResync, REPLID_BYTES_MAX } from './partial-resync.ts'
 import { Replica } from './replica.ts'
 import type { ReplicaSettings } from './settings.ts'
 import { dueSnapshots, isSame, type SharedSnapshot, type Waiting } from './snapshot-sharing.ts'
@@ -80,7 +80,8 @@ export class ReplicasBelow {
   #goodReplicas = 0
   #hasAppended = false
   #asksForAcks = false
-  #snapshotDue = false
+  /** Turns of the event loop that end before snapshots are begun, that one included; 0: none is due. */
+  #turnsToSnapshot = 0
   #timer: NodeJS.Timeout | undefined
   /** For WAIT. */
   readonly acknowledgements: WaitForAcknowledgements
@@ -161,9 +162,9 @@ export class ReplicasBelow {
   endTurn(): void {
     // What an EXEC wrote behind its REPLICAOF NO ONE.
     if (this.own.effects !== undefined) this.own.unitEnded()
-    if (this.#snapshotDue) {
-      this.#snapshotDue = false
-      this.#beginSnapshots()
+    if (this.#turnsToSnapshot > 0) {
+      if (--this.#turnsToSnapshot === 0) this.#beginSnapshots()
+      else this.#ports.endTurnSoon()
     }
     if (this.#asksForAcks && !this.#ports.isPaused()) {
       this.#asksForAcks = false
@@ -204,7 +205,7 @@ export class ReplicasBelow {
   /** PSYNC replid offset [FAILOVER], or SYNC. */
   synchronize(session: ClientSession, isPsync: boolean): void {
     const { reply, args } = session
-    const { clock, backlog, settings } = this.#ports
+    const { clock, backlog, settings, logger, isReplica } = this.#ports
     if ((session.flags & (CLIENT_REPLICA | CLIENT_MONITOR)) !== 0) return
     const known = this.#replicas.get(session)
     const replica = known ?? new Replica(session, this.#ports)
@@ -212,17 +213,21 @@ export class ReplicasBelow {
     if (refusal !== undefined) return reply.error(refusal)
     const offset = isPsync ? argInteger(args, 2) : -1
     if (Number.isNaN(offset)) return reply.error(NOT_AN_INTEGER)
-    this.#replicas.set(session, replica)
     const history = this.#ports.history()
     const nowMs = clock.monotonicMs()
     if (isPsync) {
-      const request = { replid: argText(args, 1), offset }
-      const window = this.#isBacklogActive ? backlog : undefined
-      const verdict = judgeResync(request, history, window, replica.name)
+      const request = { replid: argText(args, 1, REPLID_BYTES_MAX), offset }
+      const source = { history, backlog: this.#isBacklogActive ? backlog : undefined, isFollowing: isReplica() }
+      const verdict = judgeResync(request, source, replica.name)
+      if (verdict.kind === 'later') {
+        logger.notice(verdict.reason)
+        return reply.error("NOMASTERLINK Can't SYNC before I have as much of my master's stream as you")
+      }
       if (verdict.kind === 'partial') this.counters.partialSyncs++
       else if (verdict.isRefusal) this.counters.partialSyncsRefused++
       replica.machine.psync(request, verdict, history.replid, nowMs)
     } else replica.machine.sync(nowMs)
+    this.#replicas.set(session, replica)
     replica.carryOut()
     session.flags |= CLIENT_REPLICA
     session.feed = replica.feed
@@ -299,7 +304,7 @@ export class ReplicasBelow {
     const { args } = session
     if (!isPsync || args.count <= 3 || !argIs(args, 3, 'FAILOVER')) return undefined
     const { logger, history, isReplica, takeOver } = this.#ports
-    const replid = argText(args, 1)
+    const replid = argText(args, 1, REPLID_BYTES_MAX)
     logger.warning(`Failover request received for replid ${printable(replid)}.`)
     if (!isReplica()) return "ERR PSYNC FAILOVER can't be sent to a master."
     if (replid.toLowerCase() !== history().replid) return 'ERR PSYNC FAILOVER replid must match my replid.'
@@ -354,8 +359,9 @@ export class ReplicasBelow {
     }
   }
 
+  /** In a turn of its own: the first PSYNC and the first snapshot take milliseconds each, as code that never ran before. */
   #snapshotSoon(): void {
-    this.#snapshotDue = true
+    this.#turnsToSnapshot = 2
     this.#ports.endTurnSoon()
   }
 
@@ -383,9 +389,10 @@ export class ReplicasBelow {
       if (state.name !== 'awaiting') continue
       waiting.push({ replica, wish: this.#wishOf(replica), sinceMs: state.sinceMs })
     }
-    if (waiting.length === 0) return
+    const room = source.snapshotsMax - this.#snapshots.filter(({ snapshot }) => snapshot.isUnderWay).length
+    if (waiting.length === 0 || room <= 0) return
     const times = { delayMs: settings.disklessDelayMs, enoughReplicas: settings.disklessReplicasMax }
-    for (const { request, waiting: together } of dueSnapshots(waiting, clock.monotonicMs(), times)) {
+    for (const { request, waiting: together } of dueSnapshots(waiting, clock.monotonicMs(), times).slice(0, room)) {
       if (!this.#ports.isReplica()) this.own.selectAgain()
       const { position } = this
       const shared: SharedSnapshot = { snapshot: source.begin(request), content: request, position, users: 0 }

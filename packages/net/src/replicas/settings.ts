@@ -3,6 +3,7 @@ import type { ReplicaTimes } from './replica-machine.ts'
 
 export interface ReplicaSettings extends ReplicaTimes {
   timeoutMs: number
+  /** repl-ping-replica-period. */
   pingPeriodMs: number
   /** repl-disable-tcp-nodelay: few large packets, rather than early ones. */
   disableNoDelay: boolean

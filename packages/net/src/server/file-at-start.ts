@@ -6,7 +6,10 @@ import { stat } from 'node:fs/promises'
 import type { RdbLoadResult } from '@understudy/core/internal'
 import type { RdbLoaderPool } from '@understudy/rdb-worker'
 import type { Progress } from '../log/progress.ts'
+import { adoptDataset } from './adopt-dataset.ts'
 import type { FileLoading, Node } from './node.ts'
+import { goOnFrom, type Replay } from './stream-log-of-node.ts'
+import { tellPosition } from './told-readers.ts'
 
 /** The file to load at start, with nothing loaded yet; undefined when there is none. */
 export async function findFileAtStart({ config, clock }: Node): Promise<FileLoading | undefined> {
@@ -17,8 +20,31 @@ export async function findFileAtStart({ config, clock }: Node): Promise<FileLoad
   return { path, startedMs: clock.monotonicMs(), loadedBytes: 0, totalBytes: file.size, loadedKeys: 0 }
 }
 
-/** Loads it into a generation of its own. @param loading is told how far it is. @throws RdbError */
-export function loadFileAtStart(
+/**
+ * Loads it, and applies the log of the stream that goes with it. @param loading is told how far it is. @throws RdbError, and what
+ * `goOnFrom()` throws
+ */
+export async function startFromFile(
+  node: Node,
+  loader: RdbLoaderPool,
+  loading: FileLoading,
+  replay: Replay,
+): Promise<void> {
+  const { config, logger, clock } = node
+  try {
+    const result = await loadFile(node, loader, loading)
+    adoptDataset(node, result, clock.monotonicMs() - loading.startedMs, true)
+    await goOnFrom(node, result.summary.aux, config.get('replicaof') !== undefined, replay)
+    tellPosition(node, node.link.history.replid)
+    const elapsedSeconds = ((clock.monotonicMs() - loading.startedMs) / 1000).toFixed(3)
+    logger.notice(`Done loading RDB, keys loaded: ${result.keyCount}, keys expired: 0.`)
+    logger.notice(`DB loaded from disk: ${elapsedSeconds} seconds`)
+  } finally {
+    node.fileLoading = undefined
+  }
+}
+
+function loadFile(
   { config, keyspace, server }: Node,
   loader: RdbLoaderPool,
   loading: FileLoading,

@@ -2,7 +2,15 @@
  * What the rooms of one server share: the parts that `understudy-server.ts` introduces to each other, as the commands
  * and INFO sections of this folder see them. No logic here.
  */
-import type { BacklogWriter, Clock, Keyspace, LibraryStore, Logger, NodeState } from '@understudy/core/internal'
+import type {
+  BacklogWriter,
+  Clock,
+  Keyspace,
+  LibraryStore,
+  Logger,
+  NodeState,
+  Readers,
+} from '@understudy/core/internal'
 import type { ClientServer } from '../clients/server.ts'
 import type { Config } from '../config/config.ts'
 import type { ReplicaLink } from '../link/replica-link.ts'
@@ -10,8 +18,10 @@ import type { Failover } from '../replicas/failover.ts'
 import type { ReplicasBelow } from '../replicas/replicas-below.ts'
 import type { ActiveDefrag } from './active-defrag.ts'
 import type { KeyCheck } from './key-check.ts'
+import type { LoadReport } from './load-report.ts'
 import type { MemoryLimit } from './memory-limit.ts'
 import type { Persistence } from './persistence.ts'
+import type { Shutdown } from './shutdown.ts'
 import type { StreamApplier } from './stream-applier.ts'
 import type { StreamLog } from '../stream-log/stream-log.ts'
 import type { UnappliedCommands } from './unapplied.ts'
@@ -30,6 +40,7 @@ export interface Node {
   readonly clock: Clock
   readonly logger: Logger
   readonly keyspace: Keyspace
+  readonly readers: Readers
   readonly backlog: BacklogWriter
   readonly state: NodeState
   readonly link: ReplicaLink
@@ -37,6 +48,7 @@ export interface Node {
   readonly unapplied: UnappliedCommands
   readonly below: ReplicasBelow
   readonly failover: Failover
+  readonly shutdown: Shutdown
   readonly server: ClientServer
   readonly libraries: LibraryStore
   readonly defrag: ActiveDefrag
@@ -44,6 +56,7 @@ export interface Node {
   readonly persistence: Persistence
   readonly streamLog: StreamLog
   readonly keyCheck: KeyCheck
+  readonly loadReport: LoadReport
   /** Has this node ever had a dataset: loaded, synced, or its own as a primary? */
   hasData: boolean
   fileLoading: FileLoading | undefined

@@ -17,7 +17,6 @@ import {
   RDB_VERSION_WRITTEN_MAX,
   type RdbLoadResult,
   ReplicaError,
-  toldAccess,
 } from '@understudy/core/internal'
 import {
   type FileCalls,
@@ -29,6 +28,7 @@ import {
 } from '@understudy/rdb-worker'
 import type { Config } from '../config/config.ts'
 import { fromByteString } from '../config/directive.ts'
+import { snapshotRules } from './snapshot-facts.ts'
 
 /** A background save that failed is tried again by save points after so long. */
 const RETRY_MS = 5000
@@ -204,10 +204,7 @@ export class Persistence {
       path: this.#path,
       temporaryPath: join(config.get('dir'), temporaryName),
       rdbVersion: this.#rdbVersion,
-      access: toldAccess(config.get('maxmemory-policy')),
-      keyDelayMicros: config.get('rdb-key-save-delay'),
-      compress: config.get('rdbcompression'),
-      checksum: config.get('rdbchecksum'),
+      ...snapshotRules(config),
       syncsAsItGrows: config.get('rdb-save-incremental-fsync'),
     }
   }

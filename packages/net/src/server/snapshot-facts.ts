@@ -10,10 +10,23 @@ import {
   snapshotAux,
   type SnapshotPosition,
   snapshotPosition,
+  toldAccess,
 } from '@understudy/core/internal'
 import type { SnapshotPreamble } from '@understudy/rdb-worker'
+import type { Config } from '../config/config.ts'
+import type { SnapshotPassRules } from '../replicas/worker-snapshots.ts'
 import { memoryFacts } from './info-sections.ts'
 import type { Node } from './node.ts'
+
+/** How snapshots are written, whoever gets them. */
+export function snapshotRules(config: Config): SnapshotPassRules {
+  return {
+    compress: config.get('rdbcompression'),
+    checksum: config.get('rdbchecksum'),
+    access: toldAccess(config.get('maxmemory-policy')),
+    keyDelayMicros: config.get('rdb-key-save-delay'),
+  }
+}
 
 /** Of this moment. */
 export function snapshotPreamble(node: Node): SnapshotPreamble {

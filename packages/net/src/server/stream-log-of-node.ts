@@ -56,7 +56,8 @@ export function newStreamLog(node: Node): StreamLog {
     isSaving: () => node.persistence.isSaving,
     onOutcome: () => node.updateState(),
     onProgress: () => {
-      if (!log.holdsReplies) node.server.release()
+      // On a node that has become a replica nobody waits, however much of its primary's stream is to be synced.
+      if (node.server.repliesMustWait?.() !== true) node.server.release()
     },
   })
   for (const name of ['repl-stream-log', 'dir', 'dbfilename'] as const) config.onChange(name, () => void log.reopen())

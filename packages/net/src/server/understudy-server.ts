@@ -4,7 +4,6 @@
  */
 import { statSync } from 'node:fs'
 import {
-  ActiveExpiry,
   BacklogWriter,
   clampBacklogBytes,
   type Clock,
@@ -20,12 +19,9 @@ import {
   type PinLimits,
   policyTracksFrequency,
   RDB_VERSION_DEFAULT,
-  type RdbLoadResult,
   Readers,
   ReplicaError,
-  SLICE_MS_MAX,
   snapshotPosition,
-  toldAccess,
 } from '@understudy/core/internal'
 import { RdbLoaderPool, SnapshotPool } from '@understudy/rdb-worker'
 import { chooseKeyEvents, deliverKeyEvents } from '../clients/key-notifications.ts'
@@ -38,20 +34,23 @@ import { IoThreads } from '../io-thread/io-threads.ts'
 import { debugReplication } from './debug-replication.ts'
 import { debugThreads } from './debug-threads.ts'
 import { askPrimary } from '../link/ask-primary.ts'
-import { ReplicaLink } from '../link/replica-link.ts'
+import type { ReplicaLink } from '../link/replica-link.ts'
 import type { Failover } from '../replicas/failover.ts'
 import { ReplicasBelow } from '../replicas/replicas-below.ts'
 import type { StreamLog } from '../stream-log/stream-log.ts'
-import { type SnapshotPassRules, WorkerSnapshots } from '../replicas/worker-snapshots.ts'
+import { WorkerSnapshots } from '../replicas/worker-snapshots.ts'
 import { ActiveDefrag } from './active-defrag.ts'
 import { collectGarbageSoon } from './collect-garbage.ts'
 import { configCommands } from './config-commands.ts'
 import { DatasetSnapshot, type DatasetSnapshotOptions } from './dataset-snapshot.ts'
-import { CLIENT_DIRECTIVES, clientSettings, follow, linkConfig, replicaSettings } from './configure.ts'
+import { CLIENT_DIRECTIVES, clientSettings, follow, replicaSettings } from './configure.ts'
 import { addDataInfoSections, memoryFacts, streamStatLines } from './info-sections.ts'
-import { findFileAtStart, loadFileAtStart, loadProgress } from './file-at-start.ts'
-import { fullSyncGate } from './full-sync-policy.ts'
+import { findFileAtStart, startFromFile } from './file-at-start.ts'
 import type { FileLoading, Node } from './node.ts'
+import { Housekeeping } from './housekeeping.ts'
+import { newLink } from './link-of-node.ts'
+import { countGoodReplicas, updateNodeState } from './node-state.ts'
+import { tellPosition } from './told-readers.ts'
 import { KEY_CHECK_QUESTION, KeyCheck } from './key-check.ts'
 import { listenAnew, listenOptions } from './listening.ts'
 import { LoadReport } from './load-report.ts'
@@ -62,14 +61,12 @@ import { PrimaryClient } from './primary-client.ts'
 import { replicationCommands } from './replication-commands.ts'
 import { newFailover, takeOver } from './role.ts'
 import { newShutdown, type Shutdown, shutdownLines } from './shutdown.ts'
-import { snapshotPreamble } from './snapshot-facts.ts'
+import { snapshotPreamble, snapshotRules } from './snapshot-facts.ts'
 import { StreamApplier } from './stream-applier.ts'
 import { streamCommands } from './stream-commands.ts'
 import { goOnFrom, newStreamLog, type Replay } from './stream-log-of-node.ts'
 import { UnappliedCommands } from './unapplied.ts'
-import { ensureWorkingDirectory } from './working-directory.ts'
 
-const HOUSEKEEPING_MS = 20
 const KEY_CHECK_TIMEOUT_MS = 5000
 /** What is kept for a snapshot is never more than the dataset was; a slow disk is no reason to begin again. */
 const SNAPSHOT_LIMITS: PinLimits = { bytesMax: Number.POSITIVE_INFINITY, durationMsMax: Number.POSITIVE_INFINITY }
@@ -113,17 +110,16 @@ export class UnderstudyServer implements Node {
 
   readonly #options: UnderstudyServerOptions
   readonly #loader: RdbLoaderPool
-  readonly #loadReport: LoadReport
+  readonly loadReport: LoadReport
   readonly keyCheck: KeyCheck
   readonly #primaryClient = new PrimaryClient(this)
-  readonly #activeExpiry: ActiveExpiry
   readonly defrag: ActiveDefrag
   readonly memoryLimit: MemoryLimit
   readonly persistence: Persistence
   readonly streamLog: StreamLog
   readonly #replay: Replay
   readonly #snapshots: SnapshotPool
-  #housekeeping: NodeJS.Timeout | undefined
+  readonly #housekeeping: Housekeeping
 
   constructor(options: UnderstudyServerOptions) {
     const { config, logger } = options
@@ -136,14 +132,10 @@ export class UnderstudyServer implements Node {
     const fileStats = file === undefined ? undefined : statSync(file, { throwIfNoEntry: false })
     if (fileStats?.isFile() === true) this.#loader.prepare(fileStats.size)
     this.logger = logger
-    this.#loadReport = new LoadReport(logger, process.stderr)
+    this.loadReport = new LoadReport(logger, process.stderr)
     this.keyspace = new Keyspace({ databaseCount: config.get('databases') })
-    this.#activeExpiry = new ActiveExpiry(this.keyspace, (db, key) => {
-      const { own } = this.below
-      own.effects?.deleted(db, key, 0, key.length)
-      own.unitEnded()
-    })
     this.readers = new Readers(this.keyspace)
+    this.#housekeeping = new Housekeeping(this)
     this.memoryLimit = new MemoryLimit(this)
     // The memory of the old generation goes back when this thread, too, has let go of it.
     this.keyspace.generationListeners.push(collectGarbageSoon)
@@ -165,6 +157,7 @@ export class UnderstudyServer implements Node {
       onSaved: (aux) => this.streamLog.saved(snapshotPosition(aux)),
     })
     this.backlog = new BacklogWriter(clampBacklogBytes(config.get('repl-backlog-size')))
+    this.backlog.overflow.letGo = collectGarbageSoon
     this.streamLog = newStreamLog(this)
     this.unapplied = new UnappliedCommands(logger)
     const settings = clientSettings(config)
@@ -180,14 +173,14 @@ export class UnderstudyServer implements Node {
         logger,
         directory: () => config.get('dir'),
         preamble: () => snapshotPreamble(this),
-        rules: () => this.#snapshotRules(),
+        rules: () => snapshotRules(config),
       }),
       history: () => this.link.history,
       isReplica: () => this.state.replica,
       isLinkUp: () => this.state.linkUp,
       upstreamDb: () => this.link.stream.db,
       endTurnSoon: () => this.server.endTurnSoon(),
-      goodReplicasChanged: () => this.#countGoodReplicas(),
+      goodReplicasChanged: () => countGoodReplicas(this),
       isPaused: () => this.server.pauses.isActive,
       isFailingOver: () => this.failover.isUnderWay,
       takeOver: (session) => takeOver(this, session),
@@ -212,7 +205,7 @@ export class UnderstudyServer implements Node {
         ...clientCommandFamilies({
           ...debugDatasetSubcommands,
           ...debugThreads(() => this.ioThreads),
-          ...debugReplication(() => this.link),
+          ...debugReplication(this),
         }),
         configCommands(this),
         replicationCommands(this),
@@ -270,69 +263,7 @@ export class UnderstudyServer implements Node {
         return askPrimary(this.link.config, { host, port }, KEY_CHECK_QUESTION, KEY_CHECK_TIMEOUT_MS)
       },
     })
-    this.link = new ReplicaLink(
-      linkConfig(config, settings.encodings, this.keyspace.hashSeed, () => this.server.port),
-      {
-        clock: systemClock,
-        logger,
-        loader: {
-          load: (load) => {
-            ensureWorkingDirectory(config.get('dir'))
-            return this.#loader.load(load)
-          },
-        },
-        backlog: this.backlog,
-        commandsAhead: this.applier.ahead,
-        applyCommand: this.applier.command,
-        applyGroup: this.applier.group,
-        onFrame: (name) => {
-          const id = registry.findFullName(name)?.id
-          if (id === undefined) return
-          statistics.commandsProcessed++
-          statistics.calls[id]!++
-        },
-        onFullSync: (result) => {
-          this.#adopt(result, this.link.getStatus().loading?.elapsedMs ?? 0, false)
-          // Replicas below, and the log, are of the old history; the backlog that they read is about to go.
-          this.below.historyChanged()
-          this.streamLog.dataReplaced()
-        },
-        onHandedOver: (accepted) => this.failover.answered(accepted),
-        onSynced: (file) => this.streamLog.dataAdopted(file),
-        onHistoryChanged: () => this.historyRenamed(),
-        onApplied: (offset) => {
-          this.below.appended()
-          this.streamLog.appended()
-          this.#tellPosition()
-          this.keyCheck.applied(offset)
-        },
-        dropData: () => {
-          this.hasData = false
-          // I/O threads must know before it that they must not answer from what is empty.
-          this.updateState()
-          this.keyspace.begin()
-          this.keyspace.flushAll()
-          this.keyspace.end()
-        },
-        gate: fullSyncGate({
-          policy: () => config.get('full-resync-policy'),
-          lowMemory: () => config.get('full-sync-low-memory'),
-          refusesEmptyPrimary: () => config.get('refuse-empty-primary'),
-          maxmemory: () => config.get('maxmemory'),
-          history: () => this.link.history,
-          keyCount: () => (this.hasData ? this.keyspace.keyCount : 0),
-          datasetBytes: () => this.keyspace.usedBytes,
-        }),
-        isEmpty: () => !this.hasData || this.keyspace.keyCount === 0,
-        onState: (name) => {
-          if (name === 'connected') this.keyCheck.linkUp()
-          else this.keyCheck.linkDown()
-          this.#primaryClient.noteState()
-          this.updateState()
-        },
-      },
-    )
-    statistics.replicationInputTotal = () => this.link.bytesReceived
+    this.link = newLink(this, this.#loader, this.#primaryClient)
     addClientInfoSections(
       this.server,
       {
@@ -354,9 +285,6 @@ export class UnderstudyServer implements Node {
       chooseKeyEvents(this.keyspace.events, config.get('notify-keyspace-events'))
       this.server.words.setGate(GATE_EVENTS, (this.keyspace.events.mask & NOTIFY_KEY_MISS) !== 0)
     })
-    for (const name of ['full-resync-policy', 'refuse-empty-primary', 'full-sync-low-memory'] as const) {
-      config.onChange(name, () => this.link.release(false))
-    }
     follow(config, ['replica-read-only', 'replica-serve-stale-data', 'save', 'stop-writes-on-bgsave-error'], () =>
       this.updateState(),
     )
@@ -386,9 +314,9 @@ export class UnderstudyServer implements Node {
     this.hasData = primary === undefined
     this.updateState()
     await this.server.listen(listenOptions(config))
-    this.#startHousekeeping()
+    this.#housekeeping.start()
     this.below.start()
-    if (file !== undefined) await this.#loadFile(file)
+    if (file !== undefined) await startFromFile(this, this.#loader, file, this.#replay)
     else await goOnFrom(this, [], primary !== undefined, this.#replay)
     if (primary !== undefined) this.link.replicaOf(primary.host, primary.port)
     this.updateState()
@@ -397,8 +325,7 @@ export class UnderstudyServer implements Node {
 
   /** Closes link, clients, port and worker threads. */
   async stop(): Promise<void> {
-    clearInterval(this.#housekeeping)
-    this.defrag.stop()
+    this.#housekeeping.stop()
     this.memoryLimit.stop()
     this.below.stop()
     this.link.stop()
@@ -421,37 +348,14 @@ export class UnderstudyServer implements Node {
     const { aux, libraries } = snapshotPreamble(this)
     const pass = this.#snapshots.begin(
       { aux, libraries },
-      { ...this.#snapshotRules(), rdbVersion, hasKeys: true, isLive: true },
+      { ...snapshotRules(this.config), rdbVersion, hasKeys: true, isLive: true },
     )
     return new DatasetSnapshot(pass, snapshotPosition(aux))
   }
 
-  #snapshotRules(): SnapshotPassRules {
-    const { config } = this
-    return {
-      compress: config.get('rdbcompression'),
-      checksum: config.get('rdbchecksum'),
-      access: toldAccess(config.get('maxmemory-policy')),
-      keyDelayMicros: config.get('rdb-key-save-delay'),
-    }
-  }
-
   updateState(): void {
-    const { state, config } = this
-    const status = this.link?.getStatus()
-    state.replica = status?.host !== undefined
-    state.replicaReadOnly = config.get('replica-read-only')
-    state.serveStaleData = config.get('replica-serve-stale-data')
-    state.linkUp = status === undefined || status.host === undefined || status.isUp
-    // A node that was never synced says so; it does not answer 'no such key' from an empty dataset.
-    state.loading = this.fileLoading !== undefined || (state.replica && !this.hasData)
-    state.asyncLoading = !state.loading && status?.loading !== undefined
-    state.cannotSave = this.persistence.stopsWrites
-    state.logFault = this.streamLog.fault
-    this.#tellDataset(this.hasData && this.fileLoading === undefined)
-    this.below.roleChanged()
-    this.server?.nodeChanged()
-    this.#options.onRole?.(state.replica)
+    updateNodeState(this)
+    this.#options.onRole?.(this.state.replica)
   }
 
   /** At the end of each turn. */
@@ -464,7 +368,7 @@ export class UnderstudyServer implements Node {
   historyRenamed(): void {
     this.below.historyChanged()
     this.streamLog.historyChanged()
-    this.#tellPosition(this.link.history.replid)
+    tellPosition(this, this.link.history.replid)
   }
 
   /** What records keep of their use follows from the policy. */
@@ -474,95 +378,6 @@ export class UnderstudyServer implements Node {
     keyspace.access.logFactor = config.get('lfu-log-factor')
     keyspace.access.decayMinutes = config.get('lfu-decay-time')
     readers.exchangeMarks()
-  }
-
-  /** min-replicas-to-write. */
-  #countGoodReplicas(): void {
-    const { state, config } = this
-    const needed = config.get('min-replicas-max-lag') > 0 ? config.get('min-replicas-to-write') : 0
-    const tooFew = !state.replica && this.below.goodReplicas < needed
-    if (tooFew === state.tooFewReplicas) return
-    state.tooFewReplicas = tooFew
-    this.server.nodeChanged()
-  }
-
-  /** Tells readers in other threads where in the stream the data are; what moves it without changing data included. */
-  #tellPosition(replid?: string): void {
-    const { keyspace } = this
-    // REPLICAOF may be part of a transaction; Sentinel sends it so.
-    keyspace.inUnit(() => {
-      if (replid !== undefined) keyspace.position.setReplid(replid)
-      keyspace.position.note(this.link.history.replOffset, this.clock.wallMs())
-    })
-  }
-
-  /** Tells readers in other threads whether there are data to be read: not before `start()`, and not before the first sync. */
-  #tellDataset(has: boolean): void {
-    const { keyspace } = this
-    if (keyspace.position.hasDataset !== has) keyspace.inUnit(() => keyspace.position.setHasDataset(has))
-  }
-
-  /** A checked snapshot takes over, in the same turn of the event loop in which the link moves to its offset. */
-  #adopt(result: RdbLoadResult, elapsedMs: number, isFile: boolean): void {
-    this.keyspace.adopt(result.generation)
-    this.#loadReport.loaded(result, elapsedMs)
-    this.keyCheck.begin(result, isFile)
-    const { summary, keyCount } = result
-    let skippedModuleKeys = 0
-    for (const count of Object.values(summary.skippedModules)) skippedModuleKeys += count
-    this.lastSnapshot = { keysLoaded: keyCount, keysExpired: 0, skippedModuleKeys }
-    for (const [name, count] of Object.entries(summary.skippedModules)) {
-      this.logger.warning(`${count} keys of module '${name}' were skipped: their values cannot be held here`)
-    }
-    const { refused } = this.libraries.adopt(summary.functions)
-    if (refused > 0)
-      this.logger.warning(`${refused} function libraries of the snapshot cannot be parsed and were left out`)
-    this.hasData = true
-    this.persistence.noteLoaded(result, isFile)
-    this.unapplied.clear()
-  }
-
-  async #loadFile(loading: FileLoading): Promise<void> {
-    const { config, logger, clock } = this
-    try {
-      const result = await loadFileAtStart(this, this.#loader, loading)
-      this.#adopt(result, clock.monotonicMs() - loading.startedMs, true)
-      await goOnFrom(this, result.summary.aux, config.get('replicaof') !== undefined, this.#replay)
-      this.#tellPosition(this.link.history.replid)
-      const elapsedSeconds = ((clock.monotonicMs() - loading.startedMs) / 1000).toFixed(3)
-      logger.notice(`Done loading RDB, keys loaded: ${result.keyCount}, keys expired: 0.`)
-      logger.notice(`DB loaded from disk: ${elapsedSeconds} seconds`)
-    } finally {
-      this.fileLoading = undefined
-    }
-  }
-
-  #startHousekeeping(): void {
-    this.#housekeeping = setInterval(() => {
-      const { keyspace } = this
-      keyspace.access.setTime(this.clock.wallMs())
-      this.readers.exchangeMarks()
-      this.#expireKeys()
-      this.memoryLimit.tick()
-      if (!this.state.loading) this.persistence.tick()
-      this.failover.look()
-      this.shutdown.look()
-      this.streamLog.tick(this.hasData && !this.state.loading)
-      keyspace.pins.breakOverdue(this.clock.monotonicMs())
-      this.#loadReport.tick(loadProgress(this))
-      if (keyspace.lazyFreePending > 0) keyspace.freeSlice(SLICE_MS_MAX)
-    }, HOUSEKEEPING_MS)
-    this.#housekeeping.unref()
-    this.defrag.start()
-  }
-
-  /** A replica's keys are its primary's to expire. */
-  #expireKeys(): void {
-    const { state, server } = this
-    if (state.replica || state.loading || server.pauses.isActive || server.settings.activeExpire === false) return
-    if (this.#activeExpiry.slice(this.clock.wallMs(), SLICE_MS_MAX) > 0 && server.blockedKeys.hasReady) {
-      server.blockedKeys.serve()
-    }
   }
 
   #streamError(text: string): void {

@@ -96,7 +96,8 @@ export class StreamLog {
 
   /** What is on the disk. @param run what the data were made of; undefined: the log had no part in them */
   restore(files: LogFiles, found: readonly FoundSegment[], run: RestoredRun | undefined): void {
-    this.#nextSequence = (found.at(-1)?.sequence ?? 0) + 1
+    // A segment of a writer that was given up may be about to be made, and to go.
+    this.#nextSequence = Math.max(this.#nextSequence, (found.at(-1)?.sequence ?? 0) + 1)
     const kept = new Set(run?.segments.map(({ sequence }) => sequence))
     this.#leftBehind = found.filter(({ sequence }) => !kept.has(sequence)).map(({ sequence }) => ({ files, sequence }))
     if (run === undefined || !this.#ports.ensureStream()) return

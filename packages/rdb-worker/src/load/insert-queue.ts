@@ -94,6 +94,8 @@ export function createInsertQueue(): InsertQueueMemory {
 export class InsertQueueProducer {
   /** Of the next row's value, as `RdbSink.uncheckedAt`; -1 again after `push`. */
   uncheckedAt = -1
+  /** More than half of the chunks waited when the last one was given: the inserter is the slower of the two. */
+  isLong = false
   readonly #control: Int32Array
   readonly #bytes: Uint8Array
   readonly #view: DataView
@@ -210,7 +212,9 @@ export class InsertQueueProducer {
         const news = Atomics.load(control, NEWS)
         if (Atomics.load(control, STATE) !== INSERTER_READY) return false
         // Pairs with the store in `InsertQueueConsumer.release`: the chunk was read and may be overwritten.
-        if (((this.#head - Atomics.load(control, TAIL)) | 0) < CHUNKS) break
+        const filled = (this.#head - Atomics.load(control, TAIL)) | 0
+        this.isLong = filled > CHUNKS / 2
+        if (filled < CHUNKS) break
         Atomics.wait(control, NEWS, news)
       }
       this.#open()

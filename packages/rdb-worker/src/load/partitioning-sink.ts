@@ -114,14 +114,13 @@ export class PartitioningSink implements RdbSink {
     const tag = hashTag
     const owner = this.#owners[regionOf(shardOf(order))]
     const { uncheckedAt } = this
-    const isLong = keyEnd - keyStart + (valueEnd - valueStart) > ENTRY_BYTES_MAX
     let bytes = value
     let start = valueStart
     let end = valueEnd
     if (uncheckedAt >= 0) {
       this.uncheckedAt = -1
-      // Others check what fits into a row.
-      if (owner !== undefined && !isLong) {
+      // Others check what fits into a row, unless this thread would only wait for them.
+      if (owner !== undefined && !owner.queue.isLong && keyEnd - keyStart + (end - start) <= ENTRY_BYTES_MAX) {
         owner.queue.uncheckedAt = uncheckedAt
       } else {
         if (!this.#check.pass(rdbType, value, valueStart, valueEnd)) return
@@ -149,7 +148,7 @@ export class PartitioningSink implements RdbSink {
       return
     }
     let from = keyStart
-    if (isLong) {
+    if (keyEnd - keyStart + (end - start) > ENTRY_BYTES_MAX) {
       if (end - start > ENTRY_BYTES_MAX / 2) {
         this.begin(db, rdbType, key, keyStart, keyEnd, expireAtMs, idleSeconds, freq)
         this.append(bytes, start, end)

@@ -37,6 +37,8 @@ export class SnapshotPass {
    * FILE_FAILED when it was for a file alone, RDB_WORKER_FAILED
    */
   readonly written: Promise<PassResult>
+  /** Does it take a thread, or wait for one? */
+  isUnderWay = true
   readonly #pieces: PieceReader
   readonly #live: LiveReaders | undefined
   readonly #spool: Promise<WholeSpool> | undefined
@@ -54,7 +56,10 @@ export class SnapshotPass {
         () => live?.end(),
         (fault: unknown) => live?.fail(fault),
       )
-      .finally(() => port.close())
+      .finally(() => {
+        this.isUnderWay = false
+        port.close()
+      })
     if (spool === undefined) return
     this.#spool = Promise.all([spool, written]).then(([file, { bytes, fileFault }]) => {
       if (fileFault !== undefined) throw fromRecord(fileFault)

@@ -1,0 +1,57 @@
+/** What a node does by itself, many times a second, between commands: each thing in slices of at most SLICE_MS_MAX. Link thread. */
+import { ActiveExpiry, SLICE_MS_MAX } from '@understudy/core/internal'
+import { loadProgress } from './file-at-start.ts'
+import type { Node } from './node.ts'
+
+const HOUSEKEEPING_MS = 20
+
+export class Housekeeping {
+  readonly #node: Node
+  readonly #activeExpiry: ActiveExpiry
+  #timer: NodeJS.Timeout | undefined
+
+  /** @param node need not be complete before `start()`. */
+  constructor(node: Node) {
+    this.#node = node
+    this.#activeExpiry = new ActiveExpiry(node.keyspace, (db, key) => {
+      const { own } = node.below
+      own.effects?.deleted(db, key, 0, key.length)
+      own.unitEnded()
+    })
+  }
+
+  start(): void {
+    this.#timer = setInterval(() => this.#tick(), HOUSEKEEPING_MS)
+    this.#timer.unref()
+    this.#node.defrag.start()
+  }
+
+  stop(): void {
+    clearInterval(this.#timer)
+    this.#node.defrag.stop()
+  }
+
+  #tick(): void {
+    const { keyspace, readers, clock, memoryLimit, state, persistence, failover, shutdown, streamLog } = this.#node
+    keyspace.access.setTime(clock.wallMs())
+    readers.exchangeMarks()
+    this.#expireKeys()
+    memoryLimit.tick()
+    if (!state.loading) persistence.tick()
+    failover.look()
+    shutdown.look()
+    streamLog.tick(this.#node.hasData && !state.loading)
+    keyspace.pins.breakOverdue(clock.monotonicMs())
+    this.#node.loadReport.tick(loadProgress(this.#node))
+    if (keyspace.lazyFreePending > 0) keyspace.freeSlice(SLICE_MS_MAX)
+  }
+
+  /** A replica's keys are its primary's to expire. */
+  #expireKeys(): void {
+    const { state, server, clock } = this.#node
+    if (state.replica || state.loading || server.pauses.isActive || server.settings.activeExpire === false) return
+    if (this.#activeExpiry.slice(clock.wallMs(), SLICE_MS_MAX) > 0 && server.blockedKeys.hasReady) {
+      server.blockedKeys.serve()
+    }
+  }
+}

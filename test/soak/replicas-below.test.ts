@@ -1,4 +1,0 @@
-import { soakSlice } from '../support/soak.ts'
-import { soak } from './replicas-below.soak.ts'
-
-soakSlice('replicas-below', soak)

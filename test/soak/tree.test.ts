@@ -1,0 +1,4 @@
+import { soakSlice } from '../support/soak.ts'
+import { soak } from './tree.soak.ts'
+
+soakSlice('tree', soak)
