@@ -35,15 +35,15 @@ const all = Array.from({ length: COMMANDS_AHEAD_MAX }, (_, i) => i)
 const expected = all.map((i) => (i % 2 === 0 ? String(i) : undefined))
 
 describe('lookups of keys that were announced', () => {
-  it('find what others find: in order, with gaps, backwards, twice, for another database', () => {
+  it('find what others find: in order, with gaps, backwards, twice, announced for another database', () => {
     const keyspace = halfFull()
-    const orders = [all, all.filter((i) => i % 5 !== 0), all.toReversed(), all.flatMap((i) => [i, i])]
+    const asked = [all, all.filter((i) => i % 5 !== 0), all.toReversed(), all.flatMap((i) => [i, i])]
     for (const db of [0, 1]) {
-      for (const order of orders) {
-        announce(keyspace, db, all)
-        expect(order.map((i) => valueOf(keyspace, i))).toEqual(order.map((i) => expected[i]))
-        announce(keyspace, db, order.length > all.length ? [] : [...order].sort((a, b) => a - b))
-        expect(all.map((i) => valueOf(keyspace, i))).toEqual(expected)
+      for (const announced of [all, all.filter((i) => i % 3 === 0)]) {
+        for (const order of asked) {
+          announce(keyspace, db, announced)
+          expect(order.map((i) => valueOf(keyspace, i))).toEqual(order.map((i) => expected[i]))
+        }
       }
     }
   })

@@ -24,6 +24,8 @@ export class LookupsAhead {
   #seed: HashSeed | undefined
   /** Those before it have been looked up. */
   #next = 0
+  /** Of the keys touched last, most were not there: the next ones will hardly be. */
+  #mostAreNew = false
 
   /** Forgets all keys; the next ones are in `bytes`, which have to stay as they are until the next call. */
   begin(bytes: Uint8Array): void {
@@ -55,11 +57,18 @@ export class LookupsAhead {
     this.#seed = seed
     this.#count = count
     // Loads alone from here on, and hardly a branch that waits for one: many are under way at once.
+    const inserts = this.#mostAreNew
     for (let i = 0; i < count; i++) {
-      const shard = shardOf(orders[i]!)
-      pages[i] = regions[regionOf(shard)]!.touchPage(control, generation.rootPlace(db, shard), orders[i]!, tags[i]!)
+      const order = orders[i]!
+      const shard = shardOf(order)
+      const root = generation.rootPlace(db, shard)
+      pages[i] = regions[regionOf(shard)]!.touchPage(control, root, order, tags[i]!, inserts)
     }
-    for (let i = 0; i < count; i++) regions[regionOf(shardOf(orders[i]!))]!.touchRecord(pages[i]!, tags[i]!)
+    let found = 0
+    for (let i = 0; i < count; i++) {
+      if (regions[regionOf(shardOf(orders[i]!))]!.touchRecord(pages[i]!, tags[i]!)) found++
+    }
+    this.#mostAreNew = found * 2 < count
   }
 
   /** As hashKey(), which is spared for a key that `touch` has hashed, if keys are asked for in their order. */

@@ -44,7 +44,7 @@ export class RegionView {
   soughtOrder = 0
   soughtTag = 0
   soughtRoot = 0
-  /** Header of that page, when the slot is empty. */
+  /** Header of that page, when the slot is empty: for insert(). */
   pageHeader = 0
   #longKey: Uint8Array = new Uint8Array(0)
 
@@ -114,18 +114,16 @@ export class RegionView {
     if (directoryWords === undefined || entry >= directoryWords.length) return 0
     let page = directoryWords[entry]!
     const wanted = tag & SLOT_TAG_MASK
-    const home = tag & (PAGE_SLOTS - 1)
     for (let pages = 0; page !== 0 && pages < OVERFLOW_PAGES_MAX; pages++) {
       const pageWords = memory.i32[page >>> 28]
       const base = byteOffsetOf(page) >>> 2
       if (pageWords === undefined || base + PAGE_SLOTS * 2 > pageWords.length) return 0
-      // For insert(), and loaded before the slot: both cache lines are waited for at once.
-      this.pageHeader = pageWords[base]!
-      let slot = home === 0 ? 1 : home
+      let slot = homeSlot(tag)
       for (let probes = 1; probes < PAGE_SLOTS; probes++) {
         const at = base + slot * 2
         const address = pageWords[at + 1]!
         if (address === 0) {
+          this.pageHeader = pageWords[base]!
           this.pageAddress = page
           this.slot = slot
           break
@@ -172,12 +170,11 @@ export class RegionView {
     const directory = words[root + ROOT_DIRECTORY]!
     if (directory === 0) return 0
     const entry = (byteOffsetOf(directory) >>> 2) + directoryIndex(order, words[root + ROOT_DEPTH]!)
-    const home = tag & (PAGE_SLOTS - 1)
     for (let page = i32[directory >>> 28]![entry]!; page !== 0;) {
       const pageWords = i32[page >>> 28]!
       const base = byteOffsetOf(page) >>> 2
       const wanted = (windowOf(order, pageWords[base]! >>> 16) << SLOT_TAG_BITS) | (tag & SLOT_TAG_MASK)
-      let slot = home === 0 ? 1 : home
+      let slot = homeSlot(tag)
       for (let probes = 1; probes < PAGE_SLOTS && pageWords[base + slot * 2 + 1] !== 0; probes++) {
         if (pageWords[base + slot * 2] === wanted) return pageWords[base + slot * 2 + 1]!
         slot = slot === PAGE_SLOTS - 1 ? 1 : slot + 1
@@ -187,8 +184,8 @@ export class RegionView {
     return 0
   }
 
-  /** Record address in the home slot of a key, unseen; 0 when there is none. */
-  homeOf(words: Int32Array, root: number, order: number, tag: number): number {
+  /** The page in which a search for a key begins; 0 when there is none (or, for readers, the memory is torn). */
+  #pageOf(words: Int32Array, root: number, order: number): number {
     const { memory } = this
     const directory = words[root + ROOT_DIRECTORY]!
     if (directory === 0) return 0
@@ -198,44 +195,47 @@ export class RegionView {
     const page = entries[at]!
     const pageWords = memory.i32[page >>> 28]
     const base = byteOffsetOf(page) >>> 2
-    if (page === 0 || pageWords === undefined || base + PAGE_SLOTS * 2 > pageWords.length) return 0
-    const home = tag & (PAGE_SLOTS - 1)
-    return pageWords[base + (home === 0 ? 1 : home) * 2 + 1]!
+    return pageWords === undefined || base + PAGE_SLOTS * 2 > pageWords.length ? 0 : page
   }
 
-  /** Touches the slot at which a search for a key begins, and the header of its page. @returns the page, 0 when there is none. */
-  touchPage(words: Int32Array, root: number, order: number, tag: number): number {
-    const { memory } = this
-    const directory = words[root + ROOT_DIRECTORY]!
-    if (directory === 0) return 0
-    const entries = memory.i32[directory >>> 28]
-    const at = (byteOffsetOf(directory) >>> 2) + directoryIndex(order, words[root + ROOT_DEPTH]!)
-    if (entries === undefined || at >= entries.length) return 0
-    const page = entries[at]!
-    const pageWords = memory.i32[page >>> 28]
+  /** Record address in the home slot of a key, unseen; 0 when there is none. */
+  homeOf(words: Int32Array, root: number, order: number, tag: number): number {
+    const page = this.#pageOf(words, root, order)
+    if (page === 0) return 0
+    return this.memory.i32[page >>> 28]![(byteOffsetOf(page) >>> 2) + homeSlot(tag) * 2 + 1]!
+  }
+
+  /**
+   * Touches the slot at which a search for a key begins. @param inserts also the header of the page, at which insert() looks.
+   * @returns the page, 0 when there is none.
+   */
+  touchPage(words: Int32Array, root: number, order: number, tag: number, inserts: boolean): number {
+    const page = this.#pageOf(words, root, order)
+    if (page === 0) return 0
+    const pageWords = this.memory.i32[page >>> 28]!
     const base = byteOffsetOf(page) >>> 2
-    if (page === 0 || pageWords === undefined || base + PAGE_SLOTS * 2 > pageWords.length) return 0
-    touched ^= pageWords[base]! ^ pageWords[base + (tag & (PAGE_SLOTS - 1)) * 2]!
+    touched ^= pageWords[base + homeSlot(tag) * 2]!
+    if (inserts) touched ^= pageWords[base]!
     return page
   }
 
-  /** Touches the record that a key most likely has: the first in the page with its tag, near its home. */
-  touchRecord(page: number, tag: number): void {
-    if (page === 0) return
+  /** Touches the record that a key most likely has: the first in the page with its tag, near its home. @returns false: none there */
+  touchRecord(page: number, tag: number): boolean {
+    if (page === 0) return false
     const words = this.memory.i32[page >>> 28]!
     const base = byteOffsetOf(page) >>> 2
     const wanted = tag & SLOT_TAG_MASK
-    let slot = tag & (PAGE_SLOTS - 1)
-    if (slot === 0) slot = 1
+    let slot = homeSlot(tag)
     for (let probes = 0; probes < PROBES_AHEAD; probes++) {
       const address = words[base + slot * 2 + 1]!
-      if (address === 0) return
+      if (address === 0) return false
       if ((words[base + slot * 2]! & SLOT_TAG_MASK) === wanted) {
         touched ^= this.memory.i32[address >>> 28]![byteOffsetOf(address) >>> 2]!
-        return
+        return true
       }
       slot = slot === PAGE_SLOTS - 1 ? 1 : slot + 1
     }
+    return false
   }
 
   /** First word of the record at `address`; 0 where there is no memory. */
@@ -352,6 +352,12 @@ export class RegionView {
 
 /** Entries of an index block. */
 export const NODES_PER_INDEX: number = BLOCK_BYTES_MAX >>> 2
+
+/** The slot of its page at which a search for a key begins. */
+function homeSlot(tag: number): number {
+  const home = tag & (PAGE_SLOTS - 1)
+  return home === 0 ? 1 : home
+}
 
 /** Means nothing: what is read in order to have it in the caches must be used for something. */
 let touched = 0
