@@ -19,7 +19,8 @@ it('a 512 MB argument where a text is wanted', { timeout: 60_000 }, async () => 
   raw.send(`*2\r\n$4\r\nINFO\r\n$${BYTES}\r\n`)
   raw.send(Buffer.alloc(BYTES, 120))
   raw.send('\r\n')
-  expect(String(await raw.readReply())).toContain('ERR an argument or the reply is too long')
+  // A section that nobody knows, as in Redis.
+  expect(String(await raw.readReply())).toBe('')
   expect(await raw.call('PING')).toBe('PONG')
   raw.close()
 })

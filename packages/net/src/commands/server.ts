@@ -28,10 +28,13 @@ import type { ClientSession } from '../clients/session.ts'
 import { container, row } from './rows.ts'
 import type { Row } from './rows.ts'
 
+/** No section's name is as long. */
+const SECTION_BYTES_MAX = 64
+
 function info(client: ClientSession): void {
   const { args, reply, server } = client
   const sections: string[] = []
-  for (let i = 1; i < args.count; i++) sections.push(argText(args, i))
+  for (let i = 1; i < args.count; i++) sections.push(argText(args, i, SECTION_BYTES_MAX))
   reply.verbatim('txt', server.info.render(sections))
 }
 
