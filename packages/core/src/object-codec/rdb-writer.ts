@@ -12,6 +12,8 @@ import { bytesSource, type ValueSource } from './value-source.ts'
 
 /** Compression that gains less than this is not worth undoing (redis 7.0 rdb.c rdbSaveLzfStringObject()). */
 const GAIN_BYTES_MIN = 4
+/** The piece at hand begins with this length. */
+const FIRST_PIECE_BYTES = 64 * 1024
 
 export abstract class RdbWriter {
   /** What was written and not yet handed on is `bytes[0 .. length)`. */
@@ -68,9 +70,23 @@ export abstract class RdbWriter {
   stringOf(source: ValueSource): void {
     const { lengthBytes } = source
     if (lengthBytes > this.#wholeBytesMax) return this.#longString(source)
-    if (this.#piece.length < lengthBytes) this.#piece = new Uint8Array(lengthBytes)
-    source.copy(0, this.#piece, 0, lengthBytes)
+    this.#fillPiece(source)
     this.string(this.#piece, 0, lengthBytes)
+  }
+
+  /** Memory follows the bytes that are there: a length that was read while the value changed may be any. */
+  #fillPiece(source: ValueSource): void {
+    const { lengthBytes } = source
+    for (let filled = 0; filled < lengthBytes;) {
+      if (filled === this.#piece.length) {
+        const grown = new Uint8Array(Math.min(lengthBytes, Math.max(filled * 2, FIRST_PIECE_BYTES)))
+        grown.set(this.#piece)
+        this.#piece = grown
+      }
+      const count = Math.min(lengthBytes, this.#piece.length) - filled
+      source.copy(filled, this.#piece, filled, count)
+      filled += count
+    }
   }
 
   /** A string that must stay as it is (the 16 bytes of a stream node's ID). */
