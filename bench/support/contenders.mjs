@@ -6,7 +6,6 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Redis } from 'ioredis'
 import { ServerProcess } from '../../scripts/server-process.mjs'
-import { warmMemory } from './warm-memory.mjs'
 import { within } from './deadline.mjs'
 
 const UNDERSTUDY = fileURLToPath(new URL('../../packages/net/bin/understudy.js', import.meta.url))
@@ -103,16 +102,13 @@ export class Contenders {
   /** @type {Set<Contender>} */
   #running = new Set()
   #programs
-  #warmsMemory
 
   /**
    * @param {object} options
    * @param {string} options.redisServer
    * @param {string[]} [options.nodeArgs] For every Understudy: profiling and the like.
-   * @param {boolean} [options.warmsMemory] Before each start; see `warmMemory()`.
    */
-  constructor({ redisServer, nodeArgs = [], warmsMemory = false }) {
-    this.#warmsMemory = warmsMemory
+  constructor({ redisServer, nodeArgs = [] }) {
     this.#programs = {
       redis: { command: redisServer, args: /** @type {string[]} */ ([]) },
       understudy: { command: process.execPath, args: [...nodeArgs, UNDERSTUDY] },
@@ -135,7 +131,6 @@ export class Contenders {
    * @param {number} [options.readyTimeoutMs]
    */
   async start(name, { directives = [], directory = this.directory(), nodeArgs = [], readyTimeoutMs = 180_000 } = {}) {
-    if (this.#warmsMemory) await warmMemory()
     const port = await freePort()
     const program = this.#programs[name]
     const common = ['--port', String(port), '--bind', '127.0.0.1', '--dir', directory, '--save', '']
