@@ -27,7 +27,6 @@ import { Contenders } from '../bench/support/contenders.mjs'
 import { profileText } from '../bench/support/profile.mjs'
 import { describeRun, tableText, writeReport } from '../bench/support/report.mjs'
 import { FULL, FULL_PAIRS, QUICK, QUICK_PAIRS } from '../bench/support/run.mjs'
-import { warmMemory } from '../bench/support/warm-memory.mjs'
 import { Arguments } from './arguments.mjs'
 import { findRedis, RedisMissingError } from './redis-server.mjs'
 import { fail, requireNode, ROOT, runTool } from './run-tool.mjs'
@@ -122,7 +121,6 @@ const run = {
 for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM'])) process.on(signal, () => process.exit(130))
 
 try {
-  if (!isQuick) await warmMemory(log)
   /** @type {import('../bench/support/report.mjs').Report} */
   const report = { run: describeRun({ redisVersion: redis.version, seed, pairs, isQuick, sizes }), rows: [], micro: [] }
   for (const [name, scenario] of Object.entries(SCENARIOS)) {
