@@ -54,6 +54,18 @@ class Recorder implements StreamHandler {
   }
 }
 
+/** Takes a millisecond for each command. */
+function slowly(recorder: Recorder, clock: FakeClock): StreamHandler {
+  return {
+    command: (args, db) => {
+      clock.advance(1)
+      recorder.command(args, db)
+    },
+    group: () => undefined,
+    getAck: () => undefined,
+  }
+}
+
 function start(offset = 0, options: { unitBytesMax?: number; bufferBytes?: number } = {}) {
   const clock = new FakeClock()
   const sink = new BacklogWriter(64 * 1024, offset)
@@ -172,14 +184,7 @@ describe('command stream', () => {
   it('gives way when the budget of time is used up', () => {
     const { stream, recorder, clock } = start()
     stream.push(Buffer.concat(Array.from({ length: 1000 }, () => encode('SET', 'k', 'v'))))
-    const slow: StreamHandler = {
-      command: (args, db) => {
-        clock.advance(1)
-        recorder.command(args, db)
-      },
-      group: () => undefined,
-      getAck: () => undefined,
-    }
+    const slow = slowly(recorder, clock)
     expect(stream.drain(slow, Number.MAX_SAFE_INTEGER, 2)).toBe('more')
     expect(recorder.seen.length).toBeLessThanOrEqual(16)
   })
@@ -299,14 +304,7 @@ describe('command stream', () => {
     const { stream, recorder, clock } = start()
     const texts = Array.from({ length: 100 }, (_, i) => `SET k ${i}`)
     stream.push(Buffer.concat(texts.map((text) => encode(...text.split(' ')))))
-    const slow: StreamHandler = {
-      command: (args, db) => {
-        clock.advance(1)
-        recorder.command(args, db)
-      },
-      group: () => undefined,
-      getAck: () => undefined,
-    }
+    const slow = slowly(recorder, clock)
     let drains = 1
     for (; stream.drain(slow, Number.MAX_SAFE_INTEGER, 10) === 'more'; drains++) {
       expect(recorder.seen.length).toBe(drains * 16)
