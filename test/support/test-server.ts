@@ -172,7 +172,10 @@ export class TestServer {
       maxBuffer: 256 * 1024 * 1024,
       env: { ...process.env, ...(this.#password === undefined ? {} : { REDISCLI_AUTH: this.#password }) },
     })
-    running.child.stdin?.end(input ?? '')
+    const { stdin } = running.child
+    stdin?.on('error', () => {}) // EPIPE: it ended without reading; its exit code tells whether that is wrong
+    if (input === undefined) stdin?.end()
+    else stdin?.end(input)
     return (await running).stdout
   }
 
