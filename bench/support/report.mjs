@@ -73,8 +73,8 @@ function markdown({ run, rows, micro }) {
     `# Benchmark of ${run.date.slice(0, 10)}${run.quick ? ' (quick: sizes too small to be results)' : ''}`,
     '',
     `Commit ${run.commit}. ${run.cpu}, ${run.cores} cores, ${run.memoryGiB} GiB, ${run.system}. Node ${run.node}, Redis ${run.redis}. ` +
-      `Seed ${run.seed}, ${run.pairs} pairs taken in turn (A B A B). Ratios are Understudy divided by what it is compared with: the median of ` +
-      'the pairs, with the 95 % interval of a bootstrap over the pairs. CPU seconds are medians of user + system of the server process with all ' +
+      `Seed ${run.seed}, ${run.pairs} pairs taken in turn (A B A B). Ratios are Understudy divided by what it is compared with: of the ` +
+      'medians, with the 95 % interval of a bootstrap over the pairs. CPU seconds are medians of user + system of the server process with all ' +
       'threads and children; threads are the most seen at once.',
     '',
   ]
@@ -104,7 +104,7 @@ function markdownRow(texts) {
 /** @param {RowResult} row */
 function cells(row) {
   const { ours, theirs, ratio, goal } = row
-  const interval = `${ratio.median.toFixed(2)} [${ratio.low.toFixed(2)} – ${ratio.high.toFixed(2)}]`
+  const interval = `${ratio.value.toFixed(2)} [${ratio.low.toFixed(2)} – ${ratio.high.toFixed(2)}]`
   return [
     row.title,
     amount(ours.median, row.unit),
@@ -128,7 +128,7 @@ function goalText({ goal, unit }) {
 function isReached({ ours, ratio, goal }) {
   if (goal === undefined) return true
   if ('limit' in goal) return ours.median <= goal.limit
-  return goal.direction === 'at least' ? ratio.median >= goal.ratio : ratio.median <= goal.ratio
+  return goal.direction === 'at least' ? ratio.value >= goal.ratio : ratio.value <= goal.ratio
 }
 
 /** @param {MicroResult} result */

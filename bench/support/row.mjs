@@ -1,5 +1,5 @@
 /** One line of the report while its samples come in. */
-import { median, ratioOfPairs } from './statistics.mjs'
+import { median, ratioOfMedians } from './statistics.mjs'
 
 /** @typedef {import('./process-usage.mjs').Usage} Usage */
 /** @typedef {'ours' | 'theirs'} SideName */
@@ -82,7 +82,7 @@ export class Row {
       unit: this.unit,
       ours: summary(ours),
       theirs: summary(theirs),
-      ratio: ratioOfPairs(ours.samples, theirs.samples, seed),
+      ratio: ratioOfMedians(ours.samples, theirs.samples, seed),
       goal: this.goal,
       contents: this.contents,
       notes: this.notes,

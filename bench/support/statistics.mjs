@@ -1,6 +1,6 @@
 /**
  * Medians and their uncertainty. Two servers are measured in turn (A B A B …), so that a machine that gets slower hurts
- * both; what is compared is the ratio inside each pair.
+ * both; what is compared are the medians of both.
  */
 import { randomNumbers } from './dataset.mjs'
 
@@ -16,35 +16,38 @@ export function median(samples) {
 
 /**
  * @typedef {object} Ratio
- * @property {number} median Of the ratios of the pairs.
- * @property {number} low 95 % interval of that median: percentile bootstrap over the pairs. With fewer than five pairs it
- *   is hardly more than their range.
+ * @property {number} value Of the medians.
+ * @property {number} low 95 % interval of it: percentile bootstrap that draws whole pairs. With fewer than five pairs it is
+ *   hardly more than their range.
  * @property {number} high
- * @property {number[]} pairs
+ * @property {number[]} pairs The ratio inside each pair.
  */
 
 /**
- * Ours divided by theirs, pair by pair.
+ * The median of ours divided by the median of theirs.
  *
  * @param {readonly number[]} ours
- * @param {readonly number[]} theirs As many.
+ * @param {readonly number[]} theirs As many, taken in turn with ours.
  * @param {number} seed
  * @returns {Ratio}
  */
-export function ratioOfPairs(ours, theirs, seed) {
-  const pairs = ours.map((sample, index) => sample / (theirs[index] ?? Number.NaN))
+export function ratioOfMedians(ours, theirs, seed) {
   const random = randomNumbers(seed)
-  const medians = new Float64Array(RESAMPLES)
-  const resample = new Float64Array(pairs.length)
+  const ratios = new Float64Array(RESAMPLES)
+  const [drawnOurs, drawnTheirs] = [new Float64Array(ours.length), new Float64Array(ours.length)]
   for (let i = 0; i < RESAMPLES; i++) {
-    for (let j = 0; j < pairs.length; j++) resample[j] = pairs[Math.floor(random() * pairs.length)] ?? Number.NaN
-    medians[i] = median(resample)
+    for (let j = 0; j < ours.length; j++) {
+      const pair = Math.floor(random() * ours.length)
+      drawnOurs[j] = ours[pair] ?? Number.NaN
+      drawnTheirs[j] = theirs[pair] ?? Number.NaN
+    }
+    ratios[i] = median(drawnOurs) / median(drawnTheirs)
   }
-  medians.sort()
+  ratios.sort()
   return {
-    median: median(pairs),
-    low: medians[Math.floor(RESAMPLES * 0.025)] ?? Number.NaN,
-    high: medians[Math.ceil(RESAMPLES * 0.975) - 1] ?? Number.NaN,
-    pairs,
+    value: median(ours) / median(theirs),
+    low: ratios[Math.floor(RESAMPLES * 0.025)] ?? Number.NaN,
+    high: ratios[Math.ceil(RESAMPLES * 0.975) - 1] ?? Number.NaN,
+    pairs: ours.map((sample, index) => sample / (theirs[index] ?? Number.NaN)),
   }
 }
