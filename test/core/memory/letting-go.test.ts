@@ -2,6 +2,7 @@
 import {
   collectGarbage,
   dataCommandFamilies,
+  ElementTable,
   Keyspace,
   LibraryStore,
   PinnedKeyspace,
@@ -46,12 +47,25 @@ async function heldOf(segments: WeakRef<SharedArrayBuffer>[]): Promise<number> {
   let held = segments.length
   for (let turn = 0; held > 0 && turn < 5; turn++) {
     await new Promise((resolve) => setImmediate(resolve))
-    collectGarbage()
-    await new Promise((resolve) => setImmediate(resolve))
+    await collectGarbage()
     held = segments.filter((segment) => segment.deref() !== undefined).length
   }
   return held
 }
+
+/** What registers that nobody has any more name is garbage with them. */
+it('what is collected includes registers, and what they name', async () => {
+  const named = (): WeakRef<object> => {
+    const table = new ElementTable()
+    const value = {}
+    Object.assign(table, { named: value })
+    return new WeakRef(value)
+  }
+  const references = Array.from({ length: 10 }, named)
+  await new Promise((resolve) => setImmediate(resolve))
+  await collectGarbage()
+  expect(references.filter((reference) => reference.deref() !== undefined)).toEqual([])
+})
 
 function keysOf(pinned: PinnedKeyspace): number {
   let keys = 0

@@ -4,13 +4,12 @@
  * touched nothing is relied on, since commands in between may change it.
  */
 import { COMMANDS_AHEAD_MAX } from '../limits.ts'
+import { NO_BYTES, noteViewHolder, type ViewHolder } from '../memory/view-holders.ts'
 import type { GenerationLayout } from './generation.ts'
 import { hashKey, hashOrder, type HashSeed, hashTag, setHash } from './key-hash.ts'
 import { regionOf, shardOf } from './layout.ts'
 
-const NO_BYTES: Uint8Array = new Uint8Array(0)
-
-export class LookupsAhead {
+export class LookupsAhead implements ViewHolder {
   // Key `i` is `#bytes[#starts[i] .. #ends[i])`; the starts ascend.
   #bytes: Uint8Array = NO_BYTES
   readonly #starts = new Int32Array(COMMANDS_AHEAD_MAX)
@@ -26,6 +25,15 @@ export class LookupsAhead {
   #next = 0
   /** Of the keys touched last, most were not there: the next ones will hardly be. */
   #mostAreNew = false
+
+  constructor() {
+    noteViewHolder(this)
+  }
+
+  /** Of bytes that a long command has made large as well as of a segment: whoever drops either has it forgotten. */
+  letGo(): void {
+    this.begin(NO_BYTES)
+  }
 
   /** Forgets all keys; the next ones are in `bytes`, which have to stay as they are until the next call. */
   begin(bytes: Uint8Array): void {

@@ -9,13 +9,20 @@ import { letGoOfViews } from './view-holders.ts'
 
 let collect: (() => void) | undefined
 
-/** Lets go of this thread's views and collects at once: some milliseconds, in one piece. Not inside of a unit or a read. */
-export function collectGarbage(): void {
-  if (collect === undefined) {
-    setFlagsFromString('--expose-gc')
-    const exposed: unknown = runInNewContext('gc')
-    collect = typeof exposed === 'function' ? () => void exposed() : () => {}
-  }
+/**
+ * Lets go of this thread's views, and collects in the next turn of its event loop: some milliseconds, in one piece. Not at once, because
+ * registers that are garbage themselves have to be looked at to let go, which keeps them and all that they name to the end of the turn.
+ * Not inside of a unit or a read.
+ */
+export async function collectGarbage(): Promise<void> {
   letGoOfViews()
+  await new Promise((resolve) => setImmediate(resolve))
+  collect ??= exposedCollector()
   collect()
+}
+
+function exposedCollector(): () => void {
+  setFlagsFromString('--expose-gc')
+  const exposed: unknown = runInNewContext('gc')
+  return typeof exposed === 'function' ? () => void exposed() : () => {}
 }

@@ -135,6 +135,7 @@ export class CommandStream {
     this.#inGroup = false
     this.#parser.tail = this.#applied
     this.#parseAgain()
+    this.#rewindEmpty()
   }
 
   /** Commands that were found but not handed over are to be found again. */
@@ -308,9 +309,13 @@ export class CommandStream {
     handler.frame?.('multi')
     const group = this.#group
     group.open(this.#bytes, this.#applied, this.#scan, this.#db, this.#baseOffset)
-    if (this.#groupHasData) handler.group(group)
-    this.#db = this.#groupDb
-    if (this.#groupHasFrames) this.#groupFrames(handler, group)
+    try {
+      if (this.#groupHasData) handler.group(group)
+      this.#db = this.#groupDb
+      if (this.#groupHasFrames) this.#groupFrames(handler, group)
+    } finally {
+      group.close()
+    }
     handler.frame?.('exec')
     this.#inGroup = false
   }
@@ -341,10 +346,9 @@ export class CommandStream {
 
   /** Nothing is held: start at the front again, and let go of a buffer that one large command needed. */
   #rewindEmpty(): void {
-    if (this.#applied === 0) return
-    const shift = this.#applied
-    if (this.#bytes.length > this.#restingBytes) this.#bytes = new Uint8Array(this.#restingBytes)
-    this.#moved(this.#bytes, shift)
+    const isOutgrown = this.#bytes.length > this.#restingBytes
+    if (isOutgrown) this.#moved(new Uint8Array(this.#restingBytes), this.#applied)
+    else if (this.#applied > 0) this.#moved(this.#bytes, this.#applied)
   }
 
   #makeRoom(freeBytes: number): void {

@@ -37,6 +37,7 @@ export class CommandsAhead {
     const { commands, ends } = this
     const parser = this.#parser
     const first = parser.args
+    this.trim()
     commands[this.count] = commands[0]!
     commands[0] = first
     this.count = 0
@@ -55,7 +56,7 @@ export class CommandsAhead {
     return count > 0
   }
 
-  /** Gives back position arrays that unusually long commands made large. Called when what was found has been applied. */
+  /** What was found has been handed over: gives back position arrays that unusually long commands made large. */
   trim(): void {
     for (let i = 0; i < this.count; i++) trimCommandArgs(this.commands[i]!)
   }

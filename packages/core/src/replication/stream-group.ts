@@ -2,8 +2,10 @@
  * A MULTI … EXEC group of the stream, as it is handed over when its EXEC is here.
  */
 import type { CommandArgs } from '../commands/command.ts'
-import { CommandParser } from './command-parser.ts'
+import { CommandParser, trimCommandArgs } from './command-parser.ts'
 import { isArgument, isFrame, readDb, SELECT } from './frame-commands.ts'
+
+const NO_BYTES: Uint8Array = new Uint8Array(0)
 
 /**
  * One MULTI … EXEC group, complete in the input buffer. `while (next()) use(args, db)`, as often as needed, with a `rewind()` in
@@ -12,7 +14,7 @@ import { isArgument, isFrame, readDb, SELECT } from './frame-commands.ts'
 export class StreamGroup {
   /** Database of the current command; behind the last one, of the group's end. */
   db = 0
-  #parser = new CommandParser(new Uint8Array(0), Number.MAX_SAFE_INTEGER)
+  readonly #parser = new CommandParser(NO_BYTES, Number.MAX_SAFE_INTEGER)
   #first = 0
   #last = 0
   #firstDb = 0
@@ -36,6 +38,13 @@ export class StreamGroup {
     this.#firstDb = db
     this.#baseOffset = baseOffset
     this.rewind()
+  }
+
+  /** @internal It was handed over: holds neither the input buffer any more nor what an unusually long command needed. */
+  close(): void {
+    this.#parser.reset()
+    this.#parser.rebase(NO_BYTES, 0)
+    trimCommandArgs(this.#parser.args)
   }
 
   rewind(): void {

@@ -23,7 +23,7 @@ let idle: NodeJS.Timeout | undefined
 export function collectGarbageSoon(): void {
   soon ??= setTimeout(() => {
     soon = undefined
-    collectGarbage()
+    void collectGarbage()
   }, SOON_MS).unref()
   shrinkYoungGeneration(LOOKS_MAX)
 }
@@ -33,7 +33,7 @@ function shrinkYoungGeneration(looksLeft: number): void {
   idle = setTimeout(() => {
     const young = getHeapSpaceStatistics().find(({ space_name }) => space_name === 'new_space')
     if (young === undefined || young.physical_space_size <= YOUNG_BYTES_KEPT) return
-    collectGarbage()
+    void collectGarbage()
     if (looksLeft > 1) shrinkYoungGeneration(looksLeft - 1)
   }, IDLE_MS).unref()
 }

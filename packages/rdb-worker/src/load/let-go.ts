@@ -8,7 +8,7 @@ import { collectGarbage } from '@understudy/core/loading'
 let isFirst = true
 
 /** Called at the start of each task: lets go of what the one before has held. */
-export function letGoOfLastTask(): void {
-  if (!isFirst) collectGarbage()
+export async function letGoOfLastTask(): Promise<void> {
+  if (!isFirst) await collectGarbage()
   isFirst = false
 }

@@ -8,13 +8,13 @@ import { lowerThreadPriority } from './thread-priority.ts'
 
 lowerThreadPriority()
 
-export default function load(task: LoadTask): Promise<LoadReply> {
-  letGoOfLastTask()
+export default async function load(task: LoadTask): Promise<LoadReply> {
+  await letGoOfLastTask()
   return runLoadTask(task)
 }
 
-export function insert(task: InsertTask): void {
-  letGoOfLastTask()
+export async function insert(task: InsertTask): Promise<void> {
+  await letGoOfLastTask()
   runInsertTask(task)
 }
 

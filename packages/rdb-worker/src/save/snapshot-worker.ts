@@ -5,7 +5,7 @@ import { runSaveTask, type SaveReply, type SaveTask } from './save-task.ts'
 
 lowerThreadPriority()
 
-export default function save(task: SaveTask): SaveReply {
-  letGoOfLastTask()
+export default async function save(task: SaveTask): Promise<SaveReply> {
+  await letGoOfLastTask()
   return runSaveTask(task)
 }
