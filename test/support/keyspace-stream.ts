@@ -45,8 +45,8 @@ export class KeyspaceStream {
 
   /** Applies whole commands. @throws when one fails. */
   apply(bytes: Uint8Array): void {
-    const { command, group } = this.#applier
+    const { ahead, command, group } = this.#applier
     this.#stream.push(bytes)
-    while (this.#stream.drain({ command, group, getAck() {} }) === 'more');
+    while (this.#stream.drain({ ahead, command, group, getAck() {} }) === 'more');
   }
 }

@@ -23,7 +23,7 @@ import {
 import type { ServerStatistics } from '../clients/statistics.ts'
 import type { UnappliedCommands } from './unapplied.ts'
 
-/** Every so many commands one is timed, and counts for all of them in cmdstat's usec; the wall clock is read then, too. */
+/** Every so many commands one is timed, and counts for all of them in cmdstat's usec. */
 const TIMED_EVERY = 64
 /** Longer ones are not hashed twice. */
 const KEY_AHEAD_BYTES_MAX = 512
@@ -88,9 +88,14 @@ export class StreamApplier {
     return this.#count
   }
 
-  /** The first argument is nearly always a key; of another one something is touched that nobody needs. */
+  /**
+   * Comes before all commands: the wall clock is read once for those found together. The first argument is nearly always a key; of
+   * another one something is touched that nobody needs.
+   */
   readonly ahead = (commands: readonly CommandArgs[], count: number, db: number): void => {
-    const { generation, lookupsAhead, databaseCount } = this.#ports.keyspace
+    const { clock, keyspace } = this.#ports
+    const { generation, lookupsAhead, databaseCount } = keyspace
+    this.#context.nowMs = clock.wallMs()
     lookupsAhead.begin(commands[0]!.bytes)
     if (count === 1 || db >= databaseCount) return
     for (let i = 0; i < count; i++) {
@@ -137,7 +142,6 @@ export class StreamApplier {
     context.args = args
     context.db = db
     const isTimed = this.#count++ % TIMED_EVERY === 0
-    if (isTimed) context.nowMs = this.#ports.clock.wallMs()
     const entry = this.#registry.resolve(args)
     if (entry === undefined) return this.#refuse(args, 'this version does not apply it')
     if (!arityFits(entry.arity, args.count)) return this.#refuse(args, 'it has a wrong number of arguments')
