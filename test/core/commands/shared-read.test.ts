@@ -9,6 +9,7 @@ import {
   Keyspace,
   LibraryStore,
   NeedsWriter,
+  READ_ATTEMPTS_MS_MAX,
   Readers,
   ReadTooLong,
   ROOT_WORDS,
@@ -123,6 +124,20 @@ describe('over a shared dataset', () => {
     expect([shared.context.reply.length, shared.keyspace.hits]).toEqual([0, 0])
   })
 
+  it('a read that takes long by itself gives up after the second attempt', () => {
+    const sleeping = new Int32Array(new SharedArrayBuffer(4))
+    let attempts = 0
+    const run = (): Buffer =>
+      shared.run(['GET', 'string'], (read) => {
+        read()
+        attempts++
+        Atomics.wait(sleeping, 0, 0, READ_ATTEMPTS_MS_MAX + 5)
+        writer.run('SET', 'string', attempts)
+      })
+    expect(run).toThrow(ReadTooLong)
+    expect(attempts).toBe(2)
+  })
+
   it('what a command throws over whole data is thrown, over torn data it is not', () => {
     const fault = new Error('a fault')
     const disturbed = (changes: number): (() => Buffer) => {
@@ -205,7 +220,58 @@ describe('in memory that makes no sense', () => {
     expect(longestMs).toBeLessThan(1000)
     expect(largestBytes).toBeLessThan(64 << 20)
   })
+
+  it('no length is believed before memory is taken for it', () => {
+    const { generation } = shared.keyspace
+    const lengths = placesOfLengths(generation)
+    for (const command of READ_COMMANDS) {
+      let attempts = 0
+      let takenBytes = 0
+      shared.run(command, (read) => {
+        if (attempts++ > 0) {
+          Reflect.deleteProperty(generation, 'validate')
+          read()
+          return
+        }
+        for (const { words, at } of lengths) words[at] = TORN_LENGTH
+        Object.assign(generation, { validate: () => false })
+        const { arrayBuffers } = process.memoryUsage()
+        try {
+          read()
+        } finally {
+          takenBytes = process.memoryUsage().arrayBuffers - arrayBuffers
+          for (const { words, at, length } of lengths) words[at] = length
+        }
+      })
+      expect(takenBytes, command.join(' ').slice(0, 100)).toBeLessThan(16 << 20)
+    }
+  })
 })
+
+/** Lengths of what `fillAllTypes` makes in nodes: keys, fields, values, elements. */
+const LONG_LENGTHS = [60_000, 40_000, 20_000, 12_000, 9000]
+const TORN_LENGTH: number = 400 << 20
+
+interface LengthWord {
+  readonly words: Int32Array
+  readonly at: number
+  readonly length: number
+}
+
+/** Where in memory the lengths of what is long are. */
+function placesOfLengths(generation: GenerationView): LengthWord[] {
+  const places: LengthWord[] = []
+  for (const { memory } of generation.regions) {
+    for (const words of memory.i32) {
+      for (const length of LONG_LENGTHS) {
+        for (let at = words.indexOf(length); at >= 0; at = words.indexOf(length, at + 1))
+          places.push({ words, at, length })
+      }
+    }
+  }
+  expect(places.length).toBeGreaterThanOrEqual(LONG_LENGTHS.length)
+  return places
+}
 
 const RECORDS_AT = 0x110000
 

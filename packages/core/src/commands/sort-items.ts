@@ -4,6 +4,7 @@
  *
  * Source: redis 7.0 sort.c sortCompare().
  */
+import { confirmRead } from '../keyspace/read-guard.ts'
 
 const FIRST_BYTES = 4096
 const FIRST_ITEMS = 64
@@ -21,6 +22,7 @@ export class ByteItems {
     const at = this.#length
     const need = at + length
     if (need > this.bytes.length) {
+      confirmRead(length)
       const grown = new Uint8Array(Math.max(this.bytes.length * 2, need))
       grown.set(this.bytes.subarray(0, at))
       this.bytes = grown

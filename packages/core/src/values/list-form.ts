@@ -11,6 +11,7 @@ import { listpackFirst, listpackRead } from '../encoding/listpack.ts'
 import { listpackCount } from '../encoding/listpack-edit.ts'
 import { INT64_TEXT_BYTES_MAX, PackedItem, writeInt64Text } from '../encoding/packed-item.ts'
 import { ziplistFirst, ziplistRead } from '../encoding/ziplist.ts'
+import { confirmRead } from '../keyspace/read-guard.ts'
 import {
   RDB_TYPE_LIST,
   RDB_TYPE_LIST_QUICKLIST,
@@ -56,6 +57,7 @@ export const listForm: ValueForm = {
     const list = openList(value)
     for (let more = list.first(); more; more = list.next()) {
       list.load()
+      confirmRead(list.elementLength)
       const bytes = new Uint8Array(list.elementLength)
       list.copyElement(bytes, 0)
       visitor.text(bytes, 0, bytes.length)

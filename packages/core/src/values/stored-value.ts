@@ -7,6 +7,7 @@ import { listpackCount } from '../encoding/listpack-edit.ts'
 import { FLAG_LARGE_ENCODING, FLAG_TEXT } from '../keyspace/layout.ts'
 import type { Entry } from '../keyspace/entry.ts'
 import type { KeyspaceReads } from '../keyspace/keyspace-reads.ts'
+import { confirmRead } from '../keyspace/read-guard.ts'
 import { encodingName } from '../object-codec/encoding-name.ts'
 import {
   RDB_TYPE_HASH,
@@ -35,8 +36,12 @@ import { readListpackText, textBytes, textEnd, textStart } from './item-text.ts'
 import { packedScore } from './packed-scores.ts'
 import { writeRecordString } from './record-strings.ts'
 
-/** The bytes of the value of `entry` as the codec reads them; borrowed until the next lookup or change. */
+/**
+ * The bytes of the value of `entry` as the codec reads them; borrowed until the next lookup or change. Its length is confirmed: memory
+ * may be taken for it.
+ */
 export function entrySource(entry: Entry): ValueSource {
+  confirmRead(entry.length)
   return {
     lengthBytes: entry.length,
     copy: (offset, target, at, count) => entry.copy(offset, offset + count, target, at),
