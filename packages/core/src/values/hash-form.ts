@@ -29,7 +29,6 @@ import { type ItemVisitor, visitItems } from '../object-codec/value-items.ts'
 import type { ValueSource } from '../object-codec/value-source.ts'
 import { ValueFault } from '../object-codec/value-walker.ts'
 import type { RegionWriter } from '../keyspace/region-writer.ts'
-import { copyBytes, viewOf } from '../memory/copy-bytes.ts'
 import { TABLE_POSITIONS } from '../keyspace/table-move.ts'
 import { ElementTable } from './element-table.ts'
 import {
@@ -40,6 +39,7 @@ import {
   PACKED_LARGE_ENCODING_BYTES_MAX,
   WRITTEN_LISTPACK_BYTES_MAX,
 } from './form-numbers.ts'
+import { ItemCopy } from './item-copy.ts'
 import { readListpackText, textBytes, textEnd, textStart } from './item-text.ts'
 import { LargeValue } from './large-value.ts'
 import { writeRecordKey, writeRecordString } from './record-strings.ts'
@@ -180,8 +180,12 @@ const packing: Uint8Array = new Uint8Array(PACKED_BYTES_MAX)
 /** Makes a hash of any RDB type: packed while it is short, then a table. */
 export function buildHash(rdbType: number, source: ValueSource, build: ValueBuild): void {
   builder.begin(build)
-  visitItems(rdbType, source, builder)
-  builder.finish(rdbType === RDB_TYPE_HASH_LISTPACK || rdbType === RDB_TYPE_HASH_ZIPLIST)
+  try {
+    visitItems(rdbType, source, builder)
+    builder.finish(rdbType === RDB_TYPE_HASH_LISTPACK || rdbType === RDB_TYPE_HASH_ZIPLIST)
+  } finally {
+    builder.release()
+  }
 }
 
 class HashBuilder implements ItemVisitor {
@@ -191,9 +195,9 @@ class HashBuilder implements ItemVisitor {
   #fields = 0
   #longest = 0
   #expireAtMs = -1
-  #field: Uint8Array = new Uint8Array(64)
-  /** -1: a field comes next. */
-  #fieldLength = -1
+  readonly #field = new ItemCopy()
+  /** What comes next belongs to `#field`. */
+  #hasField = false
 
   begin(build: ValueBuild): void {
     this.#build = build
@@ -202,7 +206,7 @@ class HashBuilder implements ItemVisitor {
     this.#fields = 0
     this.#longest = 0
     this.#expireAtMs = -1
-    this.#fieldLength = -1
+    this.#hasField = false
     listpackCreate(packing, 0)
   }
 
@@ -212,17 +216,13 @@ class HashBuilder implements ItemVisitor {
   }
 
   text(bytes: Uint8Array, start: number, end: number): void {
-    const length = end - start
-    if (length > this.#longest) this.#longest = length
-    if (this.#fieldLength === -1) {
-      if (length > this.#field.length) this.#field = new Uint8Array(length * 2)
-      copyBytes(bytes, viewOf(bytes), start, end, this.#field, viewOf(this.#field), 0)
-      this.#fieldLength = length
+    this.#longest = Math.max(this.#longest, end - start)
+    this.#hasField = !this.#hasField
+    if (this.#hasField) {
+      this.#field.take(bytes, start, end)
       return
     }
-    const field = this.#field
-    const fieldLength = this.#fieldLength
-    this.#fieldLength = -1
+    const { bytes: field, length: fieldLength } = this.#field
     this.#fields++
     if (this.#table === undefined) {
       const added = listpackItemBytes(field, 0, fieldLength) + listpackItemBytes(bytes, start, end)
@@ -240,6 +240,10 @@ class HashBuilder implements ItemVisitor {
   score(): void {}
 
   entry(): void {}
+
+  release(): void {
+    this.#field.release()
+  }
 
   #beginTable(): void {
     const value = this.#build.beginLarge(FORM_HASH_TABLE, 0)

@@ -15,7 +15,6 @@ import {
 } from '../encoding/listpack-edit.ts'
 import { SCORE_TEXT_BYTES_MAX, writePackedScore } from '../encoding/score-text.ts'
 import { FLAG_LARGE_ENCODING } from '../keyspace/layout.ts'
-import { copyBytes, viewOf } from '../memory/copy-bytes.ts'
 import { TABLE_POSITIONS } from '../keyspace/table-move.ts'
 import { RDB_TYPE_ZSET_2, RDB_TYPE_ZSET_LISTPACK, RDB_TYPE_ZSET_ZIPLIST } from '../object-codec/rdb-types.ts'
 import { type ItemVisitor, visitItems } from '../object-codec/value-items.ts'
@@ -28,6 +27,7 @@ import {
   PACKED_BYTES_MAX,
   WRITTEN_LISTPACK_BYTES_MAX,
 } from './form-numbers.ts'
+import { ItemCopy } from './item-copy.ts'
 import { LargeValue } from './large-value.ts'
 import { writeRecordKey } from './record-strings.ts'
 import { SCORED } from './ordered-index-cursor.ts'
@@ -206,16 +206,19 @@ export function packedZsetFlags(bytes: Uint8Array, start: number, end: number, t
 /** Makes a sorted set of any RDB type: packed while its elements come in their order and are few, then large. */
 export function buildZset(rdbType: number, source: ValueSource, build: ValueBuild): void {
   builder.begin(build)
-  visitItems(rdbType, source, builder)
-  builder.finish(rdbType === RDB_TYPE_ZSET_LISTPACK || rdbType === RDB_TYPE_ZSET_ZIPLIST)
+  try {
+    visitItems(rdbType, source, builder)
+    builder.finish(rdbType === RDB_TYPE_ZSET_LISTPACK || rdbType === RDB_TYPE_ZSET_ZIPLIST)
+  } finally {
+    builder.release()
+  }
 }
 
 class ZsetBuilder implements ItemVisitor {
   #build!: ValueBuild
   #longest = 0
   #isPacking = false
-  #member: Uint8Array = new Uint8Array(64)
-  #length = 0
+  readonly #member = new ItemCopy()
   readonly #packer = new ZsetPacker()
   readonly #packed = new SortedSet()
 
@@ -227,17 +230,13 @@ class ZsetBuilder implements ItemVisitor {
   }
 
   text(bytes: Uint8Array, start: number, end: number): void {
-    const length = end - start
-    if (length > this.#member.length) this.#member = new Uint8Array(length * 2)
-    copyBytes(bytes, viewOf(bytes), start, end, this.#member, viewOf(this.#member), 0)
-    this.#length = length
-    if (length > this.#longest) this.#longest = length
+    this.#member.take(bytes, start, end)
+    this.#longest = Math.max(this.#longest, end - start)
   }
 
   score(value: number): void {
     if (Number.isNaN(value)) throw new ValueFault('RDB_BAD_VALUE', 'a score is not a number', 0)
-    const member = this.#member
-    const length = this.#length
+    const { bytes: member, length } = this.#member
     if (this.#isPacking) {
       // Whether a zero keeps its sign depends on how many elements follow.
       if (!Object.is(value, -0) && this.#packer.add(member, 0, length, value)) return
@@ -251,6 +250,10 @@ class ZsetBuilder implements ItemVisitor {
   fieldTtl(): void {}
 
   entry(): void {}
+
+  release(): void {
+    this.#member.release()
+  }
 
   #makeLarge(): void {
     this.#isPacking = false
