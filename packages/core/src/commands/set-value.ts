@@ -27,6 +27,7 @@ import {
   listpackWriteItem,
 } from '../encoding/listpack-edit.ts'
 import { int64Hi, int64Lo, parseInt64 } from '../encoding/packed-item.ts'
+import { NOTIFY_SET } from '../keyspace/key-events.ts'
 import type { KeyspaceReads } from '../keyspace/keyspace-reads.ts'
 import { ElementTable } from '../values/element-table.ts'
 import {
@@ -42,9 +43,10 @@ import { readIntsetText, readListpackText, textBytes, textEnd, textStart } from 
 import { LargeValue } from '../values/large-value.ts'
 import { fillSetTable, SET_ROOT } from '../values/set-form.ts'
 import type { ValueBuild } from '../values/value-build.ts'
-import { beginBuild, deleteFound, expectForm } from './access.ts'
+import { beginBuild, deleteFound, expectForm, foundChanged } from './access.ts'
 import type { CommandContext, ReadContext } from './command.ts'
 import { keyBytes, keyEnd, keyStart, locateKey } from './key-bytes.ts'
+import { notify, notifyDeleted } from './notify.ts'
 
 const NO_VALUE: Uint8Array = new Uint8Array(0)
 
@@ -323,6 +325,14 @@ export function removeMember(
       if (table.count === 0) deleteFound(context, keyIndex)
       return true
   }
+}
+
+/** Tells of members removed from the set at argument 1, and of its end if they were the last. */
+export function noteRemoval(context: CommandContext, event: string): void {
+  const isGone = context.keyspace.entry.address === 0
+  if (!isGone) foundChanged(context, 1)
+  notify(context, NOTIFY_SET, event, 1)
+  if (isGone) notifyDeleted(context, 1)
 }
 
 /**
