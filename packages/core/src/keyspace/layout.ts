@@ -123,6 +123,12 @@ export function headerBytes(flags: number): number {
   return 8 + ((flags & FLAG_EXPIRE) << 3) + ((flags & FLAG_CHUNKED) << 3) + ((flags & FLAG_LONG_KEY) << 1)
 }
 
+/** The slot of its page at which a search for a key begins; slot 0 is the header. Takes the word that a slot keeps of a tag, too. */
+export function homeSlot(tag: number): number {
+  const home = tag & (PAGE_SLOTS - 1)
+  return home === 0 ? 1 : home
+}
+
 /** Directory entry of a hash at a depth: the bits below the shard's. */
 export function directoryIndex(order: number, depth: number): number {
   return depth === 0 ? 0 : (order << SHARD_BITS) >>> (32 - depth)

@@ -6,7 +6,15 @@
 import { byteOffsetOf, type RegionMemory } from '../memory/region-memory.ts'
 import type { BlockCopies } from './block-copies.ts'
 import type { HashSeed } from './key-hash.ts'
-import { DIRECTORY_DEPTH_MAX, directoryIndex, PAGE_SLOTS, ROOT_DEPTH, ROOT_DIRECTORY, SLOT_TAG_MASK } from './layout.ts'
+import {
+  DIRECTORY_DEPTH_MAX,
+  directoryIndex,
+  homeSlot,
+  PAGE_SLOTS,
+  ROOT_DEPTH,
+  ROOT_DIRECTORY,
+  SLOT_TAG_MASK,
+} from './layout.ts'
 import { RegionView } from './region-view.ts'
 
 export class PinnedRegion extends RegionView {
@@ -57,12 +65,11 @@ export class PinnedRegion extends RegionView {
   ): number {
     const directory = words[root + ROOT_DIRECTORY]!
     const wanted = tag & SLOT_TAG_MASK
-    const home = tag & (PAGE_SLOTS - 1)
     if (directory === 0) return 0
     const depth = words[root + ROOT_DEPTH]!
     let page = this.directoryEntry(directory, directoryIndex(order, depth))
     while (page !== 0) {
-      let slot = home === 0 ? 1 : home
+      let slot = homeSlot(tag)
       for (let probes = 1; probes < PAGE_SLOTS; probes++) {
         const address = this.#pageWord(page, slot * 2 + 1)
         if (address === 0) break

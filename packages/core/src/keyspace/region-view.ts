@@ -14,6 +14,7 @@ import {
   FLAG_EXPIRE,
   FLAG_LONG_KEY,
   headerBytes,
+  homeSlot,
   PAGE_SLOTS,
   ROOT_DEPTH,
   ROOT_DIRECTORY,
@@ -206,7 +207,7 @@ export class RegionView {
   }
 
   /**
-   * Touches the slot at which a search for a key begins. @param inserts also the header of the page, at which insert() looks.
+   * Touches the slot at which a search for a key begins (writer only). @param inserts also the header of the page, at which insert() looks.
    * @returns the page, 0 when there is none.
    */
   touchPage(words: Int32Array, root: number, order: number, tag: number, inserts: boolean): number {
@@ -219,7 +220,10 @@ export class RegionView {
     return page
   }
 
-  /** Touches the record that a key most likely has: the first in the page with its tag, near its home. @returns false: none there */
+  /**
+   * Touches the record that a key most likely has: the first in the page with its tag, near its home (writer only). @returns false: none
+   * there
+   */
   touchRecord(page: number, tag: number): boolean {
     if (page === 0) return false
     const words = this.memory.i32[page >>> 28]!
@@ -352,12 +356,6 @@ export class RegionView {
 
 /** Entries of an index block. */
 export const NODES_PER_INDEX: number = BLOCK_BYTES_MAX >>> 2
-
-/** The slot of its page at which a search for a key begins. */
-function homeSlot(tag: number): number {
-  const home = tag & (PAGE_SLOTS - 1)
-  return home === 0 ? 1 : home
-}
 
 /** Means nothing: what is read in order to have it in the caches must be used for something. */
 let touched = 0

@@ -10,6 +10,7 @@ import type { HashSeed } from './key-hash.ts'
 import {
   DIRECTORY_DEPTH_MAX,
   directoryIndex,
+  homeSlot,
   PAGE_BYTES,
   PAGE_KEYS_MAX,
   PAGE_KEYS_PLANNED,
@@ -130,8 +131,7 @@ export class RegionWriter extends RegionView {
     for (;;) {
       next = next === PAGE_SLOTS - 1 ? 1 : next + 1
       if (next === this.slot || words[base + next * 2 + 1] === 0) break
-      const tagHome = words[base + next * 2]! & (PAGE_SLOTS - 1)
-      const home = tagHome === 0 ? 1 : tagHome
+      const home = homeSlot(words[base + next * 2]!)
       // Distance from home to the entry, and from the hole to the entry, along the probe order (127 slots).
       const fromHome = next >= home ? next - home : next - home + PAGE_SLOTS - 1
       const fromHole = next >= hole ? next - hole : next - hole + PAGE_SLOTS - 1

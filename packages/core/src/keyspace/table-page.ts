@@ -2,13 +2,20 @@
 import { strict as assert } from 'node:assert'
 import { RUN_BYTES } from '../limits.ts'
 import { byteOffsetOf } from '../memory/region-memory.ts'
-import { directoryIndex, PAGE_SLOTS, ROOT_DEPTH, ROOT_DIRECTORY, SLOT_TAG_BITS, SLOT_TAG_MASK } from './layout.ts'
+import {
+  directoryIndex,
+  homeSlot,
+  PAGE_SLOTS,
+  ROOT_DEPTH,
+  ROOT_DIRECTORY,
+  SLOT_TAG_BITS,
+  SLOT_TAG_MASK,
+} from './layout.ts'
 import type { RegionView } from './region-view.ts'
 
 /** Puts an entry at the first free slot from its home on. The page has one. @param base word index of the page. */
 export function place(words: Int32Array, base: number, tag: number, window: number, address: number): void {
-  const home = tag & (PAGE_SLOTS - 1)
-  let slot = home === 0 ? 1 : home
+  let slot = homeSlot(tag)
   for (let probes = 0; words[base + slot * 2 + 1] !== 0; probes++) {
     if (probes >= PAGE_SLOTS) assert.fail('page count and slots disagree')
     slot = slot === PAGE_SLOTS - 1 ? 1 : slot + 1
