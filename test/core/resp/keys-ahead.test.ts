@@ -80,7 +80,7 @@ describe('keys ahead', () => {
     const shared = new SharedKeyspace(new Readers(keyspace).attach())
     const keys = { starts: Int32Array.of(0), ends: Int32Array.of(3) }
     shared.begin()
-    shared.touchAhead(0, key, keys, 1)
+    shared.touchKeys(0, key, keys.starts, keys.ends, 0, 1)
     // Disturbs who has entered the key's shard.
     keyspace.begin()
     keyspace.put(0, key, 0, 3, 0, 0, key, 0, 3, -1)
@@ -91,7 +91,7 @@ describe('keys ahead', () => {
     for (let round = 0; round < 1000; round++) {
       for (let word = 0; word < 5; word++)
         keyspace.generation.control[root + word] = random.int(-(2 ** 31), 2 ** 31 - 1)
-      shared.touchAhead(0, key, keys, 1)
+      shared.touchKeys(0, key, keys.starts, keys.ends, 0, 1)
     }
     shared.close()
   })

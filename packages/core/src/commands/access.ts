@@ -7,7 +7,6 @@
  */
 import { parseBigInteger, parseInteger } from '../encoding/integer.ts'
 import { NOTIFY_EXPIRED, NOTIFY_KEY_MISS } from '../keyspace/key-events.ts'
-import { hashKey, hashOrder, hashTag } from '../keyspace/key-hash.ts'
 import { FLAG_RAW } from '../keyspace/layout.ts'
 import { KEYS_AHEAD_MAX, VALUE_BYTES_MAX } from '../limits.ts'
 import { NOT_AN_INTEGER, WRONG_TYPE } from '../resp/error-replies.ts'
@@ -17,22 +16,9 @@ import { notify } from './notify.ts'
 
 const STRING_TOO_LONG = 'ERR string exceeds maximum allowed size (proto-max-bulk-len)'
 
-// Of the keys of `touchKeys`.
-const touchedOrders = new Int32Array(KEYS_AHEAD_MAX)
-const touchedAddresses = new Int32Array(KEYS_AHEAD_MAX)
-
 /** Touches what lookups of the keys from argument `first` on will look at, KEYS_AHEAD_MAX of them: their cache misses overlap. */
 export function touchKeys({ args, db, keyspace }: ReadContext, first: number): void {
-  const { bytes, start, end } = args
-  const { seed } = keyspace.generation
-  const count = Math.min(args.count - first, KEYS_AHEAD_MAX)
-  for (let i = 0; i < count; i++) {
-    hashKey(seed, bytes, start[first + i]!, end[first + i]!)
-    touchedOrders[i] = hashOrder
-    touchedAddresses[i] = keyspace.touchSlot(db, hashOrder, hashTag)
-  }
-  // Kept, so that the compiler cannot leave the load out.
-  for (let i = 0; i < count; i++) touchedAddresses[i] = keyspace.touchRecord(touchedOrders[i]!, touchedAddresses[i]!)
+  keyspace.touchKeys(db, args.bytes, args.start, args.end, first, Math.min(args.count - first, KEYS_AHEAD_MAX))
 }
 
 /** Finds the key in argument `index` for reading; `keyspace.entry` describes it then. */

@@ -6,7 +6,7 @@
  * `entry` holds the record that the last lookup found.
  */
 import { KeyspaceError } from '../errors.ts'
-import { SHARD_COUNT } from '../limits.ts'
+import { KEYS_AHEAD_MAX, SHARD_COUNT } from '../limits.ts'
 import { roomOf } from '../memory/arena.ts'
 import { formOf } from '../values/forms.ts'
 import { LargeValue } from '../values/large-value.ts'
@@ -16,7 +16,7 @@ import { AccessBits } from './access-bits.ts'
 import { Entry } from './entry.ts'
 import type { GenerationLayout } from './generation.ts'
 import { KeyEvents } from './key-events.ts'
-import { hashOrder, hashTag } from './key-hash.ts'
+import { hashKey, hashOrder, hashTag } from './key-hash.ts'
 import { KeyPlace } from './key-place.ts'
 import {
   PAGE_BYTES,
@@ -37,6 +37,10 @@ import type { DatabaseWalk } from './table-walk.ts'
 
 const TWO_32: number = 2 ** 32
 const RANDOM_NEIGHBOURS = 16
+
+// Of the keys of `touchKeys`.
+const touchedOrders = new Int32Array(KEYS_AHEAD_MAX)
+const touchedAddresses = new Int32Array(KEYS_AHEAD_MAX)
 
 export abstract class KeyspaceReads {
   generation: GenerationLayout
@@ -98,13 +102,29 @@ export abstract class KeyspaceReads {
   }
 
   /**
-   * Touches what a lookup will look at first, so that the cache misses of several keys overlap: call it for all of them, then
-   * `touchRecord` for all, then look them up. @returns address of the record that the key most likely has, 0 for none.
+   * Touches what lookups of `count` keys from the `first` on will look at, KEYS_AHEAD_MAX at most, so that their cache misses overlap.
+   * Key `i` is `bytes[starts[i] .. ends[i])`. It enters no shard, and whatever it meets in memory that is being changed, it only touches:
+   * also between two attempts.
+   */
+  touchKeys(db: number, bytes: Uint8Array, starts: Int32Array, ends: Int32Array, first: number, count: number): void {
+    const { seed } = this.generation
+    for (let i = 0; i < count; i++) {
+      hashKey(seed, bytes, starts[first + i]!, ends[first + i]!)
+      touchedOrders[i] = hashOrder
+      touchedAddresses[i] = this.touchSlot(db, hashOrder, hashTag)
+    }
+    // Kept, so that the compiler cannot leave the load out.
+    for (let i = 0; i < count; i++) touchedAddresses[i] = this.touchRecord(touchedOrders[i]!, touchedAddresses[i]!)
+  }
+
+  /**
+   * As `touchKeys`, for who has hashed the keys: call it for all of them, then `touchRecord` for all, then look them up.
+   * @returns address of the record that the key most likely has, 0 for none.
    */
   touchSlot(db: number, order: number, tag: number): number {
     const { generation } = this
     const shardIndex = shardOf(order)
-    const root = generation.rootOf(db, shardIndex)
+    const root = generation.rootPlace(db, shardIndex)
     return generation.regions[regionOf(shardIndex)]!.homeOf(generation.control, root, order, tag)
   }
 

@@ -11,18 +11,15 @@
 import { strict as assert } from 'node:assert'
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads'
 import { ReplicaError } from '../errors.ts'
-import { KEYS_AHEAD_MAX, SEGMENT_BYTES_MAX } from '../limits.ts'
+import { SEGMENT_BYTES_MAX } from '../limits.ts'
 import { RegionMemory } from '../memory/region-memory.ts'
 import { letGoOfViews } from '../memory/view-holders.ts'
-import type { KeysAhead } from '../resp/keys-ahead.ts'
 import type { EncodingThresholds } from '../values/thresholds.ts'
 import { ValueBuild } from '../values/value-build.ts'
 import { accessBitsOf } from './access-bits.ts'
 import { AccessMarks } from './access-marks.ts'
 import { GenerationView } from './generation-view.ts'
-import { hashKey, hashOrder, hashTag } from './key-hash.ts'
 import { KeyspaceReads } from './keyspace-reads.ts'
-import { regionOf, shardOf } from './layout.ts'
 import { LazyFree } from './lazy-free.ts'
 import { DISTURBED, guardRead } from './read-guard.ts'
 import { TurnRequest } from './readers-turn.ts'
@@ -78,9 +75,6 @@ export class SharedKeyspace extends KeyspaceReads {
   /** Where commands build what they then reply. Forgotten after each attempt. */
   #scratch: RegionWriter | undefined
   readonly #turn = new TurnRequest()
-  // Of the keys of `touchAhead`.
-  readonly #touchedOrders = new Int32Array(KEYS_AHEAD_MAX)
-  readonly #touchedAddresses = new Int32Array(KEYS_AHEAD_MAX)
   #isClosed = false
 
   /** Opens the dataset in the thread that received the handle. */
@@ -176,26 +170,6 @@ export class SharedKeyspace extends KeyspaceReads {
     if (this.generation.isOutgrown) return
     if (attempt >= ATTEMPTS_BEFORE_ASKING) this.#turn.ask(this.generation.control)
     else if (attempt >= ATTEMPTS_BEFORE_PAUSING) pause()
-  }
-
-  /**
-   * Touches what lookups of these keys will look at, so that their cache misses overlap. Between two attempts; it enters no shard,
-   * and whatever it meets in memory that is being changed, it only touches. @param count of `keys`
-   */
-  touchAhead(db: number, bytes: Uint8Array, keys: KeysAhead, count: number): void {
-    const { generation } = this
-    const { starts, ends } = keys
-    const orders = this.#touchedOrders
-    const addresses = this.#touchedAddresses
-    for (let i = 0; i < count; i++) {
-      hashKey(generation.seed, bytes, starts[i]!, ends[i]!)
-      const shard = shardOf(hashOrder)
-      const region = generation.regions[regionOf(shard)]!
-      orders[i] = hashOrder
-      addresses[i] = region.homeOf(generation.control, generation.rootPlace(db, shard), hashOrder, hashTag)
-    }
-    // Kept, so that the compiler cannot leave the load out.
-    for (let i = 0; i < count; i++) addresses[i] = this.touchRecord(orders[i]!, addresses[i]!)
   }
 
   /** Replication ID of the stream, 40 hexadecimal digits. */

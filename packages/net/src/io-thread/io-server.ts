@@ -276,8 +276,9 @@ export class IoServer extends ConnectionHost<IoSession> {
     }
     const { sourceBytes, sourceEnd, inputEnd } = session.decoder
     if (sourceEnd === inputEnd) return
+    const { starts, ends } = this.#ahead
     session.touched = findKeysAhead(sourceBytes, sourceEnd, inputEnd, this.#ahead)
-    this.keyspace.touchAhead(session.db, sourceBytes, this.#ahead, session.touched)
+    this.keyspace.touchKeys(session.db, sourceBytes, starts, ends, 0, session.touched)
   }
 
   /** MULTI, EXEC, DISCARD. @returns false: it is none of them, or the link thread has to see to it. */
