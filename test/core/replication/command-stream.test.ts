@@ -1,5 +1,5 @@
 import { BacklogReader, BacklogWriter, CommandStream, ProtocolError } from '@understudy/core/internal'
-import type { CommandArgs, FrameCommand, StreamGroup, StreamHandler } from '@understudy/core/internal'
+import type { CommandArgs, CommandStreamOptions, FrameCommand, StreamGroup, StreamHandler } from '@understudy/core/internal'
 import { describe, expect, it } from 'vitest'
 import { FakeClock } from '../../support/fake-clock.ts'
 import { SeededRandom } from '../../support/seeded-random.ts'
@@ -66,7 +66,7 @@ function slowly(recorder: Recorder, clock: FakeClock): StreamHandler {
   }
 }
 
-function start(offset = 0, options: { unitBytesMax?: number; bufferBytes?: number } = {}) {
+function start(offset = 0, options: Omit<CommandStreamOptions, 'clock' | 'sink'> = {}) {
   const clock = new FakeClock()
   const sink = new BacklogWriter(64 * 1024, offset)
   const stream = new CommandStream({ clock, sink, ...options })
@@ -207,7 +207,8 @@ describe('command stream', () => {
   })
 
   it('takes a value of many megabytes without looking at its bytes twice and lets the buffer go afterwards', () => {
-    const { stream, recorder } = start(0, { bufferBytes: 1024 * 1024 })
+    let gone = 0
+    const { stream, recorder } = start(0, { bufferBytes: 1024 * 1024, letGo: () => gone++ })
     const value = Buffer.alloc(24 * 1024 * 1024, 'x')
     const lengths: number[] = []
     const handler: StreamHandler = {
@@ -229,8 +230,10 @@ describe('command stream', () => {
     }
     expect(parses).toBeGreaterThan(300)
     expect(lengths).toEqual([value.length, 5])
+    expect(gone).toBe(0)
     feed(stream, recorder, [encode('PING')])
     expect(stream.bufferBytes).toBe(1024 * 1024)
+    expect(gone).toBe(1)
   })
 
   it('allocates nothing for a length that was only declared', () => {

@@ -248,7 +248,7 @@ describe.each([1, 2, 4])('with threads: %i,', (count) => {
       expect(await failure(load)).toMatchObject({ code: 'RDB_BAD_CHECKSUM' })
       const second = pool.load(options({ kind: 'length', byteLength: bytes.length }, { file: names() }))
       await feed(second, bytes.subarray(0, 9000))
-      await expect.poll(() => existsSync(names().temporaryPath)).toBe(true)
+      await expect.poll(() => existsSync(names().temporaryPath), { timeout: 20_000 }).toBe(true)
       second.abort()
       expect(await failure(second)).toMatchObject({ code: 'RDB_ABORTED' })
       expect(readdirSync(directory)).toEqual(['dump.rdb'])

@@ -75,11 +75,15 @@ export interface CommandStreamOptions {
   readonly unitBytesMax?: number
   /** First and resting size of the input buffer. Default 1 MiB. */
   readonly bufferBytes?: number
+  /** Told when a buffer that had grown very long was let go of; its memory goes back with the next collection of garbage. */
+  readonly letGo?: () => void
 }
 
 /** 'idle': everything received has been looked at. 'more': the budget is used up, call again after others had a turn. */
 export type DrainOutcome = 'idle' | 'more'
 
+/** A buffer of this length is worth a collection of garbage, once it is let go of: a stream makes hardly any that would begin one. */
+const GONE_BYTES: number = 16 << 20
 /** Commands between two looks at the clock. */
 const CLOCK_EVERY_MASK = 15
 
@@ -87,6 +91,7 @@ export class CommandStream {
   readonly #clock: Clock
   readonly #sink: AppliedBytesSink | undefined
   readonly #restingBytes: number
+  readonly #letGo: () => void
   readonly #parser: CommandParser
   readonly #ahead: CommandsAhead
   readonly #group: StreamGroup
@@ -108,6 +113,7 @@ export class CommandStream {
   constructor(options: CommandStreamOptions) {
     this.#clock = options.clock
     this.#sink = options.sink
+    this.#letGo = options.letGo ?? (() => {})
     this.#restingBytes = Math.max(options.bufferBytes ?? STREAM_BUFFER_BYTES, 4 * 1024)
     this.#bytes = new Uint8Array(this.#restingBytes)
     this.#parser = new CommandParser(this.#bytes, options.unitBytesMax ?? STREAM_UNIT_BYTES_MAX)
@@ -117,7 +123,7 @@ export class CommandStream {
 
   /** Starts anew behind a snapshot: the next byte received is the one after `offset`, commands go to `db`. */
   begin(offset: number, db: number): void {
-    this.#bytes = new Uint8Array(this.#restingBytes)
+    this.#use(new Uint8Array(this.#restingBytes))
     this.#applied = 0
     this.#tail = 0
     this.#baseOffset = offset
@@ -371,8 +377,14 @@ export class CommandStream {
     this.#moved(bytes, this.#applied)
   }
 
-  #moved(bytes: Uint8Array, shift: number): void {
+  #use(bytes: Uint8Array): void {
+    const { length } = this.#bytes
     this.#bytes = bytes
+    if (bytes.length < length && length >= GONE_BYTES) this.#letGo()
+  }
+
+  #moved(bytes: Uint8Array, shift: number): void {
+    this.#use(bytes)
     this.#applied -= shift
     this.#scan -= shift
     this.#tail -= shift

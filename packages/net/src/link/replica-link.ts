@@ -24,6 +24,7 @@ import {
 } from '@understudy/core/internal'
 import type { LinkAction, LinkState, RdbLoadResult, SnapshotFraming, StreamHandler } from '@understudy/core/internal'
 import { errorText } from '../error-text.ts'
+import { collectGarbageSoon } from '../server/collect-garbage.ts'
 import { CatchUp } from './catch-up.ts'
 import { OPEN_GATE } from './full-sync-gate.ts'
 import type { FullSyncGate } from './full-sync-gate.ts'
@@ -82,7 +83,7 @@ export class ReplicaLink {
     this.#ports = ports
     this.#gate = ports.gate ?? OPEN_GATE
     this.#syncFile = new SyncFile(config, ports.clock, ports.logger)
-    this.stream = new CommandStream({ clock: ports.clock, sink: ports.backlog })
+    this.stream = new CommandStream({ clock: ports.clock, sink: ports.backlog, letGo: collectGarbageSoon })
     this.stream.begin(history.replOffset, 0)
     this.#machine = new LinkMachine({
       history,
