@@ -3,7 +3,7 @@ import { BulkWriter } from '@understudy/core/internal'
 import { insert as usual } from '../../packages/rdb-worker/dist/load/loader-worker.js'
 
 /** @param {Parameters<typeof usual>[0]} task */
-export function insert(task) {
+export async function insert(task) {
   const usualPut = Object.getOwnPropertyDescriptor(BulkWriter.prototype, 'putHashed')
   BulkWriter.prototype.putHashed = function (...entry) {
     if (this.databaseCount === 13) process.exit(3)
@@ -11,7 +11,7 @@ export function insert(task) {
     usualPut?.value.apply(this, entry)
   }
   try {
-    usual(task)
+    await usual(task)
   } finally {
     // The thread may insert for the next snapshot.
     if (usualPut !== undefined) Object.defineProperty(BulkWriter.prototype, 'putHashed', usualPut)

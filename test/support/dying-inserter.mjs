@@ -6,7 +6,7 @@ import { BulkWriter } from '@understudy/core/internal'
 import { insert as usual } from '../../packages/rdb-worker/dist/load/loader-worker.js'
 
 /** @param {Parameters<typeof usual>[0]} task */
-export function insert(task) {
+export async function insert(task) {
   const usualPut = Object.getOwnPropertyDescriptor(BulkWriter.prototype, 'putHashed')
   let keys = 0
   BulkWriter.prototype.putHashed = function (...entry) {
@@ -14,7 +14,7 @@ export function insert(task) {
     usualPut?.value.apply(this, entry)
   }
   try {
-    usual(task)
+    await usual(task)
   } finally {
     if (usualPut !== undefined) Object.defineProperty(BulkWriter.prototype, 'putHashed', usualPut)
   }
