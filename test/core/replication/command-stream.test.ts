@@ -1,5 +1,11 @@
 import { BacklogReader, BacklogWriter, CommandStream, ProtocolError } from '@understudy/core/internal'
-import type { CommandArgs, CommandStreamOptions, FrameCommand, StreamGroup, StreamHandler } from '@understudy/core/internal'
+import type {
+  CommandArgs,
+  CommandStreamOptions,
+  FrameCommand,
+  StreamGroup,
+  StreamHandler,
+} from '@understudy/core/internal'
 import { describe, expect, it } from 'vitest'
 import { FakeClock } from '../../support/fake-clock.ts'
 import { SeededRandom } from '../../support/seeded-random.ts'
