@@ -469,10 +469,7 @@ export class ReplicaLink {
         `Old and new data do not fit into memory together: ${shortage}. The old data are dropped first`,
       )
     }
-    if (dropsFirst) {
-      ports.logger.notice('MASTER <-> REPLICA sync: Flushing old data')
-      ports.dropData()
-    }
+    if (dropsFirst) this.#dropData()
     const options = loadOptionsOf(config, framing, this.#syncFile.begin(usesFile))
     const nowMs = this.#now()
     this.#times.loadStartedMs = nowMs
@@ -489,6 +486,16 @@ export class ReplicaLink {
       (error: unknown) => this.#loadFailed(receiver, error),
     )
     if (receiver.isComplete) this.#snapshotComplete()
+  }
+
+  /** Whatever becomes of the snapshot, nothing can go on from the old data: neither this node nor replicas below. */
+  #dropData(): void {
+    const { backlog, dropData, logger, onHistoryChanged } = this.#ports
+    logger.notice('MASTER <-> REPLICA sync: Flushing old data')
+    dropData()
+    this.history.forget()
+    backlog.restart(this.history.replOffset)
+    onHistoryChanged?.()
   }
 
   #newQueue(): SpillQueue {

@@ -50,6 +50,8 @@ export function newLink(node: Node, loader: RdbLoaderPool, primaryClient: Primar
         keyCheck.applied(offset)
       },
       dropData: () => {
+        below.historyChanged()
+        streamLog.dataReplaced()
         node.hasData = false
         // I/O threads must know before it that they must not answer from what is empty.
         node.updateState()
