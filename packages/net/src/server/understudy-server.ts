@@ -308,16 +308,17 @@ export class UnderstudyServer implements Node {
    */
   async start(): Promise<void> {
     const { config, logger } = this
-    const primary = config.get('replicaof')
     const file = await findFileAtStart(this)
     this.fileLoading = file
-    this.hasData = primary === undefined
+    this.hasData = config.get('replicaof') === undefined
     this.updateState()
     await this.server.listen(listenOptions(config))
     this.#housekeeping.start()
     this.below.start()
     if (file !== undefined) await startFromFile(this, this.#loader, file, this.#replay)
-    else await goOnFrom(this, [], primary !== undefined, this.#replay)
+    else await goOnFrom(this, [], this.#replay)
+    // REPLICAOF may have come meanwhile, and is done already.
+    const primary = config.get('replicaof')
     if (primary !== undefined) this.link.replicaOf(primary.host, primary.port)
     this.updateState()
     logger.notice('Ready to accept connections')
