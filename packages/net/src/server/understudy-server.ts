@@ -186,6 +186,7 @@ export class UnderstudyServer implements Node {
       takeOver: (session) => takeOver(this, session),
       isStreamLogged: () => this.streamLog.state !== 'off',
       ownAppended: () => this.streamLog.appended(),
+      idChanged: () => tellPosition(this, this.link.history.replid),
     })
     this.failover = newFailover(this)
     this.shutdown = newShutdown(this, () => options.onShutdown())
