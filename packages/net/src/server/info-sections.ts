@@ -302,6 +302,7 @@ export function streamStatLines(node: Node): string[] {
     `keyspace_hits:${node.keyspace.hits + whole.hits}`,
     `keyspace_misses:${node.keyspace.misses + whole.misses}`,
     `expired_keys:${node.keyspace.expiredKeys}`,
+    `evicted_clients:${node.clientEviction.evicted}`,
     ...node.defrag.statLines(),
     ...node.memoryLimit.statLines(),
   ]

@@ -40,6 +40,7 @@ import { ReplicasBelow } from '../replicas/replicas-below.ts'
 import type { StreamLog } from '../stream-log/stream-log.ts'
 import { WorkerSnapshots } from '../replicas/worker-snapshots.ts'
 import { ActiveDefrag } from './active-defrag.ts'
+import { ClientEviction } from './client-eviction.ts'
 import { collectGarbageSoon } from './collect-garbage.ts'
 import { configCommands } from './config-commands.ts'
 import { DatasetSnapshot, type DatasetSnapshotOptions } from './dataset-snapshot.ts'
@@ -115,6 +116,7 @@ export class UnderstudyServer implements Node {
   readonly #primaryClient = new PrimaryClient(this)
   readonly defrag: ActiveDefrag
   readonly memoryLimit: MemoryLimit
+  readonly clientEviction: ClientEviction = new ClientEviction(this)
   readonly persistence: Persistence
   readonly streamLog: StreamLog
   readonly #replay: Replay
