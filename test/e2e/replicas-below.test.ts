@@ -386,4 +386,6 @@ it('nothing goes on in part from data that were dropped for a full resync', { ti
   })
   expect(await stat(node, 'sync_full')).toBe(2)
   expect(await stat(node, 'sync_partial_ok')).toBe(0)
+  await node.call('CONFIG', 'RESETSTAT')
+  expect(await stat(node, 'sync_full')).toBe(0)
 })

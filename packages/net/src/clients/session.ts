@@ -77,6 +77,8 @@ export class ClientSession extends Connection implements CommandContext {
   answered = 0
   /** The connection is in an I/O thread, and this is what it forwards to. */
   readonly remote: RemoteSocket | undefined
+  /** What `ClientMemory` counts for it. */
+  countedBytes = 0
   #holdsPushes = false
   #held: ReplyEncoder | undefined
 

@@ -6,37 +6,32 @@
  * Link thread. Source: redis 7.0 server.c evictClients(), networking.c getClientEvictionLimit(), clientEvictionAllowed().
  */
 import { CLIENT_NO_EVICT } from '../clients/connection-flags.ts'
-import type { ClientSession } from '../clients/session.ts'
 import { describeClient } from '../commands/client-line.ts'
 import type { Node } from './node.ts'
 
-/** How often memory is counted, milliseconds. Redis counts with every command, and evicts at the end of a turn. */
-const COUNT_MS = 100
+/** When there is nobody left to be closed it is tried again so much later. */
+const AGAIN_MS = 1000
 
 export class ClientEviction {
   /** Connections closed so far. */
   evicted = 0
   readonly #node: Node
-  #countedMs = Number.NEGATIVE_INFINITY
-  /** There is nobody left to be closed, and that was told. */
+  /** There was nobody left to be closed, and that was told. */
   #isExhausted = false
+  #againAtMs = 0
 
   /** @param node need not be complete before `tick()`. */
   constructor(node: Node) {
     this.#node = node
   }
 
-  /** Call it now and then, between commands. O(clients) while there is a limit. */
+  /** Call it now and then, between commands. */
   tick(): void {
     const bytesMax = this.#bytesMax
     if (bytesMax === 0) return
-    const nowMs = this.#node.clock.monotonicMs()
-    if (nowMs - this.#countedMs < COUNT_MS) return
-    this.#countedMs = nowMs
-    let bytes = 0
-    for (const session of this.#node.server.sessions.values()) if (isCounted(session)) bytes += session.memoryBytes
-    if (bytes >= bytesMax) this.#evict(bytes, bytesMax)
-    else this.#isExhausted = false
+    const { clock, server } = this.#node
+    if (server.memory.bytes < bytesMax) this.#isExhausted = false
+    else if (clock.monotonicMs() >= this.#againAtMs) this.#evict(bytesMax)
   }
 
   /** 0: no limit. A percentage is one of maxmemory. */
@@ -46,30 +41,26 @@ export class ClientEviction {
     return value < 0 ? Math.floor((config.get('maxmemory') * -value) / 100) : value
   }
 
-  #evict(bytes: number, bytesMax: number): void {
-    const { logger, server } = this.#node
+  #evict(bytesMax: number): void {
+    const { clock, logger, server } = this.#node
+    if (server.countMemory() < bytesMax) return
     const candidates = [...server.sessions.values()]
-      .filter((session) => isCounted(session) && (session.flags & CLIENT_NO_EVICT) === 0)
-      .map((session) => ({ session, bytes: session.memoryBytes }))
-      .toSorted((a, b) => b.bytes - a.bytes)
-    let rest = bytes
-    for (const candidate of candidates) {
-      if (rest < bytesMax) break
-      logger.notice(`Evicting client: ${describeClient(candidate.session)}`)
-      candidate.session.kill()
+      .filter(({ flags, type }) => type !== 'replica' && (flags & CLIENT_NO_EVICT) === 0)
+      .toSorted((a, b) => b.countedBytes - a.countedBytes)
+    for (const session of candidates) {
+      if (server.memory.bytes < bytesMax) break
+      logger.notice(`Evicting client: ${describeClient(session)}`)
+      session.kill()
       this.evicted++
-      rest -= candidate.bytes
     }
-    const isExhausted = rest >= bytesMax
+    const isExhausted = server.memory.bytes >= bytesMax
     if (isExhausted && !this.#isExhausted) {
       logger.warning(
-        `Over client maxmemory after evicting all evictable clients: ${rest} bytes are in use, maxmemory-clients is ${bytesMax}`,
+        `Over client maxmemory after evicting all evictable clients: ${server.memory.bytes} bytes are in use, ` +
+          `maxmemory-clients is ${bytesMax}`,
       )
     }
     this.#isExhausted = isExhausted
+    this.#againAtMs = isExhausted ? clock.monotonicMs() + AGAIN_MS : 0
   }
-}
-
-function isCounted({ type }: ClientSession): boolean {
-  return type !== 'replica'
 }

@@ -33,12 +33,16 @@ function human(bytes: number): string {
 let peakBytes = 0
 const startupBytes = getHeapStatistics().used_heap_size
 
-/** What MEMORY STATS and INFO memory tell. */
-export function memoryFacts(node: Node): MemoryFacts {
-  const { keyspace, backlog, link } = node
+/** used_memory. */
+export function usedMemory({ keyspace, backlog, below, link }: Node): number {
   const heap = getHeapStatistics().used_heap_size
-  const usedBytes =
-    keyspace.generation.runBytes + heap + backlog.capacityBytes + node.below.keptBytes + link.stream.bufferBytes
+  return keyspace.generation.runBytes + heap + backlog.capacityBytes + below.keptBytes + link.stream.bufferBytes
+}
+
+/** What MEMORY STATS and INFO memory tell. O(clients). */
+export function memoryFacts(node: Node): MemoryFacts {
+  const { backlog } = node
+  const usedBytes = usedMemory(node)
   peakBytes = Math.max(peakBytes, usedBytes)
   return {
     usedBytes,
