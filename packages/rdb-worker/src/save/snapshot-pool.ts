@@ -4,6 +4,7 @@
  * that dies ends its pin.
  */
 import { rm } from 'node:fs/promises'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import { Piscina } from 'piscina'
 import { memoryFingerprint, type PinHandle, ReplicaError } from '@understudy/core/saving'
@@ -132,6 +133,8 @@ export class SnapshotPool implements Snapshots {
     this.#active.add(giveUp)
     let reply: SaveReply
     try {
+      // To start a thread takes milliseconds: not in the turn that made the pin.
+      await nextTurn()
       reply = await this.#pool.run(task, { signal, transferList: [task.pin.port, ...ports] })
     } catch (error) {
       // The thread died, or the pool was closed. A port that it never got is still ours.
