@@ -290,7 +290,7 @@ it('OBJECT IDLETIME and FREQ answer by the policy, as Redis does', { timeout: 60
 
 it('maxmemory-clients: who holds most goes first, who is spared stays', { timeout: 60_000 }, async () => {
   const startThreaded = (): Promise<TestServer> => startNode({ 'io-threads': 2 })
-  for (const start of [startPrimary, startNode, startThreaded]) {
+  const check = async (start: () => Promise<TestServer>): Promise<void> => {
     const server = await start()
     await server.call('CLIENT', 'NO-EVICT', 'ON')
     await set(server, 'maxmemory-clients', '14mb')
@@ -316,4 +316,5 @@ it('maxmemory-clients: who holds most goes first, who is spared stays', { timeou
     await server.call('CONFIG', 'RESETSTAT')
     expect(await stat(server, 'evicted_clients')).toBe(0)
   }
+  await Promise.all([startPrimary, startNode, startThreaded].map(check))
 })

@@ -118,28 +118,6 @@ it(
   },
 )
 
-it(
-  'who comes while slow replicas hold as many snapshots as may be made at a time need not wait for them',
-  { timeout: 60_000 },
-  async () => {
-    const node = await startFilled({ 'repl-diskless-sync-delay': 0 }, 24)
-    for (let slow = 1; slow <= 4; slow++) {
-      const client = await node.raw()
-      client.send(encodeCommand('REPLCONF', 'capa', 'eof'))
-      await client.readReply()
-      client.send(encodeCommand('PSYNC', '?', -1))
-      client.socket.pause()
-      await replicasAre(node, slow, 'send_bulk')
-      // Its beginning is gone, so the next one cannot have it, too.
-      await waitFor('much to be taken', async () => (await stat(node, 'total_net_output_bytes')) > slow * (3 << 20))
-    }
-    const stock = await startStock(node.port)
-    await linkIs(stock, 'up')
-    await equalDigests(node, stock)
-    expect(await stat(node, 'sync_full')).toBe(5)
-  },
-)
-
 /** Newlines keep who waits alive. */
 async function afterNewlines(client: RawClient): Promise<string> {
   for (;;) {

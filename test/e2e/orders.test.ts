@@ -81,7 +81,7 @@ describe('REPLICAOF', () => {
     await node.call('REPLICAOF', 'NO', 'ONE')
     await infoIs(node, 'async_loading', '0')
     expect(await node.call('GET', 'kept')).toBe('yes')
-    expect(await node.call('DBSIZE')).toBe(3001)
+    expect(await node.call('DBSIZE')).toBe(501)
   })
 })
 
@@ -196,17 +196,17 @@ it('answers from an empty dataset only after REPLICAOF NO ONE of a node that was
 })
 
 describe('REPLICAOF while the file is loaded', () => {
-  /** It has a file of 3001 keys, and is configured to follow nobody that is there. */
-  async function startLoading(): Promise<{ client: RawClient; ready: Promise<TestServer> }> {
+  /** It has a file of 501 keys, and is configured to follow nobody that is there. */
+  async function startLoading(keyDelayMicros: number): Promise<{ client: RawClient; ready: Promise<TestServer> }> {
     const directory = await mkdtemp(join(tmpdir(), 'understudy-test-'))
     later(() => rm(directory, { recursive: true, force: true }))
     const before = await startNode({}, { directory })
-    await before.call('MSET', ...Array.from({ length: 3000 }, (_, i) => [`key:${i}`, i]).flat())
+    await before.call('MSET', ...Array.from({ length: 500 }, (_, i) => [`key:${i}`, i]).flat())
     await before.call('SET', 'from', 'file')
     await before.call('SAVE')
     await before.stop()
     const port = await freePort()
-    const directives = { replicaof: ['127.0.0.1', await freePort()], 'key-load-delay': 1000 }
+    const directives = { replicaof: ['127.0.0.1', await freePort()], 'key-load-delay': keyDelayMicros }
     const ready = startNode(directives, { directory, port })
     let client: RawClient | undefined
     await waitFor('the port', async () => {
@@ -219,9 +219,9 @@ describe('REPLICAOF while the file is loaded', () => {
   }
 
   it('another primary: what that has counts, not what the file has, and that is who is followed', async () => {
-    const primary = await startPrimary()
+    const primary = await startPrimary({ 'repl-diskless-sync-delay': 0 })
     await primary.call('SET', 'from', 'primary')
-    const { client, ready } = await startLoading()
+    const { client, ready } = await startLoading(8000)
     expect(await client.call('REPLICAOF', '127.0.0.1', primary.port)).toBe('OK')
     await waitFor('the data', async () => (await client.call('GET', 'from').catch(String)) === 'primary')
     const node = await ready
@@ -234,11 +234,11 @@ describe('REPLICAOF while the file is loaded', () => {
   })
 
   it('NO ONE: the data are those of the file, and nobody is followed', async () => {
-    const { client, ready } = await startLoading()
+    const { client, ready } = await startLoading(4000)
     expect(await client.call('REPLICAOF', 'NO', 'ONE')).toBe('OK')
     const node = await ready
     expect(await node.info('replication')).toMatchObject({ role: 'master' })
-    expect(await node.call('DBSIZE')).toBe(3001)
+    expect(await node.call('DBSIZE')).toBe(501)
     expect(await node.call('CONFIG', 'GET', 'replicaof')).toEqual(['replicaof', ''])
   })
 })

