@@ -81,7 +81,7 @@ describe('REPLICAOF', () => {
     await node.call('REPLICAOF', 'NO', 'ONE')
     await infoIs(node, 'async_loading', '0')
     expect(await node.call('GET', 'kept')).toBe('yes')
-    expect(await node.call('DBSIZE')).toBe(501)
+    expect(await node.call('DBSIZE')).toBe(3001)
   })
 })
 
