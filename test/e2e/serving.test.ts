@@ -219,6 +219,10 @@ it('a client that takes a long time for its reply is not idle', { timeout: 60_00
       // The reply of EXEC is one, however long.
       const commands = [['MULTI'], ['GET', 'string'], ['GET', 'string'], ['GET', 'string'], ['EXEC']]
       expect((await client.pipeline(commands)).at(-1)).toHaveLength(3)
+      // Whoever quits gets all of it, too.
+      const other = await RawClient.connect({ port: proxy.port, timeoutMs: 30_000 })
+      expect((await other.pipeline([['MULTI'], ['GET', 'string'], ['EXEC'], ['QUIT']])).at(-1)).toBe('OK')
+      expect(await other.readToEnd()).toHaveLength(0)
     }),
   )
 })
