@@ -3,6 +3,7 @@
  * each does is in its own room; this file only connects them and knows in which order they start and end.
  */
 import { statSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
 import {
   BacklogWriter,
   clampBacklogBytes,
@@ -327,18 +328,24 @@ export class UnderstudyServer implements Node {
     logger.notice('Ready to accept connections')
   }
 
-  /** Closes link, clients, port and worker threads. */
-  async stop(): Promise<void> {
+  /**
+   * Closes link, clients, port and worker threads. What was written is in the log of the stream when it resolves, however slow the disk is.
+   * @param threadsMsMax how long threads are waited for, milliseconds
+   */
+  async stop(threadsMsMax: number = Number.POSITIVE_INFINITY): Promise<void> {
     this.#housekeeping.stop()
     this.memoryLimit.stop()
     this.below.stop()
     this.link.stop()
     this.keyCheck.stop()
     this.readers.close()
-    await this.server.close()
-    await this.streamLog.close()
-    await this.ioThreads?.stop()
-    await Promise.all([this.#loader.close(), this.#snapshots.close()])
+    // Clients are gone when this returns, so the log gets no more.
+    const closed = this.server.close()
+    const threads = closed
+      .then(() => this.ioThreads?.stop())
+      .then(() => Promise.all([this.#loader.close(), this.#snapshots.close()]))
+    const waited = threadsMsMax === Number.POSITIVE_INFINITY ? threads : Promise.race([threads, sleep(threadsMsMax)])
+    await Promise.all([waited, this.streamLog.close()])
   }
 
   /**
