@@ -95,12 +95,14 @@ export class FullResync {
       )
     }
     if (dropsFirst) this.#dropData()
-    const options = loadOptionsOf(config, framing, this.#syncFile.begin(usesFile))
+    const loadIsAsync = !dropsFirst && !wasEmpty
+    const file = this.#syncFile.begin(usesFile)
+    const options = { ...loadOptionsOf(config, framing, file), givesWay: loadIsAsync }
     const nowMs = ports.clock.monotonicMs()
     Object.assign(this.#times, {
       loadStartedMs: nowMs,
       lastTransferIoMs: nowMs,
-      loadIsAsync: !dropsFirst && !wasEmpty,
+      loadIsAsync,
     } satisfies FullSyncTimes)
     this.#progressBytes = 0
     const load = ports.loader.load(options)
