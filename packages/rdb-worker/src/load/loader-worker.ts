@@ -6,15 +6,15 @@ import { letGoOfLastTask } from './let-go.ts'
 import { runLoadTask } from './load-task.ts'
 import { lowerThreadPriority } from './thread-priority.ts'
 
-lowerThreadPriority()
-
 export default async function load(task: LoadTask): Promise<LoadReply> {
   await letGoOfLastTask()
+  if (task.givesWay) lowerThreadPriority()
   return runLoadTask(task)
 }
 
 export async function insert(task: InsertTask): Promise<void> {
   await letGoOfLastTask()
+  if (task.givesWay) lowerThreadPriority()
   runInsertTask(task)
 }
 
