@@ -20,8 +20,9 @@ const config: ViteUserConfig = defineConfig({
     pool: 'forks',
     // Most tests wait for a server most of the time; by default vitest leaves one core of two alone.
     maxWorkers: Math.max(2, availableParallelism() - 1),
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    // Guards against what hangs, on a slow or busy machine as well: no test is about them.
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
     projects: [
       {
         extends: true,

@@ -13,7 +13,7 @@ export interface RawClientOptions {
   /** Default 127.0.0.1. */
   readonly host?: string
   readonly tls?: TlsOptions
-  /** How long connecting or one read may take. Default 10 s. */
+  /** How long connecting or one read may take. Default 20 s. */
   readonly timeoutMs?: number
 }
 
@@ -41,7 +41,7 @@ export class RawClient {
   static async connect(options: RawClientOptions): Promise<RawClient> {
     const target = { port: options.port, host: options.host ?? '127.0.0.1' }
     const socket = options.tls ? connectTls({ ...target, ...options.tls }) : connect(target)
-    const timeoutMs = options.timeoutMs ?? 10_000
+    const timeoutMs = options.timeoutMs ?? 20_000
     await new Promise<void>((resolve, reject) => {
       const timer = setTimeout(() => {
         socket.destroy()
@@ -61,7 +61,7 @@ export class RawClient {
   }
 
   /** Takes over a connected socket, e.g. one that a fake primary accepted. */
-  constructor(socket: Socket, timeoutMs = 10_000) {
+  constructor(socket: Socket, timeoutMs = 20_000) {
     this.socket = socket
     this.#timeoutMs = timeoutMs
     socket.setNoDelay(true)
