@@ -6,6 +6,9 @@ import type { Directives, TestServer, TestServerOptions } from '../support/test-
 import { startUnderstudy, type UnderstudyOptions } from '../support/understudy-server.ts'
 import { waitFor, type WaitOptions } from '../support/wait-for.ts'
 
+/** For primaries of whom nothing but what a test writes may come: a PING between two looks at an offset moves it. */
+export const NO_PINGS: Directives = { 'repl-ping-replica-period': 3600 }
+
 const cleanups: (() => Promise<unknown> | void)[] = []
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0).toReversed()) await cleanup()
