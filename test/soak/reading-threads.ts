@@ -87,6 +87,7 @@ export class ReadingThreads<Result extends ReaderResult> {
         worker.once('error', reject)
       })
     })
+    for (const result of this.#results) result.catch(() => {}) // results() tells
   }
 
   /** One of them saw something impossible: there is no need to go on. */

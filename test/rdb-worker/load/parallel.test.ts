@@ -103,7 +103,10 @@ function packedHash(fields: number, random: SeededRandom): Buffer {
   return bytes.subarray(0, length)
 }
 
-describe('a load by several threads', () => {
+/** Threads that wait for each other need many turns of a processor, and get few where it is busy. */
+const PATIENT = { timeout: 180_000 }
+
+describe('a load by several threads', PATIENT, () => {
   it.each([1, 2, 3, 4, 8])('gives the same dataset (%i)', async (threads) => {
     const bytes = mixed(6000, 62)
     const { sink, keyCount } = scanBytes(bytes)
@@ -282,8 +285,8 @@ describe('a load by several threads', () => {
     expect(keyspaceDigest(adopt(generation, hashSeed))).toBe(scanBytes(bytes).sink.digest())
     const started = performance.now()
     await pool.close()
-    // No thread had to be ended: they had let go.
-    expect(performance.now() - started).toBeLessThan(1500)
+    // No thread had to be ended, which is done after 2 s: they had let go.
+    expect(performance.now() - started).toBeLessThan(1990)
   })
 
   it('runs beside another, and queues behind two', async () => {
