@@ -15,6 +15,7 @@ import { startRedisServer } from '../support/redis-server.ts'
 import { SeededRandom } from '../support/seeded-random.ts'
 import { type Soak, type SoakOptions, type SoakResult } from '../support/soak.ts'
 import type { TestServer } from '../support/test-server.ts'
+import { unappliedLines } from '../support/unapplied-lines.ts'
 import { startUnderstudy } from '../support/understudy-server.ts'
 import { waitFor } from '../support/wait-for.ts'
 
@@ -67,8 +68,8 @@ async function run(options: SoakOptions): Promise<SoakResult> {
     const count = await cutRounds(options, [replica], async (place) => await cutter.round(place))
     await load.stop()
     for (const endpoint of Object.values(state)) endpoint?.close()
-    const unapplied = (await replica.info('replication'))['stream_commands_not_applied']
-    if (unapplied !== '0') throw new Error(`${unapplied} commands of the stream were not applied`)
+    const unapplied = unappliedLines(await replica.settledLines())
+    if (unapplied.length > 0) throw new Error(unapplied.slice(0, 5).join('\n'))
     const { commands: generated, benchmarks } = load
     return { count, counted: { ...cutter.counted, generated, benchmarks } }
   } finally {
