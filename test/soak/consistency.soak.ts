@@ -44,6 +44,7 @@ export async function runConsistency(options: SoakOptions, races: RaceOptions = 
   })
 
   const writer = new WriteLoad(random)
+  await threads.areReading()
   const deadline = performance.now() + options.seconds * 1000
   let turns = 0
   let swaps = 0

@@ -38,6 +38,7 @@ export async function runReads(options: SoakOptions, races: RaceOptions = {}): P
   sabotageWriter(keyspace, sabotage)
   const readers = new Readers(keyspace)
   const threads = new ReadingThreads<Seen>('./reads-reader.mjs', readers, random, { ...races, widens: [false, true] })
+  await threads.areReading()
   const deadline = performance.now() + options.seconds * 1000
   let turns = 0
   let swaps = 0
