@@ -35,7 +35,7 @@ process.on('exit', () => {
  * @property {string} [cwd]
  * @property {string} [ownedDirectory] Removed when the server has ended.
  * @property {boolean} [ownGroup] It does not get the terminal's ^C: we end it.
- * @property {number} [readyTimeoutMs] Default 20 s.
+ * @property {number} [readyTimeoutMs] Default 60 s.
  */
 
 export class ServerProcess {
@@ -64,7 +64,7 @@ export class ServerProcess {
   static async start(options) {
     const server = new ServerProcess(options)
     try {
-      await server.waitForLine(options.ready, { timeoutMs: options.readyTimeoutMs ?? 20_000 })
+      await server.waitForLine(options.ready, { timeoutMs: options.readyTimeoutMs ?? 60_000 })
       return server
     } catch (error) {
       server.killNow()

@@ -42,7 +42,7 @@ const VARIANTS: readonly { name: string; primary: Directives; replica: Directive
 ]
 
 for (const [seed, variant] of VARIANTS.entries()) {
-  it(`200,000 keys of all types under ${RATE_MIN} writes/s: ${variant.name}`, { timeout: 120_000 }, async () => {
+  it(`200,000 keys of all types under ${RATE_MIN} writes/s: ${variant.name}`, { timeout: 300_000 }, async () => {
     const backlog = { 'repl-backlog-size': '64mb' }
     const primary = await start(startRedisServer({ directives: { ...backlog, ...variant.primary } }))
     const dataset = await fillDataset(primary.port, { seed, keys: 200_000 })
@@ -69,7 +69,7 @@ for (const [seed, variant] of VARIANTS.entries()) {
   })
 }
 
-it('DEBUG DIGEST agrees for string-only data', { timeout: 60_000 }, async () => {
+it('DEBUG DIGEST agrees for string-only data', { timeout: 120_000 }, async () => {
   const primary = await start(startRedisServer())
   await fillDataset(primary.port, { seed: 7, keys: 50_000, stringsOnly: true })
   const load = await WriteLoad.start(primary.port, { seed: 7 })
