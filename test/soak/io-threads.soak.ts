@@ -17,7 +17,7 @@ export const soak: Soak = {
     'a round makes an I/O thread throw, terminates one, moves the port or sends SIGTERM under load; nobody else notices',
   stated: { count: 400 },
   // Every action twice.
-  slice: { count: 8 },
+  slice: { count: 8, seconds: 50 },
   run,
 }
 

@@ -20,7 +20,7 @@ export const soak: Soak = {
     'a round cuts the link at a random byte under write load; data converge, offsets are whole, readers see no half',
   stated: { count: 100 },
   // All of `CUT_PLACES`.
-  slice: { count: 10 },
+  slice: { count: 10, seconds: 18 },
   run,
 }
 

@@ -24,7 +24,7 @@ export const soak: Soak = {
     'a round damages a snapshot and loads it with threads: taken, or refused at a byte; or a thread dies and the pool goes on',
   stated: { count: 20_000 },
   // Each pool once.
-  slice: { count: 90 },
+  slice: { count: 90, seconds: 25 },
   run,
 }
 
