@@ -67,8 +67,16 @@ async function feed(load: RdbLoad, bytes: Uint8Array, pieceBytesMax: number = 1 
   return waits
 }
 
-/** Many keys of several types, some longer than the ring. */
+const snapshots = new Map<number, Buffer>()
+
+/** Many keys of several types, some longer than the ring. The same for all tests, which do not change it. */
 function snapshot(keys: number): Buffer {
+  const bytes = snapshots.get(keys) ?? makeSnapshot(keys)
+  snapshots.set(keys, bytes)
+  return bytes
+}
+
+function makeSnapshot(keys: number): Buffer {
   const builder = new RdbBuilder().aux('repl-stream-db', '0').selectDb(0)
   const random = new SeededRandom(43)
   for (let i = 0; i < keys; i++) {
