@@ -24,8 +24,8 @@ const LOAD_TESTS = 'test/soak/every-reader.test.ts'
 const config: ViteUserConfig = defineConfig({
   test: {
     pool: 'forks',
-    // Most tests wait for a server most of the time; by default vitest leaves one core of two alone.
-    maxWorkers: Math.max(2, availableParallelism() - 1),
+    // Many tests wait for a server most of the time, and two of them leave a third of two cores idle.
+    maxWorkers: availableParallelism() + 1,
     testTimeout: 30_000,
     hookTimeout: 60_000,
     projects: [
