@@ -1,7 +1,7 @@
 /** maxmemory beside a redis-server: who is refused, who goes, what replicas below hear of it, and what a replica does itself. */
 import { expect, it } from 'vitest'
 import { equalDigests, untilEqualOffsets } from '../support/compare-datasets.ts'
-import { type Argument, encodeCommand } from '../support/raw-client.ts'
+import { type Argument, encodeCommand, type RawClient } from '../support/raw-client.ts'
 import { ReplyError } from '../support/resp-reader.ts'
 import { SeededRandom } from '../support/seeded-random.ts'
 import type { TestServer } from '../support/test-server.ts'
@@ -294,4 +294,35 @@ it('OBJECT IDLETIME and FREQ answer by the policy, as Redis does', { timeout: 60
     const replies = await sameReplies(servers, ['SET k v', 'OBJECT IDLETIME k', 'OBJECT FREQ k', 'OBJECT FREQ absent'])
     expect(replies).toContain(policy.endsWith('lfu') ? 'idle time not tracked' : 'access frequency not tracked')
   }
+})
+
+it('maxmemory-clients: who holds most goes first, who is spared stays', { timeout: 60_000 }, async () => {
+  const startThreaded = (): Promise<TestServer> => startNode({ 'io-threads': 2 })
+  const check = async (start: () => Promise<TestServer>): Promise<void> => {
+    const server = await start()
+    await server.call('CLIENT', 'NO-EVICT', 'ON')
+    await set(server, 'maxmemory-clients', '14mb')
+    /** A client whose command lacks its last byte. */
+    const holder = async (bytes: number, isSpared = false): Promise<RawClient> => {
+      const client = await server.raw()
+      if (isSpared) await client.call('CLIENT', 'NO-EVICT', 'ON')
+      client.send(encodeCommand('ECHO', Buffer.alloc(bytes)).subarray(0, -3))
+      return client
+    }
+    const spared = await holder(4_000_000, true)
+    const small = await holder(1_000_000)
+    const large = await holder(16_000_000)
+    await large.readToEnd()
+    expect(await stat(server, 'evicted_clients')).toBe(1)
+    expect(small.ended).toBe(false)
+    await set(server, 'maxmemory', '300mb', 'maxmemory-clients', '1%')
+    await small.readToEnd()
+    expect(await stat(server, 'evicted_clients')).toBe(2)
+    await server.waitForLine(/Evicting client: id=/)
+    await server.waitForLine(/Over client maxmemory after evicting all evictable clients/)
+    expect(spared.ended).toBe(false)
+    await server.call('CONFIG', 'RESETSTAT')
+    expect(await stat(server, 'evicted_clients')).toBe(0)
+  }
+  await Promise.all([startPrimary, startNode, startThreaded].map(check))
 })

@@ -67,7 +67,7 @@ it(
   'several stock replicas take one snapshot, one slowly, one killed in the middle, while all types are written',
   { timeout: 120_000 },
   async () => {
-    const node = await startFilled({ 'repl-diskless-sync-delay': 60, 'repl-diskless-sync-max-replicas': 4 }, 24)
+    const node = await startFilled({ 'repl-diskless-sync-delay': 60, 'repl-diskless-sync-max-replicas': 4 }, 14)
     const slowProxy = await startProxy(node, 4 << 20)
     const killedProxy = await startProxy(node, 4 << 20)
     const [slow, killed, first] = await Promise.all([

@@ -1,8 +1,12 @@
 /** REPLICAOF in all its uses, and targets that cannot be followed. */
 import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { freePort } from '../support/free-port.ts'
+import { RawClient } from '../support/raw-client.ts'
 import type { TestServer } from '../support/test-server.ts'
 import { waitFor } from '../support/wait-for.ts'
 import {
@@ -203,4 +207,52 @@ it('answers from an empty dataset only after REPLICAOF NO ONE of a node that was
   expect((await node.info())['loading']).toBe('1')
   await node.call('REPLICAOF', 'NO', 'ONE')
   await answers(node, ['GET', 'k'], null)
+})
+
+describe('REPLICAOF while the file is loaded', () => {
+  /** It has a file of 501 keys, and is configured to follow nobody that is there. */
+  async function startLoading(keyDelayMicros: number): Promise<{ client: RawClient; ready: Promise<TestServer> }> {
+    const directory = await mkdtemp(join(tmpdir(), 'understudy-test-'))
+    later(() => rm(directory, { recursive: true, force: true }))
+    const before = await startNode({}, { directory })
+    await before.call('MSET', ...Array.from({ length: 500 }, (_, i) => [`key:${i}`, i]).flat())
+    await before.call('SET', 'from', 'file')
+    await before.call('SAVE')
+    await before.stop()
+    const port = await freePort()
+    const directives = { replicaof: ['127.0.0.1', await freePort()], 'key-load-delay': keyDelayMicros }
+    const ready = startNode(directives, { directory, port })
+    let client: RawClient | undefined
+    await waitFor('the port', async () => {
+      client = await RawClient.connect({ port })
+      return true
+    })
+    later(() => client!.close())
+    expect(String(await client!.call('INFO', 'persistence'))).toContain('\nloading:1')
+    return { client: client!, ready }
+  }
+
+  it('another primary: what that has counts, not what the file has, and that is who is followed', async () => {
+    const primary = await startPrimary({ 'repl-diskless-sync-delay': 0 })
+    await primary.call('SET', 'from', 'primary')
+    const { client, ready } = await startLoading(8000)
+    expect(await client.call('REPLICAOF', '127.0.0.1', primary.port)).toBe('OK')
+    await waitFor('the data', async () => (await client.call('GET', 'from').catch(String)) === 'primary')
+    const node = await ready
+    expect(node.lines.some((line) => line.includes('dump.rdb is not used: a full resync was over'))).toBe(true)
+    await linkIs(node, 'up')
+    await primary.call('SET', 'then', 'this')
+    await answers(node, ['GET', 'then'], 'this')
+    expect(await node.call('DBSIZE')).toBe(2)
+    expect(await node.info('replication')).toMatchObject({ role: 'slave', master_port: String(primary.port) })
+  })
+
+  it('NO ONE: the data are those of the file, and nobody is followed', async () => {
+    const { client, ready } = await startLoading(4000)
+    expect(await client.call('REPLICAOF', 'NO', 'ONE')).toBe('OK')
+    const node = await ready
+    expect(await node.info('replication')).toMatchObject({ role: 'master' })
+    expect(await node.call('DBSIZE')).toBe(501)
+    expect(await node.call('CONFIG', 'GET', 'replicaof')).toEqual(['replicaof', ''])
+  })
 })

@@ -59,6 +59,36 @@ it('the wider and the longer pause wins, MULTI waits with its first write, and a
   }
 })
 
+it('any time of 64 bits will do, and nothing else', async () => {
+  for (const start of [startPrimary, startNode]) {
+    const server = await start()
+    const answers: unknown[] = []
+    for (const time of [
+      '9007199254740993',
+      '9000000000000000000',
+      '9223372036854775807',
+      '9223372036854775808',
+      '99999999999999999999999',
+      '-1',
+      '-9223372036854775808',
+      '-9223372036854775809',
+      '-0',
+      '01',
+      '1.5',
+      '1e3',
+      '+5',
+      '',
+      ' 5',
+    ]) {
+      answers.push(`${time}: ${String(await server.call('CLIENT', 'PAUSE', time, 'WRITE').catch(String))}`)
+    }
+    const writer = await held(server, 1, 'INCR', 'k')
+    await server.call('CLIENT', 'UNPAUSE')
+    answers.push(await writer.readReply())
+    seen.push(answers)
+  }
+})
+
 it('no key expires meanwhile, and none that is over is seen', async () => {
   for (const start of [startPrimary, startNode]) {
     const server = await start()

@@ -113,6 +113,29 @@ it('is answered and counted as by a redis-server', { timeout: 60_000 }, async ()
   expect(seen[3]).toEqual(seen[1])
 })
 
+it('who reads the stream and is owed a reply is disconnected, as by a redis-server', { timeout: 60_000 }, async () => {
+  for (const start of [startPrimary, startNode]) {
+    const server = await start(NO_DELAY)
+    for (const command of [['PING'], ['RESET'], ['GET', 'k'], ['REPLCONF', 'capa', 'eof'], ['NOSUCH']]) {
+      const client = await server.raw()
+      client.send(encodeCommand('PSYNC', '?', -1))
+      expect((await client.readLine()).slice(0, 11)).toBe('+FULLRESYNC')
+      client.send(encodeCommand(...command))
+      // No byte of the reply is among those of the snapshot.
+      expect((await client.readToEnd()).toString('latin1')).not.toMatch(/^[+-]/m)
+      const name = command[0] === 'NOSUCH' ? '<unknown>' : command[0]!.toLowerCase()
+      await server.waitForLine(new RegExp(`Replica generated a reply to command '${name}', disconnecting it: id=`))
+    }
+    // That one is not owed any.
+    const client = await server.raw()
+    client.send(encodeCommand('PSYNC', '?', -1))
+    await client.readLine()
+    client.send(encodeCommand('MONITOR'))
+    await server.call('PING')
+    expect(String(await server.call('CLIENT', 'LIST', 'TYPE', 'replica'))).toMatch(/ flags=S /)
+  }
+})
+
 it('a replica that is ahead of the node it follows waits, and goes on in part', { timeout: 60_000 }, async () => {
   const primary = await startFakePrimary()
   primary.feed(encodeCommand('SET', 'k', '1'))

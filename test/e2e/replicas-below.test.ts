@@ -352,3 +352,42 @@ it(
     await spoolIsGone()
   },
 )
+
+it('a small client-output-buffer-limit counts from repl-backlog-size on', { timeout: 60_000 }, async () => {
+  const limits = { 'client-output-buffer-limit': ['replica', 65_536, 0, 0], 'repl-backlog-size': '64mb' }
+  const check = async (ioThreads: number): Promise<void> => {
+    const node = await startNode({ ...NO_DELAY, ...limits, 'io-threads': ioThreads })
+    const stock = await startStockReplica(node.port)
+    stock.pause()
+    // More than sockets hold.
+    for (let i = 0; i < 20; i++) await node.call('SET', `k:${i}`, Buffer.alloc(1_000_000, i))
+    const omem = /omem=(\d+)/.exec(String(await node.call('CLIENT', 'LIST', 'TYPE', 'replica')))
+    expect(Number(omem?.[1])).toBeGreaterThan(1_000_000)
+    stock.resume()
+    await untilEqualOffsets(node, stock)
+    expect(await stat(node, 'sync_full')).toBe(1)
+    expect(node.lines.filter((line) => line.includes('output buffer limits'))).toEqual([])
+  }
+  await Promise.all([check(1), check(2)])
+})
+
+it('nothing goes on in part from data that were dropped for a full resync', { timeout: 60_000 }, async () => {
+  const primary = await startPrimary()
+  await primary.call('DEBUG', 'POPULATE', 2000, 'key', 20)
+  const node = await startReplica(primary, { ...NO_DELAY, 'repl-diskless-load': 'flush-before-load' })
+  const stock = await startStockReplica(node.port)
+  await node.call('CONFIG', 'SET', 'key-load-delay', 5000)
+  await primary.call('DEBUG', 'CHANGE-REPL-ID')
+  await primary.call('CLIENT', 'KILL', 'TYPE', 'replica')
+  await infoIs(node, 'loading', '1')
+  expect(await node.call('REPLICAOF', 'NO', 'ONE')).toBe('OK')
+  expect(await node.call('DBSIZE')).toBe(0)
+  await node.call('SET', 'only', 'key')
+  await waitFor('the same data below', async () => (await stock.call('DBSIZE').catch(String)) === 1, {
+    timeoutMs: 20_000,
+  })
+  expect(await stat(node, 'sync_full')).toBe(2)
+  expect(await stat(node, 'sync_partial_ok')).toBe(0)
+  await node.call('CONFIG', 'RESETSTAT')
+  expect(await stat(node, 'sync_full')).toBe(0)
+})

@@ -1,10 +1,21 @@
 /** What clients of a replica are told: while it loads, while its link is down, about keys that have expired, about writes. */
 import { describe, expect, it } from 'vitest'
-import { encodeCommand } from '../support/raw-client.ts'
+import { encodeCommand, RawClient } from '../support/raw-client.ts'
 import { emptyRdb } from '../support/fake-primary.ts'
 import { PushReply } from '../support/resp-reader.ts'
+import { ThrottlingProxy } from '../support/throttling-proxy.ts'
 import { waitFor } from '../support/wait-for.ts'
-import { answers, caughtUp, infoIs, linkIs, startFakePrimary, startPrimary, startReplica } from './topology.ts'
+import {
+  answers,
+  caughtUp,
+  infoIs,
+  later,
+  linkIs,
+  startFakePrimary,
+  startNode,
+  startPrimary,
+  startReplica,
+} from './topology.ts'
 
 const LOADING = /^LOADING /
 const MASTERDOWN = /^MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'\.$/
@@ -26,7 +37,8 @@ describe('while a snapshot is loaded', () => {
     expect(info['loading_eta_seconds']).toBeDefined()
     await linkIs(replica, 'up')
     expect(await replica.call('GET', 'k')).toBe('old')
-    expect((await replica.info())['loading']).toBe('0')
+    // The file has it all.
+    expect(await replica.info()).toMatchObject({ loading: '0', rdb_changes_since_last_save: '0' })
 
     await primary.call('DEBUG', 'CHANGE-REPL-ID')
     await primary.call('CLIENT', 'KILL', 'TYPE', 'replica')
@@ -193,4 +205,25 @@ it('commands that this version does not apply are counted and reported, never dr
   primary.cutAll()
   await answers(replica, ['EXISTS', 'text', 'k'], 0)
   expect((await replica.info('replication'))['not_applied_arset']).toBeUndefined()
+})
+
+it('a client that takes a long time for its reply is not idle', { timeout: 60_000 }, async () => {
+  const length = 12_000_000
+  await Promise.all(
+    [startPrimary, startNode].map(async (start) => {
+      const server = await start({ timeout: 1 })
+      const proxy = await ThrottlingProxy.start(server.port, length)
+      later(() => proxy.stop())
+      await server.call('SETRANGE', 'string', length - 1, 'z')
+      const client = await RawClient.connect({ port: proxy.port, timeoutMs: 30_000 })
+      later(() => client.close())
+      // The reply of EXEC is one, however long.
+      const commands = [['MULTI'], ['GET', 'string'], ['GET', 'string'], ['GET', 'string'], ['EXEC']]
+      expect((await client.pipeline(commands)).at(-1)).toHaveLength(3)
+      // Whoever quits gets all of it, too.
+      const other = await RawClient.connect({ port: proxy.port, timeoutMs: 30_000 })
+      expect((await other.pipeline([['MULTI'], ['GET', 'string'], ['EXEC'], ['QUIT']])).at(-1)).toBe('OK')
+      expect(await other.readToEnd()).toHaveLength(0)
+    }),
+  )
 })

@@ -22,7 +22,8 @@ import { waitFor } from '../support/wait-for.ts'
 export const soak: Soak = {
   about: 'a round cuts the link at a random byte under a mixed load over all types; data converge',
   stated: { count: 40 },
-  slice: { count: 20, seconds: 12 },
+  // As far as `CUT_PLACES` has had a cut of each kind.
+  slice: { count: 5, seconds: 12 },
   run,
 }
 

@@ -18,7 +18,7 @@ const COMMANDS_PER_TURN = 64
 export const soak: Soak = {
   about: 'two threads read all types while groups, growth, FLUSHALL, SWAPDB and new generations come',
   stated: { count: Infinity, seconds: 60 },
-  slice: { count: Infinity, seconds: 10 },
+  slice: { count: Infinity, seconds: 7 },
   run: (options) => runReads(options),
 }
 

@@ -8,7 +8,8 @@ const run = promisify(execFile)
 const command = fileURLToPath(new URL('../../scripts/soak.mjs', import.meta.url))
 const directory = new URL('.', import.meta.url)
 
-describe('the soak command', () => {
+// Each starts vitest anew, and waits for it.
+describe.concurrent('the soak command', () => {
   it('finds a slice for every soak', () => {
     const names = readdirSync(directory).filter((name) => name.endsWith('.soak.ts'))
     expect(names.length).toBeGreaterThan(0)

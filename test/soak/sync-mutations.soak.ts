@@ -22,7 +22,7 @@ export const soak: Soak = {
   about:
     'a round sends one damaged snapshot: refused with its byte offset, or valid after all; old data stay and are served',
   stated: { count: 1000 },
-  slice: { count: 60, seconds: 10 },
+  slice: { count: 40, seconds: 8 },
   run,
 }
 

@@ -129,6 +129,8 @@ export interface RdbLoadOptions {
   tracksFrequency?: boolean
   /** Microseconds to sleep per key, for tests that need a slow load (key-load-delay); negative: that many keys per µs. */
   keyLoadDelayMicros?: number
+  /** Old data are served meanwhile: the loaders leave the processors to whoever serves them. */
+  givesWay?: boolean
 }
 
 /** A snapshot being loaded from bytes that the caller receives. All methods are called on the caller's thread. */

@@ -16,6 +16,11 @@ import { ServerLog } from './log/server-log.ts'
 import { shutdownOnSignal } from './server/shutdown.ts'
 import { UnderstudyServer } from './server/understudy-server.ts'
 
+/** How long worker threads are waited for at the end. */
+const THREADS_MS_MAX = 1000
+/** And the disk, for what of the log of the stream is not written yet. */
+const LOG_MS_MAX = 30_000
+
 /** Runs the command. Resolves when it has nothing more to say; a server goes on until a signal or SHUTDOWN. */
 export async function main(argv: readonly string[]): Promise<void> {
   const version = readVersion()
@@ -70,13 +75,16 @@ async function serve(config: Config, version: string, notes: Notes, early: reado
     isEnding = true
     pidFile?.remove()
     log.notice('Understudy is now ready to exit, bye bye...')
-    // What was written to sockets leaves with the exit; worker threads are told, not waited for beyond a second.
-    const timer = setTimeout(() => process.exit(code), 1000)
-    void server.stop().then(
+    // What was written to sockets leaves with the exit; worker threads are told, and what has to be in the log gets there.
+    void server.stop(THREADS_MS_MAX).then(
       () => process.exit(code),
       () => process.exit(code),
     )
-    timer.unref()
+    // A disk that never answers must not keep the process for ever.
+    setTimeout(() => {
+      log.warning(`The log of the stream was not written to its end within ${LOG_MS_MAX / 1000} seconds`)
+      process.exit(1)
+    }, LOG_MS_MAX).unref()
   }
   let server: UnderstudyServer
   try {

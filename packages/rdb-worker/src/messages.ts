@@ -39,6 +39,8 @@ export interface LoadTask extends SharedMemoryTask {
   readonly inserters: readonly InserterLink[]
   /** The load does not begin without them. */
   readonly awaitInserters: boolean
+  /** The thread's priority is lowered, for good. */
+  readonly givesWay: boolean
 }
 
 /** What the scanning thread has of an inserter. */
@@ -54,6 +56,8 @@ export interface InserterLink {
 export interface InsertTask extends SharedMemoryTask {
   readonly queue: InsertQueueMemory
   readonly port: MessagePort
+  /** As its load. */
+  readonly givesWay: boolean
 }
 
 /** From now on these regions of the generation are the inserter's. */

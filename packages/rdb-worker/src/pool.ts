@@ -129,7 +129,9 @@ export class RdbLoaderPool implements RdbLoader {
 
   load(options: RdbLoadOptions): RdbLoad {
     const { framing } = options
-    const inserting = this.#inserting(framing.kind === 'length' ? framing.byteLength : Number.POSITIVE_INFINITY)
+    const givesWay = options.givesWay ?? false
+    const totalBytes = framing.kind === 'length' ? framing.byteLength : Number.POSITIVE_INFINITY
+    const inserting = this.#inserting(totalBytes, givesWay)
     const ring = createRing(this.#ringBytes)
     const producer = new RingProducer(ring)
     const { port1, port2 } = new MessageChannel()
@@ -148,6 +150,7 @@ export class RdbLoaderPool implements RdbLoader {
       sinkModuleUrl: this.#sinkModuleUrl,
       inserters: inserting.map(({ link }) => link),
       awaitInserters: this.#awaitInserters,
+      givesWay,
     }
     return new RingLoad(producer, framing, port1, this.#run(task, producer, inserting))
   }
@@ -158,7 +161,9 @@ export class RdbLoaderPool implements RdbLoader {
     onProgress?: (loadedBytes: number, totalBytes: number, loadedKeys: number) => void,
   ): Promise<RdbLoadResult> {
     const totalBytes = statSync(path, { throwIfNoEntry: false })?.size ?? 0
-    const inserting = this.#inserting(totalBytes)
+    // At the start, when nobody is served.
+    const givesWay = false
+    const inserting = this.#inserting(totalBytes, givesWay)
     const ring = createRing(16)
     const producer = new RingProducer(ring)
     const task: LoadTask = {
@@ -176,6 +181,7 @@ export class RdbLoaderPool implements RdbLoader {
       sinkModuleUrl: this.#sinkModuleUrl,
       inserters: inserting.map(({ link }) => link),
       awaitInserters: this.#awaitInserters,
+      givesWay,
     }
     const reporting = onProgress === undefined ? undefined : reportProgress(totalBytes, producer, onProgress)
     try {
@@ -198,14 +204,14 @@ export class RdbLoaderPool implements RdbLoader {
   }
 
   /** What the inserters of one load need; none for a short one. */
-  #inserting(totalBytes: number): Inserting[] {
+  #inserting(totalBytes: number, givesWay: boolean): Inserting[] {
     if (totalBytes < this.#parallelBytesMin || this.#sinkModuleUrl !== undefined) return []
     return this.#shares.map((regions) => {
       const queue = createInsertQueue()
       const { port1, port2 } = new MessageChannel()
       return {
         link: { queue, port: port1, regions },
-        task: { memoryFingerprint: memoryFingerprint(), queue, port: port2 },
+        task: { memoryFingerprint: memoryFingerprint(), queue, port: port2, givesWay },
         guard: new InsertQueueGuard(queue),
         giveUp: new AbortController(),
       }

@@ -266,6 +266,31 @@ describe('a full resync', () => {
   })
 })
 
+it('nothing goes on from data that were dropped first, whatever becomes of the snapshot', async () => {
+  const primary = await startPrimary({ snapshotOffset: 500 })
+  const fixture = follow(primary, { config: { disklessLoad: 'flush-before-load' } })
+  await fixture.connected()
+  primary.feed(writes(0, 20))
+  await fixture.applied(primary.offset)
+  const { history } = fixture.link
+  const { replid, replOffset } = history
+  primary.scripted = { psync: [`+FULLRESYNC ${'b'.repeat(40)} 5`, 'auto'] }
+  fixture.loader.options = { failAtByte: 10 }
+  primary.cutAll()
+  await waitFor('the failure', () => fixture.link.getStatus().counters.failedAttempts === 1)
+  expect(fixture.drops).toBe(2)
+  expect(history.resumable).toBe(false)
+  expect(history.isContinuation(replid, replOffset + 1)).toBe(false)
+  expect(fixture.backlog.covers(replOffset)).toBe(false)
+  expect(fixture.log.filter((line) => line.includes('The data from before are kept'))).toEqual([])
+  fixture.loader.options = {}
+  await fixture.connected()
+  await fixture.applied(primary.offset)
+  expect(primary.partialResyncs).toBe(0)
+  expect(primary.sessions.at(-1)!.requests).toContain('PSYNC ? -1')
+  expect(history.replid).toBe(replid)
+})
+
 describe('a lost link', () => {
   it('is tried again at once and continues from the applied offset, also out of an open MULTI', async () => {
     const primary = await startPrimary()

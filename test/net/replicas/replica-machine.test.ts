@@ -40,9 +40,9 @@ class Bench {
     this.take()
   }
 
-  tick(afterMs: number): ReplicaAction[] {
+  tick(afterMs: number, heldUpMs = 0): ReplicaAction[] {
     this.clock.advance(afterMs)
-    this.machine.tick(this.nowMs, TIMES)
+    this.machine.tick(this.nowMs, TIMES, heldUpMs)
     return this.take()
   }
 }
@@ -104,10 +104,12 @@ it('SYNC: no +FULLRESYNC, and no ACK is waited for', () => {
   expect(bench.machine.state.name).toBe('online')
 })
 
-it('rdb-only: closed when everything was sent', () => {
+it('rdb-only: nothing of the stream is kept for it, and it is closed when everything was sent', () => {
   const bench = new Bench()
   bench.machine.introduction.rdbOnly = true
-  bench.full()
+  bench.machine.psync({ replid: '?', offset: -1 }, FULL, REPLID, bench.nowMs)
+  bench.machine.snapshotBegun(POSITION)
+  expect(bench.take()).toEqual([{ do: 'send', text: `+FULLRESYNC ${REPLID} 500\r\n` }])
   bench.machine.snapshotReady({ kind: 'mark', endMark: END_MARK }, bench.nowMs)
   bench.take()
   bench.machine.snapshotSent(bench.nowMs)
@@ -137,20 +139,10 @@ it('dropped: a snapshot that is not taken, or for which others wait, and a strea
   bench.machine.snapshotReady({ kind: 'length', byteLength: 1 }, bench.nowMs)
   bench.take()
   bench.clock.advance(59_000)
-  bench.machine.snapshotMoved(bench.nowMs)
+  bench.machine.snapshotMoved(bench.nowMs, 0)
   expect(bench.tick(59_000)).toEqual([])
   expect(bench.tick(2_000)).toEqual([{ do: 'close', isGraceful: false }])
   expect(bench.log.at(-1)).toContain('full sync')
-
-  const slow = new Bench()
-  slow.full()
-  slow.machine.snapshotReady({ kind: 'mark', endMark: END_MARK }, slow.nowMs)
-  slow.take()
-  slow.machine.tick(slow.nowMs, TIMES, 30_000)
-  expect(slow.take()).toEqual([])
-  slow.machine.tick(slow.nowMs, TIMES, 30_001)
-  expect(slow.take()).toEqual([{ do: 'close', isGraceful: false }])
-  expect(slow.log.at(-1)).toContain('others waited 30.0 seconds')
 
   const streaming = new Bench()
   streaming.machine.psync({ replid: REPLID, offset: 1 }, { kind: 'partial' }, REPLID, streaming.nowMs)
@@ -160,6 +152,39 @@ it('dropped: a snapshot that is not taken, or for which others wait, and a strea
   expect(streaming.tick(60_000)).toEqual([])
   expect(streaming.tick(1)).toEqual([{ do: 'close', isGraceful: false }])
   expect(streaming.log.at(-1)).toContain('streaming sync')
+})
+
+it('dropped: who holds up others for half of the time-out with one piece, or for half of the time', () => {
+  const receive = (): Bench => {
+    const bench = new Bench()
+    bench.full()
+    bench.machine.snapshotReady({ kind: 'mark', endMark: END_MARK }, bench.nowMs)
+    bench.take()
+    return bench
+  }
+  const stopped = receive()
+  stopped.clock.advance(500_000)
+  stopped.machine.snapshotMoved(stopped.nowMs, 20_000)
+  stopped.clock.advance(30_000)
+  expect(stopped.tick(0, 50_000)).toEqual([])
+  expect(stopped.tick(0, 50_001)).toEqual([{ do: 'close', isGraceful: false }])
+  expect(stopped.log.at(-1)).toContain('others waited 50.0 seconds')
+
+  // A slow one, that takes a piece every second; and one that is nearly as fast as the others.
+  for (const [share, drops] of [
+    [0.6, true],
+    [0.4, false],
+  ] as const) {
+    const slow = receive()
+    const dropped: ReplicaAction[] = []
+    let seconds = 0
+    for (; seconds < 3600 && dropped.length === 0; seconds++) {
+      slow.machine.snapshotMoved(slow.nowMs, seconds * 1000 * share)
+      dropped.push(...slow.tick(1000, (seconds + 1) * 1000 * share))
+    }
+    expect(dropped).toHaveLength(drops ? 1 : 0)
+    expect(seconds).toBe(drops ? 51 : 3600)
+  }
 })
 
 it('a failed snapshot closes the connection, once; what comes later changes nothing', () => {

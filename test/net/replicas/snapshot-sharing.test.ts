@@ -1,5 +1,7 @@
 import {
   dueSnapshots,
+  roomForSnapshots,
+  type SharedSnapshot,
   type SharingTimes,
   type SnapshotRequest,
   type SnapshotWish,
@@ -44,4 +46,27 @@ it('nor do those that have to be told the length, nor who shares with them', () 
   expect(due([waits('a', LENGTH, 0)], 0, times)).toEqual([[counted, ['a']]])
   const both = [waits('a', MARK, 0), waits('b', LENGTH, 1)]
   expect(due(both, 1, times)).toEqual([[{ ...counted, isLive: true }, ['a', 'b']]])
+})
+
+it('snapshots that wait for slow replicas keep no others from being begun, up to a bound', () => {
+  const snapshot = (isUnderWay: boolean, isHeldUp: boolean): SharedSnapshot => ({
+    snapshot: { isUnderWay, isHeldUp, open: () => undefined, close: () => {} },
+    content: LIVE,
+    position: { replid: 'a'.repeat(40), offset: 0, db: 0 },
+    users: 1,
+  })
+  const room = (made: number, atWork: number, heldUp: number): number => {
+    const shared = [
+      ...Array.from({ length: made }, () => snapshot(false, false)),
+      ...Array.from({ length: atWork }, () => snapshot(true, false)),
+      ...Array.from({ length: heldUp }, () => snapshot(true, true)),
+    ]
+    return roomForSnapshots(shared, { snapshotsMax: 8, snapshotsAtWorkMax: 4 })
+  }
+  expect(room(9, 0, 0)).toBe(4)
+  expect(room(0, 4, 0)).toBe(0)
+  expect(room(0, 1, 3)).toBe(3)
+  expect(room(0, 0, 4)).toBe(4)
+  expect(room(0, 1, 6)).toBe(1)
+  expect(room(0, 0, 8)).toBe(0)
 })

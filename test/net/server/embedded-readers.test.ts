@@ -4,7 +4,8 @@ import type { UnderstudyServer } from '@understudy/net/internal'
 import { afterEach, expect, it } from 'vitest'
 import { embeddedServer } from '../../support/embedded-server.ts'
 import { FakePrimary } from '../../support/fake-primary.ts'
-import { encodeCommand } from '../../support/raw-client.ts'
+import { freePort } from '../../support/free-port.ts'
+import { encodeCommand, RawClient } from '../../support/raw-client.ts'
 import { waitFor } from '../../support/wait-for.ts'
 
 const notReady = expect.objectContaining({ code: 'NOT_READY', retryable: true })
@@ -62,4 +63,22 @@ it('a primary is ready as soon as it has started', async () => {
   server.updateState()
   server.keyspace.end()
   expect(() => reader.get('a')).toThrow(notReady)
+})
+
+it('the id of the history is that of now when it begins with the first replica, and when it ends', async () => {
+  const port = await freePort()
+  const server = await embeddedServer((config) => {
+    config.assign('port', port)
+    config.assign('repl-backlog-ttl', 1)
+  })
+  const reader = openReader(server)
+  await server.start()
+  const { history } = server.link
+  const replica = await RawClient.connect({ port })
+  replica.send(encodeCommand('PSYNC', '?', -1))
+  await waitFor('the replica', () => server.below.isBacklogActive)
+  expect(reader.replid).toBe(history.replid)
+  replica.close()
+  await waitFor('the end of the history', () => !server.below.isBacklogActive)
+  expect(reader.replid).toBe(history.replid)
 })

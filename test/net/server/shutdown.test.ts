@@ -1,5 +1,6 @@
 import { type LaggingReplica, Shutdown, Config } from '@understudy/net/internal'
-import { expect, it } from 'vitest'
+import { expect, it, vi } from 'vitest'
+import { embeddedServer } from '../../support/embedded-server.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 
 const REQUEST = { save: 'no', now: false, force: false } as const
@@ -92,4 +93,19 @@ it('ABORT lets writes go and tells everybody who asked; so does a snapshot that 
   expect(bench.begin({ ...REQUEST, save: 'yes' })).toBe('failed')
   expect(bench.begin({ ...REQUEST, save: 'yes', force: true })).toBe('ending')
   expect(bench.orders).toEqual(['save', 'save', 'end'])
+})
+
+it('at the end a slow disk is waited for until it has the log, threads only for the time given', async () => {
+  const server = await embeddedServer((config) => config.assign('repl-stream-log', true))
+  await server.start()
+  let hasLog = false
+  const { streamLog } = server
+  const close = streamLog.close.bind(streamLog)
+  vi.spyOn(streamLog, 'close').mockImplementation(async () => {
+    await new Promise((resolve) => setTimeout(resolve, 200))
+    await close()
+    hasLog = true
+  })
+  await server.stop(1)
+  expect(hasLog).toBe(true)
 })

@@ -175,10 +175,12 @@ describe('one pass', () => {
     const saved = await pool.saveFile({ aux: [], libraries: [] }, file)
     expect(saved.keys).toBe(KEYS)
     expect(passes.map(({ isUnderWay }) => isUnderWay)).toEqual(passes.map(() => true))
+    await waitFor('all to wait for their readers', () => passes.every(({ isHeldUp }) => isHeldUp))
     for (const pass of passes) {
       pass.close()
       await expect(pass.written).rejects.toMatchObject({ code: 'RDB_ABORTED' })
       expect(pass.isUnderWay).toBe(false)
+      expect(pass.isHeldUp).toBe(false)
     }
   })
 

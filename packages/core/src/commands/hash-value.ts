@@ -144,7 +144,8 @@ function leavePackedEncoding(context: CommandContext): void {
 
 /**
  * Sets the field in argument `index` of the hash just found, and removes its time to live.
- * @param expireAtMs of the field, -1 for none. @returns whether it is new.
+ * @param expireAtMs of the field, -1 for none. @param mayBeThere false: it is known that a packed hash does not have it.
+ * @returns whether it is new.
  */
 export function setField(
   context: CommandContext,
@@ -153,6 +154,7 @@ export function setField(
   start: number,
   end: number,
   expireAtMs: number = -1,
+  mayBeThere: boolean = true,
 ): boolean {
   const { args, keyspace, settings } = context
   const { entry } = keyspace
@@ -163,7 +165,7 @@ export function setField(
   if (to - from > long || end - start > long) leavePackedEncoding(context)
   if (!entry.isLarge) {
     if (expireAtMs === -1) {
-      const outcome = setPackedField(context, from, to, value, start, end)
+      const outcome = setPackedField(context, from, to, value, start, end, mayBeThere)
       if (outcome !== DOES_NOT_FIT) return outcome === ADDED
     }
     convertToTable(context)
@@ -193,12 +195,13 @@ function setPackedField(
   value: Uint8Array,
   start: number,
   end: number,
+  mayBeThere: boolean,
 ): number {
   const { args, keyspace, settings } = context
   const { entry } = keyspace
   const { length } = entry
   const bytesMax = (entry.flags & FLAG_LARGE_ENCODING) === 0 ? PACKED_BYTES_MAX : PACKED_LARGE_ENCODING_BYTES_MAX
-  const at = listpackFind(entry.bytes, entry.start, entry.start + length, args.bytes, from, to, 2)
+  const at = mayBeThere ? listpackFind(entry.bytes, entry.start, entry.start + length, args.bytes, from, to, 2) : -1
   const added = listpackItemBytes(value, start, end)
   const key = args.bytes
   const keyStart = args.start[1]!

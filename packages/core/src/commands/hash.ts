@@ -10,6 +10,7 @@ import {
   listpackItemBytes,
 } from '../encoding/listpack-edit.ts'
 import { addLongDoubles, formatLongDouble, parseLongDouble } from '../encoding/long-double.ts'
+import { FILTERED_NAMES_MIN, NameFilter } from '../encoding/name-filter.ts'
 import { NOTIFY_HASH } from '../keyspace/key-events.ts'
 import { FLAG_LARGE_ENCODING } from '../keyspace/layout.ts'
 import { NOT_A_FLOAT, NOT_AN_INTEGER, wrongNumberOfArguments } from '../resp/error-replies.ts'
@@ -39,6 +40,7 @@ const WOULD_OVERFLOW = 'ERR increment or decrement would overflow'
 /** A hash being made: it becomes a key when it is complete. */
 const packing: Uint8Array = new Uint8Array(PACKED_LARGE_ENCODING_BYTES_MAX)
 const digits: Uint8Array = new Uint8Array(32)
+const names = new NameFilter()
 
 /** Finds the hash of argument 1 for a change. @returns -1 after an error reply, 0 when there is none, 1 when it was found. */
 function findHash(context: CommandContext): number {
@@ -65,8 +67,10 @@ function createHash(context: CommandContext, from: number): number {
     const valueEnd = args.end[index + 1]!
     const bytes = listpackItemBytes(args.bytes, start, end) + listpackItemBytes(args.bytes, valueStart, valueEnd)
     if (length + bytes > packing.length) break
+    if (added === FILTERED_NAMES_MIN) names.begin(packing, 0, length, 2)
+    const mayBeThere = added < FILTERED_NAMES_MIN || names.add(args.bytes, start, end)
     // A field that comes twice is set twice, by the slow way.
-    if (added > 0 && listpackFind(packing, 0, length, args.bytes, start, end, 2) >= 0) break
+    if (mayBeThere && added > 0 && listpackFind(packing, 0, length, args.bytes, start, end, 2) >= 0) break
     listpackAppend(packing, 0, args.bytes, start, end)
     length = listpackAppend(packing, 0, args.bytes, valueStart, valueEnd)
     added++
@@ -97,8 +101,12 @@ function setPairs(context: CommandContext): number {
     if (index === args.count) return created
     keyspace.lookup(context.db, args.bytes, args.start[1]!, args.end[1]!)
   } else noteArgumentLengths(context, 2, args.count)
+  const { entry } = keyspace
+  const isFiltered = !entry.isLarge && (args.count - index) >>> 1 >= FILTERED_NAMES_MIN
+  if (isFiltered) names.begin(entry.bytes, entry.start, entry.start + entry.length, 2)
   for (; index < args.count; index += 2) {
-    if (setField(context, index, args.bytes, args.start[index + 1]!, args.end[index + 1]!)) created++
+    const mayBeThere = !isFiltered || names.add(args.bytes, args.start[index]!, args.end[index]!)
+    if (setField(context, index, args.bytes, args.start[index + 1]!, args.end[index + 1]!, -1, mayBeThere)) created++
   }
   foundChanged(context, 1)
   return created

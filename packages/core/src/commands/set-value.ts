@@ -27,6 +27,7 @@ import {
   listpackWriteItem,
 } from '../encoding/listpack-edit.ts'
 import { int64Hi, int64Lo, parseInt64 } from '../encoding/packed-item.ts'
+import { FILTERED_NAMES_MIN, NameFilter } from '../encoding/name-filter.ts'
 import type { KeyspaceReads } from '../keyspace/keyspace-reads.ts'
 import { ElementTable } from '../values/element-table.ts'
 import {
@@ -150,13 +151,17 @@ function splice(context: CommandContext, keyIndex: number, at: number, removed: 
   keyspace.spliceEntry(args.bytes, args.start[keyIndex]!, args.end[keyIndex]!, at, removed, inserted)
 }
 
-/** Adds a member to the set just found at the key of argument `keyIndex`. @returns whether it is new. */
+/**
+ * Adds a member to the set just found at the key of argument `keyIndex`. @param mayBeThere false: it is known that a listpack does
+ * not have it. @returns whether it is new.
+ */
 export function addMember(
   context: CommandContext,
   keyIndex: number,
   bytes: Uint8Array,
   start: number,
   end: number,
+  mayBeThere: boolean = true,
 ): boolean {
   const { keyspace, settings } = context
   const { entry } = keyspace
@@ -169,7 +174,8 @@ export function addMember(
         } else leaveIntset(context, keyIndex, listpackItemBytes(bytes, start, end))
         break
       case FORM_SET_LISTPACK: {
-        if (listpackFind(entry.bytes, entry.start, entry.start + entry.length, bytes, start, end, 1) >= 0) return false
+        const listpackEnd = entry.start + entry.length
+        if (mayBeThere && listpackFind(entry.bytes, entry.start, listpackEnd, bytes, start, end, 1) >= 0) return false
         const added = listpackItemBytes(bytes, start, end)
         if (entry.length + added > PACKED_LARGE_ENCODING_BYTES_MAX) {
           becomeTable(context, keyIndex, entry.bytes, entry.start, entry.start + entry.length, 0)
@@ -333,6 +339,7 @@ export class SetMaker {
   /** Kept for the next set: SADD of a new key makes no objects. */
   #build: ValueBuild | undefined
   readonly #table = new ElementTable()
+  readonly #names = new NameFilter()
   #isTable = false
   /** Length of the listpack in `scratch`. */
   #length = 0
@@ -353,10 +360,19 @@ export class SetMaker {
     this.#allIntegers = false
   }
 
+  /** May a member of that name be in the listpack? The name is noted. */
+  #mayHave(bytes: Uint8Array, start: number, end: number): boolean {
+    if (this.count < FILTERED_NAMES_MIN) return true
+    if (this.count === FILTERED_NAMES_MIN) this.#names.begin(scratch, 0, this.#length, 1)
+    return this.#names.add(bytes, start, end)
+  }
+
   /** @returns whether the member is new. When memory ends, the set is forgotten. */
   add(bytes: Uint8Array, start: number, end: number): boolean {
     if (!this.#isTable) {
-      if (listpackFind(scratch, 0, this.#length, bytes, start, end, 1) >= 0) return false
+      if (this.#mayHave(bytes, start, end) && listpackFind(scratch, 0, this.#length, bytes, start, end, 1) >= 0) {
+        return false
+      }
       const added = listpackItemBytes(bytes, start, end)
       if (this.#length + added <= PACKED_LARGE_ENCODING_BYTES_MAX) {
         if (this.#allIntegers && !parseInt64(bytes, start, end)) this.#allIntegers = false

@@ -1,9 +1,10 @@
 /** Sets (redis 7.0 t_set.c). Members and encodings: set-value.ts; several sets at once: set-operations.ts. */
 import { parseInteger } from '../encoding/integer.ts'
+import { FILTERED_NAMES_MIN, NameFilter } from '../encoding/name-filter.ts'
 import { checkRead } from '../keyspace/read-guard.ts'
 import { NOTIFY_SET } from '../keyspace/key-events.ts'
 import { SYNTAX_ERROR, WRONG_TYPE } from '../resp/error-replies.ts'
-import { isSetForm } from '../values/form-numbers.ts'
+import { FORM_SET_LISTPACK, isSetForm } from '../values/form-numbers.ts'
 import { deleteFound, findForRead, findForWrite, foundChanged, sameArgument } from './access.ts'
 import type { CommandContext, CommandTable, ReadContext } from './command.ts'
 import { keyBytes, keyEnd, keyStart, locateKey } from './key-bytes.ts'
@@ -26,15 +27,20 @@ import { addMember, expectSet, removeMember, SetMaker, SetView } from './set-val
 
 const view = new SetView()
 const maker = new SetMaker()
+const names = new NameFilter()
 
 /** SADD key member [member …] */
 function runSAdd(context: CommandContext): void {
   const { args, reply } = context
   if (findForWrite(context, 1)) {
     if (!expectSet(context)) return
+    const { entry } = context.keyspace
+    const isFiltered = entry.rdbType === FORM_SET_LISTPACK && args.count - 2 >= FILTERED_NAMES_MIN
+    if (isFiltered) names.begin(entry.bytes, entry.start, entry.start + entry.length, 1)
     let added = 0
     for (let i = 2; i < args.count; i++) {
-      if (addMember(context, 1, args.bytes, args.start[i]!, args.end[i]!)) added++
+      const mayBeThere = !isFiltered || names.add(args.bytes, args.start[i]!, args.end[i]!)
+      if (addMember(context, 1, args.bytes, args.start[i]!, args.end[i]!, mayBeThere)) added++
     }
     if (added > 0) {
       foundChanged(context, 1)

@@ -1,5 +1,6 @@
 /** ZADD and ZINCRBY. Source: redis 7.0 t_zset.c zaddGenericCommand(), zsetAdd(). */
 import { parseScore } from '../encoding/score-text.ts'
+import { FILTERED_NAMES_MIN, NameFilter } from '../encoding/name-filter.ts'
 import { NOTIFY_ZSET } from '../keyspace/key-events.ts'
 import { SYNTAX_ERROR } from '../resp/error-replies.ts'
 import { foundChanged } from './access.ts'
@@ -14,6 +15,8 @@ const ADD_GT = 4
 const ADD_LT = 8
 export const ADD_CH = 16
 const ADD_INCR = 32
+
+const names = new NameFilter()
 
 export function zadd(context: CommandContext): void {
   addWithOptions(context, 0)
@@ -67,6 +70,8 @@ export function addScored(
   if (set === undefined) return
   const onlyNew = (options & ADD_NX) !== 0
   const onlyOld = (options & ADD_XX) !== 0
+  const isFiltered = set.isPacked && (count - first) / stride >= FILTERED_NAMES_MIN
+  if (isFiltered) set.beginFilter(names)
   let added = 0
   let updated = 0
   let processed = false
@@ -75,7 +80,8 @@ export function addScored(
     score = scores === undefined ? parseScore(bytes, args.start[i - 1]!, args.end[i - 1]!) : scores[n]!
     const start = args.start[i]!
     const end = args.end[i]!
-    if (set.find(bytes, start, end)) {
+    const mayBeThere = !isFiltered || names.add(bytes, start, end) || !set.isPacked
+    if (mayBeThere && set.find(bytes, start, end)) {
       const before = set.score
       if (onlyNew) continue
       if ((options & ADD_INCR) !== 0) {

@@ -185,7 +185,7 @@ export class LinkMachine extends LinkMoves {
     this.connected(nowMs, sync.known)
   }
 
-  /** The snapshot cannot be loaded; the old data are untouched. */
+  /** The snapshot cannot be loaded; the old data, unless they were dropped for it, are untouched. */
   snapshotFailed(nowMs: number, error: ReplicaError): void {
     this.check()
     if (this.state.name !== 'receiving' && this.state.name !== 'loading') return
@@ -196,8 +196,8 @@ export class LinkMachine extends LinkMoves {
     const source = this.state.framing.kind === 'mark' ? 'socket' : 'transfer'
     this.fail(
       nowMs,
-      `Failed trying to load the MASTER synchronization DB from ${source}: ${printable(error.message)}. ` +
-        'The data from before are kept.',
+      `Failed trying to load the MASTER synchronization DB from ${source}: ${printable(error.message)}.` +
+        (this.history.resumable ? ' The data from before are kept.' : ''),
       error.message,
     )
   }

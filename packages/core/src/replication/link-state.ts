@@ -44,7 +44,7 @@
  *                        those of before.
  *     connecting …       one connection. The data, replid, offset and backlog are those of before the attempt, and stay
  *     … loading          so on any failure (exception: data dropped first on the operator's wish, repl-diskless-load
- *                        flush-before-load).
+ *                        flush-before-load, and the history with them).
  *     awaiting-snapshot, receiving, loading: `sync` is what the data will be when, and only when, the load succeeds.
  *     connected          the data are replid's at replOffset, and the next byte is byte replOffset + 1.
  */

@@ -133,8 +133,15 @@ export class ReplicationHistory implements StreamHistory {
     this.#past = []
   }
 
+  /** The data are gone, and with them what a primary could be asked to continue. */
+  forget(): void {
+    this.beginAnew()
+    this.resumable = false
+  }
+
   /** Does a replica that knows `replid` up to byte `offset - 1` share our past? (The backlog must still have `offset`.) */
   isContinuation(replid: string, offset: number): boolean {
+    if (replid === REPLID_NONE) return false
     return replid === this.#replid || this.#past.some((one) => one.replid === replid && offset <= one.endsBefore)
   }
 
@@ -150,9 +157,10 @@ export class ReplicationHistory implements StreamHistory {
   }
 }
 
-/** What of the past is true of data up to `offset`. */
+/** What of the past is true of data up to `offset`, and has a name. */
 function upTo(past: readonly PastReplid[], offset: number): readonly PastReplid[] {
   return past
+    .filter(({ replid }) => replid !== REPLID_NONE)
     .slice(0, PAST_MAX)
     .map(({ replid, endsBefore }) => ({ replid, endsBefore: Math.min(endsBefore, offset + 1) }))
 }

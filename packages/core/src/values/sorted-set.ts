@@ -9,6 +9,7 @@ import { NO_BYTES, noteViewHolder, type ViewHolder } from '../memory/view-holder
 import { LISTPACK_HEADER_BYTES, listpackFirst, listpackNext, listpackRead } from '../encoding/listpack.ts'
 import { listpackCount, listpackFind, listpackPrevious, listpackSeek, listpackSkip } from '../encoding/listpack-edit.ts'
 import { INT64_TEXT_BYTES_MAX, PackedItem, writeInt64Text } from '../encoding/packed-item.ts'
+import type { NameFilter } from '../encoding/name-filter.ts'
 import type { Entry } from '../keyspace/entry.ts'
 import type { KeyspaceReads } from '../keyspace/keyspace-reads.ts'
 import { ElementTable } from './element-table.ts'
@@ -92,6 +93,11 @@ export class SortedSet implements ViewHolder {
     const { element } = this.table
     this.score = element.view.getFloat64(element.start, true)
     return true
+  }
+
+  /** Notes the members of a packed set. */
+  beginFilter(names: NameFilter): void {
+    names.begin(this.bytes, this.start, this.end, 2)
   }
 
   /** Puts the cursor on the member that was just found (its name again). */

@@ -76,6 +76,8 @@ export abstract class ConnectionHost<Session extends Connection = Connection> {
   #immediate: NodeJS.Immediate | undefined
   #cron: NodeJS.Timeout | undefined
   #cronCount = 0
+  /** Who is looked after next. */
+  #round: Iterator<Session> | undefined
   /** When the first thing of this turn was to be done. */
   #turnBeganMs = 0
   readonly #runImmediate: () => void = () => {
@@ -106,7 +108,7 @@ export abstract class ConnectionHost<Session extends Connection = Connection> {
   /** An event took longer than latency-monitor-threshold. */
   protected abstract noteLatency(event: string, elapsedMs: number): void
 
-  /** Once a second, for each connection. */
+  /** About once a second, for each connection. */
   protected abstract lookAfter(session: Session, nowMs: number): void
 
   /** Every 1/hz seconds. */
@@ -350,15 +352,26 @@ export abstract class ConnectionHost<Session extends Connection = Connection> {
     const nowMs = this.clock.monotonicMs()
     this.everyTick(nowMs)
     this.longReplies.checkPins()
+    this.#lookAfterSome(nowMs)
     this.#cronCount++
     if (this.#cronCount % this.settings.hz !== 0) return
     this.slabs.trim()
-    for (const session of this.sessions.values()) {
+    this.everySecond()
+  }
+
+  /** Everybody about once a second, but not in one turn: of thousands each is far from the caches. */
+  #lookAfterSome(nowMs: number): void {
+    const round = (this.#round ??= this.sessions.values())
+    for (let left = Math.ceil(this.sessions.size / this.settings.hz); left > 0; left--) {
+      const { value: session } = round.next()
+      if (session === undefined) {
+        this.#round = undefined
+        return
+      }
       session.checkSoftLimit()
       if (nowMs - session.lastInteractionMs > SHRINK_AFTER_MS) session.decoder.shrink()
       this.lookAfter(session, nowMs)
     }
-    this.everySecond()
   }
 }
 

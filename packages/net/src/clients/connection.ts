@@ -28,6 +28,9 @@ import type { ClientSettings } from './settings.ts'
 import type { SlabWriter } from './slabs.ts'
 
 const SIDE_BYTES = 512
+/** Of a long write, so much at a time: each part that the socket takes shows that the peer reads. */
+const PART_BYTES: number = 256 * 1024
+const NO_LIMIT: OutputBufferLimit = { hardBytes: 0, softBytes: 0, softSeconds: 0 }
 /** Unsent output of a connection that is not read: with it and one message more a buffer still ends below its bound. */
 const SIDE_BYTES_MAX = 2 ** 30
 
@@ -88,6 +91,8 @@ export abstract class Connection implements SlabWriter, ConnectionIdentity {
   /** Output that waits for the end of this turn of the event loop, and what to call when it was taken. */
   #unsent: Buffer | undefined
   #unsentDone: (() => void) | undefined
+  /** What of a long write the socket has not been given yet, and what to call when that was taken. */
+  #rest: { readonly view: Buffer; readonly done: () => void } | undefined
   #side: ReplyEncoder | undefined
   /** Some of a long reply was sent, and not its end. */
   #isMidReply = false
@@ -281,8 +286,30 @@ export abstract class Connection implements SlabWriter, ConnectionIdentity {
       done()
       return
     }
-    this.socket.write(view, done)
+    this.#give(view, done)
     if (this.writesInFlight > 0 && this.socket.writableLength > 0) this.#checkOutput()
+  }
+
+  #give(view: Buffer, done: () => void): void {
+    if (view.length <= PART_BYTES || !this.ownsSocket) {
+      this.socket.write(view, done)
+      return
+    }
+    this.#rest = { view: view.subarray(PART_BYTES), done }
+    this.socket.write(view.subarray(0, PART_BYTES), () => {
+      this.lastInteractionMs = this.host.clock.monotonicMs()
+      this.#giveRest()
+    })
+  }
+
+  /** @param isLast there is no time to wait until the socket takes a part */
+  #giveRest(isLast = false): void {
+    const rest = this.#rest
+    if (rest === undefined) return
+    this.#rest = undefined
+    if (this.socket.destroyed) rest.done()
+    else if (isLast) this.socket.write(rest.view, rest.done)
+    else this.#give(rest.view, rest.done)
   }
 
   written(byteCount: number): void {
@@ -313,6 +340,7 @@ export abstract class Connection implements SlabWriter, ConnectionIdentity {
   close(): void {
     if (this.closed) return
     this.sendUnsent()
+    this.#giveRest(true)
     if (this.#side !== undefined && this.#side.length > 0) {
       this.#writeSide(this.#side)
       this.sendUnsent()
@@ -361,9 +389,10 @@ export abstract class Connection implements SlabWriter, ConnectionIdentity {
     if (this.softLimitSinceMs !== 0) this.#checkOutput()
   }
 
+  /** A replica has no more in here than its feed lets it, and is held to its limit there (`replicas/replica-feed.ts`). */
   outputLimit(): OutputBufferLimit {
     const limits = this.settings.outputBufferLimits
-    const type = this.type
-    return type === 'replica' ? limits.replica : type === 'pubsub' ? limits.pubsub : limits.normal
+    const { type } = this
+    return type === 'replica' ? NO_LIMIT : type === 'pubsub' ? limits.pubsub : limits.normal
   }
 }

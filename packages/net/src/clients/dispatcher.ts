@@ -144,6 +144,7 @@ function queueCommand(session: ClientSession, entry: CommandEntry<ClientSession>
 /** Refuses a command: EXEC that is refused discards its transaction. */
 function reject(session: ClientSession, entry: CommandEntry<ClientSession> | undefined, text: string): void {
   const { statistics } = session.server
+  session.entry = entry
   if (entry !== undefined) statistics.rejected[entry.id]!++
   let reply = text
   if (entry?.name === 'exec') {

@@ -27,6 +27,7 @@ import {
 } from './connection-flags.ts'
 import { ClientSession } from './session.ts'
 import { Listeners, type ListenOptions, openHere, type OpenPlace, type TcpListenOptions } from './listeners.ts'
+import { ClientMemory } from './client-memory.ts'
 import { InfoRegistry } from './info.ts'
 import { BlockedKeys } from './blocked-keys.ts'
 import { KeyWatches } from './watch.ts'
@@ -75,6 +76,7 @@ export class ClientServer extends ConnectionHost<ClientSession> {
   readonly pauses: Pauses
   readonly blockedKeys: BlockedKeys = new BlockedKeys(this)
   readonly replyPins: ReplyPins = new ReplyPins(this)
+  readonly memory: ClientMemory = new ClientMemory()
   readonly info: InfoRegistry = new InfoRegistry()
   /** What the I/O threads look at. */
   readonly words: SharedWords = new SharedWords()
@@ -266,6 +268,7 @@ export class ClientServer extends ConnectionHost<ClientSession> {
     this.tracking.disable(session)
     this.pauses.forget(session)
     this.sessions.delete(session.id)
+    this.memory.forget(session)
     this.ports.sessionClosed?.(session)
   }
 
@@ -340,8 +343,15 @@ export class ClientServer extends ConnectionHost<ClientSession> {
     this.replyPins.serve()
   }
 
+  /** Counts the memory of all clients as it is now. O(clients). */
+  countMemory(): number {
+    for (const session of this.sessions.values()) this.memory.count(session)
+    return this.memory.bytes
+  }
+
   protected lookAfter(session: ClientSession, nowMs: number): void {
     const { facts } = session
+    this.memory.count(session)
     this.#inputMax = Math.max(this.#inputMax, facts.inputBytes)
     this.#outputMax = Math.max(this.#outputMax, facts.outputBytes)
     const idleMsMax = this.settings.timeoutSeconds * 1000

@@ -6,7 +6,13 @@
 import { denyWait, ReplyEncoder } from '@understudy/core/internal'
 import type { CommandContext, CommandEntry, Effects, Keyspace, KeyWait } from '@understudy/core/internal'
 import { Connection, type ConnectionIdentity, type ConnectionSocket } from './connection.ts'
-import { CLIENT_BLOCKED, CLIENT_DIRTY_CAS, CLIENT_DIRTY_EXEC, CLIENT_MULTI } from './connection-flags.ts'
+import {
+  CLIENT_BLOCKED,
+  CLIENT_DIRTY_CAS,
+  CLIENT_DIRTY_EXEC,
+  CLIENT_MULTI,
+  CLIENT_REPLICA,
+} from './connection-flags.ts'
 import { runOne } from './dispatcher.ts'
 import { TIMER_MS_MAX } from './settings.ts'
 import type { ClientServer } from './server.ts'
@@ -71,6 +77,8 @@ export class ClientSession extends Connection implements CommandContext {
   answered = 0
   /** The connection is in an I/O thread, and this is what it forwards to. */
   readonly remote: RemoteSocket | undefined
+  /** What `ClientMemory` counts for it. */
+  countedBytes = 0
   #holdsPushes = false
   #held: ReplyEncoder | undefined
 
@@ -102,7 +110,8 @@ export class ClientSession extends Connection implements CommandContext {
   }
 
   override get memoryBytes(): number {
-    const elsewhere = this.facts.outputBytes - this.pendingOutputBytes
+    const { inputBytes, outputBytes } = this.facts
+    const elsewhere = inputBytes - this.decoder.pendingBytes + outputBytes - this.pendingOutputBytes
     return super.memoryBytes + elsewhere + (this.transaction?.heldBytes ?? 0) + this.watchedBytes
   }
 
@@ -123,6 +132,16 @@ export class ClientSession extends Connection implements CommandContext {
 
   commandsDone(): void {
     this.remote?.commandsDone()
+  }
+
+  /** What a replica reads is the stream, and a reply would become a part of it: as in redis 7.0 (_addReplyToBufferOrList()) that is its end. */
+  override flush(): void {
+    if ((this.flags & CLIENT_REPLICA) === 0 || this.reply.length === 0 || this.closed) return super.flush()
+    this.reply.clear()
+    this.server.logger.warning(
+      `Replica generated a reply to command '${this.entry?.name ?? '<unknown>'}', disconnecting it: id=${this.id} addr=${this.address}`,
+    )
+    this.kill()
   }
 
   finishInput(): void {

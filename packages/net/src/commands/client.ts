@@ -32,6 +32,9 @@ import { clientCaching, clientTracking, clientTrackingInfo } from './client-trac
 import { validClientName } from './connection.ts'
 import { container, row } from './rows.ts'
 
+/** Of a number of 64 bits, with its sign. */
+const TIMEOUT_DIGITS_MAX = 20
+
 function setName(client: ClientSession): void {
   const name = argText(client.args, 2)
   if (!validClientName(name)) {
@@ -233,16 +236,23 @@ function killMatching(client: ClientSession, filter: KillFilter): number {
   return killed
 }
 
+/** Milliseconds of as many bits as in Redis: 64. @returns the error's text for anything else */
+function readTimeoutMs({ args }: ClientSession, index: number): number | string {
+  const text = argText(args, index, TIMEOUT_DIGITS_MAX + 1)
+  const value = /^(0|-?[1-9]\d*)$/.test(text) ? BigInt(text) : undefined
+  if (value === undefined || BigInt.asIntN(64, value) !== value) return 'ERR timeout is not an integer or out of range'
+  return value < 0n ? 'ERR timeout is negative' : Number(value)
+}
+
 function pause(client: ClientSession): void {
   const { args, reply, server } = client
-  const timeoutMs = argInteger(args, 2)
+  const timeoutMs = readTimeoutMs(client, 2)
   const writesOnly = args.count === 4 && argIs(args, 3, 'WRITE')
   if (args.count > 4 || (args.count === 4 && !writesOnly && !argIs(args, 3, 'ALL'))) {
     reply.error('ERR CLIENT PAUSE mode must be WRITE or ALL')
     return
   }
-  if (Number.isNaN(timeoutMs)) reply.error('ERR timeout is not an integer or out of range')
-  else if (timeoutMs < 0) reply.error('ERR timeout is negative')
+  if (typeof timeoutMs === 'string') reply.error(timeoutMs)
   else {
     server.pauses.begin('client-command', server.clock.monotonicMs() + timeoutMs, writesOnly)
     reply.ok()

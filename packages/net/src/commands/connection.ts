@@ -30,6 +30,7 @@ import {
   CLIENT_NO_TOUCH,
   CLIENT_PUBSUB,
   CLIENT_READONLY,
+  CLIENT_REPLICA,
   CLIENT_REPLY_OFF,
   CLIENT_REPLY_SKIP,
   CLIENT_REPLY_SKIP_NEXT,
@@ -183,6 +184,7 @@ function quit(client: ClientSession): void {
 /** Back to the state after connecting, but for the connection's identity. */
 function reset(client: ClientSession): void {
   const { server } = client
+  if ((client.flags & CLIENT_REPLICA) !== 0) return client.reply.error('ERR can only reset normal connections')
   client.discardTransaction()
   server.pubsub.unsubscribeAll(client)
   server.tracking.disable(client)

@@ -5,7 +5,7 @@
  */
 import { ADMIN, argInteger, argText, LOADING, NOSCRIPT, STALE, subcommandSyntaxError } from '@understudy/core/internal'
 import type { CommandEntry, CommandTable } from '@understudy/core/internal'
-import { CLIENT_MONITOR, CLIENT_MULTI } from '../clients/connection-flags.ts'
+import { CLIENT_MONITOR, CLIENT_MULTI, CLIENT_REPLICA } from '../clients/connection-flags.ts'
 import type { LatencyHistogram } from '../clients/histogram.ts'
 import type { ClientSession } from '../clients/session.ts'
 import { EVENT_LOOP } from './info-sections.ts'
@@ -155,6 +155,8 @@ function monitor(client: ClientSession): void {
     reply.error("ERR MONITOR isn't allowed for DENY BLOCKING client")
     return
   }
+  // As in Redis. A replica's stream would be of no use with lines of a monitor in it.
+  if ((client.flags & (CLIENT_REPLICA | CLIENT_MONITOR)) !== 0) return
   client.flags |= CLIENT_MONITOR
   server.startMonitor(client)
   reply.ok()

@@ -69,7 +69,7 @@ export interface ReplicaLinkPorts {
    * turn. A throw counts as a failed load: the old data must be in place then.
    */
   readonly onFullSync: (result: RdbLoadResult) => void
-  /** flush-before-load: drop the data now. */
+  /** flush-before-load: drop the data now, and whoever reads the backlog, which is about to be replaced. */
   readonly dropData: () => void
   /** Has this node any key? For on-empty-db. */
   readonly isEmpty: () => boolean

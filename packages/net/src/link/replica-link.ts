@@ -1,7 +1,7 @@
 /**
  * Drives the link to the primary: carries out what core's LinkMachine orders, brings bytes to where they belong
  * (machine, snapshot receiver or command stream), and gives the rest of the server a turn between budgets. It decides
- * nothing about the protocol and knows no command.
+ * nothing about the protocol and knows no command. What a full resync does with data and memory is `full-resync.ts`.
  *
  *                       lines                 ┌─► LinkMachine ──actions──┐
  *     PrimaryConnection ───────────────────── ┤                          ▼
@@ -19,22 +19,16 @@ import {
   ReplicationHistory,
   TURN_BYTES_MAX,
   readsLines,
-  snapshotPosition,
-  streamDb,
 } from '@understudy/core/internal'
-import type { LinkAction, LinkState, RdbLoadResult, SnapshotFraming, StreamHandler } from '@understudy/core/internal'
+import type { LinkAction, LinkState, SnapshotFraming, SnapshotPosition, StreamHandler } from '@understudy/core/internal'
 import { errorText } from '../error-text.ts'
 import { CatchUp } from './catch-up.ts'
+import { FullResync } from './full-resync.ts'
 import { OPEN_GATE } from './full-sync-gate.ts'
-import type { FullSyncGate } from './full-sync-gate.ts'
-import { type FullSyncTimes, linkStatus } from './link-status.ts'
+import { linkStatus } from './link-status.ts'
 import type { LinkStatus } from './link-status.ts'
-import { loadOptionsOf, planFullSync } from './full-sync-plan.ts'
 import type { ReplicaLinkConfig, ReplicaLinkPorts } from './replica-link-ports.ts'
-import { SnapshotReceiver } from './snapshot-receiver.ts'
-import type { SpillQueue } from './spill-queue.ts'
-import { newStreamQueue } from './stream-queue.ts'
-import { SyncFile } from './sync-file.ts'
+import type { SnapshotReceiver } from './snapshot-receiver.ts'
 import { PrimaryConnection } from './transport.ts'
 import type { ConnectionEnds, TransportEvents } from './transport.ts'
 import { TurnBudget } from './turn-budget.ts'
@@ -46,14 +40,12 @@ export class ReplicaLink {
   readonly history: ReplicationHistory
   readonly stream: CommandStream
   readonly #ports: ReplicaLinkPorts
-  readonly #gate: FullSyncGate
   readonly #machine: LinkMachine
   readonly #handler: StreamHandler
   #connection: PrimaryConnection | undefined
-  #receiver: SnapshotReceiver | undefined
+  readonly #resync: FullResync
   /** After a load, until what came meanwhile is applied. */
   #catchUp: CatchUp | undefined
-  readonly #syncFile: SyncFile
   /** The connection ended while there was still something of it to load or to apply; told to the machine afterwards. */
   #endedWhileLoading: string | undefined
   #timer: NodeJS.Timeout | undefined
@@ -65,11 +57,6 @@ export class ReplicaLink {
   #isDraining = false
   #immediate: NodeJS.Immediate | undefined
   readonly #turn = new TurnBudget()
-  #lastProgressBytes = 0
-  /** Of the last full resync, for INFO. */
-  #queue: SpillQueue | undefined
-  #spillFault = ''
-  readonly #times: FullSyncTimes = { loadStartedMs: 0, loadIsAsync: false, lastTransferIoMs: 0 }
   #bytesReceived = 0
 
   constructor(
@@ -80,8 +67,7 @@ export class ReplicaLink {
     this.config = config
     this.history = history
     this.#ports = ports
-    this.#gate = ports.gate ?? OPEN_GATE
-    this.#syncFile = new SyncFile(config, ports.clock, ports.logger)
+    const gate = ports.gate ?? OPEN_GATE
     this.stream = new CommandStream({ clock: ports.clock, sink: ports.backlog })
     this.stream.begin(history.replOffset, 0)
     this.#machine = new LinkMachine({
@@ -89,9 +75,30 @@ export class ReplicaLink {
       handshake: () => this.config.handshake,
       timeoutMs: () => this.config.replTimeoutMs,
       random: ports.random ?? Math.random,
-      refuseFullSync: (sync) => this.#gate.refuseHistory(sync),
+      refuseFullSync: (sync) => gate.refuseHistory(sync),
       ...(ports.onState === undefined ? {} : { onState: ports.onState }),
     })
+    const accepts = (): boolean => this.#machine.acceptsNext
+    this.#resync = new FullResync(
+      { config, ports, gate, history, stream: this.stream, accepts },
+      {
+        onRoom: () => {
+          if (this.#immediate === undefined) this.#resume()
+        },
+        onReadable: () => this.#goOnNextTurn(),
+        adopted: (receiver, file) => this.#adopted(receiver, file),
+        refused: (why) => {
+          this.#machine.holdFullSync(why)
+          this.#carryOut()
+        },
+        failed: (fault) => {
+          this.#endedWhileLoading = undefined
+          this.#machine.snapshotFailed(this.#now(), fault)
+          this.#carryOut()
+        },
+        lost: (why) => this.reconnect(`the stream that waited in a file cannot be read back: ${why}`),
+      },
+    )
     this.#handler = {
       command: ports.applyCommand,
       group: ports.applyGroup,
@@ -170,8 +177,7 @@ export class ReplicaLink {
     clearInterval(this.#timer)
     clearImmediate(this.#immediate)
     this.#turn.stop()
-    this.#receiver?.abort()
-    this.#receiver = undefined
+    this.#resync.abort()
     this.#close()
   }
 
@@ -194,16 +200,7 @@ export class ReplicaLink {
   /** For INFO replication, INFO persistence (loading) and ROLE. */
   getStatus(): LinkStatus {
     return linkStatus(
-      {
-        machine: this.#machine,
-        stream: this.stream,
-        receiver: this.#receiver,
-        catchUp: this.#catchUp,
-        queue: this.#queue,
-        times: this.#times,
-        spillFault: this.#spillFault,
-        syncFileFault: this.#syncFile.fault,
-      },
+      { machine: this.#machine, stream: this.stream, catchUp: this.#catchUp, ...this.#resync.facts },
       this.#now(),
     )
   }
@@ -231,8 +228,7 @@ export class ReplicaLink {
         // The machine told of its new state before there was a load to be seen in getStatus(), and below while there still was.
         return this.#ports.onState?.(this.#machine.state.name)
       case 'abort-full-sync':
-        this.#receiver?.abort()
-        this.#receiver = undefined
+        this.#resync.abort()
         return this.#ports.onState?.(this.#machine.state.name)
       case 'resume-stream':
         return
@@ -289,20 +285,21 @@ export class ReplicaLink {
   // ── bytes from the primary ──
 
   #view(): Uint8Array {
-    return this.#receiver?.view() ?? this.#catchUp?.queue.view() ?? this.stream.writable()
+    return this.#resync.receiver?.view() ?? this.#catchUp?.queue.view() ?? this.stream.writable()
   }
 
   /** @returns true to read on. */
   #received(count: number, view: Uint8Array): boolean {
     const nowMs = this.#now()
+    const { receiver } = this.#resync
     this.#bytesReceived += count
     this.#turn.spend(count, nowMs)
     let mayRead: boolean
-    if (this.#receiver !== undefined) {
+    if (receiver !== undefined) {
       this.#machine.noteIo(nowMs)
-      this.#times.lastTransferIoMs = nowMs
-      mayRead = this.#receiver.received(count, view)
-      if (this.#receiver.isComplete) this.#snapshotComplete()
+      this.#resync.noteIo(nowMs)
+      mayRead = receiver.received(count, view)
+      if (receiver.isComplete) this.#snapshotComplete()
     } else if (this.#catchUp !== undefined) {
       this.#machine.noteIo(nowMs)
       this.#catchUp.queue.received(count, view)
@@ -330,9 +327,10 @@ export class ReplicaLink {
     this.#carryOut()
     if (this.#connection !== connection) return false
     if (rest === undefined) return true
-    if (this.#receiver !== undefined) {
-      const mayRead = this.#receiver.push(rest)
-      if (this.#receiver.isComplete) this.#snapshotComplete()
+    const { receiver } = this.#resync
+    if (receiver !== undefined) {
+      const mayRead = receiver.push(rest)
+      if (receiver.isComplete) this.#snapshotComplete()
       return mayRead
     }
     this.stream.push(rest)
@@ -400,7 +398,8 @@ export class ReplicaLink {
   #goOnNextTurn(): void {
     this.#immediate ??= setImmediate(() => {
       this.#immediate = undefined
-      if (this.#receiver === undefined ? this.#drain() : this.#receiver.hasRoom) this.#resume()
+      const { receiver } = this.#resync
+      if (receiver === undefined ? this.#drain() : receiver.hasRoom) this.#resume()
     })
   }
 
@@ -420,7 +419,7 @@ export class ReplicaLink {
     if (state.name === 'receiving' && state.framing.kind === 'mark') {
       // Everything may be here already; the loader knows.
       this.#endedWhileLoading = reason
-      this.#receiver?.finish()
+      this.#resync.receiver?.finish()
       return
     }
     if (this.#catchUp !== undefined) {
@@ -452,59 +451,11 @@ export class ReplicaLink {
   // ── a full resync ──
 
   #beginFullSync(framing: SnapshotFraming): void {
-    const config = this.config
-    const ports = this.#ports
-    const wasEmpty = ports.isEmpty()
-    const plan = planFullSync({
-      mode: config.disklessLoad,
-      framing,
-      wasEmpty,
-      accepts: this.#machine.acceptsNext,
-      gate: this.#gate,
-    })
-    if (plan.do === 'hold') return this.#machine.holdFullSync(plan.why)
-    const { dropsFirst, shortage, usesFile } = plan
-    if (shortage !== undefined) {
-      ports.logger.warning(
-        `Old and new data do not fit into memory together: ${shortage}. The old data are dropped first`,
-      )
-    }
-    if (dropsFirst) {
-      ports.logger.notice('MASTER <-> REPLICA sync: Flushing old data')
-      ports.dropData()
-    }
-    const options = loadOptionsOf(config, framing, this.#syncFile.begin(usesFile))
-    const nowMs = this.#now()
-    this.#times.loadStartedMs = nowMs
-    this.#times.lastTransferIoMs = nowMs
-    this.#times.loadIsAsync = !dropsFirst && !wasEmpty
-    this.#lastProgressBytes = 0
-    const load = ports.loader.load(options)
-    const queue = this.#newQueue()
-    const receiver = new SnapshotReceiver(load, framing, queue)
-    this.#queue = queue
-    this.#receiver = receiver
-    load.result.then(
-      (result) => this.#loaded(receiver, result),
-      (error: unknown) => this.#loadFailed(receiver, error),
-    )
-    if (receiver.isComplete) this.#snapshotComplete()
-  }
-
-  #newQueue(): SpillQueue {
-    return newStreamQueue(this.config, this.#ports, {
-      onRoom: () => {
-        if (this.#immediate === undefined) this.#resume()
-      },
-      onReadable: () => {
-        if (this.#receiver === undefined) this.#goOnNextTurn()
-        else this.#receiver.feed()
-      },
-      onFault: (why, isLost) => {
-        this.#spillFault = why
-        if (isLost) this.reconnect(`the stream that waited in a file cannot be read back: ${why}`)
-      },
-    })
+    const { state } = this.#machine
+    if (state.name !== 'receiving') return
+    const refusal = this.#resync.begin(framing, state.sync)
+    if (refusal !== undefined) this.#machine.holdFullSync(refusal)
+    else if (this.#resync.receiver?.isComplete === true) this.#snapshotComplete()
   }
 
   #snapshotComplete(): void {
@@ -512,32 +463,12 @@ export class ReplicaLink {
     this.#carryOut()
   }
 
-  #loaded(receiver: SnapshotReceiver, result: RdbLoadResult): void {
-    if (this.#receiver !== receiver) return
-    const machine = this.#machine
-    const ports = this.#ports
-    const { state } = machine
-    if (state.name !== 'receiving' && state.name !== 'loading') return
-    const refusal = machine.acceptsNext ? undefined : this.#gate.refuseLoaded(result.keyCount)
-    if (refusal !== undefined) {
-      machine.holdFullSync(refusal)
-      return this.#carryOut()
-    }
-    try {
-      ports.onFullSync(result)
-    } catch (error) {
-      this.#loadFailed(receiver, error)
-      return
-    }
-    this.#receiver = undefined
-    this.#syncFile.end(result)
-    ports.backlog.restart(state.sync.offset)
-    ports.onBacklogReplaced?.()
-    this.stream.begin(state.sync.offset, streamDb(result.summary.aux))
-    machine.snapshotLoaded(this.#now())
+  /** The data are in place: history and stream go on behind them. */
+  #adopted(receiver: SnapshotReceiver, file: SnapshotPosition | undefined): void {
+    this.#machine.snapshotLoaded(this.#now())
     this.#carryOut()
-    ports.onHistoryChanged?.()
-    ports.onSynced?.(this.#syncFile.isKept ? snapshotPosition(result.summary.aux) : undefined)
+    this.#ports.onHistoryChanged?.()
+    this.#ports.onSynced?.(file)
     const { queue, before } = receiver.takeQueue()
     if (before.length > 0) this.stream.push(before)
     if (queue.byteLength > 0) this.#catchUp = new CatchUp(queue, this.#now())
@@ -547,24 +478,12 @@ export class ReplicaLink {
     if (mayRead) this.#resume()
   }
 
-  #loadFailed(receiver: SnapshotReceiver, error: unknown): void {
-    if (this.#receiver !== receiver) return
-    this.#endedWhileLoading = undefined
-    receiver.abort()
-    const fault =
-      error instanceof ReplicaError ? error : new ReplicaError('RDB_WORKER_FAILED', errorText(error), { cause: error })
-    this.#machine.snapshotFailed(this.#now(), fault)
-    this.#carryOut()
-  }
-
   // ── time ──
 
   #tick(): void {
     const nowMs = this.#now()
-    const loadedBytes = this.#receiver?.load.progress().loadedBytes ?? 0
     // While the loader works, or holds us back, it is not the primary that is silent.
-    if (this.#isPaused || loadedBytes !== this.#lastProgressBytes) this.#machine.noteIo(nowMs)
-    this.#lastProgressBytes = loadedBytes
+    if (this.#resync.takeProgress() || this.#isPaused) this.#machine.noteIo(nowMs)
     this.#machine.tick(nowMs)
     this.#carryOut()
   }

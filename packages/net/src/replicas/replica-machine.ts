@@ -11,7 +11,8 @@
  *                                                               └──────$EOF────────► │ awaiting-ack │
  *                                                                                    └──────────────┘
  *     awaiting      [psync, sync]       wants a snapshot; none was begun for it. Newlines keep it alive
- *     making        [snapshotBegun]     replid and offset are fixed, and told. From here on no byte behind the offset is lost
+ *     making        [snapshotBegun]     replid and offset are fixed, and told. From here on no byte behind the offset is lost, unless
+ *                                       it wants the snapshot alone (rdb-only): nothing is kept for it then
  *     receiving     [snapshotReady]     the header was sent, bytes of the snapshot follow
  *     awaiting-ack  [snapshotSent]      it knows the end of the snapshot by a mark only: a byte of the stream before it has
  *                                       found that could be taken for a part of it
@@ -34,7 +35,10 @@ export type ReplicaState =
       readonly name: 'receiving'
       readonly position: SnapshotPosition
       readonly framing: SnapshotFraming
+      readonly sinceMs: number
       movedAtMs: number
+      /** How long others had waited for it by then, in all. */
+      heldUpBeforeMs: number
     }
   | { readonly name: 'awaiting-ack'; readonly position: SnapshotPosition }
   | { readonly name: 'online' }
@@ -129,7 +133,7 @@ export class ReplicaMachine {
   /** A snapshot is being made for it, of the data at this position. */
   snapshotBegun(position: SnapshotPosition): void {
     if (this.#state.name !== 'awaiting') return
-    this.#act({ do: 'hold', offset: position.offset + 1 })
+    if (!this.introduction.rdbOnly) this.#act({ do: 'hold', offset: position.offset + 1 })
     // SYNC knows no history; the snapshot follows without a word.
     if (!this.#isOld) this.#act({ do: 'send', text: `+FULLRESYNC ${position.replid} ${position.offset}\r\n` })
     this.#state = { name: 'making', position }
@@ -141,12 +145,15 @@ export class ReplicaMachine {
     const header =
       framing.kind === 'mark' ? `$EOF:${Buffer.from(framing.endMark).toString('latin1')}` : `$${framing.byteLength}`
     this.#act({ do: 'send', text: `${header}\r\n` })
-    this.#state = { name: 'receiving', position: this.#state.position, framing, movedAtMs: nowMs }
+    const { position } = this.#state
+    this.#state = { name: 'receiving', position, framing, sinceMs: nowMs, movedAtMs: nowMs, heldUpBeforeMs: 0 }
   }
 
-  /** The connection took bytes of the snapshot. */
-  snapshotMoved(nowMs: number): void {
-    if (this.#state.name === 'receiving') this.#state.movedAtMs = nowMs
+  /** The connection took bytes of the snapshot. @param heldUpMs see `tick` */
+  snapshotMoved(nowMs: number, heldUpMs: number): void {
+    if (this.#state.name !== 'receiving') return
+    this.#state.movedAtMs = nowMs
+    this.#state.heldUpBeforeMs = heldUpMs
   }
 
   /** All of it was sent, and the end mark. */
@@ -192,10 +199,16 @@ export class ReplicaMachine {
         if (nowMs - this.#newlineAtMs < NEWLINE_MS) return
         this.#newlineAtMs = nowMs
         return this.#act({ do: 'send', text: '\n' })
-      case 'receiving':
-        if (nowMs - this.#state.movedAtMs > times.timeoutMs) this.#timedOut('full sync')
-        else if (heldUpMs > times.timeoutMs / 2) this.#heldUp(heldUpMs)
+      case 'receiving': {
+        const { sinceMs, movedAtMs, heldUpBeforeMs } = this.#state
+        // Others must not meet their own time-out for want of one piece. And in all it may cost them half of the time: replicas that are
+        // about as fast as each other hold each other up again and again, however little, and a snapshot may take hours.
+        const heldUpMsMax = times.timeoutMs / 2
+        const isSlow = heldUpMs > heldUpMsMax && heldUpMs > (nowMs - sinceMs) / 2
+        if (nowMs - movedAtMs > times.timeoutMs) this.#timedOut('full sync')
+        else if (isSlow || heldUpMs - heldUpBeforeMs > heldUpMsMax) this.#heldUp(heldUpMs)
         return
+      }
       case 'awaiting-ack':
       case 'online':
         if (!this.#isOld && nowMs - this.#ackAtMs > times.timeoutMs) this.#timedOut('streaming sync')
@@ -219,7 +232,6 @@ export class ReplicaMachine {
     this.close(false)
   }
 
-  /** Half of the time-out: the others must not meet theirs. */
   #heldUp(milliseconds: number): void {
     const seconds = (milliseconds / 1000).toFixed(1)
     this.#log(

@@ -123,7 +123,7 @@ export class Replica {
           break
         }
         await feed.send(piece)
-        machine.snapshotMoved(clock.monotonicMs())
+        machine.snapshotMoved(clock.monotonicMs(), reader.heldUpMs)
       }
     } catch (error) {
       machine.snapshotFailed(error instanceof Error ? error.message : String(error))

@@ -24,7 +24,7 @@ import { OwnStream } from './own-stream.ts'
 import { judgeResync, REPLID_BYTES_MAX } from './partial-resync.ts'
 import { Replica } from './replica.ts'
 import type { ReplicaSettings } from './settings.ts'
-import { dueSnapshots, isSame, type SharedSnapshot, type Waiting } from './snapshot-sharing.ts'
+import { dueSnapshots, isSame, roomForSnapshots, type SharedSnapshot, type Waiting } from './snapshot-sharing.ts'
 import type { SnapshotSource, SnapshotWish } from './snapshot-source.ts'
 
 const CRON_MS = 100
@@ -62,6 +62,8 @@ export interface ReplicasBelowPorts {
   readonly isStreamLogged: () => boolean
   /** Bytes of this node's own were added to the backlog. */
   readonly ownAppended: () => void
+  /** A history that nobody can have known has got another id. */
+  readonly idChanged: () => void
 }
 
 export class ReplicasBelow {
@@ -252,6 +254,11 @@ export class ReplicasBelow {
     this.#countGood()
   }
 
+  /** CONFIG RESETSTAT. */
+  resetCounters(): void {
+    Object.assign(this.counters, { fullSyncs: 0, partialSyncs: 0, partialSyncsRefused: 0 })
+  }
+
   // ── what others want to know ──
 
   /** Where in the history the data are, for a snapshot of them. */
@@ -329,8 +336,7 @@ export class ReplicasBelow {
     if (this.#isBacklogActive) return
     const history = this.#ports.history()
     this.#isBacklogActive = true
-    history.beginAnew()
-    this.#ports.backlog.restart(history.replOffset)
+    this.#beginAnew(history)
     this.#ports.logger.notice(
       `Replication backlog created, my new replication IDs are '${history.replid}' and '${history.replid2}'`,
     )
@@ -339,12 +345,16 @@ export class ReplicasBelow {
 
   /** repl-backlog-ttl. */
   #freeBacklog(seconds: number): void {
-    const history = this.#ports.history()
     this.own.stop()
     this.#isBacklogActive = false
+    this.#beginAnew(this.#ports.history())
+    this.#ports.logger.notice(`Replication backlog freed after ${seconds} seconds without connected replicas.`)
+  }
+
+  #beginAnew(history: ReplicationHistory): void {
     history.beginAnew()
     this.#ports.backlog.restart(history.replOffset)
-    this.#ports.logger.notice(`Replication backlog freed after ${seconds} seconds without connected replicas.`)
+    this.#ports.idChanged()
   }
 
   #wishOf({ machine }: Replica): SnapshotWish {
@@ -389,7 +399,7 @@ export class ReplicasBelow {
       if (state.name !== 'awaiting') continue
       waiting.push({ replica, wish: this.#wishOf(replica), sinceMs: state.sinceMs })
     }
-    const room = source.snapshotsMax - this.#snapshots.filter(({ snapshot }) => snapshot.isUnderWay).length
+    const room = roomForSnapshots(this.#snapshots, source)
     if (waiting.length === 0 || room <= 0) return
     const times = { delayMs: settings.disklessDelayMs, enoughReplicas: settings.disklessReplicasMax }
     for (const { request, waiting: together } of dueSnapshots(waiting, clock.monotonicMs(), times).slice(0, room)) {

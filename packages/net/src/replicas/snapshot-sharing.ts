@@ -9,7 +9,7 @@
  * Source: redis 7.0 replication.c syncCommand(), shouldStartChildReplication().
  */
 import type { SnapshotPosition } from '@understudy/core/internal'
-import type { Snapshot, SnapshotContent, SnapshotRequest, SnapshotWish } from './snapshot-source.ts'
+import type { Snapshot, SnapshotContent, SnapshotRequest, SnapshotSource, SnapshotWish } from './snapshot-source.ts'
 
 export interface SharingTimes {
   /** How long the first may have to wait for others, milliseconds. */
@@ -46,6 +46,16 @@ export function isSame(one: SnapshotContent, other: SnapshotContent): boolean {
     one.filter.data === other.filter.data &&
     one.filter.functions === other.filter.functions
   )
+}
+
+/** How many may be begun beside those that there are: slow replicas must not keep others from getting any. */
+export function roomForSnapshots(
+  shared: readonly SharedSnapshot[],
+  { snapshotsMax, snapshotsAtWorkMax }: Pick<SnapshotSource, 'snapshotsMax' | 'snapshotsAtWorkMax'>,
+): number {
+  const underWay = shared.filter(({ snapshot }) => snapshot.isUnderWay)
+  const atWork = underWay.filter(({ snapshot }) => !snapshot.isHeldUp)
+  return Math.min(snapshotsMax - underWay.length, snapshotsAtWorkMax - atWork.length)
 }
 
 /** What is to be begun now; those who are to wait stay out of it. */

@@ -27,6 +27,8 @@ export interface SnapshotRequest extends SnapshotContent {
 export interface SnapshotSource {
   /** Snapshots that may be under way. */
   readonly snapshotsMax: number
+  /** Those of them that do not wait for their readers. */
+  readonly snapshotsAtWorkMax: number
   /**
    * Begins a snapshot of the data as they are now, with their position in the history; what is written afterwards is not in it.
    * Never throws: failing is the business of its readers.
@@ -38,6 +40,8 @@ export interface SnapshotSource {
 export interface Snapshot {
   /** Is it still being made? */
   readonly isUnderWay: boolean
+  /** Is it not being made at the moment, because a reader is slower? */
+  readonly isHeldUp: boolean
   /**
    * For one more target, which reads at its own pace; always in the turn in which the snapshot was begun, and later as long as
    * all of it can still be had.

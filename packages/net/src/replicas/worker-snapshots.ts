@@ -4,7 +4,12 @@
  */
 import { join } from 'node:path'
 import type { Clock, Logger, RdbChunkOptions, SnapshotRules } from '@understudy/core/internal'
-import { REPLICA_PASSES_MAX, type SnapshotPool, type SnapshotPreamble } from '@understudy/rdb-worker'
+import {
+  REPLICA_PASSES_AT_WORK_MAX,
+  REPLICA_PASSES_MAX,
+  type SnapshotPool,
+  type SnapshotPreamble,
+} from '@understudy/rdb-worker'
 import type { Snapshot, SnapshotRequest, SnapshotSource } from './snapshot-source.ts'
 
 export type SnapshotPassRules = Pick<RdbChunkOptions, 'compress' | 'checksum'> & Omit<SnapshotRules, 'rdbVersion'>
@@ -23,6 +28,7 @@ export interface WorkerSnapshotPorts {
 
 export class WorkerSnapshots implements SnapshotSource {
   readonly snapshotsMax: number = REPLICA_PASSES_MAX
+  readonly snapshotsAtWorkMax: number = REPLICA_PASSES_AT_WORK_MAX
   readonly #ports: WorkerSnapshotPorts
   #count = 0
 

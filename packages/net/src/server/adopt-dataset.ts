@@ -21,6 +21,8 @@ export function adoptDataset(node: Node, result: RdbLoadResult, elapsedMs: numbe
   const { refused } = libraries.adopt(summary.functions)
   if (refused > 0) logger.warning(`${refused} function libraries of the snapshot cannot be parsed and were left out`)
   node.hasData = true
+  // A file that is being loaded, or whose log is applied, is not wanted any more.
+  if (!isFile) node.fileLoading = undefined
   persistence.noteLoaded(result, isFile)
   unapplied.clear()
 }

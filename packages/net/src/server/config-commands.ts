@@ -24,6 +24,8 @@ export function configCommands(node: Node): CommandTable<ClientSession> {
         node.server.statistics.reset()
         Object.assign(node.keyspace, { hits: 0, misses: 0, expiredKeys: 0 })
         node.memoryLimit.resetStatistics()
+        node.below.resetCounters()
+        node.clientEviction.evicted = 0
         client.reply.ok()
       }),
       REWRITE: row(2, FLAGS, '2.8.0', 'server', 'Writes the configuration to its file.', (client) => {

@@ -30,11 +30,15 @@ export async function startFromFile(
   loading: FileLoading,
   replay: Replay,
 ): Promise<void> {
-  const { config, logger, clock } = node
+  const { logger, clock, streamLog } = node
   try {
     const result = await loadFile(node, loader, loading)
+    if (node.fileLoading !== loading) {
+      logger.notice(`${loading.path} is not used: a full resync was over before it was loaded`)
+      return await streamLog.reopen()
+    }
     adoptDataset(node, result, clock.monotonicMs() - loading.startedMs, true)
-    await goOnFrom(node, result.summary.aux, config.get('replicaof') !== undefined, replay)
+    await goOnFrom(node, result.summary.aux, replay)
     tellPosition(node, node.link.history.replid)
     const elapsedSeconds = ((clock.monotonicMs() - loading.startedMs) / 1000).toFixed(3)
     logger.notice(`Done loading RDB, keys loaded: ${result.keyCount}, keys expired: 0.`)

@@ -32,10 +32,12 @@ export class Housekeeping {
   }
 
   #tick(): void {
-    const { keyspace, readers, clock, memoryLimit, state, persistence, failover, shutdown, streamLog } = this.#node
+    const { keyspace, readers, clock, clientEviction, memoryLimit, state } = this.#node
+    const { persistence, failover, shutdown, streamLog } = this.#node
     keyspace.access.setTime(clock.wallMs())
     readers.exchangeMarks()
     this.#expireKeys()
+    clientEviction.tick()
     memoryLimit.tick()
     if (!state.loading) persistence.tick()
     failover.look()

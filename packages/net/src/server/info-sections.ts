@@ -33,12 +33,16 @@ function human(bytes: number): string {
 let peakBytes = 0
 const startupBytes = getHeapStatistics().used_heap_size
 
-/** What MEMORY STATS and INFO memory tell. */
-export function memoryFacts(node: Node): MemoryFacts {
-  const { keyspace, backlog, link } = node
+/** used_memory. */
+export function usedMemory({ keyspace, backlog, below, link }: Node): number {
   const heap = getHeapStatistics().used_heap_size
-  const usedBytes =
-    keyspace.generation.runBytes + heap + backlog.capacityBytes + node.below.keptBytes + link.stream.bufferBytes
+  return keyspace.generation.runBytes + heap + backlog.capacityBytes + below.keptBytes + link.stream.bufferBytes
+}
+
+/** What MEMORY STATS and INFO memory tell. O(clients). */
+export function memoryFacts(node: Node): MemoryFacts {
+  const { backlog } = node
+  const usedBytes = usedMemory(node)
   peakBytes = Math.max(peakBytes, usedBytes)
   return {
     usedBytes,
@@ -302,6 +306,7 @@ export function streamStatLines(node: Node): string[] {
     `keyspace_hits:${node.keyspace.hits + whole.hits}`,
     `keyspace_misses:${node.keyspace.misses + whole.misses}`,
     `expired_keys:${node.keyspace.expiredKeys}`,
+    `evicted_clients:${node.clientEviction.evicted}`,
     ...node.defrag.statLines(),
     ...node.memoryLimit.statLines(),
   ]

@@ -41,7 +41,10 @@ export function newLink(node: Node, loader: RdbLoaderPool, primaryClient: Primar
         streamLog.dataReplaced()
       },
       onHandedOver: (accepted) => failover.answered(accepted),
-      onSynced: (file) => streamLog.dataAdopted(file),
+      onSynced: (file) => {
+        if (file !== undefined) node.persistence.noteFile()
+        streamLog.dataAdopted(file)
+      },
       onHistoryChanged: () => node.historyRenamed(),
       onApplied: (offset) => {
         below.appended()
@@ -50,6 +53,8 @@ export function newLink(node: Node, loader: RdbLoaderPool, primaryClient: Primar
         keyCheck.applied(offset)
       },
       dropData: () => {
+        below.historyChanged()
+        streamLog.dataReplaced()
         node.hasData = false
         // I/O threads must know before it that they must not answer from what is empty.
         node.updateState()

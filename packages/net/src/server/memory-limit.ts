@@ -15,8 +15,6 @@ import { Eviction, EVICTION_RULES, evictionMsMax, type EvictionOutcome } from '@
 import type { Node } from './node.ts'
 
 const LATENCY_EVENT = 'eviction-cycle'
-/** How often buffers are counted anew, milliseconds. */
-const COUNT_BUFFERS_MS = 100
 
 export class MemoryLimit {
   readonly #node: Node
@@ -24,7 +22,6 @@ export class MemoryLimit {
   readonly #isTooMuch = (): boolean => this.#countedBytes > this.#bytesMax
   #bytesMax = 0
   #bufferBytes = 0
-  #buffersCountedMs = Number.NEGATIVE_INFINITY
   #goesOn: NodeJS.Immediate | undefined
   /** Since when too much has been used, monotonic; 0: it is not. */
   #exceededSinceMs = 0
@@ -62,10 +59,17 @@ export class MemoryLimit {
     return this.#bytesMax > 0
   }
 
-  /** Bytes that count against maxmemory. O(clients). */
+  /** Bytes that count against maxmemory, exactly. O(clients). */
   countBytes(): number {
-    this.#bufferBytes = bufferBytes(this.#node)
+    this.#node.server.countMemory()
+    this.#noteBuffers()
     return this.#countedBytes
+  }
+
+  /** What counts beside the dataset: buffers of clients that are no replicas, libraries, and what the backlog holds. */
+  #noteBuffers(): void {
+    const { server, libraries, below, backlog } = this.#node
+    this.#bufferBytes = server.memory.bytes + libraries.codeBytes + (below.isBacklogActive ? backlog.histlen : 0)
   }
 
   /** Evicts keys if too much is used, and says in the node's state if that was of no use. Outside of units. */
@@ -80,14 +84,10 @@ export class MemoryLimit {
     server.nodeChanged()
   }
 
-  /** Call it now and then: counts buffers, and looks after a replica whose memory is limited: its stream is not a client. */
+  /** Call it now and then: adds up buffers, and looks after a replica whose memory is limited: its stream is not a client. */
   tick(): void {
     if (!this.isLimited) return
-    const nowMs = this.#node.clock.monotonicMs()
-    if (nowMs - this.#buffersCountedMs >= COUNT_BUFFERS_MS) {
-      this.#buffersCountedMs = nowMs
-      this.countBytes()
-    }
+    this.#noteBuffers()
     if (this.#node.state.replica) this.#makeRoomBetweenCommands()
   }
 
@@ -159,7 +159,7 @@ export class MemoryLimit {
     this.#makeRoomSoon()
   }
 
-  /** With buffers as they were counted last. */
+  /** With buffers as they were added up last. */
   get #countedBytes(): number {
     return this.#node.keyspace.usedBytes - this.#node.keyspace.keptForPinsBytes + this.#bufferBytes
   }
@@ -173,11 +173,4 @@ export class MemoryLimit {
     this.#exceededMs += this.#currentMs
     this.#exceededSinceMs = isExceeded ? this.#node.clock.monotonicMs() : 0
   }
-}
-
-/** What counts beside the dataset: buffers of clients that are no replicas, libraries, and what the backlog holds. */
-function bufferBytes({ server, libraries, below, backlog }: Node): number {
-  let sum = libraries.codeBytes + (below.isBacklogActive ? backlog.histlen : 0)
-  for (const session of server.sessions.values()) if (session.type !== 'replica') sum += session.memoryBytes
-  return sum
 }

@@ -16,6 +16,7 @@ import type { Config } from '../config/config.ts'
 import type { ReplicaLink } from '../link/replica-link.ts'
 import type { Failover } from '../replicas/failover.ts'
 import type { ReplicasBelow } from '../replicas/replicas-below.ts'
+import type { ClientEviction } from './client-eviction.ts'
 import type { ActiveDefrag } from './active-defrag.ts'
 import type { KeyCheck } from './key-check.ts'
 import type { LoadReport } from './load-report.ts'
@@ -53,6 +54,7 @@ export interface Node {
   readonly libraries: LibraryStore
   readonly defrag: ActiveDefrag
   readonly memoryLimit: MemoryLimit
+  readonly clientEviction: ClientEviction
   readonly persistence: Persistence
   readonly streamLog: StreamLog
   readonly keyCheck: KeyCheck

@@ -118,6 +118,11 @@ export class Persistence {
     this.#savedChanges = this.#ports.keyspace.dirty - (isFile ? 0 : keyCount)
   }
 
+  /** The file that a start loads has the data of now, though it was not saved: a full resync brought it. */
+  noteFile(): void {
+    this.#savedChanges = this.#ports.keyspace.dirty
+  }
+
   /** Saves now; this thread does nothing else meanwhile. @returns false when it failed, which was logged */
   save(): boolean {
     const { keyspace, calls, snapshots } = this.#ports

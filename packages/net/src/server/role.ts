@@ -13,7 +13,9 @@ import type { Node } from './node.ts'
 
 /** Follows nobody from now on. @param cause for the log, as in `user request from '…'` */
 export function becomePrimary(node: Node, cause: string): void {
-  if (node.link.replicaOfNoOne(cause)) node.config.assign('replicaof', undefined)
+  node.link.replicaOfNoOne(cause)
+  // Also when it was to follow one only once its file is loaded.
+  node.config.assign('replicaof', undefined)
   node.hasData = true
   node.updateState()
 }

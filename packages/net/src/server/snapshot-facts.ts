@@ -15,7 +15,7 @@ import {
 import type { SnapshotPreamble } from '@understudy/rdb-worker'
 import type { Config } from '../config/config.ts'
 import type { SnapshotPassRules } from '../replicas/worker-snapshots.ts'
-import { memoryFacts } from './info-sections.ts'
+import { usedMemory } from './info-sections.ts'
 import type { Node } from './node.ts'
 
 /** How snapshots are written, whoever gets them. */
@@ -33,7 +33,7 @@ export function snapshotPreamble(node: Node): SnapshotPreamble {
   const aux = snapshotAux({
     redisVersion: node.server.settings.redisVersion,
     wallMs: node.clock.wallMs(),
-    usedBytes: memoryFacts(node).usedBytes,
+    usedBytes: usedMemory(node),
     position: positionOf(node),
   })
   return { aux, libraries: [...node.libraries.libraries].map(({ code }) => code) }

@@ -75,15 +75,9 @@ export interface Replay extends Required<Pick<StreamHandler, 'ahead' | 'command'
 
 /**
  * The data of a start are those of a snapshot: applies what the log has behind it, and goes on from there, in data, offset and log.
- * @param aux of the snapshot; empty: there was none. @param isReplica a primary will be configured
- * @throws see `replayLog`
+ * @param aux of the snapshot; empty: there was none. @throws see `replayLog`
  */
-export async function goOnFrom(
-  node: Node,
-  aux: readonly AuxField[],
-  isReplica: boolean,
-  replay: Replay,
-): Promise<void> {
+export async function goOnFrom(node: Node, aux: readonly AuxField[], replay: Replay): Promise<void> {
   const { backlog, config, link, logger, streamLog } = node
   // REPLICAOF came while the file was loaded: that primary's history is the one that counts.
   const isWanted = (): boolean => link.state.name === 'none'
@@ -102,8 +96,9 @@ export async function goOnFrom(
   } else if (found.length > 0) {
     logger.warning('The stream log is not used: no snapshot was loaded that says where its data are')
   }
-  if (!isWanted()) run = undefined
-  else if (position !== undefined) takePosition(node, position, isReplica)
+  // The log of that history may have begun already.
+  if (!isWanted()) return await streamLog.reopen()
+  if (position !== undefined) takePosition(node, position, config.get('replicaof') !== undefined)
   if (isLogged) streamLog.restore(files, found, run)
 }
 

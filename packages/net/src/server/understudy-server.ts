@@ -3,6 +3,7 @@
  * each does is in its own room; this file only connects them and knows in which order they start and end.
  */
 import { statSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
 import {
   BacklogWriter,
   clampBacklogBytes,
@@ -40,6 +41,7 @@ import { ReplicasBelow } from '../replicas/replicas-below.ts'
 import type { StreamLog } from '../stream-log/stream-log.ts'
 import { WorkerSnapshots } from '../replicas/worker-snapshots.ts'
 import { ActiveDefrag } from './active-defrag.ts'
+import { ClientEviction } from './client-eviction.ts'
 import { collectGarbageSoon } from './collect-garbage.ts'
 import { configCommands } from './config-commands.ts'
 import { DatasetSnapshot, type DatasetSnapshotOptions } from './dataset-snapshot.ts'
@@ -115,6 +117,7 @@ export class UnderstudyServer implements Node {
   readonly #primaryClient = new PrimaryClient(this)
   readonly defrag: ActiveDefrag
   readonly memoryLimit: MemoryLimit
+  readonly clientEviction: ClientEviction = new ClientEviction(this)
   readonly persistence: Persistence
   readonly streamLog: StreamLog
   readonly #replay: Replay
@@ -186,6 +189,7 @@ export class UnderstudyServer implements Node {
       takeOver: (session) => takeOver(this, session),
       isStreamLogged: () => this.streamLog.state !== 'off',
       ownAppended: () => this.streamLog.appended(),
+      idChanged: () => tellPosition(this, this.link.history.replid),
     })
     this.failover = newFailover(this)
     this.shutdown = newShutdown(this, () => options.onShutdown())
@@ -308,33 +312,40 @@ export class UnderstudyServer implements Node {
    */
   async start(): Promise<void> {
     const { config, logger } = this
-    const primary = config.get('replicaof')
     const file = await findFileAtStart(this)
     this.fileLoading = file
-    this.hasData = primary === undefined
+    this.hasData = config.get('replicaof') === undefined
     this.updateState()
     await this.server.listen(listenOptions(config))
     this.#housekeeping.start()
     this.below.start()
     if (file !== undefined) await startFromFile(this, this.#loader, file, this.#replay)
-    else await goOnFrom(this, [], primary !== undefined, this.#replay)
+    else await goOnFrom(this, [], this.#replay)
+    // REPLICAOF may have come meanwhile, and is done already.
+    const primary = config.get('replicaof')
     if (primary !== undefined) this.link.replicaOf(primary.host, primary.port)
     this.updateState()
     logger.notice('Ready to accept connections')
   }
 
-  /** Closes link, clients, port and worker threads. */
-  async stop(): Promise<void> {
+  /**
+   * Closes link, clients, port and worker threads. What was written is in the log of the stream when it resolves, however slow the disk is.
+   * @param threadsMsMax how long threads are waited for, milliseconds
+   */
+  async stop(threadsMsMax: number = Number.POSITIVE_INFINITY): Promise<void> {
     this.#housekeeping.stop()
     this.memoryLimit.stop()
     this.below.stop()
     this.link.stop()
     this.keyCheck.stop()
     this.readers.close()
-    await this.server.close()
-    await this.streamLog.close()
-    await this.ioThreads?.stop()
-    await Promise.all([this.#loader.close(), this.#snapshots.close()])
+    // Clients are gone when this returns, so the log gets no more.
+    const closed = this.server.close()
+    const threads = closed
+      .then(() => this.ioThreads?.stop())
+      .then(() => Promise.all([this.#loader.close(), this.#snapshots.close()]))
+    const waited = threadsMsMax === Number.POSITIVE_INFINITY ? threads : Promise.race([threads, sleep(threadsMsMax)])
+    await Promise.all([waited, this.streamLog.close()])
   }
 
   /**

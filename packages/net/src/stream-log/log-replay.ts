@@ -156,7 +156,7 @@ async function applyRun(files: LogFiles, run: LogRun, offset: number, ports: Rep
         if (start < applyFrom) backlog.append(bytes, start, applyFrom)
         if (applyFrom >= end) continue
         stream.push(bytes.subarray(applyFrom, end))
-        while (drain(stream, handler) === 'more') await nextTurn()
+        while (isWanted() && drain(stream, handler) === 'more') await nextTurn()
       }
       await nextTurn()
       if (!isWanted()) return

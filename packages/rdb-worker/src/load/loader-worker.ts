@@ -6,15 +6,15 @@ import { letGoOfLastTask } from './let-go.ts'
 import { runLoadTask } from './load-task.ts'
 import { lowerThreadPriority } from './thread-priority.ts'
 
-lowerThreadPriority()
-
 export default function load(task: LoadTask): Promise<LoadReply> {
   letGoOfLastTask()
+  if (task.givesWay) lowerThreadPriority()
   return runLoadTask(task)
 }
 
 export function insert(task: InsertTask): void {
   letGoOfLastTask()
+  if (task.givesWay) lowerThreadPriority()
   runInsertTask(task)
 }
 

@@ -1,4 +1,4 @@
-/** Loading takes whole cores for seconds; the threads that serve go first. */
+/** Loading takes whole cores for seconds: where data are served meanwhile, the threads that serve go first. */
 import { readlinkSync } from 'node:fs'
 import { setPriority } from 'node:os'
 

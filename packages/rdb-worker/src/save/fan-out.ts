@@ -23,6 +23,11 @@ export class FanOut {
     this.#slots = slots
   }
 
+  /** Are all pieces there that may be? Whoever writes them waits for the slowest. */
+  get isFull(): boolean {
+    return this.#written - this.#freed === this.#slots
+  }
+
   /** Pieces that nobody needs any more. */
   get freed(): number {
     return this.#freed
@@ -100,8 +105,7 @@ export class FanOut {
       isWaitedFor ||= position === this.#written
     }
     this.#freed = slowest
-    const isFull = this.#written - slowest === this.#slots
-    this.#heldUpSinceMs = isFull && isWaitedFor && !this.#isEnded ? nowMs : undefined
+    this.#heldUpSinceMs = this.isFull && isWaitedFor && !this.#isEnded ? nowMs : undefined
   }
 }
 

@@ -37,6 +37,11 @@ export class LiveReaders {
     this.#begun.catch(() => {})
   }
 
+  /** Does whoever makes the snapshot wait for them? */
+  get areBehind(): boolean {
+    return this.#fanOut.isFull
+  }
+
   /** One reader more, from the first byte on; undefined when that is gone. */
   open(): SnapshotReader | undefined {
     const target = this.#fanOut.join(performance.now())

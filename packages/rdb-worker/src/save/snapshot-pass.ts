@@ -76,6 +76,11 @@ export class SnapshotPass {
       .catch(() => {})
   }
 
+  /** Does its thread wait for readers? */
+  get isHeldUp(): boolean {
+    return this.isUnderWay && this.#live?.areBehind === true
+  }
+
   /**
    * For one more target, which reads at its own pace. @param needsLength it has to be told the length before the first byte
    * @returns undefined when it cannot have all of it: it is for others, or its beginning is gone

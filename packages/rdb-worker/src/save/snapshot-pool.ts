@@ -4,6 +4,7 @@
  * that dies ends its pin.
  */
 import { rm } from 'node:fs/promises'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import { Piscina } from 'piscina'
 import { memoryFingerprint, type PinHandle, ReplicaError } from '@understudy/core/saving'
@@ -20,8 +21,10 @@ import type { PassOrder, PassResult } from './write-pass.ts'
 const WORKER_URL = new URL('./snapshot-worker.js', import.meta.url)
 /** A thread that did its work goes soon: memory of a generation that was dropped is held by every thread that saw it. */
 const IDLE_TIMEOUT_MS = 1000
-/** Passes for replicas that may be under way: who begins them keeps to it, as slow replicas may take a thread each for hours. */
-export const REPLICA_PASSES_MAX = 4
+/** Passes for replicas that may be under way: who begins them keeps to it. Slow replicas may hold one each for hours. */
+export const REPLICA_PASSES_MAX = 8
+/** Those of them that are at work, and do not wait for a replica. */
+export const REPLICA_PASSES_AT_WORK_MAX = 4
 /** And a file of our own, and an embedder's. More than that wait, and their pins with them. */
 const SNAPSHOTS_MAX: number = REPLICA_PASSES_MAX + 2
 
@@ -130,6 +133,8 @@ export class SnapshotPool implements Snapshots {
     this.#active.add(giveUp)
     let reply: SaveReply
     try {
+      // To start a thread takes milliseconds: not in the turn that made the pin.
+      await nextTurn()
       reply = await this.#pool.run(task, { signal, transferList: [task.pin.port, ...ports] })
     } catch (error) {
       // The thread died, or the pool was closed. A port that it never got is still ours.

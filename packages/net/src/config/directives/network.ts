@@ -31,15 +31,7 @@ export const networkDirectives = {
   },
   'long-reply-pin-seconds': { type: 'int', min: 1, max: 'int', default: 300, unit: 's', foreign: true },
   'proto-max-bulk-len': { type: 'int', form: 'memory', min: 1048576, max: 'long', default: 536870912, unit: 'B' },
-  'maxmemory-clients': {
-    type: 'int',
-    form: 'memory-or-percent',
-    min: -100,
-    max: 'long',
-    default: 0,
-    unit: 'B',
-    supported: false,
-  },
+  'maxmemory-clients': { type: 'int', form: 'memory-or-percent', min: -100, max: 'long', default: 0, unit: 'B' },
   'tracking-table-max-keys': { type: 'int', min: 0, max: 'long', default: 1000000, unit: 'keys' },
   'socket-mark-id': { type: 'int', min: 0, max: 'uint', default: 0, change: 'no', supported: false },
 

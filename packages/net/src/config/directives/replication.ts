@@ -24,7 +24,7 @@ export const replicationDirectives = {
     type: 'bool',
     default: false,
     supported: false,
-    warning: 'snapshots are not saved yet',
+    warning: 'the stream is applied whether snapshots can be saved or not, as with yes',
   },
   'replica-priority': { type: 'int', min: 0, max: 'int', default: 100, aliases: ['slave-priority'] },
   'replica-announced': { type: 'bool', default: true },
