@@ -292,8 +292,8 @@ describe('a load by several threads', PATIENT, () => {
     expect(keyspaceDigest(adopt(generation, hashSeed))).toBe(scanBytes(bytes).sink.digest())
     const started = performance.now()
     await pool.close()
-    // No thread had to be ended: they had let go.
-    expect(performance.now() - started).toBeLessThan(1500)
+    // No thread had to be ended, which is done after 2 s: they had let go.
+    expect(performance.now() - started).toBeLessThan(1990)
   })
 
   it('runs beside another, and queues behind two', async () => {
