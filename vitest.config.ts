@@ -7,6 +7,12 @@ const CLIENT_TESTS = [
   'test/net/clients/tools.test.ts',
   'test/e2e/{clients,pause,serving}.test.ts',
 ]
+/** Tests of functions and classes: they leave nothing behind in their process, so that a worker runs one file after the other. */
+const UNIT_TESTS = [
+  'test/core/**/*.test.ts',
+  'test/rdb-worker/scan/*.test.ts',
+  'test/net/{cli,config,log,replicas}/*.test.ts',
+]
 const MEMORY_TESTS = 'test/**/*.memory.test.ts'
 /** A load that takes both cores, and demands that nobody waits for long. */
 const LOAD_TESTS = 'test/soak/every-reader.test.ts'
@@ -18,27 +24,39 @@ const LOAD_TESTS = 'test/soak/every-reader.test.ts'
 const config: ViteUserConfig = defineConfig({
   test: {
     pool: 'forks',
-    // Most tests wait for a server most of the time; by default vitest leaves one core of two alone.
-    maxWorkers: Math.max(2, availableParallelism() - 1),
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    // Many tests wait for a server most of the time, and two of them leave a third of two cores idle.
+    maxWorkers: availableParallelism() + 1,
+    // Guards against what hangs, on a slow or busy machine as well: no test is about them.
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
     projects: [
-      {
-        extends: true,
-        test: {
-          name: 'suite',
-          include: ['test/**/*.test.ts'],
-          exclude: [MEMORY_TESTS, LOAD_TESTS],
-          sequence: { groupOrder: 0 },
-        },
-      },
+      // Of one group vitest takes the projects in order of their names.
       {
         extends: true,
         test: {
           name: 'io-threads',
           include: CLIENT_TESTS,
           env: { UNDERSTUDY_TEST_IO_THREADS: '2' },
-          sequence: { groupOrder: 1 },
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'suite',
+          include: ['test/**/*.test.ts'],
+          exclude: [...UNIT_TESTS, MEMORY_TESTS, LOAD_TESTS],
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'unit',
+          include: UNIT_TESTS,
+          exclude: [MEMORY_TESTS],
+          isolate: false,
+          sequence: { groupOrder: 0 },
         },
       },
       {
@@ -48,12 +66,12 @@ const config: ViteUserConfig = defineConfig({
           include: [MEMORY_TESTS],
           execArgv: ['--expose-gc'],
           fileParallelism: false,
-          sequence: { groupOrder: 2 },
+          sequence: { groupOrder: 1 },
         },
       },
       {
         extends: true,
-        test: { name: 'load', include: [LOAD_TESTS], fileParallelism: false, sequence: { groupOrder: 3 } },
+        test: { name: 'load', include: [LOAD_TESTS], fileParallelism: false, sequence: { groupOrder: 2 } },
       },
     ],
   },

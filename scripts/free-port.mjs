@@ -11,16 +11,32 @@ const LOWEST_PORT = 20_000
 const HIGHEST_PORT = 32_000
 
 /**
- * A port that was free a moment ago. Another process may take it first: who starts a server tries again then.
+ * Test files that run at the same time have ports of their own: a server that is started again where it was, or a port on which
+ * nobody is to listen, must not meet a server of another file. Vitest numbers those that run from 1.
+ */
+const SHARES = 16
+const share = Number(process.env['VITEST_POOL_ID'] ?? 0) % SHARES
+const SHARE_PORTS = Math.floor((HIGHEST_PORT - LOWEST_PORT) / SHARES)
+const LOWEST_OF_SHARE = LOWEST_PORT + share * SHARE_PORTS
+
+/** Given out before: whoever has one may want it again. @type {Set<number>} */
+const given = new Set()
+
+/**
+ * A port that was free a moment ago, and was not given out before. A process that has nothing to do with us may take it first: who
+ * starts a server tries again then.
  *
  * @returns {Promise<number>}
  */
 export async function freePort() {
   for (let tries = 0; tries < 100; tries++) {
-    const port = randomInt(LOWEST_PORT, HIGHEST_PORT)
-    if (await isFree(port)) return port
+    const port = randomInt(LOWEST_OF_SHARE, LOWEST_OF_SHARE + SHARE_PORTS)
+    if (given.has(port) && given.size < SHARE_PORTS / 2) continue
+    if (!(await isFree(port))) continue
+    given.add(port)
+    return port
   }
-  throw new Error(`100 ports between ${LOWEST_PORT} and ${HIGHEST_PORT} were all taken`)
+  throw new Error(`100 ports of ${SHARE_PORTS} from ${LOWEST_OF_SHARE} on were all taken`)
 }
 
 /** @param {number} port */

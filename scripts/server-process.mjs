@@ -35,7 +35,7 @@ process.on('exit', () => {
  * @property {string} [cwd]
  * @property {string} [ownedDirectory] Removed when the server has ended.
  * @property {boolean} [ownGroup] It does not get the terminal's ^C: we end it.
- * @property {number} [readyTimeoutMs] Default 20 s.
+ * @property {number} [readyTimeoutMs] Default 60 s.
  */
 
 export class ServerProcess {
@@ -64,7 +64,7 @@ export class ServerProcess {
   static async start(options) {
     const server = new ServerProcess(options)
     try {
-      await server.waitForLine(options.ready, { timeoutMs: options.readyTimeoutMs ?? 20_000 })
+      await server.waitForLine(options.ready, { timeoutMs: options.readyTimeoutMs ?? 60_000 })
       return server
     } catch (error) {
       server.killNow()
@@ -94,6 +94,7 @@ export class ServerProcess {
       },
     )
     this.#watchdog.unref()
+    this.#watchdog.on('error', () => {}) // without one, a server outlives us if we are killed, and nothing else is lost
     const lifeline = this.#watchdog.stdin
     lifeline.on('error', () => {}) // somebody ended the watchdog by hand
     // Neither may keep our own event loop alive.
@@ -117,11 +118,11 @@ export class ServerProcess {
    *
    * @param {RegExp} pattern
    * @param {object} [options]
-   * @param {number} [options.timeoutMs] Default 10 s.
+   * @param {number} [options.timeoutMs] Default 20 s.
    * @param {number} [options.fromLine] Lines before this one (as `mark()` returned it) do not count.
    * @returns {Promise<string>}
    */
-  async waitForLine(pattern, { timeoutMs = 10_000, fromLine = 0 } = {}) {
+  async waitForLine(pattern, { timeoutMs = 20_000, fromLine = 0 } = {}) {
     let next = fromLine
     const deadline = Date.now() + timeoutMs
     for (;;) {
@@ -134,6 +135,17 @@ export class ServerProcess {
       if (left <= 0) throw this.#failure(`wrote no line that matches ${pattern} within ${timeoutMs} ms`)
       await this.#somethingNew(left)
     }
+  }
+
+  /**
+   * `lines`, with everything that was written before what this process has heard of otherwise: a reply comes by another way than the
+   * line that was written before it, and may be read first. Both wait to be read then; the end of the turn is behind both.
+   *
+   * @returns {Promise<readonly string[]>}
+   */
+  async settledLines() {
+    await new Promise((resolve) => setImmediate(resolve))
+    return this.lines
   }
 
   /** A position in the log: how many lines there were so far. */

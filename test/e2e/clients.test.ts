@@ -1,6 +1,5 @@
 /** The clients people use, unchanged, against a replica with data and a live stream. */
 import { spawn } from 'node:child_process'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import { createClient } from 'redis'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -30,14 +29,23 @@ afterAll(async () => {
   await primary?.stop()
 })
 
-/** Runs a program that does not end by itself, and returns what it printed in this time. */
-async function printedWithin(command: string, args: readonly string[], milliseconds: number): Promise<string> {
+/** Runs a program that does not end by itself until it has printed enough. @returns what it printed. */
+async function printedUntil(
+  command: string,
+  args: readonly string[],
+  isEnough: (printed: string) => boolean,
+): Promise<string> {
   const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] })
   let printed = ''
-  child.stdout.on('data', (bytes: Buffer) => (printed += bytes.toString()))
-  child.stderr.on('data', (bytes: Buffer) => (printed += bytes.toString()))
-  await sleep(milliseconds)
-  child.kill('SIGKILL')
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (bytes: Buffer) => (printed += bytes.toString()))
+  child.on('error', (error) => (printed += error.message))
+  try {
+    await waitFor('its output', () => isEnough(printed))
+  } catch (error) {
+    throw new Error(`it printed ${JSON.stringify(printed)}`, { cause: error })
+  } finally {
+    child.kill('SIGKILL')
+  }
   return printed
 }
 
@@ -70,17 +78,17 @@ describe('redis-cli', () => {
 
   it('--stat', async () => {
     const { cli } = await redisBinaries()
-    const printed = await printedWithin(cli, ['-p', String(replica.port), '--stat', '-i', '0.01'], 1500)
-    // Its output is a pipe: it comes in pieces of 4 KiB.
-    const rows = printed.split('\n').filter((line) => /^\d/.test(line))
-    expect(rows.length).toBeGreaterThanOrEqual(2)
-    expect(Number(/^\d+/.exec(rows[0]!)![0])).toBeGreaterThan(KEYS)
+    const rowsOf = (text: string): string[] => text.split('\n').filter((line) => /^\d/.test(line))
+    const args = ['-p', String(replica.port), '--stat', '-i', '0.01']
+    const printed = await printedUntil(cli, args, (text) => rowsOf(text).length > 2)
+    for (const row of rowsOf(printed).slice(0, 2)) expect(Number(/^\d+/.exec(row)![0])).toBeGreaterThan(KEYS)
   })
 
   it('--latency', async () => {
     const { cli } = await redisBinaries()
-    const printed = await printedWithin(cli, ['-p', String(replica.port), '--latency', '--raw', '-i', '1'], 1500)
     // Not a terminal: one line of min, max, average and samples.
+    const args = ['-p', String(replica.port), '--latency', '--raw', '-i', '1']
+    const printed = await printedUntil(cli, args, (text) => text.endsWith('\n'))
     const [min, max, average, samples] = printed.trim().split(' ').map(Number)
     expect(samples).toBeGreaterThan(5)
     expect(average).toBeGreaterThanOrEqual(min!)
@@ -90,10 +98,12 @@ describe('redis-cli', () => {
   it('interactive, with a transaction and a monitor', async () => {
     expect(await replica.cli([], 'MULTI\nGET greeting\nSTRLEN greeting\nEXEC\n')).toMatch(/hello\n5\n$/)
     const { cli } = await redisBinaries()
-    const printing = printedWithin(cli, ['-p', String(replica.port), 'MONITOR'], 800)
-    await sleep(400)
-    await replica.call('GET', 'greeting')
-    expect(await printing).toMatch(/"GET" "greeting"/)
+    const monitor = ['-p', String(replica.port), 'MONITOR']
+    const asked = waitFor('the monitor', async () => / flags=O /.test(String(await replica.call('CLIENT', 'LIST'))))
+    await Promise.all([
+      printedUntil(cli, monitor, (text) => /"GET" "greeting"/.test(text)),
+      asked.then(() => replica.call('GET', 'greeting')),
+    ])
   })
 })
 
@@ -112,7 +122,7 @@ describe('redis-benchmark', () => {
         for (const stream of [child.stdout, child.stderr])
           stream.on('data', (bytes: Buffer) => (out += bytes.toString()))
         child.on('error', reject)
-        child.on('exit', (code) => (code === 0 ? resolve(out) : reject(new Error(`exit code ${code}: ${out}`))))
+        child.on('close', (code) => (code === 0 ? resolve(out) : reject(new Error(`exit code ${code}: ${out}`))))
       })
       for (const test of ['PING_INLINE', 'PING_MBULK', 'GET']) expect(printed).toMatch(new RegExp(`"${test}","\\d+`))
       expect(printed).not.toMatch(/WARN|rror/)

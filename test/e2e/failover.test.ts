@@ -172,7 +172,7 @@ it('writes wait until it is over: by ABORT, or by its time', { timeout: 60_000 }
   const late = await asks(node, 'SET', 'k', 'late')
   expect(await late()).toBe('OK')
   expect((await node.info('replication'))['master_failover_state']).toBe('no-failover')
-  expect(node.lines.join('\n')).toContain('FAILOVER to any replica aborted: Replica never caught up before timeout')
+  await node.waitForLine(/FAILOVER to any replica aborted: Replica never caught up before timeout/)
   stock.resume()
 })
 

@@ -23,7 +23,7 @@ export interface FollowedType {
   readonly rounds: number
 }
 
-const COMMANDS_PER_ROUND = 1000
+const COMMANDS_PER_ROUND = 1500
 /** About the snapshot, or about what a list here does not have. */
 const PRIMARY_ONLY = ['repl-diskless-sync', 'rdbcompression', 'list-compress-depth']
 

@@ -14,7 +14,8 @@ async function expectHeld(replica: TestServer, reason: RegExp): Promise<void> {
   const info = await replica.info('replication')
   expect(info).toMatchObject({ master_link_status: 'down', full_resync_held_reason: expect.stringMatching(reason) })
   expect(((await replica.call('ROLE')) as unknown[])[3]).toBe('held')
-  expect(replica.lines.filter((line) => line.includes('is refused, the data are kept'))).toHaveLength(1)
+  const lines = await replica.settledLines()
+  expect(lines.filter((line) => line.includes('is refused, the data are kept'))).toHaveLength(1)
 }
 
 describe('full-resync-policy', () => {
@@ -98,8 +99,9 @@ describe('full-sync-low-memory', () => {
     }
     await linkIs(replica, 'up')
     await answers(replica, ['GET', 'k'], 'new')
-    const lines = replica.lines.slice(fromLine).filter((line) => line.includes('do not fit into memory together'))
-    expect(lines).toHaveLength(policy === 'flush' ? 1 : 0)
+    const lines = (await replica.settledLines()).slice(fromLine)
+    const told = lines.filter((line) => line.includes('do not fit into memory together'))
+    expect(told).toHaveLength(policy === 'flush' ? 1 : 0)
     expect(await replica.call('DBSIZE')).toBe(20_001)
   })
 })

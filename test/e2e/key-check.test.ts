@@ -15,7 +15,7 @@ describe('the keys after a full resync', () => {
     const replica = await startReplica(primary, { masterauth: 'secret' })
     await primary.call('DEL', 's')
     await infoIs(replica, 'full_sync_key_check', 'ok', soon)
-    expect(replica.lines.filter((line) => line.includes(' # '))).toEqual([])
+    expect((await replica.settledLines()).filter((line) => line.includes(' # '))).toEqual([])
   })
 
   it('cannot be compared where the user of the link may not ask', async () => {

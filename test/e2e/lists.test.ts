@@ -78,5 +78,5 @@ followsType({
   change,
   encodedKeys: [],
   last: { make: ['RPUSH', 'list:3', 'x'], read: ['LRANGE', 'list:3', 0, -1] },
-  rounds: 3,
+  rounds: 2,
 })

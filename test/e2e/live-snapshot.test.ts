@@ -47,8 +47,8 @@ async function stat(server: TestServer, field: string): Promise<number> {
   return Number((await server.info('stats'))[field])
 }
 
-function made(node: TestServer): string[] {
-  return node.lines.filter((line) => MADE.test(line))
+async function made(node: TestServer): Promise<string[]> {
+  return (await node.settledLines()).filter((line) => MADE.test(line))
 }
 
 async function replicasAre(node: TestServer, count: number, state: string): Promise<void> {
@@ -67,7 +67,7 @@ it(
   'several stock replicas take one snapshot, one slowly, one killed in the middle, while all types are written',
   { timeout: 120_000 },
   async () => {
-    const node = await startFilled({ 'repl-diskless-sync-delay': 60, 'repl-diskless-sync-max-replicas': 4 }, 24)
+    const node = await startFilled({ 'repl-diskless-sync-delay': 60, 'repl-diskless-sync-max-replicas': 4 }, 14)
     const slowProxy = await startProxy(node, 4 << 20)
     const killedProxy = await startProxy(node, 4 << 20)
     const [slow, killed, first] = await Promise.all([
@@ -83,13 +83,13 @@ it(
     await killed.kill()
     for (const replica of [slow, ...fast]) await linkIs(replica, 'up', { timeoutMs: 60_000 })
     await load.stop()
-    expect(made(node)).toHaveLength(1)
+    expect(await made(node)).toHaveLength(1)
     expect(await stat(node, 'sync_full')).toBe(4)
     expect(await stat(node, 'sync_partial_ok')).toBe(0)
     for (const replica of [slow, ...fast]) {
       await untilEqualOffsets(node, replica)
       await equalDigests(node, replica)
-      expect(replica.lines.filter((line) => line.includes('CRITICAL'))).toEqual([])
+      expect((await replica.settledLines()).filter((line) => line.includes('CRITICAL'))).toEqual([])
     }
   },
 )
@@ -109,11 +109,12 @@ it(
     stopped.send(encodeCommand('PSYNC', '?', -1))
     stopped.socket.pause()
     const stock = await startStock(node.port, timeouts)
-    await node.waitForLine(/Disconnecting slow replica .* others waited 3\.\d seconds/, { timeoutMs: 20_000 })
+    // From half of the time-out on; how much later it is looked at depends on the machine.
+    await node.waitForLine(/Disconnecting slow replica .* others waited [345]\.\d seconds/)
     await linkIs(stock, 'up')
     await untilEqualOffsets(node, stock)
     await equalDigests(node, stock)
-    expect(made(node)).toHaveLength(1)
+    expect(await made(node)).toHaveLength(1)
     expect(await stat(node, 'sync_full')).toBe(2)
   },
 )
@@ -137,8 +138,9 @@ it('who needs the length shares the pass with who does not', { timeout: 60_000 }
   expect((await old.readBytes(length)).subarray(0, 9).toString()).toBe('REDIS0010')
   await linkIs(stock, 'up')
   await equalDigests(node, stock)
-  expect(made(node)).toHaveLength(1)
-  expect(Number(MADE.exec(made(node)[0]!)![1])).toBe(length)
+  const [line, ...more] = await made(node)
+  expect(more).toEqual([])
+  expect(Number(MADE.exec(line!)![1])).toBe(length)
 })
 
 it('a node that is killed leaves no file of a snapshot behind', { timeout: 60_000 }, async () => {

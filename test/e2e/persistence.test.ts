@@ -12,7 +12,7 @@ import { scanBytes } from '../support/scan-rdb.ts'
 import { mountSmallDisk } from '../support/small-disk.ts'
 import type { TestServer } from '../support/test-server.ts'
 import { UNDERSTUDY_BIN } from '../support/understudy-server.ts'
-import { caughtUp, later, linkIs, startNode, startPrimary, startReplica } from './topology.ts'
+import { caughtUp, later, linkIs, NO_PINGS, startNode, startPrimary, startReplica } from './topology.ts'
 
 const run = promisify(execFile)
 /** Never reached by themselves. */
@@ -104,7 +104,7 @@ describe('a file that was saved', () => {
     await node.call('HPEXPIREAT', 'h', '1999999999999', 'FIELDS', '1', 'f')
     expect(await node.call('SAVE')).toBe('OK')
     expect((await readFile(file)).subarray(0, 9).toString()).toBe('REDIS0012')
-    expect(node.lines.some((line) => /RDB version 12: version 10 cannot hold/.test(line))).toBe(true)
+    await node.waitForLine(/RDB version 12: version 10 cannot hold/)
     const again = await startNode({}, { directory: node.directory })
     expect(await again.call('HPEXPIRETIME', 'h', 'FIELDS', '2', 'f', 'g')).toEqual([1_999_999_999_999, -1])
     // Data of that version stay of that version.
@@ -174,7 +174,7 @@ describe('a restart of a replica', () => {
         master_replid: (await primary.info('replication'))['master_replid'],
         master_replid2: '0'.repeat(40),
       })
-      expect(again.lines.some((line) => /Successful partial resynchronization with master/.test(line))).toBe(true)
+      await again.waitForLine(/Successful partial resynchronization with master/)
       await equalDigests(primary, again)
     })
   }
@@ -262,7 +262,7 @@ describe('a restart of a primary', () => {
 
   it('is a partial resync for a redis-server below that has all of it', async () => {
     const directory = await newDirectory()
-    const node = await startNode({ save: SAVE_POINT }, { directory })
+    const node = await startNode({ ...NO_PINGS, save: SAVE_POINT }, { directory })
     const { port } = node
     const below = await startPrimary({ replicaof: ['127.0.0.1', port] })
     await linkIs(below, 'up')
@@ -309,7 +309,7 @@ describe('a disk that fails', () => {
     const old = await readFile(join(directory, 'dump.rdb'))
     await node.call('SET', 'large', 'x'.repeat(1_000_000))
     await expect(node.call('SAVE')).rejects.toThrow(/^ERR cannot write .*no space left on the device \(ENOSPC\)/)
-    expect(node.lines.filter((line) => line.includes('ENOSPC'))).toHaveLength(1)
+    expect((await node.settledLines()).filter((line) => line.includes('ENOSPC'))).toHaveLength(1)
     expect(await readdir(directory)).toEqual(['dump.rdb'])
     expect(await readFile(join(directory, 'dump.rdb'))).toEqual(old)
     const info = await node.info('persistence')

@@ -51,7 +51,7 @@ describe('the file at start', () => {
     const node = await startNode({}, { directory })
     expect(await node.call('DBSIZE')).toBe(size)
     expect(await node.call('DEBUG', 'DIGEST')).toBe(digest)
-    expect(node.lines.some((line) => /DB loaded from disk/.test(line))).toBe(true)
+    await node.waitForLine(/DB loaded from disk/)
     await node.stop()
     const replica = await startReplica({ port: await freePort() }, {}, { directory, wait: false })
     expect(await replica.call('DBSIZE')).toBe(size)

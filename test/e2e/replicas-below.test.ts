@@ -14,7 +14,7 @@ import { encodeCommand } from '../support/raw-client.ts'
 import { redisBinaries } from '../support/redis-server.ts'
 import type { Directives, TestServer } from '../support/test-server.ts'
 import { waitFor } from '../support/wait-for.ts'
-import { infoIs, later, linkIs, startNode, startPrimary, startReplica } from './topology.ts'
+import { infoIs, later, linkIs, NO_PINGS, startNode, startPrimary, startReplica } from './topology.ts'
 
 const run = promisify(execFile)
 
@@ -41,8 +41,8 @@ async function isOnline(node: TestServer): Promise<void> {
 }
 
 /** No command of the stream failed on a stock replica. */
-function expectNoErrors(replica: TestServer): void {
-  expect(replica.lines.filter((line) => line.includes('CRITICAL'))).toEqual([])
+async function expectNoErrors(replica: TestServer): Promise<void> {
+  expect((await replica.settledLines()).filter((line) => line.includes('CRITICAL'))).toEqual([])
 }
 
 /** Ends with the test, however that ends. */
@@ -61,9 +61,9 @@ it(
   'a promoted node feeds the replica below in part, with writes of its own, and continues under another primary',
   { timeout: 120_000 },
   async () => {
-    const primary = await startPrimary(COMPARABLE)
+    const primary = await startPrimary({ ...COMPARABLE, ...NO_PINGS })
     await fillDataset(primary.port, { seed: 6, keys: 1000 })
-    const middle = await startReplica(primary, { ...COMPARABLE, ...NO_DELAY })
+    const middle = await startReplica(primary, { ...COMPARABLE, ...NO_DELAY, ...NO_PINGS })
     const leaf = await startStockReplica(middle.port, NO_DELAY)
     await untilEqualOffsets(primary, leaf)
     const before = await middle.info('replication')
@@ -106,7 +106,7 @@ for (const seed of [11, 12]) {
     await primary.call('WAIT', 1, 10_000)
     await untilEqualOffsets(primary, stock)
     await equalDigests(primary, stock)
-    expectNoErrors(stock)
+    await expectNoErrors(stock)
     expect(await stat(primary, 'sync_full')).toBe(1)
   })
 }
@@ -131,9 +131,10 @@ it('why a partial resync was not given is said with both values', { timeout: 60_
   expect(await ask(node, 'PSYNC', unknown!, 1)).toMatch(/^FULLRESYNC/)
   const { master_replid: replid, master_repl_offset: end } = await node.info('replication')
   expect(await ask(node, 'PSYNC', replid!, Number(end) + 1000)).toMatch(/^FULLRESYNC/)
-  const log = node.lines.join('\n')
-  expect(log).toMatch(new RegExp(`Replica asked for '${unknown}', my replication IDs are '[0-9a-f]{40}' and '0{40}'`))
-  expect(log).toContain('the replica is ahead of this node')
+  await node.waitForLine(
+    new RegExp(`Replica asked for '${unknown}', my replication IDs are '[0-9a-f]{40}' and '0{40}'`),
+  )
+  await node.waitForLine(/the replica is ahead of this node/)
 })
 
 for (const ioThreads of [1, 2]) {
@@ -165,8 +166,8 @@ for (const ioThreads of [1, 2]) {
       expect(keptMost).toBeGreaterThan(2_000_000)
       expect(keptMost).toBeLessThan(6_000_000)
       expect(shownMost).toBeGreaterThan(2_000_000)
-      expect((await node.info('memory'))['mem_clients_slaves']).toBe('0')
-      expect(node.lines.join('\n')).toContain('overcoming of output buffer limits')
+      await infoIs(node, 'mem_clients_slaves', '0')
+      await node.waitForLine(/overcoming of output buffer limits/)
     },
   )
 }
@@ -310,7 +311,7 @@ it(
   async () => {
     const directory = await mkdtemp(join(tmpdir(), 'below-'))
     later(() => rm(directory, { recursive: true }))
-    const first = await startNode(NO_DELAY, { directory })
+    const first = await startNode({ ...NO_DELAY, ...NO_PINGS }, { directory })
     const stock = await startStockReplica(first.port)
     await first.call('SET', 'k', 'before')
     await untilEqualOffsets(first, stock)
@@ -337,17 +338,18 @@ it(
     const client = await node.raw()
     client.send(encodeCommand('PSYNC', '?', -1))
     expect(String(await client.readReply())).toMatch(/^FULLRESYNC/)
-    await waitFor('the refusal', () => node.lines.some((line) => /key 'hash' needs RDB version 12/.test(line)))
-    expect((await node.info('replication'))['connected_slaves']).toBe('0')
+    const spoolIsGone = (): Promise<true> =>
+      waitFor('the spool to go', async () =>
+        (await readdir(node.directory)).every((name) => !name.startsWith('temp-replica')),
+      )
+    await node.waitForLine(/key 'hash' needs RDB version 12/)
+    await infoIs(node, 'connected_slaves', '0')
     await node.call('DEL', 'hash')
-    const spool = await readdir(node.directory)
-    expect(spool.filter((name) => name.startsWith('temp-replica'))).toEqual([])
+    await spoolIsGone()
     const stock = await startStockReplica(node.port)
     await node.call('SET', 'a', 1)
     await untilEqualOffsets(node, stock)
-    await waitFor('the spool to go', async () =>
-      (await readdir(node.directory)).every((name) => !name.startsWith('temp-replica')),
-    )
+    await spoolIsGone()
   },
 )
 

@@ -72,8 +72,9 @@ for (const ioThreads of [1, 2]) {
       await linkIs(node, 'up', PATIENT)
       expect((await node.info('replication'))['master_port']).toBe(String(again.port))
       // So it knows after a restart whom it follows.
-      const file = await readFile(join(node.directory, 'test.conf'), 'utf8')
-      expect(file).toContain(`\nreplicaof 127.0.0.1 ${again.port}\n`)
+      await waitFor('it to be in its file', async () =>
+        (await readFile(join(node.directory, 'test.conf'), 'utf8')).includes(`\nreplicaof 127.0.0.1 ${again.port}\n`),
+      )
       await moreAcknowledged(writer, 50)
       await writer.stop()
 

@@ -103,5 +103,5 @@ followsType({
   change,
   encodedKeys: [...KEYS, ...OTHERS],
   last: { make: ['ZADD', 'zset:3', 1, 'x'], read: ['ZRANGE', 'zset:3', 0, -1] },
-  rounds: 4,
+  rounds: 3,
 })

@@ -7,7 +7,7 @@ import { expect, it } from 'vitest'
 import { SeededRandom } from '../support/seeded-random.ts'
 import { NO_STREAM_KEY, STREAM_KEYS, StreamCommands } from '../support/stream-commands.ts'
 import type { TestServer } from '../support/test-server.ts'
-import { caughtUp, linkIs, startPrimary, startReplica } from './topology.ts'
+import { caughtUp, infoIs, linkIs, startPrimary, startReplica } from './topology.ts'
 
 /** A consumer is seen when the command is applied, which is a little later than on the primary. */
 const SEEN_LATER_MS = 20_000
@@ -102,7 +102,7 @@ it('a client that waits on the replica gets what the primary adds', { timeout: 3
       expect(await client.call('XREAD', 'BLOCK', 5, 'STREAMS', 's', '$')).toBe(null)
       replies.push(client.callExact('XREAD', 'COUNT', 1, 'BLOCK', 0, 'STREAMS', 'none', 's', '$', '$'))
     }
-    await new Promise((resolve) => setTimeout(resolve, 50))
+    for (const server of [replica, stock]) await infoIs(server, 'blocked_clients', '1')
     await primary.call('XADD', 's', `${resp}-1`, 'field', `value ${resp}`)
     const [ours, theirs] = await Promise.all(replies)
     expect(ours).toBe(theirs)

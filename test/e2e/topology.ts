@@ -1,19 +1,17 @@
 /** Primaries and replicas of one test: started by a word, connected, and ended with the test. */
-import { afterEach } from 'vitest'
+import { onTestFinished } from 'vitest'
 import { FakePrimary, type FakePrimaryOptions } from '../support/fake-primary.ts'
 import { startRedisServer } from '../support/redis-server.ts'
 import type { Directives, TestServer, TestServerOptions } from '../support/test-server.ts'
 import { startUnderstudy, type UnderstudyOptions } from '../support/understudy-server.ts'
 import { waitFor, type WaitOptions } from '../support/wait-for.ts'
 
-const cleanups: (() => Promise<unknown> | void)[] = []
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup()
-})
+/** For primaries of whom nothing but what a test writes may come: a PING between two looks at an offset moves it. */
+export const NO_PINGS: Directives = { 'repl-ping-replica-period': 3600 }
 
 /** Called after the test, last ones first. */
 export function later(cleanup: () => Promise<unknown> | void): void {
-  cleanups.push(cleanup)
+  onTestFinished(async () => void (await cleanup()))
 }
 
 /** A real redis-server. */

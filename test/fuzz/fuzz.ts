@@ -38,8 +38,6 @@ export interface FuzzOptions extends SoakOptions {
 const BATCHES_PER_ROUND = 6
 const STEPS_PER_BATCH = 400
 const MINIMISE_MS = 45_000
-/** In a slice of the test run, whose time is limited. */
-const MINIMISE_SLICE_MS = 20_000
 const PAYLOAD_BYTES_MAX = 80_000
 const DIRECTIVES: Readonly<Record<string, readonly string[]>> = {
   'hash-max-listpack-entries': ['128', '512', '4', '0', '1'],
@@ -201,7 +199,7 @@ export class Fuzz {
         const found = (await this.#pair.run(candidate)) ?? (await this.#pair.compareState())
         return found?.kind === 'failure' ? this.#revive(found) : found
       },
-      this.#options.seconds > 60 ? MINIMISE_MS : MINIMISE_SLICE_MS,
+      MINIMISE_MS,
     )
     if (minimised !== undefined) return describeDifference(difference, minimised, settings, where)
     const file = keepHistory(steps, where)

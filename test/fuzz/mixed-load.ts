@@ -75,6 +75,7 @@ export class MixedLoad implements PausableLoad {
     if (this.#isRunning) return
     this.#isRunning = true
     this.#loops = Promise.all([this.#generate(), this.#runBenchmarks()])
+    this.#loops.catch(() => {}) // pause() tells
   }
 
   async pause(): Promise<void> {

@@ -88,8 +88,9 @@ export async function compareReplica({
 }: Omit<StateEndpoints, 'writable'>): Promise<void> {
   const replicas = [replica, stockReplica].filter((one) => one !== undefined)
   for (;;) {
-    for (const one of replicas) await catchUp(primary, one)
+    // Before they catch up: what expires from here on moves it, whether they have heard of it or not.
     const before = await offsetOf(primary)
+    for (const one of replicas) await catchUp(primary, one)
     try {
       await compareDigests(primary, replica!, 'replica', stockReplica)
       return

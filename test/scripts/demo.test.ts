@@ -29,7 +29,8 @@ function isRunning(pid: number): boolean {
   }
 }
 
-describe('demo', () => {
+// Each has its own servers, and waits most of the time.
+describe.concurrent('demo', () => {
   it(
     'attaches, shows offsets in plain lines, compares and ends by itself with exit code 0',
     { timeout: 60_000 },

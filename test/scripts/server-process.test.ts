@@ -31,11 +31,15 @@ describe('ServerProcess', () => {
 
   it('finds old lines and waits for new ones, from a mark if asked', async () => {
     server = await ServerProcess.start(
-      script(`console.log('tick 1'); console.log('ready'); setTimeout(() => console.log('tick 2'), 50); ${STAY}`),
+      script(
+        `process.on('SIGUSR2', () => console.log('tick 2')); console.log('tick 1'); console.log('ready'); ${STAY}`,
+      ),
     )
     const mark = server.mark()
     expect(await server.waitForLine(/tick/)).toBe('tick 1')
-    expect(await server.waitForLine(/tick/, { fromLine: mark })).toBe('tick 2')
+    const next = server.waitForLine(/tick/, { fromLine: mark })
+    server.signal('SIGUSR2')
+    expect(await next).toBe('tick 2')
     await expect(server.waitForLine(/tick 3/, { timeoutMs: 20 })).rejects.toThrow(
       /a script wrote no line that matches \/tick 3\/ within 20 ms[^]*tick 2/,
     )

@@ -83,8 +83,11 @@ async function openAndClose(server: TestServer): Promise<void> {
     for (let opened = 0; opened < OPENED; opened += AT_ONCE)
       await closeAll(server, await openMany(server.port, AT_ONCE))
   }
-  const left = openDescriptors(server.pid) - descriptors
-  if (left > 0) throw new Error(`${left} descriptors are left of ${OPENED} connections`)
+  await waitFor(`all descriptors of ${OPENED} connections to be closed`, () => {
+    const left = openDescriptors(server.pid) - descriptors
+    if (left > 0) throw new Error(`${left} are left`)
+    return true
+  })
   const grown = residentBytes(server.pid) - before
   if (grown > LEFT_BYTES_MAX) throw new Error(`${OPENED} connections that are gone have left ${grown} bytes`)
 }

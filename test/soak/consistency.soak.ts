@@ -19,7 +19,7 @@ export const soak: Soak = {
   about:
     'two threads read while the stream applies, tables grow, memory is compacted, FLUSHALL comes and generations are swapped',
   stated: { count: Infinity, seconds: 60 },
-  slice: { count: Infinity, seconds: 10 },
+  slice: { count: Infinity, seconds: 7 },
   run: (options) => runConsistency(options),
 }
 
@@ -44,6 +44,7 @@ export async function runConsistency(options: SoakOptions, races: RaceOptions = 
   })
 
   const writer = new WriteLoad(random)
+  await threads.areReading()
   const deadline = performance.now() + options.seconds * 1000
   let turns = 0
   let swaps = 0

@@ -2,7 +2,7 @@
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import type { SeededRandom } from '../support/seeded-random.ts'
-import { SHAPES } from './reads-shapes.mjs'
+import { KINDS } from './every-reader-shapes.mjs'
 
 export interface ConnectionsResult {
   /** By kind. */
@@ -49,7 +49,7 @@ export class EveryReaderConnections {
   async stop(): Promise<ConnectionsResult> {
     this.#worker.postMessage('stop')
     const result = await this.#next()
-    for (const kind of [...SHAPES.map((shape) => shape.kind), 'blob', 'conversion', 'fill', 'huge']) {
+    for (const kind of KINDS) {
       if (!(result.reads[kind]! > 0)) throw new Error(`no ${kind} was read`)
     }
     return result

@@ -33,7 +33,7 @@ const server = new UnderstudyServer({
 await server.start()
 while (!server.link.getStatus().isUp) await sleep(10)
 
-const stop = new SharedArrayBuffer(4)
+const stop = new SharedArrayBuffer(8)
 const results = Array.from({ length: THREADS }, async (_, i) => {
   const handle = server.readers.attach()
   const workerData = { handle, seed: seed + i, skipValidation, widen: false, widened: false, stop, restMs }

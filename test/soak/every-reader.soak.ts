@@ -118,7 +118,8 @@ async function run(
   writer.begin()
   connections.begin()
   let resyncs = 0
-  for (let elapsed = 0; elapsed < seconds; elapsed = (performance.now() - startedMs) / 1000) {
+  // On a slow machine full resyncs take so long that there is no time for the last of them.
+  for (let elapsed = 0; elapsed < seconds || resyncs < FULL_RESYNCS; elapsed = (performance.now() - startedMs) / 1000) {
     await sleep(CHECK_MS)
     if (resyncs === FULL_RESYNCS || elapsed <= ((resyncs + 1) * seconds) / (FULL_RESYNCS + 1)) continue
     await fullResync(primary, node)
@@ -133,7 +134,6 @@ async function run(
   const threads = await threadsOf(node)
   const longestMs = Math.max(...threads.map((thread) => thread.longestMs))
   if (longestMs > STUCK_MS) throw new Error(`a thread was stuck in a read for ${longestMs.toFixed(0)} ms`)
-  if (resyncs < FULL_RESYNCS) throw new Error(`${resyncs} full resyncs in ${seconds} s`)
   if (seconds >= STATED_SECONDS && applied < APPLIED_PER_SECOND) {
     throw new Error(`all reads were right, but only ${applied.toFixed(0)} writes a second were applied`)
   }

@@ -18,7 +18,7 @@ export const soak: Soak = {
   about:
     'a round is a full resync under writes and reads: the link stays, data converge, nothing is left, readers see no half',
   stated: { count: 50 },
-  slice: { count: 2, seconds: 20 },
+  slice: { count: 1 },
   run,
 }
 

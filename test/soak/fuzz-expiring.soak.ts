@@ -6,6 +6,6 @@ export const soak: Soak = {
   about:
     'a round runs some 800 random commands with times to live of milliseconds, cuts the link, and compares the replica',
   stated: { count: 3_000 },
-  slice: { count: Infinity, seconds: 8 },
+  slice: { count: Infinity, seconds: 6 },
   run: expiring,
 }

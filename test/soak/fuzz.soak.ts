@@ -6,7 +6,7 @@ export const soak: Soak = {
   about:
     'a round runs some 2,500 random commands on a redis-server and on a writable Understudy, and compares both and a replica',
   stated: { count: Infinity, seconds: 1800 },
-  slice: { count: Infinity, seconds: 20 },
+  slice: { count: Infinity, seconds: 10 },
   run: (options) => fuzz({ ...options, ...settings() }),
 }
 

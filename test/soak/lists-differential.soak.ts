@@ -28,7 +28,7 @@ export const soak: Soak = {
   about:
     'a round runs 300 random list commands in Redis, here, and here again from the stream, and exchanges the lists',
   stated: { count: 2_000 },
-  slice: { count: Infinity, seconds: 10 },
+  slice: { count: Infinity, seconds: 6 },
   run,
 }
 

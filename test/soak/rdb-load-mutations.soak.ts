@@ -23,15 +23,16 @@ export const soak: Soak = {
   about:
     'a round damages a snapshot and loads it with threads: taken, or refused at a byte; or a thread dies and the pool goes on',
   stated: { count: 20_000 },
-  slice: { count: 150, seconds: 25 },
+  // Each pool once.
+  slice: { count: 90, seconds: 25 },
   run,
 }
 
 const FILE_BYTES_MAX = 40_000
 /** A load of this size takes milliseconds; a thread may have to start, on a busy machine. */
 const ROUND_MS_MAX = 30_000
-const DEATH_EVERY = 50
-const POOL_EVERY = 40
+const DEATH_EVERY = 45
+const POOL_EVERY = 30
 const CHECK_EVERY = 100
 const RESIDENT_GROWTH_BYTES_MAX: number = 1 << 30
 

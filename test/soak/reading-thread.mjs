@@ -11,7 +11,8 @@ import { xorshift } from './xorshift.mjs'
 const { handle, seed, skipValidation, widen, widened, stop, restMs = 0 } = workerData
 export const reader = new KeyspaceReader(handle)
 if (skipValidation) reader.skipValidation()
-const stopWord = new Int32Array(stop)
+/** Not 0: to be stopped; how many threads are reading. */
+const shared = new Int32Array(stop)
 export const random = xorshift(seed)
 
 if (widen) {
@@ -57,8 +58,9 @@ function waitedForProcessorMs() {
  * @param {object} counted Told with it.
  */
 export function readUntilStopped(readOnce, counted) {
+  Atomics.add(shared, 1, 1)
   try {
-    while (Atomics.load(stopWord, 0) === 0 && seen.failures === 0) {
+    while (Atomics.load(shared, 0) === 0 && seen.failures === 0) {
       const waitedBefore = waitedForProcessorMs()
       const began = performance.now()
       readOnce()
@@ -66,7 +68,7 @@ export function readUntilStopped(readOnce, counted) {
       if (tookMs > seen.longestMs) {
         seen.longestMs = Math.max(seen.longestMs, tookMs - (waitedForProcessorMs() - waitedBefore))
       }
-      if (restMs > 0) Atomics.wait(stopWord, 0, 0, restMs)
+      if (restMs > 0) Atomics.wait(shared, 0, 0, restMs)
     }
   } catch (error) {
     fail(`a read threw: ${error instanceof Error ? error.stack : String(error)}`)

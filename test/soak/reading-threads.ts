@@ -2,6 +2,7 @@
 import { Worker } from 'node:worker_threads'
 import { Arena, type Keyspace, type Readers } from '@understudy/core/internal'
 import type { SeededRandom } from '../support/seeded-random.ts'
+import { waitFor } from '../support/wait-for.ts'
 import { occasionalPause, widenAtomics } from './widened-races.mjs'
 
 /** How the races are run. */
@@ -54,7 +55,8 @@ export function widenWriter(random: SeededRandom): () => void {
 }
 
 export class ReadingThreads<Result extends ReaderResult> {
-  readonly #stop = new SharedArrayBuffer(4)
+  /** Two words: not 0: stop; how many are reading. */
+  readonly #shared = new Int32Array(new SharedArrayBuffer(8))
   readonly #results: Promise<Result>[]
   #haveFailed = false
 
@@ -75,7 +77,7 @@ export class ReadingThreads<Result extends ReaderResult> {
           skipValidation: options.sabotage === 'skip-validation',
           widen,
           widened: options.widened === true,
-          stop: this.#stop,
+          stop: this.#shared.buffer,
         },
         transferList: [handle.port],
       })
@@ -87,6 +89,12 @@ export class ReadingThreads<Result extends ReaderResult> {
         worker.once('error', reject)
       })
     })
+    for (const result of this.#results) result.catch(() => {}) // results() tells
+  }
+
+  /** Resolves when all are: what is written before, nobody sees. A machine that is busy may take seconds to start a thread. */
+  async areReading(): Promise<void> {
+    await waitFor('the threads to read', () => Atomics.load(this.#shared, 1) === this.#results.length)
   }
 
   /** One of them saw something impossible: there is no need to go on. */
@@ -96,7 +104,7 @@ export class ReadingThreads<Result extends ReaderResult> {
 
   /** Tells them to end. */
   stop(): void {
-    Atomics.store(new Int32Array(this.#stop), 0, 1)
+    Atomics.store(this.#shared, 0, 1)
   }
 
   /** What they saw, when all have ended. */

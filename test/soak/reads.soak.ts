@@ -18,7 +18,7 @@ const COMMANDS_PER_TURN = 64
 export const soak: Soak = {
   about: 'two threads read all types while groups, growth, FLUSHALL, SWAPDB and new generations come',
   stated: { count: Infinity, seconds: 60 },
-  slice: { count: Infinity, seconds: 10 },
+  slice: { count: Infinity, seconds: 7 },
   run: (options) => runReads(options),
 }
 
@@ -38,6 +38,7 @@ export async function runReads(options: SoakOptions, races: RaceOptions = {}): P
   sabotageWriter(keyspace, sabotage)
   const readers = new Readers(keyspace)
   const threads = new ReadingThreads<Seen>('./reads-reader.mjs', readers, random, { ...races, widens: [false, true] })
+  await threads.areReading()
   const deadline = performance.now() + options.seconds * 1000
   let turns = 0
   let swaps = 0

@@ -15,7 +15,7 @@ import { rounds, type Soak, type SoakOptions, type SoakResult } from '../support
 export const soak: Soak = {
   about: 'a round writes a random keyspace as a snapshot, scans and loads it: the digests are equal',
   stated: { count: 500 },
-  slice: { count: 40, seconds: 20 },
+  slice: { count: 25, seconds: 20 },
   run,
 }
 

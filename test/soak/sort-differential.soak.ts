@@ -25,7 +25,7 @@ import { rounds, type Soak, type SoakOptions, type SoakResult } from '../support
 export const soak: Soak = {
   about: 'a round sorts random lists, sets and sorted sets 150 times in Redis and here; replies and digests must agree',
   stated: { count: 2_000 },
-  slice: { count: Infinity, seconds: 6 },
+  slice: { count: Infinity, seconds: 4 },
   run,
 }
 

@@ -24,7 +24,7 @@ export const soak: Soak = {
   about:
     'a round runs 200 random string, bitmap and HyperLogLog commands in Redis, here, and here again from the stream',
   stated: { count: 5_000 },
-  slice: { count: Infinity, seconds: 10 },
+  slice: { count: Infinity, seconds: 6 },
   run,
 }
 

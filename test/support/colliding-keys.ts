@@ -32,6 +32,8 @@ export function collidingKeys(seedBytes: Uint8Array, count: number, random: Seed
   const m1 = seed.multiplier1
   const m0Inverse = inverse(m0)
   const m1Inverse = inverse(m1)
+  const lowInverse = inverse(0x85ebca6b)
+  const highInverse = inverse(0xc2b2ae35)
   /** The word that leads lane a from `before` to `after`. */
   const wordBetween = (before: number, after: number): number => before ^ Math.imul(unshift15(after), m0Inverse)
   // Forward: two words that bring lane a to aMeet; lane b differs. Backward from many ends with the wanted order: the last
@@ -58,9 +60,9 @@ export function collidingKeys(seedBytes: Uint8Array, count: number, random: Seed
     const a5 = Math.imul(unshift15(wanted), m1Inverse)
     const upper = random.uint32() >>> 16
     const a4 = a5 ^ upper
-    const bMixed = Math.imul((upper << 16) | (random.uint32() >>> 16), inverse(0xc2b2ae35))
+    const bMixed = Math.imul((upper << 16) | (random.uint32() >>> 16), highInverse)
     const b = bMixed ^ (a4 >>> 13)
-    const a = Math.imul(a4, inverse(0x85ebca6b)) ^ (b >>> 16)
+    const a = Math.imul(a4, lowInverse) ^ (b >>> 16)
     const fifth = wordBetween(aBack, a)
     const b4 = rotr13((Math.imul(b, m1Inverse) - fifth) | 0)
     const b3 = rotr13((Math.imul(b4, m1Inverse) - fourth) | 0)

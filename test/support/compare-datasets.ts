@@ -2,7 +2,7 @@
  * Do two servers hold the same data? Keys, types and TTLs are compared directly; content by way of a scratch
  * redis-server: DUMP from the replica is RESTOREd there, and DEBUG DIGEST-VALUE must agree with the primary's.
  */
-import { type Argument, encodeCommand, type RawClient } from './raw-client.ts'
+import { type Argument, encodeCommands, type RawClient } from './raw-client.ts'
 import { type Reply, ReplyError } from './resp-reader.ts'
 import type { TestServer } from './test-server.ts'
 import { waitFor } from './wait-for.ts'
@@ -153,10 +153,8 @@ async function compareContent(
 }
 
 async function binaryPipeline(client: RawClient, commands: Argument[][]): Promise<Reply[]> {
-  const out: Reply[] = []
-  client.send(Buffer.concat(commands.map((command) => encodeCommand(...command))))
-  for (let i = 0; i < commands.length; i++) out.push(await client.readReply({ binary: true }))
-  return out
+  client.send(encodeCommands(commands))
+  return await client.readReplies(commands.length, { binary: true })
 }
 
 /** Keys per database of a primary on which nothing is about to expire, with the replica at the same offset. */

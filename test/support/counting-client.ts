@@ -4,7 +4,7 @@
  */
 import { connect, type Socket } from 'node:net'
 import { once } from 'node:events'
-import { type Argument, encodeCommand } from './raw-client.ts'
+import { type Argument, encodeCommands } from './raw-client.ts'
 import { readReplyAt, ReplyError } from './resp-reader.ts'
 
 /** More are not sent before some are answered. */
@@ -41,7 +41,7 @@ export class CountingClient {
   async send(commands: readonly (readonly Argument[])[]): Promise<void> {
     if (commands.length === 0) return
     this.sent += commands.length
-    this.#socket.write(Buffer.concat(commands.map((command) => encodeCommand(...command))))
+    this.#socket.write(encodeCommands(commands))
     await this.#until(() => this.sent - this.replies < IN_FLIGHT_MAX)
   }
 

@@ -13,17 +13,33 @@ export interface RawClientOptions {
   /** Default 127.0.0.1. */
   readonly host?: string
   readonly tls?: TlsOptions
-  /** How long connecting or one read may take. Default 10 s. */
+  /** How long connecting or one read may take. Default 20 s. */
   readonly timeoutMs?: number
 }
 
 /** A command as RESP sends it: an array of bulk strings. */
 export function encodeCommand(...args: Argument[]): Buffer {
-  const parts: Uint8Array[] = [Buffer.from(`*${args.length}\r\n`)]
-  for (const arg of args) {
-    const bytes = arg instanceof Uint8Array ? arg : Buffer.from(String(arg))
-    parts.push(Buffer.from(`$${bytes.length}\r\n`), bytes, Buffer.from('\r\n'))
+  return encodeCommands([args])
+}
+
+/** Commands one behind the other. */
+export function encodeCommands(commands: readonly (readonly Argument[])[]): Buffer {
+  const parts: Uint8Array[] = []
+  // Up to the next argument of bytes: one Buffer for all of it, instead of some for each word.
+  let text = ''
+  for (const args of commands) {
+    text += `*${args.length}\r\n`
+    for (const arg of args) {
+      if (arg instanceof Uint8Array) {
+        parts.push(Buffer.from(`${text}$${arg.length}\r\n`), arg)
+        text = '\r\n'
+      } else {
+        const word = String(arg)
+        text += `$${Buffer.byteLength(word)}\r\n${word}\r\n`
+      }
+    }
   }
+  parts.push(Buffer.from(text))
   return Buffer.concat(parts)
 }
 
@@ -41,7 +57,7 @@ export class RawClient {
   static async connect(options: RawClientOptions): Promise<RawClient> {
     const target = { port: options.port, host: options.host ?? '127.0.0.1' }
     const socket = options.tls ? connectTls({ ...target, ...options.tls }) : connect(target)
-    const timeoutMs = options.timeoutMs ?? 10_000
+    const timeoutMs = options.timeoutMs ?? 20_000
     await new Promise<void>((resolve, reject) => {
       const timer = setTimeout(() => {
         socket.destroy()
@@ -61,7 +77,7 @@ export class RawClient {
   }
 
   /** Takes over a connected socket, e.g. one that a fake primary accepted. */
-  constructor(socket: Socket, timeoutMs = 10_000) {
+  constructor(socket: Socket, timeoutMs = 20_000) {
     this.socket = socket
     this.#timeoutMs = timeoutMs
     socket.setNoDelay(true)
@@ -102,10 +118,8 @@ export class RawClient {
 
   /** Sends the commands at once and reads their replies; errors are returned in their places. */
   async pipeline(commands: readonly (readonly Argument[])[]): Promise<Reply[]> {
-    this.send(Buffer.concat(commands.map((args) => encodeCommand(...args))))
-    const replies: Reply[] = []
-    while (replies.length < commands.length) replies.push(await this.readReply())
-    return replies
+    this.send(encodeCommands(commands))
+    return this.readReplies(commands.length)
   }
 
   /** Sends bytes as they are; text as UTF-8. */
@@ -115,11 +129,30 @@ export class RawClient {
 
   /** The next reply; an error reply is returned, not thrown. Push messages go to `pushes`. */
   async readReply({ binary = false }: { binary?: boolean } = {}): Promise<Reply> {
-    for (;;) {
-      const { value } = await this.#nextReply(binary)
-      if (!(value instanceof PushReply)) return value
-      this.pushes.push(value)
+    return (await this.readReplies(1, { binary }))[0] as Reply
+  }
+
+  /** As `readReply`, so many of them. */
+  async readReplies(count: number, { binary = false }: { binary?: boolean } = {}): Promise<Reply[]> {
+    const replies: Reply[] = []
+    for (let needed = 1; replies.length < count;) {
+      await this.#receive(needed, 'a reply')
+      // Those that are here are read in one go.
+      const bytes = this.received()
+      let at = 0
+      for (needed = 1; replies.length < count && at < bytes.length;) {
+        const result = readReplyAt(bytes, at, binary)
+        if (!('value' in result)) {
+          needed = Math.max(result.bytesNeeded, bytes.length + 1) - at
+          break
+        }
+        at = result.end
+        if (result.value instanceof PushReply) this.pushes.push(result.value)
+        else replies.push(result.value)
+      }
+      this.#drop(at)
     }
+    return replies
   }
 
   /** The next push message; a reply in its place is an error. */
@@ -221,9 +254,15 @@ export class RawClient {
   #take(count: number): Buffer {
     const all = this.received()
     const out = Buffer.from(all.subarray(0, count))
+    this.#drop(count)
+    return out
+  }
+
+  /** The next `count` bytes are gone. */
+  #drop(count: number): void {
+    const all = this.received()
     this.#chunks = count < all.length ? [all.subarray(count)] : []
     this.#bytesReceived -= count
-    return out
   }
 
   #shown(): string {

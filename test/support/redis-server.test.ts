@@ -83,9 +83,12 @@ describe('startRedisServer', () => {
 
   it('pauses and resumes, and stops a paused server in order', async () => {
     server = await startRedisServer()
-    const client = await server.raw({ timeoutMs: 100 })
+    const client = await server.raw()
+    const impatient = new RawClient((await server.raw()).socket, 100)
     server.pause()
-    await expect(client.call('PING')).rejects.toThrow('waited 100 ms for a reply; received 0 bytes')
+    client.send('PING\r\n')
+    await expect(impatient.call('PING')).rejects.toThrow('waited 100 ms for a reply; received 0 bytes')
+    expect(client.received()).toHaveLength(0)
     server.resume()
     expect(await client.readReply()).toBe('PONG')
     server.pause()

@@ -38,19 +38,19 @@ export interface Soak {
   readonly about: string
   /** What `soak <name>` runs by default: the amount the project promises. */
   readonly stated: SoakAmount
-  /** What every test run does: some seconds, at most 60. */
+  /** What every test run does: some seconds. */
   readonly slice: SoakAmount
   /** Throws at the first thing that is wrong, saying in which round. */
   run(options: SoakOptions): Promise<SoakResult>
 }
 
 const SLICE_SEED = 1
-const SLICE_SECONDS_MAX = 60
+/** A slice that has not ended then hangs: some seconds of work on this machine may be many on another. */
+const SLICE_TIMEOUT_MS = 180_000
 
 /** Declares the vitest test that runs the slice. */
 export function soakSlice(name: string, soak: Soak): void {
-  const timeout = SLICE_SECONDS_MAX * 1000
-  it(`soak ${name}: ${soak.about}`, { timeout }, async () => {
+  it(`soak ${name}: ${soak.about}`, { timeout: SLICE_TIMEOUT_MS }, async () => {
     const { count, seconds = Infinity } = soak.slice
     const result = await soak.run({ seed: SLICE_SEED, count, seconds, log: () => {} })
     expect(result.count).toBeGreaterThan(0)

@@ -109,9 +109,14 @@ export class TestServer {
     return this.process.pid
   }
 
-  /** Log lines so far, standard output and standard error. */
+  /** Log lines so far, standard output and standard error; what was written before the last reply may be on its way. */
   get lines(): readonly string[] {
     return this.process.lines
+  }
+
+  /** Log lines with all that were written before what the server has answered; see `ServerProcess.settledLines`. */
+  settledLines(): Promise<readonly string[]> {
+    return this.process.settledLines()
   }
 
   /** The first log line that matches, old or new; see `ServerProcess.waitForLine`. */

@@ -10,6 +10,7 @@ import { startRedisServer } from './redis-server.ts'
 import type { SeededRandom } from './seeded-random.ts'
 import type { Directives, TestServer } from './test-server.ts'
 import { startUnderstudy } from './understudy-server.ts'
+import { unappliedLines } from './unapplied-lines.ts'
 import { waitFor } from './wait-for.ts'
 
 /** `kill with log`: from the snapshot and the log behind it. `kill during SAVE`: from the file before, most often. */
@@ -19,9 +20,6 @@ export type Ending = (typeof ENDINGS)[number]
 /** Between SAVE and the kill. */
 const AFTER_SAVE_MS_MAX = 300
 const DURING_SAVE_MS_MAX = 20
-const NOT_APPLIED = /CRITICAL|was not applied/
-/** What a redis-server estimates a group to have read may come out below -1; it tells its replicas, and they refuse it, stock ones too. */
-const REFUSED_BY_REDIS = /ENTRIESREAD must be positive/
 /** With a snapshot and a log to load, on a machine that has other things to do. */
 const START_TIMEOUT_MS = 60_000
 /** A shutdown may wait for replicas below for as long as shutdown-timeout is by default, 10 s. */
@@ -67,8 +65,7 @@ export class TreeNode {
 
   /** @throws when it could not apply what came from above */
   checkLog(): void {
-    const isFailure = (line: string): boolean => NOT_APPLIED.test(line) && !REFUSED_BY_REDIS.test(line)
-    const failed = this.lines.filter((line) => isFailure(line))
+    const failed = unappliedLines(this.lines)
     if (failed.length > 0) throw new Error(`${this.name}: ${failed.slice(0, 5).join('\n')}`)
   }
 

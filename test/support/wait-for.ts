@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
 export interface WaitOptions {
-  /** Default 10 s. */
+  /** Default 20 s: a machine that is slow or busy needs it, and who waits in vain has failed anyway. */
   readonly timeoutMs?: number
   /** Pause between two tries. Default 10 ms. */
   readonly intervalMs?: number
@@ -12,12 +12,12 @@ export interface WaitOptions {
  * Polls until `probe` returns something other than false, null or undefined, and returns that. A probe that throws counts as a
  * failed try; its last error becomes the cause. 0 and '' are results.
  *
- * @param what Completes the sentence 'waited 10000 ms for …'.
+ * @param what Completes the sentence 'waited 20000 ms for …'.
  */
 export async function waitFor<T>(
   what: string,
   probe: () => T | Promise<T>,
-  { timeoutMs = 10_000, intervalMs = 10 }: WaitOptions = {},
+  { timeoutMs = 20_000, intervalMs = 10 }: WaitOptions = {},
 ): Promise<Exclude<T, false | null | undefined>> {
   const deadline = performance.now() + timeoutMs
   for (;;) {

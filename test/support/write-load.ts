@@ -76,6 +76,7 @@ export class WriteLoad {
     if (this.#isRunning) return
     this.#isRunning = true
     this.#loop = this.#run()
+    this.#loop.catch(() => {}) // pause() tells
   }
 
   /** Stops; everything sent is answered. @throws when a command failed that must not. */

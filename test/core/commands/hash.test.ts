@@ -1,4 +1,5 @@
 /** Hashes beside a stock server: replies, encodings, digests, payloads; and a table of many fields against a Map. */
+import { strict as assert } from 'node:assert'
 import { describe, expect, it } from 'vitest'
 import { CommandRunner } from '../../support/command-runner.ts'
 import { checkKeyspace } from '../../support/keyspace-check.ts'
@@ -250,12 +251,12 @@ describe('hashes', () => {
       const name = `field:${random.int(0, 20_000)}`
       if (random.chance(0.7)) {
         const text = random.text(random.int(0, 40))
-        expect(runner.text('HSET', 'h', name, text)).toBe(model.has(name) ? ':0\r\n' : ':1\r\n')
+        assert.equal(runner.text('HSET', 'h', name, text), model.has(name) ? ':0\r\n' : ':1\r\n')
         model.set(name, text)
-      } else expect(runner.text('HDEL', 'h', name)).toBe(model.delete(name) ? ':1\r\n' : ':0\r\n')
+      } else assert.equal(runner.text('HDEL', 'h', name), model.delete(name) ? ':1\r\n' : ':0\r\n')
     }
-    expect(runner.text('HLEN', 'h')).toBe(`:${model.size}\r\n`)
-    for (const [name, text] of model) expect(runner.text('HGET', 'h', name)).toBe(`$${text.length}\r\n${text}\r\n`)
+    assert.equal(runner.text('HLEN', 'h'), `:${model.size}\r\n`)
+    for (const [name, text] of model) assert.equal(runner.text('HGET', 'h', name), `$${text.length}\r\n${text}\r\n`)
     const used = runner.keyspace.usedBytes
     const [footprint] = readAllReplies(Buffer.from(`:${footprintOf(runner)}\r\n`))
     expect(Math.abs(Number(footprint) - used) / used).toBeLessThan(0.1)

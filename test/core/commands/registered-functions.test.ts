@@ -1,5 +1,6 @@
 import { registeredFunctions } from '@understudy/core/internal'
 import { describe, expect, it } from 'vitest'
+import { CpuTime } from '../../support/cpu-time.ts'
 
 const names = (text: string): string[] => registeredFunctions(text).map(({ name }) => name)
 
@@ -38,9 +39,9 @@ describe('functions that a library registers', () => {
       '{',
       'register_function(',
     ]) {
-      const started = performance.now()
+      const cpu = new CpuTime()
       registeredFunctions(piece.repeat(100_000))
-      expect(performance.now() - started).toBeLessThan(5000)
+      expect(cpu.ms).toBeLessThan(5000)
     }
   })
 

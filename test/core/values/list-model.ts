@@ -1,12 +1,12 @@
 /** Lists against arrays: the same random changes on both, which must be equal then. */
+import { strict as assert } from 'node:assert'
 import { type ListNodeRule, type ListValue, prepareElement } from '@understudy/core/internal'
-import { expect } from 'vitest'
 import type { SeededRandom } from '../../support/seeded-random.ts'
 
 export function elements(list: ListValue, backward = false): string[] {
   const found: string[] = []
   for (let more = backward ? list.last() : list.first(); more; more = backward ? list.previous() : list.next()) {
-    expect(list.load()).toBe(true)
+    assert.equal(list.load(), true)
     const bytes = Buffer.alloc(list.elementLength)
     list.copyElement(bytes, 0)
     found.push(bytes.toString('latin1'))
@@ -95,9 +95,9 @@ export function changeAtRandom(
           model.splice(at, 1)
           const more = list.remove(backward)
           if (backward) at--
-          expect(more).toBe(backward ? at >= 0 : at < model.length)
+          assert.equal(more, backward ? at >= 0 : at < model.length)
           if (!more) break
-          expect(list.load()).toBe(true)
+          assert.equal(list.load(), true)
           if (random.chance(0.3)) {
             if (!(backward ? list.previous() : list.next())) break
             at += backward ? -1 : 1
@@ -105,14 +105,14 @@ export function changeAtRandom(
         }
       }
     }
-    expect(list.count).toBe(model.length)
+    assert.equal(list.count, model.length)
     if (model.length > 0) {
       const probe = random.int(0, model.length - 1)
-      expect(elementAt(list, probe)).toBe(model[probe])
+      assert.equal(elementAt(list, probe), model[probe])
     }
     if (step % 200 === 0) {
-      expect(elements(list)).toEqual(model)
-      expect(elements(list, true)).toEqual(model.toReversed())
+      assert.deepEqual(elements(list), model)
+      assert.deepEqual(elements(list, true), model.toReversed())
     }
   }
   return model

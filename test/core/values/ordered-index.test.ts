@@ -1,3 +1,4 @@
+import { strict as assert } from 'node:assert'
 import {
   Arena,
   ENTRIES_AFTER,
@@ -76,18 +77,18 @@ describe('ordered index with scores', () => {
         const place = lowerBound(score, address)
         order.wanted = address
         const found = index.seekScore(score, order)
-        expect(found).toBe(place < model.length)
-        if (found) expect([index.score, index.address]).toEqual([model[place]!.score, model[place]!.address])
-        if (turn % 5 === 0) expect(index.rank()).toBe(place)
+        assert.equal(found, place < model.length)
+        if (found) assert.deepEqual([index.score, index.address], [model[place]!.score, model[place]!.address])
+        if (turn % 5 === 0) assert.equal(index.rank(), place)
         if (random.int(0, 9) < (growing ? 8 : 2)) {
           if (model[place]?.score === score && model[place].address === address) continue
           index.insertHere(address, score)
           model.splice(place, 0, { score, address })
-          expect(index.rank()).toBe(place)
+          assert.equal(index.rank(), place)
         } else if (model.length > 0) {
           const position = random.int(0, model.length - 1)
-          expect(index.seekWeight(position)).toBe(true)
-          expect([index.score, index.address]).toEqual([model[position]!.score, model[position]!.address])
+          assert.equal(index.seekWeight(position), true)
+          assert.deepEqual([index.score, index.address], [model[position]!.score, model[position]!.address])
           const kind = random.int(0, 3)
           if (kind === 0) {
             // A score between the neighbours'.
@@ -100,15 +101,21 @@ describe('ordered index with scores', () => {
           } else {
             const behind = index.remove()
             model.splice(position, 1)
-            expect(behind).toBe(position < model.length)
-            if (behind) expect(index.address).toBe(model[position]!.address)
-            if (turn % 5 === 0) expect(index.rank()).toBe(position)
+            assert.equal(behind, position < model.length)
+            if (behind) assert.equal(index.address, model[position]!.address)
+            if (turn % 5 === 0) assert.equal(index.rank(), position)
           }
         }
         if (turn % 500 === 0) {
           const contents = checkOrderedIndex(region, state, AT, SCORED)
-          expect(contents.addresses).toEqual(model.map((entry) => entry.address))
-          expect(contents.values).toEqual(model.map((entry) => entry.score))
+          assert.deepEqual(
+            contents.addresses,
+            model.map((entry) => entry.address),
+          )
+          assert.deepEqual(
+            contents.values,
+            model.map((entry) => entry.score),
+          )
         }
       }
       while (model.length > 0) {
@@ -195,11 +202,11 @@ describe('ordered index with weights', () => {
             for (let i = 0; i < place; i++) index.next()
             return place
           }
-          expect(index.seekWeight(wanted)).toBe(true)
+          assert.equal(index.seekWeight(wanted), true)
           let at = 0
           let rest = wanted
           while (rest >= model[at]!.weight) rest -= model[at++]!.weight
-          expect([index.address, index.offset, index.weight]).toEqual([model[at]!.address, rest, model[at]!.weight])
+          assert.deepEqual([index.address, index.offset, index.weight], [model[at]!.address, rest, model[at]!.weight])
           return at
         }
         const action = random.int(0, 19)
@@ -226,18 +233,24 @@ describe('ordered index with weights', () => {
             index.insertAfter(address, weight)
             model.splice(at + 1, 0, { address, weight })
           }
-          expect([index.address, index.weight]).toEqual([address, weight])
+          assert.deepEqual([index.address, index.weight], [address, weight])
         } else {
           const at = goTo(0)
-          expect(index.remove()).toBe(at + 1 < model.length)
+          assert.equal(index.remove(), at + 1 < model.length)
           model.splice(at, 1)
-          if (at < model.length) expect(index.address).toBe(model[at]!.address)
-          else if (model.length > 0) expect([index.previous(), index.address]).toEqual([true, model[at - 1]!.address])
+          if (at < model.length) assert.equal(index.address, model[at]!.address)
+          else if (model.length > 0) assert.deepEqual([index.previous(), index.address], [true, model[at - 1]!.address])
         }
         if (turn % 500 === 0) {
           const contents = checkOrderedIndex(region, state, AT, WEIGHTED)
-          expect(contents.addresses).toEqual(model.map((entry) => entry.address))
-          expect(contents.values).toEqual(model.map((entry) => entry.weight))
+          assert.deepEqual(
+            contents.addresses,
+            model.map((entry) => entry.address),
+          )
+          assert.deepEqual(
+            contents.values,
+            model.map((entry) => entry.weight),
+          )
         }
       }
       const freed: number[] = []
@@ -272,11 +285,11 @@ describe('ordered index with weights', () => {
     expect([index.footprint(), region.arena.usedBytes]).toEqual([16, 16])
     for (let i = 0; i < 4000; i++) {
       index.prepend(i + 2, 1)
-      expect(index.footprint()).toBe(region.arena.usedBytes)
+      assert.equal(index.footprint(), region.arena.usedBytes)
     }
     while (index.first()) {
       index.remove()
-      expect(index.footprint()).toBe(region.arena.usedBytes)
+      assert.equal(index.footprint(), region.arena.usedBytes)
     }
     expect(region.arena.usedBytes).toBe(0)
   })

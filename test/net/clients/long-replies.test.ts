@@ -276,7 +276,7 @@ describe.each([1, 3])('with io-threads %i', (ioThreads) => {
     expect(await stat('long_replies_active')).toBe(1)
     second.socket.resume()
     await second.readToEnd()
-    expect(server.lines.some((line) => line.includes('in the middle of a long reply'))).toBe(true)
+    await server.waitForLine(/in the middle of a long reply/)
     client.close()
   })
 

@@ -11,9 +11,10 @@ let toy: ToyServer
 let lockedToy: ToyServer
 
 beforeAll(async () => {
-  redis = await startRedisServer()
+  // Nothing is slow, however busy the machine is: the slow log is compared, too.
+  redis = await startRedisServer({ directives: { 'slowlog-log-slower-than': -1 } })
   locked = await startRedisServer({ directives: { requirepass: 'secret' } })
-  toy = await startToyServer({ enableDebugCommand: 'yes' })
+  toy = await startToyServer({ enableDebugCommand: 'yes', slowlogSlowerThanMicros: -1 })
   lockedToy = await startToyServer({ requirepass: 'secret' })
 })
 

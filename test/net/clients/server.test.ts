@@ -3,6 +3,7 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
+import { FakeClock } from '../../support/fake-clock.ts'
 import { encodeCommand, RawClient } from '../../support/raw-client.ts'
 import { SeededRandom } from '../../support/seeded-random.ts'
 import { cuttings } from '../../support/short-reads.ts'
@@ -196,20 +197,22 @@ describe('limits', () => {
   })
 
   test('soft limit', async () => {
-    const toy = await start({
-      hz: 100,
-      outputBufferLimits: {
-        normal: { hardBytes: 0, softBytes: 0, softSeconds: 0 },
-        replica: { hardBytes: 0, softBytes: 0, softSeconds: 0 },
-        pubsub: { hardBytes: 0, softBytes: 500_000, softSeconds: 1 },
-      },
-    })
+    const clock = new FakeClock()
+    const outputBufferLimits = {
+      normal: { hardBytes: 0, softBytes: 0, softSeconds: 0 },
+      replica: { hardBytes: 0, softBytes: 0, softSeconds: 0 },
+      pubsub: { hardBytes: 0, softBytes: 500_000, softSeconds: 1 },
+    }
+    const toy = await start({ hz: 100, outputBufferLimits }, { clock })
     const subscriber = await client(toy)
     await subscriber.call('SUBSCRIBE', 'c')
     subscriber.socket.pause()
     const publisher = await client(toy)
     for (let i = 0; i < 100; i++) await publisher.call('PUBLISH', 'c', 'm'.repeat(100_000))
+    clock.advance(900)
+    await publisher.call('PUBLISH', 'c', 'm')
     expect(toy.server.sessions.size).toBe(2)
+    clock.advance(1100)
     await waitFor('the server to notice', () => toy.server.sessions.size === 1)
   })
 
@@ -220,8 +223,9 @@ describe('limits', () => {
     raw.socket.pause()
     const count = 1000
     raw.send(Buffer.concat(Array.from({ length: count }, () => encodeCommand('GET', 'v'))))
-    await new Promise((resolve) => setTimeout(resolve, 200))
     const session = [...toy.server.sessions.values()][0]!
+    await waitFor('output that nobody takes', () => session.pendingOutputBytes > 200_000)
+    await new Promise((resolve) => setTimeout(resolve, 200))
     expect(session.pendingOutputBytes).toBeGreaterThan(200_000)
     expect(session.pendingOutputBytes).toBeLessThan(1_000_000)
     expect(toy.server.statistics.calls[toy.server.registry.findName('get')!.id]).toBeLessThan(count)
@@ -376,8 +380,8 @@ describe('between connections', () => {
     expect(b.received()).toHaveLength(0)
     expect(await a.call('CLIENT', 'UNPAUSE')).toBe('OK')
     expect([await b.readReply(), await b.readReply()]).toEqual(['OK', '1'])
-    await a.call('CLIENT', 'PAUSE', 80)
     const beganMs = performance.now()
+    await a.call('CLIENT', 'PAUSE', 80)
     expect(await b.call('PING')).toBe('PONG')
     expect(performance.now() - beganMs).toBeGreaterThan(50)
   })

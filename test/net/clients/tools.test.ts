@@ -94,8 +94,10 @@ test.each([
     name: 'nr',
     ...more,
   })
+  redis.on('error', () => {}) // the commands' promises tell
   await redis.connect()
   const subscriber = redis.duplicate()
+  subscriber.on('error', () => {})
   await subscriber.connect()
   try {
     await redis.set('k', 'v')

@@ -11,6 +11,7 @@ import {
   splitArguments,
 } from '@understudy/net/internal'
 import { afterAll, describe, expect, it } from 'vitest'
+import { CpuTime } from '../../support/cpu-time.ts'
 import { redisBinaries, startRedisServer } from '../../support/redis-server.ts'
 import { SeededRandom } from '../../support/seeded-random.ts'
 
@@ -53,24 +54,20 @@ describe('a file that redis-server takes means the same here', () => {
     'timeout 1\ntimeout 2',
     'masterauth a\\',
     'list-max-ziplist-value 5\nlua-replicate-commands yes',
-  ])(
-    '%j',
-    async (text) => {
-      const server = await startRedisServer({ config: `include ${file(text)}\n`, directives: { bind: '127.0.0.1' } })
-      try {
-        // startRedisServer switches save off on the command line.
-        const config = loadConfig({ file: file(`${text}\nsave ""\n`) }, { dir: directory })
-        const raw = await server.raw()
-        for (const name of NAMES) {
-          const [, value] = (await raw.callBinary('CONFIG', 'GET', name)) as [Buffer, Buffer]
-          expect([name, config.match([name])[0]?.[1]]).toEqual([name, value.toString('latin1')])
-        }
-      } finally {
-        await server.stop()
+  ])('%j', async (text) => {
+    const server = await startRedisServer({ config: `include ${file(text)}\n`, directives: { bind: '127.0.0.1' } })
+    try {
+      // startRedisServer switches save off on the command line.
+      const config = loadConfig({ file: file(`${text}\nsave ""\n`) }, { dir: directory })
+      const raw = await server.raw()
+      for (const name of NAMES) {
+        const [, value] = (await raw.callBinary('CONFIG', 'GET', name)) as [Buffer, Buffer]
+        expect([name, config.match([name])[0]?.[1]]).toEqual([name, value.toString('latin1')])
       }
-    },
-    20_000,
-  )
+    } finally {
+      await server.stop()
+    }
+  })
 })
 
 describe('a file that redis-server refuses is refused here with the same reason', () => {
@@ -101,7 +98,7 @@ describe('a file that redis-server refuses is refused here with the same reason'
   ])('%j', async (text) => {
     const { server } = await redisBinaries()
     const theirs = await new Promise<string>((resolve) => {
-      execFile(server, [file(`${text}\n`), '--port', '0'], { timeout: 5000 }, (_error, stdout, stderr) =>
+      execFile(server, [file(`${text}\n`), '--port', '0'], { timeout: 20_000 }, (_error, stdout, stderr) =>
         resolve(stdout + stderr),
       )
     })
@@ -123,10 +120,10 @@ describe('an unknown directive', () => {
   })
 
   it('does not make a long name slow or the message unsafe', () => {
-    const started = performance.now()
+    const cpu = new CpuTime()
     expect(failure(`${'x'.repeat(1_000_000)}\x1b[2J 5`)).toContain('there is no')
     expect(failure('a\x1bb 5')).not.toContain('\x1b[')
-    expect(performance.now() - started).toBeLessThan(2000)
+    expect(cpu.ms).toBeLessThan(2000)
   })
 
   it('has the nearest name by edits', () => {

@@ -264,12 +264,13 @@ describe('what clients tell each other', () => {
     for (const client of clients) client.send(encodeCommand('BLPOP', 'queue', 0))
     await waitFor('all to wait', async () => (await server.info('clients'))['blocked_clients'] === String(CLIENTS))
     for (let i = 0; i < CLIENTS / 2; i++) await server.call('RPUSH', 'queue', i)
-    const served = await Promise.all(
-      clients.map((client) =>
-        Promise.race([client.readReply(), new Promise((resolve) => setTimeout(resolve, 500, 'waits'))]),
-      ),
+    const isServed = (client: RawClient): boolean => client.received().length > 0
+    await waitFor('half of them to be served', () => clients.filter(isServed).length >= CLIENTS / 2)
+    expect((await server.info('clients'))['blocked_clients']).toBe(String(CLIENTS / 2))
+    const items = await Promise.all(clients.filter(isServed).map((client) => client.readReply()))
+    expect(items.map((reply) => Number((reply as string[])[1])).toSorted((a, b) => a - b)).toEqual(
+      Array.from({ length: CLIENTS / 2 }, (_, i) => i),
     )
-    expect(served.filter((reply) => reply !== 'waits').length).toBe(CLIENTS / 2)
     close(clients)
     await waitFor('nobody to wait', async () => (await server.info('clients'))['blocked_clients'] === '0')
   })
@@ -287,7 +288,7 @@ describe('an operator', () => {
     expect((await listed('cmd')).filter((name) => name === 'get').length).toBe(CLIENTS)
     for (const id of ids) expect(await server.call('CLIENT', 'KILL', 'ID', String(id))).toBe(1)
     await waitFor('all to be closed', () => clients.every((client) => client.ended))
-    expect(await listed('id')).toHaveLength(1)
+    await waitFor('all to be gone', async () => (await listed('id')).length === 1)
   })
 
   it('maxclients holds for all threads together', async () => {

@@ -2,6 +2,7 @@
 import { fileURLToPath } from 'node:url'
 import { BacklogReader, ReplicationHistory } from '@understudy/core/internal'
 import { afterEach, describe, expect, it } from 'vitest'
+import { freePort } from '../../support/free-port.ts'
 import { encodeCommand } from '../../support/raw-client.ts'
 import { startRedisServer } from '../../support/redis-server.ts'
 import type { Directives, TestServer } from '../../support/test-server.ts'
@@ -13,8 +14,9 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).toReversed()) await cleanup()
 })
 
+/** It sends what is written, and no PING: offsets and commands are counted. */
 async function startPrimary(directives: Directives = {}): Promise<TestServer> {
-  const server = await startRedisServer({ directives })
+  const server = await startRedisServer({ directives: { 'repl-ping-replica-period': 3600, ...directives } })
   cleanups.push(() => server.kill())
   return server
 }
@@ -71,10 +73,14 @@ describe('a real primary', () => {
       expect(fixture.loader.loads[0]!.options.framing.kind).toBe(name === '$len' ? 'length' : 'mark')
       // WAIT sends GETACK and is answered at once, well before the ACK of the next second.
       const client = await primary.raw()
-      await client.call('SET', 'waited', 'for')
-      const asked = performance.now()
-      expect(await client.call('WAIT', '1', '5000')).toBe(1)
-      expect(performance.now() - asked).toBeLessThan(500)
+      let quick = 0
+      for (let i = 0; i < 12; i++) {
+        await client.call('SET', 'waited', 'for')
+        const asked = performance.now()
+        expect(await client.call('WAIT', '1', '10000')).toBe(1)
+        if (performance.now() - asked < 500) quick++
+      }
+      expect(quick).toBeGreaterThan(10)
       const info = await primary.info('replication')
       await fixture.applied(Number(info['master_repl_offset']))
       expect(info['slave0']).toMatch(/^ip=127\.0\.0\.1,port=7001,state=online,/)
@@ -208,9 +214,7 @@ describe('TLS', () => {
   }
 
   it('verifies the chain but not the name, shows a certificate, and carries a stream', async () => {
-    const plain = await startPrimary()
-    const port = plain.port + 1
-    await plain.kill()
+    const port = await freePort()
     const primary = await startPrimary({
       'tls-port': port,
       'tls-ca-cert-file': TLS_FILES.caCertFile,

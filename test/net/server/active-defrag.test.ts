@@ -33,7 +33,7 @@ async function stat(of: TestServer, field: string): Promise<number> {
 }
 
 describe('active defragmentation', () => {
-  it('gives memory back in the background, and changes nothing', async () => {
+  it('gives memory back in the background, and changes nothing', { timeout: 150_000 }, async () => {
     const of = await churned({})
     const client = await of.raw()
     const digest = await client.call('DEBUG', 'DIGEST')
@@ -47,7 +47,7 @@ describe('active defragmentation', () => {
     expect(await stat(of, 'current_active_defrag_time')).toBe(0)
   })
 
-  it('stays off when it is told to, and begins when it is allowed', async () => {
+  it('stays off when it is told to, and begins when it is allowed', { timeout: 150_000 }, async () => {
     const of = await churned({ activedefrag: 'no' })
     const client = await of.raw()
     expect(await stat(of, 'active_defrag_hits')).toBe(0)

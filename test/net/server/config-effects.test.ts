@@ -107,10 +107,10 @@ describe('CONFIG SET', () => {
 
   it('loglevel: lines below it are not written', async () => {
     await set('loglevel', 'warning')
-    const before = node.lines.length
+    const before = (await node.settledLines()).length
     await node.call('REPLICAOF', '127.0.0.1', '1')
     await node.call('REPLICAOF', 'NO', 'ONE')
-    expect(node.lines.slice(before).filter((line) => line.includes(' * '))).toEqual([])
+    expect((await node.settledLines()).slice(before).filter((line) => line.includes(' * '))).toEqual([])
     await set('loglevel', 'notice')
     await node.call('REPLICAOF', '127.0.0.1', '1')
     await node.waitForLine(/REPLICAOF 127\.0\.0\.1:1 enabled/)

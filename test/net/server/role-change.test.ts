@@ -21,15 +21,18 @@ it('REPLICAOF ends waits with -UNBLOCKED and closes; REPLICAOF NO ONE does not',
     await waitForValue('blocked clients', async () => (await server.info('clients'))['blocked_clients'], '1')
     expect(await server.call('REPLICAOF', '127.0.0.1', port)).toBe('OK')
     const first = (await waiter.readToEnd()).toString()
-    expect((await server.info('clients'))['blocked_clients']).toBe('0')
+    await waitForValue('blocked clients', async () => (await server.info('clients'))['blocked_clients'], '0')
     await server.call('REPLICAOF', 'NO', 'ONE')
     const second = await server.raw()
-    second.send('WAIT 1 50\r\n')
+    const id = Number(await second.call('CLIENT', 'ID'))
+    second.send('WAIT 1 0\r\n')
     await waitForValue('blocked clients', async () => (await server.info('clients'))['blocked_clients'], '1')
     await server.call('REPLICAOF', 'NO', 'ONE')
-    answers.push([first, await second.readReply()])
+    const unblocked = await server.call('CLIENT', 'UNBLOCK', id)
+    answers.push([first, unblocked, await second.readReply()])
   }
   expect(answers[1]).toEqual(answers[0])
+  expect(answers[1]).toEqual([expect.stringMatching(/^-UNBLOCKED /), 1, 0])
 })
 
 it(

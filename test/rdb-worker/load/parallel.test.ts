@@ -103,16 +103,23 @@ function packedHash(fields: number, random: SeededRandom): Buffer {
   return bytes.subarray(0, length)
 }
 
-describe('a load by several threads', () => {
-  it.each([1, 2, 3, 4, 8])('gives the same dataset (%i)', async (threads) => {
+/** Threads that wait for each other need many turns of a processor, and get few where it is busy. */
+const PATIENT = { timeout: 180_000 }
+
+describe('a load by several threads', PATIENT, () => {
+  describe('gives the same dataset', () => {
     const bytes = mixed(6000, 62)
     const { sink, keyCount } = scanBytes(bytes)
-    const pool = newPool({ threads })
-    const result = await pool.loadFile(fileWith(bytes), plain)
-    expect(result.keyCount).toBe(keyCount)
-    const keyspace = adopt(result.generation, hashSeed)
-    expect(keyspace.keyCount).toBe(keyCount)
-    expect(keyspaceDigest(keyspace)).toBe(sink.digest())
+    const digest = sink.digest()
+
+    it.each([1, 2, 3, 4, 8])('(%i)', async (threads) => {
+      const pool = newPool({ threads })
+      const result = await pool.loadFile(fileWith(bytes), plain)
+      expect(result.keyCount).toBe(keyCount)
+      const keyspace = adopt(result.generation, hashSeed)
+      expect(keyspace.keyCount).toBe(keyCount)
+      expect(keyspaceDigest(keyspace)).toBe(digest)
+    })
   })
 
   it.each([1, 3])('keeps how keys were used, as the policy wants it (%i)', async (threads) => {
@@ -185,7 +192,8 @@ describe('a load by several threads', () => {
         (error: RdbError) => `${error.name} ${error.code} ${error.byteOffset} ${error.opcode}`,
       )
     const seen = new Set<boolean>()
-    for (let i = 0; i < 150; i++) {
+    // Many more are loaded by the soak rdb-load-mutations.
+    for (let i = 0; i < 60; i++) {
       const { file } = random.pick(files)
       const { bytes, kind } = damageRdb(corpusBytes(file), random)
       const path = fileWith(bytes)
@@ -231,13 +239,15 @@ describe('a load by several threads', () => {
 
   it('refuses a key that comes twice, whoever meets it', async () => {
     const pool = newPool({ threads: 3 })
-    for (let i = 0; i < 30; i++) {
+    // In short snapshots and in long ones, the first key or the last, the second time in one piece or in several.
+    for (let i = 0; i < 18; i++) {
       const builder = new RdbBuilder().selectDb(0)
-      const count = i < 15 ? 3 : 50_000
+      const isLong = i >= 12
+      const count = isLong ? 50_000 : 3
       for (let key = 0; key < count; key++) builder.text(`twice ${i} ${key}`, 'value')
       const again = i % 3 === 0 ? 0 : count - 1
       builder.text(`twice ${i} ${again}`, i % 2 === 0 ? 'short' : 'long'.repeat(600_000))
-      if (i >= 15) for (let key = 0; key < count; key++) builder.text(`after ${i} ${key}`, 'value')
+      if (isLong) for (let key = 0; key < count; key++) builder.text(`after ${i} ${key}`, 'value')
       const bytes = builder.end()
       await expect(pool.loadFile(fileWith(bytes), plain)).rejects.toMatchObject({
         name: 'RdbError',
@@ -252,7 +262,7 @@ describe('a load by several threads', () => {
     const insertModuleUrl = new URL('../../support/crashing-inserter.mjs', import.meta.url).href
     const pool = newPool({ threads: 2, insertModuleUrl })
     // More than fits into a queue, and less: the death is met while rows are handed over, and at the end.
-    for (const keys of [200_000, 50]) {
+    for (const keys of [50_000, 50]) {
       const builder = new RdbBuilder().selectDb(0)
       for (let key = 0; key < keys; key++) builder.text(`key ${key}`, 'value')
       const bytes = builder.end()
@@ -282,8 +292,8 @@ describe('a load by several threads', () => {
     expect(keyspaceDigest(adopt(generation, hashSeed))).toBe(scanBytes(bytes).sink.digest())
     const started = performance.now()
     await pool.close()
-    // No thread had to be ended: they had let go.
-    expect(performance.now() - started).toBeLessThan(1500)
+    // No thread had to be ended, which is done after 2 s: they had let go.
+    expect(performance.now() - started).toBeLessThan(1990)
   })
 
   it('runs beside another, and queues behind two', async () => {

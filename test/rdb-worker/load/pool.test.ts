@@ -11,13 +11,11 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import type { RdbLoad, RdbLoadOptions, RdbLoadResult } from '@understudy/core/internal'
 import { RdbLoaderPool, type RdbLoaderPoolOptions } from '@understudy/rdb-worker'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { adopt, keyspaceDigest } from '../../support/keyspace-digest.ts'
 import { RdbBuilder } from '../../support/rdb-builder.ts'
-import { corpus, corpusBytes } from '../../support/rdb-corpus.ts'
 import { scanBytes } from '../../support/scan-rdb.ts'
 import { SeededRandom } from '../../support/seeded-random.ts'
 
@@ -25,23 +23,11 @@ const hashSeed = new SeededRandom(41).bytes(16)
 const endMark = Buffer.from('0123456789abcdef0123456789abcdef01234567')
 
 let directory: string
-/** Threads of a load in the test that runs. */
-let threads = 1
-const pools: RdbLoaderPool[] = []
 
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'rdb-load-'))
 })
-afterEach(async () => {
-  await Promise.all(pools.splice(0).map((pool) => pool.close()))
-  rmSync(directory, { recursive: true, force: true })
-})
-
-function newPool(options?: RdbLoaderPoolOptions): RdbLoaderPool {
-  const pool = new RdbLoaderPool({ threads, parallelBytesMin: 0, awaitInserters: true, ...options })
-  pools.push(pool)
-  return pool
-}
+afterEach(() => rmSync(directory, { recursive: true, force: true }))
 
 function options(framing: RdbLoadOptions['framing'], more: Partial<RdbLoadOptions> = {}): RdbLoadOptions {
   return { framing, databaseCount: 16, hashSeed, verifyChecksum: true, ...more }
@@ -81,8 +67,16 @@ async function feed(load: RdbLoad, bytes: Uint8Array, pieceBytesMax: number = 1 
   return waits
 }
 
-/** Many keys of several types, some longer than the ring. */
+const snapshots = new Map<number, Buffer>()
+
+/** Many keys of several types, some longer than the ring. The same for all tests, which do not change it. */
 function snapshot(keys: number): Buffer {
+  const bytes = snapshots.get(keys) ?? makeSnapshot(keys)
+  snapshots.set(keys, bytes)
+  return bytes
+}
+
+function makeSnapshot(keys: number): Buffer {
   const builder = new RdbBuilder().aux('repl-stream-db', '0').selectDb(0)
   const random = new SeededRandom(43)
   for (let i = 0; i < keys; i++) {
@@ -115,10 +109,17 @@ function expectContent(result: RdbLoadResult, bytes: Uint8Array): void {
   expect(keyspaceDigest(keyspace)).toBe(sink.digest())
 }
 
-describe.each([1, 2, 4])('with threads: %i,', (count) => {
-  beforeEach(() => {
-    threads = count
-  })
+describe.each([1, 2, 4])('with threads: %i,', (threads) => {
+  /** Closed with its test. */
+  function newPool(options: RdbLoaderPoolOptions = {}): RdbLoaderPool {
+    const made = new RdbLoaderPool({ threads, parallelBytesMin: 0, awaitInserters: true, ...options })
+    onTestFinished(() => made.close())
+    return made
+  }
+
+  // One for all loads that need no other: starting its threads takes longer than they do.
+  const pool = new RdbLoaderPool({ threads, parallelBytesMin: 0, awaitInserters: true })
+  afterAll(() => pool.close())
 
   describe('a load of known length', () => {
     it('fills a generation through a ring that is much smaller', async () => {
@@ -135,7 +136,7 @@ describe.each([1, 2, 4])('with threads: %i,', (count) => {
 
     it('does not give out room beyond the length', async () => {
       const bytes = snapshot(10)
-      const load = newPool().load(options({ kind: 'length', byteLength: bytes.length }))
+      const load = pool.load(options({ kind: 'length', byteLength: bytes.length }))
       await feed(load, bytes)
       expect(load.writable()).toBeUndefined()
       await load.result
@@ -143,7 +144,7 @@ describe.each([1, 2, 4])('with threads: %i,', (count) => {
 
     it('takes bytes behind the end of the snapshot as part of the transfer', async () => {
       const bytes = snapshot(10)
-      const load = newPool().load(options({ kind: 'length', byteLength: bytes.length + 5000 }))
+      const load = pool.load(options({ kind: 'length', byteLength: bytes.length + 5000 }))
       await feed(load, Buffer.concat([bytes, Buffer.alloc(5000)]))
       expect((await load.result).summary.byteCount).toBe(bytes.length)
     })
@@ -151,7 +152,7 @@ describe.each([1, 2, 4])('with threads: %i,', (count) => {
     it('that ends early is truncated', async () => {
       const bytes = snapshot(100)
       for (const cut of [0, 5, 1000, bytes.length - 1]) {
-        const load = newPool().load(options({ kind: 'length', byteLength: bytes.length }))
+        const load = pool.load(options({ kind: 'length', byteLength: bytes.length }))
         await feed(load, bytes.subarray(0, cut))
         load.end()
         expect(await failure(load)).toMatchObject({ name: 'RdbError', code: 'RDB_TRUNCATED', byteOffset: cut })
@@ -162,7 +163,7 @@ describe.each([1, 2, 4])('with threads: %i,', (count) => {
       const bytes = snapshot(100)
       const damaged = Buffer.from(bytes)
       damaged[bytes.length - 3]! ^= 1
-      const load = newPool().load(options({ kind: 'length', byteLength: bytes.length }))
+      const load = pool.load(options({ kind: 'length', byteLength: bytes.length }))
       await feed(load, damaged)
       expect(await failure(load)).toMatchObject({
         code: 'RDB_BAD_CHECKSUM',
@@ -170,7 +171,7 @@ describe.each([1, 2, 4])('with threads: %i,', (count) => {
         retryable: false,
       })
       const twice = new RdbBuilder().selectDb(0).text('k', '1').text('k', '2').end()
-      const again = newPool().load(options({ kind: 'length', byteLength: twice.length }))
+      const again = pool.load(options({ kind: 'length', byteLength: twice.length }))
       await feed(again, twice)
       expect(await failure(again)).toMatchObject({ name: 'RdbError', code: 'RDB_DUPLICATE_KEY' })
     })
@@ -180,9 +181,9 @@ describe.each([1, 2, 4])('with threads: %i,', (count) => {
     it('hands back what follows the mark, wherever the pieces were cut', async () => {
       const bytes = snapshot(50)
       const stream = Buffer.from('*1\r\n$4\r\nPING\r\n'.repeat(100))
-      const pool = newPool({ ringBytes: 1 << 12 })
+      const narrow = newPool({ ringBytes: 1 << 12 })
       for (const pieceBytesMax of [1, 7, 39, 500, 4096]) {
-        const load = pool.load(options({ kind: 'mark', endMark }))
+        const load = narrow.load(options({ kind: 'mark', endMark }))
         const all = Buffer.concat([bytes, endMark, stream])
         await feed(load, all, pieceBytesMax)
         expectContent(await load.result, bytes)
@@ -195,7 +196,7 @@ describe.each([1, 2, 4])('with threads: %i,', (count) => {
 
     it('hands back bytes that are still in the ring', async () => {
       const bytes = snapshot(5)
-      const load = newPool().load(options({ kind: 'mark', endMark }))
+      const load = pool.load(options({ kind: 'mark', endMark }))
       await feed(load, Buffer.concat([bytes, endMark]))
       await load.result
       const target = load.writable()!
@@ -208,14 +209,14 @@ describe.each([1, 2, 4])('with threads: %i,', (count) => {
       const bytes = snapshot(5)
       const wrong = Buffer.from(endMark)
       wrong[39] = 0x21
-      const load = newPool().load(options({ kind: 'mark', endMark }))
+      const load = pool.load(options({ kind: 'mark', endMark }))
       await feed(load, Buffer.concat([bytes, wrong]))
       expect(await failure(load)).toMatchObject({ code: 'RDB_BAD_END_MARK', byteOffset: bytes.length + 39 })
     })
 
     it('refuses half a mark', async () => {
       const bytes = snapshot(5)
-      const load = newPool().load(options({ kind: 'mark', endMark }))
+      const load = pool.load(options({ kind: 'mark', endMark }))
       await feed(load, Buffer.concat([bytes, endMark.subarray(0, 20)]))
       load.end()
       expect(await failure(load)).toMatchObject({ code: 'RDB_TRUNCATED', byteOffset: bytes.length + 20 })
@@ -230,7 +231,7 @@ describe.each([1, 2, 4])('with threads: %i,', (count) => {
 
     it('is the snapshot, without mark and stream', async () => {
       const bytes = snapshot(20_000)
-      const load = newPool().load(options({ kind: 'mark', endMark }, { file: names() }))
+      const load = pool.load(options({ kind: 'mark', endMark }, { file: names() }))
       await feed(load, Buffer.concat([bytes, endMark, Buffer.from('stream')]))
       await load.result
       expect(readFileSync(names().path).equals(bytes)).toBe(true)
@@ -242,7 +243,6 @@ describe.each([1, 2, 4])('with threads: %i,', (count) => {
       const bytes = snapshot(1000)
       const damaged = Buffer.from(bytes)
       damaged[bytes.length - 1]! ^= 1
-      const pool = newPool()
       const load = pool.load(options({ kind: 'length', byteLength: bytes.length }, { file: names() }))
       await feed(load, damaged)
       expect(await failure(load)).toMatchObject({ code: 'RDB_BAD_CHECKSUM' })
@@ -257,7 +257,6 @@ describe.each([1, 2, 4])('with threads: %i,', (count) => {
 
     it('that cannot be written costs the file, not the load', async () => {
       const bytes = snapshot(1000)
-      const pool = newPool()
       const missing = { path: join(directory, 'no', 'dump.rdb'), temporaryPath: join(directory, 'no', 'temp.rdb') }
       const load = pool.load(options({ kind: 'length', byteLength: bytes.length }, { file: missing }))
       await feed(load, bytes)
@@ -278,27 +277,7 @@ describe.each([1, 2, 4])('with threads: %i,', (count) => {
   })
 
   describe('a load from a file', () => {
-    it('gives what the scanner finds, for the whole corpus', async () => {
-      const pool = newPool()
-      for (const { file, bytes: length } of corpus()) {
-        const bytes = corpusBytes(file)
-        const path = fileURLToPath(new URL(`../../fixtures/rdb/${file}`, import.meta.url))
-        let expected: unknown
-        try {
-          expected = scanBytes(bytes, { totalBytes: length }).sink.digest()
-        } catch (error) {
-          expected = (error as { code: string }).code
-        }
-        const actual = await pool.loadFile(path, { databaseCount: 16, hashSeed, verifyChecksum: true }).then(
-          ({ generation }) => keyspaceDigest(adopt(generation, hashSeed)),
-          (error: { code: string }) => error.code,
-        )
-        expect(actual, file).toBe(expected)
-      }
-    })
-
     it('says what is wrong with the file', async () => {
-      const pool = newPool()
       const plain = { databaseCount: 16, hashSeed, verifyChecksum: true }
       await expect(pool.loadFile(join(directory, 'none'), plain)).rejects.toMatchObject({
         code: 'FILE_FAILED',
@@ -320,7 +299,7 @@ describe.each([1, 2, 4])('with threads: %i,', (count) => {
       writeFileSync(path, bytes)
       const seen: number[][] = []
       const slow = { databaseCount: 16, hashSeed, verifyChecksum: true, keyLoadDelayMicros: 300 }
-      await newPool().loadFile(path, slow, (...numbers) => seen.push(numbers))
+      await pool.loadFile(path, slow, (...numbers) => seen.push(numbers))
       expect(seen.length).toBeGreaterThan(2)
       expect(seen.every(([, total]) => total === bytes.length)).toBe(true)
       const keys = seen.map(([, , loaded]) => loaded!)
@@ -332,9 +311,9 @@ describe.each([1, 2, 4])('with threads: %i,', (count) => {
   describe('a load that does not go well', () => {
     it('is given up soon, also when keys are loaded slowly', async () => {
       const bytes = snapshot(10_000)
-      const load = newPool().load(options({ kind: 'length', byteLength: bytes.length }, { keyLoadDelayMicros: 10_000 }))
+      const load = pool.load(options({ kind: 'length', byteLength: bytes.length }, { keyLoadDelayMicros: 10_000 }))
       await feed(load, bytes)
-      await expect.poll(() => load.progress().loadedKeys, { timeout: 5000 }).toBeGreaterThan(0)
+      await expect.poll(() => load.progress().loadedKeys, { timeout: 20_000 }).toBeGreaterThan(0)
       const started = performance.now()
       load.abort()
       expect(await failure(load)).toMatchObject({ code: 'RDB_ABORTED' })
@@ -344,7 +323,7 @@ describe.each([1, 2, 4])('with threads: %i,', (count) => {
     })
 
     it('is given up while it waits for bytes', async () => {
-      const load = newPool().load(options({ kind: 'mark', endMark }))
+      const load = pool.load(options({ kind: 'mark', endMark }))
       await feed(load, snapshot(100).subarray(0, 1000))
       await expect.poll(() => load.progress().loadedBytes, { timeout: 20_000 }).toBeGreaterThan(0)
       load.abort()
@@ -352,36 +331,36 @@ describe.each([1, 2, 4])('with threads: %i,', (count) => {
     })
 
     it('survives the death of its thread, and the pool goes on', async () => {
-      const pool = newPool({ sinkModuleUrl: new URL('../../support/crashing-sink.mjs', import.meta.url).href })
+      const mortal = newPool({ sinkModuleUrl: new URL('../../support/crashing-sink.mjs', import.meta.url).href })
       const bytes = snapshot(100)
       const framing = { kind: 'length', byteLength: bytes.length } as const
       const file = { path: join(directory, 'dump.rdb'), temporaryPath: join(directory, 'temp.rdb') }
-      const crashing = pool.load(options(framing, { databaseCount: 13, file }))
+      const crashing = mortal.load(options(framing, { databaseCount: 13, file }))
       await feed(crashing, bytes)
       expect(await failure(crashing)).toMatchObject({ name: 'RdbError', code: 'RDB_WORKER_FAILED' })
       expect(readdirSync(directory)).toEqual([])
-      const buggy = pool.load(options(framing, { databaseCount: 14 }))
+      const buggy = mortal.load(options(framing, { databaseCount: 14 }))
       await feed(buggy, bytes)
       expect(await failure(buggy)).toMatchObject({
         code: 'RDB_WORKER_FAILED',
         message: expect.stringContaining('a bug in the sink'),
       })
-      const good = pool.load(options(framing))
+      const good = mortal.load(options(framing))
       await feed(good, bytes)
       expectContent(await good.result, bytes)
     })
 
     it('ends when the pool is closed', async () => {
-      const pool = newPool()
-      const load = pool.load(options({ kind: 'mark', endMark }))
+      const closed = newPool()
+      const load = closed.load(options({ kind: 'mark', endMark }))
       await feed(load, snapshot(100).subarray(0, 1000))
       await expect.poll(() => load.progress().loadedBytes, { timeout: 20_000 }).toBeGreaterThan(0)
       const failed = failure(load)
-      await pool.close()
+      await closed.close()
       expect((await failed) as { code: string }).toMatchObject({
         code: expect.stringMatching(/^RDB_(ABORTED|WORKER_FAILED)$/),
       })
-      await expect(pool.load(options({ kind: 'mark', endMark })).result).rejects.toMatchObject({
+      await expect(closed.load(options({ kind: 'mark', endMark })).result).rejects.toMatchObject({
         code: 'RDB_WORKER_FAILED',
       })
     })

@@ -237,15 +237,21 @@ export class IoServer extends ConnectionHost<IoSession> {
   }
 
   protected override endTurn(): void {
+    this.#countLookups()
     this.sendReplies()
     this.sendPushes()
     this.runSuspended()
     this.longReplies.runTurn()
-    this.statistics.hits = this.keyspace.hits
-    this.statistics.misses = this.keyspace.misses
+    this.#countLookups()
     this.#channel.send()
     this.statistics.netInputBytes += this.#inputBytes
     this.#inputBytes = 0
+  }
+
+  /** Before the replies leave: whoever has one may ask the link thread for the counters. */
+  #countLookups(): void {
+    this.statistics.hits = this.keyspace.hits
+    this.statistics.misses = this.keyspace.misses
   }
 
   protected override countInput(bytes: number): void {
