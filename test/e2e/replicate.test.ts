@@ -35,7 +35,7 @@ const VARIANTS = [
 describe(`200,000 keys of all types under ${RATE_MIN} writes/s`, () => {
   let primary: TestServer
   let dataset: Dataset
-  // Once: it takes as long as all the rest.
+  // Once, for both.
   beforeAll(async () => {
     primary = await startRedisServer({ directives: BACKLOG })
     dataset = await fillDataset(primary.port, { seed: 0, keys: 200_000 })
