@@ -22,7 +22,7 @@ export const soak: Soak = {
   about:
     '200 connections on two threads and two handles read all types while a primary writes, with groups, FLUSHALL, SWAPDB, full resyncs',
   stated: { count: Infinity, seconds: STATED_SECONDS },
-  slice: { count: Infinity, seconds: 30 },
+  slice: { count: Infinity, seconds: 60 },
   run: (options) => runEveryReader(options),
 }
 
