@@ -1,4 +1,4 @@
-import { collectGarbage, COMMANDS_AHEAD_MAX, Keyspace } from '@understudy/core/internal'
+import { COMMANDS_AHEAD_MAX, Keyspace } from '@understudy/core/internal'
 import { describe, expect, it } from 'vitest'
 
 const KEY_BYTES = 6
@@ -80,21 +80,6 @@ describe('lookups of keys that were announced', () => {
     buffer.write('key004', startOf(1), 'latin1')
     keyspace.lookupsAhead.begin(buffer)
     expect(valueOf(keyspace, 1, buffer)).toBe('4')
-  })
-
-  it('hold the bytes no longer than other registers do', async () => {
-    const keyspace = halfFull()
-    const announceIn = (): WeakRef<Uint8Array> => {
-      const buffer = Uint8Array.from(bytes)
-      keyspace.lookupsAhead.begin(buffer)
-      keyspace.lookupsAhead.add(startOf(0), startOf(1))
-      keyspace.lookupsAhead.touch(keyspace.generation, 0)
-      return new WeakRef(buffer)
-    }
-    const announced = announceIn()
-    await collectGarbage()
-    expect(announced.deref()).toBeUndefined()
-    expect(valueOf(keyspace, 0)).toBe('0')
   })
 
   it('need no key to be there, nor a table', () => {

@@ -1,6 +1,5 @@
 /** A generation that was replaced is let go of: nothing of this thread holds its memory once it has collected. */
 import {
-  collectGarbage,
   dataCommandFamilies,
   ElementTable,
   Keyspace,
@@ -11,6 +10,7 @@ import {
   SharedKeyspace,
 } from '@understudy/core/internal'
 import { describe, expect, it } from 'vitest'
+import { collectUntil } from '../../support/collected.ts'
 import { CommandRunner } from '../../support/command-runner.ts'
 import { LargeValueLoad } from '../../support/large-value-load.ts'
 import { SeededRandom } from '../../support/seeded-random.ts'
@@ -42,14 +42,10 @@ function segmentsOf({ generation }: Keyspace): WeakRef<SharedArrayBuffer>[] {
   return generation.regions.flatMap(({ memory }) => memory.segments.map((segment) => new WeakRef(segment)))
 }
 
-/** How many of them are still there when this thread has collected. A reference that was looked at holds until the next turn. */
+/** How many of them are still there when this thread has collected. */
 async function heldOf(segments: WeakRef<SharedArrayBuffer>[]): Promise<number> {
   let held = segments.length
-  for (let turn = 0; held > 0 && turn < 5; turn++) {
-    await new Promise((resolve) => setImmediate(resolve))
-    await collectGarbage()
-    held = segments.filter((segment) => segment.deref() !== undefined).length
-  }
+  await collectUntil(() => (held = segments.filter((segment) => segment.deref() !== undefined).length) === 0)
   return held
 }
 
@@ -62,9 +58,7 @@ it('what is collected includes registers, and what they name', async () => {
     return new WeakRef(value)
   }
   const references = Array.from({ length: 10 }, named)
-  await new Promise((resolve) => setImmediate(resolve))
-  await collectGarbage()
-  expect(references.filter((reference) => reference.deref() !== undefined)).toEqual([])
+  expect(await collectUntil(() => references.every((reference) => reference.deref() === undefined))).toBe(true)
 })
 
 function keysOf(pinned: PinnedKeyspace): number {

@@ -1,6 +1,7 @@
 /** What the stream keeps of commands and groups that were unusually long, once they have been applied or forgotten: nothing. */
-import { collectGarbage, CommandStream, type StreamHandler } from '@understudy/core/internal'
+import { CommandStream, type StreamHandler } from '@understudy/core/internal'
 import { describe, expect, it } from 'vitest'
+import { arrayBytesLeftBy } from '../../support/collected.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 import { encodeCommand } from '../../support/raw-client.ts'
 
@@ -31,16 +32,7 @@ function ofEmptyWords(count: number): Buffer {
   return Buffer.from(`*${count}\r\n${'$0\r\n\r\n'.repeat(count)}`)
 }
 
-/** Bytes of arrays that `work` leaves behind. */
-async function leftBy(work: () => void): Promise<number> {
-  const settle = async (): Promise<number> => {
-    await collectGarbage()
-    return process.memoryUsage().arrayBuffers
-  }
-  const before = await settle()
-  work()
-  return (await settle()) - before
-}
+const leftBy = (work: () => void): Promise<number> => arrayBytesLeftBy(work, NOISE_BYTES)
 
 describe('a stream that had to hold much', () => {
   const longValue = (): Buffer => encodeCommand('SET', 'key', Buffer.alloc(LONG_BYTES))
