@@ -1,17 +1,9 @@
 /** Snapshots that are saved while clients go on writing: that a file has one moment, and what becomes of one that is given up. */
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { readdir, rm } from 'node:fs/promises'
 import { describe, expect, it } from 'vitest'
 import { fillDataset } from '../support/dataset.ts'
 import type { TestServer } from '../support/test-server.ts'
-import { caughtUp, later, startNode, startPrimary, startReplica } from './topology.ts'
-
-async function newDirectory(): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), 'understudy-test-'))
-  later(() => rm(directory, { recursive: true, force: true }))
-  return directory
-}
+import { caughtUp, newDirectory, startNode, startPrimary, startReplica } from './topology.ts'
 
 /** Writes of many kinds until the save is over. */
 async function writeUntilSaved(server: TestServer): Promise<void> {

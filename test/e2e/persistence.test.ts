@@ -1,7 +1,6 @@
 /** Snapshots on disk: that others read them, that a restart goes on from them, and what a disk that fails does. */
 import { execFile } from 'node:child_process'
-import { copyFile, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { copyFile, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
@@ -12,18 +11,11 @@ import { scanBytes } from '../support/scan-rdb.ts'
 import { mountSmallDisk } from '../support/small-disk.ts'
 import type { TestServer } from '../support/test-server.ts'
 import { UNDERSTUDY_BIN } from '../support/understudy-server.ts'
-import { caughtUp, later, linkIs, NO_PINGS, startNode, startPrimary, startReplica } from './topology.ts'
+import { caughtUp, later, linkIs, newDirectory, NO_PINGS, startNode, startPrimary, startReplica } from './topology.ts'
 
 const run = promisify(execFile)
 /** Never reached by themselves. */
 const SAVE_POINT = ['100000', '1000000']
-
-/** For servers that come and go; removed after the test. */
-async function newDirectory(): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), 'understudy-test-'))
-  later(() => rm(directory, { recursive: true, force: true }))
-  return directory
-}
 
 const digestOf = async (server: TestServer): Promise<string> => String(await server.call('DEBUG', 'DIGEST'))
 

@@ -1,17 +1,16 @@
 /** The process: what it loads at start, how it ends, what it says when it cannot start. */
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { cp, readFile, writeFile } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
 import { once } from 'node:events'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { fillDataset } from '../support/dataset.ts'
 import { freePort } from '../support/free-port.ts'
 import { UNDERSTUDY_BIN } from '../support/understudy-server.ts'
 import { waitFor } from '../support/wait-for.ts'
-import { infoIs, later, startNode, startPrimary, startReplica } from './topology.ts'
+import { infoIs, later, newDirectory, startNode, startPrimary, startReplica } from './topology.ts'
 
 /** Runs the executable to its end. */
 async function runToEnd(args: readonly string[]): Promise<{ code: number; lines: string[] }> {
@@ -21,12 +20,6 @@ async function runToEnd(args: readonly string[]): Promise<{ code: number; lines:
       resolve({ code: child.exitCode ?? -1, lines })
     })
   })
-}
-
-async function newDirectory(): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), 'understudy-test-'))
-  later(() => rm(directory, { recursive: true, force: true }))
-  return directory
 }
 
 /** A dump.rdb of a live server in a new directory, and that server's digest. */

@@ -1,8 +1,7 @@
 /** What becomes of history and data when primaries restart, change their id, or hand over; and the snapshot's file. */
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { mkdir, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { equalDigests } from '../support/compare-datasets.ts'
@@ -14,6 +13,7 @@ import {
   infoIs,
   later,
   linkIs,
+  newDirectory,
   NO_PINGS,
   startNode,
   startPrimary,
@@ -22,13 +22,6 @@ import {
 
 const MOUNT = '/bin/mount'
 const UNMOUNT = '/bin/umount'
-
-/** For servers that come and go; removed after the test. */
-async function newDirectory(): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), 'understudy-test-'))
-  later(() => rm(directory, { recursive: true, force: true }))
-  return directory
-}
 
 describe('history', () => {
   it('a primary that restarts from an older file: a full resync, reads go on from the old data', async () => {

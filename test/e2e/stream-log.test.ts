@@ -1,6 +1,5 @@
 /** The log of the applied stream: what a start makes of it after `kill -9`, of what is torn, and of a disk that fails. */
-import { mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { mkdir, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { equalDigests } from '../support/compare-datasets.ts'
@@ -8,15 +7,19 @@ import { fillDataset } from '../support/dataset.ts'
 import { mountSmallDisk } from '../support/small-disk.ts'
 import type { TestServer } from '../support/test-server.ts'
 import { waitFor } from '../support/wait-for.ts'
-import { caughtUp, infoIs, later, linkIs, NO_PINGS, startNode, startPrimary, startReplica } from './topology.ts'
+import {
+  caughtUp,
+  infoIs,
+  later,
+  linkIs,
+  newDirectory,
+  NO_PINGS,
+  startNode,
+  startPrimary,
+  startReplica,
+} from './topology.ts'
 
 const LOGGED = { 'repl-stream-log': 'yes' }
-
-async function newDirectory(): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), 'understudy-test-'))
-  later(() => rm(directory, { recursive: true, force: true }))
-  return directory
-}
 
 async function writeMore(server: TestServer, tag: string): Promise<void> {
   const client = await server.raw()

@@ -1,4 +1,7 @@
 /** Primaries and replicas of one test: started by a word, connected, and ended with the test. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
 import { FakePrimary, type FakePrimaryOptions } from '../support/fake-primary.ts'
 import { startRedisServer } from '../support/redis-server.ts'
@@ -12,6 +15,13 @@ export const NO_PINGS: Directives = { 'repl-ping-replica-period': 3600 }
 /** Called after the test, last ones first. */
 export function later(cleanup: () => Promise<unknown> | void): void {
   onTestFinished(async () => void (await cleanup()))
+}
+
+/** A directory for servers that come and go; removed after the test. */
+export async function newDirectory(): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'understudy-test-'))
+  later(() => rm(directory, { recursive: true, force: true }))
+  return directory
 }
 
 /** A real redis-server. */

@@ -49,7 +49,7 @@ async function heldOf(segments: WeakRef<SharedArrayBuffer>[]): Promise<number> {
   return held
 }
 
-/** What registers that nobody has any more name is garbage with them. */
+/** Registers that are garbage themselves keep nothing alive. */
 it('what is collected includes registers, and what they name', async () => {
   const named = (): WeakRef<object> => {
     const table = new ElementTable()
