@@ -76,6 +76,14 @@ export class ReplyEncoder {
     if (this.bytes.length > KEPT_SLAB_BYTES_MAX) this.bytes = Buffer.allocUnsafeSlow(FIRST_SLAB_BYTES)
   }
 
+  /** Moves what was written to `target[at …)`, which has room for it; the view covers the same bytes as the array. */
+  drainTo(target: Uint8Array, targetView: DataView, at: number): void {
+    const { bytes } = this
+    if (bytes !== this.#viewedBytes) this.#look()
+    copyBytes(bytes, this.#view, 0, this.length, target, targetView, at)
+    this.clear()
+  }
+
   /** Hands the slab to the caller (who sends it) and goes on with another one. Ownership of the result moves. */
   detach(replacement: Buffer): Buffer {
     const out = this.bytes.subarray(0, this.length)

@@ -25,7 +25,7 @@ import {
 import type { ConnectionHost } from './connection-host.ts'
 import type { MeteredCommand } from './meter.ts'
 import type { ClientSettings } from './settings.ts'
-import type { SlabWriter } from './slabs.ts'
+import type { Slab, SlabWriter } from './slabs.ts'
 
 const SIDE_BYTES = 512
 /** Of a long write, so much at a time: each part that the socket takes shows that the peer reads. */
@@ -41,7 +41,7 @@ export interface ConnectionSocket {
   readonly destroyed: boolean
   /** Bytes that `write` could not pass on yet. */
   readonly writableLength: number
-  /** @param done called when the bytes are no longer needed. */
+  /** @param done called when the bytes are no longer needed, perhaps before this returns. */
   write(view: Buffer, done: () => void): unknown
   pause(): unknown
   resume(): unknown
@@ -93,6 +93,15 @@ export abstract class Connection implements SlabWriter, ConnectionIdentity {
   #unsentDone: (() => void) | undefined
   /** What of a long write the socket has not been given yet, and what to call when that was taken. */
   #rest: { readonly view: Buffer; readonly done: () => void } | undefined
+  /** The memory of the reply that was given to the socket last. */
+  #slab: Slab | undefined
+  #slabBytes = 0
+  readonly #slabTaken: () => void = () => {
+    const slab = this.#slab!
+    this.#slab = undefined
+    this.host.slabs.release(slab)
+    this.written(this.#slabBytes)
+  }
   #side: ReplyEncoder | undefined
   /** Some of a long reply was sent, and not its end. */
   #isMidReply = false
@@ -211,6 +220,13 @@ export abstract class Connection implements SlabWriter, ConnectionIdentity {
     else this.#join(bytes, bytes.length)
   }
 
+  /** Called by the pool while nothing else of this connection is under way. */
+  writeSlab(slab: Slab, view: Buffer): void {
+    this.#slab = slab
+    this.#slabBytes = view.length
+    this.write(view, this.#slabTaken)
+  }
+
   /** Gives the socket what `write` put off, unless replies have to wait; then what comes joins it. */
   trySend(): void {
     if (this.#unsent !== undefined && !this.host.holdsReplies) this.sendUnsent()
@@ -270,12 +286,16 @@ export abstract class Connection implements SlabWriter, ConnectionIdentity {
       statistics.netOutputBytes += view.length
       statistics.writesProcessed++
     }
+    this.#putOff(view, done)
+  }
+
+  #putOff(view: Buffer, done: () => void): void {
     this.#unsent = view
     this.#unsentDone = done
     this.host.writeSoon(this)
   }
 
-  /** Gives the socket what `write` put off. */
+  /** Gives the socket what was put off. */
   sendUnsent(): void {
     const view = this.#unsent
     if (view === undefined) return
@@ -296,20 +316,26 @@ export abstract class Connection implements SlabWriter, ConnectionIdentity {
       return
     }
     this.#rest = { view: view.subarray(PART_BYTES), done }
-    this.socket.write(view.subarray(0, PART_BYTES), () => {
-      this.lastInteractionMs = this.host.clock.monotonicMs()
-      this.#giveRest()
-    })
+    this.socket.write(view.subarray(0, PART_BYTES), this.#partTaken)
   }
 
-  /** @param isLast there is no time to wait until the socket takes a part */
-  #giveRest(isLast = false): void {
+  /** The next part leaves with the replies of a later turn: a peer that takes all at once does not hold up the others. */
+  readonly #partTaken: () => void = () => {
+    this.lastInteractionMs = this.host.clock.monotonicMs()
     const rest = this.#rest
     if (rest === undefined) return
     this.#rest = undefined
     if (this.socket.destroyed) rest.done()
-    else if (isLast) this.socket.write(rest.view, rest.done)
-    else this.#give(rest.view, rest.done)
+    else this.#putOff(rest.view, rest.done)
+  }
+
+  /** There is no time to wait for another turn, or until the socket takes a part. */
+  #giveAll(): void {
+    const left = this.#unsent === undefined ? this.#rest : { view: this.#unsent, done: this.#unsentDone! }
+    this.#unsent = this.#unsentDone = this.#rest = undefined
+    if (left === undefined) return
+    if (this.socket.destroyed) left.done()
+    else this.socket.write(left.view, left.done)
   }
 
   written(byteCount: number): void {
@@ -339,11 +365,10 @@ export abstract class Connection implements SlabWriter, ConnectionIdentity {
   /** Sends everything written, and closes. */
   close(): void {
     if (this.closed) return
-    this.sendUnsent()
-    this.#giveRest(true)
+    this.#giveAll()
     if (this.#side !== undefined && this.#side.length > 0) {
       this.#writeSide(this.#side)
-      this.sendUnsent()
+      this.#giveAll()
     }
     this.socket.destroySoon()
     this.host.forget(this)

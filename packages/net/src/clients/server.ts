@@ -25,6 +25,7 @@ import {
   CLIENT_UNAUTHENTICATED,
   CLIENT_UNIX_SOCKET,
 } from './connection-flags.ts'
+import { directWrites } from './direct-writes.ts'
 import { ClientSession } from './session.ts'
 import { Listeners, type ListenOptions, openHere, type OpenPlace, type TcpListenOptions } from './listeners.ts'
 import { ClientMemory } from './client-memory.ts'
@@ -307,7 +308,11 @@ export class ClientServer extends ConnectionHost<ClientSession> {
         return undefined
       }
       if (!isUnix) keepAlive(socket, this.settings)
-      const session = new ClientSession(this, socket, { id: this.words.takeClientId(), address, localAddress })
+      const session = new ClientSession(this, directWrites(socket), {
+        id: this.words.takeClientId(),
+        address,
+        localAddress,
+      })
       session.flags = this.#firstFlags(isUnix)
       return session
     })

@@ -41,6 +41,7 @@ import {
   CLIENT_UNAUTHENTICATED,
   CLIENT_WATCHES,
 } from '../clients/connection-flags.ts'
+import { directWrites } from '../clients/direct-writes.ts'
 import type { MeteredCommand } from '../clients/meter.ts'
 import { PinnedReply } from '../clients/pinned-reply.ts'
 import type { SharedWords } from '../clients/shared-words.ts'
@@ -135,7 +136,7 @@ export class IoServer extends ConnectionHost<IoSession> {
       const isUnix = unixPath === undefined ? 0 : 1
       this.#channel.frames.facts(FRAME_OPEN, id, isUnix, slot, `${address}\0${localAddress}`)
       this.endTurnSoon()
-      const session = new IoSession(this, socket, { id, address, localAddress }, slot)
+      const session = new IoSession(this, directWrites(socket), { id, address, localAddress }, slot)
       // What the link thread will say, too. Until then the small limits of strangers hold.
       if (this.settings.requirepass !== '') session.flags |= CLIENT_UNAUTHENTICATED
       return session
