@@ -7,6 +7,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { checkKeyCount, compareDigests } from './support/contents.mjs'
 import { Dataset } from './support/dataset.mjs'
+import { inTurn } from './support/in-turn.mjs'
 import { loading } from './support/load-runs.mjs'
 import { LOOP_PROBE_ARGS, loopDelay } from './support/loop-delay.mjs'
 import { MixedDataset } from './support/mixed-dataset.mjs'
@@ -84,7 +85,7 @@ async function ofCase(run, { name: keys, path, plan }, perSecond) {
     }),
   }
   for (let pair = 0; pair < pairs; pair++) {
-    for (const name of run.order) {
+    for (const name of inTurn(run.order, pair)) {
       const isOurs = name === 'understudy'
       const { directory, directives } = loading(contenders, path)
       const options = {

@@ -10,6 +10,7 @@ import { buildGrowth } from './support/growth-commands.mjs'
 import { LOOP_PROBE_ARGS, loopDelay } from './support/loop-delay.mjs'
 import { Pinger } from './support/pinger.mjs'
 import { directoryWith, RDB_NAME, rdbFile } from './support/rdb-file.mjs'
+import { inTurn } from './support/in-turn.mjs'
 import { Row } from './support/row.mjs'
 
 const LIMIT_MS = 20
@@ -57,7 +58,7 @@ async function ofCollection(run, type) {
   const fake = await FakePrimary.start({ kind: 'growth', type, elements })
   try {
     for (let pair = 0; pair < run.pairs; pair++) {
-      for (const name of run.order) {
+      for (const name of inTurn(run.order, pair)) {
         fake.forget()
         await observed(run, name, ['--replicaof', '127.0.0.1', String(fake.port)], async (contender, measure) => {
           await fake.attached()
@@ -98,7 +99,7 @@ async function ofString(run) {
     for (let length = 0; length < bytes; length += piece.length) await contender.call('APPEND', STRING, piece)
   }
   for (let pair = 0; pair < run.pairs; pair++) {
-    for (const name of run.order) {
+    for (const name of inTurn(run.order, pair)) {
       await observed(run, name, [], async (contender, measure) => {
         await measure(rows.grow, async () => await fill(contender))
         await measure(rows.delete, async () => await remove(contender, STRING))

@@ -4,8 +4,10 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { compareDigests } from './contents.mjs'
+import { inTurn } from './in-turn.mjs'
 import { peakResidentBytes, residentBytes, UsageMeter } from './process-usage.mjs'
 import { directoryWith, RDB_NAME, warm } from './rdb-file.mjs'
+import { warmMemory } from './warm-memory.mjs'
 
 /** redis 7.0 server.c loadDataFromDisk(). */
 export const LOADED_LINE = /DB loaded from disk: ([\d.]+) seconds/
@@ -41,7 +43,8 @@ export async function measureLoads(run, { name: scenario, path, count, rows, che
   const { contenders, sizes, log } = run
   warm(path)
   for (let pair = 0; pair < run.pairs; pair++) {
-    for (const name of run.order) {
+    for (const name of inTurn(run.order, pair)) {
+      warmMemory()
       await contenders.with(name, loading(contenders, path), async (contender) => {
         const usage = new UsageMeter(contender.pid, { fromStart: true }).stop()
         const line = await contender.process.waitForLine(LOADED_LINE)

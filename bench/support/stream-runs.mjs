@@ -4,7 +4,9 @@
  */
 import { compareDigests } from './contents.mjs'
 import { FakePrimary } from './fake-primary.mjs'
+import { inTurn } from './in-turn.mjs'
 import { UsageMeter } from './process-usage.mjs'
+import { warmMemory } from './warm-memory.mjs'
 
 const PART_TIMEOUT_MS = 300_000
 /** @type {Record<import('./contenders.mjs').ContenderName, import('./row.mjs').SideName>} */
@@ -47,8 +49,9 @@ export async function measureStream(run, { name: scenario, plan, parts, sides, c
     /** CPU seconds of the sender per second of a run: near 1 it would be the bottleneck. @type {number[]} */
     const senderShares = []
     for (let pair = 0; pair < run.pairs; pair++) {
-      for (const { side, name, directives } of compared) {
+      for (const { side, name, directives } of inTurn(compared, pair)) {
         primary.forget()
+        warmMemory()
         await contenders.with(name, { directives: [...following(primary), ...directives] }, async (contender) => {
           await primary.attached()
           for (const [index, { row, commands }] of parts.entries()) {
