@@ -186,7 +186,7 @@ export class RegionView {
   }
 
   /** The page in which a search for a key begins; 0 when there is none (or, for readers, the memory is torn). */
-  #pageOf(words: Int32Array, root: number, order: number): number {
+  pageOf(words: Int32Array, root: number, order: number): number {
     const { memory } = this
     const directory = words[root + ROOT_DIRECTORY]!
     if (directory === 0) return 0
@@ -201,23 +201,21 @@ export class RegionView {
 
   /** Record address in the home slot of a key, unseen; 0 when there is none. */
   homeOf(words: Int32Array, root: number, order: number, tag: number): number {
-    const page = this.#pageOf(words, root, order)
+    const page = this.pageOf(words, root, order)
     if (page === 0) return 0
     return this.memory.i32[page >>> 28]![(byteOffsetOf(page) >>> 2) + homeSlot(tag) * 2 + 1]!
   }
 
   /**
-   * Touches the slot at which a search for a key begins (writer only). @param inserts also the header of the page, at which insert() looks.
-   * @returns the page, 0 when there is none.
+   * Touches the slot at which a search for a key begins (writer only). @param page from pageOf(), 0 for none. @param inserts also its
+   * header, at which insert() looks. @returns what depends on all that was touched, for nothing but to be kept
    */
-  touchPage(words: Int32Array, root: number, order: number, tag: number, inserts: boolean): number {
-    const page = this.#pageOf(words, root, order)
+  touchPage(page: number, tag: number, inserts: boolean): number {
     if (page === 0) return 0
-    const pageWords = this.memory.i32[page >>> 28]!
+    const words = this.memory.i32[page >>> 28]!
     const base = byteOffsetOf(page) >>> 2
-    touched ^= pageWords[base + homeSlot(tag) * 2]!
-    if (inserts) touched ^= pageWords[base]!
-    return page
+    const slot = words[base + homeSlot(tag) * 2]!
+    return inserts ? slot ^ words[base]! : slot
   }
 
   /**

@@ -33,6 +33,8 @@ interface StreamWrap {
 type ProcessWithBinding = { readonly binding?: (name: string) => Partial<StreamWrap> }
 
 const streamWrap: StreamWrap | undefined = findStreamWrap()
+/** For the next write of any connection that the kernel does not take whole. */
+let spareRequest: WriteRequest | undefined
 
 function findStreamWrap(): StreamWrap | undefined {
   try {
@@ -57,15 +59,12 @@ class DirectSocket implements ConnectionSocket {
   readonly #socket: Socket
   readonly #handle: StreamHandle
   readonly #wrap: StreamWrap
-  /** For the next write that is not taken whole. */
-  #request: WriteRequest
   writableLength = 0
 
   constructor(socket: Socket, handle: StreamHandle, wrap: StreamWrap) {
     this.#socket = socket
     this.#handle = handle
     this.#wrap = wrap
-    this.#request = new wrap.WriteWrap()
   }
 
   get destroyed(): boolean {
@@ -77,9 +76,11 @@ class DirectSocket implements ConnectionSocket {
       done()
       return
     }
-    const request = this.#request
+    const request = (spareRequest ??= new this.#wrap.WriteWrap())
     const error = this.#handle.writeBuffer(request, view)
     if (error !== 0) {
+      // It may have been made use of before.
+      spareRequest = undefined
       this.#fail(error)
       done()
     } else if (this.#wrap.streamBaseState[this.#wrap.kLastWriteWasAsync] === 0) done()
@@ -88,7 +89,7 @@ class DirectSocket implements ConnectionSocket {
 
   #wait(request: WriteRequest, view: Buffer, done: () => void): void {
     this.writableLength += view.length
-    this.#request = new this.#wrap.WriteWrap()
+    spareRequest = undefined
     request.bytes = view
     request.oncomplete = (status) => {
       this.writableLength -= view.length

@@ -30,6 +30,7 @@ import { ClientSession } from './session.ts'
 import { Listeners, type ListenOptions, openHere, type OpenPlace, type TcpListenOptions } from './listeners.ts'
 import { ClientMemory } from './client-memory.ts'
 import { InfoRegistry } from './info.ts'
+import { KeyChanges } from './key-changes.ts'
 import { BlockedKeys } from './blocked-keys.ts'
 import { KeyWatches } from './watch.ts'
 import { GATE_MEMORY, GATE_MONITOR, GATE_NODE, GATE_PAUSE, SharedWords } from './shared-words.ts'
@@ -115,33 +116,7 @@ export class ClientServer extends ConnectionHost<ClientSession> {
     this.watches = new KeyWatches(() => this.keyspace, options.clock)
     this.ports = options.ports
     this.startedAtMs = options.clock.wallMs()
-    const { tracking, watches, blockedKeys } = this
-    this.changes = {
-      get active(): boolean {
-        return watches.active || tracking.active || blockedKeys.active
-      },
-      keyChanged: (db, key, start, end, gone) => {
-        if (watches.active) watches.keyChanged(db, key, start, end)
-        if (blockedKeys.active) blockedKeys.keyChanged(db, key, start, end, gone)
-        if (tracking.active) {
-          tracking.keyChanged(key, start, end, this.current)
-          this.endTurnSoon()
-        }
-      },
-      keyReady: (db, key, start, end) => {
-        if (blockedKeys.active) blockedKeys.keyChanged(db, key, start, end)
-      },
-      databaseFlushed: (db) => {
-        watches.databaseFlushed(db)
-        blockedKeys.databaseFlushed(db)
-        tracking.flushed()
-      },
-      databasesSwapped: (first, second) => {
-        watches.databasesSwapped(first, second)
-        blockedKeys.databasesSwapped(first, second)
-        tracking.flushed()
-      },
-    }
+    this.changes = new KeyChanges(this)
     options.keyspace.listener = this.changes
   }
 
