@@ -5,7 +5,10 @@ import type { Tracking } from './tracking.ts'
 import type { KeyWatches } from './watch.ts'
 import type { ClientServer } from './server.ts'
 
-/** A class, not an object with a getter: the keyspace asks for `active` with every key that is written, and V8 calls the getter of a literal the slow way. */
+/**
+ * A class, not an object with a getter: the keyspace asks for `active` with every key that is written, and V8 calls the getter
+ * of a literal the slow way.
+ */
 export class KeyChanges implements KeyChangeListener {
   readonly #server: ClientServer
   readonly #watches: KeyWatches
