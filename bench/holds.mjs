@@ -7,10 +7,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { checkKeyCount } from './support/contents.mjs'
 import { FakePrimary } from './support/fake-primary.mjs'
 import { buildGrowth } from './support/growth-commands.mjs'
+import { inTurn } from './support/in-turn.mjs'
 import { LOOP_PROBE_ARGS, loopDelay } from './support/loop-delay.mjs'
 import { Pinger } from './support/pinger.mjs'
 import { directoryWith, RDB_NAME, rdbFile } from './support/rdb-file.mjs'
-import { inTurn } from './support/in-turn.mjs'
 import { Row } from './support/row.mjs'
 
 const LIMIT_MS = 20

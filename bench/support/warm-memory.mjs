@@ -1,7 +1,7 @@
 /**
  * Makes the machine's free memory its own before a run that fills memory. A virtual machine whose kernel reports free pages
- * gives them back to its host within seconds, and who uses such a page next waits for the host: 13 us a page instead of 1.5
- * where this was written, more than a command of the stream costs. Without this it depends on the pause before a run.
+ * gives them back to its host within seconds, and who uses such a page next waits for the host, several times as long as for
+ * another fresh page. Without this it depends on the pause before a run.
  */
 import { execFileSync } from 'node:child_process'
 import { freemem } from 'node:os'

@@ -22,8 +22,8 @@ const POOLED_SLABS_IDLE = 4
 
 /** Memory of replies that were given to sockets. */
 export interface Slab {
-  bytes: Buffer
-  view: DataView
+  readonly bytes: Buffer
+  readonly view: DataView
   /** What was given to sockets is below. */
   filled: number
   /** Replies in it that were not taken yet. */
@@ -70,13 +70,11 @@ export class SlabPool {
   }
 
   #sendWhole(writer: SlabWriter): void {
-    const slab = this.#current
     const encoder = this.#encoder
-    const next = this.#free.pop() ?? createSlab()
-    this.#current = next
-    // The encoder's may have grown.
-    if (encoder.bytes !== slab.bytes) useBytes(slab, encoder.bytes)
-    const view = encoder.detach(next.bytes)
+    // Its bytes are others when it had to grow.
+    const slab = encoder.bytes === this.#current.bytes ? this.#current : slabOf(encoder.bytes)
+    this.#current = this.#free.pop() ?? createSlab()
+    const view = encoder.detach(this.#current.bytes)
     slab.filled = view.length
     slab.inFlight = 1
     writer.writeSlab(slab, view)
@@ -99,15 +97,9 @@ export class SlabPool {
 }
 
 function createSlab(): Slab {
-  const bytes = Buffer.allocUnsafeSlow(SLAB_BYTES)
-  return { bytes, view: viewOf(bytes), filled: 0, inFlight: 0 }
+  return slabOf(Buffer.allocUnsafeSlow(SLAB_BYTES))
 }
 
-function useBytes(slab: Slab, bytes: Buffer): void {
-  slab.bytes = bytes
-  slab.view = viewOf(bytes)
-}
-
-function viewOf(bytes: Buffer): DataView {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+function slabOf(bytes: Buffer): Slab {
+  return { bytes, view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), filled: 0, inFlight: 0 }
 }
