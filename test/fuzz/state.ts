@@ -66,7 +66,7 @@ export async function compareState({ primary, writable, replica, stockReplica }:
   // Expired keys that nobody has met yet are there on both.
   if (replica !== undefined) await compareDigests(primary, replica, 'replica', stockReplica)
   await Promise.all([meetAllKeys(primary), meetAllKeys(writable)])
-  await expireHiddenKeys(writable)
+  await Promise.all([expireHiddenKeys(primary), expireHiddenKeys(writable)])
   for (const one of replicas) await catchUp(primary, one)
   if (replica !== undefined) await compareDigests(primary, replica, 'replica', stockReplica)
   await compareDigests(primary, writable, 'writable node')
@@ -137,15 +137,15 @@ async function meetAllKeys(endpoint: Endpoint): Promise<void> {
 }
 
 /** A damaged command may have made a key of any name: what is expired and hidden is left to active expiry. */
-async function expireHiddenKeys(writable: Endpoint): Promise<void> {
+async function expireHiddenKeys(endpoint: Endpoint): Promise<void> {
   const deadline = Date.now() + CATCH_UP_MS
-  if ((await keyCountOf(writable)) === (await keysOf(writable)).length) return
-  await writable.call([['DEBUG', 'SET-ACTIVE-EXPIRE', '1']])
-  while ((await keyCountOf(writable)) !== (await keysOf(writable)).length) {
+  if ((await keyCountOf(endpoint)) === (await keysOf(endpoint)).length) return
+  await endpoint.call([['DEBUG', 'SET-ACTIVE-EXPIRE', '1']])
+  while ((await keyCountOf(endpoint)) !== (await keysOf(endpoint)).length) {
     if (Date.now() > deadline) break
     await new Promise((resolve) => setTimeout(resolve, 10))
   }
-  await writable.call([['DEBUG', 'SET-ACTIVE-EXPIRE', '0']])
+  await endpoint.call([['DEBUG', 'SET-ACTIVE-EXPIRE', '0']])
 }
 
 /** Of all databases, with those that have expired. */

@@ -130,6 +130,11 @@ describe('OBJECT', () => {
     const payload = encodeDump(0, bytesSource(Buffer.from('value')))
     runner.run('RESTORE', 'k', 0, payload, 'REPLACE', 'IDLETIME', 500)
     expect(runner.text('OBJECT', 'IDLETIME', 'k')).toBe(':500\r\n')
+    // Redis' clock has 24 bits of seconds.
+    runner.run('RESTORE', 'k', 0, payload, 'REPLACE', 'IDLETIME', 2 ** 32)
+    expect(runner.text('OBJECT', 'IDLETIME', 'k')).toBe(':0\r\n')
+    runner.run('RESTORE', 'k', 0, payload, 'REPLACE', 'IDLETIME', 2 ** 24 - 2)
+    expect(runner.text('OBJECT', 'IDLETIME', 'k')).toBe(':393216\r\n')
     keyspace.access.tracksFrequency = true
     expect(runner.text('OBJECT', 'IDLETIME', 'k')).toMatch(
       /^-ERR An LFU maxmemory policy is selected, idle time not tracked/,

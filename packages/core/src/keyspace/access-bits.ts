@@ -4,7 +4,13 @@
  * reads them, and tells the writer of its own reads by access-marks.ts.
  */
 import { byteOffsetOf } from '../memory/region-memory.ts'
-import { ACCESS_CLOCK_SECONDS, ACCESS_MASK, accessClockAt, IDLE_TICKS_TOLD_MAX } from './access-clock.ts'
+import {
+  ACCESS_CLOCK_SECONDS,
+  ACCESS_MASK,
+  accessClockAt,
+  IDLE_TICKS_TOLD_MAX,
+  idleSecondsAsTold,
+} from './access-clock.ts'
 import {
   accessedFrequency,
   accessMinuteAt,
@@ -84,7 +90,7 @@ export class AccessBits implements FrequencyRules {
   }
 
   #clockBefore(idleSeconds: number): number {
-    const ticks = Math.min(IDLE_TICKS_TOLD_MAX, Math.floor(idleSeconds / ACCESS_CLOCK_SECONDS))
+    const ticks = Math.min(IDLE_TICKS_TOLD_MAX, Math.floor(idleSecondsAsTold(idleSeconds) / ACCESS_CLOCK_SECONDS))
     return (this.clock - ticks) & ACCESS_MASK
   }
 }

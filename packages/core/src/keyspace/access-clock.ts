@@ -13,3 +13,11 @@ export const IDLE_TICKS_TOLD_MAX: number = 3 * 2 ** (ACCESS_BITS - 2)
 export function accessClockAt(wallMs: number): number {
   return Math.floor(wallMs / 1000 / ACCESS_CLOCK_SECONDS) & ACCESS_MASK
 }
+
+/** Redis keeps a time of last use in so many seconds. */
+const REDIS_CLOCK_SECONDS = 2 ** 24
+
+/** What Redis makes of an idle time that it is told: beyond its clock's range it wraps (redis 7.0 object.c objectSetLRUOrLFU()). */
+export function idleSecondsAsTold(idleSeconds: number): number {
+  return idleSeconds < REDIS_CLOCK_SECONDS - 1 ? idleSeconds : (idleSeconds + 1) % REDIS_CLOCK_SECONDS
+}
