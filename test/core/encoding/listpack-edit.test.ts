@@ -148,6 +148,40 @@ describe('listpack edits', () => {
     expect(find('x')).toBe(-1)
   })
 
+  it('finds each name wherever it stands, in short and long listpacks, and none that is only a value', () => {
+    const names = (count: number): (string | bigint)[] =>
+      Array.from(
+        { length: count },
+        (_, i) => [`name ${i}`, BigInt(i), 'n'.repeat(i), `${'m'.repeat(60 + i)}`, -5000n - BigInt(i)][i % 5]!,
+      )
+    for (const count of [1, 2, 3, 7, 8, 20, 61]) {
+      const fields = names(count)
+      for (const stride of [1, 2]) {
+        const bytes = buildListpack(stride === 1 ? fields : fields.flatMap((name) => [name, 'only a value']))
+        const find = (text: string): number =>
+          listpackFind(bytes, 0, bytes.length, Buffer.from(text), 0, Buffer.byteLength(text), stride)
+        for (const [i, name] of fields.entries()) {
+          expect(find(String(name)), `${i} of ${count}`).toBe(listpackSeek(bytes, 0, i * stride))
+        }
+        for (const absent of ['only a value', 'nobody', '99999', '', 'n'.repeat(500)]) {
+          if (!fields.includes(absent)) expect(find(absent), absent).toBe(-1)
+        }
+      }
+    }
+  })
+
+  it('comes to an end in bytes that are none', () => {
+    const random = new SeededRandom(7)
+    const wanted = Buffer.from('name')
+    for (let round = 0; round < 2000; round++) {
+      const bytes = random.bytes(random.int(7, 900))
+      for (const stride of [1, 2]) {
+        const at = listpackFind(bytes, 0, bytes.length, wanted, 0, wanted.length, stride)
+        expect(at).toBeLessThan(bytes.length)
+      }
+    }
+  })
+
   it('does not know the count from 65,535 items on', () => {
     const bytes = new Uint8Array(200_000)
     listpackCreate(bytes, 0)

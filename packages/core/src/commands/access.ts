@@ -21,25 +21,33 @@ export function touchKeys({ args, db, keyspace }: ReadContext, first: number): v
   keyspace.touchKeys(db, args.bytes, args.start, args.end, first, Math.min(args.count - first, KEYS_AHEAD_MAX))
 }
 
-/** Finds the key in argument `index` for reading; `keyspace.entry` describes it then. */
-export function findForRead(context: ReadContext, index: number): boolean {
-  if (!findQuietly(context, index)) return false
+/**
+ * Finds the key in argument `index` for reading; `keyspace.entry` describes it then. @param touched which of the keys of the last
+ * `touchKeys` it is; -1: none
+ */
+export function findForRead(context: ReadContext, index: number, touched: number = -1): boolean {
+  if (!findQuietly(context, index, touched)) return false
   context.keyspace.markAccess()
   return true
 }
 
 /** As findForRead, without marking the access (TTL, TYPE, EXISTS). */
-export function findQuietly(context: ReadContext, index: number): boolean {
-  if (findUnnoticed(context, index)) return true
+export function findQuietly(context: ReadContext, index: number, touched: number = -1): boolean {
+  if (findUnnoticed(context, index, touched)) return true
   notify(context, NOTIFY_KEY_MISS, 'keymiss', index)
   return false
 }
 
 /** As findQuietly, and a miss is no event either (OBJECT, MEMORY USAGE). */
-export function findUnnoticed(context: ReadContext, index: number): boolean {
-  const { args, keyspace } = context
-  if (context.fromPrimary) return keyspace.lookup(context.db, args.bytes, args.start[index]!, args.end[index]!)
-  const found = keyspace.lookupAlive(context.db, args.bytes, args.start[index]!, args.end[index]!, context.nowMs)
+export function findUnnoticed(context: ReadContext, index: number, touched: number = -1): boolean {
+  const { args, db, keyspace, nowMs } = context
+  const start = args.start[index]!
+  const end = args.end[index]!
+  if (context.fromPrimary) return keyspace.lookup(db, args.bytes, start, end)
+  const found =
+    touched < 0
+      ? keyspace.lookupAlive(db, args.bytes, start, end, nowMs)
+      : keyspace.lookupTouchedAlive(touched, db, args.bytes, start, end, nowMs)
   if (found) keyspace.hits++
   else {
     keyspace.misses++

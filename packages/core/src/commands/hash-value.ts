@@ -100,7 +100,7 @@ export function replyFieldValue({ keyspace, reply }: ReadContext): void {
 
 function replyItem(reply: ReplyEncoder, entry: Entry): void {
   readListpackText(entry.bytes, valueAt, entry.start + entry.length)
-  reply.bulk(textBytes, textStart, textEnd)
+  reply.bulk(textBytes, textStart, textEnd, textBytes === entry.bytes ? entry.view : undefined)
 }
 
 /** Length in bytes of the value of the field just found. */

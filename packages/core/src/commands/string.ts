@@ -46,8 +46,9 @@ function runMGet(context: ReadContext): void {
   const { entry } = context.keyspace
   reply.array(args.count - 1)
   for (let index = 1; index < args.count; index++) {
-    if ((index - 1) % KEYS_AHEAD_MAX === 0) touchKeys(context, index)
-    if (findForRead(context, index) && entry.isString) entry.replyBulk(reply, 0, entry.length)
+    const touched = (index - 1) % KEYS_AHEAD_MAX
+    if (touched === 0) touchKeys(context, index)
+    if (findForRead(context, index, touched) && entry.isString) entry.replyBulk(reply, 0, entry.length)
     else reply.nullBulk()
   }
 }

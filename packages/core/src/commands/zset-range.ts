@@ -105,7 +105,10 @@ function locateRanks(count: number, from: number, to: number): void {
 function openRange(context: ReadContext, kind: number, reverse: boolean | undefined): SortedSet | undefined {
   if (!parseRange(context, 1, kind, reverse)) return undefined
   const set = readZset(context, 1, missingIsEmpty)
-  if (set !== undefined) locateWanted(set)
+  if (set === undefined) return undefined
+  locateWanted(set)
+  // From here on it is only gone through.
+  set.readsScores = wanted.withScores
   return set
 }
 
@@ -118,9 +121,11 @@ function writeHeader(reply: ReplyEncoder): void {
   reply.array(wanted.withScores && !isNested(reply) ? found.count * 2 : found.count)
 }
 
-function writeElement(reply: ReplyEncoder, set: SortedSet): void {
+function writeElement({ keyspace, reply }: ReadContext, set: SortedSet): void {
+  const { entry } = keyspace
   if (isNested(reply)) reply.array(2)
-  reply.bulk(set.memberBytes, set.memberStart, set.memberEnd)
+  const view = set.memberBytes === entry.bytes ? entry.view : undefined
+  reply.bulk(set.memberBytes, set.memberStart, set.memberEnd, view)
   if (wanted.withScores) reply.double(set.score)
 }
 
@@ -132,7 +137,7 @@ function runRange(context: ReadContext, kind: number, reverse: boolean | undefin
   writeHeader(reply)
   let more = found.count > 0 && set.seekRank(found.first)
   for (let left = found.count; left > 0 && more; left--) {
-    writeElement(reply, set)
+    writeElement(context, set)
     if (left > 1) more = wanted.reverse ? set.previous() : set.next()
   }
 }
@@ -161,7 +166,7 @@ class RangeSlices implements ReplySlices {
     let more = left > 0 && set.seekRank(wanted.reverse ? found.first - this.#written : found.first + this.#written)
     while (more) {
       if (slice.isOver(reply)) return false
-      writeElement(reply, set)
+      writeElement(context, set)
       more = ++this.#written < found.count && (wanted.reverse ? set.previous() : set.next())
     }
     return true

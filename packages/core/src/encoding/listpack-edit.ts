@@ -13,6 +13,8 @@ export const LISTPACK_EMPTY_BYTES: number = LISTPACK_HEADER_BYTES + 1
 /** An item takes at most so many bytes more than its string has. */
 export const LISTPACK_ITEM_BYTES_MORE = 10
 const COUNT_UNKNOWN = 0xffff
+/** Longest map that is searched from both ends: a few cache lines. */
+const BOTH_ENDS_BYTES_MAX = 512
 const TWO_32: number = 2 ** 32
 
 // The integer at hand, as two int32 halves.
@@ -231,7 +233,11 @@ export function listpackSeek(bytes: Uint8Array, start: number, index: number): n
 
 /**
  * Finds the item that reads as `wanted[wantedStart .. wantedEnd)`, looking at the first of every `stride` items (2: fields
- * but not values). @returns its position, or -1.
+ * but not values), of which at most one reads so. @returns its position, or -1.
+ *
+ * Where an item is, is known only when the one before it was read. So the walk goes from both ends at once: two such chains wait
+ * half as long as one. Only in long maps it does not, whose fields are mostly there: a field of the first half would have twice
+ * the memory looked at.
  */
 export function listpackFind(
   bytes: Uint8Array,
@@ -243,48 +249,79 @@ export function listpackFind(
   stride: number,
 ): number {
   const length = wantedEnd - wantedStart
-  const integer = classify(wanted, wantedStart, wantedEnd)
-  const lo = integerLo
-  const hi = integerHi
-  const integerContent = integer ? integerContentBytes() : 0
+  const isInteger = classify(wanted, wantedStart, wantedEnd)
   // The usual name, shorter than 64 bytes, begins with this byte. Many of one value begin alike and end differently.
   const shortHead = length < 64 ? 0x80 | length : -1
   const lastByte = length > 0 ? wanted[wantedEnd - 1]! : shortHead
-  const last = end - 1
-  let at = start + LISTPACK_HEADER_BYTES
-  while (at < last) {
-    const first = bytes[at]!
-    if (first === shortHead) {
+  // What is left to look at is `bytes[front .. back)`.
+  let front = start + LISTPACK_HEADER_BYTES
+  let back = end - 1
+  const fromBothEnds = stride === 1 || end - start <= BOTH_ENDS_BYTES_MAX
+  while (front < back) {
+    const head = bytes[front]!
+    if (head >= 0x80 && head < 0xc0) {
       // An integer's text is compared too: others may not encode as Redis does.
-      if (bytes[at + length] === lastByte && equalRange(bytes, at + 1, wanted, wantedStart, length)) return at
-    } else if (first >= 0xe0 && first <= 0xf0) {
-      const header = first === 0xf0 ? 5 : 2
-      const content = header + length
       if (
-        listpackSkip(bytes, at) - at === content + backBytes(content) &&
-        equalRange(bytes, at + header, wanted, wantedStart, length)
+        head === shortHead &&
+        bytes[front + length] === lastByte &&
+        equalRange(bytes, front + 1, wanted, wantedStart, length)
       ) {
-        return at
+        return front
       }
-    } else if (
-      integer &&
-      (first < 0x80 || first >= 0xc0) &&
-      contentOfInteger(first) === integerContent &&
-      integerEquals(bytes, at, lo, hi, integerContent)
-    ) {
-      return at
+      front += 2 + (head & 0x3f)
+    } else {
+      if (otherEquals(bytes, front, head, wanted, wantedStart, length, isInteger)) return front
+      const next = listpackSkip(bytes, front)
+      if (!(next > front)) return -1
+      front = next
     }
-    for (let i = 0; i < stride; i++) {
-      const head = bytes[at]!
-      if (head >= 0x80 && head < 0xc0) at += 2 + (head & 0x3f)
-      else {
-        const next = listpackSkip(bytes, at)
-        if (!(next > at)) return -1
-        at = next
+    if (stride > 1) front = listpackSkip(bytes, front)
+    if (!fromBothEnds) continue
+    if (front >= back) return -1
+    const content = bytes[back - 1]!
+    back = content < 128 ? back - 1 - content : listpackPrevious(bytes, start, back)
+    if (stride > 1) {
+      const contentBefore = bytes[back - 1]!
+      back = contentBefore < 128 ? back - 1 - contentBefore : listpackPrevious(bytes, start, back)
+    }
+    // Torn memory.
+    if (!(back >= front)) return -1
+    const first = bytes[back]!
+    if (first >= 0x80 && first < 0xc0) {
+      if (
+        first === shortHead &&
+        bytes[back + length] === lastByte &&
+        equalRange(bytes, back + 1, wanted, wantedStart, length)
+      ) {
+        return back
       }
-    }
+    } else if (otherEquals(bytes, back, first, wanted, wantedStart, length, isInteger)) return back
   }
   return -1
+}
+
+/**
+ * Does the item at `at`, which is no string shorter than 64 bytes, read as `wanted[wantedStart …)`? @param isInteger it may be the
+ * integer in the registers.
+ */
+function otherEquals(
+  bytes: Uint8Array,
+  at: number,
+  first: number,
+  wanted: Uint8Array,
+  wantedStart: number,
+  length: number,
+  isInteger: boolean,
+): boolean {
+  if (first >= 0xe0 && first <= 0xf0) {
+    const header = first === 0xf0 ? 5 : 2
+    const content = header + length
+    const isAsLong = listpackSkip(bytes, at) - at === content + backBytes(content)
+    return isAsLong && equalRange(bytes, at + header, wanted, wantedStart, length)
+  }
+  if (!isInteger) return false
+  const content = integerContentBytes()
+  return contentOfInteger(first) === content && integerEquals(bytes, at, integerLo, integerHi, content)
 }
 
 function contentOfInteger(first: number): number {

@@ -35,9 +35,12 @@ export class GenerationView extends GenerationLayout implements GuardedRead {
     }
   }
 
-  /** Has another generation taken over? It is at the port then. */
+  /**
+   * Has another generation taken over? It is at the port then. A plain load, asked before each attempt: who hears of it late has read
+   * once more what was so a moment before, and the port tells him in any case.
+   */
   get isRetired(): boolean {
-    return Atomics.load(this.control, C_RETIRED) !== 0
+    return this.control[C_RETIRED] !== 0
   }
 
   /** Begins an attempt: no shard is entered. */

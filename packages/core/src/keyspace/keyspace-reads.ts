@@ -29,7 +29,7 @@ import {
   shardOf,
 } from './layout.ts'
 import type { LazyFree } from './lazy-free.ts'
-import { LookupsAhead } from './lookups-ahead.ts'
+import { LookupsAhead, touchLookups } from './lookups-ahead.ts'
 import type { RegionView } from './region-view.ts'
 import type { RegionWriter } from './region-writer.ts'
 import { scanTable, walkTable } from './scan.ts'
@@ -40,7 +40,8 @@ const RANDOM_NEIGHBOURS = 16
 
 // Of the keys of `touchKeys`.
 const touchedOrders = new Int32Array(KEYS_AHEAD_MAX)
-const touchedAddresses = new Int32Array(KEYS_AHEAD_MAX)
+const touchedTags = new Int32Array(KEYS_AHEAD_MAX)
+const touchedPages = new Int32Array(KEYS_AHEAD_MAX)
 
 export abstract class KeyspaceReads {
   generation: GenerationLayout
@@ -102,35 +103,23 @@ export abstract class KeyspaceReads {
   }
 
   /**
-   * Touches what lookups of `count` keys from the `first` on will look at, KEYS_AHEAD_MAX at most, so that their cache misses overlap.
-   * Key `i` is `bytes[starts[i] .. ends[i])`. It enters no shard, and whatever it meets in memory that is being changed, it only touches:
-   * also between two attempts.
+   * Hashes `count` keys from the `first` on, KEYS_AHEAD_MAX at most, and touches what their lookups will look at, so that their cache
+   * misses overlap; `lookupTouched` finds them. Key `i` is `bytes[starts[i] .. ends[i])`. It enters no shard, and whatever it meets in
+   * memory that is being changed, it only touches: also between two attempts.
    */
   touchKeys(db: number, bytes: Uint8Array, starts: Int32Array, ends: Int32Array, first: number, count: number): void {
-    const { seed } = this.generation
-    for (let i = 0; i < count; i++) {
-      hashKey(seed, bytes, starts[first + i]!, ends[first + i]!)
-      touchedOrders[i] = hashOrder
-      touchedAddresses[i] = this.touchSlot(db, hashOrder, hashTag)
-    }
-    // Kept, so that the compiler cannot leave the load out.
-    for (let i = 0; i < count; i++) touchedAddresses[i] = this.touchRecord(touchedOrders[i]!, touchedAddresses[i]!)
-  }
-
-  /**
-   * As `touchKeys`, for who has hashed the keys: call it for all of them, then `touchRecord` for all, then look them up.
-   * @returns address of the record that the key most likely has, 0 for none.
-   */
-  touchSlot(db: number, order: number, tag: number): number {
     const { generation } = this
-    const shardIndex = shardOf(order)
-    const root = generation.rootPlace(db, shardIndex)
-    return generation.regions[regionOf(shardIndex)]!.homeOf(generation.control, root, order, tag)
+    for (let i = 0; i < count; i++) {
+      hashKey(generation.seed, bytes, starts[first + i]!, ends[first + i]!)
+      touchedOrders[i] = hashOrder
+      touchedTags[i] = hashTag
+    }
+    touchLookups(generation, db, touchedOrders, touchedTags, touchedPages, count, false)
   }
 
-  /** Touches a record that `touchSlot` told of. @returns its first word, to be used for something. */
-  touchRecord(order: number, address: number): number {
-    return this.generation.regions[regionOf(shardOf(order))]!.firstWordOf(address)
+  /** As `lookup`, of the key that was the `index`-th of the last `touchKeys`. */
+  lookupTouched(index: number, db: number, key: Uint8Array, start: number, end: number): boolean {
+    return this.lookupHashed(db, touchedOrders[index]!, touchedTags[index]!, key, start, end)
   }
 
   /**
@@ -138,7 +127,15 @@ export abstract class KeyspaceReads {
    * comes (redis 7.0 db.c keyIsExpired()).
    */
   lookupAlive(db: number, key: Uint8Array, start: number, end: number, nowMs: number): boolean {
-    if (!this.lookup(db, key, start, end)) return false
+    return this.lookup(db, key, start, end) && this.#isFoundAlive(nowMs)
+  }
+
+  /** The same of the `index`-th key of the last `touchKeys`. */
+  lookupTouchedAlive(index: number, db: number, key: Uint8Array, start: number, end: number, nowMs: number): boolean {
+    return this.lookupTouched(index, db, key, start, end) && this.#isFoundAlive(nowMs)
+  }
+
+  #isFoundAlive(nowMs: number): boolean {
     const { expireAtMs } = this.entry
     if (expireAtMs >= 0 && nowMs > expireAtMs) {
       this.entry.address = 0

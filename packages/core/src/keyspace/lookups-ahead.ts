@@ -9,6 +9,47 @@ import type { GenerationLayout } from './generation.ts'
 import { hashKey, hashOrder, type HashSeed, hashTag, setHash } from './key-hash.ts'
 import { regionOf, shardOf } from './layout.ts'
 
+/** Depends on all that was touched: read by nobody, but it keeps the touching from being optimised away. */
+let touched = 0
+
+/**
+ * Touches what the lookups of the first `count` of these hashes will look at, in database `db`, which exists. Any thread may, at any
+ * time: no shard is entered, and nothing that is met is relied on. @param pages to work with. @param inserts is most of it going to be
+ * inserted? @returns how many were found, most likely
+ */
+export function touchLookups(
+  generation: GenerationLayout,
+  db: number,
+  orders: Int32Array,
+  tags: Int32Array,
+  pages: Int32Array,
+  count: number,
+  inserts: boolean,
+): number {
+  const { control, regions } = generation
+  // Loads alone, and hardly a branch that waits for one: many are under way at once. The more so the less is done in each round, since
+  // a processor looks ahead only so many instructions.
+  for (let i = 0; i < count; i++) {
+    const order = orders[i]!
+    const shard = shardOf(order)
+    pages[i] = regions[regionOf(shard)]!.pageOf(control, generation.rootPlace(db, shard), order)
+  }
+  let seen = 0
+  for (let i = 0; i < count; i++) {
+    seen ^= regions[regionOf(shardOf(orders[i]!))]!.touchPage(pages[i]!, tags[i]!, inserts)
+  }
+  let found = 0
+  for (let i = 0; i < count; i++) {
+    const region = regions[regionOf(shardOf(orders[i]!))]!
+    const record = region.recordNear(pages[i]!, tags[i]!)
+    if (record === 0) continue
+    found++
+    seen ^= region.touchAt(record)
+  }
+  touched ^= seen
+  return found
+}
+
 export class LookupsAhead implements ViewHolder {
   // Key `i` is `#bytes[#starts[i] .. #ends[i])`; the starts ascend.
   #bytes: Uint8Array = NO_BYTES
@@ -23,8 +64,6 @@ export class LookupsAhead implements ViewHolder {
   #seed: HashSeed | undefined
   /** Those before it have been looked up. */
   #next = 0
-  /** Depends on all slots that were touched: read by nobody, but it keeps the touching from being optimised away. */
-  touched = 0
   /** Of the keys touched last, most were not there: the next ones will hardly be. */
   #mostAreNew = false
 
@@ -54,10 +93,9 @@ export class LookupsAhead implements ViewHolder {
 
   /** Hashes and touches the keys that were added, as those of database `db`, which exists. */
   touch(generation: GenerationLayout, db: number): void {
-    const { control, regions, seed } = generation
+    const { seed } = generation
     const orders = this.#orders
     const tags = this.#tags
-    const pages = this.#pages
     const count = this.#added
     for (let i = 0; i < count; i++) {
       hashKey(seed, this.#bytes, this.#starts[i]!, this.#ends[i]!)
@@ -66,23 +104,7 @@ export class LookupsAhead implements ViewHolder {
     }
     this.#seed = seed
     this.#count = count
-    // Loads alone from here on, and hardly a branch that waits for one: many are under way at once. The more so the less is done in
-    // each round, since a processor looks ahead only so many instructions.
-    for (let i = 0; i < count; i++) {
-      const order = orders[i]!
-      const shard = shardOf(order)
-      pages[i] = regions[regionOf(shard)]!.pageOf(control, generation.rootPlace(db, shard), order)
-    }
-    const inserts = this.#mostAreNew
-    let touched = 0
-    for (let i = 0; i < count; i++) {
-      touched ^= regions[regionOf(shardOf(orders[i]!))]!.touchPage(pages[i]!, tags[i]!, inserts)
-    }
-    this.touched = touched
-    let found = 0
-    for (let i = 0; i < count; i++) {
-      if (regions[regionOf(shardOf(orders[i]!))]!.touchRecord(pages[i]!, tags[i]!)) found++
-    }
+    const found = touchLookups(generation, db, orders, tags, this.#pages, count, this.#mostAreNew)
     this.#mostAreNew = found * 2 < count
   }
 

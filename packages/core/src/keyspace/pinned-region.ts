@@ -48,7 +48,7 @@ export class PinnedRegion extends RegionView {
   }
 
   /** As it is now, not as it was: for who only wants the record in the caches. */
-  override firstWordOf(address: number): number {
+  override touchAt(address: number): number {
     const words = this.#source.i32[address >>> 28]
     const at = byteOffsetOf(address) >>> 2
     return words === undefined || at >= words.length ? 0 : words[at]!

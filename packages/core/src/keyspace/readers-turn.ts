@@ -38,7 +38,8 @@ export class ReadersTurns {
 
   /** Writer, outside of units: stays out if anybody asks and the last turn is long enough ago. */
   giveIfAsked(control: Int32Array): void {
-    if (!readersAsk(control)) return
+    // A plain load first: at the end of each unit, an atomic one costs as much as entering a shard. Who is missed now is seen next time.
+    if ((control[C_READERS_TURN]! & ASKING) === 0 || !readersAsk(control)) return
     const beganMs = performance.now()
     if (beganMs < this.#nextMs) return
     giveTurn(control)

@@ -199,16 +199,9 @@ export class RegionView {
     return pageWords === undefined || base + PAGE_SLOTS * 2 > pageWords.length ? 0 : page
   }
 
-  /** Record address in the home slot of a key, unseen; 0 when there is none. */
-  homeOf(words: Int32Array, root: number, order: number, tag: number): number {
-    const page = this.pageOf(words, root, order)
-    if (page === 0) return 0
-    return this.memory.i32[page >>> 28]![(byteOffsetOf(page) >>> 2) + homeSlot(tag) * 2 + 1]!
-  }
-
   /**
-   * Touches the slot at which a search for a key begins (writer only). @param page from pageOf(), 0 for none. @param inserts also its
-   * header, at which insert() looks. @returns what depends on all that was touched, for nothing but to be kept
+   * Touches the slot at which a search for a key begins. @param page from pageOf(), 0 for none. @param inserts also its header, at which
+   * insert() looks. @returns what depends on all that was touched, for nothing but to be kept
    */
   touchPage(page: number, tag: number, inserts: boolean): number {
     if (page === 0) return 0
@@ -218,38 +211,35 @@ export class RegionView {
     return inserts ? slot ^ words[base]! : slot
   }
 
-  /**
-   * Touches the record that a key most likely has: the first in the page with its tag, near its home (writer only). @returns false: none
-   * there
-   */
-  touchRecord(page: number, tag: number): boolean {
-    if (page === 0) return false
+  /** The record that a key most likely has: the first in the page with its tag, near its home. 0: none there, and none for page 0. */
+  recordNear(page: number, tag: number): number {
+    if (page === 0) return 0
     const words = this.memory.i32[page >>> 28]!
     const base = byteOffsetOf(page) >>> 2
     const wanted = tag & SLOT_TAG_MASK
     let slot = homeSlot(tag)
     for (let probes = 0; probes < PROBES_AHEAD; probes++) {
       const address = words[base + slot * 2 + 1]!
-      if (address === 0) return false
-      if ((words[base + slot * 2]! & SLOT_TAG_MASK) === wanted) {
-        touched ^= this.memory.i32[address >>> 28]![byteOffsetOf(address) >>> 2]!
-        return true
-      }
+      if (address === 0) return 0
+      if ((words[base + slot * 2]! & SLOT_TAG_MASK) === wanted) return address
       slot = slot === PAGE_SLOTS - 1 ? 1 : slot + 1
     }
-    return false
+    return 0
   }
 
-  /** First word of the record at `address`; 0 where there is no memory. */
-  firstWordOf(address: number): number {
+  /**
+   * Looks at the record at `address`, in both cache lines that one of the usual size lies in. @returns what depends on that, for nothing
+   * but to be kept; 0 where there is no memory
+   */
+  touchAt(address: number): number {
     const words = this.memory.i32[address >>> 28]
     const at = byteOffsetOf(address) >>> 2
-    return words === undefined || at >= words.length ? 0 : words[at]!
+    return words === undefined || at + NEXT_LINE_WORDS >= words.length ? 0 : words[at]! ^ words[at + NEXT_LINE_WORDS]!
   }
 
   /** Looks at the first `count` of these records, which are visited next, so that their cache misses overlap. */
   bring(addresses: Int32Array, count: number): void {
-    for (let i = 0; i < count; i++) touched ^= this.firstWordOf(addresses[i]!)
+    for (let i = 0; i < count; i++) touched ^= this.touchAt(addresses[i]!)
   }
 
   /** Does the record at `address` carry this key? */
@@ -259,6 +249,9 @@ export class RegionView {
     const offset = byteOffsetOf(address)
     if (bytes === undefined || words === undefined || offset + 16 > bytes.length) return false
     const word0 = words[offset >>> 2]!
+    // Asked for now, the value's line comes together with the key's.
+    const further = (offset >>> 2) + NEXT_LINE_WORDS
+    if (further < words.length) touched ^= words[further]!
     const flags = (word0 >>> 8) & 0xff
     if ((flags & FLAG_LONG_KEY) !== 0) return this.#longKeyEquals(address, flags, key, start, end)
     const length = word0 >>> 16
@@ -354,6 +347,9 @@ export class RegionView {
 
 /** Entries of an index block. */
 export const NODES_PER_INDEX: number = BLOCK_BYTES_MAX >>> 2
+
+/** From a record's beginning to where the next cache line has begun and one of the usual size has not ended. */
+const NEXT_LINE_WORDS = 12
 
 /** Means nothing: what is read in order to have it in the caches must be used for something. */
 let touched = 0

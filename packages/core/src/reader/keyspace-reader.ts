@@ -308,19 +308,15 @@ export class KeyspaceReader {
     const args = this.#args
     args.clear()
     args.add(key)
-    if (this.#isTogether) {
-      this.#strings.hashOnly()
-      return this.#strings.valueOf(0, form, true)
-    }
+    if (this.#isTogether) return this.#strings.valueOfOnly(form)
     const keyspace = this.#keyspace
     for (let attempt = 1; ; attempt++) {
       keyspace.begin()
       const { generation } = keyspace
       const outer = guardRead(generation)
       this.#strings.begin(-1)
-      this.#strings.hashOnly()
       try {
-        const value = this.#strings.valueOf(0, form, true)
+        const value = this.#strings.valueOfOnly(form)
         keyspace.beforeValidation?.()
         if (keyspace.validate()) return value
       } catch (error) {
@@ -339,9 +335,8 @@ export class KeyspaceReader {
     for (let i = 0; i < keys.length; i++) args.add(keys[i]!)
     const values: (StringRead | undefined)[] = []
     this.#attempt(() => {
-      this.#strings.touchAll()
       values.length = 0
-      for (let i = 0; i < args.count; i++) values.push(this.#strings.valueOf(i, form, false))
+      this.#strings.valuesOfAll(form, values)
     })
     return values
   }

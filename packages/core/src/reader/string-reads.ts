@@ -3,9 +3,9 @@
  * which makes the attempts and validates them (keyspace-reader.ts); nothing here is worth anything before.
  */
 import { KeyspaceError } from '../errors.ts'
-import { hashKey, hashOrder, hashTag } from '../keyspace/key-hash.ts'
 import { FLAG_CHUNKED, FLAG_EXPIRE } from '../keyspace/layout.ts'
 import type { SharedKeyspace } from '../keyspace/shared-keyspace.ts'
+import { KEYS_AHEAD_MAX } from '../limits.ts'
 import { copyBytes } from '../memory/copy-bytes.ts'
 import { WRONG_TYPE } from '../resp/error-replies.ts'
 import { BorrowedValue } from './borrowed-value.ts'
@@ -27,7 +27,7 @@ const { utf8Slice } = Buffer.prototype as unknown as {
   readonly utf8Slice: (this: Uint8Array, start: number, end: number) => string
 }
 
-/** The keys are the arguments of a call; they are hashed once in each attempt. */
+/** The keys are the arguments of a call. */
 export class StringReads {
   /** Database to look in. */
   db = 0
@@ -36,10 +36,6 @@ export class StringReads {
   readonly #borrowed = new BorrowedValue()
   /** One time for all keys of an attempt; -1: the clock was not asked yet. */
   #nowMs = -1
-  // Of the keys of one call: their hashes, and what was touched.
-  #order = new Int32Array(16)
-  #tag = new Int32Array(16)
-  #near = new Int32Array(16)
   #slab: Buffer = Buffer.alloc(0)
   #slabView: DataView = new DataView(new ArrayBuffer(0))
   #slabUsed = 0
@@ -54,40 +50,28 @@ export class StringReads {
     this.#nowMs = nowMs
   }
 
-  /** Hashes the only key. */
-  hashOnly(): void {
+  /** The string at the only key as it looks now. @throws KeyspaceError WRONG_TYPE */
+  valueOfOnly(form: StringForm): StringRead | undefined {
     const { bytes, end } = this.#args
-    hashKey(this.#keyspace.generation.seed, bytes, 0, end[0]!)
-    this.#order[0] = hashOrder
-    this.#tag[0] = hashTag
+    if (!this.#keyspace.lookup(this.db, bytes, 0, end[0]!)) return undefined
+    return this.#found(form, true)
   }
 
-  /** Hashes all keys and brings nearer what their lookups need, so that their cache misses overlap. */
-  touchAll(): void {
+  /** The strings at all keys as they look now, into `values`; undefined for a key of another type. */
+  valuesOfAll(form: StringForm, values: (StringRead | undefined)[]): void {
     const { bytes, count, start, end } = this.#args
     const keyspace = this.#keyspace
-    const { seed } = keyspace.generation
-    if (count > this.#order.length) {
-      this.#order = new Int32Array(count)
-      this.#tag = new Int32Array(count)
-      this.#near = new Int32Array(count)
-    }
     for (let i = 0; i < count; i++) {
-      hashKey(seed, bytes, start[i]!, end[i]!)
-      this.#order[i] = hashOrder
-      this.#tag[i] = hashTag
-      this.#near[i] = keyspace.touchSlot(this.db, hashOrder, hashTag)
+      const touched = i % KEYS_AHEAD_MAX
+      if (touched === 0) keyspace.touchKeys(this.db, bytes, start, end, i, Math.min(count - i, KEYS_AHEAD_MAX))
+      const isFound = keyspace.lookupTouched(touched, this.db, bytes, start[i]!, end[i]!)
+      values.push(isFound ? this.#found(form, false) : undefined)
     }
-    for (let i = 0; i < count; i++) this.#near[i] = keyspace.touchRecord(this.#order[i]!, this.#near[i]!)
   }
 
-  /** The string at the key of argument `index`, which was hashed, as it looks now. @param strict is another type an error? Else it is absent. */
-  valueOf(index: number, form: StringForm, strict: boolean): StringRead | undefined {
-    const { bytes, start, end } = this.#args
+  /** What the lookup found. @param strict is another type an error? Else it is absent. */
+  #found(form: StringForm, strict: boolean): StringRead | undefined {
     const keyspace = this.#keyspace
-    if (!keyspace.lookupHashed(this.db, this.#order[index]!, this.#tag[index]!, bytes, start[index]!, end[index]!)) {
-      return undefined
-    }
     const { entry } = keyspace
     if ((entry.flags & FLAG_EXPIRE) !== 0 && entry.expireAtMs >= 0) {
       if (this.#nowMs === -1) this.#nowMs = Date.now()

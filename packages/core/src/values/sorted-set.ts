@@ -6,7 +6,7 @@
  *   large    a table of members (record: member -> score) and an ordered index of the records
  */
 import { NO_BYTES, noteViewHolder, type ViewHolder } from '../memory/view-holders.ts'
-import { LISTPACK_HEADER_BYTES, listpackFirst, listpackNext, listpackRead } from '../encoding/listpack.ts'
+import { LISTPACK_HEADER_BYTES, listpackFirst, listpackRead } from '../encoding/listpack.ts'
 import { listpackCount, listpackFind, listpackPrevious, listpackSeek, listpackSkip } from '../encoding/listpack-edit.ts'
 import { INT64_TEXT_BYTES_MAX, PackedItem, writeInt64Text } from '../encoding/packed-item.ts'
 import type { NameFilter } from '../encoding/name-filter.ts'
@@ -31,6 +31,8 @@ export class SortedSet implements ViewHolder {
   memberStart = 0
   memberEnd = 0
   score = 0
+  /** Does a move read the score of a packed set's element, too? From `open()` on it does. */
+  readsScores = true
 
   // Packed: the listpack is `bytes[start .. end)`, the element's member is the item at `at`, its score the one at `scoreAt`.
   protected bytes!: Uint8Array
@@ -66,6 +68,7 @@ export class SortedSet implements ViewHolder {
 
   openPacked(bytes: Uint8Array, start: number, end: number): this {
     this.isPacked = true
+    this.readsScores = true
     this.bytes = bytes
     this.start = start
     this.end = end
@@ -184,10 +187,33 @@ export class SortedSet implements ViewHolder {
   /** Reads the element at `at`. @returns false at the end of the listpack; the cursor is there then. */
   #loadPacked(at: number): boolean {
     const { bytes, end } = this
-    const item = this.#item
     this.at = at
-    const scoreAt = at >= 0 && at < end - 1 ? listpackRead(bytes, at, end, item) : -1
-    if (scoreAt < 0) return false
+    if (!(at >= 0 && at < end - 1)) return false
+    const first = bytes[at]!
+    const scoreAt = first >= 0x80 && first < 0xc0 ? this.#loadShort(at, first & 0x3f) : this.#loadItem(at)
+    if (!(scoreAt >= 0 && scoreAt < end - 1)) return false
+    const nextAt = listpackSkip(bytes, scoreAt)
+    // Torn memory.
+    if (!(nextAt > scoreAt && nextAt < end)) return false
+    this.scoreAt = scoreAt
+    this.nextAt = nextAt
+    if (this.readsScores) this.score = packedScore(bytes, scoreAt)
+    return true
+  }
+
+  /** A member shorter than 64 bytes, as nearly all are. @returns the position of its score. */
+  #loadShort(at: number, length: number): number {
+    this.memberBytes = this.bytes
+    this.memberStart = at + 1
+    this.memberEnd = at + 1 + length
+    return at + 2 + length
+  }
+
+  #loadItem(at: number): number {
+    const { bytes, end } = this
+    const item = this.#item
+    const scoreAt = listpackRead(bytes, at, end, item)
+    if (scoreAt < 0) return -1
     if (item.isInteger) {
       this.memberBytes = this.#digits
       this.memberStart = 0
@@ -197,11 +223,7 @@ export class SortedSet implements ViewHolder {
       this.memberStart = item.start
       this.memberEnd = item.end
     }
-    this.scoreAt = scoreAt
-    this.nextAt = scoreAt < end - 1 ? listpackNext(bytes, scoreAt, end) : -1
-    if (this.nextAt < 0) return false
-    this.score = packedScore(bytes, scoreAt)
-    return true
+    return scoreAt
   }
 
   #skipPair(at: number): number {
