@@ -152,7 +152,7 @@ describe('listpack edits', () => {
     const names = (count: number): (string | bigint)[] =>
       Array.from(
         { length: count },
-        (_, i) => [`name ${i}`, BigInt(i), 'n'.repeat(i), `${'m'.repeat(60 + i)}`, -5000n - BigInt(i)][i % 5]!,
+        (_, i) => [`name ${i}`, BigInt(i), 'n'.repeat(i), 'm'.repeat(60 + i), -5000n - BigInt(i)][i % 5]!,
       )
     for (const count of [1, 2, 3, 7, 8, 20, 61]) {
       const fields = names(count)
