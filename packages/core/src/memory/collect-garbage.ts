@@ -1,28 +1,52 @@
 /**
  * A dropped SharedArrayBuffer lives until a major collection in every thread that held it, and a thread that is idle or waits
- * does not collect by itself. V8 offers no other way than its debugging function, which can be had at run time without a
- * command-line flag.
+ * does not collect by itself. V8 offers no documented way to ask for one. There are two that can be had at run time without a
+ * command-line flag: its debugging function, which does all in one piece, and measuring its memory, which marks in steps.
  */
 import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
+import { measureMemory, runInNewContext } from 'node:vm'
 import { letGoOfViews } from './view-holders.ts'
 
 let collect: (() => void) | undefined
 
 /**
- * Lets go of this thread's views, and collects in the next turn of its event loop: some milliseconds, in one piece. Not at once, because
- * registers that are garbage themselves have to be looked at to let go, which keeps them and all that they name to the end of the turn.
- * Not inside of a unit or a read.
+ * Lets go of this thread's views, and collects in the next turn of its event loop: tens of milliseconds, in one piece. For threads that
+ * nobody waits for. Not inside of a unit or a read.
  */
 export async function collectGarbage(): Promise<void> {
-  letGoOfViews()
-  await new Promise((resolve) => setImmediate(resolve))
+  await letGo()
   collect ??= exposedCollector()
   collect()
+}
+
+/**
+ * As `collectGarbage`, in steps between which the event loop goes on: some milliseconds each. Resolves when it is over. V8 begins to
+ * mark at once when its memory is to be measured eagerly, if it does not already (v8 11.3 memory-measurement.cc ScheduleGCTask()).
+ */
+export async function collectGarbageInSteps(): Promise<void> {
+  await letGo()
+  await withoutWarning(() => measureMemory({ mode: 'summary', execution: 'eager' }))
+}
+
+/** Not at once: registers that are garbage themselves have to be looked at to let go, which keeps them and all that they name to the end of the turn. */
+async function letGo(): Promise<void> {
+  letGoOfViews()
+  await new Promise((resolve) => setImmediate(resolve))
 }
 
 function exposedCollector(): () => void {
   setFlagsFromString('--expose-gc')
   const exposed: unknown = runInNewContext('gc')
   return typeof exposed === 'function' ? () => void exposed() : () => {}
+}
+
+/** Node says of what is called here that it is experimental: not a thing for the standard error of whoever runs this. */
+function withoutWarning<Result>(call: () => Result): Result {
+  const own = Object.getOwnPropertyDescriptor(process, 'emitWarning')
+  Object.defineProperty(process, 'emitWarning', { ...own, value: () => {} })
+  try {
+    return call()
+  } finally {
+    if (own !== undefined) Object.defineProperty(process, 'emitWarning', own)
+  }
 }

@@ -2,10 +2,11 @@
  * After a swap of generations, or when a segment was dropped, each thread collects, so that the memory goes back to the system
  * (`core/src/memory/collect-garbage.ts` says why). If need be again: V8 gives up the pages that a start or a load has made its young
  * generation of (2 x 16 MB) only in a collection of a thread that has allocated little for the last five seconds (v8 11.3 heap.cc
- * ReduceNewSpaceSize(): less than 1 MB/s). A short load ends while those still hold the start.
+ * ReduceNewSpaceSize(): less than 1 MB/s). A short load ends while those still hold the start. What V8 itself would do for a thread that has
+ * become idle is switched off in `bin/understudy.js`.
  */
 import { getHeapSpaceStatistics } from 'node:v8'
-import { collectGarbage } from '@understudy/core/internal'
+import { collectGarbageInSteps } from '@understudy/core/internal'
 
 /** Long enough for the swap's own messages and closures to be gone. */
 const SOON_MS = 200
@@ -23,7 +24,7 @@ let idle: NodeJS.Timeout | undefined
 export function collectGarbageSoon(): void {
   soon ??= setTimeout(() => {
     soon = undefined
-    void collectGarbage()
+    void collectGarbageInSteps()
   }, SOON_MS).unref()
   shrinkYoungGeneration(LOOKS_MAX)
 }
@@ -33,7 +34,7 @@ function shrinkYoungGeneration(looksLeft: number): void {
   idle = setTimeout(() => {
     const young = getHeapSpaceStatistics().find(({ space_name }) => space_name === 'new_space')
     if (young === undefined || young.physical_space_size <= YOUNG_BYTES_KEPT) return
-    void collectGarbage()
+    void collectGarbageInSteps()
     if (looksLeft > 1) shrinkYoungGeneration(looksLeft - 1)
   }, IDLE_MS).unref()
 }
