@@ -19,13 +19,21 @@ export const soak: Soak = {
   run,
 }
 
-const IDLE = 2500
+/** What a round does, in connections. */
+interface Size {
+  readonly idle: number
+  readonly opened: number
+}
+
+const SMALL: Size = { idle: 2500, opened: 5000 }
+const LARGE: Size = { idle: 10_000, opened: 20_000 }
+/** The rounds of every test run, one with each number of threads. */
+const SMALL_ROUNDS = 2
 const IDLE_BYTES_MAX = 15 * 1024
-const OPENED = 5000
 const AT_ONCE = 100
 /** What a server keeps for other reasons, seen between two weighings: garbage not yet collected, above all. */
 const NOISE_BYTES = 24 * 1024 * 1024
-/** What `OPENED` connections may leave behind: they would leave more if each left itself. */
+/** What connections that are gone may leave behind: they would leave more if each left itself. */
 const LEFT_BYTES_MAX = 36 * 1024 * 1024
 /** Less garbage at a time, so that what is left behind can be told from it. */
 const NODE_ARGS = ['--max-semi-space-size=2']
@@ -37,12 +45,19 @@ async function run(options: SoakOptions): Promise<SoakResult> {
   const counted: Record<string, number> = { connections: 0 }
   let count = 0
   for (const round of rounds(options)) {
-    const server = await startUnderstudy({ nodeArgs: NODE_ARGS, directives: { 'io-threads': round % 2 === 0 ? 1 : 2 } })
+    const size = round < SMALL_ROUNDS ? SMALL : LARGE
+    const server = await startUnderstudy({
+      nodeArgs: NODE_ARGS,
+      directives: { 'io-threads': round % 2 === 0 ? 1 : 2, maxclients: size.idle + 100 },
+    })
     try {
-      await weighIdle(server)
-      await openAndClose(server)
+      const each = await weighIdle(server, size)
+      const left = await openAndClose(server, size)
+      options.log(
+        `round ${round}: ${size.idle} idle connections cost ${each} bytes each, ${size.opened} that are gone left ${left} in all`,
+      )
       await bearSlowClients(server)
-      counted['connections']! += IDLE + OPENED
+      counted['connections']! += size.idle + size.opened
       count++
     } finally {
       await server.stop()
@@ -63,33 +78,37 @@ async function openMany(port: number, count: number): Promise<RawClient[]> {
   return clients
 }
 
-async function weighIdle(server: TestServer): Promise<void> {
+/** @returns what one of them costs, in bytes. */
+async function weighIdle(server: TestServer, { idle }: Size): Promise<number> {
   // Once for nothing: buffers, code and stacks that every server has after a while.
-  await closeAll(server, await openMany(server.port, IDLE / 5))
+  await closeAll(server, await openMany(server.port, idle / 5))
   const before = residentBytes(server.pid)
-  const clients = await openMany(server.port, IDLE)
-  const perConnection = Math.max(0, residentBytes(server.pid) - before - NOISE_BYTES) / IDLE
-  if (perConnection > IDLE_BYTES_MAX) throw new Error(`an idle connection costs ${Math.round(perConnection)} bytes`)
+  const clients = await openMany(server.port, idle)
+  const grown = residentBytes(server.pid) - before
+  const perConnection = Math.round(Math.max(0, grown - NOISE_BYTES) / idle)
+  if (perConnection > IDLE_BYTES_MAX) throw new Error(`an idle connection costs ${perConnection} bytes`)
   await closeAll(server, clients)
+  return Math.round(grown / idle)
 }
 
-async function openAndClose(server: TestServer): Promise<void> {
+/** @returns the bytes that they have left. */
+async function openAndClose(server: TestServer, { opened }: Size): Promise<number> {
   await waitFor('descriptors to be closed', async () => (await connected(server)) === 1)
   const descriptors = openDescriptors(server.pid)
   let before = 0
   // Once for nothing: the heap takes its size.
   for (let time = 0; time < 2; time++) {
     before = residentBytes(server.pid)
-    for (let opened = 0; opened < OPENED; opened += AT_ONCE)
-      await closeAll(server, await openMany(server.port, AT_ONCE))
+    for (let done = 0; done < opened; done += AT_ONCE) await closeAll(server, await openMany(server.port, AT_ONCE))
   }
-  await waitFor(`all descriptors of ${OPENED} connections to be closed`, () => {
+  await waitFor(`all descriptors of ${opened} connections to be closed`, () => {
     const left = openDescriptors(server.pid) - descriptors
     if (left > 0) throw new Error(`${left} are left`)
     return true
   })
   const grown = residentBytes(server.pid) - before
-  if (grown > LEFT_BYTES_MAX) throw new Error(`${OPENED} connections that are gone have left ${grown} bytes`)
+  if (grown > LEFT_BYTES_MAX) throw new Error(`${opened} connections that are gone have left ${grown} bytes`)
+  return grown
 }
 
 async function bearSlowClients(server: TestServer): Promise<void> {
