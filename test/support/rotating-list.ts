@@ -58,8 +58,11 @@ export class RotatingList {
     await sleep(PAUSE_MS)
     if (!this.#isFilled) return
     const reply = await client.call('LRANGE', KEY, 0, -1)
-    if (!Array.isArray(reply) || reply.length !== LENGTH)
-      throw new Error(`LRANGE replied ${String(reply).slice(0, 100)}`)
+    if (!Array.isArray(reply)) throw new Error(`LRANGE replied ${String(reply).slice(0, 100)}`)
+    if (reply.length !== LENGTH) {
+      const ends = [reply[0], reply[1], reply.at(-2), reply.at(-1)].join(', ')
+      throw new Error(`LRANGE replied ${reply.length} elements (${ends})`)
+    }
     const first = Number(reply[0])
     for (const [index, item] of reply.entries()) {
       if (Number(item) !== (first + index) % LENGTH)
