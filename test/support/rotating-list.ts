@@ -21,6 +21,7 @@ export class RotatingList {
   readonly #port: () => number
   readonly #running: readonly Promise<void>[]
   #isFilled = false
+  #fills = 0
   #ends = false
 
   /** @param port where to connect; asked each time. */
@@ -46,9 +47,10 @@ export class RotatingList {
 
   async #turn(client: RawClient): Promise<void> {
     if (!this.#isFilled) {
-      // Anew: a connection that was lost may have pushed some.
-      await client.call('DEL', KEY)
-      await client.call('RPUSH', KEY, ...Array.from({ length: LENGTH }, (_, i) => i))
+      // In one step, and each time from a list of its own: what was sent by a connection that was lost may be run later than this.
+      const filled = `${KEY}:${++this.#fills}`
+      await client.call('RPUSH', filled, ...Array.from({ length: LENGTH }, (_, i) => i))
+      await client.call('RENAME', filled, KEY)
       this.#isFilled = true
     }
     await client.pipeline(Array.from({ length: 20 }, () => ['RPOPLPUSH', KEY, KEY]))
