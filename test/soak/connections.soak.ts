@@ -1,6 +1,6 @@
 /**
- * Connections that cost little and leave nothing behind: a round opens many idle ones and weighs them, opens and closes as
- * many again, and lets a client that never reads and one that sends a byte at a time be among others, who must not notice. Rounds
+ * Connections that cost little and leave nothing behind: a round opens many idle ones and weighs them, opens and closes
+ * twice as many, and lets a client that never reads and one that sends a byte at a time be among others, who must not notice. Rounds
  * alternate between a server with one thread and one with several.
  */
 import { readdirSync, readFileSync } from 'node:fs'

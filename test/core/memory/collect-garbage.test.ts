@@ -1,5 +1,6 @@
 import { collectGarbage, collectGarbageInSteps } from '@understudy/core/internal'
-import { describe, expect, it } from 'vitest'
+import vm from 'node:vm'
+import { describe, expect, it, vi } from 'vitest'
 
 /** What died while V8 was marking already is taken for alive by that collection. */
 const COLLECTIONS_MAX = 5
@@ -38,4 +39,16 @@ describe.each([
     process.off('warning', note)
     expect(warnings).toEqual(['one of somebody else'])
   })
+})
+
+it('collects in one piece where memory cannot be measured', { timeout: 30_000 }, async () => {
+  const measure = vi.spyOn(vm, 'measureMemory').mockRejectedValue(new Error('not here'))
+  const buffer = dropped()
+  for (let i = 0; i < COLLECTIONS_MAX && buffer.deref() !== undefined; i++) {
+    await new Promise((resolve) => setImmediate(resolve))
+    await collectGarbageInSteps()
+  }
+  expect(measure).toHaveBeenCalled()
+  measure.mockRestore()
+  expect(buffer.deref()).toBeUndefined()
 })

@@ -4,7 +4,7 @@
  * command-line flag: its debugging function, which does all in one piece, and measuring its memory, which marks in steps.
  */
 import { setFlagsFromString } from 'node:v8'
-import { measureMemory, runInNewContext } from 'node:vm'
+import vm from 'node:vm'
 import { letGoOfViews } from './view-holders.ts'
 
 let collect: (() => void) | undefined
@@ -15,17 +15,21 @@ let collect: (() => void) | undefined
  */
 export async function collectGarbage(): Promise<void> {
   await letGo()
-  collect ??= exposedCollector()
-  collect()
+  collectNow()
 }
 
 /**
  * As `collectGarbage`, in steps between which the event loop goes on: some milliseconds each. Resolves when it is over. V8 begins to
  * mark at once when its memory is to be measured eagerly, if it does not already (v8 11.3 memory-measurement.cc ScheduleGCTask()).
+ * Where Node cannot do that, in one piece.
  */
 export async function collectGarbageInSteps(): Promise<void> {
   await letGo()
-  await withoutWarning(() => measureMemory({ mode: 'summary', execution: 'eager' }))
+  try {
+    await withoutWarning(() => vm.measureMemory({ mode: 'summary', execution: 'eager' }))
+  } catch {
+    collectNow()
+  }
 }
 
 /** Not at once: registers that are garbage themselves have to be looked at to let go, which keeps them and all that they name to the end of the turn. */
@@ -34,19 +38,25 @@ async function letGo(): Promise<void> {
   await new Promise((resolve) => setImmediate(resolve))
 }
 
+function collectNow(): void {
+  collect ??= exposedCollector()
+  collect()
+}
+
 function exposedCollector(): () => void {
   setFlagsFromString('--expose-gc')
-  const exposed: unknown = runInNewContext('gc')
+  const exposed: unknown = vm.runInNewContext('gc')
   return typeof exposed === 'function' ? () => void exposed() : () => {}
 }
 
 /** Node says of what is called here that it is experimental: not a thing for the standard error of whoever runs this. */
 function withoutWarning<Result>(call: () => Result): Result {
   const own = Object.getOwnPropertyDescriptor(process, 'emitWarning')
+  if (own === undefined) return call()
   Object.defineProperty(process, 'emitWarning', { ...own, value: () => {} })
   try {
     return call()
   } finally {
-    if (own !== undefined) Object.defineProperty(process, 'emitWarning', own)
+    Object.defineProperty(process, 'emitWarning', own)
   }
 }
