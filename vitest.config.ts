@@ -24,6 +24,8 @@ const LOAD_TESTS = 'test/soak/every-reader.test.ts'
 const config: ViteUserConfig = defineConfig({
   test: {
     pool: 'forks',
+    // As applications import them, not through vitest's own loader.
+    server: { deps: { external: [/\/packages\/[^/]+\/dist\//] } },
     // Many tests wait for a server most of the time, and two of them leave a third of two cores idle.
     maxWorkers: availableParallelism() + 1,
     // Guards against what hangs, on a slow or busy machine as well: no test is about them.

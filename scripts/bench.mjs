@@ -28,8 +28,9 @@ import { profileText } from '../bench/support/profile.mjs'
 import { describeRun, tableText, writeReport } from '../bench/support/report.mjs'
 import { FULL, FULL_PAIRS, QUICK, QUICK_PAIRS } from '../bench/support/run.mjs'
 import { Arguments } from './arguments.mjs'
+import { build } from './build.mjs'
 import { findRedis, RedisMissingError } from './redis-server.mjs'
-import { fail, requireNode, ROOT, runTool } from './run-tool.mjs'
+import { fail, requireNode, ROOT } from './run-tool.mjs'
 
 /** @typedef {{ run: (run: import('../bench/support/run.mjs').Run) => Promise<import('../bench/support/row.mjs').Row[]>, about: string }} Scenario */
 /** In the order in which they run. bench/README.md says more of each. @type {Record<string, Scenario>} */
@@ -93,7 +94,7 @@ const redis = await findRedis({ log: console.log }).catch((/** @type {unknown} *
   throw error
 })
 if (!args.has('no-build')) {
-  const built = await runTool('tsc', ['-b'])
+  const built = await build()
   if (built !== 0) process.exit(built)
 }
 

@@ -12,6 +12,7 @@ import { basename, delimiter, dirname, join, relative } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import { Arguments } from './arguments.mjs'
+import { build } from './build.mjs'
 import { Figures, info } from './demo/figures.mjs'
 import { bytes, count, milliseconds, Screen } from './demo/screen.mjs'
 import { choosePrimary, PRIMARIES } from './demo/primary.mjs'
@@ -20,7 +21,7 @@ import { ACCOUNTS_SUM, fill, Traffic } from './demo/traffic.mjs'
 import { verify } from './demo/verify.mjs'
 import { nodeBinary } from './node-binary.mjs'
 import { findRedis } from './redis-server.mjs'
-import { fail, requireNode, runTool } from './run-tool.mjs'
+import { fail, requireNode } from './run-tool.mjs'
 
 const KEYS = 200_000
 const WRITES = 5000
@@ -53,7 +54,7 @@ async function demo() {
     options.node === undefined ? process.execPath : await nodeBinary(options.node, (message) => screen.line(message))
   if (!options.noBuild) {
     screen.line('Building …')
-    const built = await runTool('tsc', ['-b'])
+    const built = await build()
     if (built !== 0) return built
   }
   const primary = redis === undefined ? await startUnderstudyPrimary(node) : await startRedisPrimary(redis.server)

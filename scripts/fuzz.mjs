@@ -5,6 +5,7 @@
  * shortest failing case.
  */
 import { Arguments } from './arguments.mjs'
+import { build } from './build.mjs'
 import { findRedis, RedisMissingError } from './redis-server.mjs'
 import { fail, requireNode, runTool } from './run-tool.mjs'
 
@@ -34,7 +35,7 @@ await findRedis({ log: console.log }).catch((/** @type {unknown} */ error) => {
   throw error
 })
 if (!args.has('no-build')) {
-  const built = await runTool('tsc', ['-b'])
+  const built = await build()
   if (built !== 0) process.exit(built)
 }
 console.log(`fuzz --minutes ${minutes} --seed ${seed}`)

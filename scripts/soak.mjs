@@ -7,6 +7,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Arguments } from './arguments.mjs'
+import { build } from './build.mjs'
 import { nodeBinary } from './node-binary.mjs'
 import { findRedis, RedisMissingError } from './redis-server.mjs'
 import { fail, requireNode, ROOT, runTool } from './run-tool.mjs'
@@ -54,7 +55,7 @@ if (name === undefined) {
       ? process.execPath
       : await nodeBinary(nodeVersion, console.log).catch((/** @type {Error} */ error) => fail(error.message))
   if (!args.has('no-build')) {
-    const built = await runTool('tsc', ['-b'])
+    const built = await build()
     if (built !== 0) process.exit(built)
   }
   const again = [`soak ${name} --seed ${seed}`]

@@ -5,6 +5,7 @@
  * registry, for the whole suite and its child processes).
  */
 import { printHelpIfAsked } from './arguments.mjs'
+import { build } from './build.mjs'
 import { nodeBinary } from './node-binary.mjs'
 import { findRedis, RedisMissingError } from './redis-server.mjs'
 import { fail, requireNode, runTool } from './run-tool.mjs'
@@ -31,7 +32,7 @@ const node =
     ? process.execPath
     : await nodeBinary(nodeVersion, console.log).catch((/** @type {Error} */ error) => fail(error.message))
 
-const built = await runTool('tsc', ['-b'])
+const built = await build()
 if (built !== 0) process.exit(built)
 console.log(`Node ${nodeVersion ?? process.versions.node}, redis-server ${redis.version} (from ${redis.source})`)
 process.exitCode = await runTool('vitest', ['run', ...vitestArgs], {

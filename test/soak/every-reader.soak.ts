@@ -30,8 +30,10 @@ const NODE = fileURLToPath(new URL('./every-reader-node.mjs', import.meta.url))
 const FULL_RESYNCS = 3
 /** Between two reads of a thread: there have to be processors for the writer. */
 const REST_MS = 5
-/** A read that took longer did not get through, though reader and writer had processors. */
+/** A read that took longer did not get through, though reader and writer had processors (StuckMeter). */
 const STUCK_MS = 50
+/** And one that took longer than this slept; what is known of waiting for processors is not exact. */
+const ASLEEP_MS = 1000
 
 /** Writes a second that the replica is to apply in a run of the stated length. */
 const APPLIED_PER_SECOND = 100_000
@@ -134,6 +136,8 @@ async function run(
   const threads = await threadsOf(node)
   const longestMs = Math.max(...threads.map((thread) => thread.longestMs))
   if (longestMs > STUCK_MS) throw new Error(`a thread was stuck in a read for ${longestMs.toFixed(0)} ms`)
+  const longestWholeMs = Math.max(...threads.map((thread) => thread.longestWholeMs))
+  if (longestWholeMs > ASLEEP_MS) throw new Error(`a thread slept in a read for ${longestWholeMs.toFixed(0)} ms`)
   if (seconds >= STATED_SECONDS && applied < APPLIED_PER_SECOND) {
     throw new Error(`all reads were right, but only ${applied.toFixed(0)} writes a second were applied`)
   }
@@ -148,6 +152,7 @@ async function run(
       byThreads: threads.reduce((sum, { reads }) => sum + Object.values(reads).reduce((a, b) => a + b, 0), 0),
       retries: threads.reduce((sum, { retries }) => sum + retries, 0),
       longestReadMs: Math.ceil(longestMs),
+      longestWholeReadMs: Math.ceil(longestWholeMs),
       longestRoundTripMs: Math.ceil(longestRoundTripMs),
       roundTripsAbove50Ms: late,
       commandsAbove50Ms: slowCommands,

@@ -2,9 +2,9 @@
  * What the reading threads of the soaks share (see reading-threads.ts): a reader, a random source, and the way to the end.
  * Plain JavaScript, since a worker thread runs without a transpiler.
  */
-import { readFileSync } from 'node:fs'
 import { parentPort, workerData } from 'node:worker_threads'
 import { KeyspaceReader } from '@understudy/core'
+import { StuckMeter } from './stuck-meter.mjs'
 import { occasionalPause, widenAtomics } from './widened-races.mjs'
 import { xorshift } from './xorshift.mjs'
 
@@ -30,7 +30,7 @@ if (widened) {
   reader.beforeValidation = pause
 }
 
-const seen = { failures: 0, firstFailure: '', longestMs: 0, retries: 0 }
+const seen = { failures: 0, firstFailure: '' }
 
 /** @param {string} text */
 export function fail(text) {
@@ -38,42 +38,26 @@ export function fail(text) {
   if (seen.firstFailure === '') seen.firstFailure = text
 }
 
-/** Of this thread, and of the process' first one, which writes. */
-const SCHEDULED = ['/proc/thread-self/schedstat', `/proc/self/task/${process.pid}/schedstat`]
-
-/** Milliseconds that reader and writer were ready to run and had no processor, so far; 0 where the system does not tell. */
-function waitedForProcessorMs() {
-  try {
-    // Source: Linux Documentation/scheduler/sched-stats.rst: time on the processor, time waiting for it (both ns), turns.
-    return SCHEDULED.reduce((sum, file) => sum + Number(readFileSync(file, 'latin1').split(' ')[1]) / 1e6, 0)
-  } catch {
-    return 0
-  }
-}
-
 /**
- * Reads until told to stop or something failed, then tells what was seen. `longestMs` is the longest that a read took while
- * reader and writer had processors to themselves.
+ * Reads until told to stop or something failed, then tells what was seen, and how long reads took (StuckMeter).
  * @param {() => void} readOnce
  * @param {object} counted Told with it.
  */
 export function readUntilStopped(readOnce, counted) {
+  const meter = new StuckMeter()
   Atomics.add(shared, 1, 1)
   try {
     while (Atomics.load(shared, 0) === 0 && seen.failures === 0) {
-      const waitedBefore = waitedForProcessorMs()
-      const began = performance.now()
+      meter.begin()
       readOnce()
-      const tookMs = performance.now() - began
-      if (tookMs > seen.longestMs) {
-        seen.longestMs = Math.max(seen.longestMs, tookMs - (waitedForProcessorMs() - waitedBefore))
-      }
+      meter.end()
       if (restMs > 0) Atomics.wait(shared, 0, 0, restMs)
     }
   } catch (error) {
     fail(`a read threw: ${error instanceof Error ? error.stack : String(error)}`)
   }
-  seen.retries = reader.retries
+  const { longestMs, longestWholeMs } = meter
+  const { retries } = reader
   reader.close()
-  parentPort?.postMessage({ ...seen, ...counted })
+  parentPort?.postMessage({ ...seen, longestMs, longestWholeMs, retries, ...counted })
 }

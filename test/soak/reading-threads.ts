@@ -20,7 +20,9 @@ export type Sabotage = 'none' | 'skip-validation' | 'skip-entering' | 'skip-leav
 export interface ReaderResult {
   readonly failures: number
   readonly firstFailure: string
+  /** Of reads: StuckMeter. */
   readonly longestMs: number
+  readonly longestWholeMs: number
   readonly retries: number
 }
 

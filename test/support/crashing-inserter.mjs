@@ -1,6 +1,6 @@
 /** An inserter that ends its thread when 13 databases are there, throws a bug for 14, and is the usual one otherwise. */
 import { BulkWriter } from '@understudy/core/internal'
-import { insert as usual } from '../../packages/rdb-worker/dist/load/loader-worker.js'
+import { insert as usual } from '../../packages/rdb-worker/dist/loader-worker.js'
 
 /** @param {Parameters<typeof usual>[0]} task */
 export async function insert(task) {

@@ -3,7 +3,7 @@
  * depends on the hash's seed. Otherwise the usual one.
  */
 import { BulkWriter } from '@understudy/core/internal'
-import { insert as usual } from '../../packages/rdb-worker/dist/load/loader-worker.js'
+import { insert as usual } from '../../packages/rdb-worker/dist/loader-worker.js'
 
 /** @param {Parameters<typeof usual>[0]} task */
 export async function insert(task) {

@@ -5,6 +5,7 @@ export type { CreateLoaderSink, LoaderSink, LoaderSinkOptions } from './load/cre
 export { RdbScanner, WINDOW_BYTES_MIN } from './scan/scanner.ts'
 export type { ScanOptions } from './scan/scanner.ts'
 export { ScanWindow, WINDOW_BYTES_DEFAULT } from './scan/window.ts'
+export { inserterShares } from './load/region-shares.ts'
 export { loadIterable } from './load/load-iterable.ts'
 export { checkSnapshotFile } from './check/check-file.ts'
 export type { SnapshotFault, SnapshotReport } from './check/check-file.ts'

@@ -17,8 +17,8 @@ import { RingLoad } from './load/ring-load.ts'
 import { fromRecord } from './messages.ts'
 import type { InserterLink, InsertTask, LoadReply, LoadTask } from './messages.ts'
 
-/** Not rewritten by the compiler: the name the file has beside this one's output in dist/. */
-const WORKER_URL = new URL('./load/loader-worker.js', import.meta.url)
+/** In dist/, where all of a package's files lie side by side (scripts/bundle.mjs). */
+const WORKER_URL = new URL('./loader-worker.js', import.meta.url)
 
 /** One loads; a second may start while the first still gives up. */
 const LOADS_MAX = 2

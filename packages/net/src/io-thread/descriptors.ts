@@ -6,7 +6,7 @@
 import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 
-/** Not rewritten by the compiler: the name the file has beside this one's output in dist/. */
+/** In dist/, where all of a package's files lie side by side (scripts/bundle.mjs). */
 const CHILD_PATH: string = fileURLToPath(new URL('./descriptor-worker.js', import.meta.url))
 const TIMEOUT_MS = 10_000
 

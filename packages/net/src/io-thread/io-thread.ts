@@ -26,7 +26,7 @@ import {
 import type { FromIoThread, IoThreadStart, SharedPlace, ToIoThread } from './messages.ts'
 import { type RemoteChannel, RemoteSocket } from './remote-socket.ts'
 
-/** Not rewritten by the compiler: the name the file has beside this one's output in dist/. */
+/** In dist/, where all of a package's files lie side by side (scripts/bundle.mjs). */
 const WORKER_URL = new URL('./io-worker.js', import.meta.url)
 
 export interface IoThreadEvents {

@@ -17,7 +17,7 @@ import { type PassOptions, SnapshotPass } from './snapshot-pass.ts'
 import { SpoolFile } from './spool-file.ts'
 import type { PassOrder, PassResult } from './write-pass.ts'
 
-/** Not rewritten by the compiler: the name the file has beside this one's output in dist/. */
+/** In dist/, where all of a package's files lie side by side (scripts/bundle.mjs). */
 const WORKER_URL = new URL('./snapshot-worker.js', import.meta.url)
 /** A thread that did its work goes soon: memory of a generation that was dropped is held by every thread that saw it. */
 const IDLE_TIMEOUT_MS = 1000

@@ -1,10 +1,10 @@
 /** Entry point of the pool's threads; see `pool.ts`, which knows its path and the names of what it exports. */
 import { memoryFingerprint } from '@understudy/core/loading'
-import type { InsertTask, LoadReply, LoadTask } from '../messages.ts'
-import { runInsertTask } from './insert-task.ts'
-import { letGoOfLastTask } from './let-go.ts'
-import { runLoadTask } from './load-task.ts'
-import { lowerThreadPriority } from './thread-priority.ts'
+import type { InsertTask, LoadReply, LoadTask } from './messages.ts'
+import { runInsertTask } from './load/insert-task.ts'
+import { letGoOfLastTask } from './load/let-go.ts'
+import { runLoadTask } from './load/load-task.ts'
+import { lowerThreadPriority } from './load/thread-priority.ts'
 
 export default async function load(task: LoadTask): Promise<LoadReply> {
   await letGoOfLastTask()

@@ -11,14 +11,14 @@ import {
   type Logger,
   SharedKeyspace,
 } from '@understudy/core/internal'
-import { SharedWords } from '../clients/shared-words.ts'
-import { ThreadStatistics } from '../clients/thread-statistics.ts'
-import { collectGarbageSoon } from '../server/collect-garbage.ts'
-import { Channel } from './channel.ts'
-import { ConnectionTable } from './connection-table.ts'
-import { IoServer } from './io-server.ts'
-import type { FromIoThread, IoThreadStart, LogLevel, SharedPlace, ToIoThread } from './messages.ts'
-import { PlaceListeners } from './place-listeners.ts'
+import { SharedWords } from './clients/shared-words.ts'
+import { ThreadStatistics } from './clients/thread-statistics.ts'
+import { collectGarbageSoon } from './server/collect-garbage.ts'
+import { Channel } from './io-thread/channel.ts'
+import { ConnectionTable } from './io-thread/connection-table.ts'
+import { IoServer } from './io-thread/io-server.ts'
+import type { FromIoThread, IoThreadStart, LogLevel, SharedPlace, ToIoThread } from './io-thread/messages.ts'
+import { PlaceListeners } from './io-thread/place-listeners.ts'
 
 const port = parentPort
 if (port === null) throw new Error('io-worker.ts is the entry of a worker thread')

@@ -4,7 +4,7 @@
  * connection away. Started by `descriptors.ts`.
  */
 import type { SendHandle } from 'node:child_process'
-import { handleOfDescriptor } from './bound-socket.ts'
+import { handleOfDescriptor } from './io-thread/bound-socket.ts'
 
 const FIRST_FD = 4
 
