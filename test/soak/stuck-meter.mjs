@@ -8,31 +8,41 @@
  *
  * Plain JavaScript, since a worker thread runs without a transpiler.
  */
-import { readFileSync } from 'node:fs'
+import { openSync, readSync } from 'node:fs'
 
 /** Of a turn that is 1 ms long: who comes later than this may miss it. */
 const LATE_MS = 0.5
 
 /** What the system tells of threads: of this one, and of the process' first one, which writes. */
-const READER = '/proc/thread-self/schedstat'
-const WRITER = `/proc/self/task/${process.pid}/schedstat`
+const FILES = ['/proc/thread-self/schedstat', `/proc/self/task/${process.pid}/schedstat`]
+const TEXT_BYTES_MAX = 64
 
-/** Milliseconds that a thread ran, and that it was ready to and had no processor. Undefined where the system does not tell. */
-function scheduled(/** @type {string} */ file) {
-  try {
-    // Source: Linux Documentation/scheduler/sched-stats.rst: time on the processor, time waiting for it (both ns), turns.
-    const [ran = 0, waited = 0] = readFileSync(file, 'latin1').split(' ').map(Number)
-    return { ranMs: ran / 1e6, waitedMs: waited / 1e6 }
-  } catch {
-    return undefined
+/** Looks at both threads. Tells nothing where the system does not. */
+class Schedule {
+  /** @type {number[]} */
+  #descriptors = []
+  #text = Buffer.alloc(TEXT_BYTES_MAX)
+
+  constructor() {
+    try {
+      this.#descriptors = FILES.map((file) => openSync(file, 'r'))
+    } catch {
+      // not Linux
+    }
+  }
+
+  look() {
+    const [reader, writer] = this.#descriptors.map((descriptor) => {
+      const length = readSync(descriptor, this.#text, 0, TEXT_BYTES_MAX, 0)
+      // Source: Linux Documentation/scheduler/sched-stats.rst: time on the processor, time waiting for it (both ns), turns.
+      const [ran = 0, waited = 0] = this.#text.toString('latin1', 0, length).split(' ').map(Number)
+      return { ranMs: ran / 1e6, waitedMs: waited / 1e6 }
+    })
+    return { atMs: performance.now(), reader, writer }
   }
 }
 
-function look() {
-  return { atMs: performance.now(), reader: scheduled(READER), writer: scheduled(WRITER) }
-}
-
-/** @typedef {ReturnType<typeof look>} Look */
+/** @typedef {ReturnType<Schedule['look']>} Look */
 
 /**
  * What reader and writer ran; of the writer only until `lateAt`, if the reader came late behind that.
@@ -57,8 +67,9 @@ export class StuckMeter {
   longestMs = 0
   /** The longest that a read took, without what reader and writer waited for processors as far as is known. */
   longestWholeMs = 0
+  #schedule = new Schedule()
   /** Of the read that is timed: its begin, when its thread last came late, the look before. */
-  #began = look()
+  #began = this.#schedule.look()
   #late = this.#began
   #before = this.#began
 
@@ -74,10 +85,11 @@ export class StuckMeter {
   }
 
   begin() {
-    this.#began = this.#late = this.#before = look()
+    this.#began = this.#late = this.#before = this.#schedule.look()
   }
 
   end() {
+    if (performance.now() - this.#began.atMs <= this.longestMs) return // it cannot have been longer
     const now = this.#look()
     this.longestMs = Math.max(this.longestMs, ranMs(this.#late, now))
     const wholeMs = now.atMs - this.#began.atMs - waitedMs(this.#began, now)
@@ -85,7 +97,7 @@ export class StuckMeter {
   }
 
   #look() {
-    const now = look()
+    const now = this.#schedule.look()
     const { reader } = this.#before
     if (reader !== undefined && now.reader !== undefined && now.reader.waitedMs - reader.waitedMs > LATE_MS) {
       this.longestMs = Math.max(this.longestMs, ranMs(this.#late, now, this.#before))
