@@ -7,7 +7,7 @@ const CLIENT_TESTS = [
   'test/net/clients/tools.test.ts',
   'test/e2e/{clients,pause,serving}.test.ts',
 ]
-/** Tests of functions and classes: they leave nothing behind in their process, so that a worker runs one file after the other. */
+/** Tests of functions and classes. */
 const UNIT_TESTS = [
   'test/core/**/*.test.ts',
   'test/rdb-worker/scan/*.test.ts',
@@ -19,7 +19,8 @@ const LOAD_TESTS = 'test/soak/every-reader.test.ts'
 
 /**
  * Tests import the packages by name, so they run the built output in dist/: what is tested is what is shipped. What measures runs
- * after the others, one file at a time; memory tests may collect garbage.
+ * after the others, one file at a time; memory tests may collect garbage. Where it says `isolate: false` a worker runs one file after the
+ * other: these leave nothing behind in their process.
  */
 const config: ViteUserConfig = defineConfig({
   test: {
@@ -39,6 +40,7 @@ const config: ViteUserConfig = defineConfig({
           name: 'io-threads',
           include: CLIENT_TESTS,
           env: { UNDERSTUDY_TEST_IO_THREADS: '2' },
+          isolate: false,
           sequence: { groupOrder: 0 },
         },
       },
@@ -48,6 +50,7 @@ const config: ViteUserConfig = defineConfig({
           name: 'suite',
           include: ['test/**/*.test.ts'],
           exclude: [...UNIT_TESTS, MEMORY_TESTS, LOAD_TESTS],
+          isolate: false,
           sequence: { groupOrder: 0 },
         },
       },
