@@ -58,13 +58,16 @@ describe('backlog', () => {
     const old = new BacklogReader(writer.shared)
     expect(old.retired).toBe(false)
     writer.resize(20_000)
-    expect(old.retired).toBe(true)
     expect(writer.capacityBytes).toBe(20_000)
+    expect(old.retired).toBe(false)
+    expect(writer.resizeSlice(1 << 20)).toBe(true)
+    expect(old.retired).toBe(true)
     expect(writer.histlen).toBe(20_000)
     expectHeld(writer)
     writer.append(piece(writer.endOffset + 1, 7_777), 0, 7_777)
     expectHeld(writer)
     writer.resize(300_001)
+    expect(writer.resizeSlice(1 << 20)).toBe(true)
     expect(writer.histlen).toBe(20_000)
     writer.append(piece(writer.endOffset + 1, 99_999), 0, 99_999)
     expect(writer.histlen).toBe(119_999)
@@ -73,6 +76,43 @@ describe('backlog', () => {
     const rest = new Uint8Array(10)
     expect(old.read(112_336, rest)).toBe(10)
     expect(rest[0]).toBe(byteAt(112_336))
+  })
+
+  it('is resized in slices while bytes are appended, and comes to an end', () => {
+    const random = new SeededRandom(9)
+    const writer = new BacklogWriter(200_000, 4_000_000_000)
+    const append = (count: number): void => writer.append(piece(writer.endOffset + 1, count), 0, count)
+    for (let round = 0; round < 60; round++) {
+      const size = random.int(16 * 1024, 300_000)
+      writer.resize(size)
+      if (random.chance(0.2)) writer.resize(random.int(16 * 1024, 300_000)) // who changes his mind
+      const wanted = writer.capacityBytes
+      const before = writer.firstByteOffset
+      // More than a slice each time: what was appended is copied beside it.
+      let slices = 0
+      for (; !writer.resizeSlice(5000); slices++) {
+        expect(slices).toBeLessThan(200)
+        append(random.int(0, 20_000))
+        if (slices % 5 === 0) expectHeld(writer)
+      }
+      expect(writer.capacityBytes).toBe(wanted)
+      expect(writer.histlen).toBeLessThanOrEqual(wanted)
+      expect(writer.firstByteOffset).toBeGreaterThanOrEqual(before)
+      expectHeld(writer)
+      append(random.int(0, 100_000))
+      expectHeld(writer)
+    }
+    expect(writer.resizeSlice(1)).toBe(true)
+  })
+
+  it('begins another history in the new size, also while it is resized', () => {
+    const writer = new BacklogWriter(16 * 1024, 0)
+    writer.append(piece(1, 500), 0, 500)
+    writer.resize(50_000)
+    writer.restart(77)
+    expect([writer.capacityBytes, writer.endOffset, writer.histlen]).toEqual([50_000, 77, 0])
+    expect(writer.resizeSlice(1)).toBe(true)
+    expectHeld(writer)
   })
 
   it('begins another history empty', () => {

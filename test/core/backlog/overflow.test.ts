@@ -47,6 +47,7 @@ it('cursors of any pace read every byte once, however far the ring is ahead', ()
       writer.overflow.remove(cursors.splice(random.int(0, cursors.length - 1), 1)[0]!)
     }
     if (step % 500 === 499) writer.resize(random.int(1, 4) * RING_BYTES)
+    if (step % 3 === 0) writer.resizeSlice(1000)
   }
   for (const cursor of cursors) {
     while (read(writer, cursor, 50_000) > 0);

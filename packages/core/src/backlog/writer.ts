@@ -9,7 +9,6 @@
  * A reader loads `end` first, copies, then reads `lost` with a read-modify-write: if its first byte is still not lost,
  * then no store of step 2 that it could have seen touched its range. See docs/formats/backlog.md.
  */
-import assert from 'node:assert/strict'
 import { copyBytes, viewOf } from '../memory/copy-bytes.ts'
 import { BACKLOG_BYTES_MAX, BACKLOG_BYTES_MIN } from '../replication/limits.ts'
 import {
@@ -32,10 +31,22 @@ export function clampBacklogBytes(bytes: number): number {
   return Math.min(Math.max(Math.floor(bytes), BACKLOG_BYTES_MIN), BACKLOG_BYTES_MAX)
 }
 
+/** A ring of another size, which is filled beside the one in use. */
+interface NextRing {
+  readonly shared: SharedArrayBuffer
+  readonly views: BacklogViews
+  readonly capacityBytes: number
+  /** Bytes up to this number are in it, from the first that the ring in use held. */
+  copied: number
+  /** Number of the newest byte when a slice was copied last. */
+  endBefore: number
+}
+
 export class BacklogWriter {
   #shared: SharedArrayBuffer
   #views: BacklogViews
   #capacityBytes: number
+  #next: NextRing | undefined
   /** The writer's own copies of the two words: only it changes them. */
   #lost: number
   #end: number
@@ -51,13 +62,14 @@ export class BacklogWriter {
     this.#views = backlogViews(this.#shared)
   }
 
-  /** The ring of now. Replaced by `restart` and `resize`: hand it out again after either. */
+  /** The ring of now. Replaced by `restart` and at the end of a `resize`: hand it out again after either. */
   get shared(): SharedArrayBuffer {
     return this.#shared
   }
 
+  /** What it is to hold: while it is resized, the new size. */
   get capacityBytes(): number {
-    return this.#capacityBytes
+    return this.#next?.capacityBytes ?? this.#capacityBytes
   }
 
   /** Number of the oldest byte held, counted from 1 as in PSYNC and INFO repl_backlog_first_byte_offset. */
@@ -105,13 +117,7 @@ export class BacklogWriter {
     const count = end - start
     const capacity = this.#capacityBytes
     const newEnd = this.#end + count
-    const lost = Math.max(this.#lost, newEnd - capacity)
-    if (lost > this.#lost) {
-      if (this.overflow.needs(lost)) this.#keep(lost)
-      // Pairs with the reader's Atomics.add in read(): whoever sees bytes stored below also sees this.
-      Atomics.add(this.#views.longs, SLOT_LOST, BigInt(lost - this.#lost))
-      this.#lost = lost
-    }
+    this.#lose(newEnd - capacity)
     const { ring, ringView } = this.#views
     const view = viewOf(bytes)
     let from = start
@@ -125,6 +131,15 @@ export class BacklogWriter {
     // Pairs with the reader's Atomics.load in read(): it never sees an end whose bytes are not there.
     Atomics.add(this.#views.longs, SLOT_END, BigInt(count))
     this.#end = newEnd
+  }
+
+  /** Bytes up to number `lost` are no longer in the ring, if they still were. */
+  #lose(lost: number): void {
+    if (lost <= this.#lost) return
+    if (this.overflow.needs(lost)) this.#keep(lost)
+    // Pairs with the reader's Atomics.add in read(): whoever sees what is stored there next also sees this.
+    Atomics.add(this.#views.longs, SLOT_LOST, BigInt(lost - this.#lost))
+    this.#lost = lost
   }
 
   /** Bytes up to number `lost` leave the ring: those that somebody needs are kept beside it. */
@@ -142,41 +157,60 @@ export class BacklogWriter {
   /** Another history begins at `offset` (full resync): a new, empty ring; the old one is retired. Nobody may read from it. */
   restart(offset: number): void {
     this.overflow.clear()
-    this.#replace(this.#capacityBytes, offset, offset)
+    const { capacityBytes } = this
+    const shared = allocate(capacityBytes, offset, offset)
+    this.#takeOver({ shared, views: backlogViews(shared), capacityBytes, copied: offset, endBefore: offset }, offset)
+    this.#end = offset
   }
 
-  /** Another size; the newest bytes are kept. The old ring is retired: readers fetch the new one. */
+  /**
+   * Another size; the newest bytes are kept. They are copied by `resizeSlice`, which has to be called until it is done; meanwhile
+   * the ring there is serves. At the end it is retired: readers fetch the new one.
+   */
   resize(capacityBytes: number): void {
     const capacity = clampBacklogBytes(capacityBytes)
+    if (capacity === this.capacityBytes) return
+    this.#next = undefined
     if (capacity === this.#capacityBytes) return
-    const old = this.#views.ring
-    const oldCapacity = this.#capacityBytes
-    const lost = Math.max(this.#lost, this.#end - capacity)
-    if (lost > this.#lost && this.overflow.needs(lost)) this.#keep(lost)
-    const retired = this.#views
-    this.#replace(capacity, lost, this.#end, (ring) => {
-      let offset = lost
-      while (offset < this.#end) {
-        const from = offset % oldCapacity
-        const to = offset % capacity
-        const count = Math.min(this.#end - offset, oldCapacity - from, capacity - to)
-        ring.set(old.subarray(from, from + count), to)
-        offset += count
-      }
-    })
-    assert((Atomics.load(retired.ints, SLOT_STATE) & STATE_RETIRED) !== 0)
+    const shared = allocate(capacity, 0, 0)
+    const views = backlogViews(shared)
+    this.#next = { shared, views, capacityBytes: capacity, copied: this.#lost, endBefore: this.#end }
   }
 
-  #replace(capacityBytes: number, lost: number, end: number, fill?: (ring: Uint8Array) => void): void {
-    const shared = allocate(capacityBytes, lost, end)
-    const views = backlogViews(shared)
-    fill?.(views.ring)
+  /**
+   * Goes on resizing: copies `bytes` at most, and as many as were appended since the last slice, so that it comes to an end.
+   * @returns true when there is nothing left to do
+   */
+  resizeSlice(bytes: number): boolean {
+    const next = this.#next
+    if (next === undefined) return true
+    let left = bytes + (this.#end - next.endBefore)
+    next.endBefore = this.#end
+    // What a smaller ring has no room for may have to be kept elsewhere, and that is copying, too.
+    this.#lose(Math.min(this.#end - next.capacityBytes, this.#lost + left))
+    next.copied = Math.max(next.copied, this.#lost)
+    while (left > 0 && next.copied < this.#end) {
+      const from = next.copied % this.#capacityBytes
+      const to = next.copied % next.capacityBytes
+      const count = Math.min(left, this.#end - next.copied, this.#capacityBytes - from, next.capacityBytes - to)
+      next.views.ring.set(this.#views.ring.subarray(from, from + count), to)
+      next.copied += count
+      left -= count
+    }
+    if (next.copied < this.#end || this.#end - this.#lost > next.capacityBytes) return false
+    Atomics.store(next.views.longs, SLOT_LOST, BigInt(this.#lost))
+    Atomics.store(next.views.longs, SLOT_END, BigInt(this.#end))
+    this.#takeOver(next, this.#lost)
+    return true
+  }
+
+  #takeOver({ shared, views, capacityBytes }: NextRing, lost: number): void {
     const retired = this.#views
+    this.#next = undefined
     this.#shared = shared
     this.#views = views
     this.#capacityBytes = capacityBytes
     this.#lost = lost
-    this.#end = end
     // Last: who sees it asks for the new ring, which is complete.
     Atomics.or(retired.ints, SLOT_STATE, STATE_RETIRED)
   }

@@ -4,6 +4,8 @@ import { loadProgress } from './file-at-start.ts'
 import type { Node } from './node.ts'
 
 const HOUSEKEEPING_MS = 20
+/** Of a backlog that is resized: copied between two looks at the clock. */
+const RESIZE_BYTES = 128 * 1024
 
 export class Housekeeping {
   readonly #node: Node
@@ -46,6 +48,13 @@ export class Housekeeping {
     keyspace.pins.breakOverdue(clock.monotonicMs())
     this.#node.loadReport.tick(loadProgress(this.#node))
     if (keyspace.lazyFreePending > 0) keyspace.freeSlice(SLICE_MS_MAX)
+    this.#resizeBacklog()
+  }
+
+  #resizeBacklog(): void {
+    const { backlog, clock } = this.#node
+    const endMs = clock.monotonicMs() + SLICE_MS_MAX
+    while (!backlog.resizeSlice(RESIZE_BYTES) && clock.monotonicMs() < endMs);
   }
 
   /** A replica's keys are its primary's to expire. */
