@@ -43,6 +43,8 @@ export const ERROR_CODES = [
   'PIN_BROKEN',
   'PIN_LIMIT',
   'NOT_READY',
+  // the backlog
+  'BACKLOG_OVERRUN',
   // reads inside of an application
   'WRONG_TYPE',
   'BAD_ARGUMENT',

@@ -100,3 +100,39 @@ it('tells when so much was let go of that a collection of garbage is worth it', 
   keepAndDrop(5 << 20)
   expect(told).toBe(1)
 })
+
+it('without memory those that are behind are overrun, and the others read on', () => {
+  const writer = new BacklogWriter(RING_BYTES)
+  append(writer, 10)
+  const behind = new BacklogCursor(1)
+  const ahead = new BacklogCursor(writer.endOffset + 1)
+  writer.overflow.add(behind)
+  writer.overflow.add(ahead)
+  append(writer, 2 * RING_BYTES)
+  while (read(writer, ahead, 100_000) > 0);
+  expect(behind.isOverrun).toBe(false)
+
+  const { SharedArrayBuffer } = globalThis
+  try {
+    globalThis.SharedArrayBuffer = function () {
+      throw new RangeError('Array buffer allocation failed')
+    } as unknown as SharedArrayBufferConstructor
+    append(writer, 1_000_000)
+  } finally {
+    globalThis.SharedArrayBuffer = SharedArrayBuffer
+  }
+  expect(writer.histlen).toBe(RING_BYTES)
+  // Both: a million bytes are more than the ring has room for.
+  expect([behind.isOverrun, ahead.isOverrun]).toEqual([true, true])
+  expect(writer.overflow.byteLength).toBe(0)
+  expect(writer.read(behind.offset, new Uint8Array(10))).toBe(0)
+
+  // With memory again it goes on for others.
+  const next = new BacklogCursor(writer.endOffset + 1)
+  writer.overflow.add(next)
+  append(writer, 500_000)
+  let got = 0
+  for (let count = read(writer, next, 100_000); count > 0; count = read(writer, next, 100_000)) got += count
+  expect(got).toBe(500_000)
+  writer.overflow.remove(behind)
+})

@@ -12,6 +12,7 @@
  * Belongs to the thread of the backlog's writer.
  */
 import assert from 'node:assert/strict'
+import { isSizeFault } from '../errors.ts'
 import { copyBytes, viewOf } from '../memory/copy-bytes.ts'
 
 /** Bytes of a block. */
@@ -30,6 +31,8 @@ class Block {
 export class BacklogCursor {
   /** Number of the next byte it needs, counted from 1 as in PSYNC. */
   offset: number
+  /** That byte, or one behind it, could not be kept: there was no memory. It gets nothing more. */
+  isOverrun = false
 
   constructor(offset: number) {
     this.offset = offset
@@ -82,8 +85,8 @@ export class BacklogOverflow {
   }
 
   /**
-   * Keeps bytes that leave the ring. @param offset number of the first of `bytes[start .. end)`; of those, what nobody needs
-   * is left out. @param view over the same bytes
+   * Keeps bytes that leave the ring. Without memory for them, whoever needs them is overrun, and the stream goes on.
+   * @param offset number of the first of `bytes[start .. end)`; of those, what nobody needs is left out. @param view over the same bytes
    */
   keep(offset: number, bytes: Uint8Array, start: number, end: number, view: DataView = viewOf(bytes)): void {
     const behind = offset + (end - start)
@@ -93,13 +96,37 @@ export class BacklogOverflow {
     let from = start + (this.#end - offset)
     while (from < end) {
       const position = (this.#end - this.#first) % BLOCK_BYTES
-      if (this.#end - this.#first === this.#blocks.length * BLOCK_BYTES) this.#blocks.push(new Block())
+      if (this.#end - this.#first === this.#blocks.length * BLOCK_BYTES && !this.#addBlock()) {
+        this.#overrun(behind)
+        return
+      }
       const count = Math.min(end - from, BLOCK_BYTES - position)
       const block = this.#blocks[this.#blocks.length - 1]!
       copyBytes(bytes, view, from, from + count, block.bytes, block.view, position)
       this.#end += count
       from += count
     }
+  }
+
+  /** @returns false: there is no memory */
+  #addBlock(): boolean {
+    try {
+      this.#blocks.push(new Block())
+      return true
+    } catch (error) {
+      if (isSizeFault(error)) return false
+      throw error
+    }
+  }
+
+  /** Bytes up to the one before number `behind` are lost to those that needed them; nobody else needs what is kept. */
+  #overrun(behind: number): void {
+    for (const cursor of this.#cursors) {
+      if (cursor.offset >= behind) continue
+      cursor.isOverrun = true
+      this.#cursors.delete(cursor)
+    }
+    this.#release()
   }
 
   /** Copies kept bytes from number `offset` on. @returns how many; 0: it is not here. */

@@ -55,6 +55,11 @@ export class ReplicaFeed {
     })
   }
 
+  /** What it needs next could not be kept for it: it has to go. */
+  get isOverrun(): boolean {
+    return this.#cursor?.isOverrun === true
+  }
+
   /** From now on the stream is kept for it, from number `offset` on. */
   hold(offset: number): void {
     this.#cursor = new BacklogCursor(offset)
@@ -124,7 +129,7 @@ export class ReplicaFeed {
 
   #nextPiece(): Queued | undefined {
     const cursor = this.#cursor
-    if (cursor === undefined || !this.#isStreaming || this.lagBytes === 0) return undefined
+    if (cursor === undefined || cursor.isOverrun || !this.#isStreaming || this.lagBytes === 0) return undefined
     const piece = (this.#piece ??= Buffer.allocUnsafeSlow(PIECE_BYTES))
     const count = this.#backlog.read(cursor.offset, piece)
     cursor.offset += count

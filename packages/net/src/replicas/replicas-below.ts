@@ -177,10 +177,11 @@ export class ReplicasBelow {
     const nowMs = this.#ports.clock.monotonicMs()
     for (const replica of this.#attached()) {
       replica.feed.pump()
-      if (!replica.feed.isTooFarBehind(nowMs)) continue
+      const { isOverrun } = replica.feed
+      if (!isOverrun && !replica.feed.isTooFarBehind(nowMs)) continue
       this.#ports.logger.warning(
         `Client id=${replica.session.id} addr=${replica.session.address} omem=${replica.feed.lagBytes} ` +
-          'scheduled to be closed ASAP for overcoming of output buffer limits.',
+          `scheduled to be closed ASAP ${isOverrun ? 'for want of memory to keep its part of the stream' : 'for overcoming of output buffer limits'}.`,
       )
       replica.session.kill()
     }

@@ -12,6 +12,7 @@ import {
   type LoggedHistory,
   RECORD_HEADER_BYTES,
   RECORD_PAYLOAD_MAX,
+  ReplicaError,
   sealBytes,
   type StreamHistory,
 } from '@understudy/core/internal'
@@ -224,6 +225,11 @@ export class LogWriter {
   async #writeBytes(): Promise<void> {
     const { backlog } = this.#ports
     const cursor = this.#cursor
+    if (cursor.isOverrun) {
+      throw new ReplicaError('BACKLOG_OVERRUN', 'there was no memory to keep what is to be written', {
+        retryable: true,
+      })
+    }
     const end = this.#changes[0]?.offset ?? backlog.endOffset
     const room = Math.min(end - this.writtenOffset, RECORD_PAYLOAD_MAX)
     const target = this.#buffer.subarray(RECORD_HEADER_BYTES, RECORD_HEADER_BYTES + room)
