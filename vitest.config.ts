@@ -13,6 +13,10 @@ const UNIT_TESTS = [
   'test/rdb-worker/scan/*.test.ts',
   'test/net/{cli,config,log,replicas}/*.test.ts',
 ]
+/** Tests of memory whose segments have their whole length from the beginning (core/src/memory/huge-pages.ts). */
+const HUGE_PAGES_TESTS = ['test/core/memory/arena.test.ts', 'test/core/keyspace/{compaction,keyspace-model}.test.ts']
+/** As the launcher of the executable sets it (packages/net/bin/understudy). */
+const WITH_HUGE_PAGES = { GLIBC_TUNABLES: 'glibc.malloc.hugetlb=1' }
 const MEMORY_TESTS = 'test/**/*.memory.test.ts'
 /** A load that takes both cores, and demands that nobody waits for long. */
 const LOAD_TESTS = 'test/soak/every-reader.test.ts'
@@ -39,7 +43,18 @@ const config: ViteUserConfig = defineConfig({
         test: {
           name: 'io-threads',
           include: CLIENT_TESTS,
-          env: { UNDERSTUDY_TEST_IO_THREADS: '2' },
+          env: { UNDERSTUDY_TEST_IO_THREADS: '2', ...WITH_HUGE_PAGES },
+          isolate: false,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'huge-pages',
+          include: HUGE_PAGES_TESTS,
+          exclude: [MEMORY_TESTS],
+          env: WITH_HUGE_PAGES,
           isolate: false,
           sequence: { groupOrder: 0 },
         },

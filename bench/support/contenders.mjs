@@ -9,6 +9,8 @@ import { ServerProcess } from '../../scripts/server-process.mjs'
 import { within } from './deadline.mjs'
 
 const UNDERSTUDY = fileURLToPath(new URL('../../packages/net/bin/understudy.js', import.meta.url))
+/** What its launcher sets (packages/net/bin/understudy), which takes no arguments of node itself. */
+const LAUNCHED = { GLIBC_TUNABLES: 'glibc.malloc.hugetlb=1' }
 const READY = /Ready to accept connections/
 /** DEBUG DIGEST of millions of keys takes a while. */
 const REPLY_TIMEOUT_MS = 300_000
@@ -110,8 +112,12 @@ export class Contenders {
    */
   constructor({ redisServer, nodeArgs = [] }) {
     this.#programs = {
-      redis: { command: redisServer, args: /** @type {string[]} */ ([]) },
-      understudy: { command: process.execPath, args: [...nodeArgs, UNDERSTUDY] },
+      redis: { command: redisServer, args: /** @type {string[]} */ ([]), env: process.env },
+      understudy: {
+        command: process.execPath,
+        args: [...nodeArgs, UNDERSTUDY],
+        env: { ...process.env, ...LAUNCHED },
+      },
     }
   }
 
@@ -138,6 +144,7 @@ export class Contenders {
     const process = await ServerProcess.start({
       name,
       command: program.command,
+      env: program.env,
       args: [
         ...(name === 'understudy' ? nodeArgs : []),
         ...program.args,

@@ -10,7 +10,7 @@ const READY = /Ready to accept connections/
 const PORT_TAKEN = /Address already in use|Failed listening on port/
 const PORT_TRIES = 5
 
-const UNDERSTUDY = join(ROOT, 'packages/net/bin/understudy.js')
+const UNDERSTUDY = join(ROOT, 'packages/net/bin/understudy')
 const OF_PRIMARY = {
   save: '',
   appendonly: 'no',
@@ -25,14 +25,14 @@ const OF_PRIMARY = {
  * @param {string} server Path of redis-server.
  */
 export function startRedisPrimary(server) {
-  return start('redis-server', server, [], OF_PRIMARY)
+  return start('redis-server', server, OF_PRIMARY)
 }
 
 /**
  * @param {string} node The Node.js to run it with.
  */
 export function startUnderstudyPrimary(node) {
-  return start('understudy, the primary,', node, [UNDERSTUDY], OF_PRIMARY)
+  return start('understudy, the primary,', UNDERSTUDY, OF_PRIMARY, { UNDERSTUDY_NODE: node })
 }
 
 /**
@@ -40,20 +40,17 @@ export function startUnderstudyPrimary(node) {
  * @param {number} primaryPort
  */
 export function startUnderstudy(node, primaryPort) {
-  return start('understudy', node, [UNDERSTUDY], {
-    replicaof: `127.0.0.1 ${primaryPort}`,
-    save: '',
-    'enable-debug-command': 'local',
-  })
+  const directives = { replicaof: `127.0.0.1 ${primaryPort}`, save: '', 'enable-debug-command': 'local' }
+  return start('understudy', UNDERSTUDY, directives, { UNDERSTUDY_NODE: node })
 }
 
 /**
  * @param {string} name
  * @param {string} command
- * @param {string[]} leadingArgs
  * @param {Record<string, string>} directives
+ * @param {Record<string, string>} [env]
  */
-async function start(name, command, leadingArgs, directives) {
+async function start(name, command, directives, env = {}) {
   for (let tries = 1; ; tries++) {
     const port = await freePort()
     const directory = await mkdtemp(join(tmpdir(), 'understudy-demo-'))
@@ -66,7 +63,8 @@ async function start(name, command, leadingArgs, directives) {
       const process = await ServerProcess.start({
         name: `${name} on port ${port}`,
         command,
-        args: [...leadingArgs, ...args],
+        args,
+        env: { ...globalThis.process.env, ...env },
         ready: READY,
         ownedDirectory: directory,
         // ^C is for the demo, which compares the data before it ends the servers.

@@ -1,12 +1,14 @@
 /**
  * The memory of one region (the arena that eight shards share) as one thread sees it: up to 16 segments, each a growable SharedArrayBuffer, and the views on
- * them. Growth is seen by every thread at once without a message, but views have an explicit length (a length-tracking
+ * them. With huge pages a segment has its whole length from the beginning: those are to be had from the C allocator alone, and growable buffers
+ * are not its; memory that was not touched takes none either way. Growth is seen by every thread at once without a message, but views have an explicit length (a length-tracking
  * view costs ten times as much per access), so each thread remakes its own when it meets an offset beyond them.
  *
  *   address (int32, 0 = none):   [ segment:4 | unit:28 ]      unit = 8 bytes, so byte offset = unit * 8 < 2^31
  */
 import { KeyspaceError } from '../errors.ts'
 import { RUN_BYTES, SEGMENTS_PER_REGION_MAX } from '../limits.ts'
+import { HUGE_PAGES } from './huge-pages.ts'
 import type { BlockKeeper } from './block-keeper.ts'
 
 /** Stands where a segment was dropped: nothing lies inside its views. */
@@ -28,6 +30,23 @@ export function segmentOf(address: number): number {
 /** The address of byte `offset` (a multiple of 8) in `segment`. */
 export function addressOf(segment: number, offset: number): number {
   return (segment << 28) | (offset >>> 3)
+}
+
+function growableSegment(bytesMax: number): SharedArrayBuffer {
+  try {
+    return new SharedArrayBuffer(Math.min(FIRST_GROWTH_BYTES, bytesMax), { maxByteLength: bytesMax })
+  } catch (cause) {
+    throw new KeyspaceError('KEYSPACE_OUT_OF_MEMORY', `cannot reserve a segment of ${bytesMax} bytes`, { cause })
+  }
+}
+
+/** @returns undefined where the system promises no memory that it may not have (vm.overcommit_memory=2), or has less in all. */
+function wholeSegment(bytesMax: number): SharedArrayBuffer | undefined {
+  try {
+    return new SharedArrayBuffer(bytesMax)
+  } catch {
+    return undefined
+  }
 }
 
 export class RegionMemory {
@@ -85,12 +104,7 @@ export class RegionMemory {
         `a region has all its ${SEGMENTS_PER_REGION_MAX} segments in use`,
       )
     }
-    let buffer: SharedArrayBuffer
-    try {
-      buffer = new SharedArrayBuffer(Math.min(FIRST_GROWTH_BYTES, bytesMax), { maxByteLength: bytesMax })
-    } catch (cause) {
-      throw new KeyspaceError('KEYSPACE_OUT_OF_MEMORY', `cannot reserve a segment of ${bytesMax} bytes`, { cause })
-    }
+    const buffer = (HUGE_PAGES ? wholeSegment(bytesMax) : undefined) ?? growableSegment(bytesMax)
     this.setSegment(index, buffer)
     this.onSegment?.(buffer, index)
     return index
@@ -125,7 +139,7 @@ export class RegionMemory {
   growTo(index: number, end: number): void {
     const buffer = this.segments[index]!
     if (end <= buffer.byteLength) return
-    if (end > buffer.maxByteLength) {
+    if (!buffer.growable || end > buffer.maxByteLength) {
       throw new KeyspaceError('KEYSPACE_OUT_OF_MEMORY', `a segment ends at ${buffer.maxByteLength} bytes`)
     }
     const step = Math.min(GROWTH_STEP_BYTES_MAX, Math.max(FIRST_GROWTH_BYTES, buffer.byteLength >>> 2))

@@ -4,7 +4,7 @@
  */
 import { totalmem } from 'node:os'
 import { getHeapStatistics } from 'node:v8'
-import type { MemoryFacts } from '@understudy/core/internal'
+import { HUGE_PAGES, type MemoryFacts } from '@understudy/core/internal'
 import type { LinkStatus } from '../link/link-status.ts'
 import type { KeyCheckStatus } from './key-check.ts'
 import type { Node } from './node.ts'
@@ -102,6 +102,7 @@ function memoryLines(node: Node): string[] {
     'mem_cluster_links:0',
     'mem_aof_buffer:0',
     'mem_allocator:understudy-arena',
+    `mem_huge_pages_asked_for:${HUGE_PAGES ? 1 : 0}`,
     `active_defrag_running:${node.defrag.effort}`,
     `lazyfree_pending_objects:${keyspace.lazyFreePending}`,
   ]
