@@ -14,7 +14,11 @@ const UNIT_TESTS = [
   'test/net/{cli,config,log,replicas}/*.test.ts',
 ]
 /** Tests of memory whose segments have their whole length from the beginning (core/src/memory/huge-pages.ts). */
-const HUGE_PAGES_TESTS = ['test/core/memory/arena.test.ts', 'test/core/keyspace/{compaction,keyspace-model}.test.ts']
+const HUGE_PAGES_TESTS = [
+  'test/core/memory/arena.test.ts',
+  'test/core/keyspace/{compaction,keyspace-model}.test.ts',
+  'test/core/values/*.test.ts',
+]
 /** As the launcher of the executable sets it (packages/net/bin/understudy). */
 const WITH_HUGE_PAGES = { GLIBC_TUNABLES: 'glibc.malloc.hugetlb=1' }
 const MEMORY_TESTS = 'test/**/*.memory.test.ts'

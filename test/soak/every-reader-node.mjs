@@ -3,6 +3,7 @@
  * directives of the executable; what else it is to know comes as JSON in UNDERSTUDY_SOAK_NODE:
  *
  *   { seed, restMs: between two reads of a thread,
+ *     timesUnits: tell how long the longest unit of the stream (a command or group) took,
  *     skipValidation: boolean, counters: what to overwrite in the writer's counters; for the test of the test }
  *
  * Every second a line says how many commands it has applied. A line 'impossible: ' tells of the first thing that a thread must not see.
@@ -15,7 +16,7 @@ import { loadConfig, parseArguments, ServerLog, UnderstudyServer } from '@unders
 
 const THREADS = 2
 const TELL_MS = 1000
-const { seed, restMs, skipValidation, counters } = JSON.parse(process.env['UNDERSTUDY_SOAK_NODE'] ?? '{}')
+const { seed, restMs, timesUnits, skipValidation, counters } = JSON.parse(process.env['UNDERSTUDY_SOAK_NODE'] ?? '{}')
 
 const command = parseArguments(process.argv.slice(2))
 if (command.kind !== 'run') throw new Error('not a command to run')
@@ -43,12 +44,33 @@ const results = Array.from({ length: THREADS }, async (_, i) => {
   return result
 })
 Object.assign(server.keyspace.counters, counters)
+let longestUnitMs = 0
+if (timesUnits) {
+  const writer = server.keyspace.counters
+  const begin = writer.begin.bind(writer)
+  const end = writer.end.bind(writer)
+  let beganMs = 0
+  writer.begin = () => {
+    begin()
+    beganMs = performance.now()
+  }
+  writer.end = () => {
+    end()
+    longestUnitMs = Math.max(longestUnitMs, performance.now() - beganMs)
+  }
+}
 console.log('threads are reading')
 
 setInterval(() => {
   const { isUp, waiting, counters } = server.link.getStatus()
   const isInStep = isUp && waiting.bytes === 0
-  const facts = { atMs: performance.now(), commands: server.applier.count, isInStep, syncs: counters.fullResyncs }
+  const facts = {
+    atMs: performance.now(),
+    commands: server.applier.count,
+    isInStep,
+    syncs: counters.fullResyncs,
+    longestUnitMs,
+  }
   console.log(`applied: ${JSON.stringify(facts)}`)
 }, TELL_MS).unref()
 

@@ -212,7 +212,7 @@ export class ListCursor implements ViewHolder {
     const span = words[base >>> 2]!
     this.#start = span & 0xffff
     this.#end = span >>> 16
-    if (span >= 0 && (this.#end > BLOCK_BYTES_MAX || base + this.#end > words.length << 2)) return false
+    if (span >= 0 && (this.#end > BLOCK_BYTES_MAX || base + this.#end > words.length * 4)) return false
     this.place = place
     this.useNode(address)
     this.isLong = span < 0
