@@ -14,8 +14,8 @@ export const SHARD_BITS = 6
 export const REGION_COUNT = 8
 export const REGION_BITS = 3
 
-/** Largest segment: byte indexes stay below 2^31, where V8 keeps them in 32-bit registers. */
-export const SEGMENT_BYTES_MAX: number = 2 ** 31
+/** Largest segment: a run less than 2 GiB. Its length, too, stays below 2^31, where V8 keeps numbers in 32-bit registers, and `<<` their sign. */
+export const SEGMENT_BYTES_MAX: number = 2 ** 31 - 65_536
 /** Address units are 8 bytes and 28 bits name a unit inside a segment, so 4 bits are left for the segment. */
 export const SEGMENTS_PER_REGION_MAX = 16
 
@@ -41,5 +41,5 @@ export const SLICE_MS_MAX = 2
 
 assert.equal(1 << SHARD_BITS, SHARD_COUNT)
 assert.equal(1 << REGION_BITS, REGION_COUNT)
-assert.equal(SEGMENT_BYTES_MAX / 8, 2 ** 28)
+assert.equal((SEGMENT_BYTES_MAX + RUN_BYTES) / 8, 2 ** 28)
 assert.equal(RUN_BYTES % BLOCK_BYTES_MAX, 0)

@@ -40,13 +40,10 @@ function growableSegment(bytesMax: number): SharedArrayBuffer {
   }
 }
 
-/** A segment that is whole from the beginning: 16 of them are enough for a region, and what a system promises at once has bounds. */
-const WHOLE_SEGMENT_BYTES_MAX: number = 2 ** 30
-
 /** @returns undefined where the system promises no memory that it may not have (vm.overcommit_memory=2), or has less in all. */
 function wholeSegment(bytesMax: number): SharedArrayBuffer | undefined {
   try {
-    return new SharedArrayBuffer(Math.min(bytesMax, WHOLE_SEGMENT_BYTES_MAX))
+    return new SharedArrayBuffer(bytesMax)
   } catch {
     return undefined
   }
