@@ -16,6 +16,8 @@ export const REGION_BITS = 3
 
 /** Largest segment: a run less than 2 GiB. Its length, too, stays below 2^31, where V8 keeps numbers in 32-bit registers, and `<<` their sign. */
 export const SEGMENT_BYTES_MAX: number = 2 ** 31 - 65_536
+/** The first segment of a region, and the run that it lacks; the next ones are four times as long. */
+export const FIRST_SEGMENT_BYTES: number = 2 ** 27
 /** Address units are 8 bytes and 28 bits name a unit inside a segment, so 4 bits are left for the segment. */
 export const SEGMENTS_PER_REGION_MAX = 16
 
@@ -42,4 +44,5 @@ export const SLICE_MS_MAX = 2
 assert.equal(1 << SHARD_BITS, SHARD_COUNT)
 assert.equal(1 << REGION_BITS, REGION_COUNT)
 assert.equal((SEGMENT_BYTES_MAX + RUN_BYTES) / 8, 2 ** 28)
+assert.equal(FIRST_SEGMENT_BYTES * 4 * 4, SEGMENT_BYTES_MAX + RUN_BYTES)
 assert.equal(RUN_BYTES % BLOCK_BYTES_MAX, 0)

@@ -4,8 +4,10 @@ import {
   byteOffsetOf,
   CLASS_BYTES,
   CLASS_OF_UNITS,
+  HUGE_PAGES,
   RegionMemory,
   RUN_BYTES,
+  SEGMENT_BYTES_MAX,
   segmentOf,
 } from '@understudy/core/internal'
 import { describe, expect, it } from 'vitest'
@@ -183,6 +185,51 @@ describe('arena', () => {
   })
 })
 
+describe('segments', () => {
+  const spanOfMiB = (arena: Arena, mib: number): number => segmentOf(arena.allocateSpan(mib << 20))
+
+  it('begin at 128 MiB, and are longer the more there are', () => {
+    const { arena, memory } = new Tenants(SEGMENT_BYTES_MAX)
+    const first = spanOfMiB(arena, 1)
+    expect(memory.runsIn(first)).toBe((128 << 20) / RUN_BYTES - 1)
+    arena.reserve(100 << 20)
+    expect(spanOfMiB(arena, 1)).toBe(first)
+    const second = spanOfMiB(arena, 127)
+    expect(memory.runsIn(second)).toBe((512 << 20) / RUN_BYTES - 1)
+    // What is left of the first one serves.
+    expect(segmentOf(arena.allocateSpan(RUN_BYTES))).toBe(first)
+  })
+
+  it('are as long as what is asked for at once', () => {
+    const { arena, memory } = new Tenants(SEGMENT_BYTES_MAX)
+    arena.reserve(600 << 20)
+    expect(memory.runsIn(spanOfMiB(arena, 1))).toBe(SEGMENT_BYTES_MAX / RUN_BYTES)
+  })
+
+  it('have huge pages, if there are any, for all but the first runs of a class', () => {
+    const { arena, memory } = new Tenants(SEGMENT_BYTES_MAX)
+    const bytes = 1024
+    const perRun = RUN_BYTES / bytes
+    const hugePagesAfter = (runs: number): boolean[] =>
+      Array.from({ length: runs * perRun }, () => memory.hasHugePages(segmentOf(arena.allocate(bytes))))
+    expect(new Set(hugePagesAfter(8))).toEqual(new Set([false]))
+    expect(new Set(hugePagesAfter(8))).toEqual(new Set([HUGE_PAGES]))
+    // Another class begins anew, and a span has them at once.
+    expect(memory.hasHugePages(segmentOf(arena.allocate(64)))).toBe(false)
+    expect(memory.hasHugePages(spanOfMiB(arena, 1))).toBe(HUGE_PAGES)
+  })
+
+  it('begin with small pages again for a class that has given its runs back', () => {
+    const tenants = new Tenants(SEGMENT_BYTES_MAX)
+    const { arena, memory } = tenants
+    for (let i = 0; i < (20 * RUN_BYTES) / 1024; i++) tenants.allocate(1024)
+    tenants.freeAll(new SeededRandom(5))
+    // What is free there is not to be used.
+    for (let segment = 1; segment < memory.segments.length; segment++) arena.evacuate(1 << segment)
+    expect(memory.hasHugePages(segmentOf(tenants.allocate(1024)))).toBe(false)
+  })
+})
+
 describe('evacuation', () => {
   /** Two segments of 1 MiB, and some room in the second. */
   function twoSegments(): Tenants {
@@ -200,11 +247,13 @@ describe('evacuation', () => {
     for (let i = 0; i < 3000; i++)
       expect(inFirst(tenants.allocate([40, 300, 5000, 100_000][i % 300 === 3 ? 3 : i % 3]!))).toBe(false)
     expect(arena.dropEvacuated()).toBe(0)
+    const touched = arena.touchedBytesOf(1)
+    expect(touched).toBeGreaterThan(8 * RUN_BYTES)
     const dropped: number[] = []
     memory.onSegment = (segment, index) => dropped.push(segment.byteLength === 0 ? -index : index)
     for (const address of [...tenants.blocks.keys()].filter(inFirst)) tenants.free(address)
     expect(arena.usedBytesOf(1)).toBe(0)
-    expect(arena.dropEvacuated()).toBe(15 * RUN_BYTES)
+    expect(arena.dropEvacuated()).toBe(touched)
     expect([dropped, memory.hasSegment(1), arena.evacuating]).toEqual([[-1], false, 0])
     // The number serves again.
     while (!memory.hasSegment(1)) tenants.allocate(5000)

@@ -3,17 +3,23 @@
  * region while its generation is being built); readers never see its structures. All state lives in the segments, so a
  * loader's region can be handed to the link role as it is.
  *
- *   segment 0:  [ header 1 KiB ]
+ *   segment 0:  [ header 2 KiB ]
  *   others:     [ run records, 32 B each … ] [ run ] [ run ] …        run = 64 KiB
  *
  *   header words  0 magic   1 bump segment, 0 = none   2 free run list   3 runs in use   4 segments being evacuated, a bit each
+ *                 5 bump segment of classes that have few runs
  *                 16 …      per size class: first run that has a free block ("partial list"), as run number
  *                 then      per segment: next run never used;  per segment: bytes in use, in units of 8
+ *                 then      per size class: runs in use
  *   run record    0 state (class + 1, or SPAN / FREE)   1 blocks used   2 free block list (address)   3 blocks ever cut
  *                 4 previous   5 next (partial or free list)   6 length of span in runs
  *
  * A run whose last block is freed goes back to the free runs and may serve another class. Spans are neighbouring runs
  * for the few things that are longer than a block (table directories).
+ *
+ * Every class has a run that is partly unused. With small pages that part is not resident; with huge ones it is, and a hundred classes in
+ * eight regions would take some 25 MB for nothing. So with huge pages the first runs of each class are bumped in a segment apart, which has
+ * small ones.
  *
  * Segments only grow. To give memory back, one is evacuated: nothing is allocated there any more, whoever owns its blocks
  * moves them (keyspace/compaction.ts), and when the last is gone the whole segment is dropped. When memory ends meanwhile, the
@@ -21,14 +27,21 @@
  */
 import { strict as assert } from 'node:assert'
 import { KeyspaceError } from '../errors.ts'
-import { BLOCK_BYTES_MAX, RUN_BYTES, SEGMENTS_PER_REGION_MAX } from '../limits.ts'
+import {
+  BLOCK_BYTES_MAX,
+  FIRST_SEGMENT_BYTES,
+  RUN_BYTES,
+  SEGMENT_BYTES_MAX,
+  SEGMENTS_PER_REGION_MAX,
+} from '../limits.ts'
+import { HUGE_PAGES } from './huge-pages.ts'
 import { addressOf, byteOffsetOf, type RegionMemory } from './region-memory.ts'
 import { CLASS_BLOCKS_PER_RUN, CLASS_BYTES, CLASS_COUNT, CLASS_OF_UNITS } from './size-classes.ts'
 
 /** The first segment that has blocks. */
 export const FIRST_BLOCK_SEGMENT = 1
 
-const HEADER_BYTES = 1024
+const HEADER_BYTES = 2048
 const RUN_RECORD_BYTES = 32
 const RUN_RECORD_WORDS: number = RUN_RECORD_BYTES >> 2
 const RUNS_PER_SEGMENT_BITS = 15
@@ -40,11 +53,16 @@ const H_BUMP_SEGMENT = 1
 const H_FREE_RUNS = 2
 const H_RUNS_USED = 3
 const H_EVACUATING = 4
+const H_BUMP_SEGMENT_OF_FEW = 5
 const H_PARTIAL = 16
 /** Next run never used, per segment: behind the partial lists. */
 const H_BUMP_RUN: number = H_PARTIAL + CLASS_COUNT
 const H_UNITS_USED: number = H_BUMP_RUN + SEGMENTS_PER_REGION_MAX
-assert.ok((H_UNITS_USED + SEGMENTS_PER_REGION_MAX) * 4 <= HEADER_BYTES)
+const H_CLASS_RUNS: number = H_UNITS_USED + SEGMENTS_PER_REGION_MAX
+assert.ok((H_CLASS_RUNS + CLASS_COUNT) * 4 <= HEADER_BYTES)
+
+/** Runs of a class that lie on small pages. From then on the one that is partly unused matters little. */
+const FEW_RUNS = 8
 
 const R_STATE = 0
 const R_USED = 1
@@ -83,20 +101,20 @@ export class Arena {
 
   /**
    * @param memory of one region: empty (the header is made) or that of an existing one.
-   * @param segmentBytesMax reservation of each segment but the header, a multiple of RUN_BYTES; small values serve tests.
+   * @param segmentBytesMax reservation of the largest segments, a multiple of RUN_BYTES; small values serve tests.
    */
   constructor(memory: RegionMemory, segmentBytesMax: number) {
     this.memory = memory
     this.#segmentBytesMax = segmentBytesMax
     if (memory.segments.length === 0) {
-      memory.addSegment(HEADER_BYTES)
+      memory.addSegment(HEADER_BYTES, false)
       this.reset()
     }
     assert.equal(memory.i32[0]![H_MAGIC], MAGIC)
   }
 
-  /** Runs that a segment has room for. */
-  get runsPerSegment(): number {
+  /** Runs that the largest segment has room for. */
+  get runsPerSegmentMax(): number {
     return this.#segmentBytesMax / RUN_BYTES
   }
 
@@ -122,7 +140,7 @@ export class Arena {
 
   touchedBytesOf(segment: number): number {
     const bump = this.memory.i32[0]![H_BUMP_RUN + segment]!
-    return bump === 0 ? 0 : (bump - this.#metaRuns()) * RUN_BYTES
+    return bump === 0 ? 0 : (bump - metaRuns(this.memory.runsIn(segment))) * RUN_BYTES
   }
 
   /** Segments being evacuated, a bit each. */
@@ -142,7 +160,7 @@ export class Arena {
     head.fill(0, 0, HEADER_BYTES >> 2)
     head[H_MAGIC] = MAGIC
     for (let segment = FIRST_BLOCK_SEGMENT; segment < memory.segments.length; segment++) {
-      if (memory.hasSegment(segment)) head[H_BUMP_RUN + segment] = this.#metaRuns()
+      if (memory.hasSegment(segment)) head[H_BUMP_RUN + segment] = metaRuns(memory.runsIn(segment))
     }
   }
 
@@ -221,7 +239,9 @@ export class Arena {
   allocateSpan(bytes: number): number {
     assert.ok(bytes > BLOCK_BYTES_MAX)
     const runs = Math.ceil(bytes / RUN_BYTES)
-    const run = this.#orMakeRoom(() => (runs === 1 ? this.#takeRun() : this.#bumpRuns(runs)))
+    const run = this.#orMakeRoom(() =>
+      runs === 1 ? this.#takeRun(H_BUMP_SEGMENT) : this.#bumpRuns(H_BUMP_SEGMENT, runs),
+    )
     const segment = run >>> RUNS_PER_SEGMENT_BITS
     const words = this.memory.i32[segment]!
     const runInSegment = run & 0x7fff
@@ -261,17 +281,22 @@ export class Arena {
    * while the system takes back memory that was dropped waits until that is done (docs/memory.md).
    */
   reserve(bytes: number): void {
-    const { memory } = this
-    const runsMax = this.runsPerSegment
+    const runs = Math.min(this.#usableRunsMax, Math.ceil(bytes / RUN_BYTES))
     try {
-      if (memory.i32[0]![H_BUMP_SEGMENT] === 0) memory.i32[0]![H_BUMP_SEGMENT] = this.#segmentWithRoom(1, runsMax)
-      const segment = memory.i32[0]![H_BUMP_SEGMENT]!
-      const runs = Math.min(runsMax, memory.i32[0]![H_BUMP_RUN + segment]! + Math.ceil(bytes / RUN_BYTES))
-      memory.growTo(segment, runs * RUN_BYTES)
+      this.#reserveRuns(H_BUMP_SEGMENT, runs)
+      if (HUGE_PAGES) this.#reserveRuns(H_BUMP_SEGMENT_OF_FEW, Math.min(runs, CLASS_COUNT * FEW_RUNS))
     } catch (error) {
       // Whoever needs it will see.
       if (!(error instanceof KeyspaceError)) throw error
     }
+  }
+
+  #reserveRuns(bumpWord: number, runs: number): void {
+    const { memory } = this
+    const head = memory.i32[0]!
+    if (head[bumpWord] === 0) head[bumpWord] = this.#segmentWithRoom(bumpWord, runs)
+    const segment = head[bumpWord]!
+    memory.growTo(segment, Math.min(memory.runsIn(segment), head[H_BUMP_RUN + segment]! + runs) * RUN_BYTES)
   }
 
   // ---- evacuation -------------------------------------------------------------------------------------------------
@@ -281,7 +306,9 @@ export class Arena {
     const { memory } = this
     const head = memory.i32[0]!
     head[H_EVACUATING] = head[H_EVACUATING]! | segments
-    if (((segments >>> head[H_BUMP_SEGMENT]!) & 1) !== 0) head[H_BUMP_SEGMENT] = 0
+    for (const bumpWord of [H_BUMP_SEGMENT, H_BUMP_SEGMENT_OF_FEW]) {
+      if (((segments >>> head[bumpWord]!) & 1) !== 0) head[bumpWord] = 0
+    }
     this.#forEachRun(segments, (run, words, record, state) => {
       if (isPartial(words, record, state)) this.#unlinkPartial(run, words, record, state - 1)
     })
@@ -336,7 +363,7 @@ export class Arena {
       if (((segments >>> segment) & 1) === 0) continue
       const words = memory.i32[segment]!
       const end = memory.i32[0]![H_BUMP_RUN + segment]!
-      for (let run = this.#metaRuns(); run < end; run++) {
+      for (let run = metaRuns(memory.runsIn(segment)); run < end; run++) {
         const record = run * RUN_RECORD_WORDS
         visit((segment << RUNS_PER_SEGMENT_BITS) | run, words, record, words[record + R_STATE]!)
       }
@@ -345,8 +372,10 @@ export class Arena {
 
   // ---- runs -------------------------------------------------------------------------------------------------------
 
-  #metaRuns(): number {
-    return Math.ceil(((this.#segmentBytesMax / RUN_BYTES) * RUN_RECORD_BYTES) / RUN_BYTES)
+  /** Runs that a new segment can offer at most. */
+  get #usableRunsMax(): number {
+    const runs = this.runsPerSegmentMax
+    return runs - metaRuns(runs)
   }
 
   /** A run of the class that has a free block, which none in use has. */
@@ -369,7 +398,8 @@ export class Arena {
   }
 
   #startRun(sizeClass: number): number {
-    const run = this.#takeRun()
+    const hasFew = HUGE_PAGES && this.memory.i32[0]![H_CLASS_RUNS + sizeClass]! < FEW_RUNS
+    const run = this.#takeRun(hasFew ? H_BUMP_SEGMENT_OF_FEW : H_BUMP_SEGMENT)
     const words = this.memory.i32[run >>> RUNS_PER_SEGMENT_BITS]!
     const record = (run & 0x7fff) * RUN_RECORD_WORDS
     words[record + R_STATE] = sizeClass + 1
@@ -378,31 +408,31 @@ export class Arena {
     words[record + R_CUT] = 0
     const head = this.memory.i32[0]!
     head[H_RUNS_USED] = head[H_RUNS_USED]! + 1
+    head[H_CLASS_RUNS + sizeClass] = head[H_CLASS_RUNS + sizeClass]! + 1
     this.#linkPartial(run, words, record, sizeClass)
     return run
   }
 
-  #takeRun(): number {
+  #takeRun(bumpWord: number): number {
     const head = this.memory.i32[0]!
     const run = head[H_FREE_RUNS]!
-    if (run === 0) return this.#bumpRuns(1)
+    if (run === 0) return this.#bumpRuns(bumpWord, 1)
     const words = this.memory.i32[run >>> RUNS_PER_SEGMENT_BITS]!
     head[H_FREE_RUNS] = words[(run & 0x7fff) * RUN_RECORD_WORDS + R_NEXT]!
     return run
   }
 
-  /** Runs that were never used. */
-  #bumpRuns(runs: number): number {
+  /** Runs that were never used. @param bumpWord names the segment that they come from. */
+  #bumpRuns(bumpWord: number, runs: number): number {
     const { memory } = this
-    const runsMax = this.#segmentBytesMax / RUN_BYTES
-    if (runs > runsMax - this.#metaRuns()) {
+    if (runs > this.#usableRunsMax) {
       throw new KeyspaceError('KEYSPACE_OUT_OF_MEMORY', `${runs} neighbouring runs do not fit into a segment`)
     }
-    let segment = memory.i32[0]![H_BUMP_SEGMENT]!
-    if (segment === 0 || memory.i32[0]![H_BUMP_RUN + segment]! + runs > runsMax) {
-      if (segment !== 0) this.#freeRest(segment, runsMax)
-      segment = this.#segmentWithRoom(runs, runsMax)
-      memory.i32[0]![H_BUMP_SEGMENT] = segment
+    let segment = memory.i32[0]![bumpWord]!
+    if (segment === 0 || memory.i32[0]![H_BUMP_RUN + segment]! + runs > memory.runsIn(segment)) {
+      if (segment !== 0) this.#freeRest(segment)
+      segment = this.#segmentWithRoom(bumpWord, runs)
+      memory.i32[0]![bumpWord] = segment
     }
     const first = memory.i32[0]![H_BUMP_RUN + segment]!
     memory.growTo(segment, (first + runs) * RUN_BYTES)
@@ -411,8 +441,9 @@ export class Arena {
   }
 
   /** Gives the rest of a full segment to the free runs, so that nothing is lost. */
-  #freeRest(segment: number, runsMax: number): void {
+  #freeRest(segment: number): void {
     const { memory } = this
+    const runsMax = memory.runsIn(segment)
     for (let rest = memory.i32[0]![H_BUMP_RUN + segment]!; rest < runsMax; rest++) {
       memory.growTo(segment, (rest + 1) * RUN_BYTES)
       memory.i32[0]![H_BUMP_RUN + segment] = rest + 1
@@ -420,17 +451,40 @@ export class Arena {
     }
   }
 
-  /** A segment with so many runs that were never used: after `reset()` or `readmit()` an old one, else a new one. */
-  #segmentWithRoom(runs: number, runsMax: number): number {
+  /**
+   * A segment with so many runs that were never used: after `reset()` or `readmit()` an old one, else a new one. When there can be no
+   * new one, that of the others serves.
+   */
+  #segmentWithRoom(bumpWord: number, runs: number): number {
+    const { memory } = this
+    const hugePages = HUGE_PAGES && bumpWord === H_BUMP_SEGMENT
+    const old = this.#oldSegmentWithRoom(hugePages, runs)
+    if (old !== undefined) return old
+    let runsPresent = 0
+    for (let segment = FIRST_BLOCK_SEGMENT; segment < memory.segments.length; segment++) {
+      if (memory.hasHugePages(segment) === hugePages) runsPresent += memory.runsIn(segment)
+    }
+    const bytes = Math.min(this.#segmentBytesMax, segmentBytes(runs, runsPresent))
+    try {
+      const segment = memory.addSegment(bytes, hugePages)
+      memory.i32[0]![H_BUMP_RUN + segment] = metaRuns(memory.runsIn(segment))
+      return segment
+    } catch (error) {
+      const other = this.#oldSegmentWithRoom(!hugePages, runs)
+      if (other === undefined) throw error
+      return other
+    }
+  }
+
+  #oldSegmentWithRoom(hugePages: boolean, runs: number): number | undefined {
     const { memory } = this
     const head = memory.i32[0]!
     for (let segment = FIRST_BLOCK_SEGMENT; segment < memory.segments.length; segment++) {
       const isUsable = memory.hasSegment(segment) && ((head[H_EVACUATING]! >>> segment) & 1) === 0
-      if (isUsable && head[H_BUMP_RUN + segment]! + runs <= runsMax) return segment
+      if (!isUsable || memory.hasHugePages(segment) !== hugePages) continue
+      if (head[H_BUMP_RUN + segment]! + runs <= memory.runsIn(segment)) return segment
     }
-    const segment = memory.addSegment(this.#segmentBytesMax)
-    head[H_BUMP_RUN + segment] = this.#metaRuns()
-    return segment
+    return undefined
   }
 
   #releaseRun(run: number, words: Int32Array, record: number): void {
@@ -441,6 +495,8 @@ export class Arena {
   /** Marks a run as free, without a place in the list of free ones. */
   #clearRun(words: Int32Array, record: number): void {
     const head = this.memory.i32[0]!
+    const state = words[record + R_STATE]!
+    if (state !== STATE_SPAN) head[H_CLASS_RUNS + state - 1] = head[H_CLASS_RUNS + state - 1]! - 1
     words[record + R_STATE] = STATE_FREE
     head[H_RUNS_USED] = head[H_RUNS_USED]! - 1
   }
@@ -475,6 +531,25 @@ export class Arena {
       this.memory.i32[next >>> RUNS_PER_SEGMENT_BITS]![(next & 0x7fff) * RUN_RECORD_WORDS + R_PREVIOUS] = previous
     }
   }
+}
+
+/** Runs that the records of a segment of so many runs take. */
+function metaRuns(runs: number): number {
+  return Math.ceil((runs * RUN_RECORD_BYTES) / RUN_BYTES)
+}
+
+/**
+ * Length of a new segment: 128 MiB, then 512 MiB, then 2 GiB, each less one run; more at once where `runs` neighbouring runs need it. A small
+ * region does not set a mebibyte aside for the records of runs that it will not have: with huge pages that would be memory.
+ *
+ * @param runsPresent runs in the segments that are there.
+ */
+function segmentBytes(runs: number, runsPresent: number): number {
+  let bytes = FIRST_SEGMENT_BYTES
+  const isEnough = () =>
+    bytes / RUN_BYTES > runsPresent + 1 && bytes / RUN_BYTES - 1 - metaRuns(bytes / RUN_BYTES) >= runs
+  while (bytes < SEGMENT_BYTES_MAX && !isEnough()) bytes *= 4
+  return bytes - RUN_BYTES
 }
 
 /** Is it a run of blocks of which one is free? */

@@ -351,7 +351,7 @@ export class BlockKeeper {
   }
 
   get #indexBytes(): number {
-    return this.#arena.runsPerSegment * INDEX_RUN_WORDS * 4
+    return this.#arena.runsPerSegmentMax * INDEX_RUN_WORDS * 4
   }
 
   #makeIndex(era: Era, segment: number): void {

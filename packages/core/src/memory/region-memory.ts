@@ -1,19 +1,22 @@
 /**
- * The memory of one region (the arena that eight shards share) as one thread sees it: up to 16 segments, each a growable SharedArrayBuffer, and the views on
- * them. With huge pages a segment has its whole length from the beginning: those are to be had from the C allocator alone, and growable buffers
- * are not its; memory that was not touched takes none either way. Growth is seen by every thread at once without a message, but views have an explicit length (a length-tracking
- * view costs ten times as much per access), so each thread remakes its own when it meets an offset beyond them.
+ * The memory of one region (the arena that eight shards share) as one thread sees it: up to 16 segments and the views on them. Segments are
+ * growable SharedArrayBuffers, but for those with huge pages: these are to be had from the C allocator alone, and growable buffers are not its, so they have
+ * their whole length from the beginning. Memory that was not touched takes none either way.
+ *
+ * Growth is seen by every thread at once without a message, but views have an explicit length (a length-tracking view costs ten times as much
+ * per access), so each thread remakes its own when it meets an offset beyond them.
  *
  *   address (int32, 0 = none):   [ segment:4 | unit:28 ]      unit = 8 bytes, so byte offset = unit * 8 < 2^31
  */
 import { KeyspaceError } from '../errors.ts'
 import { RUN_BYTES, SEGMENTS_PER_REGION_MAX } from '../limits.ts'
-import { HUGE_PAGES } from './huge-pages.ts'
 import type { BlockKeeper } from './block-keeper.ts'
 
 /** Stands where a segment was dropped: nothing lies inside its views. */
 const NO_SEGMENT = new SharedArrayBuffer(0)
 
+const SMALL_PAGE_BYTES = 4096
+const HUGE_PAGE_BYTES = 2 << 20
 const FIRST_GROWTH_BYTES = 1 << 20
 const GROWTH_STEP_BYTES_MAX = 64 << 20
 
@@ -40,10 +43,16 @@ function growableSegment(bytesMax: number): SharedArrayBuffer {
   }
 }
 
-/** @returns undefined where the system promises no memory that it may not have (vm.overcommit_memory=2), or has less in all. */
+/**
+ * A length that lacks one run to whole huge pages is made to lack a small page only, where the C allocator puts its header: Linux (6.7 on)
+ * lets mappings of whole huge pages begin at one, so that none is shared with what lies below.
+ *
+ * @returns undefined where the system promises no memory that it may not have (vm.overcommit_memory=2), or has less in all.
+ */
 function wholeSegment(bytesMax: number): SharedArrayBuffer | undefined {
+  const isRunLess = (bytesMax + RUN_BYTES) % HUGE_PAGE_BYTES === 0
   try {
-    return new SharedArrayBuffer(bytesMax)
+    return new SharedArrayBuffer(isRunLess ? bytesMax + RUN_BYTES - SMALL_PAGE_BYTES : bytesMax)
   } catch {
     return undefined
   }
@@ -94,8 +103,19 @@ export class RegionMemory {
     return this.segments[index]!.byteLength > 0
   }
 
+  /** Whole runs that a segment has room for when it is fully grown. */
+  runsIn(index: number): number {
+    return Math.floor(this.segments[index]!.maxByteLength / RUN_BYTES)
+  }
+
+  /** Was a segment asked for with huge pages, and given? */
+  hasHugePages(index: number): boolean {
+    const segment = this.segments[index]!
+    return !segment.growable && segment.byteLength > 0
+  }
+
   /** Adds a segment reserved up to `bytesMax`, with the number of one that was dropped if there is one (writer only). */
-  addSegment(bytesMax: number): number {
+  addSegment(bytesMax: number, hugePages: boolean): number {
     const dropped = this.segments.findIndex((segment) => segment.byteLength === 0)
     const index = dropped === -1 ? this.segments.length : dropped
     if (index >= SEGMENTS_PER_REGION_MAX) {
@@ -104,7 +124,7 @@ export class RegionMemory {
         `a region has all its ${SEGMENTS_PER_REGION_MAX} segments in use`,
       )
     }
-    const buffer = (HUGE_PAGES ? wholeSegment(bytesMax) : undefined) ?? growableSegment(bytesMax)
+    const buffer = (hugePages ? wholeSegment(bytesMax) : undefined) ?? growableSegment(bytesMax)
     this.setSegment(index, buffer)
     this.onSegment?.(buffer, index)
     return index
