@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { combineCrc64, Crc64, crc64 } from '@understudy/core/internal'
 import { describe, expect, it } from 'vitest'
 import { SeededRandom } from '../../support/seeded-random.ts'
@@ -24,6 +25,24 @@ describe('CRC64', () => {
     const moved = Buffer.concat([Buffer.alloc(3), bytes])
     expect(crc64(moved, 3)).toBe(whole)
     expect(crc64(new Uint8Array(new SharedArrayBuffer(64)))).toBe(crc64(Buffer.alloc(64)))
+  })
+
+  it('is the same for long pieces, of shared memory too, and without WebAssembly', () => {
+    const bytes = new SeededRandom(3).bytes(400_003)
+    const inSmall = new Crc64()
+    for (let at = 0; at < bytes.length; at += 100) inSmall.update(bytes, at, Math.min(at + 100, bytes.length))
+    const shared = new Uint8Array(new SharedArrayBuffer(bytes.length))
+    shared.set(bytes)
+    expect([crc64(bytes), crc64(shared)]).toEqual([inSmall.value(), inSmall.value()])
+    const script = `import { crc64 } from '@understudy/core/internal'
+      import { readFileSync } from 'node:fs'
+      console.log(String(crc64(readFileSync(0))))`
+    const printed = execFileSync(process.execPath, ['--jitless', '--input-type=module', '--eval', script], {
+      input: bytes,
+      cwd: import.meta.dirname,
+      encoding: 'utf8',
+    })
+    expect(printed.trim()).toBe(String(inSmall.value()))
   })
 
   it('joins the checksums of neighbours', () => {

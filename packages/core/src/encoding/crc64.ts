@@ -2,9 +2,10 @@
  * CRC-64/Jones as snapshots and DUMP payloads carry it: polynomial 0xad93d23594c935a9, bits reflected, start value 0, no
  * final xor; the check value of "123456789" is 0xe9c6d914c4b8d9ca. Follows the parameters named in redis 7.0 crc64.c.
  *
- * A 64-bit register in two 32-bit halves, 8 bytes a step ("slicing by 8"): the register is xored with the next 8 bytes
- * and each of the 8 bytes then selects, from a table of its own, what it contributes 8 bytes further on.
+ * A 64-bit register in two 32-bit halves. More than a few bytes are taken 8 a step ("slicing by 8", crc64-words.ts): the register is
+ * xored with the next 8 bytes and each of the 8 bytes then selects, from a table of its own, what it contributes 8 bytes further on.
  */
+import { Crc64Words, INPUT_BYTES } from './crc64-words.ts'
 
 /** The polynomial with its bits reflected: bit 63 is x^0. */
 const POLYNOMIAL_LO = 0xac4bc9b5 | 0
@@ -37,8 +38,19 @@ for (let at = 256; at < 8 * 256; at++) {
   TABLE_HI[at] = (hi >>> 8) ^ TABLE_HI[lo & 255]!
 }
 
-/** Below this many bytes a DataView costs more than it saves. */
-const WORDS_FROM_BYTES = 64
+/** Below this many bytes a call into WebAssembly costs more than it saves. */
+const WORDS_FROM_BYTES = 128
+
+/** null: there is no WebAssembly. */
+let words: Crc64Words | null | undefined
+
+function openWords(): Crc64Words | null {
+  try {
+    return new Crc64Words(TABLE_LO, TABLE_HI)
+  } catch {
+    return null
+  }
+}
 
 /** A running checksum. Not shared between threads; `combineCrc64` joins those of neighbouring pieces. */
 export class Crc64 {
@@ -53,53 +65,26 @@ export class Crc64 {
 
   /** Takes `bytes[start .. end)` into the checksum. */
   update(bytes: Uint8Array, start: number, end: number): void {
-    const stepsEnd = end - start < WORDS_FROM_BYTES ? start : end - ((end - start) & 7)
-    if (stepsEnd > start) this.#updateWords(new DataView(bytes.buffer, bytes.byteOffset + start, stepsEnd - start))
-    this.#updateBytes(bytes, stepsEnd, end)
+    let at = start
+    if (end - start >= WORDS_FROM_BYTES) {
+      if (words === undefined) words = openWords()
+      if (words !== null) at = this.#updateWords(words, bytes, start, end)
+    }
+    this.#updateBytes(bytes, at, end)
   }
 
-  // Two functions: in one, the long loop is compiled before the short one was ever run, and each call of such code is thrown
-  // out again where the short one begins.
-
-  /** @param view of a multiple of 8 bytes */
-  #updateWords(view: DataView): void {
-    const tableLo = TABLE_LO
-    const tableHi = TABLE_HI
-    let lo = this.lo
-    let hi = this.hi
-    const steps = view.byteLength
-    for (let i = 0; i < steps; i += 8) {
-      const a = lo ^ view.getInt32(i, true)
-      const b = hi ^ view.getInt32(i + 4, true)
-      const i7 = 1792 + (a & 255)
-      const i6 = 1536 + ((a >>> 8) & 255)
-      const i5 = 1280 + ((a >>> 16) & 255)
-      const i4 = 1024 + (a >>> 24)
-      const i3 = 768 + (b & 255)
-      const i2 = 512 + ((b >>> 8) & 255)
-      const i1 = 256 + ((b >>> 16) & 255)
-      const i0 = b >>> 24
-      lo =
-        tableLo[i7]! ^
-        tableLo[i6]! ^
-        tableLo[i5]! ^
-        tableLo[i4]! ^
-        tableLo[i3]! ^
-        tableLo[i2]! ^
-        tableLo[i1]! ^
-        tableLo[i0]!
-      hi =
-        tableHi[i7]! ^
-        tableHi[i6]! ^
-        tableHi[i5]! ^
-        tableHi[i4]! ^
-        tableHi[i3]! ^
-        tableHi[i2]! ^
-        tableHi[i1]! ^
-        tableHi[i0]!
+  /** @returns how far it came: less than 8 bytes are left */
+  #updateWords(words: Crc64Words, bytes: Uint8Array, start: number, end: number): number {
+    const wordsEnd = end - ((end - start) & 7)
+    const { register } = words
+    register[0] = this.lo
+    register[1] = this.hi
+    for (let at = start; at < wordsEnd; at += INPUT_BYTES) {
+      words.update(bytes.subarray(at, Math.min(at + INPUT_BYTES, wordsEnd)))
     }
-    this.lo = lo
-    this.hi = hi
+    this.lo = register[0]!
+    this.hi = register[1]!
+    return wordsEnd
   }
 
   #updateBytes(bytes: Uint8Array, start: number, end: number): void {

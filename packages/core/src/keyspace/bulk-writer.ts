@@ -8,8 +8,7 @@
  * belong to one shard each.
  */
 import { KeyspaceError } from '../errors.ts'
-import { BLOCK_BYTES_MAX, REGION_COUNT, SHARD_COUNT } from '../limits.ts'
-import { FIRST_BLOCK_SEGMENT } from '../memory/arena.ts'
+import { BLOCK_BYTES_MAX, SHARD_COUNT } from '../limits.ts'
 import { byteOffsetOf } from '../memory/region-memory.ts'
 import type { RdbSink } from '../ports.ts'
 import type { Generation } from './generation.ts'
@@ -72,8 +71,8 @@ export class BulkWriter implements RdbSink {
   readonly #tag = new Int32Array(BATCH_ENTRIES_MAX)
   readonly #root = new Int32Array(BATCH_ENTRIES_MAX)
   readonly #page = new Int32Array(BATCH_ENTRIES_MAX)
-  /** Words of each region's first segment of blocks, which is nearly always the only one. Renewed with each batch. */
-  readonly #firstSegments: Int32Array[] = []
+  /** Word views of each region, one per segment. */
+  readonly #words: Int32Array[][]
   /** Sum of what was touched: read by nobody, but it keeps the touching from being optimised away. */
   touched = 0
 
@@ -101,6 +100,7 @@ export class BulkWriter implements RdbSink {
     this.generation = generation
     this.#access = access
     const { regions } = generation
+    this.#words = regions.map((region) => region.memory.i32)
     this.#lazyFree = new LazyFree((region, address) => freePlainRecord(regions, this.#lazyFree, region, address))
     this.#build = new ValueBuild(regions, this.#lazyFree, thresholds)
     this.databaseCount = generation.databaseCount
@@ -319,14 +319,12 @@ export class BulkWriter implements RdbSink {
     if (count === 0) return
     this.#count = 0
     const { generation } = this
-    const { control, regions } = generation
+    const { control } = generation
     const pages = this.#page
     const roots = this.#root
     const orders = this.#order
     const tags = this.#tag
-    const firstSegments = this.#firstSegments
-    for (let region = 0; region < REGION_COUNT; region++)
-      firstSegments[region] = regions[region]!.memory.i32[FIRST_BLOCK_SEGMENT]!
+    const words = this.#words
     // Short loops: independent loads of one loop overlap in the CPU.
     for (let i = 0; i < count; i++) {
       const order = orders[i]!
@@ -334,21 +332,16 @@ export class BulkWriter implements RdbSink {
       const root = generation.rootOf(this.#db[i]!, shard)
       roots[i] = root
       const directory = control[root + ROOT_DIRECTORY]!
-      // What does not stand in a region's first 2 GiB is inserted without having been touched.
-      pages[i] =
-        directory >>> 28 !== FIRST_BLOCK_SEGMENT
-          ? 0
-          : firstSegments[regionOf(shard)]![
-              (byteOffsetOf(directory) >>> 2) + directoryIndex(order, control[root + ROOT_DEPTH]!)
-            ]!
+      const at = (byteOffsetOf(directory) >>> 2) + directoryIndex(order, control[root + ROOT_DEPTH]!)
+      pages[i] = directory === 0 ? 0 : words[regionOf(shard)]![directory >>> 28]![at]!
     }
     let touched = 0
     for (let i = 0; i < count; i++) {
       const page = pages[i]!
-      if (page >>> 28 !== FIRST_BLOCK_SEGMENT) continue
-      const words = firstSegments[regionOf(shardOf(orders[i]!))]!
+      if (page === 0) continue
+      const segment = words[regionOf(shardOf(orders[i]!))]![page >>> 28]!
       const base = byteOffsetOf(page) >>> 2
-      touched ^= words[base]! ^ words[base + (tags[i]! & (PAGE_SLOTS - 1)) * 2]!
+      touched ^= segment[base]! ^ segment[base + (tags[i]! & (PAGE_SLOTS - 1)) * 2]!
     }
     this.touched = touched
     for (let i = 0; i < count; i++) this.#insertRow(i)
