@@ -95,11 +95,11 @@ function lookUp(k: number): number[] {
 function moduleBytes(): Uint8Array {
   const bytes = [0, 1, 2, 3, 4, 5, 6, 7]
   const step = [
-    ...[LOCAL_GET, CRC, LOCAL_GET, AT, I64_LOAD, ALIGNED_TO_8, 0, I64_XOR, LOCAL_SET, X],
-    ...bytes.flatMap((k) => (k === 0 ? lookUp(k) : [...lookUp(k), I64_XOR])),
-    ...[LOCAL_SET, CRC],
-    ...[LOCAL_GET, AT, I32_CONST, 8, I32_ADD, LOCAL_TEE, AT, LOCAL_GET, LIMIT, I32_LT_U, BR_IF, 0],
-  ]
+    [LOCAL_GET, CRC, LOCAL_GET, AT, I64_LOAD, ALIGNED_TO_8, 0, I64_XOR, LOCAL_SET, X],
+    ...bytes.map((k) => (k === 0 ? lookUp(k) : [...lookUp(k), I64_XOR])),
+    [LOCAL_SET, CRC],
+    [LOCAL_GET, AT, I32_CONST, 8, I32_ADD, LOCAL_TEE, AT, LOCAL_GET, LIMIT, I32_LT_U, BR_IF, 0],
+  ].flat()
   const register = [I32_CONST, ...positive(REGISTER_AT)]
   const before = [...register, I64_LOAD, ALIGNED_TO_8, 0, LOCAL_SET, CRC]
   const after = [...register, LOCAL_GET, CRC, I64_STORE, ALIGNED_TO_8, 0]
