@@ -16,6 +16,7 @@ const LZF_DISTANCE_MAX = 8192
 const LZF_COPY_MAX = 264
 /** Room that a copy takes in the output, at most. */
 const COPY_ROOM_BYTES = 3
+const WORD_BYTES = 4
 /** Copied at once: two words. */
 const PAIR_BYTES = 8
 
@@ -186,24 +187,24 @@ export function lzfCompress(
   const shift = 32 - bits
   const base = tableBase - sourceStart
   tableBase += length
+  const sourceView = viewOf(source)
+  const targetView = viewOf(target)
   let from = sourceStart
   let literalStart = sourceStart
   let to = targetStart
-  // From this place on a copy comes too late: the literals before it leave it no room.
-  let stop = Math.min(sourceEnd - 2, literalStart + targetEnd - to - COPY_ROOM_BYTES + 1)
-  let word = (source[from]! << 8) | source[from + 1]!
+  // From this place on a copy comes too late: the literals before it leave it no room. Places are looked at as words.
+  let stop = Math.min(sourceEnd - WORD_BYTES + 1, literalStart + targetEnd - to - COPY_ROOM_BYTES + 1)
   while (from < stop) {
-    word = ((word << 8) | source[from + 2]!) & 0xff_ffff
-    const slot = Math.imul(word, 0x9e3779b1) >>> shift
+    const word = sourceView.getInt32(from, true)
+    const slot = Math.imul(word << 8, 0x9e3779b1) >>> shift
     const candidate = table[slot]! - base
     table[slot] = from + base
     const distance = from - candidate
     if (
       candidate < sourceStart ||
       distance > LZF_DISTANCE_MAX ||
-      source[candidate] !== source[from] ||
-      source[candidate + 1] !== source[from + 1] ||
-      source[candidate + 2] !== source[from + 2]
+      // Three bytes of four are the same.
+      (sourceView.getInt32(candidate, true) ^ word) << 8 !== 0
     ) {
       from++
       continue
@@ -212,7 +213,7 @@ export function lzfCompress(
     const longest = Math.min(LZF_COPY_MAX, sourceEnd - from)
     while (count < longest && source[candidate + count] === source[from + count]) count++
 
-    to = writeLiterals(source, literalStart, from, target, to, targetEnd)
+    to = writeLiterals(source, sourceView, literalStart, from, target, targetView, to, targetEnd)
     if (to < 0 || to + COPY_ROOM_BYTES > targetEnd) return 0
     const offset = distance - 1
     if (count - 2 < 7) {
@@ -224,29 +225,36 @@ export function lzfCompress(
     target[to++] = offset & 255
     from += count
     literalStart = from
-    stop = Math.min(sourceEnd - 2, literalStart + targetEnd - to - COPY_ROOM_BYTES + 1)
-    if (from < stop) word = (source[from]! << 8) | source[from + 1]!
+    stop = Math.min(sourceEnd - WORD_BYTES + 1, literalStart + targetEnd - to - COPY_ROOM_BYTES + 1)
   }
-  to = writeLiterals(source, literalStart, sourceEnd, target, to, targetEnd)
+  to = writeLiterals(source, sourceView, literalStart, sourceEnd, target, targetView, to, targetEnd)
   return to < 0 ? 0 : to - targetStart
 }
 
 /** Writes runs of at most 32 literals. @returns the position behind them, or -1 if they do not fit. */
 function writeLiterals(
   source: Uint8Array,
+  sourceView: DataView,
   start: number,
   end: number,
   target: Uint8Array,
+  targetView: DataView,
   at: number,
   targetEnd: number,
 ): number {
-  let to = at
   const length = end - start
-  if (to + length + ((length + 31) >>> 5) > targetEnd) return -1
+  if (at + length + ((length + 31) >>> 5) > targetEnd) return -1
+  let to = at
   for (let from = start; from < end;) {
     const count = Math.min(32, end - from)
     target[to++] = count - 1
-    for (let i = 0; i < count; i++) target[to++] = source[from++]!
+    let done = 0
+    for (; done + WORD_BYTES <= count; done += WORD_BYTES) {
+      targetView.setInt32(to + done, sourceView.getInt32(from + done, true), true)
+    }
+    for (; done < count; done++) target[to + done] = source[from + done]!
+    from += count
+    to += count
   }
   return to
 }
