@@ -113,11 +113,6 @@ export class Arena {
     assert.equal(memory.i32[0]![H_MAGIC], MAGIC)
   }
 
-  /** Runs that the largest segment has room for. */
-  get runsPerSegmentMax(): number {
-    return this.#segmentBytesMax / RUN_BYTES
-  }
-
   /** Bytes of all blocks and spans in use. */
   get usedBytes(): number {
     let sum = 0
@@ -374,7 +369,7 @@ export class Arena {
 
   /** Runs that a new segment can offer at most. */
   get #usableRunsMax(): number {
-    const runs = this.runsPerSegmentMax
+    const runs = this.#segmentBytesMax / RUN_BYTES
     return runs - metaRuns(runs)
   }
 

@@ -266,8 +266,7 @@ export class BlockKeeper {
     for (let segment = 0; segment < SEGMENTS_PER_REGION_MAX; segment++) {
       const index = era.indexes[segment]!
       if (index === 0) continue
-      if (this.#indexBytes > BLOCK_BYTES_MAX) this.#arena.freeSpan(index)
-      else this.#arena.free(index)
+      this.#freePiece(index)
       era.indexes[segment] = 0
     }
     return freed
@@ -350,13 +349,8 @@ export class BlockKeeper {
     return true
   }
 
-  get #indexBytes(): number {
-    return this.#arena.runsPerSegmentMax * INDEX_RUN_WORDS * 4
-  }
-
   #makeIndex(era: Era, segment: number): void {
-    const bytes = this.#indexBytes
-    const index = this.#allocateZeroed(bytes)
+    const index = this.#allocateZeroed(this.#arena.memory.runsIn(segment) * INDEX_RUN_WORDS * 4)
     era.indexes[segment] = index
     Atomics.store(this.#board, this.#boardAt + segment, index)
   }
