@@ -9,8 +9,8 @@ import { ServerProcess } from '../../scripts/server-process.mjs'
 import { within } from './deadline.mjs'
 
 const UNDERSTUDY = fileURLToPath(new URL('../../packages/net/bin/understudy.js', import.meta.url))
-/** What its launcher sets (packages/net/bin/understudy), which takes no arguments of node itself. */
-const LAUNCHED = { GLIBC_TUNABLES: 'glibc.malloc.hugetlb=1' }
+/** What its launcher sets (packages/net/bin/understudy), which takes no further arguments of node. */
+const LAUNCHED = { env: { GLIBC_TUNABLES: 'glibc.malloc.hugetlb=1' }, args: ['--no-memory-reducer'] }
 const READY = /Ready to accept connections/
 /** DEBUG DIGEST of millions of keys takes a while. */
 const REPLY_TIMEOUT_MS = 300_000
@@ -115,8 +115,8 @@ export class Contenders {
       redis: { command: redisServer, args: /** @type {string[]} */ ([]), env: process.env },
       understudy: {
         command: process.execPath,
-        args: [...nodeArgs, UNDERSTUDY],
-        env: { ...process.env, ...LAUNCHED },
+        args: [...LAUNCHED.args, ...nodeArgs, UNDERSTUDY],
+        env: { ...process.env, ...LAUNCHED.env },
       },
     }
   }

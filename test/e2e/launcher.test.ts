@@ -1,4 +1,4 @@
-/** The executable as the README starts it: a launcher that asks for huge pages. */
+/** The executable as the README starts it: a launcher that asks for huge pages, and for no compaction that nobody needs. */
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { expect, it } from 'vitest'
@@ -15,6 +15,7 @@ it('the launcher is replaced by the server, whose dataset is in huge pages where
   try {
     expect((await server.info('server'))['process_id']).toBe(String(server.pid))
     expect((await server.info('memory'))['mem_huge_pages_asked_for']).toBe('1')
+    expect(readFileSync(`/proc/${server.pid}/cmdline`, 'latin1').split('\0')).toContain('--no-memory-reducer')
     const value = 'v'.repeat(200)
     for (let first = 0; first < KEYS; first += 1000) {
       await server.call('MSET', ...Array.from({ length: 1000 }, (_, i) => [`key:${first + i}`, value]).flat())

@@ -3,7 +3,6 @@
  * server/understudy-server.ts.
  */
 import { readFileSync } from 'node:fs'
-import { setFlagsFromString } from 'node:v8'
 import { ConfigError, ReplicaError } from '@understudy/core/internal'
 import { parseArguments } from './cli/arguments.ts'
 import { runCheck } from './cli/check.ts'
@@ -24,9 +23,6 @@ const LOG_MS_MAX = 30_000
 
 /** Runs the command. Resolves when it has nothing more to say; a server goes on until a signal or SHUTDOWN. */
 export async function main(argv: readonly string[]): Promise<void> {
-  // V8 compacts a small heap again and again when little happens, which takes up to ten milliseconds, for the sake of a megabyte or two. What
-  // has to be collected soon is: server/collect-garbage.ts.
-  setFlagsFromString('--no-memory-reducer')
   const version = readVersion()
   // What is said before there is a log is kept for it.
   const early: string[] = []
