@@ -10,6 +10,7 @@
  * then no store of step 2 that it could have seen touched its range. See docs/formats/backlog.md.
  */
 import { copyBytes, viewOf } from '../memory/copy-bytes.ts'
+import { untouchedMemory } from '../memory/untouched-memory.ts'
 import { BACKLOG_BYTES_MAX, BACKLOG_BYTES_MIN } from '../replication/limits.ts'
 import {
   BACKLOG_MAGIC,
@@ -217,7 +218,7 @@ export class BacklogWriter {
 }
 
 function allocate(capacityBytes: number, lost: number, end: number): SharedArrayBuffer {
-  const shared = new SharedArrayBuffer(RING_START_BYTES + capacityBytes)
+  const shared = untouchedMemory(RING_START_BYTES + capacityBytes)
   const { ints, longs } = backlogViews(shared)
   Atomics.store(longs, SLOT_CAPACITY, BigInt(capacityBytes))
   Atomics.store(longs, SLOT_LOST, BigInt(lost))

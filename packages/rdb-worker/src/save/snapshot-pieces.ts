@@ -15,6 +15,7 @@
  * The reader never blocks: it is told of a piece by a message. The writer blocks in Atomics.wait.
  */
 import { strict as assert } from 'node:assert'
+import { untouchedMemory } from '@understudy/core/saving'
 
 const SLOT_INTS = 32
 const WRITTEN = 0
@@ -38,7 +39,7 @@ export function createPieces(slots: number): PieceMemory {
   return {
     slots,
     control: new SharedArrayBuffer((LENGTHS + slots) * 4),
-    data: new SharedArrayBuffer(slots * PIECE_BYTES_MAX),
+    data: untouchedMemory(slots * PIECE_BYTES_MAX),
   }
 }
 
@@ -54,7 +55,7 @@ export class PieceWriter {
   constructor({ slots, control, data }: PieceMemory, announce: () => void) {
     this.#slots = slots
     this.#control = new Int32Array(control)
-    this.#data = new Uint8Array(data)
+    this.#data = new Uint8Array(data, 0, data.byteLength)
     this.#announce = announce
   }
 
