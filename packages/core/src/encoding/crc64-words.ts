@@ -128,7 +128,7 @@ declare const WebAssembly: {
 
 interface Exports {
   readonly memory: { readonly buffer: ArrayBuffer }
-  update(at: number, end: number): void
+  readonly update: (at: number, end: number) => void
 }
 
 export class Crc64Words {
