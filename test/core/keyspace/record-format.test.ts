@@ -21,17 +21,17 @@ function recordOf(key: string, value: string, expireAtMs: number, length: number
 }
 
 it('a small string is its header, its key and its value', () => {
-  expect(recordOf('greeting', 'hello', -1, 21)).toBe('4 10020000 000008000540b2126772656574696e6768656c6c6f')
+  expect(recordOf('greeting', 'hello', -1, 21)).toBe('4 10002000 000008000540b2126772656574696e6768656c6c6f')
 })
 
 it('a time to live stands behind the header', () => {
   expect(recordOf('session:42', 'x=1', 1_800_000_000_000, 29)).toBe(
-    '0 10020000 00010a000340b21200505c18a301000073657373696f6e3a3432783d31',
+    '0 10002000 00010a000340b21200505c18a301000073657373696f6e3a3432783d31',
   )
 })
 
 it('a long value is named by its length, the root of its nodes and their region', () => {
   expect(recordOf('big', 'y'.repeat(40_000), -1, 27)).toBe(
-    '3 10020000 000203000040b212409c0000000000000020021003000000626967',
+    '3 10002000 000203000040b212409c0000000000000040001003000000626967',
   )
 })
