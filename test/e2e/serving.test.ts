@@ -21,6 +21,19 @@ const LOADING = /^LOADING /
 const MASTERDOWN = /^MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'\.$/
 
 describe('while a snapshot is loaded', () => {
+  it('tells all fields of loading before there is anything to load', async () => {
+    // Nobody listens on port 1.
+    const node = await startNode({ replicaof: '127.0.0.1 1' })
+    expect(await node.info('persistence')).toMatchObject({
+      loading: '1',
+      loading_total_bytes: '0',
+      loading_loaded_bytes: '0',
+      loading_loaded_perc: '0.00',
+      loading_loaded_keys: '0',
+      loading_eta_seconds: '1',
+    })
+  })
+
   it('-LOADING before the first sync; later the old data, and async_loading', async () => {
     const primary = await startPrimary()
     await primary.call('DEBUG', 'POPULATE', '3000', 'key', '50')

@@ -36,7 +36,7 @@ const NOISE_BYTES = 24 * 1024 * 1024
 /** What a connection that is gone may leave behind: each would leave more if it left itself. */
 const LEFT_BYTES_MAX = 1024
 /** How often many are opened and closed: the heap may take another size in one of these times, and what is left behind is in each. */
-const TIMES_MAX = 5
+const TIMES_MAX = 12
 /** Less garbage at a time, so that what is left behind can be told from it. */
 const NODE_ARGS = ['--max-semi-space-size=2']
 const PATIENCE_MS = 2000

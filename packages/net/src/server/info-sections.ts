@@ -147,12 +147,8 @@ function persistenceLines(node: Node): string[] {
     'module_fork_in_progress:0',
     'module_fork_last_cow_size:0',
   ]
-  const progress = loadingProgress(node)
-  if (progress === undefined) {
-    // Waiting for the first sync is loading too: clients that poll need an answer.
-    if (state.loading) lines.push('loading_eta_seconds:1')
-    return lines
-  }
+  const progress = loadingProgress(node, state.loading)
+  if (progress === undefined) return lines
   const { startedMs, loadedBytes, totalBytes, loadedKeys } = progress
   const elapsedSeconds = (node.clock.monotonicMs() - startedMs) / 1000
   const share = totalBytes > 0 ? Math.min(1, loadedBytes / totalBytes) : 0
@@ -176,11 +172,13 @@ interface Progress {
   loadedKeys: number
 }
 
-function loadingProgress(node: Node): Progress | undefined {
+/** Waiting for the first sync is loading too, of nothing yet: clients that poll look at all of its fields. */
+function loadingProgress(node: Node, isLoading: boolean): Progress | undefined {
   if (node.fileLoading !== undefined) return node.fileLoading
   const { loading } = node.link.getStatus()
-  if (loading === undefined) return undefined
-  return { ...loading, startedMs: node.clock.monotonicMs() - loading.elapsedMs }
+  const nowMs = node.clock.monotonicMs()
+  if (loading !== undefined) return { ...loading, startedMs: nowMs - loading.elapsedMs }
+  return isLoading ? { startedMs: nowMs, loadedBytes: 0, totalBytes: 0, loadedKeys: 0 } : undefined
 }
 
 function seconds(milliseconds: number): number {
