@@ -17,8 +17,8 @@
  * A run whose last block is freed goes back to the free runs and may serve another class. Spans are neighbouring runs
  * for the few things that are longer than a block (table directories).
  *
- * Every class has a run that is partly unused. With small pages that part is not resident; with huge ones it is, and a hundred classes in
- * eight regions would take some 25 MB for nothing. So with huge pages the first runs of each class are bumped in a segment apart, which has
+ * Every class has a run that is partly unused. With small pages that part is not resident; with huge ones it is, for a
+ * hundred classes in eight regions. So with huge pages the first runs of each class are bumped in a segment apart, which has
  * small ones.
  *
  * Segments only grow. To give memory back, one is evacuated: nothing is allocated there any more, whoever owns its blocks
@@ -540,11 +540,14 @@ function metaRuns(runs: number): number {
  * @param runsPresent runs in the segments that are there.
  */
 function segmentBytes(runs: number, runsPresent: number): number {
-  let bytes = FIRST_SEGMENT_BYTES
-  const isEnough = () =>
-    bytes / RUN_BYTES > runsPresent + 1 && bytes / RUN_BYTES - 1 - metaRuns(bytes / RUN_BYTES) >= runs
-  while (bytes < SEGMENT_BYTES_MAX && !isEnough()) bytes *= 4
-  return bytes - RUN_BYTES
+  let runsInside = FIRST_SEGMENT_BYTES / RUN_BYTES - 1
+  while (
+    runsInside * RUN_BYTES < SEGMENT_BYTES_MAX &&
+    (runsInside <= runsPresent || runsInside - metaRuns(runsInside) < runs)
+  ) {
+    runsInside = (runsInside + 1) * 4 - 1
+  }
+  return runsInside * RUN_BYTES
 }
 
 /** Is it a run of blocks of which one is free? */
