@@ -10,7 +10,10 @@ import { within } from './deadline.mjs'
 
 const UNDERSTUDY = fileURLToPath(new URL('../../packages/net/bin/understudy.js', import.meta.url))
 /** What its launcher sets (packages/net/bin/understudy), which takes no further arguments of node. */
-const LAUNCHED = { env: { GLIBC_TUNABLES: 'glibc.malloc.hugetlb=1' }, args: ['--no-memory-reducer'] }
+const LAUNCHED = {
+  env: { GLIBC_TUNABLES: 'glibc.malloc.hugetlb=1' },
+  args: ['--no-memory-reducer', '--no-parallel-scavenge'],
+}
 const READY = /Ready to accept connections/
 /** DEBUG DIGEST of millions of keys takes a while. */
 const REPLY_TIMEOUT_MS = 300_000

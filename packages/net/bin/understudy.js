@@ -3,8 +3,9 @@ import { setFlagsFromString } from 'node:v8'
 
 // V8 does not collect, and compact, because a thread has become idle: that is some 10 ms in one piece, most often at the end of a full
 // sync of a replica below. The server collects in steps when there is something to give back (server/collect-garbage.ts). Said before
-// anything is loaded, since the first collection would already plan the next.
+// anything is loaded, since the first collection would already plan the next. And helpers are not waited for (bin/understudy).
 setFlagsFromString('--no-memory-reducer')
+setFlagsFromString('--no-parallel-scavenge')
 const { main } = await import('../dist/main.js')
 
 await main(process.argv.slice(2))

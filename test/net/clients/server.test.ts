@@ -83,6 +83,43 @@ describe('pipelines', () => {
     expect(toy.server.turn).toBeGreaterThan(10)
   })
 
+  test('who used up its share of a turn goes on in the next one', async () => {
+    const toy = await start({ turnMsMax: -1 })
+    const raw = await client(toy)
+    const { server } = toy
+    const run = () => server.statistics.commandsProcessed
+    const runAtEnds: number[] = []
+    expect(await raw.call('PING')).toBe('PONG')
+    server.turnListeners.push(() => runAtEnds.push(run()))
+    const before = run()
+    const session = [...server.sessions.values()][0]!
+    server.receive(session, Buffer.concat(Array.from({ length: 5 }, () => encodeCommand('PING'))))
+    expect(run() - before).toBe(1)
+    for (let i = 0; i < 5; i++) expect(await raw.readReply()).toBe('PONG')
+    // One at the end of each turn, except for the first, in which one ran already.
+    expect(runAtEnds.map((count) => count - before).slice(0, 5)).toEqual([1, 2, 3, 4, 5])
+  })
+
+  test('in a turn that is kept for something else no command runs', async () => {
+    const toy = await start()
+    const raw = await client(toy)
+    const { server } = toy
+    expect(await raw.call('PING')).toBe('PONG')
+    const run = () => server.statistics.commandsProcessed
+    const before = run()
+    const runAtEnds: number[] = []
+    server.turnListeners.push(() => runAtEnds.push(run()))
+    server.keepNextTurn()
+    const session = [...server.sessions.values()][0]!
+    server.receive(session, encodeCommand('PING'))
+    expect(run()).toBe(before)
+    expect(await raw.readReply()).toBe('PONG')
+    expect(runAtEnds[0]).toBe(before)
+    expect(run()).toBe(before + 1)
+    // And the connection is read from again.
+    expect(await raw.call('PING')).toBe('PONG')
+  })
+
   test('a client that ends its side is still answered', async () => {
     const toy = await start({ turnMsMax: 0.05 })
     const raw = await client(toy)

@@ -70,6 +70,11 @@ export abstract class ConnectionHost<Session extends Connection = Connection> {
   turn = 1
 
   #isHeld = false
+  /** Do commands wait, because the end of this turn belongs to something else? */
+  #isTurnKept = false
+  /** Who runs at the end of this turn. */
+  #due: Session[] = []
+  /** And of the next one: these had their share of this one. */
   #suspended: Session[] = []
   #unsent: Session[] = []
   #unflushed: Session[] = []
@@ -132,9 +137,21 @@ export abstract class ConnectionHost<Session extends Connection = Connection> {
     this.endTurnSoon()
   }
 
-  /** Runs the rest of a connection's pipeline in the next turn. */
+  /** Runs the rest of a connection's pipeline at the end of the next turn: it used up its share of this one. */
   runLater(session: Session): void {
     this.#suspended.push(session)
+    this.endTurnSoon()
+  }
+
+  /** Runs what a connection has at the end of this turn. */
+  runSoon(session: Session): void {
+    this.#due.push(session)
+    this.endTurnSoon()
+  }
+
+  /** Called at the end of a turn: in the next one no commands run, since something comes at its end that takes long by itself. */
+  keepNextTurn(): void {
+    this.#isTurnKept = true
     this.endTurnSoon()
   }
 
@@ -160,7 +177,7 @@ export abstract class ConnectionHost<Session extends Connection = Connection> {
   resume(session: Session): void {
     if ((session.flags & CLIENT_STOPPED) !== 0 || session.closed) return
     session.flags |= CLIENT_SUSPENDED
-    this.runLater(session)
+    this.runSoon(session)
   }
 
   /** Asks for `endTurn` after the events of this turn. */
@@ -195,10 +212,22 @@ export abstract class ConnectionHost<Session extends Connection = Connection> {
   }
 
   protected runSuspended(): void {
-    const suspended = this.#suspended
-    if (suspended.length === 0 || this.#isHeld) return
-    this.#suspended = []
-    for (const session of suspended) {
+    const isTurnKept = this.#isTurnKept
+    this.#isTurnKept = false
+    if (this.#isHeld) return
+    if (!isTurnKept) this.#runDue()
+    if (this.#suspended.length > 0) {
+      this.#due = this.#due.concat(this.#suspended)
+      this.#suspended = []
+    }
+    if (this.#due.length > 0) this.endTurnSoon()
+  }
+
+  #runDue(): void {
+    const due = this.#due
+    if (due.length === 0) return
+    this.#due = []
+    for (const session of due) {
       if (session.closed) continue
       session.flags &= ~CLIENT_SUSPENDED
       session.turnBytes = session.turnMs = 0
@@ -256,19 +285,21 @@ export abstract class ConnectionHost<Session extends Connection = Connection> {
       this.endTurnSoon()
       if (session.turnBytes > settings.turnBytesMax && (session.flags & CLIENT_STOPPED) === 0) {
         this.#putOff(session)
+        this.runLater(session)
         return
       }
     } else if (session.turn !== this.turn) session.turnBytes = session.turnMs = 0
     if ((session.flags & CLIENT_STOPPED) !== 0) return
-    if (this.#isHeld) this.#putOff(session)
-    else runCommands(session)
+    if (this.#isHeld || this.#isTurnKept) {
+      this.#putOff(session)
+      this.runSoon(session)
+    } else runCommands(session)
   }
 
-  /** Its input is run in another turn, and no more of it is read before. */
+  /** Its input is run at the end of a turn, and no more of it is read before. */
   #putOff(session: Session): void {
     session.flags |= CLIENT_SUSPENDED
     session.socket.pause()
-    this.runLater(session)
   }
 
   /** The peer has sent its end of stream. A pipeline that is still being worked on is finished first; who waits is gone. */

@@ -359,7 +359,7 @@ export abstract class Connection implements SlabWriter, ConnectionIdentity {
   closeAfterReply(): void {
     if (!this.host.holdsReplies) return this.close()
     this.flags |= CLIENT_CLOSE_AFTER_REPLY | CLIENT_SUSPENDED
-    this.host.runLater(this)
+    this.host.runSoon(this)
   }
 
   /** Sends everything written, and closes. */

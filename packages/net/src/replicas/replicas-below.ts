@@ -24,7 +24,14 @@ import { OwnStream } from './own-stream.ts'
 import { judgeResync, REPLID_BYTES_MAX } from './partial-resync.ts'
 import { Replica } from './replica.ts'
 import type { ReplicaSettings } from './settings.ts'
-import { dueSnapshots, isSame, roomForSnapshots, type SharedSnapshot, type Waiting } from './snapshot-sharing.ts'
+import {
+  type DueSnapshot,
+  dueSnapshots,
+  isSame,
+  roomForSnapshots,
+  type SharedSnapshot,
+  type Waiting,
+} from './snapshot-sharing.ts'
 import type { SnapshotSource, SnapshotWish } from './snapshot-source.ts'
 
 const CRON_MS = 100
@@ -50,6 +57,8 @@ export interface ReplicasBelowPorts {
   readonly upstreamDb: () => number
   /** Ask for `endTurn` at the end of this turn of the event loop. */
   readonly endTurnSoon: () => void
+  /** As `endTurnSoon` for the next turn, in which no commands run. Called at the end of a turn. */
+  readonly keepNextTurn: () => void
   /** More replicas are good enough for writes, or fewer. */
   readonly goodReplicasChanged: () => void
   /** Are clients' writes held back? Then nothing but what they wrote stands in the stream: no GETACK either. */
@@ -166,7 +175,7 @@ export class ReplicasBelow {
     if (this.own.effects !== undefined) this.own.unitEnded()
     if (this.#turnsToSnapshot > 0) {
       if (--this.#turnsToSnapshot === 0) this.#beginSnapshots()
-      else this.#ports.endTurnSoon()
+      else this.#ports.keepNextTurn()
     }
     if (this.#asksForAcks && !this.#ports.isPaused()) {
       this.#asksForAcks = false
@@ -370,7 +379,10 @@ export class ReplicasBelow {
     }
   }
 
-  /** In a turn of its own: the first PSYNC and the first snapshot take milliseconds each, as code that never ran before. */
+  /**
+   * In a turn of its own, without commands: the first PSYNC and the first snapshot take milliseconds each, as code that never ran
+   * before, and the pin of a large dataset one more.
+   */
   #snapshotSoon(): void {
     this.#turnsToSnapshot = 2
     this.#ports.endTurnSoon()
@@ -392,6 +404,18 @@ export class ReplicasBelow {
   }
 
   #beginSnapshots(): void {
+    for (const { request, waiting } of this.#dueSnapshots()) {
+      if (!this.#ports.isReplica()) this.own.selectAgain()
+      const { position } = this
+      const snapshot = this.#ports.source.begin(request)
+      const shared: SharedSnapshot = { snapshot, content: request, position, users: 0 }
+      this.#snapshots.push(shared)
+      for (const { replica, wish } of waiting) replica.give(shared, snapshot.open(wish.needsLength)!)
+    }
+  }
+
+  /** Those that are to be begun now, and may be. */
+  #dueSnapshots(): DueSnapshot<Replica>[] {
     const { settings, clock, source } = this.#ports
     this.#snapshots = this.#snapshots.filter(({ users }) => users > 0)
     const waiting: Waiting<Replica>[] = []
@@ -401,15 +425,9 @@ export class ReplicasBelow {
       waiting.push({ replica, wish: this.#wishOf(replica), sinceMs: state.sinceMs })
     }
     const room = roomForSnapshots(this.#snapshots, source)
-    if (waiting.length === 0 || room <= 0) return
+    if (waiting.length === 0 || room <= 0) return []
     const times = { delayMs: settings.disklessDelayMs, enoughReplicas: settings.disklessReplicasMax }
-    for (const { request, waiting: together } of dueSnapshots(waiting, clock.monotonicMs(), times).slice(0, room)) {
-      if (!this.#ports.isReplica()) this.own.selectAgain()
-      const { position } = this
-      const shared: SharedSnapshot = { snapshot: source.begin(request), content: request, position, users: 0 }
-      this.#snapshots.push(shared)
-      for (const { replica, wish } of together) replica.give(shared, shared.snapshot.open(wish.needsLength)!)
-    }
+    return dueSnapshots(waiting, clock.monotonicMs(), times).slice(0, room)
   }
 
   #cron(): void {
@@ -418,7 +436,7 @@ export class ReplicasBelow {
     for (const replica of this.#attached()) {
       replica.tick(nowMs, settings)
     }
-    this.#beginSnapshots()
+    if (this.#turnsToSnapshot === 0 && this.#dueSnapshots().length > 0) this.#snapshotSoon()
     this.#ping(nowMs)
     const seconds = settings.backlogTtlSeconds
     const isIdle = this.own.effects !== undefined && this.list().length === 0

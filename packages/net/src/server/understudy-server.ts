@@ -183,6 +183,7 @@ export class UnderstudyServer implements Node {
       isLinkUp: () => this.state.linkUp,
       upstreamDb: () => this.link.stream.db,
       endTurnSoon: () => this.server.endTurnSoon(),
+      keepNextTurn: () => this.server.keepNextTurn(),
       goodReplicasChanged: () => countGoodReplicas(this),
       isPaused: () => this.server.pauses.isActive,
       isFailingOver: () => this.failover.isUnderWay,
