@@ -9,7 +9,7 @@ import type { ClientSession } from '../clients/session.ts'
 /** One write. */
 const PIECE_BYTES: number = 128 * 1024
 /** Given to the connection in one turn of the event loop; the rest goes in the next one. */
-const TURN_BYTES_MAX: number = 1024 * 1024
+const TURN_BYTES_MAX: number = 512 * 1024
 /** On its way to a connection in an I/O thread, or waiting there: more stays in the backlog's memory. */
 const REMOTE_BYTES_MAX: number = 1024 * 1024
 

@@ -7,7 +7,7 @@ import type { PieceReader } from './snapshot-pieces.ts'
 import type { SnapshotReader } from './snapshot-reader.ts'
 
 /** Handed out in one turn of the event loop, to all together. */
-const TURN_BYTES_MAX: number = 1 << 20
+const TURN_BYTES_MAX: number = 512 << 10
 
 interface Question {
   readonly target: FanOutTarget
