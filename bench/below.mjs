@@ -18,8 +18,8 @@ import { Row } from './support/row.mjs'
 
 const SYNC_TIMEOUT_MS = 180_000
 const POLL_MS = 20
-/** What a load leaves behind is collected twice in that time. */
-const SETTLE_MS_MIN = 4000
+/** What a load leaves behind is collected three times in that time (net/src/server/collect-garbage.ts). */
+const SETTLE_MS_MIN = 8000
 /** redis 7.0 replication.c readSyncBulkPayload(). */
 const SYNCED = /MASTER <-> REPLICA sync: Finished with success/
 

@@ -14,6 +14,7 @@
 import assert from 'node:assert/strict'
 import { isSizeFault } from '../errors.ts'
 import { copyBytes, viewOf } from '../memory/copy-bytes.ts'
+import { untouchedMemory } from '../memory/untouched-memory.ts'
 
 /** Bytes of a block. */
 const BLOCK_BYTES: number = 256 * 1024
@@ -21,10 +22,14 @@ const BLOCK_BYTES: number = 256 * 1024
 const GONE_BYTES_AT_END: number = 8 << 20
 const GONE_BYTES_BETWEEN: number = 64 << 20
 
-/** Shared memory, although nobody else reads it: V8 would collect its whole heap for every few megabytes that other arrays take. */
+/**
+ * Shared memory, although nobody else reads it: V8 would collect its whole heap for every few megabytes that other arrays take. It comes
+ * from the system page by page: the C allocator's comes in huge pages, each of which holds the writer for some milliseconds.
+ */
 class Block {
-  readonly bytes = new Uint8Array(new SharedArrayBuffer(BLOCK_BYTES))
-  readonly view = new DataView(this.bytes.buffer)
+  readonly #memory = untouchedMemory(BLOCK_BYTES)
+  readonly bytes = new Uint8Array(this.#memory, 0, BLOCK_BYTES)
+  readonly view = new DataView(this.#memory, 0, BLOCK_BYTES)
 }
 
 /** Where one replica reads. */

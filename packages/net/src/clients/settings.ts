@@ -76,7 +76,7 @@ export function defaultClientSettings(): ClientSettings {
     enableDebugCommand: 'no',
     hz: 10,
     redisVersion: '7.0.15',
-    turnMsMax: 2,
+    turnMsMax: 1,
     turnBytesMax: 256 * 1024,
     outputPauseBytes: 16 * MEBIBYTE,
   }

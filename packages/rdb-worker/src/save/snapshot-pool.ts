@@ -128,13 +128,13 @@ export class SnapshotPool implements Snapshots {
   }
 
   async #run(task: SaveTask, ports: readonly MessagePort[]): Promise<PassResult> {
+    // To start a thread takes milliseconds: not in the turn that made the pin.
+    await nextTurn()
     const giveUp = new AbortController()
     const { signal } = giveUp
     this.#active.add(giveUp)
     let reply: SaveReply
     try {
-      // To start a thread takes milliseconds: not in the turn that made the pin.
-      await nextTurn()
       reply = await this.#pool.run(task, { signal, transferList: [task.pin.port, ...ports] })
     } catch (error) {
       // The thread died, or the pool was closed. A port that it never got is still ours.
