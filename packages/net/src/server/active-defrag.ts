@@ -90,12 +90,13 @@ export class ActiveDefrag {
       return
     }
     const began = clock.monotonicMs()
-    if (!compaction.isRunning && !this.#begin()) {
+    if (compaction.isRunning) compaction.step(DEFRAG_SLICE_MS)
+    // To begin a region takes what a slice takes: the first one comes in a turn of its own.
+    else if (!this.#begin()) {
       this.#rest()
       this.#next(LOOK_MS)
       return
     }
-    compaction.step(DEFRAG_SLICE_MS)
     const took = clock.monotonicMs() - began
     this.longestSliceMs = Math.max(this.longestSliceMs, took)
     this.#next((Math.max(took, DEFRAG_SLICE_MS) * (100 - this.effort)) / this.effort)
