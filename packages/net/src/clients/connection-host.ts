@@ -187,7 +187,7 @@ export abstract class ConnectionHost<Session extends Connection = Connection> {
     this.#immediate = setImmediate(this.#runImmediate)
   }
 
-  /** Everything readable was read: replies leave, and who used up a turn gets another one. */
+  /** Everything readable was read: replies leave, and who used up its share of the last turn gets another one. */
   protected endTurn(): void {
     this.sendReplies()
     this.runSuspended()
@@ -211,6 +211,7 @@ export abstract class ConnectionHost<Session extends Connection = Connection> {
     for (const session of unflushed) session.flushSide()
   }
 
+  /** Runs who is due, unless this turn is kept or replies wait; who used up its share of this turn is due in the next. */
   protected runSuspended(): void {
     const isTurnKept = this.#isTurnKept
     this.#isTurnKept = false
