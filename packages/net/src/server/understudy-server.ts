@@ -34,6 +34,7 @@ import type { Config } from '../config/config.ts'
 import { IoThreads } from '../io-thread/io-threads.ts'
 import { debugReplication } from './debug-replication.ts'
 import { debugThreads } from './debug-threads.ts'
+import { debugTurns } from './debug-turns.ts'
 import { askPrimary } from '../link/ask-primary.ts'
 import type { ReplicaLink } from '../link/replica-link.ts'
 import type { Failover } from '../replicas/failover.ts'
@@ -210,6 +211,7 @@ export class UnderstudyServer implements Node {
         ...clientCommandFamilies({
           ...debugDatasetSubcommands,
           ...debugThreads(() => this.ioThreads),
+          ...debugTurns(settings, () => this.ioThreads?.settingsChanged()),
           ...debugReplication(this),
         }),
         configCommands(this),
