@@ -219,6 +219,41 @@ describe('segments', () => {
     expect(memory.hasHugePages(spanOfMiB(arena, 1))).toBe(HUGE_PAGES)
   })
 
+  it('are touched ahead where they have huge pages, each time that four runs more are used', () => {
+    const { arena } = new Tenants(16 << 20)
+    expect(arena.needsTouch).toBe(false)
+    arena.allocateSpan(RUN_BYTES)
+    expect(arena.needsTouch).toBe(HUGE_PAGES)
+    if (!HUGE_PAGES) return
+    arena.touchAhead()
+    expect(arena.needsTouch).toBe(false)
+    arena.allocateSpan(3 * RUN_BYTES)
+    expect(arena.needsTouch).toBe(false)
+    arena.allocateSpan(RUN_BYTES)
+    expect(arena.needsTouch).toBe(true)
+    // Nothing is left ahead at the end of a segment.
+    arena.allocateSpan(250 * RUN_BYTES - 8 * RUN_BYTES)
+    expect(arena.needsTouch).toBe(false)
+    arena.allocateSpan(10 * RUN_BYTES)
+    expect(arena.needsTouch).toBe(true)
+  })
+
+  it('hold what they held when memory ahead was touched', () => {
+    const random = new SeededRandom(9)
+    const tenants = new Tenants(16 << 20)
+    let touched = 0
+    for (let i = 0; i < 20_000; i++) {
+      if (random.chance(0.7)) tenants.allocate(random.int(1, random.pick([100, 2000, RUN_BYTES])))
+      else if (tenants.blocks.size > 0) tenants.free(random.pick([...tenants.blocks.keys()].slice(0, 50)))
+      if (tenants.bytes > 30 << 20) tenants.freeAll(random)
+      if (!tenants.arena.needsTouch) continue
+      tenants.arena.touchAhead()
+      touched++
+    }
+    tenants.freeAll()
+    expect(touched > 50).toBe(HUGE_PAGES)
+  })
+
   it('begin with small pages again for a class that has given its runs back', () => {
     const tenants = new Tenants(SEGMENT_BYTES_MAX)
     const { arena, memory } = tenants

@@ -151,4 +151,15 @@ export class Generation extends GenerationLayout {
     for (const region of this.regions) sum += region.arena.runBytes
     return sum
   }
+
+  /** Is it time to touch memory ahead? See `Arena.needsTouch`. */
+  get needsTouch(): boolean {
+    for (const { arena } of this.regions) if (arena.needsTouch) return true
+    return false
+  }
+
+  /** Touches memory of one region that needs it. */
+  touchAhead(): void {
+    for (const { arena } of this.regions) if (arena.needsTouch) return arena.touchAhead()
+  }
 }

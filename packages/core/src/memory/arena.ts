@@ -63,6 +63,8 @@ assert.ok((H_CLASS_RUNS + CLASS_COUNT) * 4 <= HEADER_BYTES)
 
 /** Runs of a class that lie on small pages. From then on the one that is partly unused matters little. */
 const FEW_RUNS = 8
+/** Memory is touched so many runs ahead, each time that half of them are used up. */
+const TOUCHED_RUNS_AHEAD = 8
 
 const R_STATE = 0
 const R_USED = 1
@@ -98,6 +100,9 @@ export function pieceBytesOf(memory: RegionMemory, address: number): number {
 export class Arena {
   readonly memory: RegionMemory
   readonly #segmentBytesMax: number
+  /** The run that was touched ahead last, and its segment. */
+  #touchedSegment = 0
+  #touchedRun = 0
 
   /**
    * @param memory of one region: empty (the header is made) or that of an existing one.
@@ -284,6 +289,32 @@ export class Arena {
       // Whoever needs it will see.
       if (!(error instanceof KeyspaceError)) throw error
     }
+  }
+
+  /**
+   * Is it time to touch memory ahead? Where a huge page is first written, the writer waits until the system has found and cleared
+   * all of it: 0.4 ms, 2 to 5 where a guest has to be given it by its host. Always false with small pages.
+   */
+  get needsTouch(): boolean {
+    const head = this.memory.i32[0]!
+    const segment = head[H_BUMP_SEGMENT]!
+    if (!HUGE_PAGES || segment === 0) return false
+    const run = this.#runToTouch(segment)
+    if (segment === this.#touchedSegment && run - this.#touchedRun < TOUCHED_RUNS_AHEAD / 2) return false
+    return run < this.memory.runsIn(segment) && this.memory.hasHugePages(segment)
+  }
+
+  /** Touches memory that will be needed soon; `needsTouch` is true. */
+  touchAhead(): void {
+    const segment = this.memory.i32[0]![H_BUMP_SEGMENT]!
+    this.#touchedSegment = segment
+    this.#touchedRun = this.#runToTouch(segment)
+    // Nobody has used it yet.
+    this.memory.i32[segment]![(this.#touchedRun * RUN_BYTES) >>> 2] = 0
+  }
+
+  #runToTouch(segment: number): number {
+    return this.memory.i32[0]![H_BUMP_RUN + segment]! + TOUCHED_RUNS_AHEAD
   }
 
   #reserveRuns(bumpWord: number, runs: number): void {

@@ -124,6 +124,8 @@ export class UnderstudyServer implements Node {
   readonly #replay: Replay
   readonly #snapshots: SnapshotPool
   readonly #housekeeping: Housekeeping
+  /** Does this turn run no commands, for memory to be touched at its end? */
+  #touchesAhead = false
 
   constructor(options: UnderstudyServerOptions) {
     const { config, logger } = options
@@ -375,8 +377,17 @@ export class UnderstudyServer implements Node {
   /** At the end of each turn. */
   #lookAfterReplicas(): void {
     this.below.endTurn()
+    this.#touchAhead()
     this.failover.look()
     this.shutdown.look()
+  }
+
+  /** A huge page that the dataset grows into may hold the loop for milliseconds: in a turn without commands, one at a time. */
+  #touchAhead(): void {
+    const { generation } = this.keyspace
+    if (this.#touchesAhead) generation.touchAhead()
+    this.#touchesAhead = generation.needsTouch
+    if (this.#touchesAhead) this.server.keepNextTurn()
   }
 
   historyRenamed(): void {
