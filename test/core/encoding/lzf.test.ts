@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { LzfPieces, lzfCheck, lzfCompress, lzfDecompress } from '@understudy/core/internal'
 import { describe, expect, it } from 'vitest'
 import { SeededRandom } from '../../support/seeded-random.ts'
@@ -45,6 +46,62 @@ describe('LZF', () => {
     expect(compress(bytes).length).toBeLessThan(250)
     const noise = new SeededRandom(4).bytes(1000)
     expect(lzfCompress(noise, 0, 1000, new Uint8Array(996), 0, 996)).toBe(0)
+  })
+
+  it('gives the same without WebAssembly, for targets of any length', () => {
+    const random = new SeededRandom(6)
+    const inputs = Array.from({ length: 300 }, (_, i) => sample(random, random.int(1, i < 290 ? 3000 : 300_000)))
+    // One longer than WebAssembly takes, of much repetition.
+    inputs.push(sample(random, 700_000))
+    const script = `import { lzfCompress } from '@understudy/core/internal'
+      import { readFileSync } from 'node:fs'
+      import { createHash } from 'node:crypto'
+      const all = readFileSync(0)
+      for (let at = 0; at < all.length; ) {
+        const length = all.readUInt32LE(at)
+        const start = at + 4
+        at = start + length
+        const targets = [length + (length >>> 5) + 8, length - 4, length >>> 1, length >>> 3]
+        const answers = targets.filter((bytes) => bytes > 0).map((bytes) => {
+          // Nothing behind the end may be written.
+          const target = Buffer.alloc(bytes + 40, 9)
+          const count = lzfCompress(all, start, at, target, 3, 3 + bytes)
+          return count + createHash('md5').update(target.subarray(0, 3 + count)).update(target.subarray(3 + bytes)).digest('hex')
+        })
+        console.log(answers.join(' '))
+      }`
+    const input = Buffer.concat(
+      inputs.flatMap((bytes) => {
+        const head = Buffer.alloc(4)
+        head.writeUInt32LE(bytes.length)
+        return [head, bytes]
+      }),
+    )
+    const printedBy = (...flags: string[]): string =>
+      execFileSync(process.execPath, [...flags, '--input-type=module', '--eval', script], {
+        input,
+        cwd: import.meta.dirname,
+        encoding: 'utf8',
+        maxBuffer: 1 << 24,
+      })
+    const withWords = printedBy()
+    expect(withWords.trim().split('\n')).toHaveLength(inputs.length)
+    expect(printedBy('--jitless')).toBe(withWords)
+  })
+
+  it('forgets the places of earlier inputs, also when it counts anew', () => {
+    const random = new SeededRandom(7)
+    // 8 KiB are counted for each, and 2^30 in all.
+    const bytes = random.bytes(30)
+    for (let i = 0; i < 140_000; i++) {
+      if (lzfCompress(bytes, 0, 30, new Uint8Array(40), 0, 26) !== 0)
+        throw new Error(`a copy from an earlier input, ${i}`)
+    }
+    const text = sample(random, 5000)
+    const target = new Uint8Array(5000)
+    const compressed = compress(text)
+    expect(lzfDecompress(compressed, 0, compressed.length, target, 0, 5000)).toBe(true)
+    expect(Buffer.compare(target, text)).toBe(0)
   })
 
   it('refuses every damaged input without writing outside the target', () => {

@@ -7,15 +7,18 @@
  *   111OOOOO LLLLLLLL OOOOOOOO    copy L + 9 bytes from O + 1 bytes back
  */
 import { viewOf } from '../memory/copy-bytes.ts'
+import {
+  COPY_ROOM_BYTES,
+  HASH_BITS,
+  HASH_FACTOR,
+  INPUT_BYTES,
+  LZF_COPY_MAX,
+  LZF_DISTANCE_MAX,
+  LzfWords,
+} from './lzf-words.ts'
 
 /** No instruction yields more than 88 bytes of output per byte of input (264 from 3). */
 export const LZF_RATIO_MAX = 88
-/** How far back a copy may reach. */
-const LZF_DISTANCE_MAX = 8192
-/** The longest copy. */
-const LZF_COPY_MAX = 264
-/** Room that a copy takes in the output, at most. */
-const COPY_ROOM_BYTES = 3
 const WORD_BYTES = 4
 /** Copied at once: two words. */
 const PAIR_BYTES = 8
@@ -156,15 +159,28 @@ export class LzfPieces {
   }
 }
 
-/** Bits of the hash of a place; shorter inputs use a part of the table, which stays in the nearest cache. */
-const HASH_BITS = 14
 const MEDIUM_HASH_BITS = 12
 const MEDIUM_BYTES_MAX = 1024
 const SHORT_HASH_BITS = 10
 const SHORT_BYTES_MAX = 64
-/** Position + 1 of the last place with this hash, counted so that entries of earlier calls are below `tableBase`. */
-const table: Int32Array = new Int32Array(1 << HASH_BITS)
-let tableBase = 1
+/** Greatest entry of a table of places. */
+const ENTRY_MAX = 0x3fffffff
+/** Entries begin here, out of reach of those that were never written. */
+const FIRST_ENTRY: number = LZF_DISTANCE_MAX + 1
+
+/** null: there is no WebAssembly. */
+let words: LzfWords | null | undefined
+/** For each hash the last place that had it, as an entry: its position, counted so that all of earlier calls are out of reach. */
+let table: Int32Array | undefined
+let nextEntry: number = FIRST_ENTRY
+
+function openWords(): LzfWords | null {
+  try {
+    return new LzfWords()
+  } catch {
+    return null
+  }
+}
 
 /**
  * Compresses `source[sourceStart .. sourceEnd)` into `target[targetStart .. targetEnd)`.
@@ -178,15 +194,35 @@ export function lzfCompress(
   targetStart: number,
   targetEnd: number,
 ): number {
-  if (tableBase + (sourceEnd - sourceStart) > 0x3fffffff) {
-    table.fill(0)
-    tableBase = 1
-  }
   const length = sourceEnd - sourceStart
+  if (words === undefined) words = openWords()
+  if (nextEntry + length > ENTRY_MAX) {
+    words?.reset()
+    table?.fill(0)
+    nextEntry = FIRST_ENTRY
+  }
   const bits = length > MEDIUM_BYTES_MAX ? HASH_BITS : length > SHORT_BYTES_MAX ? MEDIUM_HASH_BITS : SHORT_HASH_BITS
   const shift = 32 - bits
-  const base = tableBase - sourceStart
-  tableBase += length
+  const entry = nextEntry
+  nextEntry += length + LZF_DISTANCE_MAX
+  return words !== null && length <= INPUT_BYTES
+    ? words.compress(source, sourceStart, sourceEnd, target, targetStart, targetEnd, entry, shift)
+    : compressBytes(source, sourceStart, sourceEnd, target, targetStart, targetEnd, entry, shift)
+}
+
+/** `lzfCompress` without WebAssembly. @param entry of the first place. @param shift leaves the bits of a hash. */
+function compressBytes(
+  source: Uint8Array,
+  sourceStart: number,
+  sourceEnd: number,
+  target: Uint8Array,
+  targetStart: number,
+  targetEnd: number,
+  entry: number,
+  shift: number,
+): number {
+  table ??= new Int32Array(1 << HASH_BITS)
+  const base = entry - sourceStart
   const sourceView = viewOf(source)
   const targetView = viewOf(target)
   let from = sourceStart
@@ -196,16 +232,12 @@ export function lzfCompress(
   let stop = Math.min(sourceEnd - WORD_BYTES + 1, literalStart + targetEnd - to - COPY_ROOM_BYTES + 1)
   while (from < stop) {
     const word = sourceView.getInt32(from, true)
-    const slot = Math.imul(word << 8, 0x9e3779b1) >>> shift
-    const candidate = table[slot]! - base
+    const slot = Math.imul(word << 8, HASH_FACTOR) >>> shift
+    const distance = from + base - table[slot]!
     table[slot] = from + base
-    const distance = from - candidate
-    if (
-      candidate < sourceStart ||
-      distance > LZF_DISTANCE_MAX ||
-      // Three bytes of four are the same.
-      (sourceView.getInt32(candidate, true) ^ word) << 8 !== 0
-    ) {
+    const candidate = from - distance
+    // Three bytes of four are the same.
+    if (distance > LZF_DISTANCE_MAX || (sourceView.getInt32(candidate, true) ^ word) << 8 !== 0) {
       from++
       continue
     }
