@@ -1,7 +1,10 @@
-/** A mixed set of reads by redis-benchmark, one command after the other: 50 connections, pipeline 16, random keys. */
+/**
+ * A mixed set of reads by redis-benchmark, one command after the other: 50 connections, pipeline 16, random keys. The last row is the whole
+ * set: as many requests of each command.
+ */
 import { Dataset, VALUE_BYTES } from './support/dataset.mjs'
 import { stringsFile } from './support/rdb-file.mjs'
-import { measureCase, startSettings } from './support/read-cases.mjs'
+import { measureRounds, rowOf, startSettings, together } from './support/read-cases.mjs'
 
 const CONNECTIONS = 50
 const PIPELINE = 16
@@ -51,6 +54,7 @@ export async function getMixed(run) {
   const settings = await startSettings(run, path)
   for (const { contender } of settings) await fill(contender, count)
   const rows = []
+  const cases = []
   for (const [title, what, replyBytes] of READS) {
     const each = {
       title: `${title}, ${CONNECTIONS} connections, pipeline ${PIPELINE}`,
@@ -59,10 +63,13 @@ export async function getMixed(run) {
       requests: sizes.getMixedRequests,
       what,
       replyBytes,
-      goal: GOAL,
     }
-    rows.push(await measureCase(run, 'get-mixed', settings, each, count))
+    const rounds = await measureRounds(run, 'get-mixed', settings, each, count)
+    rows.push(rowOf('get-mixed', each, rounds))
+    cases.push(rounds)
   }
+  const title = `all of these, as many of each, ${CONNECTIONS} connections, pipeline ${PIPELINE}`
+  rows.push(rowOf('get-mixed', { title, goal: GOAL }, together(cases)))
   for (const { contender } of settings) await contender.stop()
   return rows
 }

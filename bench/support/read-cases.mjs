@@ -16,8 +16,9 @@ const THREADED = 2
 
 /** @typedef {import('./contenders.mjs').Contender} Contender */
 /** @typedef {import('./process-usage.mjs').Usage} Usage */
-/** @typedef {{ requestsPerSecond: number, p50: number, p99: number, usage: Usage }} Round Latencies in milliseconds. */
+/** @typedef {{ requestsPerSecond: number, p50?: number, p99?: number, usage: Usage }} Round Latencies in milliseconds. */
 /** @typedef {{ contender: Contender, label: string, isOurs: boolean }} Setting A server and how many threads it has. */
+/** @typedef {Map<Setting, Round[]>} Rounds As many of each setting, taken in turn. */
 
 /**
  * @typedef {object} ReadCase
@@ -62,7 +63,19 @@ export async function startSettings({ contenders, sizes, isProfiled }, path) {
  * @param {number} keyCount
  */
 export async function measureCase(run, scenario, settings, each, keyCount) {
-  /** @type {Map<Setting, Round[]>} */
+  return rowOf(scenario, each, await measureRounds(run, scenario, settings, each, keyCount))
+}
+
+/**
+ * @param {import('./run.mjs').Run} run
+ * @param {string} scenario
+ * @param {readonly Setting[]} settings
+ * @param {ReadCase} each
+ * @param {number} keyCount
+ * @returns {Promise<Rounds>}
+ */
+export async function measureRounds(run, scenario, settings, each, keyCount) {
+  /** @type {Rounds} */
   const rounds = new Map(settings.map((setting) => [setting, []]))
   // Once for nothing: a server that has just begun is not what is measured.
   for (const { contender } of settings) await round(run, contender, each, Math.ceil(each.requests / 4), keyCount)
@@ -77,13 +90,57 @@ export async function measureCase(run, scenario, settings, each, keyCount) {
       )
     }
   }
+  return rounds
+}
+
+/**
+ * Cases of as many requests each as one: the time of all, round by round.
+ *
+ * @param {readonly Rounds[]} cases Of the same settings.
+ * @returns {Rounds}
+ */
+export function together(cases) {
+  const [first] = cases
+  if (first === undefined) throw new Error('there are no cases')
+  return new Map(
+    [...first].map(([setting, rounds]) => [
+      setting,
+      rounds.map((_, index) => sum(cases.flatMap((each) => each.get(setting)?.[index] ?? []))),
+    ]),
+  )
+}
+
+/**
+ * @param {readonly Round[]} parts
+ * @returns {Round}
+ */
+function sum(parts) {
+  let seconds = 0
+  let cpuSeconds = 0
+  let threads = 0
+  for (const { requestsPerSecond, usage } of parts) {
+    seconds += 1 / requestsPerSecond
+    cpuSeconds += usage.cpuSeconds ?? Number.NaN
+    threads = Math.max(threads, usage.threads ?? 0)
+  }
+  const isKnown = !Number.isNaN(cpuSeconds)
+  const usage = { cpuSeconds: isKnown ? cpuSeconds : undefined, threads: threads === 0 ? undefined : threads }
+  return { requestsPerSecond: parts.length / seconds, usage }
+}
+
+/**
+ * @param {string} scenario
+ * @param {{ title: string, goal?: number }} facts
+ * @param {Rounds} rounds
+ */
+export function rowOf(scenario, { title, goal }, rounds) {
   const ours = better([...rounds].filter(([{ isOurs }]) => isOurs))
   const theirs = better([...rounds].filter(([{ isOurs }]) => !isOurs))
   const row = new Row({
     scenario,
-    title: each.title,
+    title,
     unit: 'requests/s',
-    ...(each.goal === undefined ? {} : { goal: { ratio: each.goal, direction: 'at least' } }),
+    ...(goal === undefined ? {} : { goal: { ratio: goal, direction: 'at least' } }),
     ...(ours === undefined ? {} : { ours: ours[0].label }),
     ...(theirs === undefined ? {} : { theirs: theirs[0].label }),
   })
@@ -111,12 +168,13 @@ function speed(rounds) {
 
 /** @param {readonly Round[]} rounds */
 function described(rounds) {
-  const of = (/** @type {(round: Round) => number} */ field) => median(rounds.map(field))
-  const cpu = of(({ usage }) => usage.cpuSeconds ?? Number.NaN)
-  return (
-    `${(speed(rounds) / 1000).toFixed(0)} k/s, p50 ${of(({ p50 }) => p50).toFixed(3)} ms, ` +
-    `p99 ${of(({ p99 }) => p99).toFixed(3)} ms, CPU ${Number.isNaN(cpu) ? 'n/a' : `${cpu.toFixed(2)} s`}`
-  )
+  const of = (/** @type {(round: Round) => number | undefined} */ field) =>
+    median(rounds.map((each) => field(each) ?? Number.NaN))
+  const told = [`${(speed(rounds) / 1000).toFixed(0)} k/s`]
+  const [p50, p99, cpu] = [of((each) => each.p50), of((each) => each.p99), of(({ usage }) => usage.cpuSeconds)]
+  if (!Number.isNaN(p50)) told.push(`p50 ${p50.toFixed(3)} ms`, `p99 ${p99.toFixed(3)} ms`)
+  told.push(`CPU ${Number.isNaN(cpu) ? 'n/a' : `${cpu.toFixed(2)} s`}`)
+  return told.join(', ')
 }
 
 /**

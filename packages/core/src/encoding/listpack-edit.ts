@@ -257,6 +257,7 @@ export function listpackFind(
   let front = start + LISTPACK_HEADER_BYTES
   let back = end - 1
   const fromBothEnds = stride === 1 || end - start <= BOTH_ENDS_BYTES_MAX
+  if (stride === 1) front = passRow(bytes, front, back, shortHead, lastByte)
   while (front < back) {
     const head = bytes[front]!
     if (head >= 0x80 && head < 0xc0) {
@@ -298,6 +299,30 @@ export function listpackFind(
     } else if (otherEquals(bytes, back, first, wanted, wantedStart, length, isInteger)) return back
   }
   return -1
+}
+
+/**
+ * Passes short strings that are as long as the first one, as names often are, four at a time: where they are need not be read for them to be
+ * looked at, so they are waited for together. @param shortHead first byte of what is sought, and `lastByte` its last.
+ * @returns the first place that was not passed: what is sought may be among the four there.
+ */
+function passRow(bytes: Uint8Array, first: number, back: number, shortHead: number, lastByte: number): number {
+  const head = bytes[first]!
+  if (head < 0x80 || head >= 0xc0) return first
+  const step = 2 + (head & 0x3f)
+  const toLast = step - 2
+  const isAlike = head === shortHead
+  let at = first
+  for (const stop = back - 4 * step; at <= stop; at += 4 * step) {
+    const second = at + step
+    const third = second + step
+    const fourth = third + step
+    if (bytes[at] !== head || bytes[second] !== head || bytes[third] !== head || bytes[fourth] !== head) break
+    if (!isAlike) continue
+    if (bytes[at + toLast] === lastByte || bytes[second + toLast] === lastByte) break
+    if (bytes[third + toLast] === lastByte || bytes[fourth + toLast] === lastByte) break
+  }
+  return at
 }
 
 /**
