@@ -81,6 +81,22 @@ describe('commands', () => {
     expect(decodeCut(cutting)).toEqual(MIXED_COMMANDS)
   })
 
+  test.each(cuttings(MIXED, { seed: 12, rounds: 60 }))('$name, all read into one buffer', (cutting) => {
+    const shared = Buffer.alloc(65_536)
+    const decoder = new RequestDecoder()
+    const out: (string[] | string)[] = []
+    feed(cutting, (piece) => {
+      // What stands behind a piece is from reads before, or looks like a command.
+      shared.fill('\r\nPING\r\n', piece.length)
+      shared.set(piece)
+      decoder.feed(shared, piece.length)
+      drain(decoder, out)
+      decoder.keep()
+    })
+    expect(out).toEqual(MIXED_COMMANDS)
+    expect(decoder.heldBytes).toBeLessThan(shared.length)
+  })
+
   test.each([
     ['PING', [['PING']]],
     ['a"b c"d\r\n', ['Protocol error: unbalanced quotes in request']],

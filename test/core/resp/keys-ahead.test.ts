@@ -70,6 +70,46 @@ describe('keys ahead', () => {
     }
   })
 
+  it('are found by the writer as by any other lookup, and in a unit as they are then', () => {
+    const random = new SeededRandom(10)
+    const keyspace = new Keyspace({ databaseCount: 2 })
+    const names = Array.from({ length: 300 }, (_, i) => `${'k'.repeat(1 + (i % 30))}${i}`)
+    keyspace.begin()
+    for (const [i, name] of names.entries()) {
+      const key = Buffer.from(name)
+      if (i % 3 !== 0) keyspace.put(i % 2, key, 0, key.length, 0, 0, key, 0, key.length, -1)
+    }
+    keyspace.end()
+    const { entry } = keyspace
+    for (let round = 0; round < 200; round++) {
+      const picked = Array.from({ length: ROOM }, () => Buffer.from(random.pick(names)))
+      const bytes = Buffer.concat(picked)
+      const ends = Int32Array.from(
+        picked,
+        (
+          (end) => (key: Buffer) =>
+            (end += key.length)
+        )(0),
+      )
+      const starts = Int32Array.from(picked, (key, i) => ends[i]! - key.length)
+      const db = round % 2
+      keyspace.touchKeys(db, bytes, starts, ends, 0, picked.length)
+      for (let i = 0; i < picked.length; i++) {
+        const isFound = keyspace.lookupTouched(i, db, bytes, starts[i]!, ends[i]!)
+        const address = isFound ? entry.address : 0
+        expect(isFound).toBe(keyspace.lookup(db, bytes, starts[i]!, ends[i]!))
+        expect(address).toBe(isFound ? entry.address : 0)
+      }
+      const first = random.int(0, picked.length - 1)
+      keyspace.begin()
+      const wasThere = keyspace.lookup(db, bytes, starts[first]!, ends[first]!)
+      if (wasThere) keyspace.deleteEntry(db, bytes, starts[first]!, ends[first]!)
+      expect(keyspace.lookupTouched(first, db, bytes, starts[first]!, ends[first]!)).toBe(false)
+      if (wasThere) keyspace.put(db, bytes, starts[first]!, ends[first]!, 0, 0, bytes, 0, 3, -1)
+      keyspace.end()
+    }
+  })
+
   it('are touched without entering a shard, whatever stands in memory', () => {
     const random = new SeededRandom(9)
     const keyspace = new Keyspace({ databaseCount: 1 })

@@ -42,6 +42,7 @@ const RANDOM_NEIGHBOURS = 16
 const touchedOrders = new Int32Array(KEYS_AHEAD_MAX)
 const touchedTags = new Int32Array(KEYS_AHEAD_MAX)
 const touchedPages = new Int32Array(KEYS_AHEAD_MAX)
+const touchedRecords = new Int32Array(KEYS_AHEAD_MAX)
 
 export abstract class KeyspaceReads {
   generation: GenerationLayout
@@ -114,12 +115,32 @@ export abstract class KeyspaceReads {
       touchedOrders[i] = hashOrder
       touchedTags[i] = hashTag
     }
-    touchLookups(generation, db, touchedOrders, touchedTags, touchedPages, count, false)
+    touchLookups(generation, db, touchedOrders, touchedTags, touchedPages, touchedRecords, count, false)
   }
 
   /** As `lookup`, of the key that was the `index`-th of the last `touchKeys`. */
   lookupTouched(index: number, db: number, key: Uint8Array, start: number, end: number): boolean {
     return this.lookupHashed(db, touchedOrders[index]!, touchedTags[index]!, key, start, end)
+  }
+
+  /**
+   * The same for who knows that nothing has changed since `touchKeys`: the record that was touched, if it is this key's.
+   * @returns false when it is not known whether the key is there
+   */
+  protected loadTouched(index: number, db: number, key: Uint8Array, start: number, end: number): boolean {
+    const record = touchedRecords[index]!
+    if (record === 0) return false
+    const { generation, place } = this
+    const order = touchedOrders[index]!
+    const shardIndex = shardOf(order)
+    const region = generation.regions[regionOf(shardIndex)]!
+    if (!region.keyEquals(record, key, start, end)) return false
+    place.order = order
+    place.tag = touchedTags[index]!
+    place.shard = shardIndex
+    place.root = generation.rootOf(db, shardIndex)
+    this.entry.load(region, generation.regions, record)
+    return true
   }
 
   /**

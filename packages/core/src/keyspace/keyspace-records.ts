@@ -79,6 +79,12 @@ export abstract class KeyspaceRecords extends KeyspaceReads {
     if (this.countsReads) this.access.mark(this.entry)
   }
 
+  /** Outside of a unit nothing has changed since `touchKeys`. */
+  override lookupTouched(index: number, db: number, key: Uint8Array, start: number, end: number): boolean {
+    const isLoaded = !this.counters.isOpen && this.loadTouched(index, db, key, start, end)
+    return isLoaded || super.lookupTouched(index, db, key, start, end)
+  }
+
   /** Gives the key of a hash, if it is still there, the access bits that a read in another thread found right (access-marks.ts). */
   markByHash(order: number, tag: number, root: number, bits: number): void {
     const { generation } = this

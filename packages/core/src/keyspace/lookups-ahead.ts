@@ -14,8 +14,9 @@ let touched = 0
 
 /**
  * Touches what the lookups of the first `count` of these hashes will look at, in database `db`, which exists. Any thread may, at any
- * time: no shard is entered, and nothing that is met is relied on. @param pages to work with. @param inserts is most of it going to be
- * inserted? @returns how many were found, most likely
+ * time: no shard is entered, and nothing that is met is relied on. @param pages to work with. @param records are given the address of each
+ * one's record, most likely, and 0 where there is none. @param inserts is most of it going to be inserted? @returns how many were found,
+ * most likely
  */
 export function touchLookups(
   generation: GenerationLayout,
@@ -23,6 +24,7 @@ export function touchLookups(
   orders: Int32Array,
   tags: Int32Array,
   pages: Int32Array,
+  records: Int32Array,
   count: number,
   inserts: boolean,
 ): number {
@@ -42,6 +44,7 @@ export function touchLookups(
   for (let i = 0; i < count; i++) {
     const region = regions[regionOf(shardOf(orders[i]!))]!
     const record = region.recordNear(pages[i]!, tags[i]!)
+    records[i] = record
     if (record === 0) continue
     found++
     seen ^= region.touchAt(record)
@@ -58,6 +61,7 @@ export class LookupsAhead implements ViewHolder {
   readonly #orders = new Int32Array(COMMANDS_AHEAD_MAX)
   readonly #tags = new Int32Array(COMMANDS_AHEAD_MAX)
   readonly #pages = new Int32Array(COMMANDS_AHEAD_MAX)
+  readonly #records = new Int32Array(COMMANDS_AHEAD_MAX)
   #added = 0
   /** So many are hashed, by this seed. */
   #count = 0
@@ -104,7 +108,7 @@ export class LookupsAhead implements ViewHolder {
     }
     this.#seed = seed
     this.#count = count
-    const found = touchLookups(generation, db, orders, tags, this.#pages, count, this.#mostAreNew)
+    const found = touchLookups(generation, db, orders, tags, this.#pages, this.#records, count, this.#mostAreNew)
     this.#mostAreNew = found * 2 < count
   }
 

@@ -113,14 +113,14 @@ export class RequestDecoder implements CommandArgs {
 
   /** Bytes of memory held: buffers and offset tables. */
   get heldBytes(): number {
-    return this.#buffer.length + this.#spare.length + this.start.byteLength * 2
+    return (this.#owned ? this.#buffer.length : this.#limit) + this.#spare.length + this.start.byteLength * 2
   }
 
   /**
    * Takes the next piece of input. Ownership moves to the decoder until `next()` has returned NEED_MORE (what remains is
-   * copied then); the decoder never writes into it.
+   * copied then); the decoder never writes into it. @param length so many bytes of the chunk are the piece.
    */
-  feed(chunk: Buffer): void {
+  feed(chunk: Buffer, length: number = chunk.length): void {
     // Between requests the command found last is no longer needed.
     if (this.#argsLeft === 0) {
       this.#base = this.#position
@@ -132,12 +132,12 @@ export class RequestDecoder implements CommandArgs {
       this.#buffer = chunk
       this.#owned = false
       this.#base = this.#position = this.#searched = 0
-      this.#limit = chunk.length
+      this.#limit = length
       return
     }
-    if (!this.#owned || this.#buffer.length - this.#limit < chunk.length) this.#makeRoom(rest + chunk.length)
-    chunk.copy(this.#buffer, this.#limit)
-    this.#limit += chunk.length
+    if (!this.#owned || this.#buffer.length - this.#limit < length) this.#makeRoom(rest + length)
+    chunk.copy(this.#buffer, this.#limit, 0, length)
+    this.#limit += length
   }
 
   /** The memory of the piece fed last is about to be used again: what was not consumed is copied. */

@@ -245,11 +245,11 @@ export abstract class ConnectionHost<Session extends Connection = Connection> {
    */
   protected attach(accepted: Socket, connect: (socket: Socket) => Session | undefined): void {
     let session: Session | undefined
-    const { socket, isShared } = readShared(accepted, (chunk) => {
+    const { socket, isShared } = readShared(accepted, (chunk, length) => {
       if (session === undefined) return
-      this.countInput(chunk.length)
+      this.countInput(length)
       this.statistics.readsProcessed++
-      this.receive(session, chunk)
+      this.receive(session, chunk, length)
       if (isShared) session.decoder.keep()
     })
     socket.on('error', ignoreError)
@@ -265,24 +265,24 @@ export abstract class ConnectionHost<Session extends Connection = Connection> {
     this.statistics.netInputBytes += bytes
   }
 
-  /** Takes a piece of a connection's input. Ownership of the bytes is the decoder's, as `RequestDecoder.feed` says. */
-  receive(session: Session, chunk: Buffer): void {
+  /** Takes a piece of a connection's input, the first `length` bytes of a chunk, whose ownership is as `RequestDecoder.feed` says. */
+  receive(session: Session, chunk: Buffer, length: number = chunk.length): void {
     if (session.closed) return
     const { decoder } = session
     const { settings } = this
     session.lastInteractionMs = this.clock.monotonicMs()
     decoder.bulkBytesMax = settings.protoMaxBulkBytes
-    decoder.feed(chunk)
+    decoder.feed(chunk, length)
     if (decoder.pendingBytes > settings.clientQueryBufferBytesMax) {
       this.dropForInput(session)
       return
     }
-    if (chunk.length >= LONG_CHUNK_BYTES) {
+    if (length >= LONG_CHUNK_BYTES) {
       if (session.turn !== this.turn) {
         session.turn = this.turn
         session.turnBytes = session.turnMs = 0
       }
-      session.turnBytes += chunk.length
+      session.turnBytes += length
       this.endTurnSoon()
       if (session.turnBytes > settings.turnBytesMax && (session.flags & CLIENT_STOPPED) === 0) {
         this.#putOff(session)

@@ -29,13 +29,14 @@ export interface SharedReads {
 
 /**
  * @param accepted from a server with `pauseOnConnect`; not to be used any more.
- * @param receive gets what was read. With `isShared` the chunk is borrowed until it returns.
+ * @param receive gets what was read: the first `length` bytes of a chunk. With `isShared` it is borrowed until `receive` returns, and always the
+ * same buffer: views of it are made once, not for each read.
  */
-export function readShared(accepted: Socket, receive: (chunk: Buffer) => void): SharedReads {
+export function readShared(accepted: Socket, receive: (chunk: Buffer, length: number) => void): SharedReads {
   const inside = accepted as unknown as AcceptedSocket
   const handle = inside._handle
   if (handle === undefined || handle === null || !('_server' in inside)) {
-    accepted.on('data', receive)
+    accepted.on('data', (chunk: Buffer) => receive(chunk, chunk.length))
     accepted.resume()
     return { socket: accepted, isShared: false }
   }
@@ -48,7 +49,7 @@ export function readShared(accepted: Socket, receive: (chunk: Buffer) => void): 
     onread: {
       buffer: shared,
       callback: (count: number) => {
-        receive(count === SHARED_BYTES ? shared : shared.subarray(0, count))
+        receive(shared, count)
         return true
       },
     },
