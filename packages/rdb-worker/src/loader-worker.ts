@@ -1,4 +1,4 @@
-/** Entry point of the pool's threads; see `pool.ts`, which knows its path and the names of what it exports. */
+/** What the pool's threads run, by way of threads/loader.cjs; `pool.ts` knows the names of what it exports. */
 import { memoryFingerprint } from '@understudy/core/loading'
 import type { InsertTask, LoadReply, LoadTask } from './messages.ts'
 import { runInsertTask } from './load/insert-task.ts'

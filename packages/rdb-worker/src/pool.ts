@@ -17,8 +17,8 @@ import { RingLoad } from './load/ring-load.ts'
 import { fromRecord } from './messages.ts'
 import type { InserterLink, InsertTask, LoadReply, LoadTask } from './messages.ts'
 
-/** In dist/, where all of a package's files lie side by side (scripts/bundle.mjs). */
-const WORKER_URL = new URL('./loader-worker.js', import.meta.url)
+/** Beside dist/, where this stands when it is bundled (scripts/bundle.mjs). */
+const WORKER_URL = new URL('../threads/loader.cjs', import.meta.url)
 
 /** One loads; a second may start while the first still gives up. */
 const LOADS_MAX = 2

@@ -1,4 +1,4 @@
-/** Entry point of the threads that save; see `snapshot-pool.ts`, which knows its path. */
+/** What the threads that save run, by way of threads/snapshot.cjs; see `snapshot-pool.ts`. */
 import { letGoOfLastTask } from './load/let-go.ts'
 import { lowerThreadPriority } from './load/thread-priority.ts'
 import { runSaveTask, type SaveReply, type SaveTask } from './save/save-task.ts'

@@ -29,8 +29,10 @@ describe('a loader whose files were changed after the program had started', () =
     for (const name of ['core', 'rdb-worker']) {
       const target = join(modules(), '@understudy', name)
       mkdirSync(target, { recursive: true })
-      for (const part of ['package.json', 'dist']) {
-        cpSync(join(ROOT, 'packages', name, part), join(target, part), { recursive: true })
+      const source = join(ROOT, 'packages', name)
+      const { files }: { files: string[] } = JSON.parse(readFileSync(join(source, 'package.json'), 'utf8'))
+      for (const part of ['package.json', ...files.filter((each) => !each.startsWith('!'))]) {
+        cpSync(join(source, part), join(target, part), { recursive: true })
       }
     }
     symlinkSync(realpathSync(join(ROOT, 'packages/rdb-worker/node_modules/piscina')), join(modules(), 'piscina'))

@@ -17,8 +17,8 @@ import { type PassOptions, SnapshotPass } from './snapshot-pass.ts'
 import { SpoolFile } from './spool-file.ts'
 import type { PassOrder, PassResult } from './write-pass.ts'
 
-/** In dist/, where all of a package's files lie side by side (scripts/bundle.mjs). */
-const WORKER_URL = new URL('./snapshot-worker.js', import.meta.url)
+/** Beside dist/, where this stands when it is bundled (scripts/bundle.mjs). */
+const WORKER_URL = new URL('../threads/snapshot.cjs', import.meta.url)
 /** A thread that did its work goes soon: memory of a generation that was dropped is held by every thread that saw it. */
 const IDLE_TIMEOUT_MS = 1000
 /** Passes for replicas that may be under way: who begins them keeps to it. Slow replicas may hold one each for hours. */
