@@ -210,7 +210,7 @@ export function lzfCompress(
     : compressBytes(source, sourceStart, sourceEnd, target, targetStart, targetEnd, entry, shift)
 }
 
-/** `lzfCompress` without WebAssembly. @param entry of the first place. @param shift leaves the bits of a hash. */
+/** `lzfCompress` without WebAssembly, or of a longer input than that takes. @param entry of the first place. @param shift leaves the bits of a hash. */
 function compressBytes(
   source: Uint8Array,
   sourceStart: number,

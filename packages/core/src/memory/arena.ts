@@ -293,7 +293,7 @@ export class Arena {
 
   /**
    * Is it time to touch memory ahead? Where a huge page is first written, the writer waits until the system has found and cleared
-   * all of it: 0.4 ms, 2 to 5 where a guest has to be given it by its host. Always false with small pages.
+   * all of it, milliseconds where a guest has to be given it by its host. Always false with small pages.
    */
   get needsTouch(): boolean {
     const head = this.memory.i32[0]!
