@@ -34,8 +34,10 @@ export const PROTO_MAX_BULK_BYTES: number = 512 * 1024 * 1024
 /** Default of hll-sparse-max-bytes. */
 export const HLL_SPARSE_BYTES_MAX = 3000
 
-/** Keys of a pipeline that are touched together before they are looked up: about as many misses as a core has under way at once. */
+/** Keys of a command that are touched together before they are looked up: about as many misses as a core has under way at once. */
 export const KEYS_AHEAD_MAX = 16
+/** Requests of a client that are found together before the first is run, so that their keys are touched together. */
+export const REQUESTS_AHEAD_MAX = 32
 /** Commands of the stream that are found together before the first is applied, so that their keys are touched together, too. */
 export const COMMANDS_AHEAD_MAX = 64
 /** One slice of our own extra work (growing, freeing, copying), milliseconds. */

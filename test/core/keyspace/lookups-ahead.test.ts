@@ -1,5 +1,15 @@
-import { COMMANDS_AHEAD_MAX, Keyspace } from '@understudy/core/internal'
+import {
+  COMMANDS_AHEAD_MAX,
+  hashKey,
+  hashOrder,
+  Keyspace,
+  KEYS_AHEAD_MAX,
+  Readers,
+  shardOf,
+  SharedKeyspace,
+} from '@understudy/core/internal'
 import { describe, expect, it } from 'vitest'
+import { SeededRandom } from '../../support/seeded-random.ts'
 
 const KEY_BYTES = 6
 /** Keys one behind the other, as in a stream's buffer. */
@@ -23,7 +33,7 @@ function halfFull(): Keyspace {
 function announce(keyspace: Keyspace, db: number, indexes: readonly number[]): void {
   keyspace.lookupsAhead.begin(bytes)
   for (const i of indexes) keyspace.lookupsAhead.add(startOf(i), startOf(i + 1))
-  keyspace.lookupsAhead.touch(keyspace.generation, db)
+  keyspace.touchAhead(db)
 }
 
 function valueOf(keyspace: Keyspace, index: number, from: Uint8Array = bytes): string | undefined {
@@ -86,5 +96,111 @@ describe('lookups of keys that were announced', () => {
     const keyspace = new Keyspace({ databaseCount: 1 })
     announce(keyspace, 0, all)
     expect(all.map((i) => valueOf(keyspace, i))).toEqual(all.map(() => undefined))
+  })
+
+  it('take the records that were touched as long as nothing has changed, and search for them else', () => {
+    const keyspace = halfFull()
+    const key = Buffer.from('key002')
+    const put = (value: string): void => {
+      keyspace.begin()
+      keyspace.put(0, key, 0, key.length, 0, 0, Buffer.from(value), 0, value.length, -1)
+      keyspace.end()
+    }
+    announce(keyspace, 0, all)
+    expect(valueOf(keyspace, 2)).toBe('2')
+    announce(keyspace, 0, all)
+    put('another, of another size')
+    expect(valueOf(keyspace, 2)).toBe('another, of another size')
+    // In the middle of a unit.
+    announce(keyspace, 0, all)
+    keyspace.begin()
+    expect(valueOf(keyspace, 2)).toBe('another, of another size')
+    keyspace.deleteEntry(0, bytes, startOf(2), startOf(3))
+    expect(valueOf(keyspace, 2)).toBe(undefined)
+    keyspace.end()
+    put('back')
+    // Announced for a database that does not have them, and the other way round.
+    announce(keyspace, 1, all)
+    expect(valueOf(keyspace, 2)).toBe('back')
+    announce(keyspace, 0, all)
+    expect(keyspace.lookup(1, bytes, startOf(2), startOf(3))).toBe(false)
+    announce(keyspace, 0, all)
+    keyspace.begin()
+    keyspace.swapDatabases(0, 1)
+    keyspace.end()
+    expect(valueOf(keyspace, 2)).toBe(undefined)
+    announce(keyspace, 1, all)
+    keyspace.begin()
+    keyspace.flushAll()
+    keyspace.end()
+    expect(valueOf(keyspace, 2)).toBe(undefined)
+  })
+})
+
+describe('keys that are touched', () => {
+  it('are found by the writer as by any other lookup, and in a unit as they are then', () => {
+    const random = new SeededRandom(10)
+    const keyspace = new Keyspace({ databaseCount: 2 })
+    const names = Array.from({ length: 300 }, (_, i) => `${'k'.repeat(1 + (i % 30))}${i}`)
+    keyspace.begin()
+    for (const [i, name] of names.entries()) {
+      const key = Buffer.from(name)
+      if (i % 3 !== 0) keyspace.put(i % 2, key, 0, key.length, 0, 0, key, 0, key.length, -1)
+    }
+    keyspace.end()
+    const { entry } = keyspace
+    for (let round = 0; round < 200; round++) {
+      const picked = Array.from({ length: KEYS_AHEAD_MAX }, () => Buffer.from(random.pick(names)))
+      const bytes = Buffer.concat(picked)
+      const ends = Int32Array.from(
+        picked,
+        (
+          (end) => (key: Buffer) =>
+            (end += key.length)
+        )(0),
+      )
+      const starts = Int32Array.from(picked, (key, i) => ends[i]! - key.length)
+      const db = round % 2
+      keyspace.touchKeys(db, bytes, starts, ends, 0, picked.length)
+      for (let i = 0; i < picked.length; i++) {
+        const isFound = keyspace.lookupTouched(i, db, bytes, starts[i]!, ends[i]!)
+        const address = isFound ? entry.address : 0
+        expect(isFound).toBe(keyspace.lookup(db, bytes, starts[i]!, ends[i]!))
+        expect(address).toBe(isFound ? entry.address : 0)
+      }
+      const first = random.int(0, picked.length - 1)
+      keyspace.begin()
+      const wasThere = keyspace.lookup(db, bytes, starts[first]!, ends[first]!)
+      if (wasThere) keyspace.deleteEntry(db, bytes, starts[first]!, ends[first]!)
+      expect(keyspace.lookupTouched(first, db, bytes, starts[first]!, ends[first]!)).toBe(false)
+      if (wasThere) keyspace.put(db, bytes, starts[first]!, ends[first]!, 0, 0, bytes, 0, 3, -1)
+      keyspace.end()
+    }
+  })
+
+  it('are touched without entering a shard, whatever stands in memory', () => {
+    const random = new SeededRandom(9)
+    const keyspace = new Keyspace({ databaseCount: 1 })
+    const key = Buffer.from('key')
+    keyspace.begin()
+    keyspace.put(0, key, 0, 3, 0, 0, key, 0, 3, -1)
+    keyspace.end()
+    const shared = new SharedKeyspace(new Readers(keyspace).attach())
+    const keys = { starts: Int32Array.of(0), ends: Int32Array.of(3) }
+    shared.begin()
+    shared.touchKeys(0, key, keys.starts, keys.ends, 0, 1)
+    // Disturbs who has entered the key's shard.
+    keyspace.begin()
+    keyspace.put(0, key, 0, 3, 0, 0, key, 0, 3, -1)
+    keyspace.end()
+    expect(shared.validate()).toBe(true)
+    hashKey(keyspace.generation.seed, key, 0, 3)
+    const root = keyspace.generation.rootOf(0, shardOf(hashOrder))
+    for (let round = 0; round < 1000; round++) {
+      for (let word = 0; word < 5; word++)
+        keyspace.generation.control[root + word] = random.int(-(2 ** 31), 2 ** 31 - 1)
+      shared.touchKeys(0, key, keys.starts, keys.ends, 0, 1)
+    }
+    shared.close()
   })
 })

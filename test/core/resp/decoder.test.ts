@@ -13,8 +13,9 @@ import { SeededRandom } from '../../support/seeded-random.ts'
 import { cuttings, feed } from '../../support/short-reads.ts'
 
 /** Everything the decoder finds, commands as latin1 texts; a protocol error ends the list. */
-function drain(decoder: RequestDecoder, into: (string[] | string)[]): number {
+function drain(decoder: RequestDecoder, into: (string[] | string)[], looksAhead = false): number {
   for (;;) {
+    if (looksAhead && decoder.aheadCount === 0) decoder.lookAhead()
     const found = decoder.next()
     if (found === COMMAND) {
       const command: string[] = []
@@ -29,16 +30,37 @@ function drain(decoder: RequestDecoder, into: (string[] | string)[]): number {
   }
 }
 
+/** One by one and looking ahead, which must come to the same. */
 function decode(bytes: Uint8Array | string, prepare?: (decoder: RequestDecoder) => void): (string[] | string)[] {
+  const found = decodeOnce(bytes, prepare, false)
+  expect(decodeOnce(bytes, prepare, true)).toEqual(found)
+  return found
+}
+
+function decodeOnce(
+  bytes: Uint8Array | string,
+  prepare: ((decoder: RequestDecoder) => void) | undefined,
+  looksAhead: boolean,
+): (string[] | string)[] {
   const decoder = new RequestDecoder()
   prepare?.(decoder)
   const out: (string[] | string)[] = []
   decoder.feed(Buffer.from(bytes))
-  drain(decoder, out)
+  drain(decoder, out, looksAhead)
   return out
 }
 
 function decodeCut(pieces: Parameters<typeof feed>[0], prepare?: (decoder: RequestDecoder) => void): unknown[] {
+  const found = decodeCutOnce(pieces, prepare, false)
+  expect(decodeCutOnce(pieces, prepare, true)).toEqual(found)
+  return found
+}
+
+function decodeCutOnce(
+  pieces: Parameters<typeof feed>[0],
+  prepare: ((decoder: RequestDecoder) => void) | undefined,
+  looksAhead: boolean,
+): unknown[] {
   const decoder = new RequestDecoder()
   prepare?.(decoder)
   const out: (string[] | string)[] = []
@@ -46,7 +68,7 @@ function decodeCut(pieces: Parameters<typeof feed>[0], prepare?: (decoder: Reque
   feed(pieces, (piece) => {
     if (failed) return
     decoder.feed(piece)
-    failed = drain(decoder, out) === PROTOCOL_ERROR
+    failed = drain(decoder, out, looksAhead) === PROTOCOL_ERROR
   })
   return out
 }
@@ -81,7 +103,7 @@ describe('commands', () => {
     expect(decodeCut(cutting)).toEqual(MIXED_COMMANDS)
   })
 
-  test.each(cuttings(MIXED, { seed: 12, rounds: 60 }))('$name, all read into one buffer', (cutting) => {
+  test.each(cuttings(MIXED, { seed: 12, rounds: 60 }))('$name, all read into one buffer, looking ahead', (cutting) => {
     const shared = Buffer.alloc(65_536)
     const decoder = new RequestDecoder()
     const out: (string[] | string)[] = []
@@ -90,7 +112,7 @@ describe('commands', () => {
       shared.fill('\r\nPING\r\n', piece.length)
       shared.set(piece)
       decoder.feed(shared, piece.length)
-      drain(decoder, out)
+      drain(decoder, out, true)
       decoder.keep()
     })
     expect(out).toEqual(MIXED_COMMANDS)

@@ -6,7 +6,7 @@
  *
  * Nothing that was seen may be used before `validate()` has returned true.
  */
-import { REGION_COUNT, SHARD_COUNT } from '../limits.ts'
+import { REGION_COUNT, SEGMENTS_PER_REGION_MAX, SHARD_COUNT } from '../limits.ts'
 import { RegionMemory } from '../memory/region-memory.ts'
 import { GenerationLayout, type GenerationTransfer } from './generation.ts'
 import { C_MEMORY_CHANGES, C_RETIRED } from './layout.ts'
@@ -31,7 +31,9 @@ export class GenerationView extends GenerationLayout implements GuardedRead {
   constructor(transfer: GenerationTransfer) {
     super(transfer.control)
     for (let region = 0; region < REGION_COUNT; region++) {
-      this.regions.push(new RegionView(new RegionMemory([...(transfer.segments[region] ?? [])]), region, this.seed))
+      const segments = [...(transfer.segments[region] ?? [])]
+      const memory = new RegionMemory(segments, this.words, region * SEGMENTS_PER_REGION_MAX)
+      this.regions.push(new RegionView(memory, region, this.seed))
     }
   }
 

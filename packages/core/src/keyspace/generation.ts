@@ -4,9 +4,10 @@
  * generation from the loader's thread to the link role, and to readers.
  */
 import { strict as assert } from 'node:assert'
-import { REGION_COUNT, SEGMENT_BYTES_MAX, SHARD_COUNT } from '../limits.ts'
+import { REGION_COUNT, SEGMENT_BYTES_MAX, SEGMENTS_PER_REGION_MAX, SHARD_COUNT } from '../limits.ts'
 import { HashSeed } from './key-hash.ts'
 import { RegionMemory } from '../memory/region-memory.ts'
+import { NO_WORDS } from '../memory/view-holders.ts'
 import {
   C_DATABASE_MAP,
   C_DATABASES,
@@ -21,6 +22,7 @@ import {
   controlWords,
   countersAt,
   COUNTER_STRIDE,
+  PAGE_SLOTS,
   ROOT_WORDS,
   rootsAt,
 } from './layout.ts'
@@ -51,8 +53,14 @@ export abstract class GenerationLayout {
   readonly counters: number
   readonly roots: number
   abstract readonly regions: readonly RegionView[]
+  /**
+   * Words of all segments, region after region, SEGMENTS_PER_REGION_MAX of each: what `regions[region].memory.i32[segment]` is, with fewer
+   * steps. Those that are not there are empty; one more stands for nowhere and has a page's words.
+   */
+  readonly words: Int32Array[] = Array.from({ length: REGION_COUNT * SEGMENTS_PER_REGION_MAX }, () => NO_WORDS)
 
   constructor(control: SharedArrayBuffer) {
+    this.words.push(new Int32Array(PAGE_SLOTS * 2))
     this.controlBuffer = control
     this.control = new Int32Array(control)
     assert.equal(this.control[C_MAGIC], CONTROL_MAGIC)
@@ -98,7 +106,7 @@ export class Generation extends GenerationLayout {
     super(transfer.control)
     this.segmentBytesMax = segmentBytesMax
     for (let region = 0; region < REGION_COUNT; region++) {
-      const memory = new RegionMemory(transfer.segments[region] ?? [])
+      const memory = new RegionMemory(transfer.segments[region] ?? [], this.words, region * SEGMENTS_PER_REGION_MAX)
       memory.onSegment = (segment, index) => {
         for (const listener of this.segmentListeners) listener(region, index, segment)
         this.#memoryChanged()

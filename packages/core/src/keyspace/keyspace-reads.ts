@@ -41,7 +41,6 @@ const RANDOM_NEIGHBOURS = 16
 // Of the keys of `touchKeys`.
 const touchedOrders = new Int32Array(KEYS_AHEAD_MAX)
 const touchedTags = new Int32Array(KEYS_AHEAD_MAX)
-const touchedPages = new Int32Array(KEYS_AHEAD_MAX)
 const touchedRecords = new Int32Array(KEYS_AHEAD_MAX)
 
 export abstract class KeyspaceReads {
@@ -77,6 +76,11 @@ export abstract class KeyspaceReads {
 
   /** What makes values in `targetRegion`; the caller gives the region with `begin`. */
   abstract newBuild(thresholds: EncodingThresholds): ValueBuild
+
+  /** Touches what the lookups of the keys will look at that were added to `lookupsAhead`, in database `db`, which exists. */
+  touchAhead(db: number): void {
+    this.lookupsAhead.touch(this.generation, db)
+  }
 
   /** Finds a key, expired or not. On success `entry` describes it. */
   lookup(db: number, key: Uint8Array, start: number, end: number): boolean {
@@ -115,7 +119,7 @@ export abstract class KeyspaceReads {
       touchedOrders[i] = hashOrder
       touchedTags[i] = hashTag
     }
-    touchLookups(generation, db, touchedOrders, touchedTags, touchedPages, touchedRecords, count, false)
+    touchLookups(generation, db, touchedOrders, touchedTags, touchedRecords, count, false)
   }
 
   /** As `lookup`, of the key that was the `index`-th of the last `touchKeys`. */
@@ -130,13 +134,25 @@ export abstract class KeyspaceReads {
   protected loadTouched(index: number, db: number, key: Uint8Array, start: number, end: number): boolean {
     const record = touchedRecords[index]!
     if (record === 0) return false
+    return this.loadRecord(record, touchedOrders[index]!, touchedTags[index]!, db, key, start, end)
+  }
+
+  /** The record of a hash becomes `entry`, if it is this key's. */
+  protected loadRecord(
+    record: number,
+    order: number,
+    tag: number,
+    db: number,
+    key: Uint8Array,
+    start: number,
+    end: number,
+  ): boolean {
     const { generation, place } = this
-    const order = touchedOrders[index]!
     const shardIndex = shardOf(order)
     const region = generation.regions[regionOf(shardIndex)]!
     if (!region.keyEquals(record, key, start, end)) return false
     place.order = order
-    place.tag = touchedTags[index]!
+    place.tag = tag
     place.shard = shardIndex
     place.root = generation.rootOf(db, shardIndex)
     this.entry.load(region, generation.regions, record)

@@ -67,6 +67,9 @@ export abstract class KeyspaceRecords extends KeyspaceReads {
 
   protected readonly lazyFree: LazyFree = new LazyFree((region, address) => this.freeRecord(region, address))
   readonly #nodes = new NodeValue()
+  // Of the last `touchAhead`. As long as no unit has begun since, the records that were met then are where they were.
+  #touchedDb = 0
+  #touchedUnits = -1
 
   protected constructor(generation: Generation) {
     super(generation)
@@ -77,6 +80,20 @@ export abstract class KeyspaceRecords extends KeyspaceReads {
 
   markAccess(): void {
     if (this.countsReads) this.access.mark(this.entry)
+  }
+
+  override touchAhead(db: number): void {
+    super.touchAhead(db)
+    this.#touchedDb = db
+    this.#touchedUnits = this.counters.units
+  }
+
+  override lookup(db: number, key: Uint8Array, start: number, end: number): boolean {
+    const record = this.lookupsAhead.hash(this.generation.seed, key, start, end)
+    if (record !== 0 && this.counters.units === this.#touchedUnits && db === this.#touchedDb) {
+      if (this.loadRecord(record, hashOrder, hashTag, db, key, start, end)) return true
+    }
+    return this.lookupHashed(db, hashOrder, hashTag, key, start, end)
   }
 
   /** Outside of a unit nothing has changed since `touchKeys`. */

@@ -1,56 +1,165 @@
 /**
  * Keys that are going to be looked up soon. They are hashed, and what their lookups will look at is touched, for all of them together:
- * what one lookup waits for, those of many wait for at the same time. A lookup that follows need not hash its key again; of what was
- * touched nothing is relied on, since commands in between may change it.
+ * what one lookup waits for, those of many wait for at the same time. A lookup that follows need not hash its key again; whoever knows
+ * that nothing has changed since need not search for its record either.
  */
-import { COMMANDS_AHEAD_MAX } from '../limits.ts'
+import { strict as assert } from 'node:assert'
+import { COMMANDS_AHEAD_MAX, REGION_COUNT, SEGMENTS_PER_REGION_MAX } from '../limits.ts'
+import { byteOffsetOf } from '../memory/region-memory.ts'
 import { NO_BYTES, noteViewHolder, type ViewHolder } from '../memory/view-holders.ts'
 import type { GenerationLayout } from './generation.ts'
 import { hashKey, hashOrder, type HashSeed, hashTag, setHash } from './key-hash.ts'
-import { regionOf, shardOf } from './layout.ts'
+import {
+  directoryIndex,
+  homeSlot,
+  NEXT_LINE_WORDS,
+  PAGE_SLOTS,
+  regionOf,
+  ROOT_DEPTH,
+  ROOT_DIRECTORY,
+  ROOT_WORDS,
+  shardOf,
+  SLOT_TAG_MASK,
+} from './layout.ts'
 
+/** Slots that are looked at for a record that is only to be touched. */
+const PROBES_AHEAD = 8
+const SEGMENT_BITS = 4
+/** Of `GenerationLayout.words`: the view that stands for nowhere. */
+const NOWHERE = REGION_COUNT * SEGMENTS_PER_REGION_MAX
 /** Depends on all that was touched: read by nobody, but it keeps the touching from being optimised away. */
 let touched = 0
+// Where to touch for each key: the view, in `GenerationLayout.words`, the word in it, and the first word of the page.
+const views = new Int32Array(COMMANDS_AHEAD_MAX)
+const places = new Int32Array(COMMANDS_AHEAD_MAX)
+const bases = new Int32Array(COMMANDS_AHEAD_MAX)
+
+assert.equal(1 << SEGMENT_BITS, SEGMENTS_PER_REGION_MAX)
 
 /**
  * Touches what the lookups of the first `count` of these hashes will look at, in database `db`, which exists. Any thread may, at any
- * time: no shard is entered, and nothing that is met is relied on. @param pages to work with. @param records are given the address of each
- * one's record, most likely, and 0 where there is none. @param inserts is most of it going to be inserted? @returns how many were found,
- * most likely
+ * time: no shard is entered, and nothing that is met is relied on. @param records are given the address of each one's record, most
+ * likely, and 0 where there is none. @param inserts is most of it going to be inserted? @returns how many were found, most likely
+ *
+ * A processor looks some two hundred instructions ahead. So that many loads are under way at once, the loops that wait for memory do
+ * nothing else, and not over method calls, and several rounds are written as one: what V8 checks of an array it checks once in a round.
  */
 export function touchLookups(
   generation: GenerationLayout,
   db: number,
   orders: Int32Array,
   tags: Int32Array,
-  pages: Int32Array,
   records: Int32Array,
   count: number,
   inserts: boolean,
 ): number {
-  const { control, regions } = generation
-  // Loads alone, and hardly a branch that waits for one: many are under way at once. The more so the less is done in each round, since
-  // a processor looks ahead only so many instructions.
+  const { words } = generation
+  findPages(generation, db, orders, tags, count)
+  let seen = touchWords(words, places, count)
+  if (inserts) seen ^= touchWords(words, bases, count)
+  const found = findRecords(words, orders, tags, records, count)
+  touched ^= seen ^ touchRecords(words, count)
+  return found
+}
+
+/** Where the search for each key begins. Directories are small, and in the caches. */
+function findPages(
+  generation: GenerationLayout,
+  db: number,
+  orders: Int32Array,
+  tags: Int32Array,
+  count: number,
+): void {
+  const { control, words } = generation
+  const roots = generation.rootPlace(db, 0)
   for (let i = 0; i < count; i++) {
     const order = orders[i]!
     const shard = shardOf(order)
-    pages[i] = regions[regionOf(shard)]!.pageOf(control, generation.rootPlace(db, shard), order)
+    const root = roots + shard * ROOT_WORDS
+    const directory = control[root + ROOT_DIRECTORY]!
+    const region = regionOf(shard) << SEGMENT_BITS
+    let view = NOWHERE
+    let base = 0
+    if (directory !== 0) {
+      const entries = words[region | (directory >>> 28)]!
+      const entry = (byteOffsetOf(directory) >>> 2) + directoryIndex(order, control[root + ROOT_DEPTH]!)
+      const page = entry < entries.length ? entries[entry]! : 0
+      const offset = byteOffsetOf(page) >>> 2
+      if (page !== 0 && offset + PAGE_SLOTS * 2 <= words[region | (page >>> 28)]!.length) {
+        view = region | (page >>> 28)
+        base = offset
+      }
+    }
+    views[i] = view
+    bases[i] = base
+    places[i] = base + homeSlot(tags[i]!) * 2
   }
+}
+
+/** @returns what depends on all words touched */
+function touchWords(words: readonly Int32Array[], at: Int32Array, count: number): number {
   let seen = 0
-  for (let i = 0; i < count; i++) {
-    seen ^= regions[regionOf(shardOf(orders[i]!))]!.touchPage(pages[i]!, tags[i]!, inserts)
+  let i = 0
+  for (; i + 3 < count; i += 4) {
+    const first = words[views[i]!]![at[i]!]!
+    const second = words[views[i + 1]!]![at[i + 1]!]!
+    const third = words[views[i + 2]!]![at[i + 2]!]!
+    const fourth = words[views[i + 3]!]![at[i + 3]!]!
+    seen ^= first ^ second ^ third ^ fourth
   }
+  for (; i < count; i++) seen ^= words[views[i]!]![at[i]!]!
+  return seen
+}
+
+/** The record that each key most likely has: the first in its page with its tag, near its home. */
+function findRecords(
+  words: readonly Int32Array[],
+  orders: Int32Array,
+  tags: Int32Array,
+  records: Int32Array,
+  count: number,
+): number {
   let found = 0
   for (let i = 0; i < count; i++) {
-    const region = regions[regionOf(shardOf(orders[i]!))]!
-    const record = region.recordNear(pages[i]!, tags[i]!)
+    const page = words[views[i]!]!
+    const base = bases[i]!
+    const wanted = tags[i]! & SLOT_TAG_MASK
+    let at = places[i]!
+    let record = 0
+    for (let probes = 0; probes < PROBES_AHEAD; probes++) {
+      const address = page[at + 1]!
+      if (address === 0) break
+      if ((page[at]! & SLOT_TAG_MASK) === wanted) {
+        record = address
+        break
+      }
+      at = at === base + (PAGE_SLOTS - 1) * 2 ? base + 2 : at + 2
+    }
     records[i] = record
-    if (record === 0) continue
-    found++
-    seen ^= region.touchAt(record)
+    const view = (regionOf(shardOf(orders[i]!)) << SEGMENT_BITS) | (record >>> 28)
+    const offset = byteOffsetOf(record) >>> 2
+    if (record !== 0) found++
+    // A segment that is not there has fewer words than a record.
+    const isThere = record !== 0 && offset + NEXT_LINE_WORDS < words[view]!.length
+    views[i] = isThere ? view : NOWHERE
+    places[i] = isThere ? offset : 0
   }
-  touched ^= seen
   return found
+}
+
+/** Both cache lines that a record of the usual size lies in. @returns what depends on all words touched */
+function touchRecords(words: readonly Int32Array[], count: number): number {
+  let seen = 0
+  let i = 0
+  for (; i + 1 < count; i += 2) {
+    const view = words[views[i]!]!
+    const at = places[i]!
+    const nextView = words[views[i + 1]!]!
+    const nextAt = places[i + 1]!
+    seen ^= view[at]! ^ view[at + NEXT_LINE_WORDS]! ^ nextView[nextAt]! ^ nextView[nextAt + NEXT_LINE_WORDS]!
+  }
+  if (i < count) seen ^= words[views[i]!]![places[i]!]!
+  return seen
 }
 
 export class LookupsAhead implements ViewHolder {
@@ -60,7 +169,6 @@ export class LookupsAhead implements ViewHolder {
   readonly #ends = new Int32Array(COMMANDS_AHEAD_MAX)
   readonly #orders = new Int32Array(COMMANDS_AHEAD_MAX)
   readonly #tags = new Int32Array(COMMANDS_AHEAD_MAX)
-  readonly #pages = new Int32Array(COMMANDS_AHEAD_MAX)
   readonly #records = new Int32Array(COMMANDS_AHEAD_MAX)
   #added = 0
   /** So many are hashed, by this seed. */
@@ -108,20 +216,24 @@ export class LookupsAhead implements ViewHolder {
     }
     this.#seed = seed
     this.#count = count
-    const found = touchLookups(generation, db, orders, tags, this.#pages, this.#records, count, this.#mostAreNew)
+    const found = touchLookups(generation, db, orders, tags, this.#records, count, this.#mostAreNew)
     this.#mostAreNew = found * 2 < count
   }
 
-  /** As hashKey(), which is spared for a key that `touch` has hashed, if keys are asked for in their order. */
-  hash(seed: HashSeed, bytes: Uint8Array, start: number, end: number): void {
+  /**
+   * As hashKey(), which is spared for a key that `touch` has hashed, if keys are asked for in their order. @returns the record that the
+   * key most likely had then; 0: none, or not known
+   */
+  hash(seed: HashSeed, bytes: Uint8Array, start: number, end: number): number {
     if (bytes === this.#bytes) {
       while (this.#next < this.#count && this.#starts[this.#next]! < start) this.#next++
       const next = this.#next
       if (next < this.#count && this.#starts[next] === start && this.#ends[next] === end && this.#seed === seed) {
         setHash(this.#orders[next]!, this.#tags[next]!)
-        return
+        return this.#records[next]!
       }
     }
     hashKey(seed, bytes, start, end)
+    return 0
   }
 }

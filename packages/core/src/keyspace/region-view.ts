@@ -15,6 +15,7 @@ import {
   FLAG_LONG_KEY,
   headerBytes,
   homeSlot,
+  NEXT_LINE_WORDS,
   PAGE_SLOTS,
   ROOT_DEPTH,
   ROOT_DIRECTORY,
@@ -28,8 +29,6 @@ import type { RegionWriter } from './region-writer.ts'
 
 /** Longest chain of overflow pages a reader follows: 2^16 pages are 8 M keys of one hash prefix. */
 const OVERFLOW_PAGES_MAX = 65_536
-/** Slots that are looked at for a record that is only to be touched. */
-const PROBES_AHEAD = 8
 
 export class RegionView {
   readonly memory: RegionMemory
@@ -185,48 +184,6 @@ export class RegionView {
     return 0
   }
 
-  /** The page in which a search for a key begins; 0 when there is none (or, for readers, the memory is torn). */
-  pageOf(words: Int32Array, root: number, order: number): number {
-    const { memory } = this
-    const directory = words[root + ROOT_DIRECTORY]!
-    if (directory === 0) return 0
-    const entries = memory.i32[directory >>> 28]
-    const at = (byteOffsetOf(directory) >>> 2) + directoryIndex(order, words[root + ROOT_DEPTH]!)
-    if (entries === undefined || at >= entries.length) return 0
-    const page = entries[at]!
-    const pageWords = memory.i32[page >>> 28]
-    const base = byteOffsetOf(page) >>> 2
-    return pageWords === undefined || base + PAGE_SLOTS * 2 > pageWords.length ? 0 : page
-  }
-
-  /**
-   * Touches the slot at which a search for a key begins. @param page from pageOf(), 0 for none. @param inserts also its header, at which
-   * insert() looks. @returns what depends on all that was touched, for nothing but to be kept
-   */
-  touchPage(page: number, tag: number, inserts: boolean): number {
-    if (page === 0) return 0
-    const words = this.memory.i32[page >>> 28]!
-    const base = byteOffsetOf(page) >>> 2
-    const slot = words[base + homeSlot(tag) * 2]!
-    return inserts ? slot ^ words[base]! : slot
-  }
-
-  /** The record that a key most likely has: the first in the page with its tag, near its home. 0: none there, and none for page 0. */
-  recordNear(page: number, tag: number): number {
-    if (page === 0) return 0
-    const words = this.memory.i32[page >>> 28]!
-    const base = byteOffsetOf(page) >>> 2
-    const wanted = tag & SLOT_TAG_MASK
-    let slot = homeSlot(tag)
-    for (let probes = 0; probes < PROBES_AHEAD; probes++) {
-      const address = words[base + slot * 2 + 1]!
-      if (address === 0) return 0
-      if ((words[base + slot * 2]! & SLOT_TAG_MASK) === wanted) return address
-      slot = slot === PAGE_SLOTS - 1 ? 1 : slot + 1
-    }
-    return 0
-  }
-
   /**
    * Looks at the record at `address`, in both cache lines that one of the usual size lies in. @returns what depends on that, for nothing
    * but to be kept; 0 where there is no memory
@@ -347,9 +304,6 @@ export class RegionView {
 
 /** Entries of an index block. */
 export const NODES_PER_INDEX: number = BLOCK_BYTES_MAX >>> 2
-
-/** From a record's beginning to where the next cache line has begun and one of the usual size has not ended. */
-const NEXT_LINE_WORDS = 12
 
 /** Means nothing: what is read in order to have it in the caches must be used for something. */
 let touched = 0

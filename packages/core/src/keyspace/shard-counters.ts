@@ -25,6 +25,9 @@ export class ShardCounters {
   enterStep = 1
   leaveStep = 1
 
+  /** Units begun, and generations changed, in 32 bits: as long as it stays, so does the dataset. */
+  units = 0
+
   #layout: GenerationLayout
   #open = false
   readonly #entered = new Uint8Array(SHARD_COUNT)
@@ -53,6 +56,7 @@ export class ShardCounters {
   use(next: GenerationLayout): void {
     for (let i = 0; i < this.#count; i++) this.#entered[this.#list[i]!] = 0
     this.#count = 0
+    this.units = (this.units + 1) | 0
     this.#layout = next
     if (!this.#open || !this.active) return
     for (let shard = 0; shard < SHARD_COUNT; shard++) {
@@ -66,6 +70,7 @@ export class ShardCounters {
     // Compared here, as wherever every command passes: a call of assert.ok() costs several times as much.
     if (this.#open) assert.fail('a unit is already open')
     this.#open = true
+    this.units = (this.units + 1) | 0
   }
 
   get isOpen(): boolean {

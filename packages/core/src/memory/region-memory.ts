@@ -11,6 +11,7 @@
 import { KeyspaceError } from '../errors.ts'
 import { RUN_BYTES, SEGMENTS_PER_REGION_MAX } from '../limits.ts'
 import type { BlockKeeper } from './block-keeper.ts'
+import { NO_WORDS } from './view-holders.ts'
 
 /** Stands where a segment was dropped: nothing lies inside its views. */
 const NO_SEGMENT = new SharedArrayBuffer(0)
@@ -64,6 +65,9 @@ export class RegionMemory {
   readonly u8: Uint8Array[] = []
   readonly i32: Int32Array[] = []
   readonly views: DataView[] = []
+  /** Views of all regions, where those of this one stand from `firstView` on. */
+  readonly wordViews: Int32Array[]
+  readonly firstView: number
   /** While a pin covers this region (writer only): what keeps the blocks for it. */
   keeper: BlockKeeper | undefined
   /**
@@ -74,9 +78,14 @@ export class RegionMemory {
   /** Called on the writer's thread when a segment has grown, before any address in the new part is published. */
   onGrowth: (() => void) | undefined
 
-  /** @param segments existing buffers of this region, shared, in order. */
-  constructor(segments: SharedArrayBuffer[]) {
+  /**
+   * @param segments existing buffers of this region, shared, in order. @param wordViews of all regions, where this one keeps those of its
+   * segments too, from `firstView` on: for who looks at many regions in one loop.
+   */
+  constructor(segments: SharedArrayBuffer[], wordViews: Int32Array[] = [], firstView = 0) {
     this.segments = segments
+    this.wordViews = wordViews
+    this.firstView = firstView
     for (let index = 0; index < segments.length; index++) this.refresh(index)
   }
 
@@ -94,7 +103,9 @@ export class RegionMemory {
     const buffer = this.segments[index]!
     const length = buffer.byteLength
     this.u8[index] = new Uint8Array(buffer, 0, length)
-    this.i32[index] = new Int32Array(buffer, 0, length >>> 2)
+    const words = new Int32Array(buffer, 0, length >>> 2)
+    this.i32[index] = words
+    this.wordViews[this.firstView + index] = words
     this.views[index] = new DataView(buffer, 0, length)
   }
 
@@ -147,6 +158,7 @@ export class RegionMemory {
    * name the region long after; with its segments they would hold a whole dataset.
    */
   letGo(): void {
+    this.wordViews.fill(NO_WORDS, this.firstView, this.firstView + this.i32.length)
     this.segments.length = 0
     this.u8.length = 0
     this.i32.length = 0

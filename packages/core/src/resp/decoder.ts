@@ -15,6 +15,7 @@
  * end of a line was searched) is kept, so nothing is looked at twice.
  */
 import type { CommandArgs } from '../commands/command.ts'
+import { ARG_AHEAD_BYTES_MAX, ARGS_AHEAD_MAX, requestsAhead } from './requests-ahead.ts'
 
 /** Results of `RequestDecoder.next()`. */
 export const NEED_MORE = 0
@@ -121,6 +122,7 @@ export class RequestDecoder implements CommandArgs {
    * copied then); the decoder never writes into it. @param length so many bytes of the chunk are the piece.
    */
   feed(chunk: Buffer, length: number = chunk.length): void {
+    if (requestsAhead.owner === this) requestsAhead.clear()
     // Between requests the command found last is no longer needed.
     if (this.#argsLeft === 0) {
       this.#base = this.#position
@@ -142,6 +144,7 @@ export class RequestDecoder implements CommandArgs {
 
   /** The memory of the piece fed last is about to be used again: what was not consumed is copied. */
   keep(): void {
+    if (requestsAhead.owner === this) requestsAhead.clear()
     if (this.#owned || this.#limit === 0) return
     if (this.#position >= this.#limit && this.#argsLeft === 0) {
       this.#buffer = EMPTY
@@ -152,8 +155,24 @@ export class RequestDecoder implements CommandArgs {
     this.#makeRoom(this.#limit - this.#base)
   }
 
+  /** How many of the next commands were found by `lookAhead()`. */
+  get aheadCount(): number {
+    return requestsAhead.owner === this ? requestsAhead.count - requestsAhead.next : 0
+  }
+
+  /**
+   * Finds the next commands at once, `requestsAhead` has them then; the next calls of `next()` take them from there, if no other decoder
+   * looks ahead, nor this one is given input, in between. @returns how many; 0 also when what comes is unusual
+   */
+  lookAhead(): number {
+    if (this.#argsLeft !== 0 || this.#position >= this.#limit || this.bulkBytesMax < ARG_AHEAD_BYTES_MAX) return 0
+    requestsAhead.find(this, this.#buffer, this.#position, this.#limit)
+    return requestsAhead.count
+  }
+
   /** Finds the next command. On PROTOCOL_ERROR the input is spoilt: every later call returns it again. */
   next(): number {
+    if (requestsAhead.owner === this && this.#takeAhead()) return COMMAND
     if (this.error !== '') return PROTOCOL_ERROR
     for (;;) {
       if (this.#argsLeft === 0) {
@@ -176,6 +195,27 @@ export class RequestDecoder implements CommandArgs {
       }
       return this.#nextMultibulk()
     }
+  }
+
+  /** The next of the commands found ahead, if it is where the next command begins. */
+  #takeAhead(): boolean {
+    const { next, begins } = requestsAhead
+    if (next >= requestsAhead.count || begins[next] !== this.#position) return false
+    if (requestsAhead.bytes !== this.#buffer) return false
+    const { ends, starts } = requestsAhead
+    const { end, start } = this
+    const count = requestsAhead.counts[next]!
+    const first = next * ARGS_AHEAD_MAX
+    for (let i = 0; i < count; i++) {
+      start[i] = starts[first + i]!
+      end[i] = ends[first + i]!
+    }
+    this.count = count
+    this.bytes = this.#buffer
+    this.#base = this.#position
+    this.#position = this.#searched = begins[next + 1]!
+    requestsAhead.next = next + 1
+    return true
   }
 
   /** Makes `next()` return the command found last once more. Only directly after COMMAND, before any `feed()`. */

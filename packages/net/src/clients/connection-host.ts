@@ -7,8 +7,8 @@
  * uses up its turn goes on in the next turn of the event loop, after everybody else had one.
  */
 import type { Socket } from 'node:net'
-import { FAST, ReplyEncoder, SKIP_SLOWLOG } from '@understudy/core/internal'
-import type { Clock, Logger } from '@understudy/core/internal'
+import { FAST, ReplyEncoder, requestsAhead, SKIP_SLOWLOG } from '@understudy/core/internal'
+import type { Clock, KeyspaceReads, Logger } from '@understudy/core/internal'
 import type { Connection } from './connection.ts'
 import {
   CLIENT_BACK_PRESSURE,
@@ -28,6 +28,7 @@ import { readShared } from './shared-reads.ts'
 import { SlabPool } from './slabs.ts'
 import { shortenedArgs } from './slow-log.ts'
 import type { ThreadStatistics } from './thread-statistics.ts'
+import { touchRequests } from './touch-requests.ts'
 
 /** A piece of input at least this long may be followed by another one in the same turn of the event loop. */
 const LONG_CHUNK_BYTES = 16 * 1024
@@ -100,6 +101,9 @@ export abstract class ConnectionHost<Session extends Connection = Connection> {
     this.logger = options.logger
     this.meter = new CommandMeter(this)
   }
+
+  /** What the commands of connections look at. */
+  abstract readonly keyspace: KeyspaceReads
 
   /** A connection is over: nothing refers to it any more. */
   abstract forget(session: Session): void
@@ -295,6 +299,17 @@ export abstract class ConnectionHost<Session extends Connection = Connection> {
       this.#putOff(session)
       this.runSoon(session)
     } else runCommands(session)
+  }
+
+  /** `requestsAhead` has the next requests of a connection, several: touches what they will look at. */
+  touchAhead(session: Connection): void {
+    touchRequests(this.keyspace, session.db)
+  }
+
+  /** No command runs any more, and the bytes of those found ahead are about to be others. */
+  forgetAhead(): void {
+    requestsAhead.clear()
+    this.keyspace.lookupsAhead.letGo()
   }
 
   /** Its input is run at the end of a turn, and no more of it is read before. */

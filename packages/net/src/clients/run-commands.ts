@@ -32,6 +32,7 @@ export function runCommands(session: Connection): void {
   const turnEndMs = beganMs + settings.turnMsMax - session.turnMs
   while ((session.flags & CLIENT_STOPPED) === 0) {
     decoder.authRequired = (session.flags & CLIENT_UNAUTHENTICATED) !== 0
+    if (decoder.aheadCount === 0 && decoder.lookAhead() > 1) host.touchAhead(session)
     const found = decoder.next()
     if (found !== COMMAND) {
       if (found === PROTOCOL_ERROR) session.failProtocol()
@@ -45,6 +46,7 @@ export function runCommands(session: Connection): void {
     if (meter.nowMs > turnEndMs && decoder.hasMore) suspend(session)
   }
   meter.settle()
+  host.forgetAhead()
   host.current = undefined
   session.flush()
   reply.discardReplies = false

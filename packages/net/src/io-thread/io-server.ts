@@ -11,22 +11,20 @@ import type { Socket } from 'node:net'
 import {
   ALWAYS_WHOLE,
   arityFits,
-  findKeysAhead,
   isSizeFault,
-  KEYS_AHEAD_MAX,
   LONG_REPLY,
   LONG_REPLY_BYTES,
   NeedsWriter,
   ReadTooLong,
   ReplicaError,
   runSharedRead,
+  requestsAhead,
   SKIP_SLOWLOG,
   SlicedReply,
 } from '@understudy/core/internal'
 import type {
   CommandEntry,
   CommandRegistry,
-  KeysAhead,
   LongReplyRequest,
   ReadContext,
   SharedKeyspace,
@@ -105,7 +103,6 @@ export class IoServer extends ConnectionHost<IoSession> {
   readonly #runsTransactions: boolean
   /** Input of this turn, counted when the turn ends: what a counter of the whole server tells of has been forwarded. */
   #inputBytes = 0
-  readonly #ahead: KeysAhead = { starts: new Int32Array(KEYS_AHEAD_MAX), ends: new Int32Array(KEYS_AHEAD_MAX) }
   // What `#work` runs: one function for all reads.
   #session: IoSession | undefined
   #read: ((context: ReadContext) => void) | undefined
@@ -266,7 +263,6 @@ export class IoServer extends ConnectionHost<IoSession> {
     const entry = this.#registry.resolve(decoder)
     if (entry?.read === undefined || !arityFits(entry.arity, decoder.count)) return false
     if (transaction !== undefined) return queueRead(session, transaction, entry)
-    this.#touchAhead(session)
     const { meter } = this
     meter.before(entry)
     session.entry = entry
@@ -275,17 +271,11 @@ export class IoServer extends ConnectionHost<IoSession> {
     return true
   }
 
-  /** Reads of a pipeline are looked up one after the other; what they will look at is brought nearer for several at once. */
-  #touchAhead(session: IoSession): void {
-    if (session.touched > 0) {
-      session.touched--
-      return
-    }
-    const { sourceBytes, sourceEnd, inputEnd } = session.decoder
-    if (sourceEnd === inputEnd) return
-    const { starts, ends } = this.#ahead
-    session.touched = findKeysAhead(sourceBytes, sourceEnd, inputEnd, this.#ahead)
-    this.keyspace.touchKeys(session.db, sourceBytes, starts, ends, 0, session.touched)
+  /** Only for what is going to run here, by the look of the first. */
+  override touchAhead(session: IoSession): void {
+    const { bytes, ends, starts } = requestsAhead
+    const entry = this.#registry.find(bytes, starts[0]!, ends[0]!)
+    if (entry?.read !== undefined && !session.forwards) super.touchAhead(session)
   }
 
   /** MULTI, EXEC, DISCARD. @returns false: it is none of them, or the link thread has to see to it. */

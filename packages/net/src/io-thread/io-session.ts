@@ -20,8 +20,6 @@ export class IoSession extends Connection implements SharedReadContext {
   /** Bytes of commands sent to the link thread, and how many of them it has run. */
   forwardedBytes = 0
   settledBytes: number = NOT_OPENED
-  /** So many of the next commands had their keys touched (`IoServer`). */
-  touched = 0
   /** Bytes of output that came from the link thread. */
   receivedOutput = 0
   /** MULTI, as far as it is only reads. */

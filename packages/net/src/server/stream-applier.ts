@@ -94,7 +94,7 @@ export class StreamApplier {
    */
   readonly ahead = (commands: readonly CommandArgs[], count: number, db: number): void => {
     const { clock, keyspace } = this.#ports
-    const { generation, lookupsAhead, databaseCount } = keyspace
+    const { lookupsAhead, databaseCount } = keyspace
     this.#context.nowMs = clock.wallMs()
     lookupsAhead.begin(commands[0]!.bytes)
     if (count === 1 || db >= databaseCount) return
@@ -102,7 +102,7 @@ export class StreamApplier {
       const { count: words, end, start } = commands[i]!
       if (words > 1 && end[1]! - start[1]! <= KEY_AHEAD_BYTES_MAX) lookupsAhead.add(start[1]!, end[1]!)
     }
-    lookupsAhead.touch(generation, db)
+    keyspace.touchAhead(db)
   }
 
   /** One command outside of a group. */
