@@ -178,6 +178,33 @@ describe('keys that are touched', () => {
     }
   })
 
+  it('are entered for a reader, who is told when they have changed', () => {
+    const keyspace = new Keyspace({ databaseCount: 1 })
+    const key = Buffer.from('key')
+    const put = (value: string): void => {
+      keyspace.begin()
+      keyspace.put(0, key, 0, 3, 0, 0, Buffer.from(value), 0, value.length, -1)
+      keyspace.end()
+    }
+    put('one')
+    const shared = new SharedKeyspace(new Readers(keyspace).attach())
+    const starts = Int32Array.of(0)
+    const ends = Int32Array.of(3)
+    for (const value of ['one', 'another, of another size']) {
+      shared.begin()
+      shared.touchKeys(0, key, starts, ends, 0, 1)
+      expect(shared.lookupTouched(0, 0, key, 0, 3)).toBe(true)
+      expect(shared.entry.toBuffer().toString()).toBe(value)
+      expect(shared.validate()).toBe(true)
+      shared.begin()
+      shared.touchKeys(0, key, starts, ends, 0, 1)
+      put('another, of another size')
+      shared.lookupTouched(0, 0, key, 0, 3)
+      expect(shared.validate()).toBe(false)
+    }
+    shared.close()
+  })
+
   it('are touched without entering a shard, whatever stands in memory', () => {
     const random = new SeededRandom(9)
     const keyspace = new Keyspace({ databaseCount: 1 })
@@ -186,9 +213,13 @@ describe('keys that are touched', () => {
     keyspace.put(0, key, 0, 3, 0, 0, key, 0, 3, -1)
     keyspace.end()
     const shared = new SharedKeyspace(new Readers(keyspace).attach())
-    const keys = { starts: Int32Array.of(0), ends: Int32Array.of(3) }
     shared.begin()
-    shared.touchKeys(0, key, keys.starts, keys.ends, 0, 1)
+    const touch = (): void => {
+      shared.lookupsAhead.begin(key)
+      shared.lookupsAhead.add(0, 3)
+      shared.touchAhead(0)
+    }
+    touch()
     // Disturbs who has entered the key's shard.
     keyspace.begin()
     keyspace.put(0, key, 0, 3, 0, 0, key, 0, 3, -1)
@@ -199,7 +230,7 @@ describe('keys that are touched', () => {
     for (let round = 0; round < 1000; round++) {
       for (let word = 0; word < 5; word++)
         keyspace.generation.control[root + word] = random.int(-(2 ** 31), 2 ** 31 - 1)
-      shared.touchKeys(0, key, keys.starts, keys.ends, 0, 1)
+      touch()
     }
     shared.close()
   })

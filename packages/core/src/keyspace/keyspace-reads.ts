@@ -109,8 +109,8 @@ export abstract class KeyspaceReads {
 
   /**
    * Hashes `count` keys from the `first` on, KEYS_AHEAD_MAX at most, and touches what their lookups will look at, so that their cache
-   * misses overlap; `lookupTouched` finds them. Key `i` is `bytes[starts[i] .. ends[i])`. It enters no shard, and whatever it meets in
-   * memory that is being changed, it only touches: also between two attempts.
+   * misses overlap; `lookupTouched` finds them, in the same attempt. Key `i` is `bytes[starts[i] .. ends[i])`. Their shards are entered
+   * before: what is met is as true as the attempt.
    */
   touchKeys(db: number, bytes: Uint8Array, starts: Int32Array, ends: Int32Array, first: number, count: number): void {
     const { generation } = this
@@ -118,23 +118,23 @@ export abstract class KeyspaceReads {
       hashKey(generation.seed, bytes, starts[first + i]!, ends[first + i]!)
       touchedOrders[i] = hashOrder
       touchedTags[i] = hashTag
+      generation.rootOf(db, shardOf(hashOrder))
     }
     touchLookups(generation, db, touchedOrders, touchedTags, touchedRecords, count, false)
   }
 
-  /** As `lookup`, of the key that was the `index`-th of the last `touchKeys`. */
+  /** As `lookup`, of the key that was the `index`-th of the last `touchKeys`: its record has most likely been found there. */
   lookupTouched(index: number, db: number, key: Uint8Array, start: number, end: number): boolean {
-    return this.lookupHashed(db, touchedOrders[index]!, touchedTags[index]!, key, start, end)
+    const record = touchedRecords[index]!
+    const order = touchedOrders[index]!
+    const tag = touchedTags[index]!
+    if (record !== 0 && this.isAsTouched && this.loadRecord(record, order, tag, db, key, start, end)) return true
+    return this.lookupHashed(db, order, tag, key, start, end)
   }
 
-  /**
-   * The same for who knows that nothing has changed since `touchKeys`: the record that was touched, if it is this key's.
-   * @returns false when it is not known whether the key is there
-   */
-  protected loadTouched(index: number, db: number, key: Uint8Array, start: number, end: number): boolean {
-    const record = touchedRecords[index]!
-    if (record === 0) return false
-    return this.loadRecord(record, touchedOrders[index]!, touchedTags[index]!, db, key, start, end)
+  /** Has this thread changed nothing since `touchKeys`? What others change, the attempt finds out. */
+  protected get isAsTouched(): boolean {
+    return true
   }
 
   /** The record of a hash becomes `entry`, if it is this key's. */

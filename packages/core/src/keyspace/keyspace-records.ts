@@ -96,10 +96,8 @@ export abstract class KeyspaceRecords extends KeyspaceReads {
     return this.lookupHashed(db, hashOrder, hashTag, key, start, end)
   }
 
-  /** Outside of a unit nothing has changed since `touchKeys`. */
-  override lookupTouched(index: number, db: number, key: Uint8Array, start: number, end: number): boolean {
-    const isLoaded = !this.counters.isOpen && this.loadTouched(index, db, key, start, end)
-    return isLoaded || super.lookupTouched(index, db, key, start, end)
+  protected override get isAsTouched(): boolean {
+    return !this.counters.isOpen
   }
 
   /** Gives the key of a hash, if it is still there, the access bits that a read in another thread found right (access-marks.ts). */
