@@ -13,20 +13,11 @@ import { byteOffsetOf } from '../memory/region-memory.ts'
 import type { RdbSink } from '../ports.ts'
 import type { Generation } from './generation.ts'
 import { hashKey, hashOrder, hashTag } from './key-hash.ts'
-import {
-  directoryIndex,
-  FLAG_EXPIRE,
-  headerBytes,
-  PAGE_SLOTS,
-  regionOf,
-  ROOT_DEPTH,
-  ROOT_DIRECTORY,
-  ROOT_EXPIRES,
-  shardOf,
-} from './layout.ts'
+import { FLAG_EXPIRE, headerBytes, regionOf, ROOT_EXPIRES, shardOf } from './layout.ts'
 import { AccessBits, recordAccessBits } from './access-bits.ts'
 import { Entry } from './entry.ts'
 import { LazyFree } from './lazy-free.ts'
+import { touchPages } from './lookups-ahead.ts'
 import { NodeValue } from './node-value.ts'
 import { freePlainRecord } from './record-free.ts'
 import type { RegionWriter } from './region-writer.ts'
@@ -55,9 +46,9 @@ export class BulkWriter implements RdbSink {
   /** Keys inserted so far. */
   keyCount = 0
 
-  // The batch: one column per field, `#count` rows. Bytes are borrowed until flush().
+  // The batch, of one database: one column per field, `#count` rows. Bytes are borrowed until flush().
   #count = 0
-  readonly #db = new Int32Array(BATCH_ENTRIES_MAX)
+  #db = 0
   readonly #type = new Int32Array(BATCH_ENTRIES_MAX)
   readonly #key: Uint8Array[] = []
   readonly #keyStart = new Int32Array(BATCH_ENTRIES_MAX)
@@ -69,11 +60,7 @@ export class BulkWriter implements RdbSink {
   readonly #bits = new Int32Array(BATCH_ENTRIES_MAX)
   readonly #order = new Int32Array(BATCH_ENTRIES_MAX)
   readonly #tag = new Int32Array(BATCH_ENTRIES_MAX)
-  readonly #root = new Int32Array(BATCH_ENTRIES_MAX)
-  readonly #page = new Int32Array(BATCH_ENTRIES_MAX)
-  /** Word views of each region, one per segment. */
-  readonly #words: Int32Array[][]
-  /** Sum of what was touched: read by nobody, but it keeps the touching from being optimised away. */
+  /** Depends on what was touched for the last batch: read by nobody, but it keeps the touching from being optimised away. */
   touched = 0
 
   // The value that comes in pieces.
@@ -100,7 +87,6 @@ export class BulkWriter implements RdbSink {
     this.generation = generation
     this.#access = access
     const { regions } = generation
-    this.#words = regions.map((region) => region.memory.i32)
     this.#lazyFree = new LazyFree((region, address) => freePlainRecord(regions, this.#lazyFree, region, address))
     this.#build = new ValueBuild(regions, this.#lazyFree, thresholds)
     this.databaseCount = generation.databaseCount
@@ -173,10 +159,11 @@ export class BulkWriter implements RdbSink {
     idleSeconds: number,
     freq: number,
   ): void {
+    if (db !== this.#db) this.flush()
+    this.#db = db
     const i = this.#count
     this.#order[i] = order
     this.#tag[i] = tag
-    this.#db[i] = db
     this.#type[i] = rdbType
     this.#key[i] = key
     this.#keyStart[i] = keyStart
@@ -318,32 +305,7 @@ export class BulkWriter implements RdbSink {
     const count = this.#count
     if (count === 0) return
     this.#count = 0
-    const { generation } = this
-    const { control } = generation
-    const pages = this.#page
-    const roots = this.#root
-    const orders = this.#order
-    const tags = this.#tag
-    const words = this.#words
-    // Short loops: independent loads of one loop overlap in the CPU.
-    for (let i = 0; i < count; i++) {
-      const order = orders[i]!
-      const shard = shardOf(order)
-      const root = generation.rootOf(this.#db[i]!, shard)
-      roots[i] = root
-      const directory = control[root + ROOT_DIRECTORY]!
-      const at = (byteOffsetOf(directory) >>> 2) + directoryIndex(order, control[root + ROOT_DEPTH]!)
-      pages[i] = directory === 0 ? 0 : words[regionOf(shard)]![directory >>> 28]![at]!
-    }
-    let touched = 0
-    for (let i = 0; i < count; i++) {
-      const page = pages[i]!
-      if (page === 0) continue
-      const segment = words[regionOf(shardOf(orders[i]!))]![page >>> 28]!
-      const base = byteOffsetOf(page) >>> 2
-      touched ^= segment[base]! ^ segment[base + (tags[i]! & (PAGE_SLOTS - 1)) * 2]!
-    }
-    this.touched = touched
+    this.touched = touchPages(this.generation, this.#db, this.#order, this.#tag, count, true)
     for (let i = 0; i < count; i++) this.#insertRow(i)
   }
 
@@ -353,13 +315,13 @@ export class BulkWriter implements RdbSink {
     const keyEnd = this.#keyEnd[i]!
     const order = this.#order[i]!
     const tag = this.#tag[i]!
-    const root = this.#root[i]!
+    const root = this.generation.rootOf(this.#db, shardOf(order))
     const expireAtMs = this.#expireAtMs[i]!
     const valueStart = this.#valueStart[i]!
     const valueEnd = this.#valueEnd[i]!
     const region = this.generation.regions[regionOf(shardOf(order))]!
     if (region.find(this.generation.control, root, order, tag, key, keyStart, keyEnd) !== 0)
-      refuse(this.#db[i]!, key, keyStart, keyEnd)
+      refuse(this.#db, key, keyStart, keyEnd)
     const flags = expireAtMs === -1 ? 0 : FLAG_EXPIRE
     const value = this.#value[i]!
     const rdbType = this.#type[i]!

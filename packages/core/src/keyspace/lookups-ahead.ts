@@ -54,12 +54,25 @@ export function touchLookups(
   inserts: boolean,
 ): number {
   const { words } = generation
-  findPages(generation, db, orders, tags, count)
-  let seen = touchWords(words, places, count)
-  if (inserts) seen ^= touchWords(words, bases, count)
+  const seen = touchPages(generation, db, orders, tags, count, inserts)
   const found = findRecords(words, orders, tags, records, count)
   touched ^= seen ^ touchRecords(words, count)
   return found
+}
+
+/** The same of the pages alone, for keys that are not there. @returns what depends on all that was touched: to be kept, or V8 leaves it out */
+export function touchPages(
+  generation: GenerationLayout,
+  db: number,
+  orders: Int32Array,
+  tags: Int32Array,
+  count: number,
+  inserts: boolean,
+): number {
+  const { words } = generation
+  findPages(generation, db, orders, tags, count)
+  const seen = touchWords(words, places, count)
+  return inserts ? seen ^ touchWords(words, bases, count) : seen
 }
 
 /** Where the search for each key begins. Directories are small, and in the caches. */
