@@ -17,8 +17,8 @@ import {
   NeedsWriter,
   ReadTooLong,
   ReplicaError,
-  runSharedRead,
   requestsAhead,
+  runSharedRead,
   SKIP_SLOWLOG,
   SlicedReply,
 } from '@understudy/core/internal'
