@@ -48,3 +48,5 @@ assert.equal(1 << REGION_BITS, REGION_COUNT)
 assert.equal((SEGMENT_BYTES_MAX + RUN_BYTES) / 8, 2 ** 28)
 assert.equal(FIRST_SEGMENT_BYTES * 4 * 4, SEGMENT_BYTES_MAX + RUN_BYTES)
 assert.equal(RUN_BYTES % BLOCK_BYTES_MAX, 0)
+// Keys are touched by tables of that length (keyspace/lookups-ahead.ts).
+assert.ok(Math.max(KEYS_AHEAD_MAX, REQUESTS_AHEAD_MAX) <= COMMANDS_AHEAD_MAX)

@@ -8,7 +8,7 @@
  * belong to one shard each.
  */
 import { KeyspaceError } from '../errors.ts'
-import { BLOCK_BYTES_MAX, SHARD_COUNT } from '../limits.ts'
+import { BLOCK_BYTES_MAX, COMMANDS_AHEAD_MAX, SHARD_COUNT } from '../limits.ts'
 import { byteOffsetOf } from '../memory/region-memory.ts'
 import type { RdbSink } from '../ports.ts'
 import type { Generation } from './generation.ts'
@@ -37,7 +37,8 @@ import { DEFAULT_THRESHOLDS, type EncodingThresholds } from '../values/threshold
 import { ValueFault } from '../object-codec/value-walker.ts'
 import { ValueBuild } from '../values/value-build.ts'
 
-const BATCH_ENTRIES_MAX = 64
+/** Pages of a batch are touched together. */
+const BATCH_ENTRIES_MAX = COMMANDS_AHEAD_MAX
 
 export class BulkWriter implements RdbSink {
   readonly generation: Generation

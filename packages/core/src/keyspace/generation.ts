@@ -44,6 +44,9 @@ export interface GenerationOptions {
   readonly segmentBytesMax?: number
 }
 
+/** Of `GenerationLayout.words`: the view that stands for nowhere. */
+export const NOWHERE: number = REGION_COUNT * SEGMENTS_PER_REGION_MAX
+
 /** What both sides know of a generation: the control words and where things stand in them. */
 export abstract class GenerationLayout {
   readonly controlBuffer: SharedArrayBuffer
@@ -55,9 +58,9 @@ export abstract class GenerationLayout {
   abstract readonly regions: readonly RegionView[]
   /**
    * Words of all segments, region after region, SEGMENTS_PER_REGION_MAX of each: what `regions[region].memory.i32[segment]` is, with fewer
-   * steps. Those that are not there are empty; one more stands for nowhere and has a page's words.
+   * steps. Those that are not there have fewer words than a record; one more, NOWHERE, has a page's.
    */
-  readonly words: Int32Array[] = Array.from({ length: REGION_COUNT * SEGMENTS_PER_REGION_MAX }, () => NO_WORDS)
+  readonly words: Int32Array[] = Array.from({ length: NOWHERE }, () => NO_WORDS)
 
   constructor(control: SharedArrayBuffer) {
     this.words.push(new Int32Array(PAGE_SLOTS * 2))

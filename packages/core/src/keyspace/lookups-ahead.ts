@@ -4,10 +4,10 @@
  * that nothing has changed since need not search for its record either.
  */
 import { strict as assert } from 'node:assert'
-import { COMMANDS_AHEAD_MAX, REGION_COUNT, SEGMENTS_PER_REGION_MAX } from '../limits.ts'
+import { COMMANDS_AHEAD_MAX, SEGMENTS_PER_REGION_MAX } from '../limits.ts'
 import { byteOffsetOf } from '../memory/region-memory.ts'
 import { NO_BYTES, noteViewHolder, type ViewHolder } from '../memory/view-holders.ts'
-import type { GenerationLayout } from './generation.ts'
+import { type GenerationLayout, NOWHERE } from './generation.ts'
 import { hashKey, hashOrder, type HashSeed, hashTag, setHash } from './key-hash.ts'
 import {
   directoryIndex,
@@ -25,8 +25,6 @@ import {
 /** Slots that are looked at for a record that is only to be touched. */
 const PROBES_AHEAD = 8
 const SEGMENT_BITS = 4
-/** Of `GenerationLayout.words`: the view that stands for nowhere. */
-const NOWHERE = REGION_COUNT * SEGMENTS_PER_REGION_MAX
 /** Depends on all that was touched: read by nobody, but it keeps the touching from being optimised away. */
 let touched = 0
 // Where to touch for each key: the view, in `GenerationLayout.words`, the word in it, and the first word of the page.
@@ -37,7 +35,7 @@ const bases = new Int32Array(COMMANDS_AHEAD_MAX)
 assert.equal(1 << SEGMENT_BITS, SEGMENTS_PER_REGION_MAX)
 
 /**
- * Touches what the lookups of the first `count` of these hashes will look at, in database `db`, which exists. Any thread may, at any
+ * Touches what the lookups of the first `count` (at most COMMANDS_AHEAD_MAX) of these hashes will look at, in database `db`, which exists. Any thread may, at any
  * time: no shard is entered, and nothing that is met is relied on. @param records are given the address of each one's record, most
  * likely, and 0 where there is none. @param inserts is most of it going to be inserted? @returns how many were found, most likely
  *
