@@ -35,9 +35,10 @@ const bases = new Int32Array(COMMANDS_AHEAD_MAX)
 assert.equal(1 << SEGMENT_BITS, SEGMENTS_PER_REGION_MAX)
 
 /**
- * Touches what the lookups of the first `count` (at most COMMANDS_AHEAD_MAX) of these hashes will look at, in database `db`, which exists. Any thread may, at any
- * time: no shard is entered, and nothing that is met is relied on. @param records are given the address of each one's record, most
- * likely, and 0 where there is none. @param inserts is most of it going to be inserted? @returns how many were found, most likely
+ * Touches what the lookups of the first `count` of these hashes will look at, COMMANDS_AHEAD_MAX at most, in database `db`, which exists.
+ * Any thread may, at any time: no shard is entered, and nothing here relies on what is met; whoever does enters the shards before, or knows
+ * that nobody writes. @param records are given the address of each one's record, most likely, and 0 where there is none. @param inserts is
+ * most of it going to be inserted? @returns how many were found, most likely
  *
  * A processor looks some two hundred instructions ahead. So that many loads are under way at once, the loops that wait for memory do
  * nothing else, and not over method calls, and several rounds are written as one: what V8 checks of an array it checks once in a round.
