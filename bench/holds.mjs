@@ -61,8 +61,8 @@ async function ofCollection(run, type) {
       for (const name of inTurn(run.order, pair)) {
         fake.forget()
         await observed(run, name, ['--replicaof', '127.0.0.1', String(fake.port)], async (contender, measure) => {
-          await fake.attached()
-          await measure(rows.grow, async () => void (await fake.send(0, PHASE_TIMEOUT_MS)))
+          const feed = await fake.attached()
+          await measure(rows.grow, async () => void (await fake.send({ feed, part: 0 }, PHASE_TIMEOUT_MS)))
           await contender.call('REPLICAOF', 'NO', 'ONE')
           await measure(rows.delete, async () => await remove(contender, type))
         })

@@ -1,16 +1,20 @@
 /**
  * A primary that does nothing but send: the process behind fake-primary.mjs. It builds its streams before anybody
- * connects, answers the handshake with an empty snapshot, and then writes from memory as fast as the socket takes it.
+ * connects, answers the handshake with an empty snapshot, and then writes from memory as fast as the socket takes it. Each
+ * replica is fed for itself.
  *
- * Each part of the stream ends with `REPLCONF GETACK *`; the clock runs from the first byte of the part to the ACK that
- * covers its last command. A replica's ACK does not count the GETACK itself (seen on redis 7.0.15).
+ * Each part of the stream is a row of turns, TURN_BYTES or a little more each. What is sent at once, a turn or a whole part,
+ * ends with `REPLCONF GETACK *`; the clock runs from its first byte to the ACK that covers its last command. A replica's ACK
+ * does not count the GETACK itself (seen on redis 7.0.15).
  *
- * IPC, this process:   ready { port }   attached   done { elapsedMs, cpuSeconds, bytes }   failed { message }
- * IPC, its owner:      send { part }
+ * IPC, this process:   ready { port, turns }   attached { feed }   done { feed, elapsedMs, cpuSeconds }   failed { message }
+ * IPC, its owner:      send { feed, part, turn }
  */
 import { createServer } from 'node:net'
 import { buildParts } from './stream-parts.mjs'
 
+/** Some tenths of a second: long beside the ACK at its end, short beside what a shared machine's other users do. */
+const TURN_BYTES = 8 * 1024 * 1024
 /** Large enough that a write costs little beside the copy into the kernel. */
 const WRITE_BYTES = 4 * 1024 * 1024
 /** Writes handed to the socket before one of them has ended. */
@@ -32,29 +36,41 @@ process.on('uncaughtException', (error) => {
   process.exit(1)
 })
 
-/** Slices of at most WRITE_BYTES; without the GETACK. */
+/** By part and turn: slices of at most WRITE_BYTES, without the GETACK. */
 const parts = buildParts(JSON.parse(process.argv[2] ?? '')).map((buffers, index) =>
-  (index === 0 ? [SELECT, ...buffers] : buffers).flatMap((buffer) =>
-    Array.from({ length: Math.ceil(buffer.length / WRITE_BYTES) }, (_, i) =>
-      buffer.subarray(i * WRITE_BYTES, (i + 1) * WRITE_BYTES),
-    ),
-  ),
+  inTurns(index === 0 ? [SELECT, ...buffers] : buffers),
 )
 
-/** The replica of now. @type {Feed | undefined} */
-let feed
+/** Those that follow the stream, in the order in which they came. @type {Feed[]} */
+const feeds = []
+
+/** @param {Buffer[]} buffers Whole commands each. */
+function inTurns(buffers) {
+  /** @type {Buffer[][]} */
+  const turns = []
+  let bytes = TURN_BYTES
+  for (const buffer of buffers) {
+    if (bytes >= TURN_BYTES) {
+      turns.push([])
+      bytes = 0
+    }
+    bytes += buffer.length
+    for (let at = 0; at < buffer.length; at += WRITE_BYTES) turns.at(-1)?.push(buffer.subarray(at, at + WRITE_BYTES))
+  }
+  return turns
+}
 
 class Feed {
   #socket
   #input = ''
-  #isSynced = false
   #isAttached = false
   /** Stream offset behind everything sent. */
   #sentOffset = 0
   #awaitedOffset = -1
   #startedMs = 0
   #startedCpu = process.cpuUsage()
-  #bytes = 0
+  /** Its place in `feeds`; -1: not one of them. */
+  #index = -1
 
   /** @param {import('node:net').Socket} socket */
   constructor(socket) {
@@ -63,16 +79,13 @@ class Feed {
     socket.on('data', (chunk) => this.#take(chunk.toString('latin1')))
     socket.on('error', () => {})
     socket.on('close', () => {
-      if (this.#awaitedOffset >= 0) tell({ kind: 'failed', message: 'the replica closed the link while it was fed' })
-      if (feed === this) feed = undefined
+      if (this.#awaitedOffset >= 0) tell({ kind: 'failed', message: 'a replica closed the link while it was fed' })
     })
   }
 
-  /** @param {number} part */
-  send(part) {
-    const slices = parts[part] ?? []
-    this.#bytes = slices.reduce((sum, slice) => sum + slice.length, 0)
-    this.#awaitedOffset = this.#sentOffset + this.#bytes
+  /** @param {Buffer[]} slices */
+  send(slices) {
+    this.#awaitedOffset = this.#sentOffset + slices.reduce((sum, slice) => sum + slice.length, 0)
     this.#sentOffset = this.#awaitedOffset + GETACK.length
     this.#startedCpu = process.cpuUsage()
     this.#startedMs = performance.now()
@@ -83,10 +96,6 @@ class Feed {
       else if (next === slices.length + 1) this.#socket.write(GETACK)
     }
     for (let i = 0; i < WRITES_AHEAD; i++) sendNext()
-  }
-
-  close() {
-    this.#socket.destroy()
   }
 
   /** @param {string} text */
@@ -119,12 +128,9 @@ class Feed {
         if ((words[1] ?? '').toUpperCase() === 'ACK') return this.#acknowledged(Number(words[2]))
         return void this.#socket.write('+OK\r\n')
       case 'PSYNC':
-        feed?.close()
-        feed = this
+        this.#index = feeds.push(this) - 1
         this.#socket.write(`+FULLRESYNC ${REPLID} 0\r\n$${EMPTY_RDB.length}\r\n`)
-        this.#socket.write(EMPTY_RDB)
-        this.#isSynced = true
-        return undefined
+        return void this.#socket.write(EMPTY_RDB)
       default:
         return void this.#socket.write(`-ERR unknown command '${words[0]}'\r\n`)
     }
@@ -132,27 +138,29 @@ class Feed {
 
   /** @param {number} offset */
   #acknowledged(offset) {
-    if (!this.#isSynced) return
+    if (this.#index < 0) return
     if (!this.#isAttached) {
       this.#isAttached = true
-      tell({ kind: 'attached' })
+      tell({ kind: 'attached', feed: this.#index })
     }
     if (this.#awaitedOffset < 0 || offset < this.#awaitedOffset) return
     const elapsedMs = performance.now() - this.#startedMs
     const cpu = process.cpuUsage(this.#startedCpu)
     this.#awaitedOffset = -1
-    tell({ kind: 'done', elapsedMs, cpuSeconds: (cpu.user + cpu.system) / 1e6, bytes: this.#bytes })
+    tell({ kind: 'done', feed: this.#index, elapsedMs, cpuSeconds: (cpu.user + cpu.system) / 1e6 })
   }
 }
 
 // A connection is the replica's when it asks for the stream: others only ask a question (a replica's for INFO).
 const server = createServer((socket) => void new Feed(socket))
-process.on('message', (/** @type {{ kind: string, part: number }} */ message) => {
-  if (message.kind !== 'send') return
-  if (feed === undefined) tell({ kind: 'failed', message: 'no replica is attached' })
-  else feed.send(message.part)
+process.on('message', (/** @type {{ feed: number, part: number, turn?: number }} */ { feed, part, turn }) => {
+  const turns = parts[part] ?? []
+  const replica = feeds[feed]
+  if (replica === undefined) tell({ kind: 'failed', message: `no replica ${feed} is attached` })
+  else replica.send(turn === undefined ? turns.flat() : (turns[turn] ?? []))
 })
 server.listen(0, '127.0.0.1', () => {
   const address = server.address()
-  if (address !== null && typeof address === 'object') tell({ kind: 'ready', port: address.port })
+  if (address === null || typeof address !== 'object') return
+  tell({ kind: 'ready', port: address.port, turns: parts.map((turns) => turns.length) })
 })

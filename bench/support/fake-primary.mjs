@@ -5,10 +5,21 @@ import { within } from './deadline.mjs'
 
 const PROCESS = fileURLToPath(new URL('./fake-primary-process.mjs', import.meta.url))
 
-/** @typedef {{ kind: string, port: number, elapsedMs: number, cpuSeconds: number, bytes: number, message: string }} Message */
+/**
+ * @typedef {object} Message
+ * @property {string} kind
+ * @property {number} port
+ * @property {number[]} turns
+ * @property {number} feed
+ * @property {number} elapsedMs
+ * @property {number} cpuSeconds
+ * @property {string} message
+ */
 
 export class FakePrimary {
   port = 0
+  /** Of each part: how many turns it is sent in. @type {readonly number[]} */
+  turns = []
   #child
   /** @type {Message[]} */
   #received = []
@@ -22,7 +33,9 @@ export class FakePrimary {
    */
   static async start(plan) {
     const primary = new FakePrimary(plan)
-    primary.port = (await primary.#next('ready', 120_000, 'the prebuilt stream')).port
+    const { port, turns } = await primary.#next('ready', 120_000, 'the prebuilt stream')
+    primary.port = port
+    primary.turns = turns
     return primary
   }
 
@@ -33,20 +46,20 @@ export class FakePrimary {
     this.#child.on('exit', (code) => this.#take(failure(`the fake primary ended with code ${code}`)))
   }
 
-  /** Waits until a replica has loaded the empty snapshot and follows. */
+  /** Waits until one more replica has loaded the empty snapshot and follows. @returns its number, for `send` */
   async attached() {
-    await this.#next('attached', 30_000, 'a replica that follows the stream')
+    return (await this.#next('attached', 30_000, 'a replica that follows the stream')).feed
   }
 
   /**
-   * Sends a part and waits for the ACK of its last command.
+   * Sends a turn of a part, or the whole part, to one replica, and waits for the ACK of its last command.
    *
-   * @param {number} part
+   * @param {{ feed: number, part: number, turn?: number }} what
    * @param {number} timeoutMs
-   * @returns {Promise<{ elapsedMs: number, cpuSeconds: number, bytes: number }>} CPU: of the fake primary itself.
+   * @returns {Promise<{ elapsedMs: number, cpuSeconds: number }>} CPU: of the fake primary itself.
    */
-  async send(part, timeoutMs) {
-    this.#child.send({ kind: 'send', part })
+  async send(what, timeoutMs) {
+    this.#child.send(what)
     return await this.#next('done', timeoutMs, 'the ACK of the last offset')
   }
 
@@ -55,7 +68,7 @@ export class FakePrimary {
     this.#child.kill('SIGKILL')
   }
 
-  /** Forgets what a replica that is gone has caused. */
+  /** Forgets what replicas that are gone have caused. */
   forget() {
     this.#received = []
   }
@@ -92,5 +105,5 @@ export class FakePrimary {
  * @returns {Message}
  */
 function failure(message) {
-  return { kind: 'failed', port: 0, elapsedMs: 0, cpuSeconds: 0, bytes: 0, message }
+  return { kind: 'failed', port: 0, turns: [], feed: 0, elapsedMs: 0, cpuSeconds: 0, message }
 }

@@ -5,7 +5,7 @@ const BEFORE_KEY = Buffer.from(`*3\r\n$3\r\nSET\r\n$${KEY_BYTES}\r\n`, 'latin1')
 const BEFORE_VALUE = Buffer.from(`\r\n$${VALUE_BYTES}\r\n`, 'latin1')
 export const SET_BYTES = BEFORE_KEY.length + KEY_BYTES + BEFORE_VALUE.length + VALUE_BYTES + 2
 
-const BUFFER_BYTES_MAX = 32 * 1024 * 1024
+const BUFFER_BYTES_MAX = 4 * 1024 * 1024
 const COMMANDS_PER_BUFFER = Math.floor(BUFFER_BYTES_MAX / SET_BYTES)
 
 /**
@@ -42,7 +42,7 @@ export function buildSets(dataset, from, to, round) {
 }
 
 /**
- * SETs of the first `count` records, some hundred thousand at a time, so that they need not all be there at once.
+ * SETs of the first `count` records, some ten thousand at a time, so that they need not all be there at once.
  *
  * @param {import('./dataset.mjs').Dataset} dataset
  * @param {number} count

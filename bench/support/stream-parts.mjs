@@ -31,7 +31,7 @@ import { buildSets } from './set-commands.mjs'
 
 /**
  * @param {StreamPlan} plan
- * @returns {Buffer[][]} By part: buffers that begin and end anywhere.
+ * @returns {Buffer[][]} By part: buffers of whole commands each.
  */
 export function buildParts(plan) {
   switch (plan.kind) {

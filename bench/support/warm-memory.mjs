@@ -8,8 +8,12 @@ import { freemem } from 'node:os'
 
 const WARM_BYTES_MAX = 2 ** 30
 
-/** A process of its own touches memory and ends. */
-export function warmMemory() {
-  const bytes = Math.min(WARM_BYTES_MAX, Math.floor(freemem() / 4))
+/**
+ * A process of its own touches memory and ends.
+ *
+ * @param {number} [servers] How many will fill memory at the same time.
+ */
+export function warmMemory(servers = 1) {
+  const bytes = Math.min(servers * WARM_BYTES_MAX, Math.floor(freemem() / 4))
   execFileSync(process.execPath, ['-e', `Buffer.alloc(${bytes}, 1)`])
 }
