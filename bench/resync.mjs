@@ -1,18 +1,24 @@
 /**
  * Resident memory after each of two full syncs in a row from a live primary, against a load of the same data from a
- * file: what the generation that was replaced leaves behind. Ours alone; the ratio is to ourselves.
+ * file: what the generation that was replaced leaves behind. The second brings other values of the same keys, and somebody
+ * reads all the while: each answer is of the old dataset, and then of the new one. Ours alone; the ratio is to ourselves.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { checkContents } from './support/contents.mjs'
 import { Dataset } from './support/dataset.mjs'
+import { fill } from './support/fill.mjs'
+import { PacedReader } from './support/paced-reader.mjs'
 import { peakResidentBytes, residentBytes, UsageMeter } from './support/process-usage.mjs'
 import { directoryWith, RDB_NAME, stringsFile } from './support/rdb-file.mjs'
 import { Row } from './support/row.mjs'
+import { setsInTurn } from './support/set-commands.mjs'
 
 const SYNC_TIMEOUT_MS = 180_000
 const POLL_MS = 20
 /** Between two looks at the memory while it settles. */
 const LOOK_EVERY_MS = 1000
+const READS_PER_SECOND = 20_000
+const LATENCY_MAX_MS = 10
 
 /** @typedef {import('./support/contenders.mjs').Contender} Contender */
 
@@ -38,23 +44,35 @@ export async function resync(run) {
         goal: { ratio: 1.15, direction: 'at most' },
       }),
   )
+  const reading = new Row({
+    scenario: 'resync',
+    title: `p99.9 of ${READS_PER_SECOND.toLocaleString('en')} GETs a second through the second full sync`,
+    unit: 'ms',
+    goal: { limit: LATENCY_MAX_MS },
+  })
   const { directory, directives } = fromFile()
   const atOnce = [...directives, '--repl-diskless-sync-delay', '0']
   await contenders.with('redis', { directory, directives: atOnce }, async (primary) => {
     const directives = ['--replicaof', '127.0.0.1', String(primary.port)]
     await contenders.with('understudy', { directives }, async (ours) => {
       for (const [index, row] of rows.entries()) {
-        const meter = new UsageMeter(ours.pid, { fromStart: index === 0 })
-        const startedMs = performance.now()
         if (index > 0) {
+          await ours.call('REPLICAOF', 'NO', 'ONE')
+          await fill(primary.port, setsInTurn(dataset, count, index))
           // Another history: the replica that comes back cannot continue.
           await primary.call('DEBUG', 'CHANGE-REPL-ID')
-          await primary.call('CLIENT', 'KILL', 'TYPE', 'replica')
         }
-        await synced(ours, index + 1)
+        const meter = new UsageMeter(ours.pid, { fromStart: index === 0 })
+        const startedMs = performance.now()
+        const sync = async () => {
+          if (index > 0) await ours.call('REPLICAOF', '127.0.0.1', primary.port)
+          await synced(ours, index + 1)
+          log(`resync: full sync ${index + 1} took ${((performance.now() - startedMs) / 1000).toFixed(2)} s`)
+        }
+        if (index === 0) await sync()
+        else await whileReading(reading, { port: ours.port, seed, count }, sync)
         const usage = meter.stop()
-        log(`resync: full sync ${index + 1} took ${((performance.now() - startedMs) / 1000).toFixed(2)} s`)
-        await checkContents(ours, { dataset, count })
+        await checkContents(ours, { dataset, count, round: index })
         const settled = await settle(ours, sizes.resyncSettleMs)
         row.add('ours', residentBytes(ours.pid), usage)
         row.add('theirs', fresh)
@@ -64,7 +82,30 @@ export async function resync(run) {
       rows[1]?.notes.push(`at most ${mebibytes(peakResidentBytes(ours.pid))} MiB at once, two generations side by side`)
     })
   })
-  return rows
+  return [...rows, reading]
+}
+
+/**
+ * @param {Row} row
+ * @param {{ port: number, seed: number, count: number }} what
+ * @param {() => Promise<void>} sync
+ * @throws when an answer was wrong, or all were of one dataset
+ */
+async function whileReading(row, what, sync) {
+  const reader = await PacedReader.start({ ...what, perSecond: READS_PER_SECOND, from: 0, to: 1 })
+  try {
+    await sync()
+    const { reads, before, perSecond, p50Ms, p999Ms, longestMs } = await reader.stop()
+    if (before === 0 || before === reads) throw new Error(`${before} of ${reads} reads were of the old dataset`)
+    row.add('ours', p999Ms)
+    row.contents = 'right; no error'
+    row.notes.push(
+      `${before.toLocaleString('en')} reads of the old dataset, then ${(reads - before).toLocaleString('en')} of the new one, ` +
+        `${perSecond.toFixed(0)} a second; median ${p50Ms.toFixed(2)} ms, longest ${longestMs.toFixed(1)} ms`,
+    )
+  } finally {
+    reader.kill()
+  }
 }
 
 /**

@@ -3,17 +3,12 @@
  * primary writes. Kept in the cache folder by everything that decides its bytes.
  */
 import { copyFileSync, existsSync, linkSync, mkdirSync, readFileSync, renameSync, statSync } from 'node:fs'
-import { once } from 'node:events'
-import { connect } from 'node:net'
 import { join } from 'node:path'
 import { CACHE_DIRECTORY } from '../../scripts/redis-server.mjs'
 import { checkContents } from './contents.mjs'
-import { within } from './deadline.mjs'
+import { fill } from './fill.mjs'
 import { setsInTurn } from './set-commands.mjs'
 
-const FILL_TIMEOUT_MS = 300_000
-/** The reply to the PING behind each buffer: all before it have been carried out. No other reply ends like it. */
-const PONG = '+PONG\r\n'
 export const RDB_NAME = 'dump.rdb'
 
 /**
@@ -38,7 +33,7 @@ export async function rdbFile({ contenders, redisVersion, log }, { name, command
   await contenders.with('redis', { directory: temporary, directives: ['--dbfilename', RDB_NAME] }, async (redis) => {
     // The client's own greeting may be refused: an older server does not know CLIENT SETINFO.
     const before = Number(await redis.info('total_error_replies'))
-    await within(fill(redis.port, commands), FILL_TIMEOUT_MS, 'the end of the filling')
+    await fill(redis.port, commands)
     const failures = Number(await redis.info('total_error_replies')) - before
     if (failures > 0) throw new Error(`redis-server refused ${failures} commands`)
     await check(redis)
@@ -84,36 +79,6 @@ export function directoryWith(contenders, path) {
  */
 export function warm(path) {
   readFileSync(path)
-}
-
-/**
- * @param {number} port
- * @param {Iterable<Buffer>} commands
- */
-async function fill(port, commands) {
-  const socket = connect(port, '127.0.0.1')
-  await once(socket, 'connect')
-  const replies = { tail: '', isClosed: false, wake: () => {} }
-  socket.on('data', (chunk) => {
-    replies.tail = (replies.tail + chunk.toString('latin1', Math.max(0, chunk.length - PONG.length))).slice(
-      -PONG.length,
-    )
-    replies.wake()
-  })
-  socket.on('close', () => {
-    replies.isClosed = true
-    replies.wake()
-  })
-  for (const buffer of commands) {
-    replies.tail = ''
-    socket.write(buffer)
-    socket.write('PING\r\n')
-    while (replies.tail !== PONG) {
-      if (replies.isClosed) throw new Error('redis-server closed the connection while it was filled')
-      await new Promise((/** @type {(value?: unknown) => void} */ resolve) => (replies.wake = () => resolve()))
-    }
-  }
-  socket.destroy()
 }
 
 /**

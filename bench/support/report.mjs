@@ -104,12 +104,13 @@ function markdownRow(texts) {
 /** @param {RowResult} row */
 function cells(row) {
   const { ours, theirs, ratio, goal } = row
+  const isCompared = theirs.samples.length > 0
   const interval = `${ratio.value.toFixed(2)} [${ratio.low.toFixed(2)} – ${ratio.high.toFixed(2)}]`
   return [
     row.title,
     amount(ours.median, row.unit),
-    `${amount(theirs.median, row.unit)} (${theirs.server})`,
-    interval,
+    isCompared ? `${amount(theirs.median, row.unit)} (${theirs.server})` : 'nobody',
+    isCompared ? interval : '',
     goal === undefined ? '' : `${goalText(row)}: ${isReached(row) ? 'yes' : 'NO'}`,
     `${cpu(ours.cpuSeconds)} : ${cpu(theirs.cpuSeconds)}`,
     `${ours.threads ?? 'n/a'} : ${theirs.threads ?? 'n/a'}`,

@@ -46,9 +46,10 @@ export function buildSets(dataset, from, to, round) {
  *
  * @param {import('./dataset.mjs').Dataset} dataset
  * @param {number} count
+ * @param {number} [round]
  */
-export function* setsInTurn(dataset, count) {
+export function* setsInTurn(dataset, count, round = 0) {
   for (let from = 0; from < count; from += COMMANDS_PER_BUFFER) {
-    yield* buildSets(dataset, from, Math.min(count, from + COMMANDS_PER_BUFFER), 0)
+    yield* buildSets(dataset, from, Math.min(count, from + COMMANDS_PER_BUFFER), round)
   }
 }
