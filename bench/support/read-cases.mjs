@@ -1,9 +1,11 @@
 /**
  * Reads as redis-benchmark asks for them, of both servers with one thread and with two: all are up and loaded before the first
- * round and take turns. What is compared is each server with the better of its settings; the notes have all of them.
+ * round, and in each round they take short turns, A B C D, D C B A … What is compared is each server with the better of its settings;
+ * the notes have all of them.
  */
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
+import { inTurn } from './in-turn.mjs'
 import { UsageMeter } from './process-usage.mjs'
 import { directoryWith, RDB_NAME } from './rdb-file.mjs'
 import { Row } from './row.mjs'
@@ -11,12 +13,14 @@ import { median } from './statistics.mjs'
 
 const runProgram = promisify(execFile)
 
-const ROUND_TIMEOUT_MS = 120_000
+const TURN_TIMEOUT_MS = 120_000
+/** Of each setting in a round: a second or two each, so that a bad minute of a shared machine is everybody's. */
+const TURNS = 8
 const THREADED = 2
 
 /** @typedef {import('./contenders.mjs').Contender} Contender */
 /** @typedef {import('./process-usage.mjs').Usage} Usage */
-/** @typedef {{ requestsPerSecond: number, p50?: number, p99?: number, usage: Usage }} Round Latencies in milliseconds. */
+/** @typedef {{ requestsPerSecond: number, p50?: number, p99?: number, usage: Usage }} Round Latencies in milliseconds: medians of its turns'. */
 /** @typedef {{ contender: Contender, label: string, isOurs: boolean }} Setting A server and how many threads it has. */
 /** @typedef {Map<Setting, Round[]>} Rounds As many of each setting, taken in turn. */
 
@@ -78,10 +82,19 @@ export async function measureRounds(run, scenario, settings, each, keyCount) {
   /** @type {Rounds} */
   const rounds = new Map(settings.map((setting) => [setting, []]))
   // Once for nothing: a server that has just begun is not what is measured.
-  for (const { contender } of settings) await round(run, contender, each, Math.ceil(each.requests / 4), keyCount)
+  for (const { contender } of settings) await takeTurn(run, contender, each, Math.ceil(each.requests / 4), keyCount)
   for (let pair = 0; pair < run.pairs; pair++) {
-    for (const setting of settings) {
-      const result = await round(run, setting.contender, each, each.requests, keyCount)
+    const turns = new Map(settings.map((setting) => [setting, /** @type {Round[]} */ ([])]))
+    for (let turn = 0; turn < TURNS; turn++) {
+      for (const setting of inTurn(settings, turn)) {
+        const requests = Math.ceil(each.requests / TURNS)
+        turns.get(setting)?.push(await takeTurn(run, setting.contender, each, requests, keyCount))
+      }
+    }
+    for (const [setting, taken] of turns) {
+      const of = (/** @type {(turn: Round) => number | undefined} */ field) =>
+        median(taken.map((turn) => field(turn) ?? Number.NaN))
+      const result = { ...sum(taken), p50: of((turn) => turn.p50), p99: of((turn) => turn.p99) }
       rounds.get(setting)?.push(result)
       run.log(
         `${scenario} ${pair + 1}/${run.pairs} ${each.title}, ${setting.label}: ` +
@@ -111,6 +124,8 @@ export function together(cases) {
 }
 
 /**
+ * Of as many requests each.
+ *
  * @param {readonly Round[]} parts
  * @returns {Round}
  */
@@ -187,7 +202,7 @@ function described(rounds) {
  * @param {number} keyCount
  * @returns {Promise<Round>}
  */
-async function round({ redisBenchmark }, contender, each, requests, keyCount) {
+async function takeTurn({ redisBenchmark }, contender, each, requests, keyCount) {
   const before = await counters(contender)
   const meter = new UsageMeter(contender.pid)
   const { connections, pipeline, what } = each
@@ -196,7 +211,7 @@ async function round({ redisBenchmark }, contender, each, requests, keyCount) {
     ['-h', '127.0.0.1', '-p', contender.port, '-c', connections, '-P', pipeline, '-n', requests, '-r', keyCount]
       .map(String)
       .concat('--csv', ...what),
-    { timeout: ROUND_TIMEOUT_MS, killSignal: 'SIGKILL' },
+    { timeout: TURN_TIMEOUT_MS, killSignal: 'SIGKILL' },
   )
   const usage = meter.stop()
   // "test","rps","avg_latency_ms","min_latency_ms","p50_latency_ms","p95_latency_ms","p99_latency_ms","max_latency_ms"
