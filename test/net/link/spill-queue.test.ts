@@ -106,6 +106,36 @@ describe('the queue', () => {
     queue.dispose()
   })
 
+  it('uses the memory of chunks again', () => {
+    const { queue } = newQueue(8 * CHUNK, 0)
+    const source = new Source(queue)
+    const memory = new Set<ArrayBufferLike>()
+    let taken = 0
+    for (let i = 0; i < 100; i++) {
+      for (let j = 0; j < 3; j++) source.receive(CHUNK - 1)
+      memory.add(queue.view().buffer)
+      while (taken < source.position) taken = take(queue, taken, CHUNK)
+    }
+    expect(memory.size).toBeLessThan(10)
+    queue.dispose()
+  })
+
+  it('but not the memory of a view that may still be written to', () => {
+    const { queue } = newQueue(8 * CHUNK, 0)
+    const view = queue.view()
+    const sent = new Uint8Array(2 * CHUNK + 1)
+    fill(sent, 0)
+    queue.push(sent)
+    let taken = take(queue, 0, CHUNK)
+    expect(taken).toBe(CHUNK)
+    const more = new Uint8Array(3 * CHUNK)
+    fill(more, sent.length)
+    queue.push(more)
+    view.fill(0xff)
+    while (taken < sent.length + more.length) taken = take(queue, taken, CHUNK)
+    queue.dispose()
+  })
+
   it('bounds memory and file, and says when there is room again', async () => {
     const { queue, told } = newQueue(2 * CHUNK, 4 * CHUNK)
     const source = new Source(queue)

@@ -40,6 +40,8 @@ interface Chunk {
 const CHUNK_BYTES: number = 256 << 10
 /** How far writing may fall behind before nothing more is received. */
 const WRITTEN_BEHIND_BYTES: number = 4 * CHUNK_BYTES
+/** Chunks whose memory is kept for those to come: a transfer would otherwise leave garbage as fast as it comes, which stops this thread. */
+const SPARE_CHUNKS_MAX = 16
 
 export class SpillQueue {
   readonly #memoryBytesMax: number
@@ -49,6 +51,10 @@ export class SpillQueue {
   readonly #open: OpenSpillFile
   #front: Chunk[] = []
   #back: Chunk[] = []
+  /** Memory of chunks that are done with. */
+  #spare: Uint8Array[] = []
+  /** Memory of the last `view`: who asked for it may write to it until he asks again, wherever the queue is by then. */
+  #lent: Uint8Array | undefined
   #memoryBytes = 0
   #peakBytes = 0
   #file: SpillFile | undefined
@@ -103,6 +109,7 @@ export class SpillQueue {
   /** Where the next bytes go; never empty. */
   view(): Uint8Array {
     const last = this.#lastChunk()
+    this.#lent = last.bytes
     return last.bytes.subarray(last.end)
   }
 
@@ -120,21 +127,31 @@ export class SpillQueue {
   /** Bytes that arrived elsewhere; copied. */
   push(bytes: Uint8Array): void {
     for (let at = 0; at < bytes.length;) {
-      const target = this.view()
-      const count = Math.min(target.length, bytes.length - at)
-      target.set(bytes.subarray(at, at + count))
+      const last = this.#lastChunk()
+      const count = Math.min(last.bytes.length - last.end, bytes.length - at)
+      last.bytes.set(bytes.subarray(at, at + count), last.end)
       at += count
-      this.received(count, target)
+      last.end += count
+      this.#grow(count)
     }
   }
 
   #lastChunk(): Chunk {
     let last = this.#back.at(-1)
     if (last === undefined || last.end === last.bytes.length) {
-      last = { bytes: new Uint8Array(CHUNK_BYTES), start: 0, end: 0 }
+      last = { bytes: this.#takeMemory(), start: 0, end: 0 }
       this.#back.push(last)
     }
     return last
+  }
+
+  #takeMemory(): Uint8Array {
+    return this.#spare.pop() ?? new Uint8Array(CHUNK_BYTES)
+  }
+
+  /** Nobody looks at the chunk any more. */
+  #giveMemoryBack({ bytes }: Chunk): void {
+    if (bytes !== this.#lent && this.#spare.length < SPARE_CHUNKS_MAX) this.#spare.push(bytes)
   }
 
   #grow(count: number): void {
@@ -159,11 +176,13 @@ export class SpillQueue {
     assert(first.start <= first.end)
     this.#memoryBytes -= count
     if (first.start === first.end) {
-      if (first === this.#front[0]) this.#front.shift()
-      else if (this.#back.length > 1) this.#back.shift()
-      else {
+      if (first !== this.#front[0] && this.#back.length === 1) {
         first.start = 0
         first.end = 0
+      } else {
+        if (first === this.#front[0]) this.#front.shift()
+        else this.#back.shift()
+        this.#giveMemoryBack(first)
       }
     }
     if (this.#front.length === 0) void this.#unspill()
@@ -201,6 +220,7 @@ export class SpillQueue {
         this.#spilledBytes += bytes.length
         this.#back.shift()
         this.#memoryBytes -= bytes.length
+        this.#giveMemoryBack(chunk)
       }
     } catch (error) {
       this.#writeFailed = true
@@ -219,8 +239,8 @@ export class SpillQueue {
     if (this.#isReading || this.#isDisposed || this.fileBytes === 0) return
     this.#isReading = true
     try {
-      const bytes = new Uint8Array(Math.min(CHUNK_BYTES, this.fileBytes))
-      const count = await this.#file!.read(bytes, this.#fileStart)
+      const bytes = this.#takeMemory()
+      const count = await this.#file!.read(bytes.subarray(0, this.fileBytes), this.#fileStart)
       if (this.#isDisposed) return this.#closeFile()
       if (count === 0) throw new Error('the file ends before its bytes do')
       this.#fileStart += count
@@ -250,6 +270,8 @@ export class SpillQueue {
     this.#isDisposed = true
     this.#front = []
     this.#back = []
+    this.#spare = []
+    this.#lent = undefined
     this.#memoryBytes = 0
     this.#fileStart = this.#fileEnd = 0
     if (!this.#isWriting && !this.#isReading) void this.#closeFile()
