@@ -1,21 +1,11 @@
 /** The owner's side of write-process.mjs. */
-import { fork } from 'node:child_process'
-import { once } from 'node:events'
-import { fileURLToPath } from 'node:url'
-import { within } from './deadline.mjs'
+import { HelperProcess } from './helper-process.mjs'
 
-const PROCESS = fileURLToPath(new URL('./write-process.mjs', import.meta.url))
-const TIMEOUT_MS = 60_000
-
-/** @typedef {{ kind: string, message: string, perSecond: number, errors: number }} Message */
+const PROCESS = new URL('./write-process.mjs', import.meta.url)
 
 export class PacedWriter {
-  #child
-
-  /** @param {import('node:child_process').ChildProcess} child */
-  constructor(child) {
-    this.#child = child
-  }
+  /** @type {HelperProcess<{ perSecond: number, errors: number }>} */
+  #process = new HelperProcess(PROCESS, 'writing')
 
   /**
    * Writes from now on.
@@ -23,9 +13,9 @@ export class PacedWriter {
    * @param {import('./write-process.mjs').Order} order
    */
   static async start(order) {
-    const writer = new PacedWriter(fork(PROCESS))
-    writer.#child.send(order)
-    await writer.#next('ready')
+    const writer = new PacedWriter()
+    writer.#process.send(order)
+    await writer.#process.next('ready')
     return writer
   }
 
@@ -36,21 +26,13 @@ export class PacedWriter {
    * @throws when one was refused.
    */
   async stop() {
-    this.#child.send({})
-    const { perSecond, errors } = await this.#next('stopped')
+    this.#process.send({})
+    const { perSecond, errors } = await this.#process.next('stopped')
     if (errors > 0) throw new Error(`the server refused ${errors} commands`)
     return perSecond
   }
 
   kill() {
-    this.#child.kill('SIGKILL')
-  }
-
-  /** @param {string} kind @returns {Promise<Message>} */
-  async #next(kind) {
-    const [received] = await within(once(this.#child, 'message'), TIMEOUT_MS, `'${kind}' of the writing process`)
-    const message = /** @type {Message} */ (received)
-    if (message.kind !== kind) throw new Error(`writing process: ${message.message}`)
-    return message
+    this.#process.kill()
   }
 }

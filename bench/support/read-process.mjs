@@ -10,6 +10,7 @@ import { connect } from 'node:net'
 import { performance } from 'node:perf_hooks'
 import { commandText } from './command-text.mjs'
 import { Dataset, randomNumbers } from './dataset.mjs'
+import { Pace } from './pace.mjs'
 import { SwapAnswers, UNANSWERED_MAX } from './swap-answers.mjs'
 
 const STEP_MS = 1
@@ -40,16 +41,10 @@ async function run({ port, perSecond, seed, count, from, to }) {
     socket.on('close', () => reject(new Error('the server closed the connection')))
   })
   const startedMs = performance.now()
-  let stepMs = startedMs
-  let due = 0
+  const pace = new Pace(perSecond)
   const timer = setInterval(() => {
-    const nowMs = performance.now()
-    due += ((nowMs - stepMs) / 1000) * perSecond
-    stepMs = nowMs
-    // What a server cannot answer is not made up for later.
-    due = Math.min(due, UNANSWERED_MAX - answers.unanswered)
     let text = ''
-    for (; due >= 1; due--) {
+    for (let due = pace.take(UNANSWERED_MAX - answers.unanswered); due > 0; due--) {
       const index = Math.floor(random() * count)
       text += commandText(['GET', dataset.key(index).toString('latin1')])
       answers.asked(index)

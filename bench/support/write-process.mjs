@@ -10,6 +10,7 @@ import { performance } from 'node:perf_hooks'
 import { commandText } from './command-text.mjs'
 import { Dataset, randomNumbers } from './dataset.mjs'
 import { MixedDataset } from './mixed-dataset.mjs'
+import { Pace } from './pace.mjs'
 
 /** So many different ones. */
 const COMMANDS = 300_000
@@ -77,15 +78,9 @@ async function run({ port, perSecond, plan }) {
     }
   })
   const startedMs = performance.now()
-  let stepMs = startedMs
-  let due = 0
+  const pace = new Pace(perSecond)
   const timer = setInterval(() => {
-    const nowMs = performance.now()
-    due += ((nowMs - stepMs) / 1000) * perSecond
-    stepMs = nowMs
-    // What a server cannot take is not made up for later.
-    if (sent - answered >= UNANSWERED_MAX) due = 0
-    for (; due >= COMMANDS_PER_BUFFER; due -= COMMANDS_PER_BUFFER) {
+    for (let due = pace.take(UNANSWERED_MAX - (sent - answered), COMMANDS_PER_BUFFER); due > 0; due--) {
       socket.write(buffers[(sent / COMMANDS_PER_BUFFER) % buffers.length] ?? '')
       sent += COMMANDS_PER_BUFFER
     }

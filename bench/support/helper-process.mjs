@@ -1,0 +1,54 @@
+/** The owner's side of a process that helps to measure: what it says is awaited by kind, and kept until then. */
+import { fork } from 'node:child_process'
+import { within } from './deadline.mjs'
+
+const TIMEOUT_MS = 60_000
+
+/** @typedef {{ kind: string, message: string }} Message `message`: of kind 'failed'. */
+
+/** @template {object} Said What its messages carry. */
+export class HelperProcess {
+  #child
+  #name
+  /** @type {(Message & Said)[]} */
+  #received = []
+  #wake = () => {}
+
+  /**
+   * @param {URL} file
+   * @param {string} name For errors: 'the … process'.
+   * @param {string[]} [args]
+   */
+  constructor(file, name, args = []) {
+    this.#name = name
+    this.#child = fork(file, args)
+    this.#child.on('message', (message) => {
+      this.#received.push(/** @type {Message & Said} */ (message))
+      this.#wake()
+    })
+  }
+
+  /** One that has failed has gone: `next` tells. @param {object} order */
+  send(order) {
+    if (this.#child.connected) this.#child.send(order, () => {})
+  }
+
+  kill() {
+    this.#child.kill('SIGKILL')
+  }
+
+  /** Its next message. @param {string} kind @returns {Promise<Said>} @throws when it is of another kind */
+  async next(kind) {
+    const message = await within(this.#message(), TIMEOUT_MS, `'${kind}' of the ${this.#name} process`)
+    if (message.kind !== kind) throw new Error(`${this.#name} process: ${message.message}`)
+    return message
+  }
+
+  async #message() {
+    for (;;) {
+      const message = this.#received.shift()
+      if (message !== undefined) return message
+      await new Promise((/** @type {(value?: unknown) => void} */ resolve) => (this.#wake = () => resolve()))
+    }
+  }
+}
