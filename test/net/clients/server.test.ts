@@ -120,6 +120,26 @@ describe('pipelines', () => {
     expect(await raw.call('PING')).toBe('PONG')
   })
 
+  test('replies of a turn leave before its end when there are many of them, unless they have to wait', async () => {
+    const toy = await start()
+    const { server } = toy
+    const clients = await Promise.all(Array.from({ length: 60 }, () => client(toy)))
+    for (const raw of clients) expect(await raw.call('PING')).toBe('PONG')
+    const sessions = [...server.sessions.values()]
+    const echo = 'e'.repeat(10_000)
+    const unsentAfterAll = (): number => {
+      for (const session of sessions) server.receive(session, encodeCommand('ECHO', echo))
+      return sessions.reduce((sum, { pendingOutputBytes }) => sum + pendingOutputBytes, 0)
+    }
+    expect(unsentAfterAll()).toBeLessThan(256 * 1024)
+    for (const raw of clients) expect(await raw.readReply()).toBe(echo)
+    server.repliesMustWait = () => true
+    expect(unsentAfterAll()).toBeGreaterThan(60 * 10_000)
+    server.repliesMustWait = undefined
+    server.release()
+    for (const raw of clients) expect(await raw.readReply()).toBe(echo)
+  })
+
   test('a client that ends its side is still answered', async () => {
     const toy = await start({ turnMsMax: 0.05 })
     const raw = await client(toy)

@@ -64,13 +64,13 @@ describe('slabs of replies', () => {
 
   it('sends a longer reply without a copy, in a slab that nobody shares, and takes that back', () => {
     const written = encoder.bytes
-    const long = send('y'.repeat(5000))
+    const long = send('y'.repeat(10_000))
     expect(long.view.buffer).toBe(written.buffer)
     const short = send('short')
     expect(short.slab).not.toBe(long.slab)
     pool.release(long.slab)
     // Behind the one that is in the encoder now.
-    send('z'.repeat(5000))
+    send('z'.repeat(10_000))
     expect(encoder.bytes.buffer).toBe(written.buffer)
   })
 

@@ -37,6 +37,8 @@ const UNFINISHED: number =
   CLIENT_SUSPENDED | CLIENT_BACK_PRESSURE | CLIENT_POSTPONED | CLIENT_FORWARDS_FULL | CLIENT_LONG_REPLY
 /** A connection that was silent so long gives back what it holds for its next request. */
 const SHRINK_AFTER_MS = 2000
+/** So many bytes of replies do not wait for the end of a turn: those of a thousand pipelines leave the caches before that. */
+const UNSENT_BYTES_MAX: number = 256 * 1024
 
 export interface HostOptions {
   readonly settings: ClientSettings
@@ -78,6 +80,7 @@ export abstract class ConnectionHost<Session extends Connection = Connection> {
   /** And of the next one: these had their share of this one. */
   #suspended: Session[] = []
   #unsent: Session[] = []
+  #unsentBytes = 0
   #unflushed: Session[] = []
   #immediate: NodeJS.Immediate | undefined
   #cron: NodeJS.Timeout | undefined
@@ -128,10 +131,12 @@ export abstract class ConnectionHost<Session extends Connection = Connection> {
 
   /**
    * Sends a connection's replies at the end of this turn of the event loop: all readable connections are read first, as
-   * redis does (beforeSleep). A client of many connections then finds many replies when it wakes, not one at a time.
+   * redis does (beforeSleep), unless that would be too much to wait. A client of many connections then finds many replies when it
+   * wakes, not one at a time. @param byteCount of these replies
    */
-  writeSoon(session: Session): void {
+  writeSoon(session: Session, byteCount: number): void {
     this.#unsent.push(session)
+    this.#unsentBytes += byteCount
     this.endTurnSoon()
   }
 
@@ -204,6 +209,7 @@ export abstract class ConnectionHost<Session extends Connection = Connection> {
     this.#isHeld = this.repliesMustWait?.() === true
     if (this.#isHeld) return
     this.#unsent = []
+    this.#unsentBytes = 0
     for (const session of unsent) session.sendUnsent()
   }
 
@@ -298,7 +304,10 @@ export abstract class ConnectionHost<Session extends Connection = Connection> {
     if (this.#isHeld || this.#isTurnKept) {
       this.#putOff(session)
       this.runSoon(session)
-    } else runCommands(session)
+    } else {
+      runCommands(session)
+      if (this.#unsentBytes > UNSENT_BYTES_MAX && !this.holdsReplies) this.sendReplies()
+    }
   }
 
   /** `requestsAhead` has the next requests of a connection, several: touches what they will look at. */

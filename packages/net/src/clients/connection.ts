@@ -292,7 +292,7 @@ export abstract class Connection implements SlabWriter, ConnectionIdentity {
   #putOff(view: Buffer, done: () => void): void {
     this.#unsent = view
     this.#unsentDone = done
-    this.host.writeSoon(this)
+    this.host.writeSoon(this, view.length)
   }
 
   /** Gives the socket what was put off. */

@@ -14,7 +14,7 @@ import type { ReplyEncoder } from '@understudy/core/internal'
 
 const SLAB_BYTES: number = 32 * 1024
 /** A longer reply gets a slab of its own. */
-const SHORT_REPLY_BYTES_MAX: number = 2 * 1024
+const SHORT_REPLY_BYTES_MAX: number = 8 * 1024
 /** A slab that had to grow is kept up to this size while it is in use, and dropped when the server is idle. */
 const KEPT_SLAB_BYTES_MAX: number = 256 * 1024
 const POOLED_SLABS_MAX = 64
