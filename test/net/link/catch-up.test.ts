@@ -14,7 +14,7 @@ function queueOf(bytes: Uint8Array): SpillQueue {
     { memoryBytesMax: 64 << 20, fileBytesMax: 0 },
     join(tmpdir(), 'never made'),
     openSpillFile,
-    { onRoom: nothing, onReadable: nothing, onWriteFault: nothing, onReadFault: nothing },
+    { onRoom: nothing, onReadable: nothing, onWriteFault: nothing, onReadFault: nothing, letGo: nothing },
   )
   queue.push(bytes)
   return queue

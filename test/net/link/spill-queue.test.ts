@@ -20,6 +20,7 @@ interface Told {
   readable: number
   write: unknown[]
   read: unknown[]
+  letGo: number
 }
 
 function newQueue(
@@ -27,12 +28,13 @@ function newQueue(
   fileBytesMax: number,
   open: OpenSpillFile = openSpillFile,
 ): { queue: SpillQueue; told: Told } {
-  const told: Told = { room: 0, readable: 0, write: [], read: [] }
+  const told: Told = { room: 0, readable: 0, write: [], read: [], letGo: 0 }
   const queue = new SpillQueue({ memoryBytesMax, fileBytesMax }, join(directory, 'spill'), open, {
     onRoom: () => told.room++,
     onReadable: () => told.readable++,
     onWriteFault: (error) => told.write.push(error),
     onReadFault: (error) => told.read.push(error),
+    letGo: () => told.letGo++,
   })
   return { queue, told }
 }
@@ -116,8 +118,34 @@ describe('the queue', () => {
       memory.add(queue.view().buffer)
       while (taken < source.position) taken = take(queue, taken, CHUNK)
     }
-    expect(memory.size).toBeLessThan(10)
+    expect(memory.size).toBeLessThan(3)
     queue.dispose()
+  })
+
+  it('also of chunks that somebody had a view of while they were used up', () => {
+    const { queue } = newQueue(8 * CHUNK, 0)
+    const memory = new Set<ArrayBufferLike>()
+    for (let i = 0; i < 100; i++) {
+      memory.add(queue.view().buffer)
+      queue.push(new Uint8Array(2 * CHUNK))
+      while (queue.byteLength > 0) queue.consume(queue.peek()!.length)
+    }
+    expect(memory.size).toBeLessThan(3)
+    queue.dispose()
+  })
+
+  it('says at its end that much memory is to be collected', () => {
+    for (const [chunks, letGo] of [
+      [31, 1],
+      [28, 0],
+    ] as const) {
+      const { queue, told } = newQueue(40 * CHUNK, 0)
+      queue.push(new Uint8Array(chunks * CHUNK))
+      while (queue.byteLength > 0) queue.consume(queue.peek()!.length)
+      queue.dispose()
+      queue.dispose()
+      expect(told.letGo).toBe(letGo)
+    }
   })
 
   it('but not the memory of a view that may still be written to', () => {

@@ -10,6 +10,7 @@
  * owner is told. All methods belong to one thread.
  */
 import { strict as assert } from 'node:assert'
+import { CHUNK_BYTES, ChunkMemory } from './chunk-memory.ts'
 import type { OpenSpillFile, SpillFile } from './spill-file.ts'
 
 export interface SpillLimits {
@@ -28,6 +29,8 @@ export interface SpillEvents {
   readonly onWriteFault: (error: unknown) => void
   /** Bytes in the file cannot be read, and those behind them are of no use. */
   readonly onReadFault: (error: unknown) => void
+  /** Much memory was let go of; it goes back with the next collection of garbage. */
+  readonly letGo: () => void
 }
 
 interface Chunk {
@@ -36,12 +39,10 @@ interface Chunk {
   end: number
 }
 
-/** As much as one turn of the event loop may bring. */
-const CHUNK_BYTES: number = 256 << 10
 /** How far writing may fall behind before nothing more is received. */
 const WRITTEN_BEHIND_BYTES: number = 4 * CHUNK_BYTES
-/** Chunks whose memory is kept for those to come: a transfer would otherwise leave garbage as fast as it comes, which stops this thread. */
-const SPARE_CHUNKS_MAX = 16
+/** So much memory is worth a collection of garbage when nothing waits any more. */
+const GONE_BYTES_MIN: number = 8 << 20
 
 export class SpillQueue {
   readonly #memoryBytesMax: number
@@ -51,10 +52,11 @@ export class SpillQueue {
   readonly #open: OpenSpillFile
   #front: Chunk[] = []
   #back: Chunk[] = []
-  /** Memory of chunks that are done with. */
-  #spare: Uint8Array[] = []
+  #memory = new ChunkMemory()
   /** Memory of the last `view`: who asked for it may write to it until he asks again, wherever the queue is by then. */
   #lent: Uint8Array | undefined
+  /** Nobody else uses that memory any more. */
+  #lentIsDone = false
   #memoryBytes = 0
   #peakBytes = 0
   #file: SpillFile | undefined
@@ -109,14 +111,14 @@ export class SpillQueue {
   /** Where the next bytes go; never empty. */
   view(): Uint8Array {
     const last = this.#lastChunk()
-    this.#lent = last.bytes
+    this.#lend(last.bytes)
     return last.bytes.subarray(last.end)
   }
 
   /** `count` bytes were put at the start of `view`: copied, unless it is still where the next bytes go. */
   received(count: number, view: Uint8Array): void {
     const last = this.#lastChunk()
-    if (view.buffer === last.bytes.buffer && view.byteOffset === last.end) {
+    if (view.buffer === last.bytes.buffer && view.byteOffset === last.bytes.byteOffset + last.end) {
       last.end += count
       this.#grow(count)
     } else {
@@ -139,19 +141,23 @@ export class SpillQueue {
   #lastChunk(): Chunk {
     let last = this.#back.at(-1)
     if (last === undefined || last.end === last.bytes.length) {
-      last = { bytes: this.#takeMemory(), start: 0, end: 0 }
+      last = { bytes: this.#memory.take(), start: 0, end: 0 }
       this.#back.push(last)
     }
     return last
   }
 
-  #takeMemory(): Uint8Array {
-    return this.#spare.pop() ?? new Uint8Array(CHUNK_BYTES)
+  #lend(bytes: Uint8Array): void {
+    if (bytes === this.#lent) return
+    if (this.#lentIsDone) this.#memory.give(this.#lent!)
+    this.#lent = bytes
+    this.#lentIsDone = false
   }
 
-  /** Nobody looks at the chunk any more. */
+  /** Nobody looks at the chunk any more, but for who has a view of it. */
   #giveMemoryBack({ bytes }: Chunk): void {
-    if (bytes !== this.#lent && this.#spare.length < SPARE_CHUNKS_MAX) this.#spare.push(bytes)
+    if (bytes === this.#lent) this.#lentIsDone = true
+    else this.#memory.give(bytes)
   }
 
   #grow(count: number): void {
@@ -239,7 +245,7 @@ export class SpillQueue {
     if (this.#isReading || this.#isDisposed || this.fileBytes === 0) return
     this.#isReading = true
     try {
-      const bytes = this.#takeMemory()
+      const bytes = this.#memory.take()
       const count = await this.#file!.read(bytes.subarray(0, this.fileBytes), this.#fileStart)
       if (this.#isDisposed) return this.#closeFile()
       if (count === 0) throw new Error('the file ends before its bytes do')
@@ -270,8 +276,10 @@ export class SpillQueue {
     this.#isDisposed = true
     this.#front = []
     this.#back = []
-    this.#spare = []
+    if (this.#memory.byteLength >= GONE_BYTES_MIN) this.#events.letGo()
+    this.#memory = new ChunkMemory()
     this.#lent = undefined
+    this.#lentIsDone = false
     this.#memoryBytes = 0
     this.#fileStart = this.#fileEnd = 0
     if (!this.#isWriting && !this.#isReading) void this.#closeFile()

@@ -1,6 +1,7 @@
 /** The queue of what comes while a snapshot is loaded: where its file is, and what is said when that fails. */
 import { join } from 'node:path'
 import { errorText } from '../error-text.ts'
+import { collectGarbageSoon } from '../server/collect-garbage.ts'
 import type { ReplicaLinkConfig, ReplicaLinkPorts } from './replica-link-ports.ts'
 import { openSpillFile } from './spill-file.ts'
 import { type SpillEvents, SpillQueue } from './spill-queue.ts'
@@ -28,5 +29,6 @@ export function newStreamQueue(
       onFault(why, false)
     },
     onReadFault: (error) => onFault(errorText(error), true),
+    letGo: collectGarbageSoon,
   })
 }
