@@ -26,7 +26,7 @@
  * Both sides block in Atomics.wait, and both are woken by the pool when the other one has died: neither waits for ever.
  */
 import { strict as assert } from 'node:assert'
-import { copyBytes, viewOf } from '@understudy/core/loading'
+import { copyBytes, untouchedMemory, viewOf } from '@understudy/core/loading'
 
 const SLOT_INTS = 32
 const HEAD = 0
@@ -55,6 +55,7 @@ const INSERTER_GONE = 4
 const CHUNKS = 16
 const CHUNK_BYTES: number = 128 << 10
 const CHUNK_WORDS: number = CHUNK_BYTES >> 2
+const DATA_BYTES: number = CHUNKS * CHUNK_BYTES
 const ROW_WORDS = 12
 /** Float64 index in a chunk: the byte of the snapshot from which the places of its unchecked values are counted. */
 const CHUNK_BASE = 1
@@ -77,7 +78,7 @@ export const ROW_BEGIN = 3
 export const ROW_APPEND = 4
 export const ROW_END = 5
 
-/** Both buffers of a queue; travels between threads. */
+/** Both buffers of a queue; travels between threads. The data are growable: views are given a length. */
 export interface InsertQueueMemory {
   readonly control: SharedArrayBuffer
   readonly data: SharedArrayBuffer
@@ -86,7 +87,7 @@ export interface InsertQueueMemory {
 export function createInsertQueue(): InsertQueueMemory {
   return {
     control: new SharedArrayBuffer(CONTROL_BYTES),
-    data: new SharedArrayBuffer(CHUNKS * CHUNK_BYTES),
+    data: untouchedMemory(DATA_BYTES),
   }
 }
 
@@ -115,10 +116,10 @@ export class InsertQueueProducer {
 
   constructor(memory: InsertQueueMemory) {
     this.#control = new Int32Array(memory.control)
-    this.#bytes = new Uint8Array(memory.data)
-    this.#view = new DataView(memory.data)
-    this.#words = new Int32Array(memory.data)
-    this.#times = new Float64Array(memory.data)
+    this.#bytes = new Uint8Array(memory.data, 0, DATA_BYTES)
+    this.#view = new DataView(memory.data, 0, DATA_BYTES)
+    this.#words = new Int32Array(memory.data, 0, DATA_BYTES >> 2)
+    this.#times = new Float64Array(memory.data, 0, DATA_BYTES >> 3)
     this.#open()
   }
 
@@ -296,9 +297,9 @@ export class InsertQueueConsumer {
 
   constructor(memory: InsertQueueMemory) {
     this.#control = new Int32Array(memory.control)
-    this.bytes = new Uint8Array(memory.data)
-    this.#words = new Int32Array(memory.data)
-    this.#times = new Float64Array(memory.data)
+    this.bytes = new Uint8Array(memory.data, 0, DATA_BYTES)
+    this.#words = new Int32Array(memory.data, 0, DATA_BYTES >> 2)
+    this.#times = new Float64Array(memory.data, 0, DATA_BYTES >> 3)
   }
 
   /** Tells the scanner where this side stands. */

@@ -16,6 +16,7 @@
  * The producer never blocks: it is told about room by a message. The consumer blocks in Atomics.wait.
  */
 import { strict as assert } from 'node:assert'
+import { untouchedMemory } from '@understudy/core/loading'
 
 const SLOT_INTS = 32
 const HEAD = 0
@@ -35,7 +36,7 @@ const FLAG_ABORT = 2
 
 export const RING_BYTES_DEFAULT: number = 8 << 20
 
-/** Both buffers of a ring; travels between threads. */
+/** Both buffers of a ring; travels between threads. The data may be growable: views are given a length. */
 export interface RingMemory {
   readonly control: SharedArrayBuffer
   readonly data: SharedArrayBuffer
@@ -43,7 +44,7 @@ export interface RingMemory {
 
 export function createRing(capacity: number = RING_BYTES_DEFAULT): RingMemory {
   assert(capacity >= 16 && capacity <= 2 ** 30 && (capacity & (capacity - 1)) === 0)
-  return { control: new SharedArrayBuffer(CONTROL_BYTES), data: new SharedArrayBuffer(capacity) }
+  return { control: new SharedArrayBuffer(CONTROL_BYTES), data: untouchedMemory(capacity) }
 }
 
 /** The receiving side. One per ring, one thread. */
@@ -57,7 +58,7 @@ export class RingProducer {
   constructor(memory: RingMemory) {
     this.#control = new Int32Array(memory.control)
     this.#progress = new BigInt64Array(memory.control)
-    this.#data = new Uint8Array(memory.data)
+    this.#data = new Uint8Array(memory.data, 0, memory.data.byteLength)
   }
 
   /** The next free bytes in one row, at most `limit`; undefined if there are none: the consumer will then tell. */
@@ -145,7 +146,7 @@ export class RingConsumer {
   constructor(memory: RingMemory, onSpace: () => void) {
     this.#control = new Int32Array(memory.control)
     this.#progress = new BigInt64Array(memory.control)
-    this.data = new Uint8Array(memory.data)
+    this.data = new Uint8Array(memory.data, 0, memory.data.byteLength)
     this.#onSpace = onSpace
   }
 
