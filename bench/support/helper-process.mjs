@@ -17,11 +17,11 @@ export class HelperProcess {
   /**
    * @param {URL} file
    * @param {string} name For errors: 'the … process'.
-   * @param {string[]} [args]
+   * @param {{ args?: string[], env?: Record<string, string> }} [options] `env`: beside what this process has.
    */
-  constructor(file, name, args = []) {
+  constructor(file, name, { args = [], env = {} } = {}) {
     this.#name = name
-    this.#child = fork(file, args)
+    this.#child = fork(file, args, { env: { ...process.env, ...env } })
     this.#child.on('message', (message) => {
       this.#received.push(/** @type {Message & Said} */ (message))
       this.#wake()

@@ -21,7 +21,7 @@ export class Pinger {
 
   /** Begins to ping the server at `port`. @param {number} port */
   static async start(port) {
-    const pinger = new Pinger(new HelperProcess(PROCESS, 'pinging', [String(port)]))
+    const pinger = new Pinger(new HelperProcess(PROCESS, 'pinging', { args: [String(port)] }))
     await pinger.#process.next('ready')
     return pinger
   }

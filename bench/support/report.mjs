@@ -121,15 +121,14 @@ function cells(row) {
 /** @param {RowResult} row */
 function goalText({ goal, unit }) {
   if (goal === undefined) return ''
-  if ('limit' in goal) return `≤ ${amount(goal.limit, unit)}`
-  return `${goal.direction === 'at least' ? '≥' : '≤'} ${goal.ratio}`
+  return `${goal.direction === 'at least' ? '≥' : '≤'} ${'limit' in goal ? amount(goal.limit, unit) : goal.ratio}`
 }
 
 /** @param {RowResult} row */
 function isReached({ ours, ratio, goal }) {
   if (goal === undefined) return true
-  if ('limit' in goal) return ours.median <= goal.limit
-  return goal.direction === 'at least' ? ratio.value >= goal.ratio : ratio.value <= goal.ratio
+  const [found, wanted] = 'limit' in goal ? [ours.median, goal.limit] : [ratio.value, goal.ratio]
+  return goal.direction === 'at least' ? found >= wanted : found <= wanted
 }
 
 /** @param {MicroResult} result */

@@ -20,6 +20,7 @@ import { median, ratioOfMedians } from './statistics.mjs'
 /**
  * @typedef {object} LimitGoal For ours alone, in the row's unit.
  * @property {number} limit
+ * @property {'at least' | 'at most'} direction
  */
 
 /** @typedef {RatioGoal | LimitGoal} Goal */
@@ -31,7 +32,7 @@ import { median, ratioOfMedians } from './statistics.mjs'
  * @property {string} unit Of the samples: 'commands/s', 'bytes' …
  * @property {string} [ours] Default 'Understudy'.
  * @property {string} [theirs] Default 'Redis'.
- * @property {Goal} [goal]
+ * @property {Goal | undefined} [goal]
  */
 
 export class Row {
