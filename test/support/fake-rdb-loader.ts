@@ -50,6 +50,7 @@ export class FakeRdbLoad implements RdbLoad {
   readonly result: Promise<RdbLoadResult>
   onSpace: (() => void) | undefined
   isAborted = false
+  usesAllThreads = false
   wasEnded = false
   /** How often the receiver was told that there is no room. */
   refusals = 0
@@ -93,6 +94,10 @@ export class FakeRdbLoad implements RdbLoad {
     if (count > this.#ring.length - this.#count) throw new Error('produced() beyond what writable() lent')
     this.#count += count
     this.#schedule()
+  }
+
+  useAllThreads(): void {
+    this.usesAllThreads = true
   }
 
   end(): void {

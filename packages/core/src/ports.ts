@@ -144,6 +144,11 @@ export interface RdbLoad {
   produced(count: number): void
   /** Called once each time space appears after `writable()` returned undefined. */
   onSpace: (() => void) | undefined
+  /**
+   * More comes than one thread loads. A load begins with one: it takes less processor time in all, which whoever sends the snapshot may
+   * need. Harmless to repeat.
+   */
+  useAllThreads(): void
   /** No more bytes will come. With missing bytes this makes the load fail with RDB_TRUNCATED. */
   end(): void
   /** Give up: temporary files are removed and `result` rejects with RDB_ABORTED. Harmless after the end. */

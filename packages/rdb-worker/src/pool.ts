@@ -10,12 +10,12 @@ import { MessageChannel } from 'node:worker_threads'
 import { Piscina } from 'piscina'
 import { DEFAULT_THRESHOLDS, memoryFingerprint, RdbError } from '@understudy/core/loading'
 import type { RdbLoad, RdbLoader, RdbLoadOptions, RdbLoadResult } from '@understudy/core/loading'
-import { createInsertQueue, InsertQueueGuard } from './load/insert-queue.ts'
+import { Inserters } from './load/inserters.ts'
 import { inserterShares, LOAD_THREADS_MAX } from './load/region-shares.ts'
 import { createRing, RING_BYTES_DEFAULT, RingProducer } from './load/ring.ts'
 import { RingLoad } from './load/ring-load.ts'
 import { fromRecord } from './messages.ts'
-import type { InserterLink, InsertTask, LoadReply, LoadTask } from './messages.ts'
+import type { InsertTask, LoadReply, LoadTask } from './messages.ts'
 
 /** Beside dist/, where this stands when it is bundled (scripts/bundle.mjs). */
 const WORKER_URL = new URL('../threads/loader.cjs', import.meta.url)
@@ -38,7 +38,7 @@ export interface RdbLoaderPoolOptions {
   readonly ringBytes?: number
   /** A module that exports `createLoaderSink`, to fill something else than a generation of the keyspace. */
   readonly sinkModuleUrl?: string
-  /** Threads of one load, 1 to 8: one scans, all insert. As many as there are cores by default. */
+  /** Threads of one load, 1 to 8: one scans, all insert. As many as there are cores by default. See `RdbLoad.useAllThreads`. */
   readonly threads?: number
   /** Snapshots known to be shorter are loaded by one thread. 8 MiB by default; less in tests. */
   readonly parallelBytesMin?: number
@@ -46,14 +46,6 @@ export interface RdbLoaderPoolOptions {
   readonly awaitInserters?: boolean
   /** A module that exports `insert`, to be an inserter that fails. */
   readonly insertModuleUrl?: string
-}
-
-/** An inserter of one load: the scanner's end, the inserter's, and ours. */
-interface Inserting {
-  readonly link: InserterLink
-  readonly task: InsertTask
-  readonly guard: InsertQueueGuard
-  readonly giveUp: AbortController
 }
 
 type FileOptions = Parameters<RdbLoader['loadFile']>[1]
@@ -70,8 +62,8 @@ export class RdbLoaderPool implements RdbLoader {
   readonly #insertModuleUrl: string
   /** Loads under way, and what ends when they do. */
   readonly #active = new Map<RingProducer, { readonly running: Promise<unknown>; readonly giveUp: AbortController }>()
-  /** Inserters that run or wait for a thread. */
-  readonly #inserters = new Set<Inserting>()
+  /** Of the loads under way. */
+  readonly #inserters = new Set<Inserters>()
   /** Threads that `prepare` starts. A load that came before they are up would start others beside them. */
   #preparing: Promise<unknown> | undefined
   #closed = false
@@ -111,7 +103,7 @@ export class RdbLoaderPool implements RdbLoader {
     })
     // Nobody waits for an inserter that did not start.
     this.#inserterPool.on('error', () => {
-      for (const { guard, giveUp } of this.#inserters) if (guard.starting) giveUp.abort()
+      for (const inserters of this.#inserters) inserters.giveUpStarting()
     })
   }
 
@@ -131,7 +123,7 @@ export class RdbLoaderPool implements RdbLoader {
     const { framing } = options
     const givesWay = options.givesWay ?? false
     const totalBytes = framing.kind === 'length' ? framing.byteLength : Number.POSITIVE_INFINITY
-    const inserting = this.#inserting(totalBytes, givesWay)
+    const inserters = this.#newInserters(totalBytes, givesWay)
     const ring = createRing(this.#ringBytes)
     const producer = new RingProducer(ring)
     const { port1, port2 } = new MessageChannel()
@@ -148,11 +140,13 @@ export class RdbLoaderPool implements RdbLoader {
       file: options.file,
       keyLoadDelayMicros: options.keyLoadDelayMicros ?? 0,
       sinkModuleUrl: this.#sinkModuleUrl,
-      inserters: inserting.map(({ link }) => link),
+      inserters: inserters.links,
       awaitInserters: this.#awaitInserters,
       givesWay,
     }
-    return new RingLoad(producer, framing, port1, this.#run(task, producer, inserting))
+    const reply = this.#run(task, producer, inserters)
+    if (this.#awaitInserters) inserters.start()
+    return new RingLoad(producer, framing, port1, reply, () => inserters.start())
   }
 
   async loadFile(
@@ -163,7 +157,7 @@ export class RdbLoaderPool implements RdbLoader {
     const totalBytes = statSync(path, { throwIfNoEntry: false })?.size ?? 0
     // At the start, when nobody is served.
     const givesWay = false
-    const inserting = this.#inserting(totalBytes, givesWay)
+    const inserters = this.#newInserters(totalBytes, givesWay)
     const ring = createRing(16)
     const producer = new RingProducer(ring)
     const task: LoadTask = {
@@ -179,13 +173,16 @@ export class RdbLoaderPool implements RdbLoader {
       file: undefined,
       keyLoadDelayMicros: options.keyLoadDelayMicros ?? 0,
       sinkModuleUrl: this.#sinkModuleUrl,
-      inserters: inserting.map(({ link }) => link),
+      inserters: inserters.links,
       awaitInserters: this.#awaitInserters,
       givesWay,
     }
     const reporting = onProgress === undefined ? undefined : reportProgress(totalBytes, producer, onProgress)
     try {
-      const { generation, summary, keyCount } = await this.#run(task, producer, inserting)
+      const reply = this.#run(task, producer, inserters)
+      // Nothing is faster than a file.
+      inserters.start()
+      const { generation, summary, keyCount } = await reply
       return { generation, summary, keyCount }
     } finally {
       clearInterval(reporting)
@@ -203,39 +200,21 @@ export class RdbLoaderPool implements RdbLoader {
     await Promise.all([this.#pool.destroy(), this.#inserterPool.destroy()])
   }
 
-  /** What the inserters of one load need; none for a short one. */
-  #inserting(totalBytes: number, givesWay: boolean): Inserting[] {
-    if (totalBytes < this.#parallelBytesMin || this.#sinkModuleUrl !== undefined) return []
-    return this.#shares.map((regions) => {
-      const queue = createInsertQueue()
-      const { port1, port2 } = new MessageChannel()
-      return {
-        link: { queue, port: port1, regions },
-        task: { memoryFingerprint: memoryFingerprint(), queue, port: port2, givesWay },
-        guard: new InsertQueueGuard(queue),
-        giveUp: new AbortController(),
-      }
+  /** None for a short load. */
+  #newInserters(totalBytes: number, givesWay: boolean): Inserters {
+    const isShort = totalBytes < this.#parallelBytesMin || this.#sinkModuleUrl !== undefined
+    return new Inserters(isShort ? [] : this.#shares, givesWay, async (task, signal) => {
+      await this.#preparing
+      if (this.#closed) throw new Error('the pool is closed')
+      await this.#inserterPool.run(task, { signal, transferList: [task.port] })
     })
   }
 
-  /** Runs beside a load, which learns through the queue how it ends. */
-  async #runInserter(inserter: Inserting): Promise<void> {
-    const { task, guard, giveUp } = inserter
-    this.#inserters.add(inserter)
-    try {
-      await this.#inserterPool.run(task, { signal: giveUp.signal, transferList: [task.port] })
-    } catch {
-      // The thread died. The load fails if it was given a part of the work.
-    } finally {
-      this.#inserters.delete(inserter)
-      guard.gone()
-    }
-  }
-
-  async #run(task: LoadTask, producer: RingProducer, inserting: Inserting[]): Promise<LoadReply & { ok: true }> {
+  async #run(task: LoadTask, producer: RingProducer, inserters: Inserters): Promise<LoadReply & { ok: true }> {
     let reply: LoadReply
     const giveUp = new AbortController()
     const { signal } = giveUp
+    this.#inserters.add(inserters)
     try {
       await this.#preparing
       // A closed Piscina would take the task and never run it.
@@ -244,7 +223,6 @@ export class RdbLoaderPool implements RdbLoader {
       if (task.spacePort !== undefined) transferList.push(task.spacePort)
       const running = this.#pool.run(task, { signal, transferList })
       this.#active.set(producer, { running, giveUp })
-      for (const inserter of inserting) void this.#runInserter(inserter)
       reply = await running
     } catch (error) {
       // The thread died: out of memory, terminated, or the pool is closed.
@@ -254,7 +232,8 @@ export class RdbLoaderPool implements RdbLoader {
       throw new RdbError('RDB_WORKER_FAILED', `the RDB worker died: ${text}`, producer.progress().loadedBytes)
     } finally {
       this.#active.delete(producer)
-      for (const { guard } of inserting) guard.stop()
+      this.#inserters.delete(inserters)
+      inserters.stop()
     }
     if (!reply.ok) throw fromRecord(reply.error)
     return reply

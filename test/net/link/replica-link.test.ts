@@ -80,10 +80,32 @@ describe('a full resync', () => {
       await fixture.connected()
       await fixture.applied(primary.offset)
       expect(fixture.loader.loads[0]!.refusals).toBeGreaterThan(0)
+      expect(fixture.loader.loads[0]!.usesAllThreads).toBe(false)
       expect(fixture.commands.length).toBe(1800)
       expectBacklogEquals(fixture, primary)
     })
   }
+
+  it('has the loader use all its threads when much of a snapshot waits for it', async () => {
+    const snapshot = Buffer.concat([Buffer.from('REDIS0010'), Buffer.alloc(20 << 20, 'snapshot')])
+    const primary = await startPrimary({ framing: 'length', snapshot })
+    const fixture = follow(primary, { loader: { takeBytes: 10, takeEveryMs: 20 }, config: { directory: tmpdir() } })
+    await waitFor('a loader in a hurry', () => fixture.loader.loads[0]?.usesAllThreads === true)
+    expect(fixture.link.getStatus().waiting.bytes).toBeGreaterThan(15 << 20)
+    fixture.loader.loads[0]!.hurry()
+    await fixture.connected()
+  })
+
+  it('has it do so earlier when no more may wait', async () => {
+    const snapshot = Buffer.concat([Buffer.from('REDIS0010'), Buffer.alloc(20 << 20, 'snapshot')])
+    const primary = await startPrimary({ framing: 'length', snapshot })
+    const noFile = { memoryBytesMax: 1 << 20, fileBytesMax: 0 }
+    const fixture = follow(primary, { loader: { takeBytes: 10, takeEveryMs: 20 }, config: { spill: noFile } })
+    await waitFor('a loader in a hurry', () => fixture.loader.loads[0]?.usesAllThreads === true)
+    expect(fixture.link.getStatus().waiting.bytes).toBeLessThan(2 << 20)
+    fixture.loader.loads[0]!.hurry()
+    await fixture.connected()
+  })
 
   it("takes what comes during a slow load off the primary's hands, and applies it after the swap", async () => {
     const snapshot = Buffer.concat([Buffer.from('REDIS0010'), new SeededRandom(4).bytes(50_000)])

@@ -158,10 +158,16 @@ describe('a load by several threads', PATIENT, () => {
   it('gives the same dataset when threads come up in the middle of it', async () => {
     const bytes = mixed(3000, 63)
     const digest = scanBytes(bytes).sink.digest()
-    for (const delayMs of [0, 10, 40]) {
+    for (const [delayMs, from] of [
+      [0, 0],
+      [10, 0],
+      [40, 0],
+      [10, bytes.length / 2],
+    ] as const) {
       const pool = newPool({ threads: 4, awaitInserters: false })
       const load = pool.load({ ...plain, framing: { kind: 'length', byteLength: bytes.length } })
       for (let at = 0; at < bytes.length;) {
+        if (at >= from) load.useAllThreads()
         const target = load.writable(1 << 20)
         if (target === undefined) {
           await new Promise<void>((resolve) => {
@@ -176,6 +182,25 @@ describe('a load by several threads', PATIENT, () => {
       }
       expect(keyspaceDigest(adopt((await load.result).generation, hashSeed)), `${delayMs} ms`).toBe(digest)
     }
+  })
+
+  it('takes one thread for what comes slowly, until it is told that more comes', async () => {
+    // A database count that its inserter dies of.
+    const insertModuleUrl = new URL('../../support/crashing-inserter.mjs', import.meta.url).href
+    const pool = newPool({ threads: 2, awaitInserters: false, insertModuleUrl })
+    const builder = new RdbBuilder().selectDb(0)
+    for (let key = 0; key < 50_000; key++) builder.text(`key ${key}`, 'value')
+    const bytes = builder.end()
+    const load = pool.load({ ...plain, databaseCount: 13, framing: { kind: 'length', byteLength: bytes.length } })
+    for (let at = 0; at < bytes.length;) {
+      const target = load.writable(1 << 16)!
+      target.set(bytes.subarray(at, at + target.length))
+      load.produced(target.length)
+      at += target.length
+      await expect.poll(() => load.progress().loadedBytes, { timeout: 20_000 }).toBeGreaterThan(at - (1 << 10))
+    }
+    const { generation } = await load.result
+    expect(keyspaceDigest(adopt(generation, hashSeed))).toBe(scanBytes(bytes).sink.digest())
   })
 
   it('takes and refuses what one thread takes and refuses', async () => {

@@ -12,6 +12,9 @@ import { TURN_BYTES_MAX } from '@understudy/core/internal'
 import type { RdbLoad, SnapshotFraming } from '@understudy/core/internal'
 import type { SpillQueue } from './spill-queue.ts'
 
+/** When so much waits, the loader is too slow: more than comes while its first thread starts. */
+const WAITING_BYTES_MAX: number = 16 << 20
+
 export class SnapshotReceiver {
   readonly load: RdbLoad
   /** Bytes of the snapshot received so far; with an end mark, of what follows too. */
@@ -70,8 +73,7 @@ export class SnapshotReceiver {
     }
     this.#lent = undefined
     this.#queue.received(count, view)
-    this.feed()
-    return this.hasRoom
+    return this.#queued()
   }
 
   /** Bytes that arrived elsewhere; copied. */
@@ -79,7 +81,13 @@ export class SnapshotReceiver {
     this.#lent = undefined
     this.receivedBytes = Math.min(this.receivedBytes + bytes.length, this.totalBytes)
     this.#queue.push(bytes)
+    return this.#queued()
+  }
+
+  #queued(): boolean {
     this.feed()
+    const { byteLength, bytesMax } = this.#queue
+    if (!this.isComplete && byteLength > Math.min(WAITING_BYTES_MAX, bytesMax / 2)) this.load.useAllThreads()
     return this.hasRoom
   }
 

@@ -91,6 +91,11 @@ export class SpillQueue {
     return this.#fileEnd - this.#fileStart
   }
 
+  /** About as many may wait. */
+  get bytesMax(): number {
+    return this.#memoryBytesMax + (this.#writeFailed ? 0 : this.#fileBytesMax)
+  }
+
   /** The most that ever waited. */
   get peakBytes(): number {
     return this.#peakBytes

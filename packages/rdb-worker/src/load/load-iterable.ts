@@ -16,6 +16,8 @@ export async function loadIterable(
 ): Promise<RdbLoadResult> {
   // An end mark of no bytes: the snapshot ends by itself.
   const load = loader.load({ ...options, framing: { kind: 'mark', endMark: new Uint8Array(0) } })
+  // The source is asked as fast as the load goes, and is seldom as slow as a primary.
+  load.useAllThreads()
   const state = { isSettled: false }
   const settle = (): void => void (state.isSettled = true)
   const settled = load.result.then(settle, settle)

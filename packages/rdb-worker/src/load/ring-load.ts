@@ -14,18 +14,21 @@ export class RingLoad implements RdbLoad {
   #waitingForSpace = false
   #settled = false
   #leftover: Uint8Array | undefined
+  readonly #startInserters: () => void
 
   /**
    * @param settle makes the result of the worker's reply, or the error
-   * @param spacePort brings a message when the ring has room again
+   * @param spacePort brings a message when the ring has room again. @param startInserters is called again and again
    */
   constructor(
     ring: RingProducer,
     framing: RdbLoadOptions['framing'],
     spacePort: MessagePort,
     reply: Promise<LoadReply & { ok: true }>,
+    startInserters: () => void,
   ) {
     this.#ring = ring
+    this.#startInserters = startInserters
     this.#bytesLeft = framing.kind === 'length' ? framing.byteLength : Number.POSITIVE_INFINITY
     spacePort.on('message', () => {
       if (!this.#waitingForSpace) return
@@ -65,6 +68,10 @@ export class RingLoad implements RdbLoad {
     this.#ring.produced(count)
     this.#bytesLeft -= count
     assert(this.#bytesLeft >= 0, 'more bytes than the snapshot has')
+  }
+
+  useAllThreads(): void {
+    this.#startInserters()
   }
 
   end(): void {
