@@ -18,7 +18,7 @@ export class PacedReader {
   #process = new HelperProcess(PROCESS, 'reading')
 
   /**
-   * Reads from now on.
+   * Reads from now on; what is told of the time that reads take begins some seconds later, when this resolves.
    *
    * @param {import('./read-process.mjs').Order} order
    */
