@@ -47,7 +47,7 @@ const EXPIRE_AT_MS = 1_900_000_000_123
 
 let known: string | undefined
 
-/** Eight hexadecimal digits; any thread. Made once per thread: about 20 ms of CPU time in cold code. */
+/** Eight hexadecimal digits; any thread. Made once per thread, which takes 20 to 40 ms in cold code: a thread that serves asks at its start. */
 export function memoryFingerprint(): string {
   known ??= makeFingerprint()
   return known

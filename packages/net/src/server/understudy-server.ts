@@ -15,6 +15,7 @@ import {
   Keyspace,
   LibraryStore,
   type Logger,
+  memoryFingerprint,
   type NodeState,
   NOTIFY_KEY_MISS,
   type PinLimits,
@@ -137,6 +138,8 @@ export class UnderstudyServer implements Node {
     const file = config.path('dbfilename')
     const fileStats = file === undefined ? undefined : statSync(file, { throwIfNoEntry: false })
     if (fileStats?.isFile() === true) this.#loader.prepare(fileStats.size)
+    // The first load or snapshot would hold this thread for it, when clients are served.
+    memoryFingerprint()
     this.logger = logger
     this.loadReport = new LoadReport(logger, process.stderr)
     this.keyspace = new Keyspace({ databaseCount: config.get('databases') })
