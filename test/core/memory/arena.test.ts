@@ -238,6 +238,17 @@ describe('segments', () => {
     expect(arena.needsTouch).toBe(true)
   })
 
+  it('are not touched ahead of what was filled elsewhere, until that grows here', () => {
+    const filled = new Tenants(16 << 20)
+    filled.arena.allocateSpan(RUN_BYTES)
+    const arena = new Arena(filled.memory, 16 << 20)
+    expect(arena.needsTouch).toBe(false)
+    arena.allocateSpan(3 * RUN_BYTES)
+    expect(arena.needsTouch).toBe(false)
+    arena.allocateSpan(RUN_BYTES)
+    expect(arena.needsTouch).toBe(HUGE_PAGES)
+  })
+
   it('hold what they held when memory ahead was touched', () => {
     const random = new SeededRandom(9)
     const tenants = new Tenants(16 << 20)

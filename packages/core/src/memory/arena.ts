@@ -115,7 +115,11 @@ export class Arena {
       memory.addSegment(HEADER_BYTES, false)
       this.reset()
     }
-    assert.equal(memory.i32[0]![H_MAGIC], MAGIC)
+    const head = memory.i32[0]!
+    assert.equal(head[H_MAGIC], MAGIC)
+    // What a loader has filled may never grow: as if it had been touched ahead already.
+    this.#touchedSegment = head[H_BUMP_SEGMENT]!
+    this.#touchedRun = this.#runToTouch(this.#touchedSegment)
   }
 
   /** Bytes of all blocks and spans in use. */
