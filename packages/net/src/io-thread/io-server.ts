@@ -234,8 +234,13 @@ export class IoServer extends ConnectionHost<IoSession> {
     this.noteFacts(session)
   }
 
-  protected override endTurn(): void {
+  /** Whoever has a reply may ask the link thread for the counters. */
+  protected override sendReplies(): void {
     this.#countLookups()
+    super.sendReplies()
+  }
+
+  protected override endTurn(): void {
     this.sendReplies()
     this.sendPushes()
     this.runSuspended()
@@ -246,7 +251,6 @@ export class IoServer extends ConnectionHost<IoSession> {
     this.#inputBytes = 0
   }
 
-  /** Before the replies leave: whoever has one may ask the link thread for the counters. */
   #countLookups(): void {
     this.statistics.hits = this.keyspace.hits
     this.statistics.misses = this.keyspace.misses
