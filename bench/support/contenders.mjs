@@ -7,11 +7,12 @@ import { fileURLToPath } from 'node:url'
 import { Redis } from 'ioredis'
 import { ServerProcess } from '../../scripts/server-process.mjs'
 import { within } from './deadline.mjs'
+import { HUGE_PAGES_ENVIRONMENT } from './huge-pages.mjs'
 
 const UNDERSTUDY = fileURLToPath(new URL('../../packages/net/bin/understudy.js', import.meta.url))
 /** What its launcher sets (packages/net/bin/understudy), which takes no further arguments of node. */
 const LAUNCHED = {
-  env: { GLIBC_TUNABLES: 'glibc.malloc.hugetlb=1' },
+  env: HUGE_PAGES_ENVIRONMENT,
   args: ['--no-memory-reducer', '--no-parallel-scavenge'],
 }
 const READY = /Ready to accept connections/

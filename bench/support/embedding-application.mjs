@@ -1,9 +1,8 @@
 /** The owner's side of embedding-process.mjs. */
 import { HelperProcess } from './helper-process.mjs'
+import { HUGE_PAGES_ENVIRONMENT } from './huge-pages.mjs'
 
 const PROCESS = new URL('./embedding-process.mjs', import.meta.url)
-/** What the README advises. */
-const ENVIRONMENT = { GLIBC_TUNABLES: 'glibc.malloc.hugetlb=1' }
 
 /** @typedef {'string' | 'view' | 'Buffer' | 'mget of 16' | 'Map'} Way */
 
@@ -27,7 +26,8 @@ export class EmbeddingApplication {
 
   /** @param {number} seed @param {number} count */
   constructor(seed, count) {
-    this.#process = new HelperProcess(PROCESS, 'embedding', { args: [String(seed), String(count)], env: ENVIRONMENT })
+    const args = [String(seed), String(count)]
+    this.#process = new HelperProcess(PROCESS, 'embedding', { args, env: HUGE_PAGES_ENVIRONMENT })
   }
 
   /** One that has `count` keys. @param {number} seed @param {number} count */
