@@ -97,10 +97,10 @@ async function syncUnderWrites({ contenders, seed, log }, { primary, name, count
       row.add(name, count / seconds, meter.stop())
       const perSecond = await writer.stop()
       await reached(replica, Number(await primary.info('master_repl_offset')), performance.now() + SYNC_TIMEOUT_MS)
-      row.contents = `right; DEBUG DIGEST ${await compareDigests(replica, primary)}`
-      // One that lost its link on the way has come again for another.
+      // One that lost its link on the way has come again for another. Counted now: a digest may take longer than repl-timeout.
       const made = Number(await primary.info('sync_full')) - fullSyncs
       if (made !== 1) throw new Error(`${name} needed ${made} full syncs: the primary gave up the link`)
+      row.contents = `right; DEBUG DIGEST ${await compareDigests(replica, primary)}`
       const left = readdirSync(directory).filter((file) => file.startsWith('temp-'))
       if (left.length > 0) throw new Error(`${name} has left ${left.join(', ')} behind`)
       const spilled = Number((await replica.info('full_sync_spilled_bytes')) ?? 0)
