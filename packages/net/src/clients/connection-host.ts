@@ -132,7 +132,7 @@ export abstract class ConnectionHost<Session extends Connection = Connection> {
   /**
    * Sends a connection's replies at the end of this turn of the event loop: all readable connections are read first, as
    * redis does (beforeSleep), unless that would be too much to wait. A client of many connections then finds many replies when it
-   * wakes, not one at a time. @param byteCount of these replies
+   * wakes, not one at a time. @param byteCount of these replies, as far as they are not to wait for another turn
    */
   writeSoon(session: Session, byteCount: number): void {
     this.#unsent.push(session)

@@ -286,13 +286,14 @@ export abstract class Connection implements SlabWriter, ConnectionIdentity {
       statistics.netOutputBytes += view.length
       statistics.writesProcessed++
     }
-    this.#putOff(view, done)
+    this.#putOff(view, done, view.length)
   }
 
-  #putOff(view: Buffer, done: () => void): void {
+  /** @param hurryBytes what of it counts for sending replies before the end of the turn */
+  #putOff(view: Buffer, done: () => void, hurryBytes: number): void {
     this.#unsent = view
     this.#unsentDone = done
-    this.host.writeSoon(this, view.length)
+    this.host.writeSoon(this, hurryBytes)
   }
 
   /** Gives the socket what was put off. */
@@ -326,7 +327,7 @@ export abstract class Connection implements SlabWriter, ConnectionIdentity {
     if (rest === undefined) return
     this.#rest = undefined
     if (this.socket.destroyed) rest.done()
-    else this.#putOff(rest.view, rest.done)
+    else this.#putOff(rest.view, rest.done, 0)
   }
 
   /** There is no time to wait for another turn, or until the socket takes a part. */
