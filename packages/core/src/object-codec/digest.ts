@@ -6,84 +6,121 @@
  * The digest of a value starts with its type; that of a key with the key; that of a dataset takes each database's number
  * and then its keys, in any order.
  */
-import { createHash, hash } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { formatDouble17 } from './double-text.ts'
 import { DIGEST_TYPE_NUMBERS, rdbTypeFacts } from './rdb-types.ts'
 import type { ValueTypeName } from './rdb-types.ts'
+import { sha1, sha1OfHash, SHA1_BYTES, SHA1_WORDS } from './sha1.ts'
 import { visitItems } from './value-items.ts'
 import type { ItemVisitor } from './value-items.ts'
 import type { ValueSource } from './value-source.ts'
 
-export const DIGEST_BYTES = 20
+/** 20 bytes as five words of 32 bits, which `digestText` makes text of. */
+export type Digest = Int32Array
+
+/** From here on node:crypto is the quicker one. */
+const LONG_BYTES_MIN = 1024
 const PIECE_BYTES = 1 << 16
 
-function sha1(bytes: Uint8Array): Uint8Array {
-  return hash('sha1', bytes, 'buffer')
+/** What was hashed last; and a text that does not stand in one piece, or is hashed by node:crypto. */
+const hashed: Digest = new Int32Array(SHA1_WORDS)
+const piece = new Uint8Array(PIECE_BYTES)
+
+function newDigest(): Digest {
+  return new Int32Array(SHA1_WORDS)
 }
 
-function xorBytes(digest: Uint8Array, other: Uint8Array): void {
-  for (let i = 0; i < DIGEST_BYTES; i++) digest[i]! ^= other[i]!
+/** Of a text that is known beforehand. */
+function digestOf(bytes: Uint8Array): Digest {
+  const digest = newDigest()
+  sha1(bytes, 0, bytes.length, digest)
+  return digest
 }
 
-function mixHash(digest: Uint8Array, hashed: Uint8Array): void {
-  xorBytes(digest, hashed)
-  digest.set(sha1(digest))
+function xor(digest: Digest, other: Digest): void {
+  for (let i = 0; i < SHA1_WORDS; i++) digest[i]! ^= other[i]!
 }
 
-function mix(digest: Uint8Array, bytes: Uint8Array): void {
-  mixHash(digest, sha1(bytes))
+function mixHash(digest: Digest, hash: Digest): void {
+  xor(digest, hash)
+  sha1OfHash(digest)
 }
 
-function uint32Big(value: number): Uint8Array {
-  return Uint8Array.of(value >>> 24, value >>> 16, value >>> 8, value)
+function hashBytes(bytes: Uint8Array, start: number, end: number): Digest {
+  if (end - start < LONG_BYTES_MIN) sha1(bytes, start, end, hashed)
+  else takeBytes(createHash('sha1').update(bytes.subarray(start, end)).digest())
+  return hashed
 }
 
-/** SHA1 of a source, piece by piece. */
-function sha1Source(source: ValueSource): Uint8Array {
+function hashSource(source: ValueSource): Digest {
+  const { lengthBytes, whole } = source
+  if (whole !== undefined) return hashBytes(whole.bytes, whole.start, whole.start + lengthBytes)
+  if (lengthBytes < LONG_BYTES_MIN) {
+    source.copy(0, piece, 0, lengthBytes)
+    return hashBytes(piece, 0, lengthBytes)
+  }
   const hasher = createHash('sha1')
-  const piece = new Uint8Array(Math.min(PIECE_BYTES, source.lengthBytes))
-  for (let offset = 0; offset < source.lengthBytes; offset += PIECE_BYTES) {
-    const count = Math.min(PIECE_BYTES, source.lengthBytes - offset)
+  for (let offset = 0; offset < lengthBytes; offset += PIECE_BYTES) {
+    const count = Math.min(PIECE_BYTES, lengthBytes - offset)
     source.copy(offset, piece, 0, count)
     hasher.update(piece.subarray(0, count))
   }
-  return hasher.digest()
+  takeBytes(hasher.digest())
+  return hashed
 }
 
-const EXPIRES = Buffer.from('!!expire!!')
-const FIELD_EXPIRES = Buffer.from('!!hexpire!!')
+/** @param hash 20 bytes */
+function takeBytes(hash: Buffer): void {
+  for (let word = 0; word < SHA1_WORDS; word++) hashed[word] = hash.readInt32BE(word * 4)
+}
+
+function hashText(text: string): Digest {
+  for (let i = 0; i < text.length; i++) piece[i] = text.charCodeAt(i)
+  return hashBytes(piece, 0, text.length)
+}
+
+/** Numbers are four bytes, the most significant one first. */
+function digestOfNumber(value: number): Digest {
+  return digestOf(Uint8Array.of(value >>> 24, value >>> 16, value >>> 8, value))
+}
+
+const EXPIRES: Digest = digestOf(Buffer.from('!!expire!!'))
+const FIELD_EXPIRES: Digest = digestOf(Buffer.from('!!hexpire!!'))
+const TYPES: ReadonlyMap<ValueTypeName, Digest> = new Map(
+  Object.entries(DIGEST_TYPE_NUMBERS).map(([name, number]) => [name as ValueTypeName, digestOfNumber(number)]),
+)
 
 /** Mixes the items of a value other than a string into a digest. */
 class ItemDigest implements ItemVisitor {
-  readonly #digest: Uint8Array
+  readonly #digest: Digest
   readonly #typeName: ValueTypeName
   /** Digest of the member and score, or field and value, being read. */
-  readonly #pair: Uint8Array = new Uint8Array(DIGEST_BYTES)
+  readonly #pair: Digest = newDigest()
   #pairOpen = false
   #fieldExpires = false
 
-  constructor(digest: Uint8Array, typeName: ValueTypeName) {
+  constructor(digest: Digest, typeName: ValueTypeName) {
     this.#digest = digest
     this.#typeName = typeName
   }
 
   text(bytes: Uint8Array, start: number, end: number): void {
-    const item = bytes.subarray(start, end)
+    const hash = hashBytes(bytes, start, end)
     switch (this.#typeName) {
       case 'set':
-        xorBytes(this.#digest, sha1(item))
+        xor(this.#digest, hash)
         return
       case 'zset':
       case 'hash':
-        this.#pairPart(item)
+        this.#pairPart(hash)
         return
       default:
-        mix(this.#digest, item)
+        mixHash(this.#digest, hash)
     }
   }
 
   score(value: number): void {
-    this.#pairPart(Buffer.from(formatDouble17(value)))
+    this.#pairPart(hashText(formatDouble17(value)))
   }
 
   fieldTtl(): void {
@@ -91,17 +128,19 @@ class ItemDigest implements ItemVisitor {
   }
 
   entry(ms: bigint, sequence: bigint): void {
-    mix(this.#digest, Buffer.from(`${ms}.${sequence}`))
+    mixHash(this.#digest, hashText(`${ms}.${sequence}`))
   }
 
-  #pairPart(bytes: Uint8Array): void {
-    if (!this.#pairOpen) this.#pair.fill(0)
-    mix(this.#pair, bytes)
+  #pairPart(hash: Digest): void {
+    const pair = this.#pair
+    if (!this.#pairOpen) pair.fill(0)
+    mixHash(pair, hash)
     if (this.#pairOpen) {
       // Fields with a TTL of their own: redis 7.4 debug.c.
-      if (this.#fieldExpires) xorBytes(this.#pair, sha1(FIELD_EXPIRES))
+      if (this.#fieldExpires) xor(pair, FIELD_EXPIRES)
       this.#fieldExpires = false
-      xorBytes(this.#digest, sha1(this.#pair))
+      sha1OfHash(pair)
+      xor(this.#digest, pair)
     }
     this.#pairOpen = !this.#pairOpen
   }
@@ -118,12 +157,12 @@ export interface DigestedValue {
   readonly expires: boolean
 }
 
-function mixValue(digest: Uint8Array, value: DigestedValue): void {
+function mixValue(digest: Digest, value: DigestedValue): void {
   const { typeName } = value
-  mix(digest, uint32Big(DIGEST_TYPE_NUMBERS[typeName]))
-  if (typeName === 'string') mixHash(digest, sha1Source(value.text))
+  mixHash(digest, TYPES.get(typeName)!)
+  if (typeName === 'string') mixHash(digest, hashSource(value.text))
   else value.items(new ItemDigest(digest, typeName))
-  if (value.expires) xorBytes(digest, sha1(EXPIRES))
+  if (value.expires) xor(digest, EXPIRES)
 }
 
 function valueOfType(rdbType: number, source: ValueSource, expires: boolean): DigestedValue {
@@ -137,54 +176,57 @@ function valueOfType(rdbType: number, source: ValueSource, expires: boolean): Di
  * @param expires has the key a TTL?
  * @throws ValueFault if the bytes are not what the type needs
  */
-export function digestValue(rdbType: number, value: ValueSource, expires: boolean): Uint8Array {
+export function digestValue(rdbType: number, value: ValueSource, expires: boolean): Digest {
   return digestOfValue(valueOfType(rdbType, value, expires))
 }
 
 /** What a key adds to the digest of a dataset; see `digestValue`. */
-export function digestKey(key: Uint8Array, rdbType: number, value: ValueSource, expires: boolean): Uint8Array {
+export function digestKey(key: Uint8Array, rdbType: number, value: ValueSource, expires: boolean): Digest {
   return digestOfKey(key, valueOfType(rdbType, value, expires))
 }
 
 /** DEBUG DIGEST-VALUE. */
-export function digestOfValue(value: DigestedValue): Uint8Array {
-  const digest = new Uint8Array(DIGEST_BYTES)
+export function digestOfValue(value: DigestedValue): Digest {
+  const digest = newDigest()
   mixValue(digest, value)
   return digest
 }
 
 /** What a key adds to the digest of a dataset. */
-export function digestOfKey(key: Uint8Array, value: DigestedValue): Uint8Array {
-  const digest = new Uint8Array(DIGEST_BYTES)
-  mix(digest, key)
+export function digestOfKey(key: Uint8Array, value: DigestedValue): Digest {
+  const digest = newDigest()
+  mixHash(digest, hashBytes(key, 0, key.length))
   mixValue(digest, value)
   return digest
 }
 
 /** 40 lower-case hex digits. */
-export function digestText(digest: Uint8Array): string {
-  return Buffer.from(digest.buffer, digest.byteOffset, digest.byteLength).toString('hex')
+export function digestText(digest: Digest): string {
+  const bytes = Buffer.alloc(SHA1_BYTES)
+  for (let word = 0; word < SHA1_WORDS; word++) bytes.writeInt32BE(digest[word]!, word * 4)
+  return bytes.toString('hex')
 }
 
 /** DEBUG DIGEST of a dataset: keys may be added in any order. */
 export class DatasetDigest {
-  readonly #databases = new Map<number, Uint8Array>()
+  readonly #databases = new Map<number, Digest>()
 
-  /** @param keyDigest from `digestKey` */
-  add(db: number, keyDigest: Uint8Array): void {
+  /** @param keyDigest from `digestKey`, which is not one afterwards */
+  add(db: number, keyDigest: Digest): void {
     let sum = this.#databases.get(db)
     if (sum === undefined) {
-      sum = new Uint8Array(DIGEST_BYTES)
+      sum = newDigest()
       this.#databases.set(db, sum)
     }
-    xorBytes(sum, sha1(keyDigest))
+    sha1OfHash(keyDigest)
+    xor(sum, keyDigest)
   }
 
-  value(): Uint8Array {
-    const digest = new Uint8Array(DIGEST_BYTES)
+  value(): Digest {
+    const digest = newDigest()
     for (const [db, sum] of [...this.#databases].sort(([a], [b]) => a - b)) {
-      mix(digest, uint32Big(db))
-      xorBytes(digest, sum)
+      mixHash(digest, digestOfNumber(db))
+      xor(digest, sum)
     }
     return digest
   }
