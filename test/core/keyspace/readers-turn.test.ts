@@ -28,7 +28,7 @@ describe('a turn of readers', () => {
     const control = newControl()
     const [gone, living] = [new TurnRequest(), new TurnRequest()]
     gone.ask(control)
-    giveTurn(control)
+    giveTurn(control, 1)
     expect(readersAsk(control)).toBe(false)
     living.ask(control)
     // Of a turn that is over: the request of another reader is not touched.
@@ -69,7 +69,28 @@ describe('a turn of readers', () => {
     now.mockRestore()
     waits.mockRestore()
     expect(givenMs).toBeGreaterThan(90)
-    expect(givenMs).toBeLessThanOrEqual(100)
+    expect(givenMs).toBeLessThanOrEqual(101)
+  })
+
+  it('is longer behind a long group', () => {
+    const control = newControl()
+    const turns = new ReadersTurns()
+    let nowMs = 1000
+    vi.spyOn(performance, 'now').mockImplementation(() => nowMs)
+    vi.spyOn(Atomics, 'wait').mockImplementation((_array, _index, _value, timeoutMs = 0) => {
+      nowMs += timeoutMs
+      return 'timed-out'
+    })
+    const lengthOfTurn = (workedMs: number): number => {
+      nowMs += workedMs
+      control[C_READERS_TURN]! |= 1
+      const beforeMs = nowMs
+      turns.giveIfAsked(control)
+      return nowMs - beforeMs
+    }
+    lengthOfTurn(0)
+    expect([30, 12, 10, 6, 3.5].map(lengthOfTurn)).toEqual([4, 3, 2.5, 1.5, 1])
+    vi.restoreAllMocks()
   })
 
   it('need not be waited for while it is there', () => {
@@ -101,7 +122,7 @@ describe('a turn of readers', () => {
     let given = 0
     while (!hasEnded) {
       if (readersAsk(control)) {
-        giveTurn(control)
+        giveTurn(control, 1)
         given++
       } else await nextTurn()
     }

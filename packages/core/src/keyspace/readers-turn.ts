@@ -9,7 +9,7 @@
  * ```
  *
  * A reader adds itself and waits for the bit; when it is done it takes itself off. The writer looks at the end of each unit:
- * if anybody asks it sets the bit and waits until nobody does, for 1 ms at most. Then the number grows and everybody is
+ * if anybody asks it sets the bit and waits until nobody does, for 1 ms at most, or 4 behind a long unit. Then the number grows and everybody is
  * off: a request belongs to one turn. So a reader that is done early does not end the turn of another; one whose thread has
  * ended costs the writer one moment and not one per unit; and a living one, which finds its number gone, asks again.
  *
@@ -21,11 +21,15 @@ const ASKING = 0xfff
 const TURN = 0x1000
 const NUMBER_SHIFT = 13
 
-/** Longest that the writer stays out, and that a reader waits for it to do so, milliseconds. */
-const TURN_MS_MAX = 1
+/** Longest that the writer stays out, milliseconds. */
+const TURN_MS_MAX = 4
+/** Given in any case; and how long a reader waits for one before it tries again. */
+const TURN_MS_MIN = 1
 
 /** Of the writer's time, as multiples of the turn before: how long it works before it gives another. */
 const WORK_PER_TURN = 2
+/** And of the turn that follows: who has waited for all of a long group is not to miss his turn and wait for all of the next. */
+const WORK_PER_LONG_TURN = 4
 
 /** Is anybody asking? */
 export function readersAsk(control: Int32Array): boolean {
@@ -34,6 +38,7 @@ export function readersAsk(control: Int32Array): boolean {
 
 /** The turns that one writer gives. */
 export class ReadersTurns {
+  #endedMs = 0
   #nextMs = 0
 
   /** Writer, outside of units: stays out if anybody asks and the last turn is long enough ago. */
@@ -42,18 +47,19 @@ export class ReadersTurns {
     if ((control[C_READERS_TURN]! & ASKING) === 0 || !readersAsk(control)) return
     const beganMs = performance.now()
     if (beganMs < this.#nextMs) return
-    giveTurn(control)
-    const endedMs = performance.now()
-    this.#nextMs = endedMs + (endedMs - beganMs) * WORK_PER_TURN
+    const workedMs = beganMs - this.#endedMs
+    giveTurn(control, Math.min(TURN_MS_MAX, Math.max(TURN_MS_MIN, workedMs / WORK_PER_LONG_TURN)))
+    this.#endedMs = performance.now()
+    this.#nextMs = this.#endedMs + (this.#endedMs - beganMs) * WORK_PER_TURN
   }
 }
 
-/** Writer, outside of units: stays out until nobody asks, or the time of a turn is over. */
-export function giveTurn(control: Int32Array): void {
+/** Writer, outside of units: stays out until nobody asks, or `turnMs` are over. */
+export function giveTurn(control: Int32Array, turnMs: number): void {
   const number = Atomics.or(control, C_READERS_TURN, TURN) >>> NUMBER_SHIFT
   // Readers begin when they hear of it, so that they have the whole moment.
   Atomics.notify(control, C_READERS_TURN)
-  const endMs = performance.now() + TURN_MS_MAX
+  const endMs = performance.now() + turnMs
   for (;;) {
     const word = Atomics.load(control, C_READERS_TURN)
     const leftMs = endMs - performance.now()
@@ -71,13 +77,13 @@ export class TurnRequest {
   #control: Int32Array | undefined
   #number = 0
 
-  /** Asks for a turn, unless it does already, and waits until it has come: 1 ms at most. */
+  /** Asks for a turn, unless it does already, and waits until it has come: TURN_MS_MIN at most. */
   ask(control: Int32Array): void {
     if (this.#control !== control || Atomics.load(control, C_READERS_TURN) >>> NUMBER_SHIFT !== this.#number) {
       this.#control = control
       this.#number = Atomics.add(control, C_READERS_TURN, 1) >>> NUMBER_SHIFT
     }
-    const endMs = performance.now() + TURN_MS_MAX
+    const endMs = performance.now() + TURN_MS_MIN
     for (;;) {
       const word = Atomics.load(control, C_READERS_TURN)
       const leftMs = endMs - performance.now()
