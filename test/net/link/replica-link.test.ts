@@ -422,6 +422,18 @@ describe('a lost link', () => {
       await waitFor('a second session', () => primary.sessions.length >= 2 && primary.ackedOffset === primary.offset)
     }
   })
+
+  it('is not lost because this thread was busy for longer than repl-timeout: what came meanwhile is read first', async () => {
+    const primary = await startPrimary()
+    const fixture = follow(primary, { config: { replTimeoutMs: 1200 } })
+    await fixture.connected()
+    primary.feed(writes(0, 100))
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1500)
+    await fixture.applied(primary.offset)
+    expect(primary.sessions.length).toBe(1)
+    expect(fixture.log.filter((line) => /timeout/i.test(line))).toEqual([])
+    await waitFor('silence to be noticed all the same', () => fixture.log.find((line) => /timeout/i.test(line)))
+  })
 })
 
 describe('primaries that refuse', () => {

@@ -40,9 +40,9 @@ class Bench {
     this.take()
   }
 
-  tick(afterMs: number, heldUpMs = 0): ReplicaAction[] {
+  tick(afterMs: number, heldUpMs = 0, heardAtMs = 0): ReplicaAction[] {
     this.clock.advance(afterMs)
-    this.machine.tick(this.nowMs, TIMES, heldUpMs)
+    this.machine.tick(this.nowMs, TIMES, heardAtMs, heldUpMs)
     return this.take()
   }
 }
@@ -152,6 +152,18 @@ it('dropped: a snapshot that is not taken, or for which others wait, and a strea
   expect(streaming.tick(60_000)).toEqual([])
   expect(streaming.tick(1)).toEqual([{ do: 'close', isGraceful: false }])
   expect(streaming.log.at(-1)).toContain('streaming sync')
+})
+
+it('who loads a snapshot for longer than the time-out is kept: newlines come, and no ACK', () => {
+  const bench = new Bench()
+  bench.full()
+  bench.machine.snapshotReady({ kind: 'length', byteLength: 1 }, bench.nowMs)
+  bench.machine.snapshotSent(bench.nowMs)
+  bench.take()
+  for (let seconds = 0; seconds < 300; seconds++) expect(bench.tick(1000, 0, bench.nowMs)).toEqual([])
+  const heardAtMs = bench.nowMs
+  expect(bench.tick(60_000, 0, heardAtMs)).toEqual([])
+  expect(bench.tick(1, 0, heardAtMs)).toEqual([{ do: 'close', isGraceful: false }])
 })
 
 it('dropped: who holds up others for half of the time-out with one piece, or for half of the time', () => {

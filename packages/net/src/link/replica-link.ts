@@ -30,6 +30,7 @@ import { linkStatus } from './link-status.ts'
 import type { LinkStatus } from './link-status.ts'
 import type { ReplicaLinkConfig, ReplicaLinkPorts } from './replica-link-ports.ts'
 import type { SnapshotReceiver } from './snapshot-receiver.ts'
+import { TimerLateness } from '../timer-lateness.ts'
 import { PrimaryConnection } from './transport.ts'
 import type { ConnectionEnds, TransportEvents } from './transport.ts'
 import { TurnBudget } from './turn-budget.ts'
@@ -50,6 +51,7 @@ export class ReplicaLink {
   /** The connection ended while there was still something of it to load or to apply; told to the machine afterwards. */
   #endedWhileLoading: string | undefined
   #timer: NodeJS.Timeout | undefined
+  readonly #lateness = new TimerLateness()
   /** Counts connections, made and dropped. */
   #attempt = 0
   #isPaused = false
@@ -483,6 +485,8 @@ export class ReplicaLink {
 
   #tick(): void {
     const nowMs = this.#now()
+    // The primary may have been heard of long ago, by a socket that nobody read: to drop it now could cost a full resync.
+    if (this.#lateness.isLate(nowMs)) return
     // While the loader works, or holds us back, it is not the primary that is silent.
     if (this.#resync.takeProgress() || this.#isPaused) this.#machine.noteIo(nowMs)
     this.#machine.tick(nowMs)

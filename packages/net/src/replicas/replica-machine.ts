@@ -191,8 +191,11 @@ export class ReplicaMachine {
     this.#act({ do: 'close', isGraceful })
   }
 
-  /** @param heldUpMs how long other replicas had to wait for this one, which gets the same snapshot, in all */
-  tick(nowMs: number, times: ReplicaTimes, heldUpMs: number = 0): void {
+  /**
+   * @param heardAtMs when its connection brought or took something last, monotonic: a replica that loads sends newlines, and no ACK
+   * @param heldUpMs how long other replicas had to wait for this one, which gets the same snapshot, in all
+   */
+  tick(nowMs: number, times: ReplicaTimes, heardAtMs: number, heldUpMs: number): void {
     switch (this.#state.name) {
       case 'awaiting':
       case 'making':
@@ -200,18 +203,19 @@ export class ReplicaMachine {
         this.#newlineAtMs = nowMs
         return this.#act({ do: 'send', text: '\n' })
       case 'receiving': {
-        const { sinceMs, movedAtMs, heldUpBeforeMs } = this.#state
+        const { sinceMs, heldUpBeforeMs } = this.#state
         // Others must not meet their own time-out for want of one piece. And in all it may cost them half of the time: replicas that are
         // about as fast as each other hold each other up again and again, however little, and a snapshot may take hours.
         const heldUpMsMax = times.timeoutMs / 2
         const isSlow = heldUpMs > heldUpMsMax && heldUpMs > (nowMs - sinceMs) / 2
-        if (nowMs - movedAtMs > times.timeoutMs) this.#timedOut('full sync')
+        if (nowMs - this.#state.movedAtMs > times.timeoutMs) this.#timedOut('full sync')
         else if (isSlow || heldUpMs - heldUpBeforeMs > heldUpMsMax) this.#heldUp(heldUpMs)
         return
       }
       case 'awaiting-ack':
       case 'online':
-        if (!this.#isOld && nowMs - this.#ackAtMs > times.timeoutMs) this.#timedOut('streaming sync')
+        if (!this.#isOld && nowMs - Math.max(this.#ackAtMs, heardAtMs) > times.timeoutMs)
+          this.#timedOut('streaming sync')
         return
       case 'closed':
     }

@@ -95,7 +95,7 @@ export class Replica {
 
   /** Now and then. */
   tick(nowMs: number, times: ReplicaTimes): void {
-    this.machine.tick(nowMs, times, this.#reader?.heldUpMs ?? 0)
+    this.machine.tick(nowMs, times, this.session.facts.lastInteractionMs, this.#reader?.heldUpMs ?? 0)
     this.carryOut()
   }
 

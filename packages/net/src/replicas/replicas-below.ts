@@ -18,6 +18,7 @@ import type {
 import { argInteger, argIs, argText, NOT_AN_INTEGER, printable } from '@understudy/core/internal'
 import { CLIENT_MONITOR, CLIENT_REPLICA } from '../clients/connection-flags.ts'
 import type { ClientSession } from '../clients/session.ts'
+import { TimerLateness } from '../timer-lateness.ts'
 import { WaitForAcknowledgements } from './acknowledgements.ts'
 import { readReplconf } from './introduction.ts'
 import { OwnStream } from './own-stream.ts'
@@ -94,6 +95,7 @@ export class ReplicasBelow {
   /** Turns of the event loop that end before snapshots are begun, that one included; 0: none is due. */
   #turnsToSnapshot = 0
   #timer: NodeJS.Timeout | undefined
+  readonly #lateness = new TimerLateness()
   /** For WAIT. */
   readonly acknowledgements: WaitForAcknowledgements
 
@@ -433,9 +435,8 @@ export class ReplicasBelow {
   #cron(): void {
     const { clock, settings } = this.#ports
     const nowMs = clock.monotonicMs()
-    for (const replica of this.#attached()) {
-      replica.tick(nowMs, settings)
-    }
+    // Their ACKs may wait to be read.
+    if (!this.#lateness.isLate(nowMs)) for (const replica of this.#attached()) replica.tick(nowMs, settings)
     if (this.#turnsToSnapshot === 0 && this.#dueSnapshots().length > 0) this.#snapshotSoon()
     this.#ping(nowMs)
     const seconds = settings.backlogTtlSeconds
