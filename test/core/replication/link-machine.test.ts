@@ -281,6 +281,19 @@ describe('PSYNC', () => {
     expect(bench.sent.endsWith(request('PSYNC', '?', '-1'))).toBe(true)
   })
 
+  it('falls back to SYNC, and sends one ACK when the snapshot came without a length: the primary waits for it', () => {
+    const bench = new Bench()
+    upToPsync(bench)
+    bench.takeSent()
+    bench.hears("-ERR unknown command 'PSYNC'\r\n")
+    bench.takeSent()
+    bench.hears(`\n$EOF:${'e'.repeat(40)}\r\n`)
+    bench.machine.snapshotLoaded(bench.now)
+    bench.settle()
+    expect(bench.takeSent()).toBe(request('REPLCONF', 'ACK', '0'))
+    expect(bench.tick(5000).takeSent()).toBe('')
+  })
+
   it.each([
     '+FULLRESYNC',
     `+FULLRESYNC ${THEIRS}`,

@@ -178,11 +178,13 @@ export class LinkMachine extends LinkMoves {
   snapshotLoaded(nowMs: number): void {
     this.check()
     if (this.state.name !== 'receiving' && this.state.name !== 'loading') return
-    const { sync } = this.state
+    const { sync, framing } = this.state
     this.history.adoptFullResync(sync.replid, sync.offset)
     this.counters.fullResyncs++
     this.log('notice', 'MASTER <-> REPLICA sync: Finished with success')
     this.connected(nowMs, sync.known)
+    // A primary that sent its snapshot without a file sends the stream when it has heard of this; also one that was asked by SYNC.
+    if (!sync.known && framing.kind === 'mark') this.sendAck(0, nowMs)
   }
 
   /** The snapshot cannot be loaded; the old data, unless they were dropped for it, are untouched. */

@@ -100,13 +100,15 @@ export abstract class LinkMoves {
     this.lastFailure = ''
     this.#reconnect.succeeded()
     this.enter({ name: 'connected', lastIoMs: nowMs, sinceMs: nowMs, known })
-    // A primary that sent its snapshot without a file waits for this before it sends the stream.
     this.getAck(this.history.replOffset, nowMs)
   }
 
   /** The primary asked (GETACK): the answer, when this link has a known history. */
   getAck(appliedOffset: number, nowMs: number): void {
-    if (this.state.name !== 'connected' || !this.state.known) return
+    if (this.state.name === 'connected' && this.state.known) this.sendAck(appliedOffset, nowMs)
+  }
+
+  protected sendAck(appliedOffset: number, nowMs: number): void {
     this.send(this.#ack.encode(this.handshake.replconf, appliedOffset, nowMs))
   }
 
