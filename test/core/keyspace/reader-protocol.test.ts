@@ -10,6 +10,7 @@ import {
   Keyspace,
   KeyspaceReader,
   Readers,
+  SharedKeyspace,
   REGION_COUNT,
   regionOf,
   shardOf,
@@ -45,6 +46,23 @@ function get(reader: KeyspaceReader, ...keys: string[]): (string | undefined)[] 
 
 afterEach(() => {
   vi.restoreAllMocks()
+})
+
+describe('RANDOMKEY', () => {
+  it('ends when the last key goes while it looks for one', () => {
+    const keyspace = new Keyspace({ databaseCount: 1 })
+    const reader = new SharedKeyspace(new Readers(keyspace).attach())
+    unit(keyspace, () => put(keyspace, 'only', 'value'))
+    let isFound = true
+    const run = (): void => {
+      isFound = reader.randomKey(0, () => {
+        unit(keyspace, () => keyspace.delete(0, bytes('only'), 0, 4))
+        return 0.5
+      })
+    }
+    reader.attempt({ run, undo: () => {} }, 1000)
+    expect(isFound).toBe(false)
+  })
 })
 
 describe('a read', () => {

@@ -30,6 +30,7 @@ import {
 } from './layout.ts'
 import type { LazyFree } from './lazy-free.ts'
 import { LookupsAhead, touchLookups } from './lookups-ahead.ts'
+import { checkRead } from './read-guard.ts'
 import type { RegionView } from './region-view.ts'
 import type { RegionWriter } from './region-writer.ts'
 import { scanTable, walkTable } from './scan.ts'
@@ -246,6 +247,8 @@ export abstract class KeyspaceReads {
     }
     // A call gives up after some thousand empty pages; the end of the hash order is followed by its beginning.
     for (let cursor = Math.floor(random() * TWO_32); seen.length < wanted;) {
+      // The writer may have taken the last key away since they were counted.
+      checkRead()
       cursor = scanTable(generation, db, cursor, wanted - seen.length, visit)
     }
     const [region, address] = seen[Math.floor(random() * seen.length)]!

@@ -32,6 +32,8 @@ const ATTEMPTS_BEFORE_ASKING = 8
 /** Failed attempts before this thread lets go of its CPU between two: the writer may sit in its critical section without one. */
 const ATTEMPTS_BEFORE_PAUSING = 4
 const PAUSE_MS = 0.1
+/** Of what commands built in an attempt, so much memory is kept for the next one. */
+const SCRATCH_BYTES_KEPT_MAX = 4 << 20
 /** Fewer are not given up, however late it is: a thread that got no processor has not tried. Some had a turn of their own. */
 const ATTEMPTS_MIN: number = ATTEMPTS_BEFORE_ASKING + 4
 /** A read that has not come through by then is too long for this way; or, for who cannot go another, the writer is stuck. */
@@ -206,7 +208,9 @@ export class SharedKeyspace extends KeyspaceReads {
   #forgetScratch(): void {
     if (this.#scratch === undefined || this.#scratch.arena.usedBytes === 0) return
     this.lazyFree.clear()
-    this.#scratch.arena.reset()
+    // Much memory goes back to the system: the next command that needs as much may come in months.
+    if (this.#scratch.arena.touchedBytes > SCRATCH_BYTES_KEPT_MAX) this.#scratch = undefined
+    else this.#scratch.arena.reset()
   }
 
   /** Takes in what the writer has told. */
