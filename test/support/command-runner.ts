@@ -101,6 +101,10 @@ export class CommandRunner {
 
   /** Runs one command and returns the bytes of its reply (a copy). Text arguments are UTF-8. */
   run(...command: readonly Argument[]): Buffer {
+    return this.#run(command)
+  }
+
+  #run(command: readonly Argument[]): Buffer {
     const { context } = this
     const name = String(command[0])
     const row = this.#rows.get(name.toUpperCase())
@@ -124,7 +128,12 @@ export class CommandRunner {
 
   /** As `run`, as Latin-1 text: easy to compare. */
   text(...command: readonly Argument[]): string {
-    return this.run(...command).toString('latin1')
+    return this.#run(command).toString('latin1')
+  }
+
+  /** The same of more words than a call can have arguments. */
+  textOf(command: readonly Argument[]): string {
+    return this.#run(command).toString('latin1')
   }
 
   /** The raw value and type of a key, for checks behind the commands' back; undefined when absent (expired keys are there). */

@@ -127,7 +127,7 @@ export class ConfigError extends ReplicaError {}
 export class KeyspaceError extends ReplicaError {}
 
 /**
- * Is this how Node says that something does not fit: a string beyond 512 MiB, a buffer that cannot be allocated? Such a
+ * Is this how Node says that something does not fit: a string beyond 512 MiB, a buffer that cannot be allocated, a Map of 2^24 entries? Such a
  * failure is an operating fault of the request that caused it, not a bug.
  */
 export function isSizeFault(error: unknown): error is Error {
@@ -137,4 +137,4 @@ export function isSizeFault(error: unknown): error is Error {
 }
 
 const SIZE_FAULT =
-  /^Invalid string length|^Array buffer allocation failed|^Invalid (typed )?array (buffer )?length|"size" is out of range/
+  /^Invalid string length|^(Map|Set) maximum size exceeded|^Array buffer allocation failed|^Invalid (typed )?array (buffer )?length|"size" is out of range/

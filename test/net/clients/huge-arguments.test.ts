@@ -9,6 +9,11 @@ const BYTES = 2 ** 29
 
 let toy: ToyServer
 
+/** As `encodeCommand`, which takes as many words as a call takes arguments. */
+function request(words: readonly string[]): string {
+  return `*${words.length}\r\n${words.map((word) => `$${word.length}\r\n${word}\r\n`).join('')}`
+}
+
 beforeAll(async () => {
   toy = await startToyServer()
 })
@@ -53,6 +58,18 @@ it('WATCH of a key longer than a megabyte notices its change, and only that', as
   }
   watcher.close()
   writer.close()
+})
+
+it('UNSUBSCRIBE of more channels than a call can have arguments', async () => {
+  const raw = await RawClient.connect({ port: toy.port, timeoutMs: 20_000 })
+  const channels = Array.from({ length: 200_000 }, (_, i) => String(i))
+  raw.send(request(['SUBSCRIBE', ...channels]))
+  for (const _ of channels) await raw.readReply()
+  raw.send(encodeCommand('UNSUBSCRIBE'))
+  for (const [i, channel] of channels.entries()) {
+    expect(await raw.readReply()).toEqual(['unsubscribe', channel, channels.length - i - 1])
+  }
+  raw.close()
 })
 
 it('WAIT and CLIENT PAUSE longer than a timer can be are not over at once', async () => {

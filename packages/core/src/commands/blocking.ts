@@ -10,6 +10,7 @@
  */
 import { parseLongDouble } from '../encoding/long-double.ts'
 import type { CommandContext, ReadContext } from './command.ts'
+import { hasTooManyKeys } from './source-keys.ts'
 import { wideInteger } from './wide-integer.ts'
 
 /** Types of values that somebody can wait for, as TYPE names them. */
@@ -38,6 +39,7 @@ export interface KeyWait {
 
 /** Ends the command without a reply: it goes on when a key changes. Call it last. */
 export function waitForKeys(context: ReadContext, wait: KeyWait): void {
+  if (hasTooManyKeys(context, wait.keys.length)) return
   if (context.wait === undefined) denyWait(context, wait)
   else context.wait(wait)
 }

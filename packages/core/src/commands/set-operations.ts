@@ -12,9 +12,11 @@ import type { CommandArgs, CommandContext, ReadContext } from './command.ts'
 import { notify, notifyDeleted } from './notify.ts'
 import { expectSet, SetMaker, SetView } from './set-value.ts'
 import { scanned, writeCollectedItems } from './scan-options.ts'
+import { hasTooManyKeys } from './source-keys.ts'
 
-/** Views for as many sets as a command ever had. */
+/** Views for as many sets as the last command had, or some more. */
 const views: SetView[] = []
+const VIEWS_KEPT_MAX = 64
 /** The sets at hand in the order of the keys; undefined: the key is absent. */
 const sets: (SetView | undefined)[] = []
 const maker = new SetMaker()
@@ -22,7 +24,9 @@ const maker = new SetMaker()
 /** Opens the sets of arguments [from, to). @returns false after an error reply. */
 function openSets(context: ReadContext, from: number, to: number): boolean {
   const { keyspace } = context
+  if (hasTooManyKeys(context, to - from)) return false
   sets.length = 0
+  if (views.length > VIEWS_KEPT_MAX) views.length = VIEWS_KEPT_MAX
   let used = 0
   for (let index = from; index < to; index++) {
     if (!findForRead(context, index)) {

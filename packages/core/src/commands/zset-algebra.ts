@@ -10,6 +10,7 @@ import { findForRead, requireWriter } from './access.ts'
 import { argIs } from './arguments.ts'
 import type { CommandContext, ReadContext } from './command.ts'
 import { atLeast } from './integer-range.ts'
+import { hasTooManyKeys } from './source-keys.ts'
 import { wideInteger } from './wide-integer.ts'
 import { scoreArgument, type ZsetResult, withResult } from './zset-access.ts'
 
@@ -70,6 +71,7 @@ function run(context: ReadContext, operation: Operation): void {
   if (numkeys === undefined) return reply.error(NOT_AN_INTEGER)
   if (numkeys < 1) return reply.error(`ERR at least 1 input key is needed for '${operation.name}' command`)
   if (numkeys > args.count - numkeysAt - 1) return reply.error(SYNTAX_ERROR)
+  if (hasTooManyKeys(context, Number(numkeys))) return
   const sources: Source[] = []
   let next = numkeysAt + 1
   for (let i = Number(numkeys); i > 0; i--) {

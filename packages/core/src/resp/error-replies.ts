@@ -95,6 +95,11 @@ export function protectedCommand(kind: string): string {
   )
 }
 
+/** Not one of Redis'. */
+export function tooManyKeys(most: number): string {
+  return `ERR too many keys for one command, at most ${most} are taken`
+}
+
 /** What EXEC answers when it is itself refused: the refusal without its '-'. */
 export function execAbort(refusal: string): string {
   return `EXECABORT Transaction discarded because of: ${refusal}`

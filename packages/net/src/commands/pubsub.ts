@@ -53,7 +53,8 @@ function unsubscribeFrom(word: string, kind: SubscriptionKind): (client: ClientS
     const { args, server } = client
     const names: string[] = []
     for (let i = 1; i < args.count; i++) names.push(argText(args, i))
-    if (args.count === 1) names.push(...client.subscriptions[kind])
+    // One by one: as arguments of one call they would have to fit on the stack.
+    if (args.count === 1) for (const name of client.subscriptions[kind]) names.push(name)
     for (const name of names) {
       server.pubsub.unsubscribe(client, kind, name)
       confirm(client, word, kind, name)
