@@ -137,3 +137,28 @@ describe('a generation that was replaced', () => {
     expect(keyspace.pins.count).toBe(0)
   })
 })
+
+describe('what a reader builds in an attempt', () => {
+  const BLOCK_BYTES = 16_384
+
+  /** Takes so many blocks for a result, in one attempt. */
+  function segmentsOfResult(reader: SharedKeyspace, blocks: number): WeakRef<SharedArrayBuffer>[] {
+    let segments: WeakRef<SharedArrayBuffer>[] = []
+    const run = (): void => {
+      const { arena, memory } = reader.targetRegion
+      for (let i = 0; i < blocks; i++) arena.allocate(BLOCK_BYTES)
+      segments = memory.segments.map((segment) => new WeakRef(segment))
+    }
+    reader.attempt({ run, undo: () => {} }, READ_PATIENCE_MS)
+    return segments
+  }
+
+  it('goes back to the system when it was much, and is used again when it was not', async () => {
+    const { keyspace } = loaded()
+    const reader = new SharedKeyspace(new Readers(keyspace).attach())
+    const little = segmentsOfResult(reader, 4)
+    expect(segmentsOfResult(reader, 4)[0]!.deref()).toBe(little[0]!.deref())
+    expect(await heldOf(segmentsOfResult(reader, 1000))).toBe(0)
+    expect(keyspace.keyCount).toBeGreaterThan(0)
+  })
+})

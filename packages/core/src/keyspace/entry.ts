@@ -209,10 +209,7 @@ export class Entry implements ViewHolder {
 
   /** A copy of the key. */
   keyToBuffer(): Buffer {
-    if ((this.flags & FLAG_LONG_KEY) !== 0) {
-      const length = this.region.copyLongKey(this.address)
-      return Buffer.from(this.region.longKeyBytes.subarray(0, length))
-    }
+    if ((this.flags & FLAG_LONG_KEY) !== 0) return Buffer.from(this.region.longKey(this.address))
     const end = this.start
     return Buffer.from(this.bytes.subarray(end - this.keyLength, end))
   }

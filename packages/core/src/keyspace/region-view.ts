@@ -29,6 +29,7 @@ import type { RegionWriter } from './region-writer.ts'
 
 /** Longest chain of overflow pages a reader follows: 2^16 pages are 8 M keys of one hash prefix. */
 const OVERFLOW_PAGES_MAX = 65_536
+const LONG_KEY_BYTES_KEPT_MAX = 1 << 20
 
 export class RegionView {
   readonly memory: RegionMemory
@@ -272,14 +273,14 @@ export class RegionView {
       const start = offset + headerBytes(flags)
       hashKey(this.seed, bytes, start, start + (word0 >>> 16))
     } else {
-      const length = this.copyLongKey(address)
-      hashKey(this.seed, this.#longKey, 0, length)
+      const key = this.longKey(address)
+      hashKey(this.seed, key, 0, key.length)
     }
     return hashOrder
   }
 
-  /** Gathers the long key of a record that was found (`local`) into a buffer of this region; returns its length. The buffer is `longKeyBytes`. */
-  copyLongKey(address: number): number {
+  /** The long key of a record that was found (`local`), in one piece. Borrowed until the next call. */
+  longKey(address: number): Uint8Array {
     const words = this.memory.i32[address >>> 28]!
     const offset = byteOffsetOf(address)
     const flags = (words[offset >>> 2]! >>> 8) & 0xff
@@ -287,18 +288,21 @@ export class RegionView {
     const length = words[at]! >>> 0
     const root = words[at + 1]!
     confirmRead(length)
-    if (this.#longKey.length < length) this.#longKey = new Uint8Array(length)
+    const key = this.#bufferFor(length)
     for (let from = 0; from < length; from += BLOCK_BYTES_MAX) {
       const node = this.nodeOf(root, length, from / BLOCK_BYTES_MAX)
       const start = byteOffsetOf(node)
       const count = Math.min(BLOCK_BYTES_MAX, length - from)
-      this.#longKey.set(this.memory.u8[node >>> 28]!.subarray(start, start + count), from)
+      key.set(this.memory.u8[node >>> 28]!.subarray(start, start + count), from)
     }
-    return length
+    return key
   }
 
-  get longKeyBytes(): Uint8Array {
-    return this.#longKey
+  /** One for keys that are very long is not kept: each region of each thread would have one for good. */
+  #bufferFor(length: number): Uint8Array {
+    if (length > LONG_KEY_BYTES_KEPT_MAX) return new Uint8Array(length)
+    if (this.#longKey.length < length) this.#longKey = new Uint8Array(length)
+    return this.#longKey.subarray(0, length)
   }
 }
 

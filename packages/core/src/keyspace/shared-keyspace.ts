@@ -209,8 +209,12 @@ export class SharedKeyspace extends KeyspaceReads {
     if (this.#scratch === undefined || this.#scratch.arena.usedBytes === 0) return
     this.lazyFree.clear()
     // Much memory goes back to the system: the next command that needs as much may come in months.
-    if (this.#scratch.arena.touchedBytes > SCRATCH_BYTES_KEPT_MAX) this.#scratch = undefined
-    else this.#scratch.arena.reset()
+    if (this.#scratch.arena.touchedBytes <= SCRATCH_BYTES_KEPT_MAX) {
+      this.#scratch.arena.reset()
+      return
+    }
+    this.#scratch = undefined
+    this.#memoryDropped()
   }
 
   /** Takes in what the writer has told. */
