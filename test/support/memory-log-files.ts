@@ -1,7 +1,7 @@
 /** Segments of a stream log in memory, with a disk that is slow, fails, or forgets when it is told to. */
 import type { LogFiles } from '@understudy/net/internal'
 
-export type LogCall = 'create' | 'append' | 'sync' | 'remove'
+export type LogCall = 'create' | 'append' | 'sync' | 'sync-names' | 'remove'
 
 export class MemoryLogFiles implements LogFiles {
   readonly segments: Map<number, Buffer> = new Map()
@@ -42,6 +42,10 @@ export class MemoryLogFiles implements LogFiles {
     for (let at = 0; at < bytes.length; at += target.length) {
       yield target.subarray(0, bytes.copy(target, 0, at))
     }
+  }
+
+  async syncNames(): Promise<void> {
+    await this.onCall('sync-names')
   }
 
   async remove(sequence: number): Promise<void> {

@@ -332,6 +332,36 @@ describe('a disk that fails', () => {
   })
 })
 
+it('is removed when the snapshot that takes its place cannot be lost by a crash any more', async () => {
+  const bench = new Bench()
+  bench.log.tick(true)
+  bench.append(command(1, 100))
+  await bench.written()
+  bench.snapshotSaved()
+  const old = [...bench.files.segments.keys()]
+  let isOnDisk = (): void => {}
+  bench.files.onCall = (call) => (call === 'sync-names' ? new Promise((resolve) => (isOnDisk = resolve)) : undefined)
+  bench.log.dataReplaced()
+  bench.history.adoptFullResync(generateReplid(), 5000)
+  bench.backlog.restart(5000)
+  bench.log.dataAdopted({ replid: bench.history.replid, offset: 5000, db: 0 })
+  bench.append(command(2, 100))
+  await bench.written()
+  expect([...bench.files.segments.keys()]).toEqual(expect.arrayContaining(old))
+  isOnDisk()
+  await waitFor('the old run to go', () => old.every((sequence) => !bench.files.segments.has(sequence)))
+  // A directory that cannot be synced: what is there stays.
+  bench.files.onCall = (call) => {
+    if (call === 'sync-names') throw new Error('EIO')
+  }
+  const kept = [...bench.files.segments.keys()]
+  bench.log.dataReplaced()
+  bench.backlog.restart(6000)
+  bench.log.dataAdopted({ replid: bench.history.replid, offset: 6000, db: 0 })
+  await waitFor('the fault to be told', () => bench.lines.includes('EIO'))
+  expect([...bench.files.segments.keys()]).toEqual(expect.arrayContaining(kept))
+})
+
 it('that is opened anew while a segment is being made leaves that one its number', async () => {
   const bench = new Bench()
   let make = (): void => {}

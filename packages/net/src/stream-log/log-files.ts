@@ -5,6 +5,7 @@
 import { open, readdir, stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileFailure } from '@understudy/rdb-worker'
+import { syncDirectory } from '../sync-directory.ts'
 
 /** A segment that is being written. All methods reject with ReplicaError FILE_FAILED. */
 export interface SegmentFile {
@@ -30,6 +31,8 @@ export interface LogFiles {
   create(sequence: number): Promise<SegmentFile>
   /** Its bytes in pieces; each is borrowed until the next is asked for. */
   read(sequence: number): AsyncGenerator<Uint8Array>
+  /** Names are on the disk when this resolves: of segments, and of the snapshot beside them. */
+  syncNames(): Promise<void>
   /** Harmless when it is gone. */
   remove(sequence: number): Promise<void>
 }
@@ -70,6 +73,7 @@ export function logFilesIn(directory: string, dbFileName: string): LogFiles {
         await handle.close()
       }
     },
+    syncNames: () => syncDirectory(directory),
     async remove(sequence) {
       const path = pathOf(sequence)
       await attempt('cannot remove', path, () => unlessMissing(unlink(path)))
@@ -89,19 +93,10 @@ async function createSegment(path: string, directory: string): Promise<SegmentFi
     async sync() {
       await attempt('cannot sync', path, () => handle.datasync())
       if (hasName) return
-      await attempt('cannot sync', directory, () => syncDirectory(directory))
+      await syncDirectory(directory)
       hasName = true
     },
     close: () => attempt('cannot close', path, () => handle.close()),
-  }
-}
-
-async function syncDirectory(directory: string): Promise<void> {
-  const handle = await open(directory, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
   }
 }
 

@@ -73,7 +73,7 @@ export class StreamLog {
   /** Oldest first; the last one is written to while there is a writer. */
   #runs: KeptRun[] = []
   /** Found, and not of a run here: they go when one has its snapshot. */
-  #leftBehind: { readonly files: LogFiles; readonly sequence: number }[] = []
+  #leftBehind: { readonly files: LogFiles; readonly segments: readonly FoundSegment[] } | undefined
   #writer: LogWriter | undefined
   #nextSequence = 1
   #fault = ''
@@ -99,7 +99,7 @@ export class StreamLog {
     // A segment of a writer that was given up may be about to be made, and to go.
     this.#nextSequence = Math.max(this.#nextSequence, (found.at(-1)?.sequence ?? 0) + 1)
     const kept = new Set(run?.segments.map(({ sequence }) => sequence))
-    this.#leftBehind = found.filter(({ sequence }) => !kept.has(sequence)).map(({ sequence }) => ({ files, sequence }))
+    this.#leftBehind = { files, segments: found.filter(({ sequence }) => !kept.has(sequence)) }
     if (run === undefined || !this.#ports.ensureStream()) return
     const { replid, past } = this.#ports.history()
     const restored: KeptRun = {
@@ -173,7 +173,7 @@ export class StreamLog {
     const opening = ++this.#openings
     this.#giveUp()
     this.#runs = []
-    this.#leftBehind = []
+    this.#leftBehind = undefined
     this.#fault = ''
     this.#beginAtMs = Number.POSITIVE_INFINITY
     this.#ports.onOutcome()
@@ -351,15 +351,19 @@ export class StreamLog {
   }
 
   #removeLeftBehind(): void {
-    for (const { files, sequence } of this.#leftBehind.splice(0)) this.#removeFile(files, sequence)
+    const leftBehind = this.#leftBehind
+    this.#leftBehind = undefined
+    if (leftBehind !== undefined) this.#remove(leftBehind.files, leftBehind.segments)
   }
 
-  #remove(files: LogFiles, segments: readonly LogSegment[]): void {
-    for (const { sequence } of segments) this.#removeFile(files, sequence)
-  }
-
-  #removeFile(files: LogFiles, sequence: number): void {
-    files.remove(sequence).catch((error: unknown) => this.#ports.logger.warning(errorText(error)))
+  #remove(files: LogFiles, segments: readonly FoundSegment[]): void {
+    if (segments.length === 0) return
+    const sequences = segments.map(({ sequence }) => sequence)
+    // A crash may bring back the snapshot that they go with, until the name of the next one is on the disk.
+    files
+      .syncNames()
+      .then(() => Promise.all(sequences.map((sequence) => files.remove(sequence))))
+      .catch((error: unknown) => this.#ports.logger.warning(errorText(error)))
   }
 }
 
