@@ -1,7 +1,9 @@
 /** Whether a full resync may replace the data of a replica: policy, empty primaries, memory; and how an operator goes on. */
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type { TestServer } from '../support/test-server.ts'
-import { answers, infoIs, linkIs, startPrimary, startReplica } from './topology.ts'
+import { answers, infoIs, linkIs, newDirectory, startNode, startPrimary, startReplica } from './topology.ts'
 
 /** Makes the primary refuse to continue, with another history or, at least, without a backlog. */
 async function breakHistory(primary: TestServer): Promise<void> {
@@ -82,6 +84,32 @@ it('refuse-empty-primary: a primary that comes back without data takes ours only
   expect(await replica.call('FULLRESYNC', 'ACCEPT')).toBe('OK')
   await linkIs(replica, 'up')
   expect(await replica.call('DBSIZE')).toBe(0)
+})
+
+describe('what a start loads behind a refusal', () => {
+  it.each(['no', 'yes'])('is what was kept (repl-stream-log %s)', async (isLogged) => {
+    const primary = await startPrimary()
+    await primary.call('SET', 'k', 'old')
+    const directory = await newDirectory()
+    const directives = { 'refuse-empty-primary': 'yes', 'repl-stream-log': isLogged, save: '' }
+    const replica = await startReplica(primary, directives, { directory })
+    await answers(replica, ['GET', 'k'], 'old')
+    const file = await readFile(join(directory, 'dump.rdb'))
+    const empty = await startPrimary()
+    await replica.call('REPLICAOF', '127.0.0.1', empty.port)
+    await expectHeld(replica, /the primary has no keys/)
+    expect(await readFile(join(directory, 'dump.rdb'))).toEqual(file)
+    const names = await readdir(directory)
+    expect(names.filter((name) => !name.includes('.stream-'))).toEqual(['dump.rdb'])
+    await replica.kill()
+    // The data alone; and before the primary that has nothing they are kept again.
+    const alone = await startNode(directives, { directory })
+    expect(await alone.call('GET', 'k')).toBe('old')
+    await alone.kill()
+    const again = await startReplica(empty, directives, { directory, wait: false })
+    await expectHeld(again, /the primary has no keys/)
+    expect(await again.call('GET', 'k')).toBe('old')
+  })
 })
 
 describe('full-sync-low-memory', () => {

@@ -2,6 +2,7 @@
  * An RdbLoader without workers: takes the bytes, checks magic and length or end mark, and answers with no data. Its room
  * and its pace can be limited, and it fails when told to. For tests of whoever receives snapshots.
  */
+import { writeFileSync } from 'node:fs'
 import {
   RdbError,
   type RdbLoad,
@@ -20,6 +21,10 @@ export interface FakeLoaderOptions {
   /** Fail when this many bytes were taken. */
   readonly failAtByte?: number
   readonly aux?: [string, string][]
+  /** Everything is loaded, and nobody has been told yet. */
+  readonly onLoaded?: () => void
+  /** The file cannot be written, for this reason. */
+  readonly fileFault?: string
 }
 
 export class FakeRdbLoader implements RdbLoader {
@@ -165,7 +170,12 @@ export class FakeRdbLoad implements RdbLoad {
     if (end >= 0 && all.length >= end + (framing.kind === 'mark' ? 40 : 0)) {
       if (framing.kind === 'mark') this.#leftover = all.subarray(end + 40)
       this.#isSettled = true
+      const { fileFault } = this.#fake
+      const { file } = this.options
+      if (file !== undefined && fileFault === undefined) writeFileSync(file, all.subarray(0, end))
+      this.#fake.onLoaded?.()
       return this.#resolve({
+        ...(fileFault === undefined ? {} : { fileFault }),
         generation: { control: new SharedArrayBuffer(0), segments: [] },
         keyCount: 0,
         summary: {

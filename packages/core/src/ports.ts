@@ -106,7 +106,7 @@ export interface RdbLoadResult {
   summary: RdbSummary
   /** Keys inserted in all. */
   keyCount: number
-  /** Why the snapshot was not kept as `file`; the data are right all the same. */
+  /** Why there is no `file`; the data are right all the same. */
   fileFault?: string
 }
 
@@ -119,10 +119,11 @@ export interface RdbLoadOptions {
   hashSeed: Uint8Array
   verifyChecksum: boolean
   /**
-   * Also write the bytes to a file: `path` is written under a temporary name beside it, fsynced as it grows and renamed
-   * when complete. A disk that fails costs the file, not the load (`fileFault`). Left out: nothing touches the disk.
+   * Also write the bytes to a file of this path, fsynced as it grows. It is complete and on the disk when `result` resolves, and the
+   * caller's to name or to remove from then on; with any other end it is gone. A disk that fails costs the file, not the load
+   * (`fileFault`). Left out: nothing touches the disk.
    */
-  file?: { path: string; temporaryPath: string }
+  file?: string
   /** When values change their encoding (hash-max-listpack-entries …); Redis' defaults when left out. */
   encodings?: EncodingThresholds
   /** Keys keep how frequently they are used (an LFU policy), not when they were used last. */
@@ -151,12 +152,12 @@ export interface RdbLoad {
   useAllThreads(): void
   /** No more bytes will come. With missing bytes this makes the load fail with RDB_TRUNCATED. */
   end(): void
-  /** Give up: temporary files are removed and `result` rejects with RDB_ABORTED. Harmless after the end. */
+  /** Give up: `result` rejects with RDB_ABORTED, unless everything was loaded already. Harmless after the end. */
   abort(): void
   /** Bytes of the snapshot parsed so far, and keys inserted. */
   progress(): { loadedBytes: number; loadedKeys: number }
   /**
-   * Resolves when all bytes were checked and inserted (and the file renamed); rejects with an RdbError, of `loadFile` also
+   * Resolves when all bytes were checked and inserted (and the file is complete); rejects with an RdbError, of `loadFile` also
    * with a FILE_FAILED ReplicaError, never with anything else. A worker that dies rejects with RDB_WORKER_FAILED.
    */
   readonly result: Promise<RdbLoadResult>

@@ -84,7 +84,7 @@ export type LoadReply =
       readonly generation: GenerationTransfer
       readonly summary: RdbSummary
       readonly keyCount: number
-      /** Why the file was not kept. */
+      /** Why there is no file. */
       readonly fileFault?: string
       /** Bytes the worker took that lie behind the end mark. */
       readonly leftover: Uint8Array

@@ -226,7 +226,7 @@ export class RdbLoaderPool implements RdbLoader {
       reply = await running
     } catch (error) {
       // The thread died: out of memory, terminated, or the pool is closed.
-      if (task.file !== undefined) await rm(task.file.temporaryPath, { force: true }).catch(() => {})
+      if (task.file !== undefined) await rm(task.file, { force: true }).catch(() => {})
       const fault: unknown = signal.aborted ? signal.reason : error
       const text = fault instanceof Error ? fault.message : String(fault)
       throw new RdbError('RDB_WORKER_FAILED', `the RDB worker died: ${text}`, producer.progress().loadedBytes)

@@ -1,4 +1,6 @@
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
 import { BacklogReader } from '@understudy/core/internal'
 import { afterEach, describe, expect, it } from 'vitest'
 import { CpuTime } from '../../support/cpu-time.ts'
@@ -278,12 +280,15 @@ describe('a full resync', () => {
     ['flushdb', false, 'socket', 1],
   ] as const)('repl-diskless-load %s, empty %s: by %s', async (disklessLoad, isEmpty, way, drops) => {
     const primary = await startPrimary()
-    const fixture = new LinkFixture({ config: { disklessLoad, directory: '/some/dir' } })
+    const directory = mkdtempSync(join(tmpdir(), 'understudy-test-'))
+    cleanups.push(() => rmSync(directory, { recursive: true }))
+    const fixture = new LinkFixture({ config: { disklessLoad, directory } })
     cleanups.push(() => fixture.link.stop())
     fixture.isEmpty = isEmpty
     fixture.link.replicaOf('127.0.0.1', primary.port)
     await fixture.connected()
-    expect(fixture.loader.loads[0]!.options.file?.path).toBe(way === 'file' ? '/some/dir/dump.rdb' : undefined)
+    const { file } = fixture.loader.loads[0]!.options
+    expect(file === undefined ? undefined : dirname(file)).toBe(way === 'file' ? directory : undefined)
     expect(fixture.drops).toBe(drops)
   })
 })

@@ -57,18 +57,17 @@ export class FullResync {
   receiver: SnapshotReceiver | undefined
   readonly #parts: FullResyncParts
   readonly #events: FullResyncEvents
-  readonly #syncFile: SyncFile
   readonly #times: FullSyncTimes = { loadStartedMs: 0, loadIsAsync: false, lastTransferIoMs: 0 }
   /** Of the last one, for INFO. */
   #queue: SpillQueue | undefined
+  /** Of the last one that was adopted and used a file. */
+  #syncFile: SyncFile | undefined
   #spillFault = ''
   #progressBytes = 0
 
   constructor(parts: FullResyncParts, events: FullResyncEvents) {
     this.#parts = parts
     this.#events = events
-    const { config, ports } = parts
-    this.#syncFile = new SyncFile(config, ports.clock, ports.logger)
   }
 
   /** For INFO. */
@@ -78,7 +77,7 @@ export class FullResync {
       queue: this.#queue,
       times: this.#times,
       spillFault: this.#spillFault,
-      syncFileFault: this.#syncFile.fault,
+      syncFileFault: this.#syncFile?.fault ?? '',
     }
   }
 
@@ -96,8 +95,8 @@ export class FullResync {
     }
     if (dropsFirst) this.#dropData()
     const loadIsAsync = !dropsFirst && !wasEmpty
-    const file = this.#syncFile.begin(usesFile)
-    const options = { ...loadOptionsOf(config, framing, file), givesWay: loadIsAsync }
+    const file = usesFile ? new SyncFile(config, ports.clock, ports.logger) : undefined
+    const options = { ...loadOptionsOf(config, framing, file?.temporaryPath), givesWay: loadIsAsync }
     const nowMs = ports.clock.monotonicMs()
     Object.assign(this.#times, {
       loadStartedMs: nowMs,
@@ -111,7 +110,9 @@ export class FullResync {
     this.#queue = queue
     this.receiver = receiver
     load.result.then(
-      (result) => this.#loaded(receiver, sync, result),
+      (result) => {
+        if (!this.#loaded(receiver, sync, result, file)) file?.discard()
+      },
       (error: unknown) => this.#loadFailed(receiver, error),
     )
     return undefined
@@ -162,23 +163,37 @@ export class FullResync {
     })
   }
 
-  #loaded(receiver: SnapshotReceiver, { offset }: FullSync, result: RdbLoadResult): void {
-    if (this.receiver !== receiver) return
+  /** @returns true: the data are in place, and `file` is theirs */
+  #loaded(
+    receiver: SnapshotReceiver,
+    { offset }: FullSync,
+    result: RdbLoadResult,
+    file: SyncFile | undefined,
+  ): boolean {
+    if (this.receiver !== receiver) return false
     const { accepts, gate, ports, stream } = this.#parts
     const { aux } = result.summary
     const refusal = accepts() ? undefined : gate.refuseLoaded(result.keyCount)
-    if (refusal !== undefined) return this.#events.refused(refusal)
+    if (refusal !== undefined) {
+      this.#events.refused(refusal)
+      return false
+    }
     try {
       ports.onFullSync(result)
     } catch (error) {
-      return this.#loadFailed(receiver, error)
+      this.#loadFailed(receiver, error)
+      return false
     }
     this.receiver = undefined
-    this.#syncFile.end(result)
+    if (file !== undefined) {
+      file.keep(result)
+      this.#syncFile = file
+    }
     ports.backlog.restart(offset)
     ports.onBacklogReplaced?.()
     stream.begin(offset, streamDb(aux))
-    this.#events.adopted(receiver, this.#syncFile.isKept ? snapshotPosition(aux) : undefined)
+    this.#events.adopted(receiver, file?.isKept === true ? snapshotPosition(aux) : undefined)
+    return true
   }
 
   #loadFailed(receiver: SnapshotReceiver, error: unknown): void {

@@ -37,11 +37,11 @@ export function planFullSync({ mode, framing, wasEmpty, accepts, gate }: FullSyn
   return { do: 'load', dropsFirst: false, usesFile }
 }
 
-/** @param file the snapshot is written there, too */
+/** @param file where the snapshot is written, too */
 export function loadOptionsOf(
   config: ReplicaLinkConfig,
   framing: SnapshotFraming,
-  file: RdbLoadOptions['file'],
+  file: string | undefined,
 ): RdbLoadOptions {
   const { databaseCount, hashSeed, encodings, tracksFrequency, verifyChecksum, keyLoadDelayMicros } = config
   return {

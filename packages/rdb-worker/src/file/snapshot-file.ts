@@ -1,7 +1,7 @@
 /**
- * A snapshot on its way to the disk: under a temporary name, synced as it grows so that the last sync is short, renamed when all
- * of it is there. For what is received and loaded, and for what is saved. Blocking calls: it lives in a loader's thread, or in one
- * that is to wait.
+ * A snapshot on its way to the disk: under a temporary name, synced as it grows so that the last sync is short. What is saved gets its
+ * name when all of it is there; what is received is named by whoever takes the data. Blocking calls: it lives in a loader's thread, or in
+ * one that is to wait.
  */
 import { closeSync, fsyncSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
@@ -31,7 +31,6 @@ export interface SnapshotFileOptions {
 }
 
 export class SnapshotFile {
-  readonly #path: string
   readonly #temporaryPath: string
   readonly #syncsAsItGrows: boolean
   readonly #calls: FileCalls
@@ -40,9 +39,8 @@ export class SnapshotFile {
   #hasName = false
 
   /** @throws ReplicaError FILE_FAILED, as all methods do, or what a call threw that is one already */
-  constructor(path: string, temporaryPath: string, options: SnapshotFileOptions = {}) {
+  constructor(temporaryPath: string, options: SnapshotFileOptions = {}) {
     const { syncsAsItGrows = true, calls = NODE_CALLS } = options
-    this.#path = path
     this.#temporaryPath = temporaryPath
     this.#syncsAsItGrows = syncsAsItGrows
     this.#calls = calls
@@ -62,19 +60,21 @@ export class SnapshotFile {
     })
   }
 
-  /** Gives the file its name. It is complete and on the disk when this returns. */
+  /** All of it is there: it is on the disk when this returns, under its temporary name. */
   complete(): void {
-    const calls = this.#calls
     attempt('cannot write', this.#temporaryPath, () => {
-      calls.fsyncSync(this.#descriptor!)
+      this.#calls.fsyncSync(this.#descriptor!)
       this.#close()
     })
-    attempt(`cannot rename ${this.#temporaryPath} to`, this.#path, () =>
-      calls.renameSync(this.#temporaryPath, this.#path),
-    )
+  }
+
+  /** It is complete, and takes the place of the file that has this name, which is beside it. On the disk when this returns. */
+  rename(path: string): void {
+    const calls = this.#calls
+    attempt(`cannot rename ${this.#temporaryPath} to`, path, () => calls.renameSync(this.#temporaryPath, path))
     this.#hasName = true
-    attempt('cannot sync', dirname(this.#path), () => {
-      const directory = calls.openSync(dirname(this.#path), 'r')
+    attempt('cannot sync', dirname(path), () => {
+      const directory = calls.openSync(dirname(path), 'r')
       try {
         calls.fsyncSync(directory)
       } finally {
@@ -83,7 +83,7 @@ export class SnapshotFile {
     })
   }
 
-  /** Removes what has not got its name. Never throws; harmless after `complete()`. */
+  /** Removes what has not got its name. Never throws; harmless after `rename()`. */
   discard(): void {
     if (this.#hasName) return
     try {

@@ -52,7 +52,7 @@ export async function runLoadTask(task: LoadTask): Promise<LoadReply> {
       verifyChecksum,
       ...(source.kind === 'ring' && source.framing.kind === 'length' ? { totalBytes: source.framing.byteLength } : {}),
     })
-    if (file !== undefined) onFile(() => (tee = new SnapshotFile(file.path, file.temporaryPath)))
+    if (file !== undefined) onFile(() => (tee = new SnapshotFile(file)))
     const window = new ScanWindow(scanner, undefined, (bytes, start, end) => {
       if (tee !== undefined) onFile(() => tee?.write(bytes, start, end))
       loadedBytes = scanner.consumedBytes

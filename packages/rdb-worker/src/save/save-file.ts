@@ -67,13 +67,14 @@ export function saveFile(keyspace: KeyspaceReads, preamble: SnapshotPreamble, op
 
 function writeFile(keyspace: KeyspaceReads, preamble: SnapshotPreamble, options: SaveFileOptions): SavedFile {
   const { path, temporaryPath, syncsAsItGrows, calls, rdbVersion } = options
-  const file = new SnapshotFile(path, temporaryPath, { syncsAsItGrows, ...(calls === undefined ? {} : { calls }) })
+  const file = new SnapshotFile(temporaryPath, { syncsAsItGrows, ...(calls === undefined ? {} : { calls }) })
   try {
     const writer = new RdbFileWriter((bytes, start, end) => file.write(bytes, start, end), options)
     writer.begin(preamble.aux, preamble.libraries)
     const keys = writeDataset(keyspace, writer)
     writer.end()
     file.complete()
+    file.rename(path)
     return { keys, bytes: writer.writtenBytes, rdbVersion }
   } finally {
     file.discard()
