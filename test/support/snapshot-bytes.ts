@@ -12,6 +12,7 @@ export const FACTS: SnapshotFacts = {
   redisVersion: '7.0.15',
   wallMs: 1_700_000_000_000,
   usedBytes: 4711,
+  streamDb: undefined,
   position: undefined,
 }
 

@@ -7,10 +7,25 @@ const REPLID = '0123456789abcdef0123456789abcdef01234567'
 describe('the position in a snapshot', () => {
   it('comes back as it was written', () => {
     for (const offset of [0, 1, 2 ** 53 - 1]) {
-      const position = { replid: REPLID, offset, db: 15 }
-      expect(snapshotPosition(snapshotAux({ ...FACTS, position }))).toEqual(position)
+      const position = { replid: REPLID, offset }
+      const aux = snapshotAux({ ...FACTS, streamDb: 15, position })
+      expect(snapshotPosition(aux)).toEqual({ ...position, db: 15 })
     }
     expect(snapshotPosition(snapshotAux(FACTS))).toBeUndefined()
+  })
+
+  it('is left out where nobody knows the history; the database of the stream is not', () => {
+    const aux = snapshotAux({ ...FACTS, streamDb: 5 })
+    expect(aux.map(([name]) => name)).toEqual([
+      'redis-ver',
+      'redis-bits',
+      'ctime',
+      'used-mem',
+      'repl-stream-db',
+      'aof-base',
+    ])
+    expect(streamDb(aux)).toBe(5)
+    expect(snapshotPosition(aux)).toBeUndefined()
   })
 
   it.each([

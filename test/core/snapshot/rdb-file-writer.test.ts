@@ -149,7 +149,7 @@ describe('a snapshot that was written', () => {
     const code = Buffer.from("#!lua name=lib\nredis.register_function('f', function() return 1 end)")
     const { bytes } = snapshotBytes(new Keyspace({ databaseCount: 1 }), {
       rdbVersion: 10,
-      facts: { ...FACTS, position: { replid: 'ab'.repeat(20), offset: 2 ** 40, db: 3 } },
+      facts: { ...FACTS, streamDb: 3, position: { replid: 'ab'.repeat(20), offset: 2 ** 40 } },
       libraries: [code],
     })
     expect(bytes.subarray(0, 9).toString()).toBe('REDIS0010')

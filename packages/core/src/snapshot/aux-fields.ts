@@ -22,25 +22,22 @@ export interface SnapshotFacts {
   /** Milliseconds since 1970. */
   readonly wallMs: number
   readonly usedBytes: number
-  /** Undefined for data that belong to no history. */
-  readonly position: SnapshotPosition | undefined
+  /** Undefined when there is no stream behind the snapshot. */
+  readonly streamDb: number | undefined
+  /** Undefined for data of a history that nobody can be asked to continue. */
+  readonly position: Pick<SnapshotPosition, 'replid' | 'offset'> | undefined
 }
 
 /** The AUX fields, in the order in which Redis writes them. */
-export function snapshotAux({ redisVersion, wallMs, usedBytes, position }: SnapshotFacts): AuxField[] {
+export function snapshotAux({ redisVersion, wallMs, usedBytes, streamDb, position }: SnapshotFacts): AuxField[] {
   const fields: AuxField[] = [
     ['redis-ver', redisVersion],
     ['redis-bits', '64'],
     ['ctime', String(Math.floor(wallMs / 1000))],
     ['used-mem', String(usedBytes)],
   ]
-  if (position !== undefined) {
-    fields.push(
-      ['repl-stream-db', String(position.db)],
-      ['repl-id', position.replid],
-      ['repl-offset', String(position.offset)],
-    )
-  }
+  if (streamDb !== undefined) fields.push(['repl-stream-db', String(streamDb)])
+  if (position !== undefined) fields.push(['repl-id', position.replid], ['repl-offset', String(position.offset)])
   fields.push(['aof-base', '0'])
   return fields
 }

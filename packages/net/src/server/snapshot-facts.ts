@@ -2,12 +2,13 @@
  * What a snapshot of this node says beside its keys, and what is taken from it at the next start: who made it, and where in which
  * history of replication the data are.
  *
- * Source: redis 7.0 replication.c rdbPopulateSaveInfo(), server.c loadDataFromDisk().
+ * Source: redis 7.0 rdb.c rdbPopulateSaveInfo(), server.c loadDataFromDisk().
  */
 import {
   type AuxField,
   type PastReplid,
   snapshotAux,
+  type SnapshotFacts,
   type SnapshotPosition,
   snapshotPosition,
   toldAccess,
@@ -34,15 +35,20 @@ export function snapshotPreamble(node: Node): SnapshotPreamble {
     redisVersion: node.server.settings.redisVersion,
     wallMs: node.clock.wallMs(),
     usedBytes: usedMemory(node),
-    position: positionOf(node),
+    ...placeOf(node),
   })
   return { aux, libraries: [...node.libraries.libraries].map(({ code }) => code) }
 }
 
-/** Undefined when no replica could go on from there: data without a history that anybody knows. */
-function positionOf({ link, state, below }: Node): SnapshotPosition | undefined {
-  const belongs = state.replica ? link.history.resumable : below.isBacklogActive
-  return belongs ? below.position : undefined
+/**
+ * A replica's stream goes on in its database whatever is known of its history; a primary has none before it keeps one. Who starts from
+ * the data asks a primary to continue: that takes a history which that one can know.
+ */
+function placeOf({ link, state, below }: Node): Pick<SnapshotFacts, 'streamDb' | 'position'> {
+  const { position } = below
+  const hasStream = state.replica || below.isBacklogActive
+  const isKnown = hasStream && (!state.replica || link.history.resumable)
+  return { streamDb: hasStream ? position.db : undefined, position: isKnown ? position : undefined }
 }
 
 /** Where a snapshot says its data are; undefined when it does not say, or nothing that can be gone on from here. */
