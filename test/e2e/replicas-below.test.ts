@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process'
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { expect, it, onTestFinished } from 'vitest'
 import { ServerProcess } from '../../scripts/server-process.mjs'
@@ -14,7 +15,17 @@ import { encodeCommand } from '../support/raw-client.ts'
 import { redisBinaries } from '../support/redis-server.ts'
 import type { Directives, TestServer } from '../support/test-server.ts'
 import { waitFor } from '../support/wait-for.ts'
-import { infoIs, later, linkIs, NO_PINGS, startNode, startPrimary, startReplica } from './topology.ts'
+import {
+  answers,
+  infoIs,
+  later,
+  linkIs,
+  NO_PINGS,
+  startFakePrimary,
+  startNode,
+  startPrimary,
+  startReplica,
+} from './topology.ts'
 
 const run = promisify(execFile)
 
@@ -224,6 +235,41 @@ it(
       await infoIs(middle, 'connected_slaves', '0')
     }
     expect((await middle.info('replication'))['role']).toBe('master')
+  },
+)
+
+it(
+  'a node whose primary has no PSYNC feeds its replicas from the right database, for good and in part',
+  { timeout: 60_000 },
+  async () => {
+    const primary = await startFakePrimary({ scripted: { psync: "-ERR unknown command 'PSYNC'" } })
+    const middle = await startReplica(primary, { ...NO_DELAY, 'repl-timeout': 2 })
+    const pings = setInterval(() => primary.feed(encodeCommand('PING')), 500)
+    later(() => clearInterval(pings))
+    // Nothing behind it selects the database again.
+    primary.feed(Buffer.concat([encodeCommand('SELECT', '5'), encodeCommand('SET', 'a', '1')]))
+    await middle.call('SELECT', 5)
+    await answers(middle, ['GET', 'a'], '1')
+    const leaves = [await startReplica(middle), await startStockReplica(middle.port)]
+    primary.feed(encodeCommand('SET', 'b', '2'))
+    for (const leaf of leaves) {
+      await leaf.call('SELECT', 5)
+      await answers(leaf, ['GET', 'b'], '2')
+    }
+    // For longer than a replica that is not heard of is kept.
+    await sleep(3000)
+    expect(await middle.info('stats')).toMatchObject({ sync_full: '2' })
+    await middle.call('CLIENT', 'KILL', 'TYPE', 'replica')
+    primary.feed(encodeCommand('SET', 'c', '3'))
+    for (const leaf of leaves) await answers(leaf, ['GET', 'c'], '3')
+    expect(await middle.info('stats')).toMatchObject({ sync_full: '2', sync_partial_ok: '2' })
+    // Its id is no primary's.
+    const asked = (): string[] =>
+      primary.sessions.flatMap(({ requests }) => requests.filter((request) => request.startsWith('PSYNC')))
+    expect(asked()).toEqual(['PSYNC ? -1'])
+    primary.cutAll()
+    await waitFor('the next attempt', () => asked().length > 1)
+    expect(asked()[1]).toBe('PSYNC ? -1')
   },
 )
 

@@ -78,12 +78,15 @@ export class ReplicationHistory implements StreamHistory {
     return this.#past[0]?.endsBefore ?? SECOND_REPL_OFFSET_NONE
   }
 
-  /** The data are now those of a full resync. An unknown id (malformed FULLRESYNC, SYNC) never allows a partial one. */
+  /**
+   * The data are now those of a full resync. Of an unknown id (malformed FULLRESYNC, SYNC: REPLID_NONE) no primary can be asked to go on
+   * with them; for replicas below the history has an id of its own, under which they acknowledge and come back.
+   */
   adoptFullResync(replid: string, offset: number): void {
-    this.#replid = replid
+    this.resumable = replid !== REPLID_NONE
+    this.#replid = this.resumable ? replid : generateReplid()
     this.replOffset = offset
     this.#past = []
-    this.resumable = replid !== REPLID_NONE
   }
 
   /** `+CONTINUE newid`: the same bytes under another name from here on. */
