@@ -1,16 +1,23 @@
 /**
  * Deletes expired keys that nobody touches, in slices: what a node does that is nobody's replica. (A replica waits for its
- * primary's DEL.) Each slice walks on through the table in order of the hash and looks at some keys; it goes on for as long
- * as many of those with a time to live turn out to be due, and its time is not over.
+ * primary's DEL.) Each slice walks on through the table in order of the hash, past the shards in which no key has a time to live.
+ * It goes on until its time is over, unless it has met enough keys with a time to live to say that few of them are due, or has
+ * been everywhere.
+ *
+ * So where few keys have a time to live, but in every shard, a slice takes the time it is given: whether a key is due can only
+ * be told by looking at it, and without that the rare ones would stay for hours.
  *
  * Source: redis 7.0 expire.c activeExpireCycle(), which samples at random where this walks.
  */
 import { NOTIFY_EXPIRED } from './key-events.ts'
 import type { Keyspace } from './keyspace.ts'
+import { ORDER_SPAN } from './scan.ts'
 
-/** Keys looked at before the share of due ones is weighed. */
+/** Keys looked at between two looks at the clock. */
 const KEYS_PER_STEP = 64
-/** A step with a smaller share of due keys is the last one of its slice (redis: ACTIVE_EXPIRE_CYCLE_ACCEPTABLE_STALE). */
+/** Keys with a time to live that a slice meets before it judges by them (redis: ACTIVE_EXPIRE_CYCLE_KEYS_PER_LOOP). */
+const JUDGED_FROM_KEYS = 20
+/** A slice that has met a smaller share of due keys ends (redis: ACTIVE_EXPIRE_CYCLE_ACCEPTABLE_STALE). */
 const DUE_SHARE_MIN = 0.1
 
 export class ActiveExpiry {
@@ -21,7 +28,10 @@ export class ActiveExpiry {
   #cursor = 0
   /** Names of the due keys of a step, copied: deleting changes the table. */
   readonly #due: Buffer[] = []
+  /** Of this slice: keys met with a time to live, those of them that were due, and positions walked over in all databases. */
   #withTtl = 0
+  #deleted = 0
+  #walked = 0
 
   /** @param onExpired told of each key that was deleted, inside the unit. */
   constructor(keyspace: Keyspace, onExpired: (db: number, key: Buffer) => void = () => {}) {
@@ -35,15 +45,17 @@ export class ActiveExpiry {
    */
   slice(nowMs: number, milliseconds: number): number {
     const until = performance.now() + milliseconds
-    let deleted = 0
-    do {
-      if (!this.#toDatabaseWithTtls()) break
-      this.#look(nowMs)
-      const isWorthMore = this.#due.length > this.#withTtl * DUE_SHARE_MIN
-      deleted += this.#deleteDue()
-      if (!isWorthMore) break
-    } while (performance.now() < until)
-    return deleted
+    const everywhere = this.#keyspace.databaseCount * ORDER_SPAN
+    this.#withTtl = this.#deleted = this.#walked = 0
+    while (this.#toDatabaseWithTtls()) {
+      this.#step(nowMs)
+      if (this.#isLittleDue() || this.#walked >= everywhere || performance.now() >= until) break
+    }
+    return this.#deleted
+  }
+
+  #isLittleDue(): boolean {
+    return this.#withTtl >= JUDGED_FROM_KEYS && this.#deleted <= this.#withTtl * DUE_SHARE_MIN
   }
 
   /** Stays in a database that has keys with a time to live, or goes on to the next one; false when there is none. */
@@ -57,23 +69,27 @@ export class ActiveExpiry {
   }
 
   #toNextDatabase(): void {
+    this.#walked += ORDER_SPAN - this.#cursor
     this.#db = this.#db + 1 < this.#keyspace.databaseCount ? this.#db + 1 : 0
     this.#cursor = 0
   }
 
-  #look(nowMs: number): void {
-    this.#withTtl = 0
-    this.#cursor = this.#keyspace.scan(this.#db, this.#cursor, KEYS_PER_STEP, (entry) => {
+  #step(nowMs: number): void {
+    const next = this.#keyspace.scanExpiring(this.#db, this.#cursor, KEYS_PER_STEP, (entry) => {
       if (entry.expireAtMs < 0) return
       this.#withTtl++
       if (entry.expireAtMs < nowMs) this.#due.push(entry.keyToBuffer())
     })
+    this.#deleteDue()
+    if (next === 0) return this.#toNextDatabase()
+    this.#walked += next - this.#cursor
+    this.#cursor = next
   }
 
-  #deleteDue(): number {
+  #deleteDue(): void {
     const { events } = this.#keyspace
     const db = this.#db
-    const deleted = this.#due.length
+    this.#deleted += this.#due.length
     for (const key of this.#due.splice(0)) {
       this.#keyspace.begin()
       if (this.#keyspace.lookup(db, key, 0, key.length)) {
@@ -83,7 +99,5 @@ export class ActiveExpiry {
       }
       this.#keyspace.end()
     }
-    if (this.#cursor === 0) this.#toNextDatabase()
-    return deleted
   }
 }

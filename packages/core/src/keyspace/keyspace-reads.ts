@@ -217,6 +217,16 @@ export abstract class KeyspaceReads {
     })
   }
 
+  /** As `scan`, but shards that hold no key with a TTL are passed over. Of the others all keys are visited. */
+  scanExpiring(db: number, cursor: number, count: number, visit: (entry: Entry) => void): number {
+    const { entry, generation } = this
+    const load = (region: RegionView, address: number): void => {
+      entry.load(region, generation.regions, address)
+      visit(entry)
+    }
+    return scanTable(generation, db, cursor, count, load, ROOT_EXPIRES)
+  }
+
   /** Visits all keys of a database. The visitor must not change the keyspace. */
   forEach(db: number, visit: (entry: Entry) => void): void {
     const { entry, generation } = this

@@ -24,7 +24,8 @@ import type { RegionView } from './region-view.ts'
 
 /** Pages without a key that one call passes over before it answers with what it has. */
 const EMPTY_PAGES_MAX = 4096
-const ORDER_SPAN: number = 2 ** 32
+/** Positions of a cursor. */
+export const ORDER_SPAN: number = 2 ** 32
 const SHARD_SPAN: number = 2 ** (32 - SHARD_BITS)
 
 /** Entries of one page and its overflow that can be told apart: with a position of 32 bits an index of 21 makes an exact number. */
@@ -37,6 +38,7 @@ let addresses = new Int32Array(PAGE_SLOTS)
 /**
  * Visits about `count` records of `db` from `cursor` on, in order of the hash.
  * @param visit called with region and record address; must not change the table.
+ * @param wanted the count of a root, ROOT_KEYS or ROOT_EXPIRES, without which a shard is passed over.
  * @returns the next cursor, 0 at the end.
  */
 export function scanTable(
@@ -45,6 +47,7 @@ export function scanTable(
   cursor: number,
   count: number,
   visit: (region: RegionView, address: number) => void,
+  wanted: number = ROOT_KEYS,
 ): number {
   let position = cursor
   let visited = 0
@@ -53,7 +56,7 @@ export function scanTable(
     const shardIndex = Math.floor(position / SHARD_SPAN)
     const region = generation.regions[regionOf(shardIndex)]!
     const root = generation.rootOf(db, shardIndex)
-    if (generation.control[root + ROOT_KEYS] === 0) {
+    if (generation.control[root + wanted] === 0) {
       position = (shardIndex + 1) * SHARD_SPAN
       continue
     }
