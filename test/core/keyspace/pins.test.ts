@@ -390,6 +390,32 @@ describe('the limits of pins', () => {
     expect(runner.run('GET', 'large').includes(value)).toBe(true)
     checkKeyspace(keyspace)
   })
+
+  it('leave nothing behind when a flush comes before what they left is freed, nor do those after', () => {
+    const runner = makeRunner(1 << 20)
+    const { keyspace } = runner
+    const { generation } = keyspace
+    const value = Buffer.alloc(9_000_000, 1)
+    runner.run('SET', 'large', value)
+    keyspace.pinKey(0, Buffer.from('large'), LIMITS, 0)
+    runner.run('DEL', 'large')
+    freeAll(keyspace)
+    // The writer needs the memory at once: nothing is left for the slice that waits.
+    runner.run('SET', 'large', value)
+    expect(keyspace.pins.isHolding(generation)).toBe(false)
+    expect(keyspace.lazyFreePending).toBeGreaterThan(0)
+    runner.run('FLUSHALL')
+    expect(keyspace.generation, 'flushed in place').toBe(generation)
+    expect(keyspace.lazyFreePending).toBe(0)
+    pinAll(keyspace)
+    runner.run('SET', 'key', 'value')
+    keyspace.pins.breakAll()
+    expect(keyspace.pins.isHolding(generation)).toBe(true)
+    freeAll(keyspace)
+    expect(keyspace.pins.isHolding(generation)).toBe(false)
+    expect(keyspace.keptForPinsBytes).toBe(0)
+    checkKeyspace(keyspace)
+  })
 })
 
 describe('several pins', () => {

@@ -47,6 +47,12 @@ export class LazyFree {
     this.#queue.push({ kind: 'slices', step })
   }
 
+  /** As `addSlices`, unless this very function waits already. */
+  addSlicesOnce(step: () => boolean): void {
+    if (!this.#queue.some((waiting) => waiting.kind === 'slices' && waiting.step === step)) this.addSlices(step)
+  }
+
+  /** Forgets what waits: its memory went another way. */
   clear(): void {
     this.#queue.length = 0
   }

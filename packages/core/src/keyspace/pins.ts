@@ -125,10 +125,7 @@ export class Pins {
       },
       released: (pinned) => {
         if (pinned.pins.size === 0) this.#all.delete(pinned)
-        if (pinned === this.#current && !pinned.isFreeing) {
-          pinned.isFreeing = true
-          this.#lazyFree.addSlices(() => pinned.freeSlice())
-        }
+        if (pinned === this.#current) this.#lazyFree.addSlicesOnce(pinned.freeSlice)
       },
     })
   }
@@ -144,8 +141,6 @@ interface PinEvents {
 class PinnedGeneration {
   readonly generation: Generation
   readonly pins = new Set<Pin>()
-  /** Is what pins have left behind being freed? */
-  isFreeing = false
   readonly #events: PinEvents
   readonly #boardBuffer = new SharedArrayBuffer(BOARD_WORDS * 4)
   readonly #board = new Int32Array(this.#boardBuffer)
@@ -154,6 +149,9 @@ class PinnedGeneration {
   readonly #kept = new Float64Array(REGION_COUNT)
   #keptSinceLook = 0
   #epoch = 0
+
+  /** Frees a slice of what no pin needs any more. @returns true when all of that is freed. One function, so that it waits once. */
+  readonly freeSlice = (): boolean => this.#keepers.every((keeper) => keeper.step())
 
   constructor(generation: Generation, events: PinEvents) {
     this.generation = generation
@@ -207,13 +205,6 @@ class PinnedGeneration {
 
   breakThose(isDue: (pin: Pin) => boolean): void {
     for (const pin of this.pins) if (isDue(pin)) this.#break(pin)
-  }
-
-  /** @returns true when all is freed that no pin needs. */
-  freeSlice(): boolean {
-    for (const keeper of this.#keepers) if (!keeper.step()) return false
-    this.isFreeing = false
-    return true
   }
 
   #break(pin: Pin): void {
