@@ -32,8 +32,6 @@ import { moveChunks, moveDirectory, movePage, moveRecord, TABLE_POSITIONS } from
 
 /** What one unit moves, in bytes copied: about 0.2 ms. */
 const UNIT_BYTES = 256 << 10
-/** What looking at one piece of a value costs, in bytes copied. */
-const PIECE_COST = 2048
 /** Tables without keys that one unit passes over. */
 const EMPTY_TABLES_PER_UNIT = 64
 /** Walks after which the rest stays where it is, until the next time. */
@@ -234,7 +232,7 @@ export class Compaction {
     const entry = this.#entry
     entry.load(owner, evacuation.generation.regions, address)
     if (!entry.isChunked && !entry.isLarge) return
-    const position = { part: 0, item: 0, position: 0 }
+    const position = { part: 0, item: 0, position: 0, inner: 0 }
     if (this.#movePieces(evacuation, position)) return
     evacuation.longMoves.push({ ...position, key: entry.keyToBuffer(), root, shard })
   }
@@ -269,7 +267,7 @@ export class Compaction {
     if (large.region !== region) return true
     const form = formOf(entry.rdbType)
     while (!mover.isExhausted) {
-      mover.spend(PIECE_COST)
+      mover.spendPiece()
       if (form.move(large, mover, at)) return true
     }
     return false

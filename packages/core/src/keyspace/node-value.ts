@@ -164,7 +164,8 @@ export class NodeValue implements ValueSource {
   }
 
   /**
-   * Moves the root and, until the mover is exhausted, index blocks and nodes from node `from` on. The caller stores `root`.
+   * Moves the root and, until the mover is exhausted, index blocks and nodes from node `from` on, one at least. The caller
+   * stores `root`.
    * @returns the node to go on with, `nodeCount` when all are done.
    */
   moveNodes(from: number, mover: BlockMover): number {
@@ -172,13 +173,20 @@ export class NodeValue implements ValueSource {
     if (this.root === 0) return count
     this.root = mover.move(this.root)
     for (let index = from; index < count; index++) {
-      if (mover.isExhausted) return index
+      if (mover.isExhausted && index > from) return index
       if (index === from || index % NODES_PER_INDEX === 0) this.#moveIndexBlock(index, mover)
       const node = this.#region.nodeOf(this.root, this.length, index)
       const moved = node === 0 ? 0 : mover.move(node)
       if (moved !== node) this.#setNode(index, moved)
     }
     return count
+  }
+
+  /** As `moveNodes`, for who comes back: looks count, too. @returns the node to go on with, 0 when all are done. */
+  moveNodesOn(from: number, mover: BlockMover): number {
+    const next = this.moveNodes(from, mover)
+    mover.spendLooks(Math.max(0, next - from))
+    return next === this.nodeCount ? 0 : next
   }
 
   /** Above one index block: moves the one that node `index` hangs below. */

@@ -102,6 +102,7 @@ export function moveChunks(
 ): number {
   const flags = recordFlags(region, record)
   if ((flags & FLAG_CHUNKED) === 0) return -1
+  if (mover.isExhausted) return from
   const words = region.memory.i32[record >>> 28]!
   const at = chunksAt(record, flags)
   valueNodes.open(owner, words[at + 2]!, (words[at]! >>> 0) + words[at + 1]! * TWO_32)

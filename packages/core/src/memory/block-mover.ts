@@ -1,15 +1,18 @@
 /**
  * Moves blocks out of the segments of an arena that are being evacuated, for whoever holds the one pointer to each
- * (keyspace/compaction.ts). A budget bounds what one unit moves: the owner of many blocks stops when it is exhausted and looks
- * at the same place again in a later unit, where what has moved already costs nothing.
+ * (keyspace/compaction.ts). A budget bounds what one unit moves and looks at: the owner of many blocks stops when it is exhausted
+ * and goes on in a later unit.
  */
 import { KeyspaceError } from '../errors.ts'
 import { type Arena, roomOf } from './arena.ts'
 import { copyBytes } from './copy-bytes.ts'
 import { byteOffsetOf } from './region-memory.ts'
 
-/** What a block costs beside its bytes: about the time it takes, in bytes copied. */
+// About the time that things take, in bytes copied: a block, beside its bytes; a look at a piece of a value (a page, a leaf); a
+// look at a block that may stay.
 const BLOCK_COST = 256
+const PIECE_COST = 2048
+const LOOK_COST = 4
 
 export class BlockMover {
   readonly #arena: Arena
@@ -27,9 +30,19 @@ export class BlockMover {
     this.#budget = bytes
   }
 
-  /** Counts work that moved nothing. */
-  spend(cost: number): void {
-    this.#budget -= cost
+  /** Counts work as if so many bytes had been copied. */
+  spend(bytes: number): void {
+    this.#budget -= bytes
+  }
+
+  /** Counts a look at a piece of a value. */
+  spendPiece(): void {
+    this.#budget -= PIECE_COST
+  }
+
+  /** Counts looks at so many blocks in a row. */
+  spendLooks(count: number): void {
+    this.#budget -= count * LOOK_COST
   }
 
   get isExhausted(): boolean {
@@ -46,13 +59,19 @@ export class BlockMover {
    * free. Never throws: when memory ends the block stays, and so do all others, since the arena calls the evacuation off.
    */
   move(address: number): number {
+    const made = this.moveKeeping(address)
+    if (made !== address) this.#arena.free(address)
+    return made
+  }
+
+  /** As `move`, for a block that others name as well: the old one stays, for the caller to free when they all know. */
+  moveKeeping(address: number): number {
     if (!this.concerns(address)) return address
     const arena = this.#arena
     const bytes = roomOf(arena.memory, address)
     const made = orNone(() => arena.allocate(bytes))
     if (made === 0) return address
     this.#copy(address, made, bytes)
-    arena.free(address)
     return made
   }
 

@@ -4,18 +4,40 @@
  */
 import type { BlockMover } from '../memory/block-mover.ts'
 import { INDEX_ROOT, OrderedIndexCursor } from './ordered-index-cursor.ts'
-
-/** What `moveLeaf` returns behind the last leaf. */
-export const INDEX_END = -1
+import type { MovePosition } from './value-form.ts'
 
 export class OrderedIndexMover extends OrderedIndexCursor {
   /**
-   * Moves the leaf that holds `position` (a weight, see `seekWeight`) and the nodes above it, and shows its entries.
-   * @param moveEntry what it returns is where the entry's thing is now.
-   * @returns the position behind the leaf, `position` again when the mover was exhausted, INDEX_END at the end.
+   * Moves the leaf that holds `at.position` (a weight, see `seekWeight`) and the nodes above it, and shows its entries from that
+   * one on, one at least, until the mover is exhausted; `at.position` moves behind those that are done.
+   * @param moveEntry what it returns is where the entry's thing is now. While that takes more units it leaves `at.inner` at
+   *   where to go on, and is shown the entry again by the next call.
+   * @returns true behind the last entry.
    */
-  moveLeaf(position: number, mover: BlockMover, moveEntry: (address: number) => number): number {
-    if (!this.seekWeight(position)) return INDEX_END
+  moveLeaf(
+    at: Pick<MovePosition, 'position' | 'inner'>,
+    mover: BlockMover,
+    moveEntry: (address: number) => number,
+  ): boolean {
+    if (!this.seekWeight(at.position)) {
+      // It became shorter meanwhile, maybe by the entry that was under way.
+      at.inner = 0
+      return true
+    }
+    this.#movePath(mover)
+    this.load(this.nodes[0]!, 0)
+    const { words, addressesAt, weightsAt, count } = this
+    at.position -= this.offset
+    for (let slot = this.slots[0]!; slot < count; slot++) {
+      words[addressesAt + slot] = moveEntry(words[addressesAt + slot]!)
+      if (at.inner !== 0) return false
+      at.position += weightsAt === 0 ? 1 : words[weightsAt + slot]! >>> 0
+      if (mover.isExhausted) break
+    }
+    return at.position >= this.totalWeight
+  }
+
+  #movePath(mover: BlockMover): void {
     const { nodes, slots } = this
     for (let level = this.levels() - 1; level >= 0; level--) {
       const moved = mover.move(nodes[level]!)
@@ -27,16 +49,6 @@ export class OrderedIndexMover extends OrderedIndexCursor {
         this.words[this.addressesAt + slots[level + 1]!] = moved
       }
     }
-    this.load(nodes[0]!, 0)
-    const { words, addressesAt, weightsAt, count } = this
-    // From the beginning of the entry sought: what is behind it in the leaf, with itself.
-    let next = position - this.offset
-    for (let slot = 0; slot < count; slot++) {
-      words[addressesAt + slot] = moveEntry(words[addressesAt + slot]!)
-      if (slot >= slots[0]!) next += weightsAt === 0 ? 1 : words[weightsAt + slot]! >>> 0
-    }
-    if (mover.isExhausted) return position
-    return next >= this.totalWeight ? INDEX_END : next
   }
 }
 

@@ -21,6 +21,7 @@ import {
   G_NAME,
   GROUP_HEADER_BYTES,
   INLINE_NAME_BYTES_MAX,
+  K_FORMER,
   K_NAME,
   N_BYTES,
   N_CHUNKS,
@@ -212,12 +213,14 @@ function visitBlocks(value: LargeValue, visit: (address: number, bytes: number) 
   const stream = open(value)
   const { nodes, view } = stream
   const { i32 } = view.memory
-  const visitName = (address: number, headerBytes: number, nameWord: number): void => {
+  const visitName = (address: number, headerBytes: number, nameWord: number): number => {
     const at = (byteOffsetOf(address) >>> 2) + nameWord
     const length = i32[address >>> 28]![at]! >>> 0
     const root = i32[address >>> 28]![at + 1]!
-    visit(address, root === 0 ? headerBytes + length : headerBytes)
+    const bytes = root === 0 ? headerBytes + length : headerBytes
+    visit(address, bytes)
     if (root !== 0) new NodeValue().open(view, root, length).visitBlocks(visit)
+    return bytes
   }
   visit(streamRoot(value), ROOT_BLOCK_BYTES)
   nodes.visitBlocks(visit)
@@ -238,7 +241,10 @@ function visitBlocks(value: LargeValue, visit: (address: number, bytes: number) 
     const consumers = groups.openConsumers(group)
     consumers.visitBlocks(visit)
     for (let more = consumers.first(); more; more = consumers.next()) {
-      visitName(consumers.address, CONSUMER_HEADER_BYTES, K_NAME)
+      const { address } = consumers
+      const bytes = visitName(address, CONSUMER_HEADER_BYTES, K_NAME)
+      const former = i32[address >>> 28]![(byteOffsetOf(address) >>> 2) + K_FORMER]!
+      if (former !== 0) visit(former, bytes)
       groups.openConsumerPending(consumers.address).visitBlocks(visit)
     }
   })

@@ -19,8 +19,10 @@ import {
   G_NAME,
   G_PENDING,
   G_READ,
+  F_NOW,
   GROUP_HEADER_BYTES,
   K_ACTIVE,
+  K_FORMER,
   K_NAME,
   K_PENDING,
   K_SEEN,
@@ -181,7 +183,7 @@ export class StreamGroups {
       if (this.#seekPending(all, this.pendingId(own.address, this.#id))) all.remove()
     }
     while (own.freeLastLeaf((pending) => this.region.arena.free(pending)));
-    freeNamed(this.region, consumer, K_NAME)
+    freeConsumer(this.region, consumer)
   }
 
   consumerName(consumer: number): NameSlot {
@@ -330,8 +332,12 @@ export class StreamGroups {
     writeWords64(this.#kept(pending), wordOf(pending) + P_COUNT, count)
   }
 
+  /** Its consumer, 0 for none; also while the entry names a former block of that (stream-relocation.ts). */
   pendingConsumer(pending: number): number {
-    return this.#words(pending)[this.#word(pending) + P_CONSUMER]!
+    const named = this.#words(pending)[this.#word(pending) + P_CONSUMER]!
+    if (named === 0) return 0
+    const now = this.#words(named)[this.#word(named) + F_NOW]!
+    return now === 0 ? named : now
   }
 
   /** Moves `index` to the entry `id`. @returns false when it is not there: the index stands where it belongs. */
@@ -367,6 +373,13 @@ function wordOf(address: number): number {
   return byteOffsetOf(address) >>> 2
 }
 
+/** Frees the blocks of a consumer that nothing is pending for. */
+function freeConsumer(region: RegionWriter, consumer: number): void {
+  const former = region.memory.i32[consumer >>> 28]![wordOf(consumer) + K_FORMER]!
+  if (former !== 0) region.arena.free(former)
+  freeNamed(region, consumer, K_NAME)
+}
+
 /** Frees an unlinked group leaf by leaf. */
 export class GroupFreeing {
   readonly #region: RegionWriter
@@ -400,7 +413,7 @@ export class GroupFreeing {
       if (own.entries > 0) own.freeLastLeaf()
       else {
         consumers.remove()
-        freeNamed(region, consumer, K_NAME)
+        freeConsumer(region, consumer)
       }
       return false
     }

@@ -13,8 +13,11 @@
  *                11…15 index of its consumers, by name   16 length of the name   17 root of a long name's chunks
  *                then the name, unless it is long
  *   consumer     words 0, 1 seen time   2, 3 active time, -1: none   4…8 index of its pending entries, by ID
- *                9 length of the name   10 root of a long name's chunks   then the name, unless it is long
- *   pending      words 0…3 ID   4, 5 time of delivery   6, 7 deliveries   8 consumer
+ *                9 length of the name   10 root of a long name's chunks   11 former block, 0: none   12 always 0
+ *                then the name, unless it is long
+ *   former       block of a consumer that was moved, while pending entries name it: words 0…3 the smallest ID that may
+ *                12 the consumer's block now
+ *   pending      words 0…3 ID   4, 5 time of delivery   6, 7 deliveries   8 consumer, or its former block
  *
  * IDs are four words (encoding/stream-id.ts); times are milliseconds since 1970, low and high word.
  */
@@ -54,7 +57,11 @@ export const K_SEEN = 0
 export const K_ACTIVE = 2
 export const K_PENDING = 4
 export const K_NAME = 9
-export const CONSUMER_HEADER_BYTES = 44
+export const K_FORMER = 11
+export const CONSUMER_HEADER_BYTES = 52
+
+export const F_UNTOLD = 0
+export const F_NOW = 12
 
 export const P_ID = 0
 export const P_TIME = 4

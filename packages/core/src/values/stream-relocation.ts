@@ -6,15 +6,18 @@ import type { BlockMover } from '../memory/block-mover.ts'
 import { byteOffsetOf } from '../memory/region-memory.ts'
 import type { LargeValue } from './large-value.ts'
 import { WEIGHTED } from './ordered-index-cursor.ts'
-import { INDEX_END, OrderedIndexMover, stayingEntry } from './ordered-index-mover.ts'
+import { OrderedIndexMover, stayingEntry } from './ordered-index-mover.ts'
 import { Stream } from './stream.ts'
 import { StreamGroups } from './stream-groups.ts'
 import { noteNodesMoved } from './stream-node-writer.ts'
 import {
   D_ROOT,
+  F_NOW,
+  F_UNTOLD,
   G_CONSUMERS,
   G_NAME,
   G_PENDING,
+  K_FORMER,
   K_NAME,
   K_PENDING,
   N_BYTES,
@@ -27,19 +30,30 @@ import {
 import type { MovePosition } from './value-form.ts'
 
 /**
- * Parts: the root block; nodes, leaf by leaf; groups, leaf by leaf; then group by group (`item`) its consumers and its pending
- * entries, leaf by leaf. A consumer is named by each of its pending entries, so moving it takes a look at them all at once.
+ * Parts: the root block; nodes, leaf by leaf; groups, leaf by leaf; then group by group (`item`) its consumers, what those have
+ * pending, and its pending entries, leaf by leaf.
+ *
+ * A consumer is named by each of its pending entries, and they may be too many for one unit. So its old block stays when it moves,
+ * and leads to the new one (`F_NOW`) until the entries have been told, in order of their IDs; what is handed to the consumer
+ * meanwhile names the new block. Where telling them stands is kept in the old block, so that it is known exactly whatever comes
+ * between two units, or if the evacuation is called off; then a later one goes on.
  */
 const PART_ROOT = 0
 const PART_NODES = 1
 const PART_GROUPS = 2
 const PART_CONSUMERS = 3
-const PART_PENDING = 4
+const PART_TELLING = 4
+const PART_OWN = 5
+const PART_PENDING = 6
+
+/** What it costs to tell a pending entry, in bytes copied: most likely it is in no cache. */
+const TELLING_COST = 128
 
 const stream = new Stream()
 const groups = new StreamGroups()
 const index = new OrderedIndexMover(WEIGHTED)
 const ownIndex = new OrderedIndexMover(WEIGHTED)
+const ownAt = { position: 0, inner: 0 }
 const chunks = new NodeValue()
 const id = new StreamId()
 
@@ -57,90 +71,134 @@ export function moveStream(value: LargeValue, mover: BlockMover, at: MovePositio
   if (at.part === PART_NODES) {
     noteNodesMoved()
     openAt(index, region, root, R_NODES)
-    toNextPart(
-      at,
-      index.moveLeaf(at.position, mover, (node) => moveNode(region, node, mover)),
-      PART_GROUPS,
-    )
+    if (index.moveLeaf(at, mover, (node) => moveNode(region, node, mover, at))) toPart(at, PART_GROUPS)
     return false
   }
   openAt(index, region, root, R_GROUPS)
   if (at.part === PART_GROUPS) {
-    toNextPart(
-      at,
-      index.moveLeaf(at.position, mover, (group) => moveNamed(region, group, G_NAME, mover)),
-      PART_CONSUMERS,
-    )
+    if (index.moveLeaf(at, mover, (group) => moveGroup(region, group, mover, at))) toPart(at, PART_CONSUMERS)
     return false
   }
   if (!index.seekWeight(at.item)) return true
-  const group = index.address
   groups.open(stream.open(region, root))
-  if (at.part === PART_CONSUMERS) {
-    openAt(index, region, group, G_CONSUMERS)
-    toNextPart(
-      at,
-      index.moveLeaf(at.position, mover, (consumer) => moveConsumer(region, consumer, mover)),
-      PART_PENDING,
-    )
-    return false
-  }
-  openAt(index, region, group, G_PENDING)
-  at.position = index.moveLeaf(at.position, mover, (pending) => movePending(pending, mover))
-  if (at.position === INDEX_END) {
+  if (moveOfGroup(region, index.address, mover, at)) {
     at.item++
-    at.position = 0
-    at.part = PART_CONSUMERS
+    toPart(at, PART_CONSUMERS)
   }
   return false
 }
 
-function openAt(into: OrderedIndexMover, region: RegionView, block: number, word: number): OrderedIndexMover {
-  return into.open(region, region.memory.i32[block >>> 28]!, (byteOffsetOf(block) >>> 2) + word)
+/** Moves a piece of what a group has. @returns true behind the last one. */
+function moveOfGroup(region: RegionView, group: number, mover: BlockMover, at: MovePosition): boolean {
+  if (at.part === PART_PENDING) {
+    openAt(index, region, group, G_PENDING)
+    return index.moveLeaf(at, mover, (pending) => movePending(pending, mover))
+  }
+  openAt(index, region, group, G_CONSUMERS)
+  const moveThing = OF_CONSUMER[at.part]!
+  if (index.moveLeaf(at, mover, (consumer) => moveThing(region, consumer, mover, at))) toPart(at, at.part + 1)
+  return false
 }
 
-/** Goes on at `position`, or at its end with the next part. */
-function toNextPart(at: MovePosition, position: number, part: number): void {
-  at.position = position === INDEX_END ? 0 : position
-  if (position === INDEX_END) at.part = part
+/** By part: what is done about each consumer. */
+const OF_CONSUMER: Record<number, typeof moveConsumer> = {
+  [PART_CONSUMERS]: moveConsumer,
+  [PART_TELLING]: tellPending,
+  [PART_OWN]: moveOwnIndex,
 }
 
-function moveNode(region: RegionView, address: number, mover: BlockMover): number {
+function openAt(into: OrderedIndexMover, region: RegionView, block: number, word: number): void {
+  into.open(region, wordsOf(region, block), wordOf(block) + word)
+}
+
+function toPart(at: MovePosition, part: number): void {
+  at.part = part
+  at.position = at.inner = 0
+}
+
+function moveNode(region: RegionView, address: number, mover: BlockMover, at: MovePosition): number {
   const moved = mover.move(address)
-  const words = region.memory.i32[moved >>> 28]!
-  const at = byteOffsetOf(moved) >>> 2
-  if (words[at + N_ROOM] === 0) moveChunked(region, words, at + N_CHUNKS, words[at + N_BYTES]! >>> 0, mover)
+  const words = wordsOf(region, moved)
+  const word = wordOf(moved)
+  if (words[word + N_ROOM] === 0) moveChunked(region, words, word + N_CHUNKS, words[word + N_BYTES]! >>> 0, mover, at)
+  else at.inner = 0
   return moved
 }
 
-/** Moves a block with a name. */
-function moveNamed(region: RegionView, address: number, nameWord: number, mover: BlockMover): number {
-  const moved = mover.move(address)
-  const words = region.memory.i32[moved >>> 28]!
-  const at = (byteOffsetOf(moved) >>> 2) + nameWord
-  if (words[at + 1] !== 0) moveChunked(region, words, at + 1, words[at]! >>> 0, mover)
+function moveGroup(region: RegionView, group: number, mover: BlockMover, at: MovePosition): number {
+  const moved = mover.move(group)
+  moveName(region, moved, G_NAME, mover, at)
   return moved
 }
 
-function moveChunked(region: RegionView, words: Int32Array, rootAt: number, length: number, mover: BlockMover): void {
+function moveName(region: RegionView, block: number, nameWord: number, mover: BlockMover, at: MovePosition): void {
+  const words = wordsOf(region, block)
+  const word = wordOf(block) + nameWord
+  if (words[word + 1] !== 0) moveChunked(region, words, word + 1, words[word]! >>> 0, mover, at)
+  else at.inner = 0
+}
+
+function moveChunked(
+  region: RegionView,
+  words: Int32Array,
+  rootAt: number,
+  length: number,
+  mover: BlockMover,
+  at: MovePosition,
+): void {
   chunks.open(region, words[rootAt]!, length)
-  chunks.moveNodes(0, mover)
+  at.inner = chunks.moveNodesOn(at.inner, mover)
   words[rootAt] = chunks.root
 }
 
-function moveConsumer(region: RegionView, consumer: number, mover: BlockMover): number {
-  const moved = moveNamed(region, consumer, K_NAME, mover)
+/** Moves a consumer, unless an earlier move is not told to all yet: then it is left for another walk. */
+function moveConsumer(region: RegionView, consumer: number, mover: BlockMover, at: MovePosition): number {
+  const hasFormer = wordsOf(region, consumer)[wordOf(consumer) + K_FORMER] !== 0
+  const moved = hasFormer ? consumer : mover.moveKeeping(consumer)
   if (moved !== consumer) {
-    const own = groups.openConsumerPending(moved)
-    for (let more = own.first(); more; more = own.next()) {
-      region.memory.i32[own.address >>> 28]![(byteOffsetOf(own.address) >>> 2) + P_CONSUMER] = moved
-    }
+    wordsOf(region, moved)[wordOf(moved) + K_FORMER] = consumer
+    const words = wordsOf(region, consumer)
+    words[wordOf(consumer) + F_NOW] = moved
+    id.setZero().writeWords(words, wordOf(consumer) + F_UNTOLD)
   }
-  openAt(ownIndex, region, moved, K_PENDING)
-  for (let position = 0; position !== INDEX_END && !mover.isExhausted;) {
-    position = ownIndex.moveLeaf(position, mover, stayingEntry)
-  }
+  moveName(region, moved, K_NAME, mover, at)
   return moved
+}
+
+/** Tells pending entries of a consumer where it is now; when all know, its former block goes. */
+function tellPending(region: RegionView, consumer: number, mover: BlockMover, at: MovePosition): number {
+  at.inner = 0
+  const words = wordsOf(region, consumer)
+  const former = words[wordOf(consumer) + K_FORMER]!
+  if (former === 0) return consumer
+  const formerWords = wordsOf(region, former)
+  const own = groups.openConsumerPending(consumer)
+  let more = groups.seekPending(own, id.readWords(formerWords, wordOf(former) + F_UNTOLD))
+  for (; more && !mover.isExhausted; more = own.next()) {
+    wordsOf(region, own.address)[wordOf(own.address) + P_CONSUMER] = consumer
+    mover.spend(TELLING_COST)
+  }
+  if (more) {
+    groups.pendingId(own.address, id).writeWords(formerWords, wordOf(former) + F_UNTOLD)
+    at.inner = 1
+    return consumer
+  }
+  words[wordOf(consumer) + K_FORMER] = 0
+  region.writer.arena.free(former)
+  return consumer
+}
+
+/** Moves leaves of a consumer's own index. */
+function moveOwnIndex(region: RegionView, consumer: number, mover: BlockMover, at: MovePosition): number {
+  openAt(ownIndex, region, consumer, K_PENDING)
+  ownAt.position = at.inner
+  let isDone: boolean
+  do {
+    mover.spendPiece()
+    isDone = ownIndex.moveLeaf(ownAt, mover, stayingEntry)
+  } while (!isDone && !mover.isExhausted)
+  at.inner = isDone ? 0 : ownAt.position
+  return consumer
 }
 
 /** Moves a pending entry, which its consumer's index names as well. */
@@ -153,4 +211,12 @@ function movePending(pending: number, mover: BlockMover): number {
   const moved = mover.move(pending)
   own.setAddress(moved)
   return moved
+}
+
+function wordsOf(region: RegionView, address: number): Int32Array {
+  return region.memory.i32[address >>> 28]!
+}
+
+function wordOf(address: number): number {
+  return byteOffsetOf(address) >>> 2
 }

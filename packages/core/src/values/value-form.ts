@@ -13,6 +13,8 @@ export interface MovePosition {
   part: number
   item: number
   position: number
+  /** In the thing at `position`, when it takes more than one unit by itself; 0: at its beginning. */
+  inner: number
 }
 
 export interface ValueForm {

@@ -32,7 +32,7 @@ import { LargeValue } from './large-value.ts'
 import { writeRecordKey } from './record-strings.ts'
 import { SCORED } from './ordered-index-cursor.ts'
 import { OrderedIndex } from './ordered-index.ts'
-import { INDEX_END, OrderedIndexMover } from './ordered-index-mover.ts'
+import { OrderedIndexMover } from './ordered-index-mover.ts'
 import { SortedSet, ZSET_DESCRIPTOR_WORDS, ZSET_INDEX, ZSET_TABLE } from './sorted-set.ts'
 import { fitsPackedZset, LargeSortedSet } from './sorted-set-writer.ts'
 import type { EncodingThresholds } from './thresholds.ts'
@@ -138,9 +138,15 @@ export const zsetForm: ValueForm = {
     opened.openLarge(value)
     if (at.part === PART_INDEX) {
       movedIndex.open(value.region, value.words, value.at + ZSET_INDEX)
-      const next = movedIndex.moveLeaf(at.position, mover, (address) => opened.table.moveElement(address, mover))
-      if (next === INDEX_END) at.part = PART_TABLE
-      at.position = next === INDEX_END ? 0 : next
+      const isDone = movedIndex.moveLeaf(at, mover, (address) => {
+        const moved = opened.table.moveElement(address, mover)
+        // Of a long name the rest may be left; what has moved costs nothing then.
+        at.inner = mover.isExhausted ? 1 : 0
+        return moved
+      })
+      if (!isDone) return false
+      at.part = PART_TABLE
+      at.position = 0
       return false
     }
     at.position = opened.table.movePage(at.position, mover, false)
