@@ -67,6 +67,35 @@ export class NodeValue implements ValueSource {
     }
   }
 
+  /**
+   * Makes the value as short again as it was before the last `grow`, when memory has ended in the writes that were to follow.
+   * Needs none; the last node and the index may keep longer blocks than they need.
+   */
+  cut(length: number): void {
+    const { arena, memory } = this.#region.writer
+    if (length === 0) {
+      this.freeNodes(0, this.nodeCount)
+      return
+    }
+    const nodes = Math.ceil(length / BLOCK_BYTES_MAX)
+    this.clearNodes(nodes, this.nodeCount)
+    if (this.length > SINGLE_INDEX_BYTES_MAX) {
+      const words = memory.i32[this.root >>> 28]!
+      const at = byteOffsetOf(this.root) >>> 2
+      memory.keep(this.root)
+      for (let i = Math.ceil(nodes / NODES_PER_INDEX); i < Math.ceil(this.nodeCount / NODES_PER_INDEX); i++) {
+        if (words[at + i] !== 0) arena.free(words[at + i]!)
+        words[at + i] = 0
+      }
+      if (length <= SINGLE_INDEX_BYTES_MAX) {
+        const root = this.root
+        this.root = words[at]!
+        arena.free(root)
+      }
+    }
+    this.length = length
+  }
+
   /** Writes `source[start .. end)` at `offset`; the range must lie inside the value. */
   write(offset: number, source: Uint8Array, start: number, end: number): void {
     let from = start

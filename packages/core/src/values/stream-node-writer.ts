@@ -42,6 +42,7 @@ const freedChunks = new NodeValue()
 export class StreamNodeWriter extends StreamReader {
   declare readonly nodes: OrderedIndex
   readonly #chunks = new NodeValue()
+  readonly #made = new NodeValue()
   readonly #counts = new Uint8Array(20)
 
   constructor() {
@@ -78,9 +79,7 @@ export class StreamNodeWriter extends StreamReader {
     let chunksRoot = 0
     if (!inline) {
       try {
-        const chunks = this.#chunks.open(region, 0, 0)
-        chunks.fill(bytes, start, end)
-        chunksRoot = chunks.root
+        chunksRoot = this.#makeChunks(bytes, start, end)
       } catch (error) {
         region.arena.free(made)
         throw error
@@ -94,6 +93,13 @@ export class StreamNodeWriter extends StreamReader {
     if (inline) region.memory.u8[made >>> 28]!.set(bytes.subarray(start, end), (at << 2) + STREAM_NODE_HEADER_BYTES)
     else words[at + N_CHUNKS] = chunksRoot
     return made
+  }
+
+  /** Puts bytes in chunks of their own. @returns the root of these */
+  #makeChunks(bytes: Uint8Array, start: number, end: number): number {
+    const made = this.#made.open(this.region, 0, 0)
+    made.fill(bytes, start, end)
+    return made.root
   }
 
   /** Removes the node that `nodes` stands on; they stand on the next one then (false: at the end). */
@@ -218,24 +224,37 @@ export class StreamNodeWriter extends StreamReader {
       const whole = new Uint8Array(Math.max(before, after))
       whole.set(node.bytes.subarray(node.start, node.end))
       rewriteListpack(whole, 0, before, countsAt, this.#counts, countsBytes, moved, added, addedBytes, addedItems)
-      const made = new NodeValue().open(region, 0, 0)
-      made.append(whole, 0, after)
+      const root = this.#makeChunks(whole, 0, after)
       chunks.freeNodes(0, chunks.nodeCount)
-      words[at + N_CHUNKS] = made.root
+      words[at + N_CHUNKS] = root
     } else {
       const header = new Uint8Array(6)
       chunks.read(0, 6, header, 0)
       listpackWriteHeader(header, 0, after, addedItems)
-      if (addedBytes > 0) {
-        chunks.grow(after)
-        chunks.write(before - 1, added, 0, addedBytes)
-        chunks.write(after - 1, END_BYTE, 0, 1)
+      try {
+        if (addedBytes > 0) appendItems(chunks, added, addedBytes)
+      } finally {
+        // Another one, and that of before is free, also when memory ended behind it.
+        words[at + N_CHUNKS] = chunks.root
       }
       chunks.write(0, header, 0, 6)
       chunks.write(countsAt, this.#counts, 0, countsBytes)
-      words[at + N_CHUNKS] = chunks.root
     }
     words[at + N_BYTES] = after
+  }
+}
+
+/** Puts items before the end byte of a listpack in chunks. When memory ends, its bytes are as before. */
+function appendItems(chunks: NodeValue, added: Uint8Array, addedBytes: number): void {
+  const before = chunks.length
+  chunks.grow(before + addedBytes)
+  try {
+    chunks.write(before - 1, added, 0, addedBytes)
+    chunks.write(before - 1 + addedBytes, END_BYTE, 0, 1)
+  } catch (error) {
+    chunks.cut(before)
+    chunks.write(before - 1, END_BYTE, 0, 1)
+    throw error
   }
 }
 
