@@ -1,6 +1,7 @@
 /** The way of the replication stream into a keyspace, without sockets: RESP bytes, the command stream, the stream applier. */
 import {
   type Clock,
+  type CommandSettings,
   CommandStream,
   dataCommandFamilies,
   type Keyspace,
@@ -16,7 +17,7 @@ export class KeyspaceStream {
   readonly #stream = new CommandStream({ clock })
   readonly #applier: StreamApplier
 
-  constructor(keyspace: Keyspace) {
+  constructor(keyspace: Keyspace, settings: CommandSettings = defaultClientSettings()) {
     const memory = (): never => {
       throw new Error('nobody asks')
     }
@@ -24,7 +25,7 @@ export class KeyspaceStream {
       clock,
       logger: silent,
       keyspace,
-      settings: defaultClientSettings(),
+      settings,
       statistics: new ServerStatistics(1024),
       unapplied: new UnappliedCommands(silent),
       blockedKeys: { hasReady: false, serve: () => {} },

@@ -13,6 +13,11 @@ export class ToldWrites implements WriteSink {
     return this.effects.moveTo(this)
   }
 
+  interrupted(cause: string): void {
+    this.effects.discard()
+    this.lines.push(`interrupted: ${cause}`)
+  }
+
   append(bytes: Uint8Array, start: number, end: number): void {
     this.offset += end - start
     for (const command of readAllReplies(Buffer.from(bytes.subarray(start, end)))) {

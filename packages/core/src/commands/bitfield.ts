@@ -95,18 +95,22 @@ function changeFields(context: CommandContext, operations: readonly Operation[],
   // Also when it is long enough: a string that BITFIELD may write becomes 'raw', whatever comes of it.
   growFound(context, 1, Math.max(length, entry.length))
   reply.array(operations.length)
-  for (const operation of operations) {
-    loadField(context, operation, true)
-    if (operation.kind === GET) replyField(context, operation)
-    else if (changeField(context, operation)) {
-      const at = Math.floor(operation.offset / 8)
-      keyspace.writeEntry(at, field, 0, Math.floor((operation.offset + operation.bits - 1) / 8) - at + 1)
-      changed ||= fieldChanged
+  try {
+    for (const operation of operations) {
+      loadField(context, operation, true)
+      if (operation.kind === GET) replyField(context, operation)
+      else if (changeField(context, operation)) {
+        changed ||= fieldChanged
+        const at = Math.floor(operation.offset / 8)
+        keyspace.writeEntry(at, field, 0, Math.floor((operation.offset + operation.bits - 1) / 8) - at + 1)
+      }
     }
-  }
-  if (changed) {
-    foundChanged(context, 1)
-    notify(context, NOTIFY_STRING, 'setbit', 1)
+  } finally {
+    // Memory may end behind the first one, or when the string has become longer.
+    if (changed) {
+      foundChanged(context, 1)
+      notify(context, NOTIFY_STRING, 'setbit', 1)
+    }
   }
 }
 

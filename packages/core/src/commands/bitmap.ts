@@ -48,10 +48,16 @@ function runSetBit(context: CommandContext): void {
   const mask = 0x80 >> (offset % 8)
   const before = entry.byteAt(at)
   oneByte[0] = bit === 1 ? before | mask : before & ~mask
-  keyspace.writeEntry(at, oneByte, 0, 1)
-  if (grown || oneByte[0] !== before) {
-    foundChanged(context, 1)
-    notify(context, NOTIFY_STRING, 'setbit', 1)
+  let changed = grown
+  try {
+    keyspace.writeEntry(at, oneByte, 0, 1)
+    changed ||= oneByte[0] !== before
+  } finally {
+    // When memory ends here it may be longer all the same.
+    if (changed) {
+      foundChanged(context, 1)
+      notify(context, NOTIFY_STRING, 'setbit', 1)
+    }
   }
   reply.integer((before & mask) === 0 ? 0 : 1)
 }

@@ -93,16 +93,20 @@ function combineInPlace(context: CommandContext, operation: number, length: numb
     findForWrite(context, TARGET)
   } else keyspace.setEntryExpire(context.db, args.bytes, args.start[TARGET]!, args.end[TARGET]!, -1)
   growFound(context, TARGET, length)
-  for (let from = 0; from < length; from += BLOCK_BYTES) {
-    const count = Math.min(BLOCK_BYTES, length - from)
-    combine(context, operation, from, count)
-    // A fresh target reads as zeros where nothing was written.
-    if (!isSource && isZero(count)) continue
+  try {
+    for (let from = 0; from < length; from += BLOCK_BYTES) {
+      const count = Math.min(BLOCK_BYTES, length - from)
+      combine(context, operation, from, count)
+      // A fresh target reads as zeros where nothing was written.
+      if (!isSource && isZero(count)) continue
+      findForWrite(context, TARGET)
+      keyspace.writeEntry(from, resultBytes, 0, count)
+    }
+  } finally {
+    // Memory may end behind the first block.
     findForWrite(context, TARGET)
-    keyspace.writeEntry(from, resultBytes, 0, count)
+    foundChanged(context, TARGET)
   }
-  findForWrite(context, TARGET)
-  foundChanged(context, TARGET)
 }
 
 /** Computes bytes [from, from + count) of the result. */

@@ -128,6 +128,14 @@ export class Effects {
     return true
   }
 
+  /** Forgets everything told since the last `moveTo`, perhaps not whole: who reads the stream begins anew. */
+  discard(): void {
+    this.#encoder.clear()
+    this.#encoder.raw(MULTI, 0, MULTI.length)
+    this.#count = 0
+    this.forgetDb()
+  }
+
   #select(db: number): void {
     if (this.#db === db) return
     this.#db = db

@@ -12,10 +12,10 @@ import type { CommandArgs, CommandContext, CommandRow, CommandTable, ReadContext
 import { DENYOOM, FAST, READONLY, WRITE } from './flags.ts'
 import {
   createEmptyHash,
+  dropEmptyHash,
   expectHash,
   fieldExpireAtMs,
   findField,
-  hashLength,
   removeField,
   replyFieldValue,
   setField,
@@ -141,23 +141,27 @@ function expireFields(context: CommandContext, unitMs: number, isAbsolute: boole
   const isPast = expireAtMs <= nowMs && !context.fromPrimary
   const changed: number[] = []
   reply.array(last - first)
-  for (let i = first; i < last; i++) {
-    let outcome = NO_FIELD
-    if (keyspace.entry.address !== 0 && findField(context, i)) {
-      if (!isConditionMet(args, condition, fieldExpireAtMs(context), expireAtMs)) outcome = NOT_MET
-      else if (isPast) {
-        removeField(context, i)
-        outcome = REMOVED
-      } else {
-        setFieldExpire(context, i, expireAtMs)
-        outcome = DONE
+  try {
+    for (let i = first; i < last; i++) {
+      let outcome = NO_FIELD
+      if (keyspace.entry.address !== 0 && findField(context, i)) {
+        if (!isConditionMet(args, condition, fieldExpireAtMs(context), expireAtMs)) outcome = NOT_MET
+        else if (isPast) {
+          removeField(context, i)
+          outcome = REMOVED
+        } else {
+          setFieldExpire(context, i, expireAtMs)
+          outcome = DONE
+        }
       }
+      if (outcome === DONE || outcome === REMOVED) changed.push(i)
+      reply.integer(outcome)
     }
-    if (outcome === DONE || outcome === REMOVED) changed.push(i)
-    reply.integer(outcome)
+  } finally {
+    // Memory may end behind the first one.
+    tellFieldTimes(context, isPast ? REMOVE : expireAtMs, changed)
+    noteChange(context, isPast ? 'hdel' : 'hexpire', changed.length > 0)
   }
-  tellFieldTimes(context, isPast ? REMOVE : expireAtMs, changed)
-  noteChange(context, isPast ? 'hdel' : 'hexpire', changed.length > 0)
 }
 
 /** HPERSIST key FIELDS count field [field …] */
@@ -171,16 +175,20 @@ function runHPersist(context: CommandContext): void {
   }
   let isChanged = false
   reply.array(last - first)
-  for (let i = first; i < last; i++) {
-    if (!findField(context, i)) reply.integer(NO_FIELD)
-    else if (fieldExpireAtMs(context) === -1) reply.integer(NO_TIME)
-    else {
-      setFieldExpire(context, i, -1)
-      isChanged = true
-      reply.integer(DONE)
+  try {
+    for (let i = first; i < last; i++) {
+      if (!findField(context, i)) reply.integer(NO_FIELD)
+      else if (fieldExpireAtMs(context) === -1) reply.integer(NO_TIME)
+      else {
+        setFieldExpire(context, i, -1)
+        isChanged = true
+        reply.integer(DONE)
+      }
     }
+  } finally {
+    // Memory may end behind the first one.
+    noteChange(context, 'hpersist', isChanged)
   }
-  noteChange(context, 'hpersist', isChanged)
 }
 
 /** HTTL, HPTTL, HEXPIRETIME, HPEXPIRETIME key FIELDS count field [field …] */
@@ -276,19 +284,23 @@ function runHGetEx(context: CommandContext): void {
   const isPast = optionTime >= 0 && optionTime <= nowMs && !context.fromPrimary
   const changed: number[] = []
   reply.array(last - first)
-  for (let i = first; i < last; i++) {
-    if (!found || keyspace.entry.address === 0 || !findField(context, i)) {
-      reply.nullBulk()
-      continue
+  try {
+    for (let i = first; i < last; i++) {
+      if (!found || keyspace.entry.address === 0 || !findField(context, i)) {
+        reply.nullBulk()
+        continue
+      }
+      replyFieldValue(context)
+      if (isPast) removeField(context, i)
+      else if (optionTime === KEEP || optionTime === fieldExpireAtMs(context)) continue
+      else setFieldExpire(context, i, optionTime)
+      changed.push(i)
     }
-    replyFieldValue(context)
-    if (isPast) removeField(context, i)
-    else if (optionTime === KEEP || optionTime === fieldExpireAtMs(context)) continue
-    else setFieldExpire(context, i, optionTime)
-    changed.push(i)
+  } finally {
+    // Memory may end behind the first one.
+    tellFieldTimes(context, isPast ? REMOVE : optionTime, changed)
+    noteChange(context, isPast ? 'hdel' : optionTime === -1 ? 'hpersist' : 'hexpire', changed.length > 0)
   }
-  tellFieldTimes(context, isPast ? REMOVE : optionTime, changed)
-  noteChange(context, isPast ? 'hdel' : optionTime === -1 ? 'hpersist' : 'hexpire', changed.length > 0)
 }
 
 /** HSETEX key [FNX|FXX] [EX s|PX ms|EXAT s|PXAT ms|KEEPTTL] FIELDS count field value [field value …] */
@@ -310,21 +322,24 @@ function runHSetEx(context: CommandContext): void {
     createEmptyHash(context)
     found = true
   }
-  for (let i = first; i < last && keyspace.entry.address !== 0; i += 2) {
-    if (isPast) {
-      removeField(context, i)
-      tellFieldTimes(context, REMOVE, [i])
-      continue
+  let isChanged = isPast
+  try {
+    for (let i = first; i < last && keyspace.entry.address !== 0; i += 2) {
+      if (isPast) {
+        removeField(context, i)
+        tellFieldTimes(context, REMOVE, [i])
+        continue
+      }
+      const expireAtMs = optionTime !== KEEP ? optionTime : findField(context, i) ? fieldExpireAtMs(context) : -1
+      setField(context, i, args.bytes, args.start[i + 1]!, args.end[i + 1]!, expireAtMs)
+      isChanged = true
+      tellField(context, i, expireAtMs)
     }
-    const expireAtMs = optionTime !== KEEP ? optionTime : findField(context, i) ? fieldExpireAtMs(context) : -1
-    setField(context, i, args.bytes, args.start[i + 1]!, args.end[i + 1]!, expireAtMs)
-    tellField(context, i, expireAtMs)
+  } finally {
+    // A time that is past sets nothing, and memory may end before the first one: what was made for it goes.
+    if (isPast || !isChanged) dropEmptyHash(context)
+    noteChange(context, isPast ? 'hdel' : 'hset', isChanged)
   }
-  // A time that is past sets nothing: what was made for it goes.
-  if (isPast && keyspace.entry.address !== 0 && hashLength(context) === 0) {
-    keyspace.deleteEntry(context.db, args.bytes, args.start[1]!, args.end[1]!)
-  }
-  noteChange(context, isPast ? 'hdel' : 'hset', true)
   reply.integer(1)
 }
 

@@ -306,4 +306,15 @@ export function createEmptyHash(context: CommandContext): void {
   keyspace.lookup(context.db, key, start, end)
 }
 
+/** The hash at argument 1 was made for fields that memory then ended for: it goes again if it has none. */
+export function dropEmptyHash(context: CommandContext): void {
+  const { args, keyspace } = context
+  const key = args.bytes
+  const start = args.start[1]!
+  const end = args.end[1]!
+  if (keyspace.lookup(context.db, key, start, end) && hashLength(context) === 0) {
+    keyspace.deleteEntry(context.db, key, start, end)
+  }
+}
+
 const emptyListpack: Uint8Array = new Uint8Array(LISTPACK_EMPTY_BYTES)

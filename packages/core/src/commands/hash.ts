@@ -22,6 +22,7 @@ import { runHGetAll, runHKeys, runHRandField, runHScan, runHVals } from './hash-
 import { sliceHGetAll, sliceHKeys, sliceHVals } from './hash-slices.ts'
 import {
   createEmptyHash,
+  dropEmptyHash,
   expectHash,
   fieldExpireAtMs,
   fieldValueLength,
@@ -88,7 +89,7 @@ function createHash(context: CommandContext, from: number): number {
 
 let added = 0
 
-/** Sets the pairs of arguments [2, count). @returns how many fields are new, -1 after an error reply. */
+/** Sets the pairs of arguments [2, count), and tells of it. @returns how many fields are new, -1 after an error reply. */
 function setPairs(context: CommandContext): number {
   const { args, keyspace } = context
   const found = findHash(context)
@@ -98,18 +99,34 @@ function setPairs(context: CommandContext): number {
   if (found === 0) {
     index = createHash(context, 2)
     created = added
-    if (index === args.count) return created
+    if (index === args.count) {
+      notify(context, NOTIFY_HASH, 'hset', 1)
+      return created
+    }
     keyspace.lookup(context.db, args.bytes, args.start[1]!, args.end[1]!)
   } else noteArgumentLengths(context, 2, args.count)
   const { entry } = keyspace
   const isFiltered = !entry.isLarge && (args.count - index) >>> 1 >= FILTERED_NAMES_MIN
   if (isFiltered) names.begin(entry.bytes, entry.start, entry.start + entry.length, 2)
-  for (; index < args.count; index += 2) {
-    const mayBeThere = !isFiltered || names.add(args.bytes, args.start[index]!, args.end[index]!)
-    if (setField(context, index, args.bytes, args.start[index + 1]!, args.end[index + 1]!, -1, mayBeThere)) created++
+  let isChanged = created > 0
+  try {
+    for (; index < args.count; index += 2) {
+      const mayBeThere = !isFiltered || names.add(args.bytes, args.start[index]!, args.end[index]!)
+      if (setField(context, index, args.bytes, args.start[index + 1]!, args.end[index + 1]!, -1, mayBeThere)) created++
+      isChanged = true
+    }
+  } finally {
+    // Memory may end behind the first one, or before it.
+    if (isChanged) noteSet(context, 'hset')
+    else dropEmptyHash(context)
   }
-  foundChanged(context, 1)
   return created
+}
+
+/** Tells of fields that were set. */
+function noteSet(context: CommandContext, event: string): void {
+  foundChanged(context, 1)
+  notify(context, NOTIFY_HASH, event, 1)
 }
 
 /** HSET key field value [field value …] */
@@ -120,19 +137,14 @@ function runHSet(context: CommandContext): void {
     return
   }
   const created = setPairs(context)
-  if (created < 0) return
-  notify(context, NOTIFY_HASH, 'hset', 1)
-  reply.integer(created)
+  if (created >= 0) reply.integer(created)
 }
 
 /** HMSET key field value [field value …] */
 function runHMSet(context: CommandContext): void {
   const { args, reply } = context
   if (args.count % 2 === 1) reply.error(wrongNumberOfArguments('hmset'))
-  else if (setPairs(context) >= 0) {
-    notify(context, NOTIFY_HASH, 'hset', 1)
-    reply.ok()
-  }
+  else if (setPairs(context) >= 0) reply.ok()
 }
 
 /** HSETNX key field value */
@@ -145,7 +157,6 @@ function runHSetNx(context: CommandContext): void {
     return
   }
   setPairs(context)
-  notify(context, NOTIFY_HASH, 'hset', 1)
   reply.integer(1)
 }
 
@@ -155,7 +166,12 @@ function runHSetNx(context: CommandContext): void {
  */
 function storeField(context: CommandContext, found: number, value: Uint8Array, end: number, expireAtMs: number): void {
   if (found === 0) createEmptyHash(context)
-  setField(context, 2, value, 0, end, expireAtMs)
+  try {
+    setField(context, 2, value, 0, end, expireAtMs)
+  } catch (error) {
+    dropEmptyHash(context)
+    throw error
+  }
   foundChanged(context, 1)
 }
 

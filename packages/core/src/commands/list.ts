@@ -50,6 +50,8 @@ function push(context: CommandContext, atHead: boolean, existing: boolean): void
   }
   const list = found ? changeList(context, 1) : beginList(context)
   const rule = listRule(context)
+  const event = atHead ? 'lpush' : 'rpush'
+  const before = list.count
   try {
     for (let i = 2; i < args.count; i++) {
       prepareElement(args.bytes, args.start[i]!, args.end[i]!)
@@ -57,11 +59,16 @@ function push(context: CommandContext, atHead: boolean, existing: boolean): void
     }
   } finally {
     // Memory may end behind the first one.
-    if (found) foundChanged(context, 1)
+    if (found && list.count > before) {
+      foundChanged(context, 1)
+      notify(context, NOTIFY_LIST, event, 1)
+    }
   }
-  if (!found) putList(context, 1)
+  if (!found) {
+    putList(context, 1)
+    notify(context, NOTIFY_LIST, event, 1)
+  }
   reply.integer(list.count)
-  notify(context, NOTIFY_LIST, atHead ? 'lpush' : 'rpush', 1)
 }
 
 /** LPOP, RPOP key [count] */

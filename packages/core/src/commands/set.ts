@@ -3,7 +3,7 @@
  * set-random.ts.
  */
 import { FILTERED_NAMES_MIN, NameFilter } from '../encoding/name-filter.ts'
-import { NOTIFY_SET } from '../keyspace/key-events.ts'
+import { NOTIFY_NEW, NOTIFY_SET } from '../keyspace/key-events.ts'
 import { WRONG_TYPE } from '../resp/error-replies.ts'
 import { FORM_SET_LISTPACK, isSetForm } from '../values/form-numbers.ts'
 import { findForRead, findForWrite, foundChanged, sameArgument } from './access.ts'
@@ -39,13 +39,14 @@ function runSAdd(context: CommandContext): void {
     const isFiltered = entry.rdbType === FORM_SET_LISTPACK && args.count - 2 >= FILTERED_NAMES_MIN
     if (isFiltered) names.begin(entry.bytes, entry.start, entry.start + entry.length, 1)
     let added = 0
-    for (let i = 2; i < args.count; i++) {
-      const mayBeThere = !isFiltered || names.add(args.bytes, args.start[i]!, args.end[i]!)
-      if (addMember(context, 1, args.bytes, args.start[i]!, args.end[i]!, mayBeThere)) added++
-    }
-    if (added > 0) {
-      foundChanged(context, 1)
-      notify(context, NOTIFY_SET, 'sadd', 1)
+    try {
+      for (let i = 2; i < args.count; i++) {
+        const mayBeThere = !isFiltered || names.add(args.bytes, args.start[i]!, args.end[i]!)
+        if (addMember(context, 1, args.bytes, args.start[i]!, args.end[i]!, mayBeThere)) added++
+      }
+    } finally {
+      // Memory may end behind the first one.
+      if (added > 0) noteAdded(context, 1)
     }
     reply.integer(added)
     return
@@ -55,6 +56,12 @@ function runSAdd(context: CommandContext): void {
   maker.put(context, 1, -1)
   notify(context, NOTIFY_SET, 'sadd', 1)
   reply.integer(maker.count)
+}
+
+/** Tells of members added to the set at argument `index`, which was there. */
+function noteAdded(context: CommandContext, index: number): void {
+  foundChanged(context, index)
+  notify(context, NOTIFY_SET, 'sadd', index)
 }
 
 /** SREM key member [member …] */
@@ -71,7 +78,7 @@ function runSRem(context: CommandContext): void {
   reply.integer(removed)
 }
 
-/** SMOVE source target member */
+/** SMOVE source target member: put there first and taken away then, as memory may end between the two. */
 function runSMove(context: CommandContext): void {
   const { args, keyspace, reply } = context
   if (!findForWrite(context, 1)) {
@@ -91,23 +98,39 @@ function runSMove(context: CommandContext): void {
     reply.integer(view.open(keyspace).has(args.bytes, start, end) ? 1 : 0)
     return
   }
-  if (!removeMember(context, 1, args.bytes, start, end)) {
+  if (!view.open(keyspace).has(args.bytes, start, end)) {
     reply.integer(0)
     return
   }
+  const isNew = addToTarget(context, start, end)
+  findForWrite(context, 1)
+  removeMember(context, 1, args.bytes, start, end)
+  // The order of the events is Redis', which takes the member away first.
   noteRemoval(context, 'srem')
+  if (!hasTarget) notify(context, NOTIFY_NEW, 'new', 2)
+  if (isNew) notify(context, NOTIFY_SET, 'sadd', 2)
+  reply.integer(1)
+}
+
+/** Adds the member to the set of argument 2, which is made if there is none, without any event. @returns whether it is new there. */
+function addToTarget(context: CommandContext, start: number, end: number): boolean {
+  const { args, keyspace } = context
   if (findForWrite(context, 2)) {
-    if (addMember(context, 2, args.bytes, start, end)) {
-      foundChanged(context, 2)
-      notify(context, NOTIFY_SET, 'sadd', 2)
-    }
-  } else {
+    if (!addMember(context, 2, args.bytes, start, end)) return false
+    foundChanged(context, 2)
+    return true
+  }
+  const { events } = keyspace
+  const { mask } = events
+  events.mask = mask & ~NOTIFY_NEW
+  try {
     maker.begin(context)
     maker.add(args.bytes, start, end)
     maker.put(context, 2, -1)
-    notify(context, NOTIFY_SET, 'sadd', 2)
+  } finally {
+    events.mask = mask
   }
-  reply.integer(1)
+  return true
 }
 
 /** SISMEMBER key member */

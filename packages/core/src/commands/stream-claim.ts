@@ -188,36 +188,40 @@ export function runXClaim(context: CommandContext): void {
   const begin = reply.length
   let claimed = 0
   let consumer = 0
-  for (let i = 5; i < end; i++) {
-    idArgument(context, i, id, 0, true)
-    let pending = groups.findPending(group, id)
-    if (!stream.find(id)) {
-      // What is gone from the stream is not pending any more.
-      if (pending !== 0) {
-        groups.removePending()
-        tellNotPending(context, AT, id)
+  try {
+    for (let i = 5; i < end; i++) {
+      idArgument(context, i, id, 0, true)
+      let pending = groups.findPending(group, id)
+      if (!stream.find(id)) {
+        // What is gone from the stream is not pending any more.
+        if (pending !== 0) {
+          groups.removePending()
+          tellNotPending(context, AT, id)
+        }
+        continue
       }
-      continue
+      if (pending === 0) {
+        if (!force) continue
+        if (consumer === 0) consumer = consumerArgument(context, group)
+        pending = groups.createPending(id, nowMs, 1, consumer)
+      } else {
+        if (minIdle !== 0 && elapsed(nowMs, groups.deliveryTime(pending)) < minIdle) continue
+        if (consumer === 0) consumer = consumerArgument(context, group)
+        groups.give(pending, consumer)
+      }
+      groups.setDeliveryTime(pending, deliveryTime)
+      if (retryCount >= 0) groups.setDeliveryCount(pending, retryCount)
+      else if (!justId) countDelivery(pending)
+      if ((stream.flags & STREAM_HAS_ACTIVE_TIMES) !== 0) groups.setActiveTime(consumer, nowMs)
+      tellDelivery(context, AT, group, pending, id)
+      if (justId) replyId(reply, id)
+      else replyEntry(reply)
+      claimed++
     }
-    if (pending === 0) {
-      if (!force) continue
-      if (consumer === 0) consumer = consumerArgument(context, group)
-      pending = groups.createPending(id, nowMs, 1, consumer)
-    } else {
-      if (minIdle !== 0 && elapsed(nowMs, groups.deliveryTime(pending)) < minIdle) continue
-      if (consumer === 0) consumer = consumerArgument(context, group)
-      groups.give(pending, consumer)
-    }
-    groups.setDeliveryTime(pending, deliveryTime)
-    if (retryCount >= 0) groups.setDeliveryCount(pending, retryCount)
-    else if (!justId) countDelivery(pending)
-    if ((stream.flags & STREAM_HAS_ACTIVE_TIMES) !== 0) groups.setActiveTime(consumer, nowMs)
-    tellDelivery(context, AT, group, pending, id)
-    if (justId) replyId(reply, id)
-    else replyEntry(reply)
-    claimed++
+  } finally {
+    // Memory may end in a claim.
+    if (movesGroup) tellGroupPosition(context, AT, group)
   }
-  if (movesGroup) tellGroupPosition(context, AT, group)
   reply.arrayFrom(begin, claimed)
 }
 

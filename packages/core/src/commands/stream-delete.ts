@@ -46,10 +46,18 @@ function deleteEach(context: CommandContext, first: number, end: number, visit: 
   deleted = 0
   firstDeleted = false
   context.keyspace.enterEntry()
-  for (let i = first; i < end; i++) {
-    idArgument(context, i, id, 0, true)
-    visit()
+  try {
+    for (let i = first; i < end; i++) {
+      idArgument(context, i, id, 0, true)
+      visit()
+    }
+  } finally {
+    // Memory may end behind the first one.
+    noteDeleted(context)
   }
+}
+
+function noteDeleted(context: CommandContext): void {
   // Also what only a policy clears away, or an acknowledgement.
   context.keyspace.countChange()
   if (deleted === 0) return

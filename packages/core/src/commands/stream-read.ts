@@ -267,30 +267,41 @@ function replyNew(
   let replied = 0
   stream.seek(from, MAX_ID, false)
   while (stream.next()) {
-    if (id.compare(groups.lastId(group, last)) > 0) {
-      const read = groups.entriesRead(group)
-      if (read !== ENTRIES_READ_UNKNOWN && !hasTombstonesFrom(stream, id)) {
-        groups.setEntriesRead(group, typeof read === 'number' ? read + 1 : read + 1n)
-      } else if (stream.entriesAdded !== 0) groups.setEntriesRead(group, estimateEntriesRead(stream, id))
-      groups.setLastId(group, id)
-    }
     replyEntry(reply)
-    if (!asked.noAck) {
-      let pending = groups.findPending(group, id)
-      if (pending === 0) pending = groups.createPending(id, nowMs, 1, consumer)
-      else {
-        groups.give(pending, consumer)
-        groups.setDeliveryTime(pending, nowMs)
-        groups.setDeliveryCount(pending, 1)
-      }
-      if ((stream.flags & STREAM_HAS_ACTIVE_TIMES) !== 0) groups.setActiveTime(consumer, nowMs)
-      tellDelivery(context, at, group, pending, id)
-    }
+    // Memory may end in the first of these two: the group moves on then only to what was delivered.
+    const pending = asked.noAck ? 0 : makePending(group, consumer, nowMs)
+    moveGroup(group)
+    if (pending !== 0) tellDelivery(context, at, group, pending, id)
     replied++
     if (replied === asked.count) break
   }
   tellGroupPosition(context, at, group)
   reply.arrayFrom(begin, replied)
+}
+
+/** The entry of the cursor is pending for the consumer from now on. @returns the pending entry */
+function makePending(group: number, consumer: number, nowMs: number): number {
+  const { id } = stream.node
+  let pending = groups.findPending(group, id)
+  if (pending === 0) pending = groups.createPending(id, nowMs, 1, consumer)
+  else {
+    groups.give(pending, consumer)
+    groups.setDeliveryTime(pending, nowMs)
+    groups.setDeliveryCount(pending, 1)
+  }
+  if ((stream.flags & STREAM_HAS_ACTIVE_TIMES) !== 0) groups.setActiveTime(consumer, nowMs)
+  return pending
+}
+
+/** The group has read up to the entry of the cursor, if it had not. */
+function moveGroup(group: number): void {
+  const { id } = stream.node
+  if (id.compare(groups.lastId(group, last)) <= 0) return
+  const read = groups.entriesRead(group)
+  if (read !== ENTRIES_READ_UNKNOWN && !hasTombstonesFrom(stream, id)) {
+    groups.setEntriesRead(group, typeof read === 'number' ? read + 1 : read + 1n)
+  } else if (stream.entriesAdded !== 0) groups.setEntriesRead(group, estimateEntriesRead(stream, id))
+  groups.setLastId(group, id)
 }
 
 /** Replies what is pending for the consumer from `from` on. */

@@ -78,12 +78,21 @@ export function runXAdd(context: CommandContext): void {
   }
   replyId(reply, newId)
   notify(context, NOTIFY_STREAM, 'xadd', 1)
+  try {
+    trimAndTell(context, first)
+  } finally {
+    // Memory may end in the trimming.
+    foundChanged(context, 1)
+  }
+}
+
+/** Trims behind the entry that was added, and tells of both. */
+function trimAndTell(context: CommandContext, first: number): void {
   const isByPolicy = trimsByPolicy()
   if (isByPolicy) tellAdded(context, first, [])
   const trimmed = trim(context)
   if (trimmed > 0) notify(context, NOTIFY_STREAM, 'xtrim', 1)
   if (!isByPolicy) tellAdded(context, first, trimmed > 0 ? trimmedWords() : [])
-  foundChanged(context, 1)
 }
 
 /** With the ID it got, and as much trimmed as here: `XADD key [MAXLEN = n] id field value …`. */

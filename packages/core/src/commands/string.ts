@@ -74,9 +74,13 @@ function runAppend(context: CommandContext): void {
   const length = before + argumentLength(context, 2)
   if (!expectStringLength(context, length)) return
   growFound(context, 1, length)
-  keyspace.writeEntry(before, bytes, start[2]!, end[2]!)
-  foundChanged(context, 1)
-  notify(context, NOTIFY_STRING, 'append', 1)
+  try {
+    keyspace.writeEntry(before, bytes, start[2]!, end[2]!)
+  } finally {
+    // When memory ends here it is longer all the same.
+    foundChanged(context, 1)
+    notify(context, NOTIFY_STRING, 'append', 1)
+  }
   reply.integer(length)
 }
 
@@ -101,9 +105,13 @@ function runSetRange(context: CommandContext): void {
   if (!expectStringLength(context, offset + count)) return
   if (!found) makeEmptyString(context, 1)
   if (offset + count > entry.length) growFound(context, 1, offset + count)
-  keyspace.writeEntry(offset, bytes, start[3]!, end[3]!)
-  foundChanged(context, 1)
-  notify(context, NOTIFY_STRING, 'setrange', 1)
+  try {
+    keyspace.writeEntry(offset, bytes, start[3]!, end[3]!)
+  } finally {
+    // When memory ends here it may be longer, and have a part of the bytes.
+    foundChanged(context, 1)
+    notify(context, NOTIFY_STRING, 'setrange', 1)
+  }
   reply.integer(entry.length)
 }
 

@@ -76,35 +76,39 @@ export function addScored(
   let updated = 0
   let processed = false
   let score = 0
-  for (let i = first, n = 0; i < count; i += stride, n++) {
-    score = scores === undefined ? parseScore(bytes, args.start[i - 1]!, args.end[i - 1]!) : scores[n]!
-    const start = args.start[i]!
-    const end = args.end[i]!
-    const mayBeThere = !isFiltered || names.add(bytes, start, end) || !set.isPacked
-    if (mayBeThere && set.find(bytes, start, end)) {
-      const before = set.score
-      if (onlyNew) continue
-      if ((options & ADD_INCR) !== 0) {
-        score += before
-        if (Number.isNaN(score)) return reply.error('ERR resulting score is not a number (NaN)')
+  try {
+    for (let i = first, n = 0; i < count; i += stride, n++) {
+      score = scores === undefined ? parseScore(bytes, args.start[i - 1]!, args.end[i - 1]!) : scores[n]!
+      const start = args.start[i]!
+      const end = args.end[i]!
+      const mayBeThere = !isFiltered || names.add(bytes, start, end) || !set.isPacked
+      if (mayBeThere && set.find(bytes, start, end)) {
+        const before = set.score
+        if (onlyNew) continue
+        if ((options & ADD_INCR) !== 0) {
+          score += before
+          if (Number.isNaN(score)) return reply.error('ERR resulting score is not a number (NaN)')
+        }
+        if ((options & ADD_LT) !== 0 && score >= before) continue
+        if ((options & ADD_GT) !== 0 && score <= before) continue
+        processed = true
+        if (score === before) continue
+        set.setScore(bytes, start, end, score)
+        updated++
+      } else if (!onlyOld) {
+        set.add(bytes, start, end, score)
+        processed = true
+        added++
       }
-      if ((options & ADD_LT) !== 0 && score >= before) continue
-      if ((options & ADD_GT) !== 0 && score <= before) continue
-      processed = true
-      if (score === before) continue
-      set.setScore(bytes, start, end, score)
-      updated++
-    } else if (!onlyOld) {
-      set.add(bytes, start, end, score)
-      processed = true
-      added++
+    }
+  } finally {
+    // Memory may end behind the first one.
+    if (added + updated > 0) {
+      foundChanged(context, 1)
+      notify(context, NOTIFY_ZSET, (options & ADD_INCR) === 0 ? 'zadd' : 'zincr', 1)
     }
   }
-  if (added + updated > 0) {
-    foundChanged(context, 1)
-    if (scores !== undefined) tellScored(context, options, first, stride, scores)
-    notify(context, NOTIFY_ZSET, (options & ADD_INCR) === 0 ? 'zadd' : 'zincr', 1)
-  }
+  if (scores !== undefined && added + updated > 0) tellScored(context, options, first, stride, scores)
   if ((options & ADD_INCR) === 0) reply.integer((options & ADD_CH) === 0 ? added : added + updated)
   else if (processed) reply.double(score)
   else reply.nullBulk()

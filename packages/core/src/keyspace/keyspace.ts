@@ -82,15 +82,18 @@ export class Keyspace extends KeyspaceValues {
   /** Removes all keys of all databases, in constant time. @param told what listeners hear was flushed; -1: everything. */
   flushAll(told = -1): void {
     this.counters.enterAll()
-    this.dirty += this.keyCount + 1
+    const changes = this.keyCount + 1
     const { generation } = this
     // A pin goes on in a generation that is left alone.
     if (generation.runBytes > FLUSH_IN_PLACE_BYTES_MAX || this.pins.isHolding(generation)) {
+      // There may be no memory for it: nothing has changed then.
       const empty = this.newGeneration(generation.databaseCount)
+      this.dirty += changes
       this.position.copyTo(empty)
       this.swapGeneration(empty, told)
       return
     }
+    this.dirty += changes
     this.lazyFree.clear()
     generation.control.fill(0, generation.roots)
     for (const region of generation.regions) region.arena.reset()

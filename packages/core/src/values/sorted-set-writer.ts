@@ -98,8 +98,21 @@ export class SortedSetWriter extends SortedSet {
 
   /** Adds a member that the last `find` did not find. */
   add(member: Uint8Array, start: number, end: number, score: number): void {
+    if (this.#exists) {
+      this.#addHere(member, start, end, score)
+      return
+    }
+    this.#createPacked(this.#firstIsSkiplist)
+    try {
+      this.#addHere(member, start, end, score)
+    } catch (error) {
+      this.#keyspace.delete(this.#db, this.#key, this.#keyStart, this.#keyEnd)
+      throw error
+    }
+  }
+
+  #addHere(member: Uint8Array, start: number, end: number, score: number): void {
     const thresholds = this.#thresholds
-    if (!this.#exists) this.#createPacked(this.#firstIsSkiplist)
     const { isPacked } = this
     if (
       !this.#isSkiplist &&

@@ -25,12 +25,14 @@ import {
   ReplicaError,
   SKIP_MONITOR,
   SKIP_SLOWLOG,
+  tellWhatIsKept,
   unknownCommand,
   unknownSubcommand,
   WRITE,
   wrongNumberOfArguments,
 } from '@understudy/core/internal'
-import type { CommandContext, CommandEntry, RequesterState, ShardCounters } from '@understudy/core/internal'
+import type { CommandContext, CommandEntry, Effects, RequesterState, ShardCounters } from '@understudy/core/internal'
+import type { WriteSink } from './ports.ts'
 import type { ClientServer } from './server.ts'
 import type { ClientSession } from './session.ts'
 import { monitorLine } from './monitor.ts'
@@ -165,17 +167,21 @@ export function callCommand(session: ClientSession, entry: CommandEntry<ClientSe
   const telling = (entry.flags & TOLD_FLAGS) === 0 ? undefined : beginTelling(session)
   // A command that may write is one unit for readers in other threads; so is a whole EXEC, which its commands join.
   const unit = (entry.flags & UNIT_FLAGS) === 0 ? undefined : openUnit(session, entry)
+  let isWhole = true
   try {
     if (entry.slices !== undefined && mayBeLong(session)) reply.longFrom = LONG_REPLY_BYTES
     entry.run(session)
   } catch (error) {
     reply.length = lengthBefore
     if (error === LONG_REPLY) server.replyPins.ask(session)
-    else reply.error(faultReply(error))
+    else {
+      reply.error(faultReply(error))
+      isWhole = false
+    }
   } finally {
     reply.longFrom = ALWAYS_WHOLE
     server.keyspace.countsReads = true
-    if (telling !== undefined) endTelling(session, entry, telling, errorsBefore)
+    if (telling !== undefined) endTelling(session, entry, telling, errorsBefore, isWhole)
     unit?.end()
   }
   if (reply.errorCount !== errorsBefore) {
@@ -197,6 +203,8 @@ function mayBeLong({ keyspace, reply }: ClientSession): boolean {
 interface Telling {
   readonly db: number
   readonly changes: number
+  /** Told by those before it in an EXEC. */
+  readonly told: number
   /** Not a part of an EXEC: what is told goes when the command is over. */
   readonly isOutermost: boolean
 }
@@ -204,25 +212,48 @@ interface Telling {
 /** @returns undefined while nobody is to be told. */
 function beginTelling({ effects, keyspace, db }: ClientSession): Telling | undefined {
   if (effects === undefined) return undefined
-  return { db, changes: keyspace.dirty, isOutermost: !keyspace.counters.isOpen }
+  return { db, changes: keyspace.dirty, told: effects.count, isOutermost: !keyspace.counters.isOpen }
 }
 
-/** Tells of a command whose rule says so as it came; those with another rule have told of themselves. */
+/**
+ * Tells of a command whose rule says so as it came; those with another rule have told of themselves.
+ * @param isWhole false: an operating fault ended it, perhaps in the middle
+ */
 function endTelling(
   session: ClientSession,
   entry: CommandEntry<ClientSession>,
-  { db, changes, isOutermost }: Telling,
+  { db, changes, told, isOutermost }: Telling,
   errorsBefore: number,
+  isWhole: boolean,
 ): void {
   const { effects, keyspace, reply, server } = session
   const { writes } = server.ports
   // It may have made a replica of this node.
   if (effects === undefined || writes === undefined) return
   const rule = propagationOf(entry)
-  const isTold =
-    rule === 'always' ? reply.errorCount === errorsBefore : rule === 'verbatim' && keyspace.dirty !== changes
-  if (isTold) effects.verbatim(session.args, db)
+  const isChanged = keyspace.dirty !== changes
+  if (!isWhole) {
+    if (rule !== undefined && (isChanged || effects.count !== told)) tellPart(session, entry, effects, writes)
+  } else if (rule === 'always' ? reply.errorCount === errorsBefore : rule === 'verbatim' && isChanged) {
+    effects.verbatim(session.args, db)
+  }
   if (isOutermost && writes.unitEnded()) session.writtenOffset = writes.offset
+}
+
+/** Of a command that was ended in the middle its keys are told as they are now; where that cannot be, replicas have to begin anew. */
+function tellPart(
+  session: ClientSession,
+  entry: CommandEntry<ClientSession>,
+  effects: Effects,
+  writes: WriteSink,
+): void {
+  const cause = `memory ended in the middle of '${entry.name}'`
+  try {
+    if (!tellWhatIsKept(session, effects, entry)) writes.interrupted(cause)
+  } catch (error) {
+    if (!(error instanceof ReplicaError) && !isSizeFault(error)) throw error
+    writes.interrupted(`${cause}, and what its keys hold cannot be told: ${error.message}`)
+  }
 }
 
 /**
@@ -238,14 +269,16 @@ export function retryCommand(session: ClientSession, retry: (context: CommandCon
   const telling = (entry.flags & WRITE) === 0 ? undefined : beginTelling(session)
   const unit = (entry.flags & WRITE) === 0 ? undefined : openUnit(session, entry)
   let served: boolean
+  let isWhole = true
   try {
     served = retry(session)
   } catch (error) {
     reply.length = lengthBefore
     reply.error(faultReply(error))
+    isWhole = false
     served = true
   } finally {
-    if (telling !== undefined) endTelling(session, entry, telling, errorsBefore)
+    if (telling !== undefined) endTelling(session, entry, telling, errorsBefore, isWhole)
     unit?.end()
   }
   if (reply.errorCount !== errorsBefore) {

@@ -35,6 +35,11 @@ export interface WriteSink {
   readonly effects: Effects | undefined
   /** A command or an EXEC is over: what it told goes, whole. Called inside the unit, if there is one. */
   unitEnded(): boolean
+  /**
+   * What a command did cannot be told, and what was told of its unit goes with it: who reads the stream has to begin anew, with all of
+   * the data. Called inside the unit. @param cause for the log
+   */
+  interrupted(cause: string): void
   /** Number of the last byte told: master_repl_offset. */
   readonly offset: number
 }

@@ -23,6 +23,8 @@ export interface OwnStreamPorts {
   history(): ReplicationHistory
   /** Bytes were added: feeds have something to send. */
   appended(): void
+  /** Something was done that the stream does not have: nobody can go on in it. @param cause for the log */
+  interrupted(cause: string): void
 }
 
 export class OwnStream {
@@ -69,6 +71,11 @@ export class OwnStream {
    */
   unitEnded(): boolean {
     return this.#effects.moveTo(this.#target)
+  }
+
+  interrupted(cause: string): void {
+    this.#effects.discard()
+    this.#ports.interrupted(cause)
   }
 
   /** Number of the last byte of the stream: master_repl_offset. */

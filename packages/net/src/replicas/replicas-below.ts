@@ -72,6 +72,8 @@ export interface ReplicasBelowPorts {
   readonly isStreamLogged: () => boolean
   /** Bytes of this node's own were added to the backlog. */
   readonly ownAppended: () => void
+  /** This node's own stream lacks something that was done, so that the log of it is worth nothing from here on. */
+  readonly ownInterrupted: (cause: string) => void
   /** A history that nobody can have known has got another id. */
   readonly idChanged: () => void
 }
@@ -111,6 +113,7 @@ export class ReplicasBelow {
         ports.ownAppended()
         this.appended()
       },
+      interrupted: (cause) => this.#interrupted(cause),
     })
     this.acknowledgements = new WaitForAcknowledgements({
       count: (offset) => this.acknowledged(offset),
@@ -363,6 +366,18 @@ export class ReplicasBelow {
     this.#ports.logger.notice(`Replication backlog freed after ${seconds} seconds without connected replicas.`)
   }
 
+  /** No replica may go on from the history so far. The offset goes on, and nobody knows the new id: the backlog can stay. */
+  #interrupted(cause: string): void {
+    const history = this.#ports.history()
+    this.historyChanged()
+    this.#ports.ownInterrupted(cause)
+    history.beginAnew()
+    this.#ports.idChanged()
+    this.#ports.logger.warning(
+      `Replicas have to be given all of the data anew: ${cause}. My new replication ID is '${history.replid}'`,
+    )
+  }
+
   #beginAnew(history: ReplicationHistory): void {
     history.beginAnew()
     this.#ports.backlog.restart(history.replOffset)
@@ -397,6 +412,8 @@ export class ReplicasBelow {
     for (const shared of this.#snapshots) {
       const { users, content, position, snapshot } = shared
       if (users === 0 || !isSame(content, wish) || !backlog.covers(position.offset + 1)) continue
+      // Between an interrupted stream's two parts something is missing.
+      if (position.replid !== this.#ports.history().replid) continue
       const reader = snapshot.open(wish.needsLength)
       if (reader === undefined) continue
       replica.give(shared, reader)

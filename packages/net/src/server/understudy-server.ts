@@ -196,6 +196,7 @@ export class UnderstudyServer implements Node {
       takeOver: (session) => takeOver(this, session),
       isStreamLogged: () => this.streamLog.state !== 'off',
       ownAppended: () => this.streamLog.appended(),
+      ownInterrupted: (cause) => this.streamLog.interrupted(cause),
       idChanged: () => tellPosition(this, this.link.history.replid),
     })
     this.failover = newFailover(this)

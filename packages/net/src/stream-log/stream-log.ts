@@ -138,6 +138,11 @@ export class StreamLog {
     this.#writer.historyChanged(history)
   }
 
+  /** Something was done that the stream does not have: what follows is of use only behind a snapshot that has it. */
+  interrupted(cause: string): void {
+    if (this.#writer !== undefined) this.#failed(cause)
+  }
+
   /** Bytes were added to the backlog. */
   appended(): void {
     if (this.#writer === undefined) return
