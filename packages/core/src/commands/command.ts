@@ -89,6 +89,8 @@ export interface CommandMetadata {
   readonly keyKeyword?: readonly [keyword: string, startFrom: number]
   /** Key specifications in the short form of `parseKeySpec`, when there are several or they are no range. */
   readonly keySpecs?: readonly string[]
+  /** Indexes of arguments that must not be shown to anybody, such as passwords: MONITOR and SLOWLOG ask for them. */
+  readonly secrets?: (args: CommandArgs) => readonly number[]
   /** Big-O for COMMAND DOCS. */
   readonly complexity?: string
   /** Arguments in one line for HELP: `<id> [TIMEOUT|ERROR]`. */

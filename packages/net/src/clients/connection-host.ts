@@ -23,6 +23,7 @@ import {
 import { LongReplies } from './long-replies.ts'
 import { CommandMeter, type MeteredCommand } from './meter.ts'
 import { runCommands } from './run-commands.ts'
+import { secretArguments } from './secret-arguments.ts'
 import type { ClientSettings } from './settings.ts'
 import { readShared } from './shared-reads.ts'
 import { SlabPool } from './slabs.ts'
@@ -344,7 +345,7 @@ export abstract class ConnectionHost<Session extends Connection = Connection> {
     this.statistics.countCommands(entry.id, count, elapsedMs, settings.latencyTracking)
     const slowMicros = settings.slowlogSlowerThanMicros
     if (slowMicros >= 0 && elapsedMs * 1000 >= slowMicros && (entry.flags & SKIP_SLOWLOG) === 0 && current) {
-      const args = argsKept ? shortenedArgs(current.args) : [entry.name]
+      const args = argsKept ? shortenedArgs(current.args, secretArguments(entry.row, current.args)) : [entry.name]
       this.noteSlow({ args, micros: Math.round(elapsedMs * 1000), seconds: Math.floor(current.nowMs / 1000) })
     }
     const thresholdMs = settings.latencyMonitorThresholdMs

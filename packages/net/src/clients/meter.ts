@@ -6,11 +6,11 @@
  * Where single commands matter (a slow log threshold below 1 ms, the latency monitor) every command is timed.
  */
 import { FAST } from '@understudy/core/internal'
-import type { CommandEntry } from '@understudy/core/internal'
+import type { CommandEntry, CommandMetadata } from '@understudy/core/internal'
 import type { ConnectionHost } from './connection-host.ts'
 
-/** What is counted of a command. */
-export type MeteredCommand = Pick<CommandEntry, 'id' | 'name' | 'flags'>
+/** What is counted of a command, and what of it is not shown in the slow log. */
+export type MeteredCommand = Pick<CommandEntry, 'id' | 'name' | 'flags'> & { readonly row: CommandMetadata }
 
 const GROUP_MAX = 16
 /** FAST commands take microseconds; only a stall of the process makes a group longer than this. */

@@ -4,7 +4,7 @@
  * Source: redis 7.0 replication.c replicationFeedMonitors(), sds.c sdscatrepr().
  */
 import type { CommandArgs, CommandEntry } from '@understudy/core/internal'
-import { argIs } from '@understudy/core/internal'
+import { REDACTED, secretArguments } from './secret-arguments.ts'
 import type { ClientSession } from './session.ts'
 
 /** Redis shows everything; a line in memory has to end. */
@@ -19,23 +19,12 @@ export function monitorLine(session: ClientSession, entry: CommandEntry<ClientSe
   const time = `${Math.floor(now / 1000)}.${String(Math.floor(now % 1000)).padStart(3, '0')}${String(micros).padStart(3, '0')}`
   let line = `${time} [${session.db} ${session.address}]`
   const { args } = session
-  const hidden = secretArguments(entry.name, args)
+  const secrets = secretArguments(entry.row, args)
   for (let i = 0; i < args.count; i++) {
     if (line.length > LINE_LENGTH_MAX) return `${line} "... (${args.count - i} more arguments)"`
-    line += hidden(i) ? ' "(redacted)"' : ` ${quote(args, i)}`
+    line += secrets.includes(i) ? ` "${REDACTED}"` : ` ${quote(args, i)}`
   }
   return line
-}
-
-/** Passwords must not be shown. */
-function secretArguments(name: string, args: CommandArgs): (index: number) => boolean {
-  if (name === 'auth') return (index) => index > 0
-  if (name === 'hello') {
-    for (let i = 2; i < args.count; i++) {
-      if (argIs(args, i, 'AUTH')) return (index) => index === i + 1 || index === i + 2
-    }
-  }
-  return () => false
 }
 
 function quote(args: CommandArgs, index: number): string {

@@ -4,6 +4,7 @@
  */
 import type { CommandArgs } from '@understudy/core/internal'
 import { argText } from '@understudy/core/internal'
+import { REDACTED } from './secret-arguments.ts'
 
 const ARGS_MAX = 32
 const ARG_BYTES_MAX = 128
@@ -35,12 +36,13 @@ export class SlowLog {
   }
 }
 
-/** Latin1; long lists and long arguments are cut. */
-export function shortenedArgs(args: CommandArgs): string[] {
+/** Latin1; long lists and long arguments are cut. @param secrets indexes of arguments that are not shown */
+export function shortenedArgs(args: CommandArgs, secrets: readonly number[]): string[] {
   const kept = Math.min(args.count, ARGS_MAX)
   const texts: string[] = []
   for (let i = 0; i < kept; i++) {
     if (kept !== args.count && i === kept - 1) texts.push(`... (${args.count - kept + 1} more arguments)`)
+    else if (secrets.includes(i)) texts.push(REDACTED)
     else {
       const length = args.end[i]! - args.start[i]!
       if (length > ARG_BYTES_MAX) {

@@ -19,6 +19,7 @@ import {
   wrongNumberOfArguments,
 } from '@understudy/core/internal'
 import type { CommandEntry, CommandTable } from '@understudy/core/internal'
+import { secretFrom } from '../clients/secret-arguments.ts'
 import type { ClientSession } from '../clients/session.ts'
 import { container, row } from './rows.ts'
 
@@ -169,6 +170,7 @@ export const aclCommands: CommandTable<ClientSession> = {
     SAVE: row(2, OPERATOR, '6.0.0', GROUP, 'Refused: there is no ACL file.', noAclFile),
     SETUSER: row(-3, OPERATOR, '6.0.0', GROUP, 'Refused: there is one user only.', refuseUsers, {
       usage: '<username> <attribute> ...',
+      secrets: secretFrom(2),
     }),
     USERS: row(2, OPERATOR, '6.0.0', GROUP, 'Names of the users.', users),
     WHOAMI: row(2, ANYBODY, '6.0.0', GROUP, 'Name of the user of this connection.', (client) =>

@@ -36,6 +36,7 @@ import {
   CLIENT_REPLY_SKIP_NEXT,
   CLIENT_UNAUTHENTICATED,
 } from '../clients/connection-flags.ts'
+import { secretFrom, secretsOfHello } from '../clients/secret-arguments.ts'
 import type { ClientSession } from '../clients/session.ts'
 import { row } from './rows.ts'
 
@@ -234,8 +235,12 @@ export const connectionCommands: CommandTable<ClientSession> = {
   ECHO: row(2, LOADING | STALE | FAST, '1.0.0', GROUP, 'Answers the given message.', echo, { complexity: 'O(1)' }),
   HELLO: row(-1, ALWAYS, '6.0.0', GROUP, 'Chooses the protocol version, authenticates, names the connection.', hello, {
     complexity: 'O(1)',
+    secrets: secretsOfHello,
   }),
-  AUTH: row(-2, ALWAYS, '1.0.0', GROUP, 'Authenticates the connection.', auth, { complexity: 'O(N) of the password' }),
+  AUTH: row(-2, ALWAYS, '1.0.0', GROUP, 'Authenticates the connection.', auth, {
+    complexity: 'O(N) of the password',
+    secrets: secretFrom(1),
+  }),
   SELECT: row(2, LOADING | STALE | FAST, '1.0.0', GROUP, 'Chooses the database.', select, { complexity: 'O(1)' }),
   QUIT: row(-1, ALWAYS, '1.0.0', GROUP, 'Closes the connection.', quit, { complexity: 'O(1)' }),
   RESET: row(1, ALWAYS, '6.2.0', GROUP, 'Puts the connection back into its first state.', reset, {

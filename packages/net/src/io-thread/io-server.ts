@@ -288,7 +288,7 @@ export class IoServer extends ConnectionHost<IoSession> {
     if (command === undefined || !this.#words.transactionsAllowed) return false
     const { meter } = this
     const { transaction } = session
-    const own: MeteredCommand = { id: this.#commandIds.get(command)!, name: command, flags: SKIP_SLOWLOG }
+    const own: MeteredCommand = { id: this.#commandIds.get(command)!, name: command, flags: SKIP_SLOWLOG, row: {} }
     meter.before(own)
     if (command === 'exec') {
       if (transaction === undefined || !this.#runTransaction(session, transaction)) return false

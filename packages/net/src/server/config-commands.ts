@@ -1,7 +1,17 @@
 /** CONFIG GET, SET, REWRITE and RESETSTAT. Source: redis 7.0 config.c configCommand and its help. */
-import { ADMIN, LOADING, NOSCRIPT, STALE, type CommandTable } from '@understudy/core/internal'
+import {
+  ADMIN,
+  argText,
+  LOADING,
+  NOSCRIPT,
+  STALE,
+  SYNTAX_ERROR,
+  type CommandArgs,
+  type CommandTable,
+} from '@understudy/core/internal'
 import { CLIENT_UNIX_SOCKET } from '../clients/connection-flags.ts'
 import { type ClientSession } from '../clients/session.ts'
+import { findDirective } from '../config/directives.ts'
 import { container, row } from '../commands/rows.ts'
 import type { Node } from './node.ts'
 
@@ -19,7 +29,9 @@ export function configCommands(node: Node): CommandTable<ClientSession> {
           bulkBytes(client, value)
         }
       }),
-      SET: row(-4, FLAGS, '2.0.0', 'server', 'Changes directives, all or none.', (client) => set(node, client)),
+      SET: row(-4, FLAGS, '2.0.0', 'server', 'Changes directives, all or none.', (client) => set(node, client), {
+        secrets: secretValues,
+      }),
       RESETSTAT: row(2, FLAGS, '2.0.0', 'server', 'Sets the statistics to zero.', (client) => {
         node.server.statistics.reset()
         Object.assign(node.keyspace, { hits: 0, misses: 0, expiredKeys: 0 })
@@ -42,11 +54,23 @@ export function configCommands(node: Node): CommandTable<ClientSession> {
   }
 }
 
+/** No directive has a longer name. */
+const NAME_BYTES_MAX = 256
+
+/** Values of directives that are never shown. */
+function secretValues(args: CommandArgs): readonly number[] {
+  const secrets: number[] = []
+  for (let i = 2; i + 1 < args.count; i += 2) {
+    if (findDirective(argText(args, i, NAME_BYTES_MAX))?.row.sensitive === true) secrets.push(i + 1)
+  }
+  return secrets
+}
+
 function set(node: Node, client: ClientSession): void {
   const words = bytesOf(client, 2)
   const pairs: [string, string][] = []
   if (words.length % 2 !== 0) {
-    client.reply.error("ERR wrong number of arguments for 'config|set' command")
+    client.reply.error(SYNTAX_ERROR)
     return
   }
   for (let i = 0; i < words.length; i += 2) pairs.push([words[i]!, words[i + 1]!])
