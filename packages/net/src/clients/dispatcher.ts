@@ -35,6 +35,7 @@ import type { CommandContext, CommandEntry, Effects, RequesterState, ShardCounte
 import type { WriteSink } from './ports.ts'
 import type { ClientServer } from './server.ts'
 import type { ClientSession } from './session.ts'
+import { isHttp } from './foreign-protocol.ts'
 import { monitorLine } from './monitor.ts'
 import {
   CLIENT_DIRTY_CAS,
@@ -65,7 +66,8 @@ export function runOne(session: ClientSession, server: ClientServer): void {
   const { decoder } = session
   let entry = server.registry.find(decoder.bytes, decoder.start[0]!, decoder.end[0]!)
   if (entry === undefined) {
-    reject(session, undefined, unknownCommand(decoder))
+    if (isHttp(decoder)) server.foreignProtocol.refuse(session)
+    else reject(session, undefined, unknownCommand(decoder))
     return
   }
   if (entry.subcommands !== undefined && decoder.count > 1) {

@@ -29,6 +29,7 @@ import { directWrites } from './direct-writes.ts'
 import { ClientSession } from './session.ts'
 import { Listeners, type ListenOptions, openHere, type OpenPlace, type TcpListenOptions } from './listeners.ts'
 import { ClientMemory } from './client-memory.ts'
+import { ForeignProtocol } from './foreign-protocol.ts'
 import { InfoRegistry } from './info.ts'
 import { KeyChanges } from './key-changes.ts'
 import { BlockedKeys } from './blocked-keys.ts'
@@ -72,6 +73,7 @@ export class ClientServer extends ConnectionHost<ClientSession> {
   readonly monitors: Set<ClientSession> = new Set()
   readonly slowLog: SlowLog = new SlowLog()
   readonly latency: LatencyMonitor = new LatencyMonitor()
+  readonly foreignProtocol: ForeignProtocol
   readonly tracking: Tracking
   readonly watches: KeyWatches
   /** Which commands are held back: CLIENT PAUSE, and its like. */
@@ -112,6 +114,7 @@ export class ClientServer extends ConnectionHost<ClientSession> {
       },
       resume: (session) => this.resume(session),
     })
+    this.foreignProtocol = new ForeignProtocol(options.clock, options.logger)
     this.tracking = new Tracking((id) => this.sessions.get(id))
     this.watches = new KeyWatches(() => this.keyspace, options.clock)
     this.ports = options.ports
