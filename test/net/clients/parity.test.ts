@@ -257,6 +257,22 @@ describe('connection', () => {
       ],
     ],
     [
+      'tracking prefixes',
+      [
+        'CLIENT TRACKING ON BCAST PREFIX foo PREFIX foo',
+        'CLIENT TRACKING ON BCAST PREFIX foo',
+        'CLIENT TRACKING ON BCAST PREFIX foo',
+        'CLIENT TRACKING ON BCAST PREFIX fo',
+        'CLIENT TRACKING ON BCAST PREFIX food PREFIX bar',
+        'CLIENT TRACKING ON BCAST PREFIX x PREFIX xy',
+        'CLIENT TRACKING ON BCAST PREFIX bar',
+        'CLIENT TRACKING ON BCAST',
+        'CLIENT TRACKING ON BCAST',
+        'CLIENT TRACKING ON BCAST PREFIX y',
+        'CLIENT TRACKINGINFO',
+      ],
+    ],
+    [
       'tracking errors',
       [
         'CLIENT TRACKING x',
@@ -394,6 +410,73 @@ describe('publish and subscribe', () => {
     ],
   ])('%s', async (_name, steps) => {
     await compare(steps)
+  })
+})
+
+describe('what ends with its command', () => {
+  const SKIP = 'CLIENT REPLY SKIP'
+  const YES = 'CLIENT CACHING YES'
+  /** Was `one` tracked? */
+  const tracked: readonly Step[] = ['GET one', 'SET one 1', 'PING']
+
+  test.each<[string, Step[]]>([
+    ['skip, unknown command', [SKIP, 'NOPE', 'PING']],
+    ['skip, wrong arity', [SKIP, 'GET', 'PING']],
+    ['skip, unknown subcommand', [SKIP, 'CLIENT NOPE', 'PING']],
+    ['skip, EXEC refused', [SKIP, 'EXEC', 'PING']],
+    ['skip, MULTI', [SKIP, 'MULTI', 'PING', 'EXEC', 'PING']],
+    ['skip within a transaction', ['MULTI', SKIP, 'PING', 'EXEC', 'PING a', 'PING b']],
+    ['skip twice', [SKIP, SKIP, 'PING a', 'PING b']],
+    ['skip, reset', [SKIP, 'RESET', 'PING']],
+    ['off, reset', ['CLIENT REPLY OFF', 'RESET', 'PING']],
+  ])('%s', async (_name, steps) => {
+    await compare(steps)
+  })
+
+  test.each<[string, Step[]]>([
+    ['a command of CLIENT', [YES, 'CLIENT GETNAME']],
+    ['a command of CLIENT that is refused', [YES, 'CLIENT GETNAME x']],
+    ['CLIENT alone', [YES, 'CLIENT']],
+    ['unknown subcommand', [YES, 'CLIENT NOPE']],
+    ['unknown command', [YES, 'NOPE']],
+    ['wrong arity', [YES, 'GET']],
+    ['another command', [YES, 'PING']],
+    ['an empty transaction', [YES, 'MULTI', 'EXEC']],
+    ['a transaction', [YES, 'MULTI', 'NOPE', 'DISCARD']],
+    ['within a transaction', ['MULTI', YES, 'EXEC']],
+    ['nothing', [YES]],
+  ])('opted in, %s', async (_name, steps) => {
+    await compare(['HELLO 3', 'CLIENT TRACKING ON OPTIN', 'SET one 1', ...steps, ...tracked])
+  })
+
+  test.each<[string, Step[]]>([
+    ['nothing', []],
+    ['a command of CLIENT', ['CLIENT GETNAME']],
+    ['unknown command', ['NOPE']],
+  ])('opted out, %s', async (_name, steps) => {
+    await compare(['HELLO 3', 'CLIENT TRACKING ON OPTOUT', 'SET one 1', 'CLIENT CACHING NO', ...steps, ...tracked])
+  })
+})
+
+describe('pushes and the replies about them', () => {
+  const OFF = 'CLIENT REPLY OFF'
+
+  test.each<[string, Step[]]>([
+    ['own write', ['CLIENT TRACKING ON', 'GET own', 'SET own 1', 'PING', 'DEL own']],
+    ['own transaction', ['CLIENT TRACKING ON', 'GET own', 'MULTI', 'SET own 1', 'PING', 'EXEC', 'PING', 'DEL own']],
+    ['read and written in a transaction', ['CLIENT TRACKING ON', 'MULTI', 'GET own', 'SET own 1', 'EXEC', 'DEL own']],
+    ['own write, skipped', ['CLIENT TRACKING ON', 'GET own', 'CLIENT REPLY SKIP', 'SET own 1', 'PING', 'DEL own']],
+    ['own write, off', ['CLIENT TRACKING ON', 'GET own', OFF, 'SET own 1', 'PING', 'DEL own', 'CLIENT REPLY ON']],
+    ['subscribed, off', [OFF, 'SUBSCRIBE a', 'PSUBSCRIBE x*', 'SSUBSCRIBE s', 'PUBLISH a m', 'PUBLISH xy m', 'PING']],
+    ['unsubscribed, off', ['SUBSCRIBE a', 'PSUBSCRIBE x', OFF, 'UNSUBSCRIBE', 'PUNSUBSCRIBE', 'SUNSUBSCRIBE', 'PING']],
+    ['subscribed, skipped', ['CLIENT REPLY SKIP', 'SUBSCRIBE a', 'SUBSCRIBE b', 'PUBLISH a m']],
+    ['own message, skipped', ['SUBSCRIBE a', 'CLIENT REPLY SKIP', 'PUBLISH a m', 'PUBLISH a n']],
+  ])('%s', async (_name, steps) => {
+    await compare(['HELLO 3', ...steps])
+  })
+
+  test('confirmations in RESP2', async () => {
+    await compare([OFF, 'SUBSCRIBE a', 'PING', 'UNSUBSCRIBE a', 'CLIENT REPLY ON', 'CLIENT REPLY SKIP', 'SUBSCRIBE b'])
   })
 })
 

@@ -147,6 +147,7 @@ export class BlockedKeys implements KeyChangeListener {
       })
       if (!served) continue
       session.endWait()
+      session.commandOver()
       this.#server.resume(session)
     }
   }

@@ -38,6 +38,18 @@ export const CLIENT_WATCHES = 0x800000
 /** A long reply of this connection is made in slices, or waits for that. */
 export const CLIENT_LONG_REPLY = 0x1000000
 
+/** CLIENT CACHING has decided for the next command, or transaction. */
+export const CLIENT_CACHING = 0x2000000
+/** Messages for this connection itself wait until its command is over. */
+export const CLIENT_HOLDS_PUSHES = 0x4000000
+
+/** What holds for one command only. */
+export const CLIENT_ONE_COMMAND: number =
+  CLIENT_REPLY_SKIP | CLIENT_REPLY_SKIP_NEXT | CLIENT_CACHING | CLIENT_HOLDS_PUSHES
+
+/** Replies are dropped; messages are not. */
+export const CLIENT_DROPPED_REPLIES: number = CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP
+
 /** No command may run now. */
 export const CLIENT_STOPPED: number =
   CLIENT_BLOCKED |

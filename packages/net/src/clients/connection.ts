@@ -15,11 +15,10 @@ import {
   CLIENT_BACK_PRESSURE,
   CLIENT_CLOSE_AFTER_REPLY,
   CLIENT_CLOSED,
+  CLIENT_DROPPED_REPLIES,
   CLIENT_LONG_REPLY,
   CLIENT_PUBSUB,
   CLIENT_REPLICA,
-  CLIENT_REPLY_OFF,
-  CLIENT_REPLY_SKIP,
   CLIENT_SUSPENDED,
 } from './connection-flags.ts'
 import type { ConnectionHost } from './connection-host.ts'
@@ -185,7 +184,7 @@ export abstract class Connection implements SlabWriter, ConnectionIdentity {
   replyAside(writeReply: () => void): void {
     const shared = this.reply
     const aside = this.openSide()
-    aside.discardReplies = (this.flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP)) !== 0
+    aside.discardReplies = (this.flags & CLIENT_DROPPED_REPLIES) !== 0
     this.reply = aside
     try {
       writeReply()

@@ -42,13 +42,11 @@ import {
   CLIENT_DIRTY_EXEC,
   CLIENT_MULTI,
   CLIENT_NO_TOUCH,
+  CLIENT_ONE_COMMAND,
   CLIENT_PUBSUB,
   CLIENT_REPLICA,
-  CLIENT_REPLY_SKIP,
-  CLIENT_REPLY_SKIP_NEXT,
   CLIENT_UNAUTHENTICATED,
 } from './connection-flags.ts'
-import { DROPPED_REPLIES } from './run-commands.ts'
 
 /** Connections in one of these states need every check. */
 const CHECKED_STATES: number = CLIENT_UNAUTHENTICATED | CLIENT_MULTI | CLIENT_PUBSUB | CLIENT_REPLICA
@@ -61,8 +59,14 @@ const TOLD_FLAGS: number = UNIT_FLAGS | MAY_REPLICATE
 /** What a queued command costs beside its arguments, roughly. */
 const QUEUED_COMMAND_BYTES = 64
 
-/** Runs the command that the decoder found: checks it, queues it in MULTI or calls it. */
+/** Runs the command that the decoder found, and ends what held for it alone. */
 export function runOne(session: ClientSession, server: ClientServer): void {
+  runOrRefuse(session, server)
+  if ((session.flags & CLIENT_ONE_COMMAND) !== 0) session.commandOver()
+}
+
+/** Checks a command, queues it in MULTI or calls it. */
+function runOrRefuse(session: ClientSession, server: ClientServer): void {
   const { decoder } = session
   let entry = server.registry.find(decoder.bytes, decoder.start[0]!, decoder.end[0]!)
   if (entry === undefined) {
@@ -107,7 +111,6 @@ export function runOne(session: ClientSession, server: ClientServer): void {
   callCommand(session, entry)
   if (!isCounted) server.meter.after(entry)
   if (server.blockedKeys.hasReady) server.blockedKeys.serve()
-  if ((session.flags & (CLIENT_REPLY_SKIP | CLIENT_REPLY_SKIP_NEXT)) !== 0) advanceReplySkip(session)
 }
 
 const requester: { -readonly [Field in keyof RequesterState]: RequesterState[Field] } = {
@@ -309,19 +312,7 @@ function openUnit(session: ClientSession, entry: CommandEntry<ClientSession>): S
 }
 
 function trackReads(session: ClientSession, entry: CommandEntry<ClientSession>): void {
+  if ((entry.flags & READONLY) === 0) return
   const { server } = session
-  if ((entry.flags & READONLY) !== 0) {
-    server.tracking.remember(session, entry, session.args, server.settings.trackingTableKeysMax)
-  }
-  if (session.caching === undefined) return
-  if (session.cachingIsFresh) session.cachingIsFresh = false
-  else if ((session.flags & CLIENT_MULTI) === 0) session.caching = undefined
-}
-
-/** CLIENT REPLY SKIP drops its own reply and the next one. */
-function advanceReplySkip(session: ClientSession): void {
-  if ((session.flags & CLIENT_REPLY_SKIP_NEXT) !== 0) {
-    session.flags = (session.flags & ~CLIENT_REPLY_SKIP_NEXT) | CLIENT_REPLY_SKIP
-  } else session.flags &= ~CLIENT_REPLY_SKIP
-  session.reply.discardReplies = (session.flags & DROPPED_REPLIES) !== 0
+  server.tracking.remember(session, entry, session.args, server.settings.trackingTableKeysMax)
 }

@@ -7,9 +7,8 @@ import type { Connection } from './connection.ts'
 import {
   CLIENT_BACK_PRESSURE,
   CLIENT_CLOSE_AFTER_REPLY,
+  CLIENT_DROPPED_REPLIES,
   CLIENT_INPUT_ENDED,
-  CLIENT_REPLY_OFF,
-  CLIENT_REPLY_SKIP,
   CLIENT_STOPPED,
   CLIENT_SUSPENDED,
   CLIENT_UNAUTHENTICATED,
@@ -17,14 +16,13 @@ import {
 
 /** Replies beyond this are sent before the turn is over, so that the shared slab stays small. */
 const FLUSH_BYTES: number = 192 * 1024
-export const DROPPED_REPLIES: number = CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP
 
 /** Runs what the connection's decoder holds, as far as this turn allows, and sends the replies. */
 export function runCommands(session: Connection): void {
   const { host, decoder, reply, settings } = session
   host.current = session
   reply.resp = session.resp
-  reply.discardReplies = (session.flags & DROPPED_REPLIES) !== 0
+  reply.discardReplies = (session.flags & CLIENT_DROPPED_REPLIES) !== 0
   session.nowMs = host.clock.wallMs()
   const { meter } = host
   meter.start()

@@ -19,9 +19,8 @@ import { ConnectionHost, type SlowCommand } from './connection-host.ts'
 import {
   CLIENT_CLOSE_AFTER_REPLY,
   CLIENT_CLOSED,
+  CLIENT_DROPPED_REPLIES,
   CLIENT_POSTPONED,
-  CLIENT_REPLY_OFF,
-  CLIENT_REPLY_SKIP,
   CLIENT_UNAUTHENTICATED,
   CLIENT_UNIX_SOCKET,
 } from './connection-flags.ts'
@@ -182,13 +181,17 @@ export class ClientServer extends ConnectionHost<ClientSession> {
     try {
       if (outer === undefined) {
         this.encoder.resp = session.resp
-        this.encoder.discardReplies = (session.flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP)) !== 0
+        this.encoder.discardReplies = (session.flags & CLIENT_DROPPED_REPLIES) !== 0
         writeReply()
+        session.releasePushes()
         this.encoder.discardReplies = false
         session.flush()
       } else {
         // Another connection's replies are in the shared encoder.
-        session.replyAside(writeReply)
+        session.replyAside(() => {
+          writeReply()
+          session.releasePushes()
+        })
       }
     } finally {
       this.current = outer
@@ -228,6 +231,8 @@ export class ClientServer extends ConnectionHost<ClientSession> {
   /** @param line latin1, without '+' and CRLF. */
   feedMonitors(line: string): void {
     for (const monitor of this.monitors) {
+      // Lines count as replies, unlike messages.
+      if ((monitor.flags & CLIENT_DROPPED_REPLIES) !== 0) continue
       const encoder = monitor.pushEncoder()
       const bytes = Buffer.from(`+${line}\r\n`, 'latin1')
       encoder.raw(bytes, 0, bytes.length)

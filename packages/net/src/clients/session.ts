@@ -8,10 +8,16 @@ import type { CommandContext, CommandEntry, Effects, Keyspace, KeyWait } from '@
 import { Connection, type ConnectionIdentity, type ConnectionSocket } from './connection.ts'
 import {
   CLIENT_BLOCKED,
+  CLIENT_CACHING,
   CLIENT_DIRTY_CAS,
   CLIENT_DIRTY_EXEC,
+  CLIENT_DROPPED_REPLIES,
+  CLIENT_HOLDS_PUSHES,
   CLIENT_MULTI,
+  CLIENT_POSTPONED,
   CLIENT_REPLICA,
+  CLIENT_REPLY_SKIP,
+  CLIENT_REPLY_SKIP_NEXT,
 } from './connection-flags.ts'
 import { runOne } from './dispatcher.ts'
 import { TIMER_MS_MAX } from './settings.ts'
@@ -64,9 +70,6 @@ export class ClientSession extends Connection implements CommandContext {
   /** Memory of `watched`, roughly. */
   watchedBytes = 0
   tracking: TrackingOptions | undefined
-  /** CLIENT CACHING for the next command: set by it, dropped after the command that follows. */
-  caching: 'yes' | 'no' | undefined
-  cachingIsFresh = false
   redirectBroken = false
   blocked: BlockedState | undefined
   /** Offset of the replication stream behind what this client wrote last: what WAIT waits for. */
@@ -79,7 +82,6 @@ export class ClientSession extends Connection implements CommandContext {
   readonly remote: RemoteSocket | undefined
   /** What `ClientMemory` counts for it. */
   countedBytes = 0
-  #holdsPushes = false
   #held: ReplyEncoder | undefined
 
   constructor(server: ClientServer, socket: ConnectionSocket, identity: ConnectionIdentity, remote?: RemoteSocket) {
@@ -150,28 +152,48 @@ export class ClientSession extends Connection implements CommandContext {
 
   /**
    * The encoder for what is not the reply to this connection's own command: push messages, MONITOR lines. It may be used
-   * at any time; the bytes leave in the order in which they were written.
+   * at any time; the bytes leave in the order in which they were written. CLIENT REPLY does not silence them.
    */
   pushEncoder(): ReplyEncoder {
     if (this.server.current !== this) return this.openSide()
-    if (!this.#holdsPushes) return this.reply
+    if ((this.flags & CLIENT_HOLDS_PUSHES) === 0) {
+      if (!this.reply.discardReplies) return this.reply
+      this.holdPushes()
+    }
     this.#held ??= new ReplyEncoder(HELD_BYTES)
     this.#held.resp = this.resp
-    this.#held.discardReplies = this.reply.discardReplies
     return this.#held
   }
 
-  /** EXEC begins: its reply is one array, so messages for this connection itself wait for its end (redis 7.2; 7.0 mixes them). */
+  /** From now on messages for this connection itself go behind the reply of its command: that of EXEC is one array (redis 7.2; 7.0 mixes them). */
   holdPushes(): void {
-    this.#holdsPushes = true
+    this.flags |= CLIENT_HOLDS_PUSHES
   }
 
-  /** EXEC has ended: what waited goes behind its reply. */
+  /** What waited for the end of this connection's command goes into `reply`, which has its bytes. */
   releasePushes(): void {
     const held = this.#held
-    this.#holdsPushes = false
+    const { reply } = this
+    const { discardReplies } = reply
+    this.flags &= ~CLIENT_HOLDS_PUSHES
     this.#held = undefined
-    if (held !== undefined) this.reply.raw(held.bytes, 0, held.length)
+    if (held === undefined) return
+    reply.discardReplies = false
+    reply.raw(held.bytes, 0, held.length)
+    reply.discardReplies = discardReplies
+  }
+
+  /** A command was run, queued or refused: what held for it alone ends, unless it is still to be run or waits (redis 7.0 resetClient()). */
+  commandOver(): void {
+    if ((this.flags & CLIENT_HOLDS_PUSHES) !== 0) this.releasePushes()
+    if ((this.flags & (CLIENT_BLOCKED | CLIENT_POSTPONED)) !== 0) return
+    if ((this.flags & CLIENT_MULTI) === 0 && this.entry?.name.startsWith('client|') !== true) {
+      this.flags &= ~CLIENT_CACHING
+    }
+    // CLIENT REPLY SKIP drops the reply of the next command.
+    const skips = (this.flags & CLIENT_REPLY_SKIP_NEXT) !== 0
+    this.flags = (this.flags & ~(CLIENT_REPLY_SKIP | CLIENT_REPLY_SKIP_NEXT)) | (skips ? CLIENT_REPLY_SKIP : 0)
+    if (this.server.current === this) this.reply.discardReplies = (this.flags & CLIENT_DROPPED_REPLIES) !== 0
   }
 
   /** Was the command under way answered by its I/O thread? Asked once for each command that MULTI queues, and for MULTI. */
@@ -241,6 +263,7 @@ export class ClientSession extends Connection implements CommandContext {
   unblock(writeReply: () => void): void {
     if (!this.endWait() || this.closed) return
     this.server.replyNow(this, writeReply)
+    this.commandOver()
     this.server.resume(this)
   }
 

@@ -4,6 +4,7 @@
  *
  * Source: redis 7.0 tracking.c. The table is on the JavaScript heap and bounded by tracking-table-max-keys.
  */
+import { CLIENT_CACHING, CLIENT_PUBSUB } from './connection-flags.ts'
 import type { ClientSession } from './session.ts'
 import type { CommandArgs, CommandEntry } from '@understudy/core/internal'
 import { findKeys } from '@understudy/core/internal'
@@ -17,6 +18,7 @@ export interface TrackingOptions {
   readonly noLoop: boolean
   /** Connection that gets the messages, 0 for the tracking one itself. */
   readonly redirect: number
+  /** In order. */
   readonly prefixes: readonly string[]
 }
 
@@ -58,7 +60,7 @@ export class Tracking {
   enable(session: ClientSession, options: TrackingOptions): void {
     this.sessions.add(session)
     const prefixes = options.broadcast && options.prefixes.length === 0 ? [''] : options.prefixes
-    const all = session.tracking === undefined ? prefixes : [...new Set([...session.tracking.prefixes, ...prefixes])]
+    const all = [...new Set([...(session.tracking?.prefixes ?? []), ...prefixes])].sort()
     session.tracking = { ...options, prefixes: all }
     for (const prefix of all) {
       let state = this.#prefixes.get(prefix)
@@ -75,6 +77,7 @@ export class Tracking {
       if (state?.sessions.size === 0) this.#prefixes.delete(prefix)
     }
     session.tracking = undefined
+    session.flags &= ~CLIENT_CACHING
     this.sessions.delete(session)
   }
 
@@ -82,8 +85,8 @@ export class Tracking {
   remember(session: ClientSession, entry: CommandEntry<ClientSession>, args: CommandArgs, keysMax: number): void {
     const options = session.tracking
     if (options === undefined || options.broadcast) return
-    if (options.optIn && session.caching !== 'yes') return
-    if (options.optOut && session.caching === 'no') return
+    if (options.optIn && (session.flags & CLIENT_CACHING) === 0) return
+    if (options.optOut && (session.flags & CLIENT_CACHING) !== 0) return
     const indexes = this.#scratch
     indexes.length = 0
     if (!findKeys(entry, args, indexes)) return
@@ -169,8 +172,10 @@ export class Tracking {
       }
       return
     }
-    if (target.resp === 2 && redirect === 0) return
-    if (target.resp === 2 && !target.subscriptions.channels.has(INVALIDATE_CHANNEL.toString('latin1'))) return
+    // RESP2 has no pushes of its own: they come as messages, to whoever is subscribed to anything.
+    if (target.resp === 2 && (redirect === 0 || (target.flags & CLIENT_PUBSUB) === 0)) return
+    // Of what its own command changed a connection hears behind the reply.
+    if (target === target.server.current) target.holdPushes()
     const encoder = target.pushEncoder()
     if (target.resp === 3) {
       encoder.push(2)

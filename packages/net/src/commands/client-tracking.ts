@@ -1,5 +1,6 @@
 /** CLIENT TRACKING, CACHING and TRACKINGINFO. Source: redis 7.0 networking.c clientCommand(), tracking.c. */
 import { argInteger, argIs, argText, SYNTAX_ERROR } from '@understudy/core/internal'
+import { CLIENT_CACHING } from '../clients/connection-flags.ts'
 import type { ClientSession } from '../clients/session.ts'
 import type { TrackingOptions } from '../clients/tracking.ts'
 
@@ -77,7 +78,7 @@ function objection(current: TrackingOptions | undefined, wanted: ParsedOptions):
     for (let k = 0; k < all.length; k++) {
       const one = all[i]!
       const other = all[k]!
-      if (k !== i && one !== other && (one.startsWith(other) || other.startsWith(one))) {
+      if (k !== i && (one.startsWith(other) || other.startsWith(one))) {
         return (
           `ERR Prefix '${one}' overlaps with ${k < all.length - wanted.prefixes.length ? 'an existing prefix' : 'another provided prefix'} ` +
           `'${other}'. Prefixes for a single client must not overlap.`
@@ -94,7 +95,6 @@ export function clientTracking(client: ClientSession): void {
   if (options === undefined) return
   if (argIs(args, 2, 'OFF')) {
     server.tracking.disable(client)
-    client.caching = undefined
   } else if (argIs(args, 2, 'ON')) {
     const error = objection(client.tracking, options)
     if (error !== undefined) {
@@ -123,18 +123,16 @@ export function clientCaching(client: ClientSession): void {
       reply.error('ERR CLIENT CACHING YES is only valid when tracking is enabled in OPTIN mode.')
       return
     }
-    client.caching = 'yes'
   } else if (argIs(args, 2, 'NO')) {
     if (!tracking.optOut) {
       reply.error('ERR CLIENT CACHING NO is only valid when tracking is enabled in OPTOUT mode.')
       return
     }
-    client.caching = 'no'
   } else {
     reply.error(SYNTAX_ERROR)
     return
   }
-  client.cachingIsFresh = true
+  client.flags |= CLIENT_CACHING
   reply.ok()
 }
 
@@ -147,8 +145,7 @@ export function clientTrackingInfo(client: ClientSession): void {
     if (tracking.broadcast) flags.push('bcast')
     if (tracking.optIn) flags.push('optin')
     if (tracking.optOut) flags.push('optout')
-    if (client.caching === 'yes') flags.push('caching-yes')
-    if (client.caching === 'no') flags.push('caching-no')
+    if ((client.flags & CLIENT_CACHING) !== 0) flags.push(tracking.optIn ? 'caching-yes' : 'caching-no')
     if (tracking.noLoop) flags.push('noloop')
     if (client.redirectBroken) flags.push('broken_redirect')
   }

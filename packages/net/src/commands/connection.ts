@@ -190,18 +190,16 @@ function reset(client: ClientSession): void {
   server.pubsub.unsubscribeAll(client)
   server.tracking.disable(client)
   server.stopMonitor(client)
-  client.caching = undefined
   client.flags &= ~(
     CLIENT_PUBSUB |
     CLIENT_MONITOR |
     CLIENT_READONLY |
     CLIENT_REPLY_OFF |
-    CLIENT_REPLY_SKIP |
     CLIENT_REPLY_SKIP_NEXT |
     CLIENT_NO_EVICT |
     CLIENT_NO_TOUCH
   )
-  client.reply.discardReplies = false
+  client.reply.discardReplies = (client.flags & CLIENT_REPLY_SKIP) !== 0
   client.db = 0
   client.name = ''
   client.user = 'default'

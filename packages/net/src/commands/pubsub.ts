@@ -24,11 +24,15 @@ import { container, row } from './rows.ts'
 
 function confirm(client: ClientSession, word: string, kind: SubscriptionKind, name: string | undefined): void {
   const { reply, subscriptions } = client
+  const { discardReplies } = reply
+  // A push in the place of a reply: CLIENT REPLY does not silence it.
+  reply.discardReplies = false
   reply.push(3)
   reply.bulkString(word)
   if (name === undefined) reply.nullBulk()
   else reply.bulkLatin1(name)
   reply.integer(kind === 'shardChannels' ? subscriptions.shardChannels.size : subscriptions.count)
+  reply.discardReplies = discardReplies
 }
 
 function updateFlag(client: ClientSession): void {

@@ -69,7 +69,6 @@ function exec(client: ClientSession): void {
       client.server.account(transaction.entries[i]!, 1, performance.now() - beganMs, true)
     }
   } finally {
-    client.releasePushes()
     client.args = client.decoder
     client.entry = outerEntry
     client.discardTransaction()

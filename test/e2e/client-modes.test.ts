@@ -1,0 +1,118 @@
+/** CLIENT REPLY, CACHING and TRACKING where several connections meet: ours answers as redis-server does. */
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { RawClient } from '../support/raw-client.ts'
+import { startRedisServer } from '../support/redis-server.ts'
+import type { TestServer } from '../support/test-server.ts'
+import { startUnderstudy } from '../support/understudy-server.ts'
+
+let redis: TestServer
+let ours: TestServer
+
+beforeAll(async () => {
+  ;[redis, ours] = await Promise.all([startRedisServer(), startUnderstudy()])
+})
+
+afterAll(async () => {
+  await Promise.all([redis?.stop(), ours?.stop()])
+})
+
+type Scene = (connect: () => Promise<RawClient>) => Promise<string>
+
+/** What the scene saw of ours, which is what it saw of redis-server. */
+async function same(scene: Scene): Promise<string> {
+  const [theirs, own] = await Promise.all([play(scene, redis.port), play(scene, ours.port)])
+  expect(own).toBe(theirs)
+  return own
+}
+
+async function play(scene: Scene, port: number): Promise<string> {
+  const clients: RawClient[] = []
+  try {
+    return await scene(async () => {
+      const client = await RawClient.connect({ port })
+      clients.push(client)
+      return client
+    })
+  } finally {
+    for (const client of clients) client.close()
+  }
+}
+
+/** Sends commands; what comes back ends with the reply to a PING of its own. */
+async function allReplies(client: RawClient, ...commands: string[]): Promise<string> {
+  for (const command of commands) client.send(`${command}\r\n`)
+  client.send('PING all-there\r\n')
+  let text = ''
+  while (!text.includes('all-there')) text += await client.readLine()
+  return text
+}
+
+async function isBlocked(watcher: RawClient): Promise<void> {
+  while (!(await watcher.callExact('INFO', 'clients')).includes('blocked_clients:1')) continue
+}
+
+test('CLIENT REPLY SKIP drops the reply of a command that waits', async () => {
+  const seen = await same(async (connect) => {
+    const [waiter, other] = [await connect(), await connect()]
+    waiter.send('CLIENT REPLY SKIP\r\nBLPOP waited 0\r\n')
+    await isBlocked(other)
+    await other.callExact('RPUSH', 'waited', 'x')
+    return allReplies(waiter, 'PING after')
+  })
+  expect(seen).not.toContain('waited')
+})
+
+test('CLIENT REPLY SKIP drops a time-out', async () => {
+  await same(async (connect) => allReplies(await connect(), 'CLIENT REPLY SKIP', 'BLPOP waited 0.05', 'PING after'))
+})
+
+test('CLIENT REPLY SKIP drops the reply of CLIENT UNBLOCK', async () => {
+  await same(async (connect) => {
+    const [waiter, other] = [await connect(), await connect()]
+    const id = (await waiter.callExact('CLIENT', 'ID')).slice(1).trim()
+    waiter.send('CLIENT REPLY SKIP\r\nBLPOP waited 0\r\n')
+    await isBlocked(other)
+    return (await other.callExact('CLIENT', 'UNBLOCK', id, 'ERROR')) + (await allReplies(waiter, 'PING after'))
+  })
+})
+
+test('CLIENT REPLY OFF of a monitor silences its lines', async () => {
+  await same(async (connect) => {
+    const [monitor, other] = [await connect(), await connect()]
+    await monitor.callExact('MONITOR')
+    await allReplies(monitor)
+    monitor.send('CLIENT REPLY OFF\r\n')
+    await other.callExact('ECHO', 'unseen')
+    monitor.send('CLIENT REPLY ON\r\n')
+    let text = ''
+    while (!text.includes('+OK')) text += await monitor.readLine()
+    return text.includes('unseen') ? 'shown' : 'silent'
+  })
+})
+
+test.each(['SUBSCRIBE x', 'PSUBSCRIBE x', 'SSUBSCRIBE x', 'PING'])(
+  'invalidations are redirected to a RESP2 client that said %s',
+  async (first) => {
+    await same(async (connect) => {
+      const [target, tracking, writer] = [await connect(), await connect(), await connect()]
+      const id = (await target.callExact('CLIENT', 'ID')).slice(1).trim()
+      await target.callExact(...first.split(' '))
+      await tracking.callExact('CLIENT', 'TRACKING', 'ON', 'REDIRECT', id)
+      await tracking.callExact('GET', 'key')
+      await writer.callExact('SET', 'key', 'value')
+      return allReplies(target)
+    })
+  },
+)
+
+test.each(['FLUSHALL', 'DEL own other', 'MSET own 1 other 2', 'RENAME own other'])(
+  'invalidations of its own %s come behind the reply',
+  async (write) => {
+    const seen = await same(async (connect) =>
+      allReplies(await connect(), 'MSET own 1 other 2', 'HELLO 3', 'CLIENT TRACKING ON', 'MGET own other', write).then(
+        (text) => text.slice(text.indexOf('modules')),
+      ),
+    )
+    expect(seen).toContain('invalidate')
+  },
+)
