@@ -3,7 +3,8 @@
  * which takes the next byte as it is. Not file globs: nothing is special about `/` or a leading dot.
  *
  * Meaning follows redis 7.0 util.c stringmatchlen(), its odd corners included: a class that is never closed ends with
- * the pattern, a `]` closes a class even as its first byte, and an escape inside a class cannot open a range.
+ * the pattern, a `]` closes a class even as its first byte, an escape inside a class cannot open a range, and an empty text
+ * matches the empty pattern only (KEYS and SCAN take a pattern that is `*` alone as no pattern, so they show an empty key).
  * One corner is not followed: bytes above 0x7f are unsigned in ranges, as in Redis on arm64 and unlike Redis on x86.
  *
  * The search is iterative: a mismatch goes back to the last `*` only, which is enough because every other element
@@ -98,6 +99,7 @@ export function globMatches(
   textEnd: number,
   nocase = false,
 ): boolean {
+  if (textStart === textEnd) return patternStart === patternEnd
   let p = patternStart
   let t = textStart
   // Where to go on after a mismatch: behind the last star, with one more byte given to it.

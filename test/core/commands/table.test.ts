@@ -147,7 +147,7 @@ describe('globMatches', () => {
     return globMatches(p, 0, p.length, t, 0, t.length, noCase)
   }
   test.each([
-    ['*', '', true],
+    ['*', '', false],
     ['', '', true],
     ['', 'a', false],
     ['h?llo', 'hello', true],
