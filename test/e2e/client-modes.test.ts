@@ -76,6 +76,60 @@ test('CLIENT REPLY SKIP drops the reply of CLIENT UNBLOCK', async () => {
   })
 })
 
+test('CLIENT LIST ID: one line for each id that is connected, in their order', async () => {
+  const seen = await same(async (connect) => {
+    const [first, second] = [await connect(), await connect()]
+    const idOf = async (client: RawClient): Promise<string> => (await client.callExact('CLIENT', 'ID')).slice(1).trim()
+    const [one, two] = [await idOf(first), await idOf(second)]
+    const list = await first.callExact('CLIENT', 'LIST', 'ID', two, one, '999999', two)
+    const names = new Map([
+      [`id=${one}`, 'first'],
+      [`id=${two}`, 'second'],
+    ])
+    return Array.from(list.matchAll(/^id=\d+/gm), ([id]) => names.get(id)).join()
+  })
+  expect(seen).toBe('second,first,second')
+})
+
+test('connected_clients counts no replicas', async () => {
+  await same(async (connect) => {
+    const [replica, client] = [await connect(), await connect()]
+    const connected = async (): Promise<string | undefined> =>
+      /connected_clients:\d+/.exec(await client.callExact('INFO', 'clients'))?.[0]
+    const before = await connected()
+    replica.send('PSYNC ? -1\r\n')
+    await replica.readLine()
+    return `${before} ${await connected()}`
+  })
+})
+
+test('COMMAND LIST names subcommands, and is an array in RESP3', async () => {
+  await same(async (connect) => {
+    const client = await connect()
+    await client.callExact('HELLO', '3')
+    const list = await client.callExact('COMMAND', 'LIST')
+    const category = await client.callExact('COMMAND', 'LIST', 'FILTERBY', 'ACLCAT', 'geo')
+    return `${list[0]} ${list.includes('\r\nconfig|get\r\n')} ${category[0]}`
+  })
+})
+
+test('an empty text matches only the empty pattern', async () => {
+  await same(async (connect) => {
+    const client = await connect()
+    await client.callExact('SET', '', 'x')
+    const patterns = ['*', '**', '', '?', '[^a]']
+    let text = ''
+    for (const pattern of patterns) {
+      text += (await client.callExact('KEYS', pattern)).includes('$0\r\n')
+      text += (await client.callExact('SCAN', '0', 'MATCH', pattern, 'COUNT', '1000')).includes('$0\r\n')
+    }
+    await client.callExact('DEL', '')
+    const subscriber = await connect()
+    await subscriber.callExact('PSUBSCRIBE', '*')
+    return text + (await client.callExact('PUBLISH', '', 'm'))
+  })
+})
+
 test('CLIENT REPLY OFF of a monitor silences its lines', async () => {
   await same(async (connect) => {
     const [monitor, other] = [await connect(), await connect()]

@@ -13,8 +13,10 @@ import {
   LOADING,
   NOSCRIPT,
   STALE,
+  subcommandSyntaxError,
   SYNTAX_ERROR,
   UNBLOCKED_ERROR,
+  wideInteger,
 } from '@understudy/core/internal'
 import type { CommandTable } from '@understudy/core/internal'
 import {
@@ -26,6 +28,7 @@ import {
   CLIENT_REPLY_SKIP_NEXT,
 } from '../clients/connection-flags.ts'
 import type { ClientType } from '../clients/connection.ts'
+import type { ClientServer } from '../clients/server.ts'
 import type { ClientSession } from '../clients/session.ts'
 import { describeClient } from './client-line.ts'
 import { clientCaching, clientTracking, clientTrackingInfo } from './client-tracking.ts'
@@ -85,10 +88,34 @@ function parseType(text: string): ClientType | undefined {
   }
 }
 
+/** Any number of 64 bits may be asked for, though no connection has a number beyond 2^53. @returns undefined when it is none */
+function readId(client: ClientSession, index: number): number | undefined {
+  const id = wideInteger(client, index)
+  return id === undefined ? undefined : Number(id)
+}
+
+/** What CLIENT LIST has a line for. */
+interface Listed {
+  readonly type: ClientType
+  readonly line: () => string
+}
+
+/** By id: connections of clients, and what is connected by other means. */
+function listed(server: ClientServer): Map<number, Listed> {
+  const found = new Map<number, Listed>()
+  for (const session of server.sessions.values()) {
+    found.set(session.id, { type: session.type, line: () => describeClient(session) })
+  }
+  for (const other of server.ports.foreignConnections?.() ?? []) {
+    found.set(other.id, { type: other.type, line: () => other.describe() })
+  }
+  return found
+}
+
 function list(client: ClientSession): void {
   const { args, reply, server } = client
   let type: ClientType | undefined
-  let ids: Set<number> | undefined
+  let ids: number[] | undefined
   if (args.count === 4 && argIs(args, 2, 'TYPE')) {
     type = parseType(argText(args, 3))
     if (type === undefined) {
@@ -96,29 +123,26 @@ function list(client: ClientSession): void {
       return
     }
   } else if (args.count > 3 && argIs(args, 2, 'ID')) {
-    ids = new Set()
+    ids = []
     for (let i = 3; i < args.count; i++) {
-      const id = argInteger(args, i)
-      if (!(id > 0)) {
+      const id = readId(client, i)
+      if (id === undefined) {
         reply.error('ERR Invalid client ID')
         return
       }
-      ids.add(id)
+      ids.push(id)
     }
   } else if (args.count !== 2) {
     reply.error(SYNTAX_ERROR)
     return
   }
-  const lines: string[] = []
-  for (const session of server.sessions.values()) {
-    if (type !== undefined && session.type !== type) continue
-    if (ids === undefined || ids.has(session.id)) lines.push(describeClient(session))
+  const all = listed(server)
+  let text = ''
+  for (const id of ids ?? all.keys()) {
+    const found = all.get(id)
+    if (found !== undefined && (type === undefined || found.type === type)) text += `${found.line()}\n`
   }
-  for (const other of server.ports.foreignConnections?.() ?? []) {
-    if (type !== undefined && other.type !== type) continue
-    if (ids === undefined || ids.has(other.id)) lines.push(other.describe())
-  }
-  reply.verbatim('txt', lines.map((line) => `${line}\n`).join(''))
+  reply.verbatim('txt', text)
 }
 
 interface KillFilter {
@@ -142,8 +166,8 @@ function parseKillFilter(client: ClientSession): KillFilter | undefined {
       return undefined
     }
     if (argIs(args, i, 'ID')) {
-      const id = argInteger(args, i + 1)
-      if (!(id > 0)) {
+      const id = readId(client, i + 1)
+      if (id === undefined || id <= 0) {
         reply.error('ERR client-id should be greater than 0')
         return undefined
       }
@@ -246,9 +270,13 @@ function readTimeoutMs({ args }: ClientSession, index: number): number | string 
 
 function pause(client: ClientSession): void {
   const { args, reply, server } = client
+  if (args.count > 4) {
+    reply.error(subcommandSyntaxError(args, 'client'))
+    return
+  }
   const timeoutMs = readTimeoutMs(client, 2)
   const writesOnly = args.count === 4 && argIs(args, 3, 'WRITE')
-  if (args.count > 4 || (args.count === 4 && !writesOnly && !argIs(args, 3, 'ALL'))) {
+  if (args.count === 4 && !writesOnly && !argIs(args, 3, 'ALL')) {
     reply.error('ERR CLIENT PAUSE mode must be WRITE or ALL')
     return
   }
@@ -292,8 +320,12 @@ function switchFlag(flag: number): (client: ClientSession) => void {
 
 function unblock(client: ClientSession): void {
   const { args, reply, server } = client
+  if (args.count > 4) {
+    reply.error(subcommandSyntaxError(args, 'client'))
+    return
+  }
   const byError = args.count === 4 && argIs(args, 3, 'ERROR')
-  if (args.count > 4 || (args.count === 4 && !byError && !argIs(args, 3, 'TIMEOUT'))) {
+  if (args.count === 4 && !byError && !argIs(args, 3, 'TIMEOUT')) {
     reply.error('ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR')
     return
   }

@@ -85,11 +85,11 @@ function list(client: ClientSession): void {
   const names: string[] = []
   const visit = (entry: Entry): void => {
     if (keep(entry)) names.push(entry.name)
-    // Without a filter only the commands themselves are listed.
-    if (args.count === 5) for (const subcommand of entry.subcommands?.entries ?? []) visit(subcommand)
+    for (const subcommand of entry.subcommands?.entries ?? []) visit(subcommand)
   }
   for (const entry of server.registry.entries) visit(entry)
-  reply.set(names.length)
+  // Not a set in RESP3 either, though their order means nothing.
+  reply.array(names.length)
   for (const name of names) reply.bulkString(name)
 }
 

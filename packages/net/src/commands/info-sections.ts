@@ -76,12 +76,15 @@ function serverLines(server: ClientServer, identity: ServerIdentity): string[] {
 
 function clientLines(server: ClientServer): string[] {
   const { settings, statistics } = server
+  const foreign = [...(server.ports.foreignConnections?.() ?? [])]
+  let replicas = 0
   let blocked = 0
   let tracking = 0
   let timeouts = 0
   let inputMax = statistics.recentInputBufferMax
   let outputMax = statistics.recentOutputBufferMax
   for (const session of server.sessions.values()) {
+    if (session.type === 'replica') replicas++
     if (session.blocked !== undefined) {
       blocked++
       if (session.blocked.timer !== undefined) timeouts++
@@ -92,7 +95,7 @@ function clientLines(server: ClientServer): string[] {
     outputMax = Math.max(outputMax, facts.outputBytes)
   }
   return [
-    `connected_clients:${server.sessions.size + [...(server.ports.foreignConnections?.() ?? [])].length}`,
+    `connected_clients:${server.sessions.size - replicas + foreign.length}`,
     'cluster_connections:0',
     `maxclients:${settings.maxclients}`,
     `client_recent_max_input_buffer:${inputMax}`,
