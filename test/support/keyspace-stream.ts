@@ -29,6 +29,7 @@ export class KeyspaceStream {
       statistics: new ServerStatistics(1024),
       unapplied: new UnappliedCommands(silent),
       blockedKeys: { hasReady: false, serve: () => {} },
+      monitored: { isWatched: false, show: () => {} },
       statisticsIdOf: () => undefined,
       offset: () => this.#stream.fromOffset,
       toOffset: () => this.#stream.toOffset,

@@ -532,6 +532,7 @@ describe('introspection', () => {
     ],
     ['version', ['LOLWUT', 'LOLWUT VERSION x', 'LOLWUT VERSION 2', 'LOLWUT x y z', 'COMMAND INFO lolwut']],
     ['modules', ['MODULE LIST']],
+    ['a monitor that works with data', ['MONITOR', 'GET a', 'SET a 1', 'DEL a', 'PUBLISH a b', 'MONITOR']],
     ['info sections', ['INFO nope', 'INFO cluster', 'INFO CLUSTER modules']],
     ['shutdown', ['SHUTDOWN x', 'SHUTDOWN SAVE NOSAVE', 'SHUTDOWN ABORT', 'SHUTDOWN ABORT NOW']],
   ])('%s', async (_name, steps) => {

@@ -7,7 +7,6 @@
 import type { CommandContext } from './command.ts'
 import type { CommandEntry } from './table.ts'
 import {
-  ADMIN,
   DENYOOM,
   LOADING,
   MAY_REPLICATE,
@@ -78,7 +77,7 @@ export interface RequesterState {
   readonly inMulti: boolean
   /** A RESP2 connection with subscriptions. */
   readonly subscriberOnly: boolean
-  /** A replica that reads our stream. */
+  /** A replica that reads our stream, or a monitor. */
   readonly replicaClient: boolean
   /** May it use DEBUG (enable-debug-command)? */
   readonly protectedAllowed: boolean
@@ -145,9 +144,4 @@ export function refusesReads(node: NodeState): boolean {
 /** Can any check refuse anything to such a client now, but writes? For the dispatcher's fast path. */
 export function mayRefuse(node: NodeState): boolean {
   return refusesReads(node) || node.asyncLoading || node.cannotSave || node.logFault !== '' || node.tooFewReplicas
-}
-
-/** MONITOR does not show these (redis 7.0 call()). */
-export function hiddenFromMonitors(flags: number): boolean {
-  return (flags & ADMIN) !== 0
 }

@@ -59,8 +59,16 @@ export interface StreamHandler {
   group(group: StreamGroup): void
   /** REPLCONF GETACK: answer at once with `appliedOffset`, which does not count the GETACK's own bytes. */
   getAck(appliedOffset: number): void
-  /** Any frame command, for counting; PING also keeps the link alive. */
-  frame?(name: FrameCommand): void
+  /** Any frame command, for counting; PING also keeps the link alive. MULTI and EXEC stand around their group, if it is handed over. @param db selected behind it */
+  frame?(name: FrameCommand, args: CommandArgs, db: number): void
+}
+
+/** By the time its group is complete, what the parser had found of MULTI is gone. */
+const MULTI_ARGS: CommandArgs = {
+  bytes: Buffer.from('MULTI'),
+  count: 1,
+  start: Int32Array.of(0),
+  end: Int32Array.of(5),
 }
 
 /** Takes every applied byte exactly once and in order: the backlog. */
@@ -278,7 +286,7 @@ export class CommandStream {
     switch (nameLength) {
       case 4:
         if (!isWord(bytes, at, PING)) return false
-        handler.frame?.('ping')
+        handler.frame?.('ping', args, this.#db)
         return true
       case 5:
         if (!isWord(bytes, at, MULTI)) return false
@@ -290,7 +298,7 @@ export class CommandStream {
       case 6:
         if (!isWord(bytes, at, SELECT)) return false
         this.#db = readDb(args, this.#baseOffset)
-        handler.frame?.('select')
+        handler.frame?.('select', args, this.#db)
         return true
       case 8:
         if (!isWord(bytes, at, REPLCONF)) return false
@@ -312,7 +320,7 @@ export class CommandStream {
       if (this.#end - this.#applied > this.#parser.unitBytesMax) throw this.#unitTooBig()
       return
     }
-    handler.frame?.('multi')
+    handler.frame?.('multi', MULTI_ARGS, this.#db)
     const group = this.#group
     group.open(this.#bytes, this.#applied, this.#scan, this.#db, this.#baseOffset)
     try {
@@ -322,7 +330,7 @@ export class CommandStream {
     } finally {
       group.close()
     }
-    handler.frame?.('exec')
+    handler.frame?.('exec', args, this.#db)
     this.#inGroup = false
   }
 
@@ -331,14 +339,14 @@ export class CommandStream {
     group.rewind()
     while (group.nextAny()) {
       const args = group.args
-      if (isArgument(args, 0, PING)) handler.frame?.('ping')
-      else if (isArgument(args, 0, SELECT)) handler.frame?.('select')
+      if (isArgument(args, 0, PING)) handler.frame?.('ping', args, this.#db)
+      else if (isArgument(args, 0, SELECT)) handler.frame?.('select', args, this.#db)
       else if (isArgument(args, 0, REPLCONF)) this.#replconf(handler, args)
     }
   }
 
   #replconf(handler: StreamHandler, args: CommandArgs): void {
-    handler.frame?.('replconf')
+    handler.frame?.('replconf', args, this.#db)
     if (args.count >= 2 && isArgument(args, 1, GETACK)) handler.getAck(this.appliedOffset)
   }
 

@@ -23,7 +23,6 @@ import {
   refusal,
   mayRefuse,
   ReplicaError,
-  SKIP_MONITOR,
   SKIP_SLOWLOG,
   tellWhatIsKept,
   unknownCommand,
@@ -36,10 +35,11 @@ import type { WriteSink } from './ports.ts'
 import type { ClientServer } from './server.ts'
 import type { ClientSession } from './session.ts'
 import { isHttp } from './foreign-protocol.ts'
-import { monitorLine } from './monitor.ts'
+import { HIDDEN_FROM_MONITORS, monitoredAddress } from './monitor.ts'
 import {
   CLIENT_DIRTY_CAS,
   CLIENT_DIRTY_EXEC,
+  CLIENT_MONITOR,
   CLIENT_MULTI,
   CLIENT_NO_TOUCH,
   CLIENT_ONE_COMMAND,
@@ -48,8 +48,10 @@ import {
   CLIENT_UNAUTHENTICATED,
 } from './connection-flags.ts'
 
+/** Connections in one of these states read what others do, and have no business with data (redis 7.0 CLIENT_SLAVE). */
+const STREAM_STATES: number = CLIENT_REPLICA | CLIENT_MONITOR
 /** Connections in one of these states need every check. */
-const CHECKED_STATES: number = CLIENT_UNAUTHENTICATED | CLIENT_MULTI | CLIENT_PUBSUB | CLIENT_REPLICA
+const CHECKED_STATES: number = CLIENT_UNAUTHENTICATED | CLIENT_MULTI | CLIENT_PUBSUB | STREAM_STATES
 /** Commands with one of these flags need every check. */
 const CHECKED_FLAGS: number = WRITE | DENYOOM | PROTECTED | NO_MULTI | ADMIN
 /** Of commands that may be units: writers, and EXEC, which alone has the second flag. */
@@ -128,7 +130,7 @@ function requesterState(session: ClientSession): RequesterState {
   requester.authRequired = (flags & CLIENT_UNAUTHENTICATED) !== 0
   requester.inMulti = (flags & CLIENT_MULTI) !== 0
   requester.subscriberOnly = session.resp === 2 && (flags & CLIENT_PUBSUB) !== 0
-  requester.replicaClient = (flags & CLIENT_REPLICA) !== 0
+  requester.replicaClient = (flags & STREAM_STATES) !== 0
   requester.protectedAllowed = session.server.protectedCommandsAllowed(session)
   requester.queuedFlags = transaction?.flags ?? 0
   requester.queuedLacks = transaction?.lacks ?? 0
@@ -193,8 +195,9 @@ export function callCommand(session: ClientSession, entry: CommandEntry<ClientSe
     server.statistics.failed[entry.id]!++
     server.statistics.countError(reply.lastError)
   }
-  if (server.monitors.size > 0 && (entry.flags & (SKIP_MONITOR | ADMIN)) === 0) {
-    server.feedMonitors(monitorLine(session, entry))
+  if (server.monitors.size > 0 && (entry.flags & HIDDEN_FROM_MONITORS) === 0) {
+    const { args, db } = session
+    server.feedMonitors({ db, address: monitoredAddress(session), row: entry.row, args })
   }
   if (session.tracking !== undefined) trackReads(session, entry)
 }

@@ -35,6 +35,7 @@ import { BlockedKeys } from './blocked-keys.ts'
 import { KeyWatches } from './watch.ts'
 import { GATE_MEMORY, GATE_MONITOR, GATE_NODE, GATE_PAUSE, SharedWords } from './shared-words.ts'
 import { LatencyMonitor } from './latency-monitor.ts'
+import { type MonitoredCommand, monitorLine } from './monitor.ts'
 import { Pauses } from './pauses.ts'
 import { PubSub } from './pubsub.ts'
 import { addressesOf, keepAlive } from './socket-facts.ts'
@@ -228,14 +229,13 @@ export class ClientServer extends ConnectionHost<ClientSession> {
     this.latency.add(event, elapsedMs, this.clock.wallMs())
   }
 
-  /** @param line latin1, without '+' and CRLF. */
-  feedMonitors(line: string): void {
+  /** Shows a command to those who monitor. */
+  feedMonitors(command: MonitoredCommand): void {
+    const bytes = Buffer.from(`+${monitorLine(command, this.clock.wallMs())}\r\n`, 'latin1')
     for (const monitor of this.monitors) {
       // Lines count as replies, unlike messages.
       if ((monitor.flags & CLIENT_DROPPED_REPLIES) !== 0) continue
-      const encoder = monitor.pushEncoder()
-      const bytes = Buffer.from(`+${line}\r\n`, 'latin1')
-      encoder.raw(bytes, 0, bytes.length)
+      monitor.pushEncoder().raw(bytes, 0, bytes.length)
     }
   }
 

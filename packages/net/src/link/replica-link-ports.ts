@@ -62,8 +62,8 @@ export interface ReplicaLinkPorts {
   readonly applyCommand: (args: CommandArgs, db: number) => void
   /** A MULTI … EXEC group, to be applied as one. */
   readonly applyGroup: (group: StreamGroup) => void
-  /** A frame command (PING, SELECT …) went by: for cmdstat. */
-  readonly onFrame?: (name: FrameCommand) => void
+  /** A frame command (PING, SELECT …) went by: for cmdstat and MONITOR. */
+  readonly onFrame?: (name: FrameCommand, args: CommandArgs, db: number) => void
   /**
    * A whole, checked snapshot: swap the generation in. Called before replid, offset and backlog change, in the same
    * turn. A throw counts as a failed load: the old data must be in place then.

@@ -11,7 +11,20 @@ import { ensureWorkingDirectory } from './working-directory.ts'
 
 /** The last part of a node to be made. @param primaryClient is told of connections */
 export function newLink(node: Node, loader: RdbLoaderPool, primaryClient: PrimaryClient): ReplicaLink {
-  const { applier, backlog, below, clock, config, failover, keyCheck, keyspace, logger, server, streamLog } = node
+  const {
+    applier,
+    backlog,
+    below,
+    clock,
+    config,
+    failover,
+    keyCheck,
+    keyspace,
+    logger,
+    monitoredStream,
+    server,
+    streamLog,
+  } = node
   const { registry, settings, statistics } = server
   const link: ReplicaLink = new ReplicaLink(
     linkConfig(config, settings.encodings, keyspace.hashSeed, () => server.port),
@@ -28,11 +41,12 @@ export function newLink(node: Node, loader: RdbLoaderPool, primaryClient: Primar
       commandsAhead: applier.ahead,
       applyCommand: applier.command,
       applyGroup: applier.group,
-      onFrame: (name) => {
-        const id = registry.findFullName(name)?.id
-        if (id === undefined) return
+      onFrame: (name, args, db) => {
+        const entry = registry.findFullName(name)
+        if (entry === undefined) return
         statistics.commandsProcessed++
-        statistics.calls[id]!++
+        statistics.calls[entry.id]!++
+        if (monitoredStream.isWatched) monitoredStream.show(entry, args, db)
       },
       onFullSync: (result) => {
         adoptDataset(node, result, link.getStatus().loading?.elapsedMs ?? 0, false)

@@ -21,6 +21,7 @@ import type { ActiveDefrag } from './active-defrag.ts'
 import type { KeyCheck } from './key-check.ts'
 import type { LoadReport } from './load-report.ts'
 import type { MemoryLimit } from './memory-limit.ts'
+import type { MonitoredStream } from './monitored-stream.ts'
 import type { Persistence } from './persistence.ts'
 import type { Shutdown } from './shutdown.ts'
 import type { StreamApplier } from './stream-applier.ts'
@@ -46,6 +47,7 @@ export interface Node {
   readonly state: NodeState
   readonly link: ReplicaLink
   readonly applier: StreamApplier
+  readonly monitoredStream: MonitoredStream
   readonly unapplied: UnappliedCommands
   readonly below: ReplicasBelow
   readonly failover: Failover

@@ -43,6 +43,8 @@ export interface StreamApplierPorts {
   readonly toOffset: () => number
   /** Clients that wait for keys: served after each unit. */
   readonly blockedKeys: { readonly hasReady: boolean; serve(): void }
+  /** MONITOR (`monitored-stream.ts`). */
+  readonly monitored: { readonly isWatched: boolean; show(entry: CommandEntry, args: CommandArgs, db: number): void }
   /** propagation-error-behavior. */
   readonly onError: (text: string) => void
 }
@@ -160,6 +162,8 @@ export class StreamApplier {
       throw new Error(`applying '${entry.name}' at stream offset ${this.#ports.offset()} failed`, { cause: error })
     }
     this.#countCommand(entry)
+    const { monitored } = this.#ports
+    if (monitored.isWatched) monitored.show(entry, args, db)
     if (isTimed) this.#countTime(entry, (performance.now() - beganMs) * TIMED_EVERY)
     if (reply.errorCount !== errorsBefore) this.#failed(args, entry, reply.lastError)
   }

@@ -59,6 +59,7 @@ import { KEY_CHECK_QUESTION, KeyCheck } from './key-check.ts'
 import { listenAnew, listenOptions } from './listening.ts'
 import { LoadReport } from './load-report.ts'
 import { MemoryLimit } from './memory-limit.ts'
+import { MonitoredStream } from './monitored-stream.ts'
 import { Persistence } from './persistence.ts'
 import { persistenceCommands } from './persistence-commands.ts'
 import { PrimaryClient } from './primary-client.ts'
@@ -99,6 +100,7 @@ export class UnderstudyServer implements Node {
   readonly state: NodeState = idleNodeState()
   readonly link: ReplicaLink
   readonly applier: StreamApplier
+  readonly monitoredStream: MonitoredStream
   readonly unapplied: UnappliedCommands
   readonly below: ReplicasBelow
   readonly failover: Failover
@@ -246,6 +248,7 @@ export class UnderstudyServer implements Node {
     // What the primary sends it sends again; what clients of a primary wrote nobody else has.
     this.server.repliesMustWait = () => this.below.own.effects !== undefined && this.streamLog.holdsReplies
     const { registry, statistics, pubsub } = this.server
+    this.monitoredStream = new MonitoredStream(this.server, () => this.link.connectionEnds)
     this.applier = new StreamApplier([...dataFamilies, streamCommands(pubsub)], {
       clock: systemClock,
       logger,
@@ -257,6 +260,7 @@ export class UnderstudyServer implements Node {
       offset: () => (this.#replay.stream ?? this.link.stream).fromOffset,
       toOffset: () => (this.#replay.stream ?? this.link.stream).toOffset,
       blockedKeys: this.server.blockedKeys,
+      monitored: this.monitoredStream,
       onError: (text) => this.#streamError(text),
     })
     this.#replay = {
