@@ -18,7 +18,7 @@ import {
 } from './access.ts'
 import { argIs } from './arguments.ts'
 import { bitOffsetArgument } from './bit-offset.ts'
-import type { CommandContext, ReadContext } from './command.ts'
+import type { CommandArgs, CommandContext, ReadContext } from './command.ts'
 import { notify } from './notify.ts'
 
 const GET = 0
@@ -48,6 +48,14 @@ interface Operation {
 const field: Uint8Array = new Uint8Array(9)
 /** Register of the change functions: the field has another value now. */
 let fieldChanged = false
+
+/** What BITFIELD does to its key (redis 7.0 db.c bitfieldGetKeys()). */
+export function keyFlagsOfBitField(args: CommandArgs): readonly string[] {
+  for (let i = 2; i < args.count; i++) {
+    if (argIs(args, i, 'SET') || argIs(args, i, 'INCRBY')) return ['RW', 'access', 'update']
+  }
+  return ['RO', 'access']
+}
 
 /** BITFIELD key [GET type offset | [OVERFLOW WRAP|SAT|FAIL] SET|INCRBY type offset value …] */
 export function runBitField(context: CommandContext): void {

@@ -17,7 +17,7 @@ import {
 } from './access.ts'
 import { argIs } from './arguments.ts'
 import { bitOffsetArgument } from './bit-offset.ts'
-import { runBitField, runBitFieldRo } from './bitfield.ts'
+import { keyFlagsOfBitField, runBitField, runBitFieldRo } from './bitfield.ts'
 import { runBitOp } from './bitop.ts'
 import type { CommandContext, CommandTable, ReadContext } from './command.ts'
 import { DENYOOM, FAST, READONLY, WRITE } from './flags.ts'
@@ -258,6 +258,8 @@ export const bitmapCommands: CommandTable = {
     since: '3.2.0',
     group: GROUP,
     summary: 'Reads and changes integers of any width inside a string.',
+    keyFlags: ['RW', 'access', 'update', 'variable_flags'],
+    keyFlagsOfRequest: keyFlagsOfBitField,
     run: runBitField,
   },
   BITFIELD_RO: {

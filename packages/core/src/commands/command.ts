@@ -82,6 +82,8 @@ export interface CommandMetadata {
   readonly tips?: readonly string[]
   /** How keys are used, in Redis' words (`OW update`, `RM delete` …), when it does not follow from the flags. */
   readonly keyFlags?: readonly string[]
+  /** The same for the keys of a concrete request, where it follows from the arguments: goes with `variable_flags`. */
+  readonly keyFlagsOfRequest?: (args: CommandArgs) => readonly string[]
   /**
    * Where keys are found by a keyword: from this argument on it is searched, and behind it the first half are keys (XREAD's
    * STREAMS). Goes with `findKeys`.

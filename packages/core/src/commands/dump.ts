@@ -178,6 +178,7 @@ function restoreRow(since: string, summary: string, flags: number): CommandRow {
     group: 'generic',
     summary,
     propagate: 'restore',
+    keyFlags: ['OW', 'update'],
     categories: ['dangerous'],
     run: restore,
   }

@@ -136,6 +136,7 @@ function expireRow(name: string, since: string, summary: string, unitMs: number,
     group: 'generic',
     summary,
     propagate: 'pexpireat',
+    keyFlags: ['RW', 'update'],
     run: (context) => runExpire(context, name, unitMs, relative),
   }
 }
@@ -166,6 +167,7 @@ export const expireCommands: CommandTable = {
     since: '2.2.0',
     group: 'generic',
     summary: 'Remove the expiration from a key',
+    keyFlags: ['RW', 'update'],
     run: persist,
   },
   TTL: ttlRow('1.0.0', 'Get the time to live for a key in seconds', 1000, false),

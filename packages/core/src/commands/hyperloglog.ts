@@ -293,6 +293,7 @@ export const hyperloglogCommands: CommandTable = {
     since: '2.8.9',
     group: GROUP,
     summary: 'Adds elements to a HyperLogLog.',
+    keyFlags: ['RW', 'insert'],
     run: runPfAdd,
   },
   PFCOUNT: {
@@ -302,6 +303,7 @@ export const hyperloglogCommands: CommandTable = {
     since: '2.8.9',
     group: GROUP,
     summary: 'Estimates how many different elements HyperLogLogs have seen.',
+    keyFlags: ['RW', 'access'],
     read: runPfCount,
   },
   PFMERGE: {
@@ -321,6 +323,7 @@ export const hyperloglogCommands: CommandTable = {
     since: '2.8.9',
     group: GROUP,
     summary: 'Shows the inside of a HyperLogLog.',
+    keyFlags: ['RW', 'access'],
     run: runPfDebug,
   },
   PFSELFTEST: {

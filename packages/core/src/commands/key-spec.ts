@@ -4,6 +4,8 @@
  *
  * Source: redis 7.0 server.c addReplyCommandKeySpecs(), the documentation "Key specifications".
  */
+import { argInteger, argIs } from './arguments.ts'
+import type { CommandArgs } from './command.ts'
 import type { ReplyEncoder } from '../resp/encoder.ts'
 
 export interface KeySpec {
@@ -38,6 +40,21 @@ export function parseKeySpec(text: string): KeySpec {
   const index = Number.parseInt(argument, 10)
   const keys = argument.endsWith('#') ? 'numbered' : argument.endsWith('..') ? REST : ONE
   return { flags: words, begin: keyword === '' ? index : [keyword!, index], keys }
+}
+
+/** Does argument `index` stand where the specification says? Never, when that cannot be told. */
+export function coversKey({ begin, keys }: KeySpec, args: CommandArgs, index: number): boolean {
+  if (begin === undefined || keys === undefined) return false
+  const first = typeof begin === 'number' ? begin : behindKeyword(args, begin[0], begin[1])
+  if (keys === 'numbered') return index > first && index <= first + argInteger(args, first)
+  const last = keys.last < 0 ? args.count + keys.last : first + keys.last
+  return index >= first && index <= last && (index - first) % keys.step === 0
+}
+
+/** @returns the number of arguments when the keyword is not there. */
+function behindKeyword(args: CommandArgs, keyword: string, from: number): number {
+  for (let i = from; i < args.count; i++) if (argIs(args, i, keyword)) return i + 1
+  return args.count
 }
 
 export function writeKeySpec(reply: ReplyEncoder, { flags, begin, keys }: KeySpec): void {

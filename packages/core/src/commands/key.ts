@@ -180,6 +180,7 @@ export const keyCommands: CommandTable = {
     group: 'generic',
     summary: 'Delete a key',
     tips: MULTI_SHARD_SUM,
+    keyFlags: ['RM', 'delete'],
     run: del,
   },
   UNLINK: {
@@ -190,6 +191,7 @@ export const keyCommands: CommandTable = {
     group: 'generic',
     summary: 'Delete a key; a large value is freed in slices',
     tips: MULTI_SHARD_SUM,
+    keyFlags: ['RM', 'delete'],
     run: del,
   },
   EXISTS: {
@@ -200,6 +202,7 @@ export const keyCommands: CommandTable = {
     group: 'generic',
     summary: 'Determine if a key exists',
     tips: MULTI_SHARD_SUM,
+    keyFlags: ['RO'],
     read: exists,
   },
   TOUCH: {
@@ -210,6 +213,7 @@ export const keyCommands: CommandTable = {
     group: 'generic',
     summary: 'Mark keys as accessed and count those that exist',
     tips: MULTI_SHARD_SUM,
+    keyFlags: ['RO'],
     read: touch,
   },
   TYPE: {
@@ -219,6 +223,7 @@ export const keyCommands: CommandTable = {
     since: '1.0.0',
     group: 'generic',
     summary: 'Determine the type stored at a key',
+    keyFlags: ['RO'],
     read: type,
   },
   RENAME: {

@@ -215,6 +215,7 @@ export function memoryCommands(facts: () => MemoryFacts): CommandTable {
           arity: -3,
           flags: READONLY,
           keys: secondIsKey,
+          keyFlags: ['RO'],
           since: '4.0.0',
           group: 'server',
           summary: 'Estimate the memory usage of a key',

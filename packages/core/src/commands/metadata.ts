@@ -7,7 +7,7 @@
 import type { CommandArgs, CommandContext } from './command.ts'
 import type { CommandEntry } from './table.ts'
 import { ADMIN, BLOCKING, FAST, FLAG_NAMES, PUBSUB, READONLY, WRITE } from './flags.ts'
-import { type KeySpec, parseKeySpec, writeKeySpec } from './key-spec.ts'
+import { coversKey, type KeySpec, parseKeySpec, writeKeySpec } from './key-spec.ts'
 import type { ReplyEncoder } from '../resp/encoder.ts'
 
 /** In the order in which Redis lists them. */
@@ -97,8 +97,22 @@ export function takesKeys<Context extends CommandContext>(entry: CommandEntry<Co
   return (entry.row.keys[0] !== 0 || entry.row.findKeys !== undefined) && (entry.flags & PUBSUB) === 0
 }
 
-/** Flags of every key argument for COMMAND GETKEYSANDFLAGS and the key specification. */
-export function keyFlagsOf<Context extends CommandContext>(entry: CommandEntry<Context>): readonly string[] {
+/** What a request does to the key that is its argument `index`, for COMMAND GETKEYSANDFLAGS. */
+export function keyFlagsAt<Context extends CommandContext>(
+  entry: CommandEntry<Context>,
+  args: CommandArgs,
+  index: number,
+): readonly string[] {
+  const { row } = entry
+  if (row.keyFlagsOfRequest !== undefined) return row.keyFlagsOfRequest(args)
+  const specs = row.keySpecs?.map(parseKeySpec) ?? []
+  // A key that no specification leads to is the target of SORT, whose specification is the last.
+  const spec = specs.find((candidate) => coversKey(candidate, args, index)) ?? specs.at(-1)
+  return spec?.flags ?? keyFlagsOf(entry)
+}
+
+/** What a command does to its keys, when it is the same for all. */
+function keyFlagsOf<Context extends CommandContext>(entry: CommandEntry<Context>): readonly string[] {
   if (entry.row.keyFlags !== undefined) return entry.row.keyFlags
   if ((entry.flags & PUBSUB) !== 0) return ['not_key']
   if ((entry.flags & READONLY) !== 0) return ['RO', 'access']

@@ -64,6 +64,7 @@ function subcommand(since: string, summary: string, read: (context: ReadContext)
     arity: 3,
     flags: READONLY,
     keys: SECOND_IS_KEY,
+    keyFlags: ['RO'],
     since,
     group: 'generic',
     summary,

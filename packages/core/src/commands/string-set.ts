@@ -15,6 +15,7 @@ import {
   putFound,
   tellExpire,
 } from './access.ts'
+import { argIs } from './arguments.ts'
 import type { CommandArgs, CommandContext, ReadContext } from './command.ts'
 import { notify, notifyDeleted } from './notify.ts'
 import { conditionHolds } from './string-condition.ts'
@@ -37,6 +38,12 @@ import {
   parseStringOptions,
   SET_OPTIONS,
 } from './string-options.ts'
+
+/** What SET does to its key: with GET it reads it, too (redis 7.0 db.c setGetKeys()). */
+export function keyFlagsOfSet(args: CommandArgs): readonly string[] {
+  for (let i = 3; i < args.count; i++) if (argIs(args, i, 'GET')) return ['RW', 'access', 'update']
+  return ['OW', 'update']
+}
 
 /** SET key value [NX|XX|IFEQ v|IFNE v|IFDEQ d|IFDNE d] [GET] [EX s|PX ms|EXAT s|PXAT ms|KEEPTTL] */
 export function runSet(context: CommandContext): void {

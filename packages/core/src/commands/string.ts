@@ -35,6 +35,7 @@ import {
   runMSetEx,
   runMSetNx,
   runPSetEx,
+  keyFlagsOfSet,
   runSet,
   runSetEx,
   runSetNx,
@@ -137,6 +138,8 @@ export const stringCommands: CommandTable = {
     group: GROUP,
     summary: 'Stores a string at a key, with conditions and a time to live on request.',
     propagate: 'set',
+    keyFlags: ['RW', 'access', 'update', 'variable_flags'],
+    keyFlagsOfRequest: keyFlagsOfSet,
     run: runSet,
   },
   DIGEST: {
@@ -166,6 +169,7 @@ export const stringCommands: CommandTable = {
     since: '1.0.0',
     group: GROUP,
     summary: 'Stores a string at a key that does not exist yet.',
+    keyFlags: ['OW', 'insert'],
     run: runSetNx,
   },
   SETEX: {
@@ -176,6 +180,7 @@ export const stringCommands: CommandTable = {
     group: GROUP,
     summary: 'Stores a string that expires after some seconds.',
     propagate: 'set',
+    keyFlags: ['OW', 'update'],
     run: runSetEx,
   },
   PSETEX: {
@@ -186,6 +191,7 @@ export const stringCommands: CommandTable = {
     group: GROUP,
     summary: 'Stores a string that expires after some milliseconds.',
     propagate: 'set',
+    keyFlags: ['OW', 'update'],
     run: runPSetEx,
   },
   GETSET: {
@@ -206,6 +212,7 @@ export const stringCommands: CommandTable = {
     group: GROUP,
     summary: 'Returns a string and removes its key.',
     propagate: 'del',
+    keyFlags: ['RW', 'access', 'delete'],
     run: runGetDel,
   },
   GETEX: {
@@ -234,6 +241,7 @@ export const stringCommands: CommandTable = {
     since: '1.0.1',
     group: GROUP,
     summary: 'Stores several strings at once.',
+    keyFlags: ['OW', 'update'],
     run: runMSet,
   },
   MSETNX: {
@@ -243,6 +251,7 @@ export const stringCommands: CommandTable = {
     since: '1.0.1',
     group: GROUP,
     summary: 'Stores several strings, or none when one of the keys exists.',
+    keyFlags: ['OW', 'insert'],
     run: runMSetNx,
   },
   // Redis 8.4: known here because streams carry it.
@@ -264,6 +273,7 @@ export const stringCommands: CommandTable = {
     since: '2.0.0',
     group: GROUP,
     summary: 'Adds bytes to the end of a string.',
+    keyFlags: ['RW', 'insert'],
     run: runAppend,
   },
   STRLEN: {
@@ -273,6 +283,7 @@ export const stringCommands: CommandTable = {
     since: '2.2.0',
     group: GROUP,
     summary: 'Returns how many bytes a string has.',
+    keyFlags: ['RO'],
     read: runStrLen,
   },
   SETRANGE: {
@@ -282,6 +293,7 @@ export const stringCommands: CommandTable = {
     since: '2.2.0',
     group: GROUP,
     summary: 'Overwrites a part of a string, making it longer if need be.',
+    keyFlags: ['RW', 'update'],
     run: runSetRange,
   },
   GETRANGE: {

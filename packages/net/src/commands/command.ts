@@ -12,7 +12,7 @@ import {
   categoriesOf,
   findKeys,
   globMatches,
-  keyFlagsOf,
+  keyFlagsAt,
   LOADING,
   NO_MANDATORY_KEYS,
   STALE,
@@ -122,11 +122,11 @@ function getKeys(withFlags: boolean): (client: ClientSession) => void {
       return
     }
     reply.array(indexes.length)
-    const flags = keyFlagsOf(entry)
     for (const index of indexes) {
       if (withFlags) reply.array(2)
       reply.bulk(request.bytes, request.start[index]!, request.end[index]!)
       if (withFlags) {
+        const flags = keyFlagsAt(entry, request, index)
         reply.set(flags.length)
         for (const flag of flags) reply.simple(flag)
       }
