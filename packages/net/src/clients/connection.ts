@@ -342,6 +342,8 @@ export abstract class Connection implements SlabWriter, ConnectionIdentity {
     this.outputBytes -= byteCount
     this.writesInFlight--
     if (this.closed) return
+    // A peer that takes a long reply is not idle. Of the end of a reply its next command tells.
+    if (this.outputBytes > 0) this.lastInteractionMs = this.host.clock.monotonicMs()
     this.#sendSide()
     if ((this.flags & CLIENT_LONG_REPLY) !== 0) this.host.longReplies.wake(this)
     if ((this.flags & CLIENT_BACK_PRESSURE) !== 0 && this.pendingOutputBytes * 2 < this.settings.outputPauseBytes) {

@@ -46,6 +46,9 @@ import { Tracking } from './tracking.ts'
 import type { ClientSettings } from './settings.ts'
 import type { ServerPorts } from './ports.ts'
 
+/** An I/O thread says about once a second what it knows of a connection, and later when it gets no processor. */
+const REMOTE_FACTS_AGE_MS = 2000
+
 const PROTECTED_MODE_ERROR =
   'DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the ' +
   'default user. In this mode connections are only accepted from the loopback interface. To accept others: set a ' +
@@ -342,11 +345,12 @@ export class ClientServer extends ConnectionHost<ClientSession> {
     this.memory.count(session)
     this.#inputMax = Math.max(this.#inputMax, facts.inputBytes)
     this.#outputMax = Math.max(this.#outputMax, facts.outputBytes)
-    const idleMsMax = this.settings.timeoutSeconds * 1000
+    const { timeoutSeconds } = this.settings
+    const idleMsMax = timeoutSeconds * 1000 + (session.remote === undefined ? 0 : REMOTE_FACTS_AGE_MS)
     const waits =
       session.blocked !== undefined || (session.flags & CLIENT_POSTPONED) !== 0 || this.replyPins.isWaiting(session)
     const mayIdle = session.type !== 'normal' || waits || this.monitors.has(session)
-    if (idleMsMax > 0 && nowMs - facts.lastInteractionMs > idleMsMax && !mayIdle) {
+    if (timeoutSeconds > 0 && nowMs - facts.lastInteractionMs > idleMsMax && !mayIdle) {
       this.logger.verbose(`Closing idle client id=${session.id} addr=${session.address}`)
       session.kill()
     }
