@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { CommandRunner } from '../../support/command-runner.ts'
 
 const CALLS = 100_000
+const ROUNDS = 3
 /** Less than the smallest object would take per call; what is left is the collector's and the engine's own noise. */
 const BYTES_PER_CALL_MAX = 4
 
@@ -33,12 +34,16 @@ describe('hot string commands', () => {
       }
       context.keyspace.end()
     }
+    const grownBy = (): number => {
+      globalThis.gc!()
+      const before = process.memoryUsage().heapUsed
+      calls(CALLS)
+      return process.memoryUsage().heapUsed - before
+    }
     calls(CALLS)
     calls(CALLS)
-    globalThis.gc!()
-    const before = process.memoryUsage().heapUsed
-    calls(CALLS)
-    const grown = process.memoryUsage().heapUsed - before
+    // What a call leaves is in each of them; code that a busy machine compiles late is in one.
+    const grown = Math.min(...Array.from({ length: ROUNDS }, grownBy))
     expect(grown / CALLS).toBeLessThan(BYTES_PER_CALL_MAX)
   })
 })
