@@ -70,7 +70,10 @@ function finish(rest: number, restBytes: number, words: number, bits: number, ha
   compress(hash)
 }
 
-/** Takes the block in `schedule` into `hash`. */
+/**
+ * Takes the block in `schedule` into `hash`. Four loops that differ in a function and a constant: one loop would have to ask in each round
+ * which of them it is in, and takes far longer for it.
+ */
 function compress(hash: Int32Array): void {
   for (let i = BLOCK_WORDS; i < ROUNDS; i++) {
     const word = schedule[i - 3]! ^ schedule[i - 8]! ^ schedule[i - 14]! ^ schedule[i - 16]!
