@@ -47,7 +47,7 @@ describe('strings', () => {
   })
 
   it('keys are UTF-8 text or bytes, of any length', () => {
-    for (const key of ['käse 🧀', 'k'.repeat(5000), '']) {
+    for (const key of ['käse 🧀', 'k'.repeat(5000), `${'k'.repeat(50)} 🧀 é`, '']) {
       writer.run('SET', key, key.length)
       expect([reader.get(key), reader.get(Buffer.from(key))]).toEqual([String(key.length), String(key.length)])
     }
@@ -57,6 +57,8 @@ describe('strings', () => {
   it('Buffers are copies, each its own', () => {
     writer.run('MSET', 'a', 'first', 'b', 'second')
     const [a, b] = [reader.getBuffer('a')!, reader.getBuffer('b')!]
+    expect([a, b]).toStrictEqual([Buffer.from('first'), Buffer.from('second')])
+    expect(a.subarray(1)).toStrictEqual(Buffer.from('irst'))
     a.fill(0)
     expect([reader.get('a'), b.toString()]).toEqual(['first', 'second'])
   })

@@ -4,6 +4,8 @@ import type { CommandArgs } from '../commands/command.ts'
 export type ReadArgument = string | Uint8Array | number
 
 const KEPT_BYTES_MAX = 65_536
+/** Text of more characters is written by a native call; the characters of shorter text take less than the call itself. */
+const SHORT_TEXT_MAX = 40
 
 export class ReadArguments implements CommandArgs {
   bytes: Buffer = Buffer.allocUnsafeSlow(1024)
@@ -38,6 +40,7 @@ export class ReadArguments implements CommandArgs {
     const { length } = text
     this.#reserve(at + length * 3)
     const { bytes } = this
+    if (length > SHORT_TEXT_MAX) return bytes.write(text, at, 'utf8')
     for (let i = 0; i < length; i++) {
       const code = text.charCodeAt(i)
       if (code >= 0x80) return bytes.write(text, at, 'utf8')
