@@ -322,6 +322,10 @@ it('WAIT, min-replicas-to-write, ROLE and CLIENT KILL know the replicas', { time
   expect(await node.call('SET', 'a', 1)).toBe('OK')
   expect(await node.call('WAIT', 1, 20_000)).toBe(1)
   expect(await node.call('WAIT', 2, 50)).toBe(1)
+  expect(await node.call('CONFIG', 'SET', 'min-replicas-to-write', 2)).toBe('OK')
+  await expect(node.call('SET', 'a', 1)).rejects.toThrow('NOREPLICAS')
+  expect(await node.call('CONFIG', 'SET', 'min-replicas-to-write', 1)).toBe('OK')
+  expect(await node.call('SET', 'a', 1)).toBe('OK')
   expect(await stock.call('GET', 'a')).toBe('1')
   const [role, , replicas] = (await node.call('ROLE')) as [string, number, string[][]]
   expect([role, replicas[0]![0], replicas[0]![1]]).toEqual(['master', '127.0.0.1', String(stock.port)])

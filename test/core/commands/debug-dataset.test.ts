@@ -83,6 +83,29 @@ describe('DEBUG on the dataset', () => {
     }
   })
 
+  it('POPULATE makes what a stock server makes, and leaves what is there', async () => {
+    const steps = [
+      ['SELECT', '6'],
+      ['RESTORE', 'key:3', '0', payloads[0]!.payload],
+      ['DEBUG', 'POPULATE', '0'],
+      ['DEBUG', 'POPULATE', '200'],
+      ['DEBUG', 'POPULATE', '5', 'other'],
+      ['DEBUG', 'POPULATE', '70', 'wide', '30'],
+      ['DEBUG', 'POPULATE', '12', 'narrow', '7'],
+    ] as const
+    runner.db = 6
+    for (const step of steps) {
+      await client.call(...step)
+      if (step[0] !== 'SELECT') expect(runner.text(...step), step.join(' ')).toBe('+OK\r\n')
+    }
+    expect(runner.keyspace.size(6)).toBe(287)
+    expect(datasetDigest(runner.keyspace)).toBe(await client.call('DEBUG', 'DIGEST'))
+    for (const args of [[], ['-1'], ['x'], ['1', 'a', '-1'], ['1', 'a', '1', 'x']]) {
+      const command = ['DEBUG', 'POPULATE', ...args] as const
+      expect(runner.text(...command), command.join(' ')).toBe(await client.callExact(...command))
+    }
+  })
+
   it('refuses what is wrong as a stock server does', async () => {
     for (const args of [['DIGEST', 'x'], ['OBJECT'], ['OBJECT', 'absent'], ['DIGEST-VALUE'], ['SET-ACTIVE-EXPIRE']]) {
       expect(runner.text('DEBUG', ...args), args.join(' ')).toBe(await client.callExact('DEBUG', ...args))

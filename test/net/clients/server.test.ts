@@ -253,6 +253,20 @@ describe('limits', () => {
     expect(toy.log.join('\n')).toMatch(/overcoming of output buffer limits/)
   })
 
+  test('who has not told the password and takes no replies is dropped', async () => {
+    const toy = await start({ requirepass: 'secret' })
+    const stranger = await client(toy)
+    stranger.socket.pause()
+    const commands = Buffer.from('GET k\r\n'.repeat(20_000))
+    const push = (): void => {
+      while (!stranger.socket.destroyed && stranger.socket.write(commands));
+    }
+    stranger.socket.on('drain', push).on('error', () => {})
+    push()
+    await waitFor('the server to drop it', () => toy.server.sessions.size === 0)
+    expect(toy.log.join('\n')).toMatch(/overcoming of output buffer limits/)
+  })
+
   test('soft limit', async () => {
     const clock = new FakeClock()
     const outputBufferLimits = {
@@ -485,6 +499,23 @@ describe('between connections', () => {
 })
 
 describe('books', () => {
+  test('an error is counted once: of the queued command, not of EXEC; of a wait that CLIENT UNBLOCK ends', async () => {
+    const toy = await start()
+    const [raw, other] = [await client(toy), await client(toy)]
+    const id = await other.call('CLIENT', 'ID')
+    await raw.pipeline([['SET', 'k', 'x'], ['MULTI'], ['INCR', 'k'], ['GET', 'k'], ['EXEC']])
+    other.send(encodeCommand('WAIT', 1, 0))
+    await waitFor('the wait', () => toy.server.sessions.get(Number(id))?.blocked !== undefined)
+    expect(await raw.call('CLIENT', 'UNBLOCK', String(id), 'ERROR')).toBe(1)
+    expect(String(await other.readReply().catch((error: Error) => error.message))).toContain('UNBLOCKED')
+    const info = String(await raw.call('INFO', 'everything'))
+    expect(info).toMatch(/cmdstat_incr:calls=1,.*failed_calls=1/)
+    expect(info).toMatch(/cmdstat_exec:calls=1,.*failed_calls=0/)
+    expect(info).toMatch(/cmdstat_wait:calls=1,.*failed_calls=1/)
+    expect(info).toMatch(/errorstat_ERR:count=1\r\nerrorstat_UNBLOCKED:count=1/)
+    expect(info).toMatch(/total_error_replies:2/)
+  })
+
   test('commandstats, errorstats, latencystats, slow log, totals', async () => {
     const toy = await start({ slowlogSlowerThanMicros: 0, slowlogLengthMax: 3 })
     const raw = await client(toy)

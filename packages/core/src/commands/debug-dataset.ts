@@ -8,7 +8,8 @@ import { DatasetDigest, type DigestedValue, digestOfKey, digestOfValue, digestTe
 import { encodeDump } from '../object-codec/dump.ts'
 import type { KeyspaceReads } from '../keyspace/keyspace-reads.ts'
 import { NO_SUCH_KEY, subcommandSyntaxError } from '../resp/error-replies.ts'
-import { argText } from './arguments.ts'
+import { expectStringLength } from './access.ts'
+import { argBytes, argInteger, argText } from './arguments.ts'
 import type { CommandContext, ReadContext } from './command.ts'
 import { entryEncoding, entryRefcount } from './object.ts'
 import { entrySource, snapshotValue, storedTypeName, visitStoredItems } from '../values/stored-value.ts'
@@ -80,6 +81,44 @@ function setActiveExpire({ args, reply, settings }: ReadContext): void {
   reply.ok()
 }
 
+const NOT_POSITIVE = 'ERR value is out of range, must be positive'
+/** Keys of `DEBUG POPULATE` that are one unit for readers. */
+const POPULATE_UNIT_KEYS = 64
+
+/**
+ * DEBUG POPULATE count [prefix [size]]: keys `prefix:0` and so on that are not there yet, of values `value:0` and so on, cut or filled
+ * up with zero bytes to a size. Replicas are not told, as in Redis.
+ */
+function populate(context: CommandContext): void {
+  const { args, db, keyspace, reply } = context
+  if (args.count < 3 || args.count > 5) {
+    reply.error(subcommandSyntaxError(args, 'debug'))
+    return
+  }
+  const count = argInteger(args, 2)
+  const size = args.count > 4 ? argInteger(args, 4) : 0
+  if (!(count >= 0 && size >= 0)) {
+    reply.error(NOT_POSITIVE)
+    return
+  }
+  if (!expectStringLength(context, size)) return
+  const prefix = args.count > 3 ? argBytes(args, 3) : Buffer.from('key')
+  const sized = Buffer.alloc(size)
+  for (let from = 0; from < count; from += POPULATE_UNIT_KEYS) {
+    keyspace.inUnit(() => {
+      for (let i = from; i < Math.min(count, from + POPULATE_UNIT_KEYS); i++) {
+        const key = Buffer.concat([prefix, Buffer.from(`:${i}`)])
+        if (keyspace.lookup(db, key, 0, key.length)) continue
+        const text = Buffer.from(`value:${i}`)
+        const value = size === 0 ? text : sized
+        if (size > 0) text.copy(sized)
+        keyspace.put(db, key, 0, key.length, 0, 0, value, 0, value.length, -1)
+      }
+    })
+  }
+  reply.ok()
+}
+
 /** One subcommand of DEBUG: argument 1 is its name. */
 export interface DebugDatasetSubcommand {
   readonly usage?: string
@@ -87,13 +126,18 @@ export interface DebugDatasetSubcommand {
   readonly run: (context: CommandContext) => void
 }
 
-/** By upper-case name. They only read, and need no unit. */
+/** By upper-case name. What changes the dataset makes its own units. */
 export const debugDatasetSubcommands: Readonly<Record<string, DebugDatasetSubcommand>> = {
   DIGEST: { summary: 'Output a hex signature representing the current DB content.', run: debugDigest },
   'DIGEST-VALUE': {
     usage: '<key> [<key> ...]',
     summary: 'Output a hex signature of the values of all the specified keys.',
     run: debugDigestValue,
+  },
+  POPULATE: {
+    usage: '<count> [<prefix>] [<size>]',
+    summary: 'Create <count> string keys named key:<num>, or <prefix>:<num>. Replicas are not told.',
+    run: populate,
   },
   OBJECT: { usage: '<key>', summary: 'Show low level info about `key` and associated value.', run: debugObject },
   'SET-ACTIVE-EXPIRE': {

@@ -22,6 +22,7 @@ const COMMA = 44
 const HASH = 35
 const PERCENT = 37
 const TILDE = 126
+const PIPE = 124
 const GREATER = 62
 const EQUALS = 61
 const OPEN_PAREN = 40
@@ -270,6 +271,11 @@ export class ReplyEncoder {
 
   set(count: number): void {
     this.#numberLine(this.resp === 2 ? STAR : TILDE, count)
+  }
+
+  /** `count` pairs that are about the reply behind them. RESP3 only. */
+  attribute(count: number): void {
+    this.#numberLine(PIPE, count)
   }
 
   push(count: number): void {

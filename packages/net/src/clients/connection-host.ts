@@ -354,6 +354,12 @@ export abstract class ConnectionHost<Session extends Connection = Connection> {
     }
   }
 
+  /** A command that ran replied with an error. */
+  countFailure(entry: MeteredCommand, error: string): void {
+    this.statistics.failed[entry.id]!++
+    this.statistics.countError(error)
+  }
+
   /** Beyond client-output-buffer-limit. */
   dropForOutput(session: Connection): void {
     this.statistics.outputLimitDisconnections++

@@ -20,6 +20,7 @@ import {
   CLIENT_PUBSUB,
   CLIENT_REPLICA,
   CLIENT_SUSPENDED,
+  CLIENT_UNAUTHENTICATED,
 } from './connection-flags.ts'
 import type { ConnectionHost } from './connection-host.ts'
 import type { MeteredCommand } from './meter.ts'
@@ -29,6 +30,8 @@ import type { Slab, SlabWriter } from './slabs.ts'
 const SIDE_BYTES = 512
 /** Of a long write, so much at a time: each part that the socket takes shows that the peer reads. */
 const PART_BYTES: number = 256 * 1024
+/** Who has not told the password yet is let have no more replies that it does not take (redis 7.0 checkClientOutputBufferLimits()). */
+const UNAUTHENTICATED_OUTPUT_BYTES_MAX = 1024
 const NO_LIMIT: OutputBufferLimit = { hardBytes: 0, softBytes: 0, softSeconds: 0 }
 /** Unsent output of a connection that is not read: with it and one message more a buffer still ends below its bound. */
 const SIDE_BYTES_MAX = 2 ** 30
@@ -400,6 +403,10 @@ export abstract class Connection implements SlabWriter, ConnectionIdentity {
     if (this.closed) return
     const pending = this.pendingOutputBytes
     const limit = this.outputLimit()
+    if (pending > UNAUTHENTICATED_OUTPUT_BYTES_MAX && (this.flags & CLIENT_UNAUTHENTICATED) !== 0) {
+      this.host.dropForOutput(this)
+      return
+    }
     if (limit.hardBytes > 0 && pending > limit.hardBytes) {
       this.host.dropForOutput(this)
       return

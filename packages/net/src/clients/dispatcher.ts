@@ -191,10 +191,7 @@ export function callCommand(session: ClientSession, entry: CommandEntry<ClientSe
     if (telling !== undefined) endTelling(session, entry, telling, errorsBefore, isWhole)
     unit?.end()
   }
-  if (reply.errorCount !== errorsBefore) {
-    server.statistics.failed[entry.id]!++
-    server.statistics.countError(reply.lastError)
-  }
+  if (reply.errorCount !== errorsBefore) server.countFailure(entry, reply.lastError)
   if (server.monitors.size > 0 && (entry.flags & HIDDEN_FROM_MONITORS) === 0) {
     const { args, db } = session
     server.feedMonitors({ db, address: monitoredAddress(session), row: entry.row, args })
@@ -289,10 +286,7 @@ export function retryCommand(session: ClientSession, retry: (context: CommandCon
     if (telling !== undefined) endTelling(session, entry, telling, errorsBefore, isWhole)
     unit?.end()
   }
-  if (reply.errorCount !== errorsBefore) {
-    server.statistics.failed[entry.id]!++
-    server.statistics.countError(reply.lastError)
-  }
+  if (reply.errorCount !== errorsBefore) server.countFailure(entry, reply.lastError)
   if (served && session.tracking !== undefined) trackReads(session, entry)
   return served
 }

@@ -262,7 +262,13 @@ export class ClientSession extends Connection implements CommandContext {
   /** @param writeReply writes the reply of the command that waited into `reply`. */
   unblock(writeReply: () => void): void {
     if (!this.endWait() || this.closed) return
-    this.server.replyNow(this, writeReply)
+    const { entry, server } = this
+    server.replyNow(this, () => {
+      const errorsBefore = this.reply.errorCount
+      writeReply()
+      if (entry !== undefined && this.reply.errorCount !== errorsBefore)
+        server.countFailure(entry, this.reply.lastError)
+    })
     this.commandOver()
     this.server.resume(this)
   }

@@ -67,10 +67,26 @@ function protocol(client: ClientSession): void {
         reply.boolean(i === 1)
       }
       break
+    case 'attrib':
+      if (reply.resp === 3) {
+        reply.attribute(1)
+        reply.bulkString('key-popularity')
+        reply.array(2)
+        reply.bulkString('key:123')
+        reply.integer(90)
+      }
+      reply.bulkString('Some real reply following the attribute')
+      break
     case 'push':
+      if (reply.resp === 2) {
+        reply.error('ERR RESP2 is not supported by this command')
+        break
+      }
       reply.push(2)
       reply.bulkString('server-cpu-usage')
       reply.integer(42)
+      // A push is no reply.
+      reply.bulkString('Some real reply following the push reply')
       break
     case 'verbatim':
       reply.verbatim('txt', 'This is a verbatim\nstring')
@@ -86,7 +102,7 @@ function protocol(client: ClientSession): void {
       break
     default:
       reply.error(
-        'ERR Wrong protocol type name. Please use one of the following: string|integer|double|null|array|set|map|attrib|push|verbatim|true|false',
+        'ERR Wrong protocol type name. Please use one of the following: string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|true|false',
       )
   }
 }

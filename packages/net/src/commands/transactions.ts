@@ -58,6 +58,7 @@ function exec(client: ClientSession): void {
   // Unwatch first: the queued commands must not touch our own keys, and MULTI is over for them.
   client.unwatchAll()
   const outerEntry = client.entry
+  const errorsBefore = reply.errorCount
   reply.array(transaction.count)
   client.args = queuedArgs
   client.holdPushes()
@@ -69,6 +70,8 @@ function exec(client: ClientSession): void {
       client.server.account(transaction.entries[i]!, 1, performance.now() - beganMs, true)
     }
   } finally {
+    // Errors of the queued commands are theirs, and counted.
+    reply.errorCount = errorsBefore
     client.args = client.decoder
     client.entry = outerEntry
     client.discardTransaction()

@@ -307,7 +307,7 @@ export class IoServer extends ConnectionHost<IoSession> {
     const elapsedMs = (performance.now() - beganMs) / Math.max(1, entries.length)
     for (const [index, entry] of entries.entries()) {
       this.statistics.countCommands(entry.id, 1, elapsedMs, this.settings.latencyTracking)
-      if (errors[index] !== undefined) this.#countFailure(entry, errors[index])
+      if (errors[index] !== undefined) this.countFailure(entry, errors[index])
     }
     return true
   }
@@ -330,7 +330,7 @@ export class IoServer extends ConnectionHost<IoSession> {
     const isDone = this.#attempt(session, this.#readOne)
     session.reply.longFrom = ALWAYS_WHOLE
     if (!isDone) return false
-    if (session.reply.errorCount !== errorsBefore) this.#countFailure(entry, session.reply.lastError)
+    if (session.reply.errorCount !== errorsBefore) this.countFailure(entry, session.reply.lastError)
     return true
   }
 
@@ -350,11 +350,6 @@ export class IoServer extends ConnectionHost<IoSession> {
     reply.length = lengthBefore
     reply.errorCount = errorsBefore
     return false
-  }
-
-  #countFailure(entry: MeteredCommand, error: string): void {
-    this.statistics.failed[entry.id]!++
-    this.statistics.countError(error)
   }
 
   #forward(session: IoSession): void {

@@ -316,6 +316,9 @@ export class UnderstudyServer implements Node {
     config.onChange('port', () => listenAnew(this))
     config.onChange('bind', () => listenAnew(this))
     config.onChange('hz', () => this.server.restartCron())
+    for (const name of ['min-replicas-to-write', 'min-replicas-max-lag'] as const) {
+      config.onChange(name, () => countGoodReplicas(this))
+    }
   }
 
   /**
