@@ -32,6 +32,12 @@ describe('sortScore', () => {
       expect(score(text)).toBeNaN()
     },
   )
+  it('refuses a long text in one pass', () => {
+    // In the square of its length this takes half a minute.
+    const begun = performance.now()
+    expect(score(`${'1'.repeat(100_000)}x`)).toBeNaN()
+    expect(performance.now() - begun).toBeLessThan(1000)
+  })
 })
 
 describe('ByteItems', () => {

@@ -107,4 +107,22 @@ describe('score text', () => {
     ])
     for (const text of ['1 ', 'nan', 'x']) expect(bound(text), text).toBeNaN()
   })
+
+  it('is refused in one pass, however long it is', () => {
+    // In the square of the length these take half a minute each.
+    const long = 100_000
+    for (const text of [
+      `${'1'.repeat(long)}x`,
+      `1.${'1'.repeat(long)}x`,
+      `.${'1'.repeat(long)}x`,
+      `1e${'1'.repeat(long)}x`,
+      `0x${'a'.repeat(long)}x`,
+      `0x.${'a'.repeat(long)}x`,
+    ]) {
+      const begun = performance.now()
+      expect(read(text)).toBeNaN()
+      expect(bound(text)).toBeNaN()
+      expect(performance.now() - begun, text.slice(0, 4)).toBeLessThan(1000)
+    }
+  })
 })

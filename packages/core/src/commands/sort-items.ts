@@ -104,7 +104,8 @@ export class ByteItems {
 /** Smallest number that C's strtod does not call out of range. */
 const NORMAL_MIN: number = 2 ** -1022
 const SPACES = '[ \\t\\n\\v\\f\\r]*'
-const DECIMAL = new RegExp(`^${SPACES}[+-]?(?:\\d+\\.?\\d*|\\.\\d+)(?:e[+-]?\\d+)?$`, 'i')
+// A run of digits ends in one place only, as in encoding/score-text.ts: else a long text that is no number takes the square of its length.
+const DECIMAL = new RegExp(`^${SPACES}[+-]?(?:\\d+(?:\\.\\d*)?|\\.\\d+)(?:e[+-]?\\d+)?$`, 'i')
 const HEXADECIMAL = new RegExp(`^${SPACES}([+-]?)0x([\\da-f]*)(?:\\.([\\da-f]*))?(?:p([+-]?\\d+))?$`, 'i')
 const INFINITE = new RegExp(`^${SPACES}([+-]?)inf(?:inity)?$`, 'i')
 const MANTISSA_NONZERO = /^[^e]*[1-9]/i
