@@ -13,6 +13,7 @@ import {
 } from '@understudy/core/internal'
 import { describe, expect, it } from 'vitest'
 import { CommandRunner } from '../../support/command-runner.ts'
+import { withBlocks } from '../../support/few-blocks.ts'
 import { checkKeyspace } from '../../support/keyspace-check.ts'
 import { SeededRandom } from '../../support/seeded-random.ts'
 import { changeAtRandom, elements } from './list-model.ts'
@@ -67,6 +68,43 @@ describe('ListWriter', () => {
       expect(ended.large).toBeGreaterThan(0)
     })
   }
+
+  it.each([1, 2, 3, 4, 5, 9])('leaves a list of %i nodes as before when memory ends in a change', async (nodes) => {
+    // Two to a node, each too long for a packed list.
+    const text = (name: number | string): string => `${name}${'.'.repeat(700)}`
+    const names = Array.from({ length: nodes * 2 }, (_, i) => i)
+    const end = nodes * 2 - 1
+    const changes = [
+      ['LPUSH', 'list', text('new'), text('newer')],
+      ['RPUSH', 'list', text('new'), text('newer')],
+      ['LSET', 'list', end, text('new').repeat(30)],
+      ...names.flatMap((name) => [
+        ['LINSERT', 'list', 'BEFORE', text(name), text('new')],
+        ['LINSERT', 'list', 'AFTER', text(name), text('new')],
+      ]),
+    ]
+    for (const change of changes) {
+      let hasEnded = true
+      for (let blocks = 0; hasEnded; blocks++) {
+        const runner = new CommandRunner([listCommands])
+        runner.settings.encodings.listMaxListpackSize = 2
+        runner.run('RPUSH', 'list', ...names.map(text))
+        const before = runner.text('LRANGE', 'list', 0, -1)
+        hasEnded = false
+        await withBlocks(runner.keyspace, blocks, () => runner.run(...change)).catch(() => (hasEnded = true))
+        checkKeyspace(runner.keyspace)
+        // Of two elements the first may be there.
+        const added = Number(runner.text('LLEN', 'list').slice(1)) - names.length
+        if (hasEnded && added === 0) expect(runner.text('LRANGE', 'list', 0, -1)).toBe(before)
+        const pop = blocks % 2 === 0 ? 'LPOP' : 'RPOP'
+        for (let left = names.length + added; left > 0; left--) {
+          runner.run(pop, 'list')
+          expect(runner.text('LLEN', 'list')).toBe(`:${left - 1}\r\n`)
+        }
+        checkKeyspace(runner.keyspace)
+      }
+    }
+  })
 })
 
 describe('a short list', () => {

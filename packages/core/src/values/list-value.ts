@@ -362,12 +362,13 @@ export class ListValue extends ListCursor {
     })
   }
 
-  /** Runs a change of the index; if that fails, the node to be linked is freed. */
+  /** Runs a change of the index; if that fails, the node to be linked is freed, and an index that was made for it. */
   #linked(node: number, change: () => void): void {
     try {
       change()
     } catch (error) {
       freeNode(this.region, node, this.#lazyFree)
+      this.#dropEmptyIndex()
       throw error
     }
   }
@@ -396,11 +397,17 @@ export class ListValue extends ListCursor {
 
   /** Removes the entry at the index' cursor, and the index with its last one. */
   #unlinkFromIndex(): void {
-    const { words, at } = this
     this.#indexEnded = !this.#index.remove()
-    if (this.#index.entries > 0) return
-    this.region.arena.free(words[at + LIST_INDEX]!)
+    this.#dropEmptyIndex()
+  }
+
+  /** Where there is an index it has an entry: whoever takes a node away looks for another in it. */
+  #dropEmptyIndex(): void {
+    const { words, at } = this
+    const state = words[at + LIST_INDEX]!
+    if (state === 0 || this.#index.entries > 0) return
     words[at + LIST_INDEX] = 0
+    this.region.arena.free(state)
   }
 
   /** After a node was unlinked from the index: goes to what was beside it. */
