@@ -154,6 +154,59 @@ describe('stream', () => {
   }
 })
 
+describe('a stream that memory ends for', () => {
+  // The second node has 400 entries, so its counts become longer as entries go; the last entry's length fills its block, or makes chunks of it.
+  const lengths = [...Array.from({ length: 24 }, (_, i) => i), 20_000, 40_000]
+  const idOfNumber = (number: number): StreamId => idOf({ ms: number, sequence: 0 })
+
+  function newStream(lastBytes: number): Stream {
+    const region = newRegion()
+    const stream = new Stream().open(region, createStreamRoot(region))
+    for (let i = 1; i <= 410; i++) {
+      const value = 'v'.repeat(i === 410 ? lastBytes : 1)
+      stream.append(idOfNumber(i), argsOf(['f', value]), 0, 1, 0, i <= 11 ? 10 : 1000)
+    }
+    expect(stream.nodes.entries).toBe(2)
+    stream.updateFirstId()
+    return stream
+  }
+
+  it.each<[string, (stream: Stream) => unknown]>([
+    ['a deletion', (stream) => stream.delete(idOfNumber(138))],
+    ['trimming to a length', (stream) => stream.trimToLength(250, false, 0)],
+    ['trimming to an ID', (stream) => stream.trimToId(idOfNumber(200), false, 0)],
+    ['trimming to a length by a policy', (stream) => stream.trimAgreed(250, undefined, false, 0, () => true)],
+    ['trimming to an ID by a policy', (stream) => stream.trimAgreed(0, idOfNumber(200), false, 0, () => true)],
+  ])('in %s has as many entries as it says', (name, change) => {
+    let failed = 0
+    for (const lastBytes of lengths) {
+      const stream = newStream(lastBytes)
+      if (name === 'a deletion') for (let i = 11; i < 138; i++) stream.delete(idOfNumber(i))
+      const { arena } = stream.region
+      arena.allocate = () => {
+        throw new Error('no memory')
+      }
+      let hasFailed = false
+      try {
+        change(stream)
+      } catch {
+        hasFailed = true
+        failed++
+      }
+      Reflect.deleteProperty(arena, 'allocate')
+      checkNodes(stream)
+      const left = entriesOf(stream, ZERO_ID, MAX_ID, false)
+      expect(left.length).toBe(stream.length)
+      // What was trimmed before memory ended is a whole node.
+      if (hasFailed) expect(stream.length).toBe(name === 'a deletion' ? 410 - 127 : 410 - 10)
+      if (name !== 'a deletion') expect(stream.readId(R_FIRST, new StreamId()).toString()).toBe(left[0]!.split(' ')[0])
+      change(stream)
+      checkNodes(stream)
+    }
+    expect(failed).toBeGreaterThan(1)
+  })
+})
+
 describe('consumer groups', () => {
   it('do what maps do', () => {
     const random = new SeededRandom(5)

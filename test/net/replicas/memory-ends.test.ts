@@ -53,7 +53,7 @@ class ToldStream extends ToldWrites {
 beforeEach(async () => {
   keyspace = new Keyspace({ databaseCount: 2 })
   const settings = defaultClientSettings()
-  settings.encodings = { ...settings.encodings, streamNodeMaxBytes: 1_000_000 }
+  settings.encodings = { ...settings.encodings, streamNodeMaxBytes: 1_000_000, streamNodeMaxEntries: 200 }
   writes = new ToldStream(settings)
   const memory = (): never => {
     throw new Error('not asked')
@@ -221,6 +221,10 @@ const CASES: Readonly<Record<string, readonly [before: readonly Line[], command:
   // Its chunks get another index, and the old one is free before they are written.
   [LONG_NODE]: [[['XADD', 'k', '1-1', 'f', longer]], ['XADD', 'k', '2-1', 'f', 'v'.repeat(3000), 'g', longer]],
   'XADD of a new key': [[], ['XADD', 'k', '1-1', 'f', longer]],
+  'XTRIM behind whole nodes': [
+    names(360).map((_, i): Line => ['XADD', 'k', `${i + 1}-1`, 'f', i === 300 ? longer : 'v']),
+    ['XTRIM', 'k', 'MAXLEN', 100],
+  ],
   'XGROUP CREATE MKSTREAM': [[], ['XGROUP', 'CREATE', 'k', 'g'.repeat(100), 0, 'MKSTREAM']],
   XREADGROUP: [
     [...names(4).map((_, i): Line => ['XADD', 'k', `${i + 1}-1`, 'f', 'v']), ['XGROUP', 'CREATE', 'k', 'g', 0]],

@@ -175,11 +175,16 @@ export function runXTrim(context: CommandContext): void {
   }
   if (!openFound(context)) return
   context.keyspace.enterEntry()
-  const removed = trim(context)
-  if (removed > 0) {
-    if (!trimsByPolicy()) tellTrimmed(context)
-    notify(context, NOTIFY_STREAM, 'xtrim', 1)
-    foundChanged(context, 1)
+  const { length } = stream
+  try {
+    const removed = trim(context)
+    if (removed > 0) {
+      if (!trimsByPolicy()) tellTrimmed(context)
+      notify(context, NOTIFY_STREAM, 'xtrim', 1)
+    }
+    reply.integer(removed)
+  } finally {
+    // Memory may end behind the first nodes.
+    if (stream.length < length) foundChanged(context, 1)
   }
-  reply.integer(removed)
 }

@@ -10,12 +10,17 @@ import type { RegionWriter } from '../keyspace/region-writer.ts'
 import { BLOCK_BYTES_MAX } from '../limits.ts'
 import { Arena } from '../memory/arena.ts'
 import { byteOffsetOf } from '../memory/region-memory.ts'
+import { NO_BYTES } from '../memory/view-holders.ts'
+import { STREAM_ENTRY_DELETED } from '../object-codec/blob-check.ts'
 import { OrderedIndex } from './ordered-index.ts'
 import { WEIGHTED } from './ordered-index-cursor.ts'
 import { CHUNKED_NODE_BYTES, N_BYTES, N_CHUNKS, N_ID, N_ROOM, STREAM_NODE_HEADER_BYTES } from './stream-layout.ts'
 import { StreamReader } from './stream-reader.ts'
 
 export const INLINE_LISTPACK_BYTES_MAX: number = BLOCK_BYTES_MAX - STREAM_NODE_HEADER_BYTES
+/** Room for so many entries that are to be deleted; more room than the second is not kept. */
+const FIRST_MARKS = 128
+const KEPT_MARKS_MAX = 65_536
 
 /** Counts changes of nodes of any stream by this thread: what was noted about a node's inside holds until the next. */
 export let nodeChanges = 0
@@ -44,6 +49,10 @@ export class StreamNodeWriter extends StreamReader {
   readonly #chunks = new NodeValue()
   readonly #made = new NodeValue()
   readonly #counts = new Uint8Array(20)
+  /** Of the entries that were noted, where their flags stand, from the beginning of the listpack: the first `#marked`. */
+  #marks = new Int32Array(FIRST_MARKS)
+  #marked = 0
+  readonly #flags = new Uint8Array(2)
 
   constructor() {
     super(new OrderedIndex(WEIGHTED))
@@ -137,27 +146,58 @@ export class StreamNodeWriter extends StreamReader {
     return made
   }
 
-  /** Sets the flag of the entry of the cursor in the node at `address`. */
-  protected markDeleted(address: number): void {
-    const { node, region } = this
-    region.memory.keep(address)
-    // Flags are small and stand in one byte; snapshots of strangers may spell them longer.
-    const flagAt = node.flagsAt + (node.bytes[node.flagsAt]! < 0x80 ? 0 : 1)
-    node.bytes[flagAt]! |= 1
-    const words = region.memory.i32[address >>> 28]!
-    const at = byteOffsetOf(address) >>> 2
-    if (words[at + N_ROOM] !== 0) return
-    const chunks = this.#chunks.open(region, words[at + N_CHUNKS]!, words[at + N_BYTES]! >>> 0)
-    chunks.write(flagAt - node.start, node.bytes, flagAt, flagAt + 1)
+  /** Begins a list of entries of the node that `node` is open on. */
+  protected beginMarks(): void {
+    this.#marked = 0
+    if (this.#marks.length > KEPT_MARKS_MAX) this.#marks = new Int32Array(FIRST_MARKS)
   }
 
-  protected setCounts(address: number, live: number, deleted: number): void {
-    this.changeNode(address, live, deleted, this.#counts, 0, 0)
+  /** Notes the entry of the cursor, which is going to be deleted. */
+  protected mark(): void {
+    if (this.#marked === this.#marks.length) {
+      const grown = new Int32Array(2 * this.#marked)
+      grown.set(this.#marks)
+      this.#marks = grown
+    }
+    this.#marks[this.#marked++] = this.node.flagsAt - this.node.start
+  }
+
+  /**
+   * Deletes the entries that were noted: counts, weight and flags of the node that `node` is open on and `nodes` stands on. Where the
+   * entries of `node` are is not known afterwards. The counts come first, as they alone may need memory: when that ends, nothing has changed.
+   * @returns how many entries.
+   */
+  protected deleteMarked(): number {
+    const { node, nodes, region } = this
+    const marked = this.#marked
+    const live = node.liveEntries - marked
+    const moved = this.changeNode(nodes.address, live, node.deletedEntries + marked, NO_BYTES, 0, 0)
+    nodes.setWeight(live)
+    const { address } = nodes
+    const words = region.memory.i32[address >>> 28]!
+    const at = byteOffsetOf(address) >>> 2
+    if (words[at + N_ROOM] === 0) {
+      const chunks = this.#chunks.open(region, words[at + N_CHUNKS]!, words[at + N_BYTES]! >>> 0)
+      for (let i = 0; i < marked; i++) this.#setChunkedFlag(chunks, this.#marks[i]! + moved)
+    } else {
+      const bytes = region.memory.u8[address >>> 28]!
+      const start = (at << 2) + STREAM_NODE_HEADER_BYTES + moved
+      for (let i = 0; i < marked; i++) setDeletedFlag(bytes, start + this.#marks[i]!)
+    }
+    return marked
+  }
+
+  #setChunkedFlag(chunks: NodeValue, flagsAt: number): void {
+    const flags = this.#flags
+    chunks.read(flagsAt, flagsAt + flags.length, flags, 0)
+    setDeletedFlag(flags, 0)
+    chunks.write(flagsAt, flags, 0, flags.length)
   }
 
   /**
    * Writes the two counts of the node that `node` is open on, and appends items. The node may move: `nodes`, which has to
-   * stand on it, is told.
+   * stand on it, is told. When memory ends, nothing has changed.
+   * @returns by how many bytes the entries are further from the beginning of the listpack.
    */
   protected changeNode(
     address: number,
@@ -166,7 +206,7 @@ export class StreamNodeWriter extends StreamReader {
     added: Uint8Array,
     addedBytes: number,
     addedItems: number,
-  ): void {
+  ): number {
     const { node, region, nodes } = this
     region.memory.keep(address)
     nodeChanges++
@@ -180,7 +220,7 @@ export class StreamNodeWriter extends StreamReader {
     const after = before + moved + addedBytes
     if (words[at + N_ROOM] === 0) {
       this.#changeChunks(address, countsAt, countsBytes, moved, added, addedBytes, addedItems)
-      return
+      return moved
     }
     if (after > INLINE_LISTPACK_BYTES_MAX) {
       // Beyond a block: made anew, in chunks.
@@ -190,7 +230,7 @@ export class StreamNodeWriter extends StreamReader {
       const made = this.makeNode(node.nodeId, whole, 0, after, after)
       region.arena.free(address)
       nodes.setAddress(made)
-      return
+      return moved
     }
     let target = address
     if (after > words[at + N_ROOM]!) {
@@ -201,6 +241,7 @@ export class StreamNodeWriter extends StreamReader {
     const start = byteOffsetOf(target) + STREAM_NODE_HEADER_BYTES
     rewriteListpack(bytes, start, before, countsAt, counts, countsBytes, moved, added, addedBytes, addedItems)
     region.memory.i32[target >>> 28]![(byteOffsetOf(target) >>> 2) + N_BYTES] = after
+    return moved
   }
 
   #changeChunks(
@@ -259,6 +300,12 @@ function appendItems(chunks: NodeValue, added: Uint8Array, addedBytes: number): 
 }
 
 const END_BYTE = Uint8Array.of(LISTPACK_END)
+
+/** Sets the flag of the entry whose flags are the item at `at`: they are small; snapshots of strangers may spell them longer than in one byte. */
+function setDeletedFlag(bytes: Uint8Array, at: number): void {
+  const flagAt = at + (bytes[at]! < 0x80 ? 0 : 1)
+  bytes[flagAt] = bytes[flagAt]! | STREAM_ENTRY_DELETED
+}
 
 /** Room for a node that is going to grow. */
 export function grownRoom(bytes: number): number {

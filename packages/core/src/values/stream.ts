@@ -160,38 +160,39 @@ export class Stream extends StreamNodeWriter {
   /** Deletes the entry `id`. First ID and greatest deleted ID stay as they are. @returns false when there is none. */
   delete(id: StreamId): boolean {
     if (!this.find(id)) return false
-    const { nodes, node } = this
-    const live = node.liveEntries
-    if (live <= 1) {
+    if (this.node.liveEntries <= 1) {
       this.removeNode()
       return true
     }
-    this.markDeleted(nodes.address)
-    this.setCounts(nodes.address, live - 1, node.deletedEntries + 1)
-    nodes.setWeight(live - 1)
+    this.beginMarks()
+    this.mark()
+    this.deleteMarked()
     return true
   }
 
   /**
    * Removes the oldest entries until `length` are left. @param approximate only whole nodes.
-   * @param limit most entries to remove, 0 for no limit. @returns entries removed.
+   * @param limit most entries to remove, 0 for no limit. @returns entries removed. When memory ends, that was behind whole nodes, which are gone.
    */
   trimToLength(length: number, approximate: boolean, limit: number): number {
     const { nodes } = this
     let removed = 0
     this.#firstLeft.setZero()
-    while (nodes.first() && this.length > length) {
-      const live = nodes.weight
-      if (limit !== 0 && removed + live > limit) break
-      if (this.length - live >= length) {
-        this.removeNode()
-        removed += live
-        continue
+    try {
+      while (nodes.first() && this.length > length) {
+        const live = nodes.weight
+        if (limit !== 0 && removed + live > limit) break
+        if (this.length - live >= length) {
+          this.removeNode()
+          removed += live
+          continue
+        }
+        if (!approximate) removed += this.#trimNode(this.length - length, undefined)
+        break
       }
-      if (!approximate) removed += this.#trimNode(this.length - length, undefined)
-      break
+    } finally {
+      this.#afterTrim(removed)
     }
-    this.#afterTrim(removed)
     return removed
   }
 
@@ -200,18 +201,21 @@ export class Stream extends StreamNodeWriter {
     const { nodes } = this
     let removed = 0
     this.#firstLeft.setZero()
-    while (nodes.first()) {
-      const live = nodes.weight
-      if (limit !== 0 && removed + live > limit) break
-      if (this.#endsBefore(id)) {
-        this.removeNode()
-        removed += live
-        continue
+    try {
+      while (nodes.first()) {
+        const live = nodes.weight
+        if (limit !== 0 && removed + live > limit) break
+        if (this.#endsBefore(id)) {
+          this.removeNode()
+          removed += live
+          continue
+        }
+        if (!approximate) removed += this.#trimNode(live, id)
+        break
       }
-      if (!approximate) removed += this.#trimNode(live, id)
-      break
+    } finally {
+      this.#afterTrim(removed)
     }
-    this.#afterTrim(removed)
     return removed
   }
 
@@ -228,18 +232,21 @@ export class Stream extends StreamNodeWriter {
   ): number {
     const { nodes } = this
     let removed = 0
-    for (let more = nodes.first(); more;) {
-      const live = nodes.weight
-      if (limit !== 0 && removed + live > limit) break
-      const whole = until === undefined ? this.length - live >= length : this.#endsBefore(until)
-      const most = until === undefined ? this.length - length : live
-      if (most <= 0 || (!whole && approximate)) break
-      const gone = this.#trimNode(most, until, mayRemove)
-      removed += gone
-      if (!whole) break
-      more = gone === live ? this.removeNode() : nodes.next()
+    try {
+      for (let more = nodes.first(); more;) {
+        const live = nodes.weight
+        if (limit !== 0 && removed + live > limit) break
+        const whole = until === undefined ? this.length - live >= length : this.#endsBefore(until)
+        const most = until === undefined ? this.length - length : live
+        if (most <= 0 || (!whole && approximate)) break
+        const gone = this.#trimNode(most, until, mayRemove)
+        removed += gone
+        if (!whole) break
+        more = gone === live ? this.removeNode() : nodes.next()
+      }
+    } finally {
+      if (removed > 0) this.updateFirstId()
     }
-    if (removed > 0) this.updateFirstId()
     return removed
   }
 
@@ -354,24 +361,20 @@ export class Stream extends StreamNodeWriter {
    */
   #trimNode(count: number, until: StreamId | undefined, mayRemove?: (id: StreamId) => boolean): number {
     const { nodes, node } = this
-    const { address } = nodes
-    this.openNode(address)
-    const live = node.liveEntries
-    const deleted = node.deletedEntries
+    this.openNode(nodes.address)
+    this.beginMarks()
     let marked = 0
-    while (node.next()) {
+    let isSome: boolean
+    while ((isSome = node.next())) {
       if (node.deleted) continue
-      if (marked === count || (until !== undefined && node.id.compare(until) >= 0)) {
-        this.#firstLeft.copyFrom(node.id)
-        break
-      }
+      if (marked === count || (until !== undefined && node.id.compare(until) >= 0)) break
       if (mayRemove !== undefined && !mayRemove(node.id)) continue
-      this.markDeleted(address)
+      this.mark()
       marked++
     }
     // Redis writes the counts even when nothing was marked: they may be spelled longer in a foreign snapshot.
-    this.setCounts(address, live - marked, deleted + marked)
-    nodes.setWeight(live - marked)
+    this.deleteMarked()
+    if (isSome) this.#firstLeft.copyFrom(node.id)
     return marked
   }
 
