@@ -15,8 +15,14 @@ import {
   intsetWidth,
   intsetWidthFor,
 } from '../encoding/intset-edit.ts'
-import { listpackFirst, listpackRead } from '../encoding/listpack.ts'
-import { LISTPACK_EMPTY_BYTES, listpackAppend, listpackCreate, listpackItemBytes } from '../encoding/listpack-edit.ts'
+import { LISTPACK_END, listpackFirst, listpackRead } from '../encoding/listpack.ts'
+import {
+  LISTPACK_EMPTY_BYTES,
+  listpackCreate,
+  listpackItemBytes,
+  listpackWriteHeader,
+  listpackWriteItem,
+} from '../encoding/listpack-edit.ts'
 import { parseInt64 } from '../encoding/packed-item.ts'
 import { RDB_TYPE_SET, RDB_TYPE_SET_LISTPACK } from '../object-codec/rdb-types.ts'
 import { type ItemVisitor, visitItems } from '../object-codec/value-items.ts'
@@ -33,6 +39,7 @@ import {
   PACKED_LARGE_ENCODING_BYTES_MAX,
 } from './form-numbers.ts'
 import { copyTable } from './hash-form.ts'
+import { PackedPlaces } from './packed-places.ts'
 import { writeRecordKey } from './record-strings.ts'
 import { packedItem, readListpackText, textBytes, textEnd, textStart } from './item-text.ts'
 import type { EncodingThresholds } from './thresholds.ts'
@@ -106,6 +113,7 @@ export function packedIntsetFlags(
 }
 
 const packing: Uint8Array = new Uint8Array(PACKED_BYTES_MAX)
+const packingView: DataView = new DataView(packing.buffer)
 const integers: Uint8Array = new Uint8Array(PACKED_BYTES_MAX)
 
 /** Makes a set of any RDB type. */
@@ -116,9 +124,14 @@ export function buildSet(rdbType: number, source: ValueSource, build: ValueBuild
   builder.finish(rdbType !== RDB_TYPE_SET_LISTPACK)
 }
 
+/** Bytes of an item of a listpack, at least. */
+const ITEM_BYTES_MIN = 2
+
 class SetBuilder implements ItemVisitor {
   #build!: ValueBuild
+  /** Of the listpack in `packing`, which has its header and end byte when it is finished. */
   #length: number = LISTPACK_EMPTY_BYTES
+  readonly #places: PackedPlaces = new PackedPlaces(PACKED_BYTES_MAX / ITEM_BYTES_MIN)
   #table: ElementTable | undefined
   #members = 0
   #allIntegers = true
@@ -129,6 +142,7 @@ class SetBuilder implements ItemVisitor {
     this.#table = undefined
     this.#members = 0
     this.#allIntegers = true
+    this.#places.begin(build.region.seed)
     listpackCreate(packing, 0)
   }
 
@@ -137,7 +151,9 @@ class SetBuilder implements ItemVisitor {
     if (this.#allIntegers && !parseInt64(bytes, start, end)) this.#allIntegers = false
     if (this.#table === undefined) {
       if (this.#length + listpackItemBytes(bytes, start, end) <= PACKED_BYTES_MAX) {
-        this.#length = listpackAppend(packing, 0, bytes, start, end)
+        const at = this.#length - 1
+        if (!this.#places.note(packing, bytes, start, end, at)) throw memberTwice()
+        this.#length = listpackWriteItem(bytes, start, end, packing, at, packingView) + 1
         return
       }
       this.#beginTable()
@@ -168,14 +184,17 @@ class SetBuilder implements ItemVisitor {
       this.#beginTable()
     }
     if (this.#table === undefined && this.#length > PACKED_LARGE_ENCODING_BYTES_MAX) this.#beginTable()
-    if (this.#table === undefined) build.packed(FORM_SET_LISTPACK, 0, packing, 0, this.#length)
-    else if (isIntset) build.large.setBits(LARGE_REPORTS_PACKED)
+    if (this.#table === undefined) {
+      packing[this.#length - 1] = LISTPACK_END
+      listpackWriteHeader(packing, 0, this.#length, this.#members)
+      build.packed(FORM_SET_LISTPACK, 0, packing, 0, this.#length)
+    } else if (isIntset) build.large.setBits(LARGE_REPORTS_PACKED)
   }
 }
 
 const builder = new SetBuilder()
 
-/** Makes an intset in `target` of the integers in a listpack. @returns its length in bytes, 0 if it does not fit. */
+/** Makes an intset in `target` of the integers in a listpack, no two of which are equal. @returns its length in bytes, 0 if it does not fit. */
 function intsetOfListpack(bytes: Uint8Array, end: number, target: Uint8Array): number {
   let length = intsetCreate(target, 0)
   let count = 0
@@ -185,17 +204,19 @@ function intsetOfListpack(bytes: Uint8Array, end: number, target: Uint8Array): n
     const width = Math.max(intsetWidth(target, 0), intsetWidthFor(lo, hi))
     if (INTSET_HEADER_BYTES + (count + 1) * width > target.length) return 0
     if (width !== intsetWidth(target, 0)) intsetWiden(target, 0, width)
-    const index = intsetSearch(target, 0, lo, hi)
-    if (index >= 0) throw new ValueFault('RDB_BAD_VALUE', 'a member comes twice', 0)
-    intsetInsert(target, 0, -1 - index, lo, hi)
+    intsetInsert(target, 0, -1 - intsetSearch(target, 0, lo, hi), lo, hi)
     count++
     length = INTSET_HEADER_BYTES + count * width
   }
   return length
 }
 
+function memberTwice(): ValueFault {
+  return new ValueFault('RDB_BAD_VALUE', 'a member comes twice', 0)
+}
+
 function addMember(target: ElementTable, bytes: Uint8Array, start: number, end: number): void {
-  if (target.find(bytes, start, end)) throw new ValueFault('RDB_BAD_VALUE', 'a member comes twice', 0)
+  if (target.find(bytes, start, end)) throw memberTwice()
   target.insert(bytes, start, end, NO_VALUE, 0, 0, -1)
 }
 

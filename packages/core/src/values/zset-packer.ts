@@ -12,14 +12,12 @@ import {
   listpackWriteItem,
 } from '../encoding/listpack-edit.ts'
 import { SCORE_TEXT_BYTES_MAX, writePackedScore } from '../encoding/score-text.ts'
-import { type HashSeed, hashKey, hashTag } from '../keyspace/key-hash.ts'
+import type { HashSeed } from '../keyspace/key-hash.ts'
 import { PACKED_BYTES_MAX } from './form-numbers.ts'
 import { readListpackText, textBytes, textEnd, textStart } from './item-text.ts'
 import { compareMembers } from './member-order.ts'
+import { PackedPlaces } from './packed-places.ts'
 import { PACKED_SKIPLIST_ELEMENTS_MAX } from './sorted-set-writer.ts'
-
-/** Places of members by hash, never more than half of them taken. */
-const PLACES: number = PACKED_SKIPLIST_ELEMENTS_MAX * 2
 
 export class ZsetPacker {
   /** The elements so far, or the finished listpack, are `bytes[start .. end)`. */
@@ -28,19 +26,16 @@ export class ZsetPacker {
   end = 0
   count = 0
   #falling = false
-  #seed!: HashSeed
   #lastAt = 0
   #lastScore = 0
-  /** By hash: where a member's item is; 0: free. */
-  readonly #places: Int16Array = new Int16Array(PLACES)
+  readonly #places: PackedPlaces = new PackedPlaces(PACKED_SKIPLIST_ELEMENTS_MAX)
   readonly #view: DataView = new DataView(this.bytes.buffer)
   readonly #scoreText: Uint8Array = new Uint8Array(SCORE_TEXT_BYTES_MAX)
 
   /** @param seed so that nobody can aim at one place */
   begin(seed: HashSeed): void {
-    this.#seed = seed
     this.#falling = false
-    this.#places.fill(0)
+    this.#places.begin(seed)
     this.start = this.end = LISTPACK_HEADER_BYTES
     this.count = 0
   }
@@ -59,8 +54,8 @@ export class ZsetPacker {
     const added = listpackItemBytes(member, start, end) + listpackItemBytes(this.#scoreText, 0, scoreEnd)
     if (this.end - this.start + added + LISTPACK_EMPTY_BYTES > PACKED_BYTES_MAX) return false
     const at = this.#falling ? this.start - added : this.end
-    if (!this.#note(member, start, end, at)) return false
     const { bytes } = this
+    if (!this.#places.note(bytes, member, start, end, at)) return false
     const scoreAt = listpackWriteItem(member, start, end, bytes, at, this.#view)
     listpackWriteItem(this.#scoreText, 0, scoreEnd, bytes, scoreAt, this.#view)
     if (this.#falling) this.start = at
@@ -90,23 +85,10 @@ export class ZsetPacker {
   #turn(): void {
     const to = PACKED_BYTES_MAX - 1 - (this.end - this.start)
     this.bytes.copyWithin(to, this.start, this.end)
-    this.#places[this.#places.indexOf(this.start)] = to
+    this.#places.firstMoved(to)
     this.#falling = true
     this.#lastAt = to
     this.start = to
     this.end = PACKED_BYTES_MAX - 1
-  }
-
-  /** Remembers where the member is going to be. @returns false: it is there already. */
-  #note(member: Uint8Array, start: number, end: number, at: number): boolean {
-    const places = this.#places
-    hashKey(this.#seed, member, start, end)
-    let place = hashTag & (PLACES - 1)
-    for (; places[place] !== 0; place = (place + 1) & (PLACES - 1)) {
-      readListpackText(this.bytes, places[place]!, this.bytes.length)
-      if (compareMembers(member, start, end, textBytes, textStart, textEnd) === 0) return false
-    }
-    places[place] = at
-    return true
   }
 }
