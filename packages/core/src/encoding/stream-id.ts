@@ -6,7 +6,7 @@
  *   in memory (words)     [ ms low | ms high | sequence low | sequence high ]
  *   in a snapshot         16 bytes, both numbers big-endian, so that bytes compare as IDs do
  */
-import { writeInteger } from './integer.ts'
+import { parseBigInteger, writeInteger } from './integer.ts'
 
 const MINUS = 45
 const ZERO = 48
@@ -217,13 +217,16 @@ let parsedHi = 0
 let parsedLo = 0
 
 /**
- * Reads an unsigned 64-bit number. Like strtoull(), which Redis falls back to, it takes leading zeros, a plus and spaces;
- * but not an empty text or what follows the digits.
+ * Reads an unsigned 64-bit number. Like strtoull(), which Redis falls back to (util.c string2ull()), it takes leading zeros, a sign and
+ * spaces; but not an empty text or what follows the digits. A minus counts from 2^64 down, unless the text is just how an int64 below
+ * zero is written: such are refused before.
  */
 function parseUint64(bytes: Uint8Array, start: number, end: number): boolean {
   let at = start
   while (at < end && (bytes[at] === 32 || (bytes[at]! >= 9 && bytes[at]! <= 13))) at++
-  if (at < end && bytes[at] === PLUS) at++
+  const isNegative = at < end && bytes[at] === MINUS
+  if (isNegative && parseBigInteger(bytes, start, end) !== undefined) return false
+  if (isNegative || (at < end && bytes[at] === PLUS)) at++
   if (at >= end) return false
   // Two halves in base 10^9 and more would overflow; 15 digits are exact in a double.
   let value = 0
@@ -246,6 +249,10 @@ function parseUint64(bytes: Uint8Array, start: number, end: number): boolean {
   } else {
     parsedLo = Number(big & 0xffff_ffffn) | 0
     parsedHi = Number(big >> 32n) | 0
+  }
+  if (isNegative) {
+    parsedHi = (parsedLo === 0 ? -parsedHi : ~parsedHi) | 0
+    parsedLo = -parsedLo | 0
   }
   return true
 }
