@@ -108,6 +108,27 @@ describe('score text', () => {
     for (const text of ['1 ', 'nan', 'x']) expect(bound(text), text).toBeNaN()
   })
 
+  it('that is hexadecimal is rounded once, also to the smallest numbers', () => {
+    // As redis-server 7.0.15 reads them.
+    for (const [text, value] of [
+      ['0x1000000000000000p-1100', 8.4879831638610893e-314],
+      ['0x1p-1074', 5e-324],
+      ['0x1.8p-1074', 1e-323],
+      ['0x3p-1075', 1e-323],
+      ['-0x1.fffffffffffff8p0', -2],
+      ['0x1.fffffffffffff4p0', 2 - 2 ** -52],
+      ['0x1.fffffffffffffp1023', Number.MAX_VALUE],
+      ['-0x0', -0],
+    ] as const) {
+      expect(read(text), text).toBe(value)
+      expect(bound(text), text).toBe(value)
+    }
+    for (const text of ['0x1p-1075', '-0x1p-1100', '0x1p1024', '0x1p-20000', '0x1p20000']) {
+      expect(read(text), text).toBeNaN()
+    }
+    expect(['0x1p-1075', '0x1p1024', '-0x1p20000', '0x1p-20000'].map(bound)).toEqual([0, Infinity, -Infinity, 0])
+  })
+
   it('is refused in one pass, however long it is', () => {
     // In the square of the length these take half a minute each.
     const long = 100_000

@@ -17,6 +17,9 @@ const PRECISION_BITS = 64
 const EXPONENT_MIN = -16_445
 /** Exponent of the last bit of the largest values, 2^16384 − 2^16320. */
 const EXPONENT_MAX = 16_320
+const DOUBLE_PRECISION_BITS = 53
+/** Exponent of the last bit of the smallest doubles. */
+const DOUBLE_EXPONENT_MIN = -1074
 /** Text this long or longer is refused (MAX_LONG_DOUBLE_CHARS). */
 const TEXT_BYTES_END = 5 * 1024
 /** Exponents beyond this are too large, or make zero, whatever the digits of a text of bounded length say. */
@@ -47,6 +50,16 @@ export function addLongDoubles(left: LongDouble, right: LongDouble): LongDouble 
   const sum =
     (left.significand << BigInt(left.exponent - exponent)) + (right.significand << BigInt(right.exponent - exponent))
   return round(sum, exponent, false)
+}
+
+/** The nearest double: infinite when the value is too large, zero when it is too small. */
+export function longDoubleToNumber({ significand, exponent }: LongDouble): number {
+  const magnitude = significand < 0n ? -significand : significand
+  // Down to the digits that a double of this size has, so that what follows is exact.
+  const drop = Math.max(bitLength(magnitude) - DOUBLE_PRECISION_BITS, DOUBLE_EXPONENT_MIN - exponent, 0)
+  const kept = Number(drop === 0 ? magnitude : shiftRightToEven(magnitude, drop, false))
+  const value = kept * 2 ** (exponent + drop)
+  return significand < 0n ? -value : value
 }
 
 /** The value with at most 17 digits behind the point, rounded exactly, without trailing zeros; zero is '0'. */

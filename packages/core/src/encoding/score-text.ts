@@ -7,7 +7,7 @@
 import { formatDouble17 } from '../object-codec/double-text.ts'
 import { writeFraction } from './fraction-digits.ts'
 import { writeInteger } from './integer.ts'
-import { parseLongDouble } from './long-double.ts'
+import { longDoubleToNumber, parseLongDouble } from './long-double.ts'
 
 /** Longest text: sign, 17 digits, point, exponent of three digits. */
 export const SCORE_TEXT_BYTES_MAX = 32
@@ -164,7 +164,13 @@ function parseText(text: string, strict: boolean): number {
   if (!HEXADECIMAL.test(text)) return NaN
   const bytes = Buffer.from(text, 'latin1')
   const exact = parseLongDouble(bytes, 0, bytes.length)
-  if (exact === undefined || exact === 'infinite') return strict ? NaN : text.startsWith('-') ? -0 : 0
-  const value = Number(exact.significand) * 2 ** Math.max(-1074, exact.exponent)
-  return strict && !Number.isFinite(value) ? NaN : value
+  if (exact === undefined || exact === 'infinite') {
+    // Beyond even those.
+    const value = /p-/i.test(text) ? 0 : Infinity
+    return strict ? NaN : text.startsWith('-') ? -value : value
+  }
+  const value = longDoubleToNumber(exact)
+  const isLost = !Number.isFinite(value) || (value === 0 && exact.significand !== 0n)
+  if (strict && isLost) return NaN
+  return text.startsWith('-') ? -Math.abs(value) : value
 }
