@@ -8,6 +8,7 @@ import { checkRead } from '../keyspace/read-guard.ts'
 import { SYNTAX_ERROR } from '../resp/error-replies.ts'
 import { ItemCopy } from '../values/item-copy.ts'
 import { deleteFound, findForRead, findForWrite } from './access.ts'
+import { ByteItems } from './byte-items.ts'
 import type { CommandContext, ReadContext } from './command.ts'
 import { keyBytes, keyEnd, keyStart, locateKey } from './key-bytes.ts'
 import { rangedCount } from './ranged-count.ts'
@@ -35,7 +36,9 @@ export function runSPop(context: CommandContext): void {
   const { bytes, length } = popped
   reply.bulk(bytes, 0, length)
   removeMember(context, 1, bytes, 0, length)
-  tellPopped(context, [bytes.subarray(0, length)])
+  beginRemoval(context, 1)
+  context.effects?.bytes(bytes, 0, length)
+  noteRemoval(context, 'spop')
   popped.release()
 }
 
@@ -71,35 +74,33 @@ function popSeveral(context: CommandContext): void {
   if (count === 0) return
   // The members are chosen and shown first; what is shown is then removed.
   const chosen = chooseDistinct(count)
-  for (const member of chosen) {
-    reply.bulk(member, 0, member.length)
-    removeMember(context, 1, member, 0, member.length)
+  const { bytes } = chosen
+  for (let i = 0; i < count; i++) {
+    reply.bulk(bytes, chosen.startOf(i), chosen.endOf(i))
+    removeMember(context, 1, bytes, chosen.startOf(i), chosen.endOf(i))
   }
-  tellPopped(context, chosen)
-}
-
-/** Replicas remove the members that chance has chosen here: `SREM key member …`. */
-function tellPopped(context: CommandContext, members: readonly Uint8Array[]): void {
-  const { effects, args, db } = context
-  if (effects !== undefined) {
-    effects.begin(db, 'SREM', 2 + members.length)
-    effects.argument(args, 1)
-    for (const member of members) effects.bytes(member, 0, member.length)
-  }
+  beginRemoval(context, count)
+  for (let i = 0; i < count; i++) context.effects?.bytes(bytes, chosen.startOf(i), chosen.endOf(i))
   noteRemoval(context, 'spop')
 }
 
+/** Replicas remove the members that chance has chosen here: `SREM key member …`; the caller tells so many of them. */
+function beginRemoval({ effects, args, db }: CommandContext, members: number): void {
+  if (effects === undefined) return
+  effects.begin(db, 'SREM', 2 + members)
+  effects.argument(args, 1)
+}
+
 /** So many different members of the set in `view`, which has more: copies. */
-function chooseDistinct(count: number): Uint8Array[] {
-  const chosen: Uint8Array[] = []
+function chooseDistinct(count: number): ByteItems {
+  const chosen = new ByteItems()
+  const add = (bytes: Uint8Array, start: number, end: number): void => chosen.addCopy(bytes, start, end)
   if (view.isTable && count * 8 < view.count) {
     for (const address of drawAddresses(count)) {
       locateKey(view.table.loadElement(address))
-      chosen.push(keyBytes.slice(keyStart, keyEnd))
+      add(keyBytes, keyStart, keyEnd)
     }
-    return chosen
-  }
-  selectInOrder(count, (bytes, start, end) => chosen.push(bytes.slice(start, end)))
+  } else selectInOrder(count, add)
   return chosen
 }
 

@@ -12,7 +12,7 @@ import { FORM_HASH_LISTPACK, FORM_HASH_TABLE } from '../values/form-numbers.ts'
 import { HASH_ROOT } from '../values/hash-form.ts'
 import { readListpackText, textBytes, textEnd, textStart } from '../values/item-text.ts'
 import type { CommandArgs, ReadContext } from './command.ts'
-import type { ByteItems } from './sort-items.ts'
+import type { ByteItems } from './byte-items.ts'
 
 const STAR = 42
 const DASH = 45

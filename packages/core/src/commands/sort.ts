@@ -16,7 +16,8 @@ import { DENYOOM, MOVABLE_KEYS, READONLY, WRITE } from './flags.ts'
 import { beginList, listRule, openList, putList } from './list-access.ts'
 import { notify, notifyDeleted } from './notify.ts'
 import { partialSort } from '../partial-sort.ts'
-import { ByteItems, sortScore } from './sort-items.ts'
+import { ByteItems } from './byte-items.ts'
+import { sortScore } from './sort-items.ts'
 import { SortPattern } from './sort-pattern.ts'
 
 const NOT_NUMBERS_ERROR = "ERR One or more scores can't be converted into double"
