@@ -3,6 +3,7 @@ import { strict as assert } from 'node:assert'
 import { dataCommandFamilies, LibraryStore } from '@understudy/core/internal'
 import { describe, expect, it } from 'vitest'
 import { CommandRunner } from '../../support/command-runner.ts'
+import { withBlocks } from '../../support/few-blocks.ts'
 import { checkKeyspace } from '../../support/keyspace-check.ts'
 import type { Argument } from '../../support/raw-client.ts'
 import { readAllReplies, type Reply } from '../../support/resp-reader.ts'
@@ -275,6 +276,26 @@ describe('sets', () => {
       let chi = 0
       for (let i = 0; i < size; i++) chi += ((counts.get(`member ${i}`) ?? 0) - 100) ** 2 / 100
       expect(Math.abs(chi - (size - 1)) / Math.sqrt(2 * (size - 1)), `${size} members`).toBeLessThan(6)
+    }
+  })
+
+  it('leave nothing behind when memory ends before they are at their key', async () => {
+    // As integers of eight bytes they are too long to be packed, as items of a listpack they are not.
+    const wide = ['9223372036854775807', ...Array.from({ length: 1300 }, (_, i) => i + 128)]
+    const words = Array.from({ length: 1000 }, (_, i) => `member:${i}`)
+    for (const members of [wide, words]) {
+      let hasEnded = true
+      for (let blocks = 0; hasEnded; blocks += blocks < 20 ? 1 : 97) {
+        const runner = new CommandRunner(dataCommandFamilies({ libraries: new LibraryStore(), memory: assert.fail }))
+        runner.settings.encodings.setMaxIntsetEntries = 5000
+        hasEnded = false
+        await withBlocks(runner.keyspace, blocks, () => runner.run('SADD', 's', ...members)).catch(
+          () => (hasEnded = true),
+        )
+        expect(runner.text('SCARD', 's')).toBe(hasEnded ? ':0\r\n' : `:${members.length}\r\n`)
+        while (runner.keyspace.freeSlice(1000));
+        checkKeyspace(runner.keyspace)
+      }
     }
   })
 

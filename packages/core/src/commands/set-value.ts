@@ -391,10 +391,10 @@ export class SetMaker {
         return true
       }
     }
+    if (!this.#isTable) this.#beginTable()
+    if (this.#table.find(bytes, start, end)) return false
+    if (this.#allIntegers && !parseInt64(bytes, start, end)) this.#allIntegers = false
     try {
-      if (!this.#isTable) this.#beginTable()
-      if (this.#table.find(bytes, start, end)) return false
-      if (this.#allIntegers && !parseInt64(bytes, start, end)) this.#allIntegers = false
       this.#table.insert(bytes, start, end, NO_VALUE, 0, 0, -1)
     } catch (error) {
       this.drop()
@@ -404,10 +404,16 @@ export class SetMaker {
     return true
   }
 
+  /** When memory ends, the set is forgotten. */
   #beginTable(): void {
     this.#table.open(this.#build!.beginLarge(FORM_SET_TABLE, 0), SET_ROOT)
     this.#isTable = true
-    fillSetTable(this.#table, scratch, 0, this.#length)
+    try {
+      fillSetTable(this.#table, scratch, 0, this.#length)
+    } catch (error) {
+      this.drop()
+      throw error
+    }
   }
 
   /** Forgets the set. */
