@@ -87,6 +87,17 @@ describe('streams in the keyspace', () => {
     expect(runner.keyspace.usedBytes).toBeLessThan(3000)
   })
 
+  it('with many consumers are freed in slices', () => {
+    const runner = newRunner()
+    runner.run('XGROUP', 'CREATE', 's', 'g', '0', 'MKSTREAM')
+    const before = runner.keyspace.usedBytes
+    for (let i = 0; i < 2000; i++) runner.run('XGROUP', 'CREATECONSUMER', 's', 'g', `consumer ${i}`)
+    expect(runner.text('XGROUP', 'DESTROY', 's', 'g')).toBe(':1\r\n')
+    expect(runner.keyspace.lazyFreePending).toBe(1)
+    freeAll(runner)
+    expect(runner.keyspace.usedBytes).toBeLessThan(before)
+  })
+
   it('tell of their footprint about what they use', () => {
     const runner = newRunner()
     const before = runner.keyspace.usedBytes

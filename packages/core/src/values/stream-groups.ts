@@ -36,7 +36,7 @@ import { createNamed, freeNamed, NameOrder, NameSlot } from './stream-names.ts'
 
 /** Entries read of a group whose count is not known. */
 export const ENTRIES_READ_UNKNOWN = -1
-/** Groups with more pending entries are freed in slices. */
+/** Groups with more pending entries and consumers are freed in slices. */
 const FREED_AT_ONCE_MAX = 1000
 
 /** Sorts pending entries against an ID. */
@@ -110,7 +110,8 @@ export class StreamGroups {
   destroy(group: number, lazyFree: LazyFree): void {
     this.#stream.groups.remove()
     const freeing = new GroupFreeing(this.region, group)
-    if (this.pendingCount(group) > FREED_AT_ONCE_MAX) lazyFree.addSlices(() => freeing.step())
+    if (this.pendingCount(group) + this.consumerCount(group) > FREED_AT_ONCE_MAX)
+      lazyFree.addSlices(() => freeing.step())
     else while (!freeing.step());
   }
 
