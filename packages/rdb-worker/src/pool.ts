@@ -66,6 +66,8 @@ export class RdbLoaderPool implements RdbLoader {
   readonly #inserters = new Set<Inserters>()
   /** Threads that `prepare` starts. A load that came before they are up would start others beside them. */
   #preparing: Promise<unknown> | undefined
+  /** Ends the wait for those threads: the load that waits for them is not one of the active ones yet. */
+  #giveUpPreparing: AbortController | undefined
   #closed = false
 
   constructor(options: RdbLoaderPoolOptions = {}) {
@@ -99,10 +101,12 @@ export class RdbLoaderPool implements RdbLoader {
     })
     // A thread that could not even start (its working directory is gone, no memory): the load that waits for it would wait for ever.
     this.#pool.on('error', (error: unknown) => {
+      this.#giveUpPreparing?.abort(error)
       for (const { giveUp } of this.#active.values()) giveUp.abort(error)
     })
     // Nobody waits for an inserter that did not start.
-    this.#inserterPool.on('error', () => {
+    this.#inserterPool.on('error', (error: unknown) => {
+      this.#giveUpPreparing?.abort(error)
       for (const inserters of this.#inserters) inserters.giveUpStarting()
     })
   }
@@ -112,10 +116,13 @@ export class RdbLoaderPool implements RdbLoader {
    * else. They end again when no load comes within a second. Harmless if they cannot start: a load will say so.
    */
   prepare(totalBytes: number): void {
-    const starts: Promise<unknown>[] = [this.#pool.run(undefined, { name: PREPARE })]
+    const giveUp = new AbortController()
+    const options = { name: PREPARE, signal: giveUp.signal }
+    const starts: Promise<unknown>[] = [this.#pool.run(undefined, options)]
     if (totalBytes >= this.#parallelBytesMin) {
-      for (const _ of this.#shares) starts.push(this.#inserterPool.run(undefined, { name: PREPARE }))
+      for (const _ of this.#shares) starts.push(this.#inserterPool.run(undefined, options))
     }
+    this.#giveUpPreparing = giveUp
     this.#preparing = Promise.allSettled(starts)
   }
 

@@ -1,4 +1,5 @@
 /** The loader threads as a user of the package has them: from the built output, through the public class. */
+import { execFile } from 'node:child_process'
 import {
   existsSync,
   mkdtempSync,
@@ -11,6 +12,8 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import type { RdbLoad, RdbLoadOptions, RdbLoadResult } from '@understudy/core/internal'
 import { RdbLoaderPool, type RdbLoaderPoolOptions } from '@understudy/rdb-worker'
 import { afterAll, afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
@@ -359,4 +362,10 @@ describe.each([1, 2, 4])('with threads: %i,', (threads) => {
       })
     })
   })
+})
+
+it.each(['unprepared', 'prepared'])('a load says so when no thread can start (%s)', async (word) => {
+  const script = fileURLToPath(new URL('../../support/barren-pool.mjs', import.meta.url))
+  const { stdout } = await promisify(execFile)(process.execPath, [script, word])
+  expect(stdout).toBe('RDB_WORKER_FAILED, 0 keys')
 })
