@@ -61,6 +61,30 @@ describe('a load from an iterable', () => {
     expect(state.given).toBeLessThan(10)
   })
 
+  it('waits for nothing more from a source when the snapshot is there, or refused', async () => {
+    const state = { closed: 0 }
+    function silentBehind(bytes: Uint8Array): AsyncIterable<Uint8Array> {
+      const pieces = [bytes]
+      return {
+        [Symbol.asyncIterator]: () => ({
+          next: () => {
+            const value = pieces.pop()
+            return value === undefined ? new Promise(() => {}) : Promise.resolve({ done: false, value })
+          },
+          return: () => {
+            state.closed++
+            return new Promise(() => {})
+          },
+        }),
+      }
+    }
+    expect((await loadIterable(pool, silentBehind(snapshot), options)).keyCount).toBe(30_000)
+    await expect(loadIterable(pool, silentBehind(Buffer.from('REDIS0099')), options)).rejects.toMatchObject({
+      code: 'RDB_BAD_VERSION',
+    })
+    expect(state.closed).toBe(2)
+  })
+
   it('tells a source that ends too early, and passes on what it throws', async () => {
     await expect(loadIterable(pool, [snapshot.subarray(0, 1000)], options)).rejects.toMatchObject({
       code: 'RDB_TRUNCATED',
