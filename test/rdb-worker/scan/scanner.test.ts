@@ -383,6 +383,22 @@ describe('what is refused', () => {
     expect(failure(bytes)).toMatchObject({ code, byteOffset: 20, message: expect.stringMatching(message) })
   })
 
+  it('says where a compressed string begins that is wrong, however it had to be gathered', () => {
+    // 3000 literals, and then a copy from before the beginning.
+    const literals = Buffer.concat(Array.from({ length: 100 }, () => Buffer.alloc(31, 0x61).fill(29, 0, 1)))
+    const compressed = Buffer.concat([literals, Buffer.of(0xff, 0, 0xff)])
+    const wrong = new RdbBuilder('').raw(0xc3).length(compressed.length).length(3009).raw(compressed).bytes()
+    for (const [bytes, byteOffset] of [
+      [new RdbBuilder().selectDb(0).raw(0).string('k').raw(wrong).end(), 14],
+      [new RdbBuilder().selectDb(0).raw(0).raw(wrong).string('v').end(), 12],
+      [new RdbBuilder().raw(250).string('name').raw(wrong).end(), 15],
+    ] as const) {
+      for (const windowBytes of [1024, 1 << 20]) {
+        expect(failure(bytes, { windowBytes })).toMatchObject({ code: 'RDB_BAD_VALUE', byteOffset })
+      }
+    }
+  })
+
   it('names the key and the type', () => {
     const bytes = new RdbBuilder().selectDb(0).entry(18, "k\n'\x80", 1, 3, 1, 0x61).end()
     expect(failure(bytes)).toMatchObject({ opcode: 18, key: 'k\\x0a\\x27\\xc2\\x80' })

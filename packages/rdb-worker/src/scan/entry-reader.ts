@@ -109,14 +109,14 @@ export class EntryReader {
     const strings = this.#strings
     const collected = strings.takeGathered()
     if (collected !== undefined) {
-      this.#putText(collected, 0, collected.length, at)
+      this.#putText(collected, 0, collected.length)
       return at
     }
     if (strings.readHeader(bytes, at, end) === READ_MORE) return this.#waitForValue(at, entryAt)
     const { slot } = strings
     if (slot.end <= end) {
       const next = slot.end
-      this.#putText(bytes, slot.start, next, at)
+      this.#putText(bytes, slot.start, next)
       return next
     }
     if (!context.full) return MORE
@@ -134,15 +134,15 @@ export class EntryReader {
   }
 
   /** Gives a whole string, whose content is `bytes[start .. end)`, to the sink. */
-  #putText(bytes: Uint8Array, start: number, end: number, at: number): void {
+  #putText(bytes: Uint8Array, start: number, end: number): void {
     const strings = this.#strings
     if (strings.slot.kind !== STRING_LZF || strings.slot.length <= ARENA_BYTES / 2) {
-      strings.decode(bytes, start, end, at)
+      strings.decode(bytes, start, end)
       // SAFE STATE
       this.#put(RDB_TYPE_STRING, strings.bytes, strings.start, strings.end)
       return
     }
-    strings.checkCompressed(bytes, start, end, at)
+    strings.checkCompressed(bytes, start, end)
     // SAFE STATE
     this.#beginPieces(RDB_TYPE_STRING)
     const pieces = new LzfPieces(bytes, start, end)

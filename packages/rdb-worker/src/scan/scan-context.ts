@@ -46,7 +46,12 @@ export class ScanContext {
 
   /** @param at index in the bytes of this call */
   fail(code: ErrorCode, message: string, at: number): never {
-    throw new RdbError(code, message, this.origin + at, this.opcode, this.keyText())
+    return this.failAt(code, message, this.origin + at)
+  }
+
+  /** @param byteOffset in the snapshot */
+  failAt(code: ErrorCode, message: string, byteOffset: number): never {
+    throw new RdbError(code, message, byteOffset, this.opcode, this.keyText())
   }
 
   /** Printable form of the key being read, if one is. */

@@ -32,6 +32,8 @@ export class StringReader {
   end = 0
   /** Header of the string that was looked at last. */
   readonly slot: StringSlot = new StringSlot()
+  /** Where in the snapshot it begins: what was gathered does not stand where it is found to be wrong. */
+  #headerOffset = 0
   /** Decoded strings, and values that were unpacked, up to the next flush. */
   readonly arena: ScratchArena = new ScratchArena(ARENA_BYTES)
   /** Bytes are being collected: they are for `gather()` alone. */
@@ -52,7 +54,7 @@ export class StringReader {
   read(bytes: Uint8Array, at: number, end: number): number {
     const collected = this.takeGathered()
     if (collected !== undefined) {
-      this.decode(collected, 0, collected.length, at)
+      this.decode(collected, 0, collected.length)
       return at
     }
     const { slot } = this
@@ -61,7 +63,7 @@ export class StringReader {
       if (this.#context.full) this.beginGather()
       return MORE
     }
-    this.decode(bytes, slot.start, slot.end, at)
+    this.decode(bytes, slot.start, slot.end)
     return slot.end
   }
 
@@ -69,6 +71,7 @@ export class StringReader {
   readHeader(bytes: Uint8Array, at: number, end: number): ReadResult {
     const { slot } = this
     const result = readStringHeader(bytes, at, end, slot)
+    this.#headerOffset = this.#context.origin + at
     if (result === READ_BAD) this.#context.fail('RDB_BAD_LENGTH', 'not a string', at)
     if (result === READ_OK && this.#context.origin + slot.end > this.#context.totalBytes) {
       const length = slot.end - slot.start
@@ -77,8 +80,8 @@ export class StringReader {
     return result
   }
 
-  /** Decodes the content `bytes[start .. end)` of the string that `slot` describes; `at` is for messages. */
-  decode(bytes: Uint8Array, start: number, end: number, at: number): void {
+  /** Decodes the content `bytes[start .. end)` of the string that `slot` describes. */
+  decode(bytes: Uint8Array, start: number, end: number): void {
     const { slot } = this
     const { arena } = this
     if (slot.kind === STRING_RAW) {
@@ -95,7 +98,7 @@ export class StringReader {
       arena.used = this.end
       return
     }
-    this.checkCompressed(bytes, start, end, at)
+    this.checkCompressed(bytes, start, end)
     arena.reserve(slot.length)
     this.bytes = arena.bytes
     this.start = arena.used
@@ -105,9 +108,9 @@ export class StringReader {
   }
 
   /** No length is believed before the content bears it out. @throws RdbError RDB_BAD_VALUE */
-  checkCompressed(bytes: Uint8Array, start: number, end: number, at: number): void {
+  checkCompressed(bytes: Uint8Array, start: number, end: number): void {
     if (lzfCheck(bytes, start, end, this.slot.length)) return
-    this.#context.fail('RDB_BAD_VALUE', 'malformed compression', at)
+    this.#context.failAt('RDB_BAD_VALUE', 'malformed compression', this.#headerOffset)
   }
 
   /** Starts to collect the content of the string that `slot` describes; its header is consumed by that. */
