@@ -399,6 +399,26 @@ describe('what is refused', () => {
     }
   })
 
+  it('what is held whole and claims more than may be, before its bytes come', () => {
+    const claims = (mebibytes: number): Buffer =>
+      new RdbBuilder('')
+        .raw(0xc3)
+        .length(mebibytes << 18)
+        .length(mebibytes << 20)
+        .bytes()
+    const plain = (mebibytes: number): Buffer => new RdbBuilder('').length(mebibytes << 20).bytes()
+    for (const string of [claims, plain]) {
+      for (const [bytes, byteOffset] of [
+        [new RdbBuilder().raw(250).string('name').raw(string(65)).bytes(), 15],
+        [new RdbBuilder().raw(250).raw(string(65)).bytes(), 10],
+        [new RdbBuilder().raw(245).string('one').raw(245, string(256)).bytes(), 15],
+        [new RdbBuilder().selectDb(0).raw(0).raw(string(1025)).bytes(), 12],
+      ] as const) {
+        expect(failure(bytes)).toMatchObject({ code: 'RDB_BAD_LENGTH', byteOffset })
+      }
+    }
+  })
+
   it('names the key and the type', () => {
     const bytes = new RdbBuilder().selectDb(0).entry(18, "k\n'\x80", 1, 3, 1, 0x61).end()
     expect(failure(bytes)).toMatchObject({ opcode: 18, key: 'k\\x0a\\x27\\xc2\\x80' })

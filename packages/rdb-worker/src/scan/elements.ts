@@ -36,6 +36,9 @@ import type { ErrorCode, LengthSlot, RdbFamily } from '@understudy/core/loading'
 /** Returned instead of a position: more bytes are needed. */
 export const MORE = -1
 
+/** A job of a slot import has a name of 40 characters (valkey 9.0 cluster_migrateslots.c). */
+const JOB_NAME_BYTES_MAX = 4096
+
 /** What elements see of the scanner. */
 export interface ElementHost {
   readonly length: LengthSlot
@@ -43,13 +46,17 @@ export interface ElementHost {
   phase: number
   /** Reads a length at `at` into `length`. @returns the position behind it, or MORE. */
   readLength(bytes: Uint8Array, at: number, end: number): number
-  /** Reads a string of any encoding and size; it is then `string()`. @returns the position behind it, or MORE. */
-  readString(bytes: Uint8Array, at: number, end: number): number
+  /** Reads a string of any encoding, of at most `bytesMax` bytes; it is then `string()`. @returns the position behind it, or MORE. */
+  readString(bytes: Uint8Array, at: number, end: number, bytesMax: number): number
   /** A copy of the string that was read last. */
   string(): Uint8Array
   /** Walks something that is no value, and remembers how far. @returns the position behind what was passed, or MORE. */
   walk(program: Int32Array, bytes: Uint8Array, at: number, end: number): number
   fail(code: ErrorCode, message: string, at: number): never
+
+  /** How long the next AUX field, or function library, may be. */
+  readonly auxBytesLeft: number
+  readonly functionBytesLeft: number
 
   selectDb(db: number, at: number): void
   resizeHint(keys: number, expires: number): void
@@ -58,7 +65,7 @@ export interface ElementHost {
   freq(value: number): void
   auxName(name: Uint8Array): void
   auxValue(value: Uint8Array, at: number): void
-  functionLibrary(source: Uint8Array, at: number): void
+  functionLibrary(source: Uint8Array): void
   moduleAuxSkipped(): void
   keyMetaSkipped(): void
 }
@@ -82,10 +89,10 @@ const COMMON_ELEMENTS: Readonly<Record<number, Element>> = {
     name: 'FUNCTION2',
     description: 'source of a function library',
     read(host, bytes, at, end) {
-      const next = host.readString(bytes, at, end)
+      const next = host.readString(bytes, at, end, host.functionBytesLeft)
       if (next === MORE) return MORE
       // SAFE STATE
-      host.functionLibrary(host.string(), at)
+      host.functionLibrary(host.string())
       return next
     },
   },
@@ -130,7 +137,7 @@ const COMMON_ELEMENTS: Readonly<Record<number, Element>> = {
     name: 'AUX',
     description: 'a named fact about the snapshot',
     read(host, bytes, at, end) {
-      const next = host.readString(bytes, at, end)
+      const next = host.readString(bytes, at, end, host.auxBytesLeft)
       if (next === MORE) return MORE
       // SAFE STATE
       if (host.phase === 0) {
@@ -224,7 +231,7 @@ const VALKEY_ELEMENTS: Readonly<Record<number, Element>> = {
     read(host, bytes, at, end) {
       // Job name, number of ranges, then the first and last slot of each (valkey 9.0 rdb.c).
       if (host.phase === 0) {
-        const next = host.readString(bytes, at, end)
+        const next = host.readString(bytes, at, end, JOB_NAME_BYTES_MAX)
         if (next === MORE) return MORE
         // SAFE STATE
         host.phase = 1

@@ -32,6 +32,9 @@ const WHOLE = 0
 const TEXT = 1
 const VALUE = 2
 
+/** Longest key that is taken. Clients can make none beyond `proto-max-bulk-len`, which is half of it. */
+const KEY_BYTES_MAX: number = 2 ** 30
+
 export class EntryReader {
   /** Begun and not complete. */
   active = false
@@ -93,7 +96,7 @@ export class EntryReader {
 
   #readKey(bytes: Uint8Array, at: number, end: number): number {
     const strings = this.#strings
-    const next = strings.read(bytes, at, end)
+    const next = strings.read(bytes, at, end, KEY_BYTES_MAX)
     if (next === MORE) return MORE
     const context = this.#context
     context.key = strings.bytes

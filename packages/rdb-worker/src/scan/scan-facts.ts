@@ -6,6 +6,8 @@ const AUX_BYTES_MAX: number = 64 << 20
 const AUX_COUNT_MAX = 100_000
 /** Sources of function libraries together. */
 const FUNCTION_BYTES_MAX: number = 256 << 20
+/** What one costs beside its source. */
+const FUNCTION_COST_BYTES = 64
 /** Databases whose announcement is kept; those beyond are not compared. */
 const ANNOUNCED_MAX = 10_000
 /** Modules counted by name; those beyond are counted together. */
@@ -37,20 +39,28 @@ export class ScanFacts {
     this.#auxBytes += name.length
   }
 
-  /** @returns false if there are too many or too long ones. */
+  /** @returns false if there are too many. */
   auxValue(value: Uint8Array): boolean {
     this.#auxBytes += value.length
-    if (this.#auxBytes > AUX_BYTES_MAX || this.#aux.length >= AUX_COUNT_MAX) return false
+    if (this.#aux.length >= AUX_COUNT_MAX) return false
     this.#aux.push([this.#auxName, new TextDecoder().decode(value)])
     return true
   }
 
-  /** Keeps `source`. @returns false if there are too many or too long ones. */
-  functionLibrary(source: Uint8Array): boolean {
-    this.#functionBytes += source.length + 64
-    if (this.#functionBytes > FUNCTION_BYTES_MAX) return false
+  /** Keeps `source`. */
+  functionLibrary(source: Uint8Array): void {
+    this.#functionBytes += source.length + FUNCTION_COST_BYTES
     this.#functions.push(source)
-    return true
+  }
+
+  /** How long the next name or value of an AUX field may be. */
+  get auxBytesLeft(): number {
+    return AUX_BYTES_MAX - this.#auxBytes
+  }
+
+  /** How long the next function library may be; negative: there may be none. */
+  get functionBytesLeft(): number {
+    return FUNCTION_BYTES_MAX - this.#functionBytes - FUNCTION_COST_BYTES
   }
 
   moduleSkipped(idHi: number, idLo: number): void {

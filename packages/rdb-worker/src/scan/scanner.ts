@@ -370,8 +370,16 @@ export class RdbScanner implements ElementHost {
     return this.length.next
   }
 
-  readString(bytes: Uint8Array, at: number, end: number): number {
-    return this.#strings.read(bytes, at, end)
+  readString(bytes: Uint8Array, at: number, end: number, bytesMax: number): number {
+    return this.#strings.read(bytes, at, end, bytesMax)
+  }
+
+  get auxBytesLeft(): number {
+    return this.#context.facts.auxBytesLeft
+  }
+
+  get functionBytesLeft(): number {
+    return this.#context.facts.functionBytesLeft
   }
 
   string(): Uint8Array {
@@ -428,8 +436,8 @@ export class RdbScanner implements ElementHost {
     if (!this.#context.facts.auxValue(value)) this.fail('RDB_BAD_LENGTH', 'too many AUX fields', at)
   }
 
-  functionLibrary(source: Uint8Array, at: number): void {
-    if (!this.#context.facts.functionLibrary(source)) this.fail('RDB_BAD_LENGTH', 'too many function libraries', at)
+  functionLibrary(source: Uint8Array): void {
+    this.#context.facts.functionLibrary(source)
   }
 
   moduleAuxSkipped(): void {

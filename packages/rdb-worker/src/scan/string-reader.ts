@@ -50,8 +50,11 @@ export class StringReader {
     this.#context = context
   }
 
-  /** Reads and decodes the string at `at`. @returns the position behind it, or MORE */
-  read(bytes: Uint8Array, at: number, end: number): number {
+  /**
+   * Reads and decodes the string at `at`, of at most `bytesMax` bytes then: it is held whole, and what is compressed becomes 88 times as
+   * long. @returns the position behind it, or MORE
+   */
+  read(bytes: Uint8Array, at: number, end: number, bytesMax: number): number {
     const collected = this.takeGathered()
     if (collected !== undefined) {
       this.decode(collected, 0, collected.length)
@@ -59,6 +62,10 @@ export class StringReader {
     }
     const { slot } = this
     if (this.readHeader(bytes, at, end) === READ_MORE) return MORE
+    if (slot.length > bytesMax) {
+      const text = `a string of ${slot.length} bytes, where ${Math.max(bytesMax, 0)} are the most that is taken`
+      this.#context.fail('RDB_BAD_LENGTH', text, at)
+    }
     if (slot.end > end) {
       if (this.#context.full) this.beginGather()
       return MORE
