@@ -72,6 +72,10 @@ export class MemorySink implements RdbSink {
     this.#add(db, key, { ...entry, value: Buffer.concat(pieces) })
   }
 
+  drop(): void {
+    this.#pending = undefined
+  }
+
   flush(): void {}
 
   /** Keys per database, as the manifest of the corpus says it. */

@@ -32,6 +32,7 @@ export default function add(add) {
     begin: () => {},
     append: () => {},
     end: () => {},
+    drop: () => {},
     flush: () => {},
   }
   add({

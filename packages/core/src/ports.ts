@@ -56,7 +56,7 @@ export interface RdbSink {
     idleSeconds: number,
     freq: number,
   ): void
-  /** An entry whose value comes in pieces (longer than the scanner's window): begin, any number of appends, end. */
+  /** An entry whose value comes in pieces (longer than the scanner's window): begin, any number of appends, end or drop. */
   begin(
     db: number,
     rdbType: number,
@@ -69,6 +69,8 @@ export interface RdbSink {
   ): void
   append(bytes: Uint8Array, start: number, end: number): void
   end(): void
+  /** Instead of `end()`: the value has no elements, so there is no such key. */
+  drop(): void
   /** No bytes are borrowed any more when this returns. What was put is inserted, or on its way in another thread. */
   flush(): void
 }

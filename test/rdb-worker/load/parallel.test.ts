@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { listpackAppend, listpackCreate, lzfCompress, type RdbError, REGION_COUNT } from '@understudy/core/internal'
-import { inserterShares, RdbLoaderPool, type RdbLoaderPoolOptions } from '@understudy/rdb-worker'
+import { checkSnapshotFile, inserterShares, RdbLoaderPool, type RdbLoaderPoolOptions } from '@understudy/rdb-worker'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { damageRdb } from '../../support/damage-rdb.ts'
 import { adopt, keyspaceDigest } from '../../support/keyspace-digest.ts'
@@ -260,6 +260,43 @@ describe('a load by several threads', PATIENT, () => {
       else expect(several).toBeTypeOf('string')
     }
   })
+
+  it.each([1, 3])(
+    'drops a list without elements, however long it is, as a short one (threads: %i)',
+    async (threads) => {
+      const ziplist = Buffer.of(11, 11, 0, 0, 0, 10, 0, 0, 0, 0, 0, 0xff)
+      const listpack = Buffer.of(2, 7, 7, 0, 0, 0, 0, 0, 0xff)
+      const lists = (nodes: number): Buffer => {
+        const builder = new RdbBuilder().selectDb(0)
+        for (const [rdbType, node] of [
+          [14, ziplist],
+          [18, listpack],
+        ] as const) {
+          const value = new RdbBuilder('').length(nodes).raw(Buffer.alloc(nodes * node.length, node))
+          // Of some of them this thread is the owner, of others another one.
+          for (let i = 0; i < 4; i++)
+            builder.expireAtMs(2_000_000_000_000n).entry(rdbType, `l${rdbType} ${i}`, value.bytes())
+        }
+        return builder.text('k', 'v').end()
+      }
+      const pool = newPool({ threads })
+      for (const [name, bytes] of [
+        ['short', lists(3)],
+        ['long', lists(300_000)],
+      ] as const) {
+        const path = fileWith(bytes, name)
+        const { generation, keyCount, summary } = await pool.loadFile(path, plain)
+        expect({ keyCount, dropped: summary.emptyKeysDropped, types: summary.keysByType }).toEqual({
+          keyCount: 1,
+          dropped: 8,
+          types: { 0: 1 },
+        })
+        const keyspace = adopt(generation, hashSeed)
+        expect({ keys: keyspace.keyCount, expires: keyspace.expires(0) }).toEqual({ keys: 1, expires: 0 })
+        expect(checkSnapshotFile(path).databases).toEqual([{ db: 0, keys: 1, expires: 0, announced: undefined }])
+      }
+    },
+  )
 
   it('refuses a key that comes twice, whoever meets it', async () => {
     const pool = newPool({ threads: 3 })

@@ -221,15 +221,33 @@ export class BulkWriter implements RdbSink {
     const order = this.#pieceOrder
     const region = this.generation.regions[regionOf(shardOf(order))]!
     const address = this.#pieceAddress
-    const words = region.memory.i32[address >>> 28]!
-    const flags = (words[byteOffsetOf(address) >>> 2]! >>> 8) & 0xff
     const pieces = this.#pieces!
-    writeChunks(words, chunksAt(address, flags), pieces, region.index)
-    this.#pieces = undefined
+    const flags = this.#closePieces(region)
     const converted = this.#convertPieces(region, address, pieces)
     // Making a value of elements has moved the region's registers: look for the place again.
     if (converted !== address) region.pageAddress = 0
     this.#insert(region, this.#pieceRoot, order, this.#pieceTag, converted, flags)
+  }
+
+  drop(): void {
+    const region = this.generation.regions[regionOf(shardOf(this.#pieceOrder))]!
+    this.#closePieces(region)
+    this.#free(region, this.#pieceAddress)
+  }
+
+  /** The record has all its pieces. @returns its flags */
+  #closePieces(region: RegionWriter): number {
+    const address = this.#pieceAddress
+    const words = region.memory.i32[address >>> 28]!
+    const flags = (words[byteOffsetOf(address) >>> 2]! >>> 8) & 0xff
+    writeChunks(words, chunksAt(address, flags), this.#pieces!, region.index)
+    this.#pieces = undefined
+    return flags
+  }
+
+  #free(region: RegionWriter, address: number): void {
+    freePlainRecord(this.generation.regions, this.#lazyFree, region, address)
+    while (this.#lazyFree.step(1000));
   }
 
   /**
@@ -261,8 +279,7 @@ export class BulkWriter implements RdbSink {
       throw asKeyspaceError(error, key, 0, key.length)
     }
     const made = this.#createBuilt(region, key, 0, key.length, expireAtMs, access)
-    freePlainRecord(this.generation.regions, this.#lazyFree, region, address)
-    while (this.#lazyFree.step(1000));
+    this.#free(region, address)
     return made
   }
 

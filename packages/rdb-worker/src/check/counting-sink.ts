@@ -17,6 +17,9 @@ export class CountingSink implements RdbSink {
   readonly databaseCount: number = DATABASES_MAX
   readonly #databases = new Map<number, DatabaseCounts>()
   #current: DatabaseCounts = { db: -1, keys: 0, expires: 0, announced: undefined }
+  // Of the entry that comes in pieces.
+  #pieceDb = 0
+  #pieceExpireAtMs = -1
 
   /** In the order in which they came. */
   get databases(): DatabaseCounts[] {
@@ -42,12 +45,17 @@ export class CountingSink implements RdbSink {
   }
 
   begin(db: number, _rdbType: number, _key: Uint8Array, _keyStart: number, _keyEnd: number, expireAtMs: number): void {
-    this.#count(db, expireAtMs)
+    this.#pieceDb = db
+    this.#pieceExpireAtMs = expireAtMs
   }
 
   append(): void {}
 
-  end(): void {}
+  end(): void {
+    this.#count(this.#pieceDb, this.#pieceExpireAtMs)
+  }
+
+  drop(): void {}
 
   flush(): void {}
 

@@ -17,6 +17,7 @@ export function delayingSink(sink: RdbSink, delayMicros: number, sleep: (millise
     },
     append: (bytes, start, end) => sink.append(bytes, start, end),
     end: () => sink.end(),
+    drop: () => sink.drop(),
     flush: () => sink.flush(),
   }
 }

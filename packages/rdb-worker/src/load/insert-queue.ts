@@ -73,10 +73,12 @@ export const ROW_PUT = 0
 export const ROW_HINT = 1
 /** A piece of a key that is too long for a chunk: belongs to the PUT or BEGIN that follows. */
 export const ROW_KEY = 2
-/** An entry whose value comes in pieces, APPEND by APPEND, up to END. */
+/** An entry whose value comes in pieces, APPEND by APPEND, up to END or DROP. */
 export const ROW_BEGIN = 3
 export const ROW_APPEND = 4
 export const ROW_END = 5
+/** The value that came in pieces has no elements. */
+export const ROW_DROP = 6
 
 /** Both buffers of a queue; travels between threads. The data are growable: views are given a length. */
 export interface InsertQueueMemory {

@@ -15,6 +15,7 @@ import {
   QUEUE_ENDED,
   ROW_APPEND,
   ROW_BEGIN,
+  ROW_DROP,
   ROW_END,
   ROW_HINT,
   ROW_KEY,
@@ -138,6 +139,9 @@ function insertRarely(queue: InsertQueueConsumer, writer: BulkWriter, regions: n
       break
     case ROW_END:
       writer.end()
+      break
+    case ROW_DROP:
+      writer.drop()
       break
     default:
       throw new TypeError(`a row of unknown kind ${kind}`)

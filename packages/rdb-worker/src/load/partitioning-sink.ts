@@ -32,6 +32,7 @@ import {
   InsertQueueProducer,
   ROW_APPEND,
   ROW_BEGIN,
+  ROW_DROP,
   ROW_END,
   ROW_HINT,
   ROW_KEY,
@@ -227,7 +228,14 @@ export class PartitioningSink implements RdbSink {
     const owner = this.#piecesOwner
     this.#inPieces = false
     if (owner === undefined) this.#own.end()
-    else this.#push(owner, ROW_END, 0, 0, 0, 0, NO_BYTES, 0, 0, NO_BYTES, 0, 0, -1, -1, -1)
+    else this.#pushBare(owner, ROW_END)
+  }
+
+  drop(): void {
+    const owner = this.#piecesOwner
+    this.#inPieces = false
+    if (owner === undefined) this.#own.drop()
+    else this.#pushBare(owner, ROW_DROP)
   }
 
   /** Nothing that was put is borrowed any more; what others insert may still be on its way. */
@@ -311,6 +319,11 @@ export class PartitioningSink implements RdbSink {
       const to = Math.min(end, at + ENTRY_BYTES_MAX)
       this.#push(owner, kind, 0, 0, 0, 0, NO_BYTES, 0, 0, bytes, at, to, -1, -1, -1)
     }
+  }
+
+  /** A row that says all by its kind. */
+  #pushBare(owner: Inserter, kind: number): void {
+    this.#push(owner, kind, 0, 0, 0, 0, NO_BYTES, 0, 0, NO_BYTES, 0, 0, -1, -1, -1)
   }
 
   #push(

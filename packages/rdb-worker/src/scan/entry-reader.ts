@@ -256,7 +256,7 @@ export class EntryReader {
     if (this.#rdbType === RDB_TYPE_MODULE_2) {
       this.#context.facts.moduleSkipped(this.#walker.moduleHi, this.#walker.moduleLo)
       this.#endEntry()
-    } else if (this.#walker.elements === 0 && rdbTypeFacts(this.#rdbType)!.droppedWhenEmpty) {
+    } else if (this.#isEmpty) {
       this.#context.facts.emptyKeysDropped++
       this.#endEntry()
     } else if (this.#rdbType === RDB_TYPE_VALKEY_HASH_2) {
@@ -304,6 +304,19 @@ export class EntryReader {
     this.#holdKey()
   }
 
+  /** The value was walked to its end, and has no elements: no key is to be made of it. */
+  get #isEmpty(): boolean {
+    return this.#walker.elements === 0 && rdbTypeFacts(this.#rdbType)!.droppedWhenEmpty
+  }
+
+  /** Many pieces may be of a list whose nodes are all empty. */
+  #dropPieces(): void {
+    this.#context.sink.drop()
+    this.#context.unflushed = true
+    this.#context.facts.emptyKeysDropped++
+    this.#endEntry()
+  }
+
   #endPieces(): void {
     this.#context.sink.end()
     this.#context.unflushed = true
@@ -338,7 +351,8 @@ export class EntryReader {
     if (!done) return next > at ? next : MORE
     // SAFE STATE
     if (this.#toSink) {
-      this.#endPieces()
+      if (this.#isEmpty) this.#dropPieces()
+      else this.#endPieces()
     } else {
       this.#putValue(this.#collected.bytes, 0, this.#collected.length)
       this.#flush()
