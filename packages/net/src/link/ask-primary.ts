@@ -16,7 +16,7 @@ const PLUS = 43
 /**
  * @param words a command that is answered with a bulk string
  * @returns its content, one character per byte
- * @throws LinkError (rejects) when there is no answer within `timeoutMs`, or the primary refuses
+ * @throws LinkError (rejects) when there is no answer within `timeoutMs`, or the primary refuses; what `PrimaryConnection` throws
  */
 export function askPrimary(
   config: ReplicaLinkConfig,
@@ -34,7 +34,6 @@ export function askPrimary(
       else reject(outcome)
     }
     const fail = (message: string): void => end(new LinkError('LINK_CLOSED', message))
-    const timer = setTimeout(() => fail(`no answer within ${timeoutMs} ms`), timeoutMs)
     const { sourceAddress, disableNoDelay, tls, handshake } = config
     const options = { ...target, sourceAddress, disableNoDelay, ...(tls === undefined ? {} : { tls }) }
     const connection = new PrimaryConnection(options, {
@@ -59,6 +58,8 @@ export function askPrimary(
       },
       ended: fail,
     })
+    // Behind the connection, which may not come about: what ends it would look for it.
+    const timer = setTimeout(() => fail(`no answer within ${timeoutMs} ms`), timeoutMs)
   })
 }
 
