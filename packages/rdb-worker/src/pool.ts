@@ -2,7 +2,6 @@
  * The loaders: a pool of worker threads that load snapshots, one that scans and some that help it to insert. The only place
  * that knows where the worker's file is, and that learns of a thread's death: it then wakes who waits for that thread.
  */
-import { statSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -16,6 +15,7 @@ import { createRing, RING_BYTES_DEFAULT, RingProducer } from './load/ring.ts'
 import { RingLoad } from './load/ring-load.ts'
 import { fromRecord } from './messages.ts'
 import type { InsertTask, LoadReply, LoadTask } from './messages.ts'
+import { lengthOfFile } from './scan/scan-file.ts'
 
 /** Beside dist/, where this stands when it is bundled (scripts/bundle.mjs). */
 const WORKER_URL = new URL('../threads/loader.cjs', import.meta.url)
@@ -161,7 +161,7 @@ export class RdbLoaderPool implements RdbLoader {
     options: FileOptions,
     onProgress?: (loadedBytes: number, totalBytes: number, loadedKeys: number) => void,
   ): Promise<RdbLoadResult> {
-    const totalBytes = statSync(path, { throwIfNoEntry: false })?.size ?? 0
+    const totalBytes = lengthOfFile(path)
     // At the start, when nobody is served.
     const givesWay = false
     const inserters = this.#newInserters(totalBytes, givesWay)

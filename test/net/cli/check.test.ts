@@ -1,10 +1,13 @@
 /** What `understudy check` says of every file of the corpus, and of files that are none. */
 import { execFile } from 'node:child_process'
+import { mkdtemp, rm, symlink } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import type { RdbError } from '@understudy/core/internal'
 import { parseArguments, runCheck } from '@understudy/net/internal'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { corpus, corpusBytes, corpusPath } from '../../support/rdb-corpus.ts'
 import { scanBytes } from '../../support/scan-rdb.ts'
 import { UNDERSTUDY_BIN } from '../../support/understudy-server.ts'
@@ -80,6 +83,24 @@ describe('understudy check', () => {
     expect(out).toMatch(/BAD {9}RDB_BAD_TYPE: unknown value type 107 \(at byte 280/)
     expect(out).toMatch(/version {5}REDIS/)
     expect(out).toMatch(/BAD {9}FILE_FAILED: cannot read \/nowhere\/dump\.rdb: no such file/)
+    expect(out.endsWith('OK\n')).toBe(true)
+  })
+
+  it('says of each file that cannot be read why, waits for none, and goes on with the next', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'check-'))
+    onTestFinished(() => rm(directory, { recursive: true }))
+    const loop = join(directory, 'loop')
+    const pipe = join(directory, 'pipe')
+    await symlink(loop, loop)
+    await promisify(execFile)('mkfifo', [pipe])
+    const { code, out } = check([loop, join(loop, 'dump.rdb'), pipe, directory, path('hdt/intset_32.rdb')], false)
+    expect(code).toBe(1)
+    expect(out.match(/BAD {9}FILE_FAILED: .*/g)).toEqual([
+      `BAD         FILE_FAILED: cannot read ${loop}: the system refused it (ELOOP)`,
+      `BAD         FILE_FAILED: cannot read ${join(loop, 'dump.rdb')}: the system refused it (ELOOP)`,
+      `BAD         FILE_FAILED: cannot read ${pipe}: not a file`,
+      `BAD         FILE_FAILED: cannot read ${directory}: not a file`,
+    ])
     expect(out.endsWith('OK\n')).toBe(true)
   })
 

@@ -281,6 +281,9 @@ describe.each([1, 2, 4])('with threads: %i,', (threads) => {
         message: expect.stringMatching(/cannot read .*none: no such file/),
       })
       await expect(pool.loadFile(directory, plain)).rejects.toMatchObject({ code: 'FILE_FAILED' })
+      const loop = join(directory, 'loop')
+      symlinkSync(loop, loop)
+      await expect(pool.loadFile(loop, plain)).rejects.toMatchObject({ code: 'FILE_FAILED' })
       const path = join(directory, 'cut.rdb')
       writeFileSync(path, snapshot(100).subarray(0, 700))
       await expect(pool.loadFile(path, plain)).rejects.toMatchObject({ code: 'RDB_TRUNCATED', byteOffset: 700 })

@@ -2,10 +2,9 @@
  * Looks at a snapshot in a file without loading it: the scanner's checks of structure, values and checksum, and what it found
  * by the way. What only a load can notice, a key that comes twice, is not noticed.
  */
-import { statSync } from 'node:fs'
 import { RdbError, ReplicaError } from '@understudy/core/loading'
 import type { ErrorCode, RdbSummary } from '@understudy/core/loading'
-import { scanFile } from '../scan/scan-file.ts'
+import { lengthOfFile, scanFile } from '../scan/scan-file.ts'
 import { RdbScanner } from '../scan/scanner.ts'
 import { ScanWindow } from '../scan/window.ts'
 import { CountingSink } from './counting-sink.ts'
@@ -35,7 +34,7 @@ export function checkSnapshotFile(
   path: string,
   onProgress?: (doneBytes: number, totalBytes: number, keys: number) => void,
 ): SnapshotReport {
-  const fileBytes = statSync(path, { throwIfNoEntry: false })?.size ?? 0
+  const fileBytes = lengthOfFile(path)
   const sink = new CountingSink()
   const scanner = new RdbScanner(sink, { verifyChecksum: true, totalBytes: fileBytes })
   const window = new ScanWindow(scanner)

@@ -1,5 +1,5 @@
 /** A file read into the scanner's window, from its first byte to the end of the snapshot. Blocks the thread it runs in. */
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, readSync, statSync } from 'node:fs'
 import { fileFailure } from '../file/file-failure.ts'
 import type { RdbScanner } from './scanner.ts'
 import type { ScanWindow } from './window.ts'
@@ -14,7 +14,8 @@ export function scanFile(
   window: ScanWindow,
   beforePiece: (totalBytes: number) => void,
 ): void {
-  const descriptor = attempt(path, () => openSync(path, 'r'))
+  // To open a pipe that nobody writes to would never return.
+  const descriptor = attempt(path, () => openSync(path, constants.O_RDONLY | constants.O_NONBLOCK))
   try {
     const stats = attempt(path, () => fstatSync(descriptor))
     if (!stats.isFile()) throw fileFailure('cannot read', path, 'not a file')
@@ -27,6 +28,15 @@ export function scanFile(
     }
   } finally {
     closeSync(descriptor)
+  }
+}
+
+/** Length of a file; 0 when it cannot be told: whoever reads it is told why. */
+export function lengthOfFile(path: string): number {
+  try {
+    return statSync(path).size
+  } catch {
+    return 0
   }
 }
 
