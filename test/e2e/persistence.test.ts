@@ -1,11 +1,12 @@
 /** Snapshots on disk: that others read them, that a restart goes on from them, and what a disk that fails does. */
 import { execFile } from 'node:child_process'
-import { copyFile, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { equalDigests } from '../support/compare-datasets.ts'
 import { fillDataset } from '../support/dataset.ts'
+import { freePort } from '../support/free-port.ts'
 import { redisBinaries } from '../support/redis-server.ts'
 import { scanBytes } from '../support/scan-rdb.ts'
 import { mountSmallDisk } from '../support/small-disk.ts'
@@ -364,3 +365,16 @@ describe('a disk that fails', () => {
     expect(await readFile(join(inTheWay, 'content'), 'utf8')).toBe('kept')
   })
 })
+
+it.each(['a directory', 'a link to itself'])(
+  '%s in the place of the file is refused: not an empty start',
+  async (what) => {
+    const directory = await newDirectory()
+    const path = join(directory, 'dump.rdb')
+    await (what === 'a directory' ? mkdir(path) : symlink(path, path))
+    const args = [UNDERSTUDY_BIN, '--port', String(await freePort()), '--bind', '127.0.0.1', '--dir', directory]
+    const started = run(process.execPath, args, { timeout: 20_000 })
+    const failed = (await started.catch((error: unknown) => error)) as { code: number; stdout: string }
+    expect(failed).toMatchObject({ code: 1, stdout: expect.stringContaining(`Cannot start: cannot read ${path}: `) })
+  },
+)

@@ -2,21 +2,44 @@
  * The file of `dir`/`dbfilename` that a start begins with, and how far the load under way is: of that file, or of the link's
  * snapshot.
  */
+import { type Stats, statSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import type { RdbLoadResult } from '@understudy/core/internal'
-import type { RdbLoaderPool } from '@understudy/rdb-worker'
+import { fileFailure, type RdbLoaderPool } from '@understudy/rdb-worker'
+import type { Config } from '../config/config.ts'
 import type { Progress } from '../log/progress.ts'
 import { adoptDataset } from './adopt-dataset.ts'
 import type { FileLoading, Node } from './node.ts'
 import { goOnFrom, type Replay } from './stream-log-of-node.ts'
 import { tellPosition } from './told-readers.ts'
 
-/** The file to load at start, with nothing loaded yet; undefined when there is none. */
+/** Length of the file to load at start, for who prepares for it; undefined when there is none, or it will be refused. */
+export function bytesAtStart(config: Config): number | undefined {
+  const path = config.path('dbfilename')
+  if (path === undefined) return undefined
+  try {
+    const file = statSync(path)
+    return file.isFile() ? file.size : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/**
+ * The file to load at start, with nothing loaded yet; undefined when there is none. @throws ReplicaError FILE_FAILED when there is something
+ * else, or it is not known: a node that starts empty in its place might keep that
+ */
 export async function findFileAtStart({ config, clock }: Node): Promise<FileLoading | undefined> {
   const path = config.path('dbfilename')
   if (path === undefined) return undefined
-  const file = await stat(path).catch(() => undefined)
-  if (file === undefined || !file.isFile()) return undefined
+  let file: Stats
+  try {
+    file = await stat(path)
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
+    throw fileFailure('cannot read', path, error)
+  }
+  if (!file.isFile()) throw fileFailure('cannot read', path, 'not a file')
   return { path, startedMs: clock.monotonicMs(), loadedBytes: 0, totalBytes: file.size, loadedKeys: 0 }
 }
 

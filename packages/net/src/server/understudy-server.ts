@@ -2,7 +2,6 @@
  * One server, put together: keyspace, link, loader and clients are introduced to each other here and nowhere else. What
  * each does is in its own room; this file only connects them and knows in which order they start and end.
  */
-import { statSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
   BacklogWriter,
@@ -49,7 +48,7 @@ import { configCommands } from './config-commands.ts'
 import { DatasetSnapshot, type DatasetSnapshotOptions } from './dataset-snapshot.ts'
 import { CLIENT_DIRECTIVES, clientSettings, follow, replicaSettings } from './configure.ts'
 import { addDataInfoSections, memoryFacts, streamStatLines } from './info-sections.ts'
-import { findFileAtStart, startFromFile } from './file-at-start.ts'
+import { bytesAtStart, findFileAtStart, startFromFile } from './file-at-start.ts'
 import type { FileLoading, Node } from './node.ts'
 import { Housekeeping } from './housekeeping.ts'
 import { newLink } from './link-of-node.ts'
@@ -136,10 +135,9 @@ export class UnderstudyServer implements Node {
     this.config = config
     const threads = config.get('rdb-load-threads')
     this.#loader = new RdbLoaderPool(threads === 0 ? {} : { threads })
-    // While the rest is put together. A file that is not there, or not a file, is found out at the start.
-    const file = config.path('dbfilename')
-    const fileStats = file === undefined ? undefined : statSync(file, { throwIfNoEntry: false })
-    if (fileStats?.isFile() === true) this.#loader.prepare(fileStats.size)
+    // While the rest is put together.
+    const fileBytes = bytesAtStart(config)
+    if (fileBytes !== undefined) this.#loader.prepare(fileBytes)
     // The first load or snapshot would hold this thread for it, when clients are served.
     memoryFingerprint()
     this.logger = logger
@@ -324,7 +322,7 @@ export class UnderstudyServer implements Node {
   /**
    * Opens the port, loads the file of `dir`/`dbfilename` when there is one (clients are told -LOADING meanwhile), and
    * starts to follow the primary.
-   * @throws RdbError for a corrupt file, the system's error when the port is taken.
+   * @throws RdbError for a corrupt file, ReplicaError FILE_FAILED for one that cannot be read, the system's error when the port is taken.
    */
   async start(): Promise<void> {
     const { config, logger } = this
