@@ -119,8 +119,8 @@ export class FakeRdbLoad implements RdbLoad {
     return { loadedBytes: this.#takenBytes, loadedKeys: 0 }
   }
 
-  leftover(): Uint8Array {
-    return this.#leftover
+  leftover(): Uint8Array[] {
+    return this.#leftover.length === 0 ? [] : [this.#leftover]
   }
 
   /** From here on all there is is taken at once. */

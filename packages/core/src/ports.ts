@@ -163,8 +163,11 @@ export interface RdbLoad {
    * with a FILE_FAILED ReplicaError, never with anything else. A worker that dies rejects with RDB_WORKER_FAILED.
    */
   readonly result: Promise<RdbLoadResult>
-  /** After `result` resolved with framing 'mark': bytes received behind the end mark; they belong to the stream. */
-  leftover(): Uint8Array
+  /**
+   * After `result` resolved with framing 'mark': bytes received behind the end mark, in pieces, in order; they belong to the stream. Views of
+   * the load's memory, which nobody writes to any more.
+   */
+  leftover(): Uint8Array[]
 }
 
 export interface RdbLoader {

@@ -21,37 +21,44 @@ function queueOf(bytes: Uint8Array): SpillQueue {
 }
 
 describe('catching up', () => {
-  it('gives a stream nothing more before it has used up the last piece', () => {
-    const command = encodeCommand('SET', 'key', 'v'.repeat(1000))
-    const count = Math.floor((8 * PIECE) / command.length)
-    const all = Buffer.concat(Array.from({ length: count }, () => command))
-    const queue = queueOf(all)
-    let nowMs = 0
-    const sink = { append: () => {}, end: 0 }
-    const stream = new CommandStream({ clock: { monotonicMs: () => nowMs, wallMs: () => 0 }, sink })
-    stream.begin(0, 0)
-    const catchUp = new CatchUp(queue, 0)
-    let applied = 0
-    const handler = {
-      command: () => {
-        applied++
-        // Slower than a turn allows: one piece takes many turns.
-        nowMs += 1
-      },
-      group: () => {},
-      getAck: () => {},
-    }
-    let turns = 0
-    for (; !catchUp.isOver || catchUp.isStreamBusy; turns++) {
-      expect(catchUp.feed(stream)).toBe(true)
-      const outcome = stream.drain(handler, PIECE, 2)
-      catchUp.isStreamBusy = outcome === 'more'
-      // What the stream holds is at most a piece and the beginning of a command.
-      const held = stream.receivedOffset - stream.appliedOffset
-      expect(held).toBeLessThanOrEqual(PIECE + command.length)
-    }
-    expect(applied).toBe(count)
-    expect(stream.appliedOffset).toBe(all.length)
-    expect(turns).toBeGreaterThan(100)
-  })
+  it.each([0, 5])(
+    'gives a stream nothing more before it has used up the last piece (%i MiB before the queue)',
+    (mebibytes) => {
+      const command = encodeCommand('SET', 'key', 'v'.repeat(1000))
+      const count = Math.floor(((8 + 4 * mebibytes) * PIECE) / command.length)
+      const all = Buffer.concat(Array.from({ length: count }, () => command))
+      // As the load leaves it: in two pieces, cut anywhere.
+      const [cut, end] = [(mebibytes << 19) + 1, mebibytes << 20]
+      const before = mebibytes === 0 ? [] : [all.subarray(0, cut), all.subarray(cut, end)]
+      const queue = queueOf(all.subarray(end))
+      let nowMs = 0
+      const sink = { append: () => {}, end: 0 }
+      const stream = new CommandStream({ clock: { monotonicMs: () => nowMs, wallMs: () => 0 }, sink })
+      stream.begin(0, 0)
+      const catchUp = new CatchUp(before, queue, 0)
+      let applied = 0
+      const handler = {
+        command: () => {
+          applied++
+          // Slower than a turn allows: one piece takes many turns.
+          nowMs += 1
+        },
+        group: () => {},
+        getAck: () => {},
+      }
+      expect(catchUp.byteLength).toBe(all.length)
+      let turns = 0
+      for (; !catchUp.isOver || catchUp.isStreamBusy; turns++) {
+        expect(catchUp.feed(stream)).toBe(true)
+        const outcome = stream.drain(handler, PIECE, 2)
+        catchUp.isStreamBusy = outcome === 'more'
+        // What the stream holds is at most a piece and the beginning of a command.
+        const held = stream.receivedOffset - stream.appliedOffset
+        expect(held).toBeLessThanOrEqual(PIECE + command.length)
+      }
+      expect(applied).toBe(count)
+      expect(stream.appliedOffset).toBe(all.length)
+      expect(turns).toBeGreaterThan(100)
+    },
+  )
 })

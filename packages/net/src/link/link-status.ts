@@ -102,7 +102,7 @@ export function linkStatus(parts: LinkParts, nowMs: number): LinkStatus {
     isSyncing,
     lastIoMsAgo: isUp ? nowMs - state.lastIoMs : -1,
     downSinceMsAgo: machine.downSinceMs === undefined ? -1 : nowMs - machine.downSinceMs,
-    receivedOffset: Math.max(stream.receivedOffset, history.replOffset) + (catchUp?.queue.byteLength ?? 0),
+    receivedOffset: Math.max(stream.receivedOffset, history.replOffset) + (catchUp?.byteLength ?? 0),
     appliedOffset: history.replOffset,
     db: stream.db,
     replid: history.replid,
@@ -122,7 +122,7 @@ export function linkStatus(parts: LinkParts, nowMs: number): LinkStatus {
             loadedKeys: progress.loadedKeys,
           },
     waiting: {
-      bytes: receiver?.waitingBytes ?? catchUp?.queue.byteLength ?? 0,
+      bytes: receiver?.waitingBytes ?? catchUp?.byteLength ?? 0,
       fileBytes: queue?.fileBytes ?? 0,
       peakBytes: queue?.peakBytes ?? 0,
       spilledBytes: queue?.spilledBytes ?? 0,

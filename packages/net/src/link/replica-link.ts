@@ -376,7 +376,7 @@ export class ReplicaLink {
     this.#machine.noteIo(this.#now())
     if (catchUp.isOver) {
       this.#ports.logger.notice(
-        `MASTER <-> REPLICA sync: caught up with the stream, ${catchUp.queue.peakBytes} bytes of it had waited, ` +
+        `MASTER <-> REPLICA sync: caught up with the stream, ${catchUp.peakBytes} bytes of it had waited, ` +
           `${catchUp.queue.spilledBytes} of them in a file`,
       )
       this.#endCatchUp()
@@ -473,9 +473,9 @@ export class ReplicaLink {
     this.#ports.onHistoryChanged?.()
     this.#ports.onSynced?.(file)
     const { queue, before } = receiver.takeQueue()
-    if (before.length > 0) this.stream.push(before)
-    if (queue.byteLength > 0) this.#catchUp = new CatchUp(queue, this.#now())
-    else queue.dispose()
+    const catchUp = new CatchUp(before, queue, this.#now())
+    if (catchUp.isOver) queue.dispose()
+    else this.#catchUp = catchUp
     const mayRead = this.#drain()
     if (this.#catchUp === undefined) this.#tellEnd()
     if (mayRead) this.#resume()

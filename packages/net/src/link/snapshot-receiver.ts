@@ -113,9 +113,9 @@ export class SnapshotReceiver {
     if (this.#isFinishing && this.#queue.byteLength === 0) this.load.end()
   }
 
-  /** After the load: its queue, which now holds the beginning of the stream. */
-  takeQueue(): { readonly queue: SpillQueue; readonly before: Uint8Array } {
-    const before = this.totalBytes === Infinity ? this.load.leftover() : new Uint8Array(0)
+  /** After the load: the beginning of the stream, which is what the load has left, and then the queue. */
+  takeQueue(): { readonly queue: SpillQueue; readonly before: Uint8Array[] } {
+    const before = this.totalBytes === Infinity ? this.load.leftover() : []
     return { queue: this.#queue, before }
   }
 

@@ -86,8 +86,8 @@ export class RingLoad implements RdbLoad {
     return this.#ring.progress()
   }
 
-  leftover(): Uint8Array {
+  leftover(): Uint8Array[] {
     assert(this.#settled && this.#leftover !== undefined, 'leftover bytes exist after a load with an end mark')
-    return Buffer.concat([this.#leftover, this.#ring.untaken()])
+    return [this.#leftover, ...this.#ring.untaken()].filter(({ length }) => length > 0)
   }
 }

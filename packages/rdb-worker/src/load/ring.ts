@@ -114,16 +114,13 @@ export class RingProducer {
     }
   }
 
-  /** After the consumer has stopped: a copy of the bytes it did not take. */
-  untaken(): Uint8Array {
+  /** After the consumer has stopped: the bytes it did not take, where they are. */
+  untaken(): Uint8Array[] {
     const tail = Atomics.load(this.#control, TAIL)
     const count = (this.#head - tail) >>> 0
-    const copy = new Uint8Array(count)
     const at = tail & (this.#data.length - 1)
     const first = Math.min(count, this.#data.length - at)
-    copy.set(this.#data.subarray(at, at + first))
-    copy.set(this.#data.subarray(0, count - first), first)
-    return copy
+    return [this.#data.subarray(at, at + first), this.#data.subarray(0, count - first)]
   }
 }
 
