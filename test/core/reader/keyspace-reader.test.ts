@@ -217,6 +217,19 @@ describe('a reader', () => {
     expect([attempts, reader.retries]).toEqual([3, 2])
   })
 
+  it('the id of the stream is one of several reads, and does not end those before it', () => {
+    writer.run('MSET', 'a', '0', 'b', '0')
+    let attempts = 0
+    const seen = reader.together(() => {
+      const a = reader.get('a')
+      const { replid } = reader
+      if (attempts++ === 0) writer.run('MSET', 'a', '1', 'b', '1')
+      return [a, replid, reader.get('b')]
+    })
+    expect(seen).toEqual(['1', '0'.repeat(40), '1'])
+    expect(attempts).toBe(2)
+  })
+
   it('an error inside of several reads is thrown, and the next read is one of its own', () => {
     expect(() => reader.together(() => reader.get('list'))).toThrow(expect.objectContaining({ code: 'WRONG_TYPE' }))
     expect(reader.get('string')).toBe('the quick brown fox')

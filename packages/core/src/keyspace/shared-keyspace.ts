@@ -174,15 +174,11 @@ export class SharedKeyspace extends KeyspaceReads {
     else if (attempt >= ATTEMPTS_BEFORE_PAUSING) pause()
   }
 
-  /** Replication ID of the stream, 40 hexadecimal digits. */
-  get replid(): string {
-    let replid = ''
-    const run = (): void => {
-      this.generation.rootOf(0, 0)
-      replid = positionReplid(this.generation)
-    }
-    this.attempt({ run, undo: () => {} }, READ_PATIENCE_MS)
-    return replid
+  /** Replication ID of the stream, 40 hexadecimal digits. Looks, so it is for the inside of an attempt. */
+  replidNow(): string {
+    // It changes in units that enter all shards, so it is validated by having entered any.
+    this.generation.rootOf(0, 0)
+    return positionReplid(this.generation)
   }
 
   requireWriter(): never {

@@ -111,7 +111,10 @@ export class KeyspaceReader {
     return this.#keyspace.retries
   }
 
-  /** Applied offset of the replication stream as of which the last read was. 0 before there is one. */
+  /**
+   * Applied offset of the replication stream as of which the last read was. 0 before there is one. Of several reads as one it is
+   * known when `together()` has returned, not inside.
+   */
   get offset(): number {
     return this.#keyspace.offset
   }
@@ -121,9 +124,11 @@ export class KeyspaceReader {
     return Math.max(0, Date.now() - this.#keyspace.appliedAtMs)
   }
 
-  /** Replication ID of the stream, 40 hexadecimal digits. */
+  /** Replication ID of the stream, 40 hexadecimal digits. A read like any other. */
   get replid(): string {
-    return this.#keyspace.replid
+    let replid = ''
+    this.#attempt(() => (replid = this.#keyspace.replidNow()))
+    return replid
   }
 
   /** Called between looking and validating; tests widen the race window with it. */
