@@ -195,7 +195,11 @@ describe('a reader', () => {
     expect([other.db, other.get('string')]).toEqual([3, 'in database 3'])
     other.db = 0
     expect(other.get('string')).toBe('the quick brown fox')
-    expect(() => (other.db = 4)).toThrow(expect.objectContaining({ code: 'KEYSPACE_BAD_DATABASE' }))
+    // JavaScript passes what it likes: the last is what an environment variable holds.
+    for (const db of [4, -1, 1.5, Number.NaN, '3' as unknown as number]) {
+      expect(() => (other.db = db)).toThrow(expect.objectContaining({ code: 'KEYSPACE_BAD_DATABASE' }))
+    }
+    expect(other.db).toBe(0)
     other.close()
   })
 
@@ -260,5 +264,15 @@ describe('a reader', () => {
     ]) {
       expect(read).toThrow(expect.objectContaining({ code: 'NOT_READY' }))
     }
+  })
+
+  it('that could not be opened is none: the writer is told of it', async () => {
+    reader.close()
+    const readers = new Readers(keyspace)
+    const handle = readers.attach()
+    expect(() => new KeyspaceReader(handle, { db: 4 })).toThrow(
+      expect.objectContaining({ code: 'KEYSPACE_BAD_DATABASE' }),
+    )
+    await vi.waitFor(() => expect(readers.count).toBe(0))
   })
 })

@@ -293,11 +293,11 @@ export abstract class KeyspaceReads {
     return sum
   }
 
-  /** Refuses a database index that does not exist. */
+  /** Refuses a database index that does not exist. What is no integer would lead to shards of none, which look empty. */
   checkDatabase(db: number): void {
-    if (db < 0 || db >= this.databaseCount) {
-      throw new KeyspaceError('KEYSPACE_BAD_DATABASE', `database ${db} is beyond the ${this.databaseCount} configured`)
-    }
+    if (Number.isInteger(db) && db >= 0 && db < this.databaseCount) return
+    const text = `database ${String(db)} is none of the ${this.databaseCount} configured`
+    throw new KeyspaceError('KEYSPACE_BAD_DATABASE', text)
   }
 
   get databaseCount(): number {

@@ -70,7 +70,10 @@ export class KeyspaceReader {
   #isTogether = false
   /** When a string read has lasted too long; set by its first failure. */
   #deadline = 0
-  /** Opens a reader in the thread that received the handle. */
+  /**
+   * Opens a reader in the thread that received the handle, which is for one reader.
+   * @throws KeyspaceError KEYSPACE_BAD_DATABASE; the handle is used up then, too.
+   */
   constructor(handle: ReaderHandle, options: KeyspaceReaderOptions = {}) {
     const keyspace = new SharedKeyspace(handle)
     this.#keyspace = keyspace
@@ -86,7 +89,13 @@ export class KeyspaceReader {
     }
     // Doubles, maps and sets tell themselves apart from text.
     this.#reply.resp = 3
-    this.db = options.db ?? 0
+    try {
+      this.db = options.db ?? 0
+    } catch (error) {
+      // Nobody else can: the writer would go on counting, and telling a reader of which there is none.
+      this.close()
+      throw error
+    }
   }
 
   /** The database that is read. */
