@@ -266,6 +266,14 @@ describe('a reader', () => {
     }
   })
 
+  it('has no valid views when it is closed: the writer, then alone, does not count changes', async () => {
+    const view = reader.view('string')!
+    reader.close()
+    await vi.waitFor(() => expect(keyspace.counters.active).toBe(false))
+    writer.run('SETRANGE', 'string', 0, 'THE')
+    expect(view.validate()).toBe(false)
+  })
+
   it('that could not be opened is none: the writer is told of it', async () => {
     reader.close()
     const readers = new Readers(keyspace)

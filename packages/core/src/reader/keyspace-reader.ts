@@ -110,9 +110,11 @@ export class KeyspaceReader {
     this.#strings.db = db
   }
 
-  /** No reads after this. The writer notices by itself. */
+  /** No reads after this, and no view of before is valid. The writer notices by itself. */
   close(): void {
     this.#keyspace.close()
+    // The writer may leave the protocol, by which a view tells whether the data were changed.
+    this.#strings.letGo()
   }
 
   /** Attempts that had to be repeated because the data changed under them, since the reader was opened. */

@@ -53,6 +53,11 @@ export class StringReads {
     this.#args = args
   }
 
+  /** The view that was given is valid no more. */
+  letGo(): void {
+    this.#borrowed.letGo()
+  }
+
   /** Begins an attempt. @param nowMs its time; -1: to be taken when a key with a time to live is met. */
   begin(nowMs: number): void {
     this.#nowMs = nowMs
