@@ -160,6 +160,25 @@ describe('what cannot start', () => {
     ).toBe(true)
   })
 
+  it.each([1, 2])(
+    'a Unix socket in no directory, with %d threads: it is named, and the reason is the true one',
+    async (threads) => {
+      const socket = join(await newDirectory(), 'nowhere', 'socket')
+      const { code, lines } = await runToEnd(['--port', '0', '--unixsocket', socket, '--io-threads', String(threads)])
+      expect(code).toBeGreaterThan(0)
+      const line = lines.find((one) => one.includes(socket))
+      expect(line, lines.join('\n')).toMatch(/Failed opening Unix socket .*no such file or directory/)
+      expect(line).not.toContain('(tcp)')
+    },
+  )
+
+  it('an address that nothing knows', async () => {
+    const port = String(await freePort())
+    const { code, lines } = await runToEnd(['--port', port, '--bind', 'nowhere.invalid'])
+    expect(code).toBeGreaterThan(0)
+    expect(lines.join('\n')).toMatch(new RegExp(`Failed listening on port ${port} .tcp. of nowhere.invalid`))
+  })
+
   it('a directory that does not exist', async () => {
     const { code, lines } = await runToEnd(['--port', String(await freePort()), '--dir', '/nowhere/at/all'])
     expect(code).toBeGreaterThan(0)

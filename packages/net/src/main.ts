@@ -8,6 +8,7 @@ import { parseArguments } from './cli/arguments.ts'
 import { runCheck } from './cli/check.ts'
 import { HELP_TEXT } from './cli/help.ts'
 import { versionLine } from './cli/version.ts'
+import { ListenError } from './clients/listeners.ts'
 import type { Config } from './config/config.ts'
 import { fatalConfigText, loadConfig } from './config/load-config.ts'
 import { writePidFile } from './config/pid-file.ts'
@@ -125,7 +126,7 @@ async function serve(config: Config, version: string, notes: Notes, early: reado
   } catch (error) {
     // Ended in the middle of it, as by SIGTERM while the file was loaded: that is no failure.
     if (isEnding) return
-    log.warning(startFailure(error, port))
+    log.warning(startFailure(error))
     end(1)
   }
 }
@@ -145,12 +146,9 @@ function causeOf(error: Error): string {
   return error.cause instanceof Error ? ` Cause: ${error.cause.stack ?? error.cause.message}` : ''
 }
 
-function startFailure(error: unknown, port: number): string {
+function startFailure(error: unknown): string {
   const message = errorText(error)
-  const code = error instanceof Error && 'code' in error ? error.code : undefined
-  if (code === 'EADDRINUSE' || code === 'EACCES' || code === 'EADDRNOTAVAIL') {
-    return `Failed listening on port ${port} (tcp), aborting: ${message}`
-  }
+  if (error instanceof ListenError) return `${message}, aborting.`
   if (error instanceof ReplicaError && error.code.startsWith('RDB_')) {
     const reason = error.code === 'RDB_BAD_CHECKSUM' ? 'Wrong RDB checksum (CRC error)' : 'Bad file format'
     return `Fatal error loading the DB, check server logs: ${reason}: ${message}. Exiting; the file was not touched.`

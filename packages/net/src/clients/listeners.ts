@@ -2,9 +2,12 @@
  * The sockets that clients connect to: TCP on some addresses, and a Unix socket. Opens, moves and closes them; what
  * becomes of a connection is `server.ts`. Source of the rules: redis 7.0 server.c listenToPort(), changeListenPort().
  */
-import { chmodSync, unlinkSync } from 'node:fs'
+import { accessSync, chmodSync, unlinkSync } from 'node:fs'
 import { createServer } from 'node:net'
 import type { Server, Socket } from 'node:net'
+import { dirname } from 'node:path'
+import { systemErrorCode } from '../config/system-error-text.ts'
+import { errorText } from '../error-text.ts'
 
 export interface TcpListenOptions {
   /** Addresses; one that begins with '-' may be missing on this machine. */
@@ -33,8 +36,24 @@ export interface OpenListener {
   close(): Promise<void>
 }
 
-/** @throws the system's error when the place cannot be listened on. */
+/** @throws the system's error when the place cannot be listened on; `Listeners` makes it a ListenError. */
 export type OpenPlace = (place: ListenPlace) => Promise<OpenListener>
+
+/** A place that cannot be listened on: which one, in the words of Redis, and the system's reason. */
+export class ListenError extends Error {
+  /** The system's: EADDRINUSE …; undefined when it gave none. */
+  readonly code: string | undefined
+
+  constructor(place: ListenPlace, cause: unknown) {
+    const what =
+      'path' in place
+        ? `Failed opening Unix socket ${place.path}`
+        : `Failed listening on port ${place.port} (tcp) of ${place.host}`
+    super(`${what}: ${errorText(cause)}`, { cause })
+    this.name = 'ListenError'
+    this.code = systemErrorCode(cause)
+  }
+}
 
 /** A connection, not read from yet. `unixPath`: the Unix socket it came by. */
 export type AcceptSocket = (socket: Socket, unixPath: string | undefined) => void
@@ -51,14 +70,13 @@ export class Listeners {
     this.#openPlace = openPlace
   }
 
-  /** Opens all. @throws the system's error (EADDRINUSE …) when one cannot be opened; none is open then. */
+  /** Opens all. @throws ListenError when one cannot be opened; none is open then. */
   async open(options: ListenOptions): Promise<void> {
     try {
       const opensTcp = options.port !== 0 || options.anyPort === true
       this.port = opensTcp ? await this.#openTcp(options) : 0
       this.#listening = { bind: options.bind, port: options.port }
       if (options.unixSocket !== undefined && options.unixSocket !== '') {
-        removeStaleSocket(options.unixSocket)
         await this.#listen({ path: options.unixSocket, permissions: options.unixSocketPermissions ?? 0 })
       }
     } catch (error) {
@@ -119,9 +137,14 @@ export class Listeners {
   }
 
   async #listen(place: ListenPlace): Promise<OpenListener> {
-    const listener = await this.#openPlace(place)
-    this.#open.push(listener)
-    return listener
+    try {
+      if ('path' in place) removeStaleSocket(place.path)
+      const listener = await this.#openPlace(place)
+      this.#open.push(listener)
+      return listener
+    } catch (error) {
+      throw new ListenError(place, error)
+    }
   }
 }
 
@@ -168,7 +191,7 @@ async function stopListening(listener: Server): Promise<void> {
 }
 
 function isMissingAddress(error: unknown): boolean {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  const code = systemErrorCode(error)
   return code === 'EADDRNOTAVAIL' || code === 'EAFNOSUPPORT' || code === 'EINVAL'
 }
 
@@ -176,6 +199,8 @@ function removeStaleSocket(path: string): void {
   try {
     unlinkSync(path)
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error
+    if (systemErrorCode(error) !== 'ENOENT') throw error
+    // Of a directory that is not there libuv would say that permission is denied.
+    accessSync(dirname(path))
   }
 }

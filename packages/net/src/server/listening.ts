@@ -21,7 +21,7 @@ export async function listenAnew({ config, logger, server }: Node): Promise<stri
     await server.relisten({ bind, port })
     return undefined
   } catch (error) {
-    logger.warning(`Failed listening on port ${port} (tcp) of ${bind.join(' ')}: ${errorText(error)}`)
+    logger.warning(errorText(error))
     return 'Unable to listen on this port or address. Check server logs.'
   }
 }
