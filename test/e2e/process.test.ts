@@ -128,6 +128,14 @@ describe('the end', () => {
     expect((await client.readToEnd()).length).toBe(0)
   })
 
+  it('SIGHUP does not: a terminal that is closed is no reason', async () => {
+    const node = await startNode()
+    await node.call('SET', 'k', 'v')
+    node.process.signal('SIGHUP')
+    await node.call('SET', 'l', 'w')
+    expect(await node.call('MGET', 'k', 'l')).toEqual(['v', 'w'])
+  })
+
   it('SIGSTOP and SIGCONT do no harm', async () => {
     const primary = await startPrimary()
     const replica = await startReplica(primary)

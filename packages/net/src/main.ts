@@ -54,6 +54,8 @@ interface Notes {
 }
 
 async function serve(config: Config, version: string, notes: Notes, early: readonly string[]): Promise<void> {
+  // Of the terminal that it was started from; Node would end the process without saving. Redis ignores it, too.
+  process.on('SIGHUP', () => {})
   const log = openLog(config)
   if (log === undefined) return
   config.onChange('loglevel', (level) => log.setLevel(level))
