@@ -13,6 +13,7 @@ import type { Config } from './config/config.ts'
 import { fatalConfigText, loadConfig } from './config/load-config.ts'
 import { writePidFile } from './config/pid-file.ts'
 import { errorText } from './error-text.ts'
+import { barStream } from './log/progress.ts'
 import { ServerLog } from './log/server-log.ts'
 import { shutdownOnSignal } from './server/shutdown.ts'
 import { UnderstudyServer } from './server/understudy-server.ts'
@@ -33,7 +34,10 @@ export async function main(argv: readonly string[]): Promise<void> {
     const command = parseArguments(argv)
     if (command.kind === 'help') return void process.stdout.write(HELP_TEXT)
     if (command.kind === 'version') return void process.stdout.write(`${versionLine(version)}\n`)
-    if (command.kind === 'check') return void (process.exitCode = runCheck(command, process))
+    if (command.kind === 'check') {
+      process.exitCode = runCheck(command, { stdout: process.stdout, stderr: barStream(process.stderr) })
+      return
+    }
     config = loadConfig(command, { warn: (message) => notes.warn(message) })
     if (config.get('daemonize')) {
       throw new Error('daemonize yes is not available: the process stays in the foreground; use a supervisor')

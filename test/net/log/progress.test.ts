@@ -1,4 +1,5 @@
-import { etaSeconds, ProgressBar, progressText } from '@understudy/net/internal'
+import { closeSync, openSync } from 'node:fs'
+import { barStream, etaSeconds, ProgressBar, progressText } from '@understudy/net/internal'
 import { describe, expect, it } from 'vitest'
 
 describe('progress', () => {
@@ -27,6 +28,15 @@ describe('progress', () => {
     for (const line of written) expect(line.length).toBeLessThanOrEqual(59 + 4)
     bar.end()
     expect(written.at(-1)).toBe('\r\u001b[K')
+  })
+
+  it('is drawn on no terminal that is gone, which is no fault', () => {
+    const fd = openSync('/dev/null', 'r')
+    const bar = new ProgressBar(barStream({ fd, isTTY: true, columns: 60 }), 'dump.rdb')
+    bar.show({ doneBytes: 1, totalBytes: 2, keys: 1, elapsedMs: 0 })
+    closeSync(fd)
+    bar.show({ doneBytes: 1, totalBytes: 2, keys: 1, elapsedMs: 1000 })
+    bar.end()
   })
 
   it('is drawn nowhere else', () => {

@@ -1,4 +1,5 @@
 /** How far something long has come, for people: one text for log lines and one line that is drawn over on a terminal. */
+import { writeSync } from 'node:fs'
 
 export interface Progress {
   readonly doneBytes: number
@@ -10,6 +11,7 @@ export interface Progress {
 
 const BAR_CELLS = 30
 const BAR_EVERY_MS = 100
+const COLUMNS_USUAL = 80
 
 /** Megabytes of a million bytes, as disks and networks are measured. */
 function megabytes(bytes: number): string {
@@ -51,6 +53,32 @@ export interface BarStream {
   write(text: string): unknown
 }
 
+/**
+ * A stream of this process to draw on, by writes to its descriptor. A terminal may go while the server stays; the stream itself would
+ * then emit an error, which ends the process. What cannot be written is not worth that.
+ */
+export function barStream(stream: {
+  readonly fd: number
+  readonly isTTY?: boolean
+  readonly columns?: number
+}): BarStream {
+  return {
+    get isTTY() {
+      return stream.isTTY === true
+    },
+    get columns() {
+      return stream.columns ?? COLUMNS_USUAL
+    },
+    write(text) {
+      try {
+        writeSync(stream.fd, text)
+      } catch {
+        // Gone, or full.
+      }
+    },
+  }
+}
+
 /** Draws nothing when the stream is not a terminal. */
 export class ProgressBar {
   readonly #stream: BarStream
@@ -72,7 +100,7 @@ export class ProgressBar {
     const filled = Math.round(share * BAR_CELLS)
     const bar = totalBytes > 0 ? ` [${'#'.repeat(filled)}${'.'.repeat(BAR_CELLS - filled)}]` : ''
     const line = `${this.#title}${bar} ${progressText(progress)}`
-    this.#stream.write(`\r\u001b[K${line.slice(0, (this.#stream.columns ?? 80) - 1)}`)
+    this.#stream.write(`\r\u001b[K${line.slice(0, (this.#stream.columns ?? COLUMNS_USUAL) - 1)}`)
     this.#isDrawn = true
   }
 

@@ -37,6 +37,7 @@ import { debugThreads } from './debug-threads.ts'
 import { debugTurns } from './debug-turns.ts'
 import { askPrimary } from '../link/ask-primary.ts'
 import type { ReplicaLink } from '../link/replica-link.ts'
+import { barStream } from '../log/progress.ts'
 import type { Failover } from '../replicas/failover.ts'
 import { ReplicasBelow } from '../replicas/replicas-below.ts'
 import type { StreamLog } from '../stream-log/stream-log.ts'
@@ -141,7 +142,7 @@ export class UnderstudyServer implements Node {
     // The first load or snapshot would hold this thread for it, when clients are served.
     memoryFingerprint()
     this.logger = logger
-    this.loadReport = new LoadReport(logger, process.stderr)
+    this.loadReport = new LoadReport(logger, barStream(process.stderr))
     this.keyspace = new Keyspace({ databaseCount: config.get('databases') })
     this.readers = new Readers(this.keyspace)
     this.#housekeeping = new Housekeeping(this)
