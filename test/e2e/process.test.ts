@@ -180,6 +180,13 @@ describe('what cannot start', () => {
     },
   )
 
+  it('what is to listen nowhere', async () => {
+    const { code, lines } = await runToEnd(['--port', '0', '--dir', await newDirectory()])
+    expect(code, lines.join('\n')).toBe(1)
+    expect(lines.join('\n')).toMatch(/Configured to not listen anywhere, exiting/)
+    expect(lines.join('\n')).not.toMatch(/Ready to accept/)
+  })
+
   it('an address that nothing knows', async () => {
     const port = String(await freePort())
     const { code, lines } = await runToEnd(['--port', port, '--bind', 'nowhere.invalid'])

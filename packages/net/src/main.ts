@@ -67,6 +67,12 @@ async function serve(config: Config, version: string, notes: Notes, early: reado
   for (const warning of early) log.warning(warning)
   notes.warn = (message) => log.warning(message)
   if (config.file !== undefined) log.notice('Configuration loaded')
+  if (config.get('port') === 0 && config.path('unixsocket') === undefined) {
+    // Nobody could ever reach it, not even to end it; and without a primary nothing would keep the process.
+    log.warning('Configured to not listen anywhere, exiting: port is 0, and there is no unixsocket.')
+    process.exitCode = 1
+    return
+  }
   // A bug. What it left in memory cannot be trusted, so the process ends; but the log has to say why.
   process.on('uncaughtException', (error) => {
     log.warning(`=== UNDERSTUDY BUG REPORT === ${error.stack ?? errorText(error)}${causeOf(error)}`)
