@@ -23,8 +23,8 @@ export class Housekeeping {
   }
 
   start(): void {
+    // Keeps the process: no socket has to. A node may listen nowhere for a while, and have no connection to its primary.
     this.#timer = setInterval(() => this.#tick(), HOUSEKEEPING_MS)
-    this.#timer.unref()
     this.#node.defrag.start()
   }
 

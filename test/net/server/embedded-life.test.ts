@@ -1,0 +1,48 @@
+/** A server inside of another process: what it is between its start and its stop, and behind that. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, expect, it } from 'vitest'
+import { freePort } from '../../support/free-port.ts'
+import { RawClient } from '../../support/raw-client.ts'
+import { UNDERSTUDY_BIN } from '../../support/understudy-server.ts'
+import { waitFor } from '../../support/wait-for.ts'
+
+const cleanups: (() => unknown)[] = []
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup()
+})
+
+it('goes on when it listens nowhere any more', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'understudy-test-'))
+  const port = await freePort()
+  const args = ['--port', String(port), '--bind', '127.0.0.1', '--dir', directory, '--io-threads', '1']
+  const child = spawn(process.execPath, [UNDERSTUDY_BIN, ...args], { stdio: ['ignore', 'pipe', 'ignore'] })
+  cleanups.push(async () => {
+    child.kill('SIGKILL')
+    await rm(directory, { recursive: true })
+  })
+  await once(child.stdout, 'data')
+  await waitFor('the port', () => connects(port))
+  const client = await RawClient.connect({ port })
+  client.send('CONFIG SET port 0\r\n')
+  await waitFor('it to listen nowhere', async () => !(await connects(port)))
+  client.close()
+  await new Promise((resolve) => setTimeout(resolve, 500))
+  expect(child.exitCode).toBe(null)
+  child.kill('SIGTERM')
+  const [code] = (await once(child, 'exit')) as [number | null]
+  expect(code).toBe(0)
+})
+
+async function connects(port: number): Promise<boolean> {
+  try {
+    const client = await RawClient.connect({ port })
+    client.close()
+    return true
+  } catch {
+    return false
+  }
+}
