@@ -5,6 +5,8 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, expect, it } from 'vitest'
+import { embeddedServer } from '../../support/embedded-server.ts'
+import { FakePrimary } from '../../support/fake-primary.ts'
 import { freePort } from '../../support/free-port.ts'
 import { RawClient } from '../../support/raw-client.ts'
 import { UNDERSTUDY_BIN } from '../../support/understudy-server.ts'
@@ -13,6 +15,18 @@ import { waitFor } from '../../support/wait-for.ts'
 const cleanups: (() => unknown)[] = []
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0).toReversed()) await cleanup()
+})
+
+it('is started once, and is not up any more when it was stopped', async () => {
+  const primary = await FakePrimary.start()
+  cleanups.push(() => primary.stop())
+  const server = await embeddedServer((config) => config.assign('replicaof', { host: '127.0.0.1', port: primary.port }))
+  await server.start()
+  await waitFor('the first sync', () => server.link.getStatus().isUp)
+  await expect(server.start()).rejects.toThrow(/is started once/)
+  await server.stop()
+  expect(server.link.getStatus().isUp).toBe(false)
+  await expect(server.start()).rejects.toThrow(/is started once/)
 })
 
 it('goes on when it listens nowhere any more', async () => {

@@ -58,6 +58,7 @@ export class ReplicaLink {
   /** Nothing of the stream is to be applied. */
   #isHeld = false
   #isDraining = false
+  #isStopped = false
   #immediate: NodeJS.Immediate | undefined
   readonly #turn = new TurnBudget()
   #bytesReceived = 0
@@ -177,6 +178,7 @@ export class ReplicaLink {
 
   /** Ends the connection and the timers; the object cannot be used afterwards. */
   stop(): void {
+    this.#isStopped = true
     clearInterval(this.#timer)
     clearImmediate(this.#immediate)
     this.#turn.stop()
@@ -202,10 +204,12 @@ export class ReplicaLink {
 
   /** For INFO replication, INFO persistence (loading) and ROLE. */
   getStatus(): LinkStatus {
-    return linkStatus(
+    const status = linkStatus(
       { machine: this.#machine, stream: this.stream, catchUp: this.#catchUp, ...this.#resync.facts },
       this.#now(),
     )
+    // The machine stands where it stood.
+    return this.#isStopped ? { ...status, isUp: false } : status
   }
 
   // ── what the machine orders ──

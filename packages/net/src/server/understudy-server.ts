@@ -2,6 +2,7 @@
  * One server, put together: keyspace, link, loader and clients are introduced to each other here and nowhere else. What
  * each does is in its own room; this file only connects them and knows in which order they start and end.
  */
+import { strict as assert } from 'node:assert'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
   BacklogWriter,
@@ -129,6 +130,7 @@ export class UnderstudyServer implements Node {
   readonly #housekeeping: Housekeeping
   /** Does this turn run no commands, for memory to be touched at its end? */
   #touchesAhead = false
+  #wasStarted = false
 
   constructor(options: UnderstudyServerOptions) {
     const { config, logger } = options
@@ -322,10 +324,13 @@ export class UnderstudyServer implements Node {
 
   /**
    * Opens the port, loads the file of `dir`/`dbfilename` when there is one (clients are told -LOADING meanwhile), and
-   * starts to follow the primary.
+   * starts to follow the primary; the first sync may come later (`link.getStatus().isUp`). Keeps the process until `stop()`, which is
+   * also due after a start that failed. Once: a server that was stopped stays so.
    * @throws RdbError for a corrupt file, ReplicaError FILE_FAILED for one that cannot be read, the system's error when the port is taken.
    */
   async start(): Promise<void> {
+    assert.ok(!this.#wasStarted, 'a server is started once: make another one')
+    this.#wasStarted = true
     const { config, logger } = this
     const file = await findFileAtStart(this)
     this.fileLoading = file
@@ -348,6 +353,7 @@ export class UnderstudyServer implements Node {
    * @param threadsMsMax how long threads are waited for, milliseconds
    */
   async stop(threadsMsMax: number = Number.POSITIVE_INFINITY): Promise<void> {
+    this.#wasStarted = true
     this.#housekeeping.stop()
     this.memoryLimit.stop()
     this.below.stop()
