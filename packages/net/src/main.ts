@@ -39,9 +39,6 @@ export async function main(argv: readonly string[]): Promise<void> {
       return
     }
     config = loadConfig(command, { warn: (message) => notes.warn(message) })
-    if (config.get('daemonize')) {
-      throw new Error('daemonize yes is not available: the process stays in the foreground; use a supervisor')
-    }
     process.chdir(config.get('dir'))
   } catch (error) {
     const text = error instanceof ConfigError ? fatalConfigText(error, version) : errorText(error)

@@ -183,9 +183,11 @@ describe('sources', () => {
     expect(config.file).toMatch(/\d\.conf$/)
   })
 
-  it('refuses daemonize yes and says what to do', () => {
+  it('refuses daemonize yes, says what to do, and takes it: the file of a distribution has that line', () => {
     expect(load('daemonize no').get('daemonize')).toBe(false)
-    expect(failure('daemonize yes')).toMatch(/at line 1\n>>> 'daemonize yes'\n.*supervisor/)
+    expect(failure('daemonize yes')).toMatch(/'daemonize yes'.*--daemonize no.*supervisor/)
+    const lines = [{ words: ['daemonize', 'no'] as [string, string], place: '', shortPlace: '', text: '' }]
+    expect(loadConfig({ file: file('daemonize yes\n'), lines }).get('daemonize')).toBe(false)
   })
 
   it('warns of directives without effect, once each, with their place', () => {

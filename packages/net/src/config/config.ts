@@ -140,11 +140,6 @@ export class Config {
       firstInFile: !this.#setInFile.has(name),
       dir: this.get('dir'),
     })
-    if (name === 'daemonize' && value === true) {
-      throw new BadValue(
-        "this server stays in the foreground: only 'daemonize no' is possible; leave the background to a supervisor",
-      )
-    }
     this.#setInFile.add(name)
     this.#values.set(name, value)
     this.#warnUnsupported(directive, where)

@@ -52,6 +52,12 @@ export function loadConfig(sources: ConfigSources, options: LoadOptions = {}): C
     takeLines(config, parseConfText(read().toString('latin1'), 'standard input'), 0)
   }
   takeLines(config, sources.lines ?? [], 0)
+  // Not where it stands: the file of a distribution says so, and the command line may say otherwise.
+  if (config.get('daemonize')) {
+    const text =
+      "'daemonize yes': this server stays in the foreground; add --daemonize no, and leave the rest to a supervisor"
+    throw new ConfigError('CONFIG_BAD_VALUE', text)
+  }
   return config
 }
 
