@@ -65,6 +65,16 @@ it('a primary is ready as soon as it has started', async () => {
   expect(() => reader.get('a')).toThrow(notReady)
 })
 
+it('a primary that nobody follows has an id and a position, and before its first read a reader knows of neither', async () => {
+  const server = await embeddedServer()
+  const reader = openReader(server)
+  await server.start()
+  expect(reader.lagMs).toBe(Number.POSITIVE_INFINITY)
+  expect(reader.get('a')).toBeUndefined()
+  expect(reader.lagMs).toBeLessThan(60_000)
+  expect(reader.replid).toBe(server.link.history.replid)
+})
+
 it('the id of the history is that of now when it begins with the first replica, and when it ends', async () => {
   const port = await freePort()
   const server = await embeddedServer((config) => {

@@ -130,9 +130,13 @@ export class KeyspaceReader {
     return this.#keyspace.offset
   }
 
-  /** Milliseconds since the link role applied that offset; from a silent primary it comes to more than the real lag. */
+  /**
+   * Milliseconds since the link role applied that offset; from a silent primary it comes to more than the real lag. Infinity before the
+   * first read.
+   */
   get lagMs(): number {
-    return Math.max(0, Date.now() - this.#keyspace.appliedAtMs)
+    const { appliedAtMs } = this.#keyspace
+    return appliedAtMs === 0 ? Number.POSITIVE_INFINITY : Math.max(0, Date.now() - appliedAtMs)
   }
 
   /** Replication ID of the stream, 40 hexadecimal digits. A read like any other. */

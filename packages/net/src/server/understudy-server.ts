@@ -340,7 +340,10 @@ export class UnderstudyServer implements Node {
     this.#housekeeping.start()
     this.below.start()
     if (file !== undefined) await startFromFile(this, this.#loader, file, this.#replay)
-    else await goOnFrom(this, [], this.#replay)
+    else {
+      await goOnFrom(this, [], this.#replay)
+      tellPosition(this, this.link.history.replid)
+    }
     // REPLICAOF may have come meanwhile, and is done already.
     const primary = config.get('replicaof')
     if (primary !== undefined) this.link.replicaOf(primary.host, primary.port)
