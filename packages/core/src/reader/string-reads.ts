@@ -2,6 +2,7 @@
  * The string at a key as it looks now: text, a Buffer, or where it lies. The lookups of one attempt of the embedded reader,
  * which makes the attempts and validates them (keyspace-reader.ts); nothing here is worth anything before.
  */
+import { markAsUntransferable } from 'node:worker_threads'
 import { KeyspaceError } from '../errors.ts'
 import { FLAG_CHUNKED, FLAG_EXPIRE } from '../keyspace/layout.ts'
 import type { SharedKeyspace } from '../keyspace/shared-keyspace.ts'
@@ -114,6 +115,8 @@ export class StringReads {
     if (length > SLAB_VALUE_BYTES_MAX) return entry.toBuffer()
     if (this.#slabUsed + length > this.#slab.length) {
       this.#slabMemory = new ArrayBuffer(SLAB_BYTES)
+      // Whoever transfers one of the Buffers would take the others away; as with Node's own pool it is copied then.
+      markAsUntransferable(this.#slabMemory)
       this.#slab = new Uint8Array(this.#slabMemory)
       this.#slabView = new DataView(this.#slabMemory)
       this.#slabUsed = 0
