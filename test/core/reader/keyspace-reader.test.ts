@@ -63,6 +63,23 @@ describe('strings', () => {
     expect([reader.get('a'), b.toString()]).toEqual(['first', 'second'])
   })
 
+  it('what is neither text nor bytes is refused, not read as another key', () => {
+    writer.run('SET', 'a', 'first')
+    for (const key of [
+      new Uint16Array([0x161]),
+      [97],
+      undefined,
+      null,
+      {},
+      new ArrayBuffer(1),
+    ] as unknown as string[]) {
+      for (const read of [() => reader.get(key), () => reader.mget(['a', key]), () => reader.hget('hash', key)]) {
+        expect(read).toThrow(expect.objectContaining({ code: 'BAD_ARGUMENT' }))
+      }
+    }
+    expect(reader.get('a')).toBe('first')
+  })
+
   it('a Buffer that is transferred to another thread takes no other one along', () => {
     writer.run('MSET', 'a', 'first', 'b', 'second')
     const [a, b] = [reader.getBuffer('a')!, reader.getBuffer('b')!]

@@ -1,5 +1,7 @@
 /** The arguments of one call as commands take them: strings as UTF-8, bytes as they are, numbers as text, one behind the other. */
+import { isUint8Array } from 'node:util/types'
 import type { CommandArgs } from '../commands/command.ts'
+import { KeyspaceError } from '../errors.ts'
 
 export type ReadArgument = string | Uint8Array | number
 
@@ -31,6 +33,10 @@ export class ReadArguments implements CommandArgs {
   #write(argument: ReadArgument, at: number): number {
     if (typeof argument === 'number') return this.#writeText(String(argument), at)
     if (typeof argument === 'string') return this.#writeText(argument, at)
+    // JavaScript passes what it likes; wider elements would be cut to bytes, and another key read.
+    if (!isUint8Array(argument)) {
+      throw new KeyspaceError('BAD_ARGUMENT', 'a key, field, member or ID is a string or a Uint8Array')
+    }
     this.#reserve(at + argument.length)
     this.bytes.set(argument, at)
     return argument.length
