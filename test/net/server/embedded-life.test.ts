@@ -4,11 +4,12 @@ import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { KeyspaceReader } from '@understudy/core'
 import { afterEach, expect, it } from 'vitest'
 import { embeddedServer } from '../../support/embedded-server.ts'
 import { FakePrimary } from '../../support/fake-primary.ts'
 import { freePort } from '../../support/free-port.ts'
-import { RawClient } from '../../support/raw-client.ts'
+import { encodeCommands, RawClient } from '../../support/raw-client.ts'
 import { UNDERSTUDY_BIN } from '../../support/understudy-server.ts'
 import { waitFor } from '../../support/wait-for.ts'
 
@@ -27,6 +28,42 @@ it('is started once, and is not up any more when it was stopped', async () => {
   await server.stop()
   expect(server.link.getStatus().isUp).toBe(false)
   await expect(server.start()).rejects.toThrow(/is started once/)
+})
+
+it('saves beside another one in the same directory, each its own data', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'understudy-test-'))
+  cleanups.push(() => rm(directory, { recursive: true }))
+  const servers = await Promise.all(
+    ['a', 'b'].map(async (name) => {
+      const port = await freePort()
+      const server = await embeddedServer((config) => {
+        config.assign('port', port)
+        config.assign('dir', directory)
+        config.assign('dbfilename', `${name}.rdb`)
+      })
+      await server.start()
+      const client = await RawClient.connect({ port })
+      client.send(encodeCommands(Array.from({ length: 20_000 }, (_, i) => ['SET', `${name}:${i}`, 'x'.repeat(100)])))
+      await waitFor('the keys', () => server.keyspace.size(0) === 20_000)
+      client.close()
+      return server
+    }),
+  )
+  for (const { persistence } of servers) expect(persistence.saveInBackground()).toBe('started')
+  for (const { persistence } of servers) {
+    await waitFor('the file', () => !persistence.isSaving)
+    expect(persistence.fault).toBe('')
+  }
+  for (const name of ['a', 'b']) {
+    const restarted = await embeddedServer((config) => {
+      config.assign('dir', directory)
+      config.assign('dbfilename', `${name}.rdb`)
+    })
+    await restarted.start()
+    const reader = new KeyspaceReader(restarted.readers.attach())
+    cleanups.push(() => reader.close())
+    expect([reader.exists('a:1'), reader.exists('b:1')]).toEqual(name === 'a' ? [1, 0] : [0, 1])
+  }
 })
 
 it('goes on when it listens nowhere any more', async () => {

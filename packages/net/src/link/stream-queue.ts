@@ -1,7 +1,7 @@
 /** The queue of what comes while a snapshot is loaded: where its file is, and what is said when that fails. */
-import { join } from 'node:path'
 import { errorText } from '../error-text.ts'
 import { collectGarbageSoon } from '../server/collect-garbage.ts'
+import { temporaryPath } from '../temporary-path.ts'
 import type { ReplicaLinkConfig, ReplicaLinkPorts } from './replica-link-ports.ts'
 import { openSpillFile } from './spill-file.ts'
 import { type SpillEvents, SpillQueue } from './spill-queue.ts'
@@ -12,11 +12,11 @@ export interface StreamQueueEvents extends Pick<SpillEvents, 'onRoom' | 'onReada
 }
 
 export function newStreamQueue(
-  { spill, directory }: ReplicaLinkConfig,
+  { spill, directory, dbFileName }: ReplicaLinkConfig,
   ports: ReplicaLinkPorts,
   { onRoom, onReadable, onFault }: StreamQueueEvents,
 ): SpillQueue {
-  const path = join(directory, `temp-stream-${ports.clock.wallMs()}.${process.pid}`)
+  const path = temporaryPath(directory, `stream-${ports.clock.wallMs()}.`, dbFileName)
   return new SpillQueue(spill, path, ports.openSpillFile ?? openSpillFile, {
     onRoom,
     onReadable,

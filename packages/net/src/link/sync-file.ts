@@ -14,6 +14,7 @@ import type { Clock, Logger, RdbLoadResult } from '@understudy/core/internal'
 import { fileFailure } from '@understudy/rdb-worker'
 import { errorText } from '../error-text.ts'
 import { syncDirectory } from '../sync-directory.ts'
+import { temporaryPath } from '../temporary-path.ts'
 import type { ReplicaLinkConfig } from './replica-link-ports.ts'
 
 export class SyncFile {
@@ -30,7 +31,7 @@ export class SyncFile {
     this.#config = config
     this.#logger = logger
     this.#path = join(directory, dbFileName)
-    this.temporaryPath = join(directory, `temp-${clock.wallMs()}.${process.pid}.rdb`)
+    this.temporaryPath = temporaryPath(directory, `${clock.wallMs()}.`, dbFileName)
   }
 
   /** Is it, once kept, the file that a start loads? */

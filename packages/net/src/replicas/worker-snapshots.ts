@@ -2,7 +2,6 @@
  * Snapshots for replicas, made by a thread from a pin while the server goes on (docs/pins.md): one pass over the data for all that
  * want the same. Its pieces go to replicas as they are made; for those that need its length it goes into a file in `dir`.
  */
-import { join } from 'node:path'
 import type { Clock, Logger, RdbChunkOptions, SnapshotRules } from '@understudy/core/internal'
 import {
   REPLICA_PASSES_AT_WORK_MAX,
@@ -18,8 +17,8 @@ export interface WorkerSnapshotPorts {
   readonly pool: Pick<SnapshotPool, 'begin'>
   readonly clock: Clock
   readonly logger: Logger
-  /** Directory of the file (`dir`). Read at every snapshot, as the rest. */
-  readonly directory: () => string
+  /** Of the file: see `temporary-path.ts`. Asked at every snapshot, as the rest. */
+  readonly temporaryPath: (kind: string) => string
   /** What it says beside the keys; of the moment, and so of the position. */
   readonly preamble: () => SnapshotPreamble
   /** rdbcompression, rdbchecksum, and what is told of the use of keys. */
@@ -37,10 +36,10 @@ export class WorkerSnapshots implements SnapshotSource {
   }
 
   begin({ rdbVersion, filter, isLive, isCounted }: SnapshotRequest): Snapshot {
-    const { pool, clock, logger, directory, preamble, rules } = this.#ports
+    const { pool, clock, logger, temporaryPath, preamble, rules } = this.#ports
     const beganMs = clock.monotonicMs()
     const { aux, libraries } = preamble()
-    const spoolPath = join(directory(), `temp-replica-${process.pid}-${++this.#count}.rdb`)
+    const spoolPath = temporaryPath(`replica-${++this.#count}-`)
     const pass = pool.begin(
       { aux, libraries: filter.functions ? libraries : [] },
       { ...rules(), rdbVersion, hasKeys: filter.data, isLive, ...(isCounted ? { spoolPath } : {}) },

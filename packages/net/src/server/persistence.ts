@@ -28,6 +28,7 @@ import {
 } from '@understudy/rdb-worker'
 import type { Config } from '../config/config.ts'
 import { fromByteString } from '../config/directive.ts'
+import { temporaryPath } from '../temporary-path.ts'
 import { snapshotRules } from './snapshot-facts.ts'
 
 /** A background save that failed is tried again by save points after so long. */
@@ -130,7 +131,7 @@ export class Persistence {
     // At the end of the process: an older one must not take the name of this one.
     snapshots.cancel()
     try {
-      const options = this.#options(`temp-${process.pid}.rdb`)
+      const options = this.#options('')
       const preamble = this.#ports.preamble()
       const saved = saveFile(keyspace, preamble, { ...options, ...(calls === undefined ? {} : { calls }) })
       this.#saved(saved, { changes: dirty, aux: preamble.aux, path: options.path })
@@ -153,7 +154,7 @@ export class Persistence {
     this.#triedAtMs = background.startedMs
     logger.notice('Background saving started')
     const preamble = this.#ports.preamble()
-    const options = this.#options(`temp-bg-${process.pid}.rdb`)
+    const options = this.#options('bg-')
     snapshots.saveFile(preamble, options).then(
       (saved) => {
         this.#backgroundEnded(background.startedMs)
@@ -203,11 +204,12 @@ export class Persistence {
     return join(config.get('dir'), fromByteString(config.get('dbfilename')))
   }
 
-  #options(temporaryName: string): SaveFileOptions {
+  /** @param kind of the temporary file */
+  #options(kind: string): SaveFileOptions {
     const { config } = this.#ports
     return {
       path: this.#path,
-      temporaryPath: join(config.get('dir'), temporaryName),
+      temporaryPath: temporaryPath(config.get('dir'), kind, fromByteString(config.get('dbfilename'))),
       rdbVersion: this.#rdbVersion,
       ...snapshotRules(config),
       syncsAsItGrows: config.get('rdb-save-incremental-fsync'),

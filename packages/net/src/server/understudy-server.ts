@@ -32,6 +32,7 @@ import { GATE_EVENTS } from '../clients/shared-words.ts'
 import { addClientInfoSections } from '../commands/info-sections.ts'
 import { clientCommandFamilies } from '../commands/index.ts'
 import type { Config } from '../config/config.ts'
+import { fromByteString } from '../config/directive.ts'
 import { IoThreads } from '../io-thread/io-threads.ts'
 import { debugReplication } from './debug-replication.ts'
 import { debugThreads } from './debug-threads.ts'
@@ -42,6 +43,7 @@ import { barStream } from '../log/progress.ts'
 import type { Failover } from '../replicas/failover.ts'
 import { ReplicasBelow } from '../replicas/replicas-below.ts'
 import type { StreamLog } from '../stream-log/stream-log.ts'
+import { temporaryPath } from '../temporary-path.ts'
 import { WorkerSnapshots } from '../replicas/worker-snapshots.ts'
 import { ActiveDefrag } from './active-defrag.ts'
 import { ClientEviction } from './client-eviction.ts'
@@ -183,7 +185,7 @@ export class UnderstudyServer implements Node {
         pool: this.#snapshots,
         clock: systemClock,
         logger,
-        directory: () => config.get('dir'),
+        temporaryPath: (kind) => temporaryPath(config.get('dir'), kind, fromByteString(config.get('dbfilename'))),
         preamble: () => snapshotPreamble(this),
         rules: () => snapshotRules(config),
       }),
