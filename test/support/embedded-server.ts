@@ -3,12 +3,15 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Logger } from '@understudy/core/internal'
-import { Config, UnderstudyServer } from '@understudy/net/internal'
+import { Config, UnderstudyServer, type UnderstudyServerOptions } from '@understudy/net/internal'
 import { onTestFinished } from 'vitest'
 
 const silent: Logger = { debug() {}, verbose() {}, notice() {}, warning() {} }
 
-export async function embeddedServer(directives: (config: Config) => void = () => {}): Promise<UnderstudyServer> {
+export async function embeddedServer(
+  directives: (config: Config) => void = () => {},
+  options: Pick<UnderstudyServerOptions, 'bar'> = {},
+): Promise<UnderstudyServer> {
   const dir = await mkdtemp(join(tmpdir(), 'embedded-'))
   const config = new Config({ dir })
   config.assign('port', 0)
@@ -16,7 +19,14 @@ export async function embeddedServer(directives: (config: Config) => void = () =
   const never = (): never => {
     throw new Error('the server would end')
   }
-  const server = new UnderstudyServer({ config, logger: silent, version: 'test', onShutdown: never, onPanic: never })
+  const server = new UnderstudyServer({
+    config,
+    logger: silent,
+    version: 'test',
+    onShutdown: never,
+    onPanic: never,
+    ...options,
+  })
   onTestFinished(async () => {
     await server.stop()
     await rm(dir, { recursive: true })

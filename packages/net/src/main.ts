@@ -102,6 +102,7 @@ async function serve(config: Config, version: string, notes: Notes, early: reado
       config,
       logger: log,
       version,
+      bar: barStream(process.stderr),
       onShutdown: () => end(0),
       onPanic: (reason) => {
         log.warning(`Stopping: ${reason}`)

@@ -66,6 +66,19 @@ it('saves beside another one in the same directory, each its own data', async ()
   }
 })
 
+it('draws where it is told, and on no terminal of its own accord', async () => {
+  const primary = await FakePrimary.start()
+  cleanups.push(() => primary.stop())
+  primary.misbehave({ phase: 'snapshot', atByte: 12, fault: 'stall' })
+  const drawn: string[] = []
+  const server = await embeddedServer(
+    (config) => config.assign('replicaof', { host: '127.0.0.1', port: primary.port }),
+    { bar: { isTTY: true, write: (text) => drawn.push(text) } },
+  )
+  await server.start()
+  await waitFor('the bar', () => drawn.some((text) => text.includes('Loading')))
+})
+
 it('goes on when it listens nowhere any more', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'understudy-test-'))
   const port = await freePort()

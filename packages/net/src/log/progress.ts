@@ -67,7 +67,8 @@ export function barStream(stream: {
       return stream.isTTY === true
     },
     get columns() {
-      return stream.columns ?? COLUMNS_USUAL
+      // 0: the terminal does not know.
+      return stream.columns === undefined || stream.columns === 0 ? COLUMNS_USUAL : stream.columns
     },
     write(text) {
       try {

@@ -1,5 +1,5 @@
 /**
- * What people are told of a load: how far it is, in the log every few seconds and as a bar when standard error is a terminal; and
+ * What people are told of a load: how far it is, in the log every few seconds and as a bar on a terminal; and
  * at its end what came, and at which speed. Whether it is all: key-check.ts.
  */
 import type { Logger, RdbLoadResult } from '@understudy/core/internal'
@@ -7,6 +7,7 @@ import { ProgressBar, progressText } from '../log/progress.ts'
 import type { BarStream, Progress } from '../log/progress.ts'
 
 const LOG_EVERY_MS = 5000
+const NOWHERE: BarStream = { write: () => {} }
 
 export class LoadReport {
   readonly #logger: Logger
@@ -14,9 +15,10 @@ export class LoadReport {
   #loggedMs = 0
   #isLoading = false
 
-  constructor(logger: Logger, stderr: BarStream) {
+  /** @param stream to draw on; left out: nothing is drawn */
+  constructor(logger: Logger, stream: BarStream = NOWHERE) {
     this.#logger = logger
-    this.#bar = new ProgressBar(stderr, 'Loading')
+    this.#bar = new ProgressBar(stream, 'Loading')
   }
 
   /** Called often. @param progress undefined: nothing is loaded now */

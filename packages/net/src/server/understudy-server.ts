@@ -39,7 +39,7 @@ import { debugThreads } from './debug-threads.ts'
 import { debugTurns } from './debug-turns.ts'
 import { askPrimary } from '../link/ask-primary.ts'
 import type { ReplicaLink } from '../link/replica-link.ts'
-import { barStream } from '../log/progress.ts'
+import type { BarStream } from '../log/progress.ts'
 import type { Failover } from '../replicas/failover.ts'
 import { ReplicasBelow } from '../replicas/replicas-below.ts'
 import type { StreamLog } from '../stream-log/stream-log.ts'
@@ -87,6 +87,8 @@ export interface UnderstudyServerOptions {
   readonly onShutdown: () => void
   /** propagation-error-behavior panic. */
   readonly onPanic: (reason: string) => void
+  /** Where the progress of loads is drawn, if it is a terminal. Left out: nowhere, since what an application's terminal shows is its own. */
+  readonly bar?: BarStream
   /** The role changed: for the log's role character. */
   readonly onRole?: (isReplica: boolean) => void
 }
@@ -146,7 +148,7 @@ export class UnderstudyServer implements Node {
     // The first load or snapshot would hold this thread for it, when clients are served.
     memoryFingerprint()
     this.logger = logger
-    this.loadReport = new LoadReport(logger, barStream(process.stderr))
+    this.loadReport = new LoadReport(logger, options.bar)
     this.keyspace = new Keyspace({ databaseCount: config.get('databases') })
     this.readers = new Readers(this.keyspace)
     this.#housekeeping = new Housekeeping(this)
