@@ -163,6 +163,38 @@ describe('a block that is read from a pin', () => {
     }
     expect(wrongPlaces(set, interfere, 'first'.repeat(20))).toEqual([])
   })
+
+  it.each(['alone', 'beside a newer one'])(
+    'is refused when its pin, %s, ends before what was kept is searched',
+    (how) => {
+      const keyspace = new Keyspace({ databaseCount: 1, hashSeed: SEED })
+      put(keyspace, KEY, 'first'.repeat(20))
+      const handle = keyspace.pin(SHORT, 0)
+      put(keyspace, KEY, 'after'.repeat(20))
+      if (how !== 'alone') keyspace.pin(FOR_EVER, 0)
+      const region = regionOfKey(keyspace, KEY)
+      const address = addressOfKey(keyspace)
+      const source = new RegionMemory([...handle.generation.segments[region]!])
+      // The reader makes its views anew between its look at the pin and the search.
+      const copies = new BlockCopies(handle, new CopyMemory(), () => {
+        keyspace.pins.breakOverdue(10)
+        while (keyspace.freeSlice(1000));
+      })
+      expect(() => copies.copy(source, region, address)).toThrow(expect.objectContaining({ code: 'PIN_BROKEN' }))
+    },
+  )
+
+  it('is refused among others when its pin ends before what was kept is searched', () => {
+    const keyspace = new Keyspace({ databaseCount: 1, hashSeed: SEED })
+    put(keyspace, KEY, 'first'.repeat(20))
+    const handle = keyspace.pin(SHORT, 0)
+    put(keyspace, KEY, 'after'.repeat(20))
+    const region = regionOfKey(keyspace, KEY)
+    const addresses = Int32Array.of(addressOfKey(keyspace))
+    const source = new RegionMemory([...handle.generation.segments[region]!])
+    const copies = new BlockCopies(handle, new CopyMemory(), () => keyspace.pins.breakOverdue(10))
+    expect(() => copies.copyAll(source, region, addresses, 1)).toThrow(expect.objectContaining({ code: 'PIN_BROKEN' }))
+  })
 })
 
 describe('the versions of a block', () => {

@@ -1,6 +1,7 @@
 /**
  * The blocks that the reader of a pin looks at, in memory of its own thread (docs/pins.md). A block is copied first and validated
- * then: was it still what it was when the pin began, while it was copied? If not, what was kept of it is copied instead.
+ * then: was it still what it was when the pin began, while it was copied? If not, what was kept of it is copied instead. Either counts if
+ * the pin holds behind the search for what was kept.
  *
  * One per pin, for all its regions. The copies are in a `CopyMemory`, which pins of one thread may share.
  */
@@ -88,12 +89,11 @@ export class BlockCopies {
     }
     this.check()
     this.#refresh()
-    let isKept = false
     for (let i = 0; i < count; i++) {
       const block = pieceStartOf(addresses[i]!, lengths[i]!)
-      if (this.#copyKept(source, region, block, lengths[i]!, RING, places[i]!)) isKept = true
+      this.#copyKept(source, region, block, lengths[i]!, RING, places[i]!)
     }
-    if (isKept) this.check()
+    this.check()
   }
 
   /** As `copy`, for the nodes of long values. */
@@ -144,26 +144,23 @@ export class BlockCopies {
     this.#copyBytes(source, address, bytes, segment, at)
     this.check()
     this.#refresh()
-    if (this.#copyKept(source, region, address, bytes, segment, at)) this.check()
+    this.#copyKept(source, region, address, bytes, segment, at)
+    this.check()
   }
 
-  /** Replaces a copy by what was kept of its block, if something was. Behind `check()` and `#refresh()`, and before another `check()` if it did. */
-  #copyKept(
-    source: RegionMemory,
-    region: number,
-    address: number,
-    bytes: number,
-    segment: number,
-    at: number,
-  ): boolean {
+  /**
+   * Replaces a copy by what was kept of its block, if something was. Behind `check()` and `#refresh()`, and before another `check()`, also
+   * when nothing was found: what is kept for a pin is forgotten as soon as it ends, and a block that had changed before would be taken for
+   * one that had not.
+   */
+  #copyKept(source: RegionMemory, region: number, address: number, bytes: number, segment: number, at: number): void {
     const kept = this.#findKept(source, region, address)
-    if (kept === 0) return false
+    if (kept === 0) return
     this.keptReads++
     this.#copyBytes(source, kept, bytes, segment, at)
-    return true
   }
 
-  /** Where the block is kept as the pin knows it; 0: what was read of it until now is that. @throws KeyspaceError PIN_BROKEN */
+  /** Where the block is kept as the pin knows it; 0: what was read of it until now is that, if the pin still holds. @throws KeyspaceError PIN_BROKEN */
   #findKept(source: RegionMemory, region: number, address: number): number {
     for (;;) {
       const unlinked = Atomics.load(this.#board, B_UNLINKED)
