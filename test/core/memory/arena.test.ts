@@ -10,6 +10,8 @@ import {
   SEGMENT_BYTES_MAX,
   segmentOf,
 } from '@understudy/core/internal'
+import { execFileSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { SeededRandom } from '../../support/seeded-random.ts'
 
@@ -217,6 +219,16 @@ describe('segments', () => {
     // Another class begins anew, and a span has them at once.
     expect(memory.hasHugePages(segmentOf(arena.allocate(64)))).toBe(false)
     expect(memory.hasHugePages(spanOfMiB(arena, 1))).toBe(HUGE_PAGES)
+  })
+
+  it('are as many and as long as with small pages where the system refuses huge ones', () => {
+    const script = fileURLToPath(new URL('../../support/refused-huge-pages.mjs', import.meta.url))
+    const reservedMiB = (tunables: string): unknown =>
+      JSON.parse(
+        execFileSync(process.execPath, [script], { env: { ...process.env, GLIBC_TUNABLES: tunables } }).toString(),
+      )
+    const refused = reservedMiB('glibc.malloc.hugetlb=1')
+    expect(refused).toEqual({ ...(reservedMiB('') as object), isAskedFor: true })
   })
 
   it('are touched ahead where they have huge pages, each time that four runs more are used', () => {

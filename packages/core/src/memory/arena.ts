@@ -112,7 +112,7 @@ export class Arena {
     this.memory = memory
     this.#segmentBytesMax = segmentBytesMax
     if (memory.segments.length === 0) {
-      memory.addSegment(HEADER_BYTES, false)
+      memory.addSegment(HEADER_BYTES)
       this.reset()
     }
     const head = memory.i32[0]!
@@ -486,8 +486,21 @@ export class Arena {
    * new one, that of the others serves.
    */
   #segmentWithRoom(bumpWord: number, runs: number): number {
+    const wantsHugePages = HUGE_PAGES && bumpWord === H_BUMP_SEGMENT
+    try {
+      const huge = wantsHugePages ? this.#segmentOfKind(true, runs) : undefined
+      // Where the system refuses them, all are of one kind: those that are there serve, and make the next one longer.
+      return huge ?? this.#segmentOfKind(false, runs)!
+    } catch (error) {
+      const other = this.#oldSegmentWithRoom(!wantsHugePages, runs)
+      if (other === undefined) throw error
+      return other
+    }
+  }
+
+  /** @returns undefined where the system refuses huge pages. */
+  #segmentOfKind(hugePages: boolean, runs: number): number | undefined {
     const { memory } = this
-    const hugePages = HUGE_PAGES && bumpWord === H_BUMP_SEGMENT
     const old = this.#oldSegmentWithRoom(hugePages, runs)
     if (old !== undefined) return old
     let runsPresent = 0
@@ -495,15 +508,9 @@ export class Arena {
       if (memory.hasHugePages(segment) === hugePages) runsPresent += memory.runsIn(segment)
     }
     const bytes = Math.min(this.#segmentBytesMax, segmentBytes(runs, runsPresent))
-    try {
-      const segment = memory.addSegment(bytes, hugePages)
-      memory.i32[0]![H_BUMP_RUN + segment] = metaRuns(memory.runsIn(segment))
-      return segment
-    } catch (error) {
-      const other = this.#oldSegmentWithRoom(!hugePages, runs)
-      if (other === undefined) throw error
-      return other
-    }
+    const segment = hugePages ? memory.addSegmentOfHugePages(bytes) : memory.addSegment(bytes)
+    if (segment !== undefined) memory.i32[0]![H_BUMP_RUN + segment] = metaRuns(memory.runsIn(segment))
+    return segment
   }
 
   #oldSegmentWithRoom(hugePages: boolean, runs: number): number | undefined {

@@ -119,14 +119,25 @@ export class RegionMemory {
     return Math.floor(this.segments[index]!.maxByteLength / RUN_BYTES)
   }
 
-  /** Was a segment asked for with huge pages, and given? */
+  /** Was a segment made with huge pages? */
   hasHugePages(index: number): boolean {
     const segment = this.segments[index]!
     return !segment.growable && segment.byteLength > 0
   }
 
   /** Adds a segment reserved up to `bytesMax`, with the number of one that was dropped if there is one (writer only). */
-  addSegment(bytesMax: number, hugePages: boolean): number {
+  addSegment(bytesMax: number): number {
+    return this.#addSegment(this.#freeNumber(), growableSegment(bytesMax))
+  }
+
+  /** As `addSegment`, with huge pages. @returns undefined where the system refuses it: nothing was added. */
+  addSegmentOfHugePages(bytesMax: number): number | undefined {
+    const index = this.#freeNumber()
+    const buffer = wholeSegment(bytesMax)
+    return buffer === undefined ? undefined : this.#addSegment(index, buffer)
+  }
+
+  #freeNumber(): number {
     const dropped = this.segments.findIndex((segment) => segment.byteLength === 0)
     const index = dropped === -1 ? this.segments.length : dropped
     if (index >= SEGMENTS_PER_REGION_MAX) {
@@ -135,7 +146,10 @@ export class RegionMemory {
         `a region has all its ${SEGMENTS_PER_REGION_MAX} segments in use`,
       )
     }
-    const buffer = (hugePages ? wholeSegment(bytesMax) : undefined) ?? growableSegment(bytesMax)
+    return index
+  }
+
+  #addSegment(index: number, buffer: SharedArrayBuffer): number {
     this.setSegment(index, buffer)
     this.onSegment?.(buffer, index)
     return index
