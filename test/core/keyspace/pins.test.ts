@@ -391,6 +391,25 @@ describe('the limits of pins', () => {
     checkKeyspace(keyspace)
   })
 
+  it.each([0, 1])('hold nothing that the writer needs once they have ended, with %i that go on', (goOn) => {
+    const runner = makeRunner(1 << 20)
+    const { keyspace } = runner
+    const value = Buffer.alloc(9_000_000, 1)
+    runner.run('SET', 'large', value)
+    pinAll(keyspace)
+    runner.run('DEL', 'large')
+    freeAll(keyspace)
+    keyspace.pins.breakAll()
+    if (goOn === 1) pinAll(keyspace)
+    // Before the slices that would have freed what was kept.
+    expect(runner.text('SET', 'large', value.fill(2))).toBe('+OK\r\n')
+    expect(keyspace.pins).toMatchObject({ broken: 1, count: goOn })
+    keyspace.pins.breakAll()
+    freeAll(keyspace)
+    expect(keyspace.keptForPinsBytes).toBe(0)
+    checkKeyspace(keyspace)
+  })
+
   it('leave nothing behind when a flush comes before what they left is freed, nor do those after', () => {
     const runner = makeRunner(1 << 20)
     const { keyspace } = runner

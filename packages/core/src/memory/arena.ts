@@ -422,7 +422,7 @@ export class Arena {
       try {
         return take()
       } catch (error) {
-        if (!this.readmit() && this.memory.keeper?.givesWay() !== true) throw error
+        if (!this.readmit() && this.memory.holder?.givesWay() !== true) throw error
       }
     }
   }

@@ -101,6 +101,7 @@ export class BlockKeeper {
     }
     this.#newest = epoch
     this.#arena.memory.keeper = this
+    this.#arena.memory.holder = this
   }
 
   /** A pin has ended; those that go on are of epochs from `oldest` to `newest`. */
@@ -163,11 +164,15 @@ export class BlockKeeper {
   }
 
   /**
-   * The writer has no memory any more: it comes before the pins. All of the region are broken, and what was kept for them is freed
-   * at once, however long that takes. @returns false when it is this keeper that asks for memory.
+   * The writer has no memory any more: it comes before the pins. What is kept for none that goes on is freed at once, however long that
+   * takes; if there was nothing of that kind, all pins of the region are broken. @returns false when there is nothing to give, or it is
+   * this keeper that asks for memory.
    */
   givesWay(): boolean {
-    if (this.#isOwn) return false
+    if (this.#isOwn || !this.isHolding) return false
+    const held = this.heldBytes
+    while (!this.step());
+    if (this.heldBytes < held) return true
     this.#owner.outOfMemory()
     while (!this.step());
     return true

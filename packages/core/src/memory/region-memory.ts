@@ -70,6 +70,8 @@ export class RegionMemory {
   readonly firstView: number
   /** While a pin covers this region (writer only): what keeps the blocks for it. */
   keeper: BlockKeeper | undefined
+  /** Of a region that was ever pinned: who may hold blocks for pins, also for those that have ended and left them to be freed in slices (writer only). */
+  holder: BlockKeeper | undefined
   /**
    * Called on the writer's thread when a segment was added, before any address in it is published, and when one was dropped
    * (an empty buffer takes its place), after the last address in it is gone.
