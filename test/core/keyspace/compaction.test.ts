@@ -71,6 +71,28 @@ describe('compaction', () => {
     model.checkAll()
   })
 
+  it('moves keys of any length, a piece in each unit', () => {
+    const random = new SeededRandom(6)
+    const model = new KeyspaceModel(new Keyspace({ databaseCount: 1, segmentBytesMax: 16 << 20 }))
+    const { keyspace } = model
+    const long = Array.from({ length: 40 }, (_, i) => String.fromCodePoint(48 + i).repeat(1_000_000 + i))
+    const short = Array.from({ length: 400 }, (_, i) => `key:${i}`)
+    for (const key of short) model.put(0, key, 0, random.bytes(200_000))
+    for (const [i, key] of long.entries()) model.put(0, key, 0, random.bytes(i % 8 === 0 ? 500_000 : 10))
+    for (const key of short) model.delete(0, key)
+    model.settle()
+    const { compaction } = keyspace
+    let moved = 0
+    let most = 0
+    compact(keyspace, () => {
+      most = Math.max(most, compaction.movedBytes - moved)
+      moved = compaction.movedBytes
+    })
+    expect(compaction.abandoned).toBe(0)
+    expect(most).toBeLessThan(600_000)
+    model.checkAll()
+  })
+
   it('makes its room when it begins: no unit has to wait for memory', () => {
     const random = new SeededRandom(4)
     const model = new KeyspaceModel(new Keyspace({ databaseCount: 1, segmentBytesMax: 64 << 20 }))

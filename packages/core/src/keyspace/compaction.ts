@@ -23,12 +23,12 @@ import { LargeValue } from '../values/large-value.ts'
 import type { MovePosition } from '../values/value-form.ts'
 import { Entry } from './entry.ts'
 import type { Generation } from './generation.ts'
-import { hashKey, hashOrder, hashTag } from './key-hash.ts'
+import { hashOrder, hashTag } from './key-hash.ts'
 import type { Keyspace } from './keyspace.ts'
 import { regionOf, ROOT_DIRECTORY, ROOT_WORDS } from './layout.ts'
 import type { LazyFree } from './lazy-free.ts'
 import type { RegionWriter } from './region-writer.ts'
-import { moveChunks, moveDirectory, movePage, moveRecord, TABLE_POSITIONS } from './table-move.ts'
+import { moveChunks, moveDirectory, moveLongKey, movePage, TABLE_POSITIONS } from './table-move.ts'
 
 /** What one unit moves, in bytes copied: about 0.2 ms. */
 const UNIT_BYTES = 256 << 10
@@ -41,11 +41,14 @@ const ROOM_FACTOR = 1.125
 /** Less waste than this is not worth a walk through a region: partly used runs of each size class are normal. */
 const REGION_WASTE_BYTES_MIN: number = 32 * RUN_BYTES
 
-/** A value that takes more than one unit. */
+/** A key, or its value, that takes more than one unit. It is named by its hash: another key's that has the same may be moved in its place. */
 interface LongMove extends MovePosition {
-  readonly key: Uint8Array
+  readonly order: number
+  readonly tag: number
   readonly root: number
   readonly shard: number
+  /** Node of its long key to go on with; -1: all of the key is done, or it is in the record. */
+  keyNode: number
 }
 
 interface Evacuation {
@@ -215,10 +218,10 @@ export class Compaction {
         evacuation.position,
         isOwn ? mover : undefined,
         (address) => {
-          const moved = isOwn ? moveRecord(owner, address, mover) : address
+          const moved = isOwn ? mover.move(address) : address
           if (moved === address) this.stayedKeys++
           else this.movedKeys++
-          this.#moveValue(evacuation, owner, moved, root, shard)
+          this.#moveRest(evacuation, owner, moved, root, shard)
           return moved
         },
       )
@@ -227,25 +230,32 @@ export class Compaction {
     }
   }
 
-  /** Moves the value of a record, or what the budget allows; the rest is noted. */
-  #moveValue(evacuation: Evacuation, owner: RegionWriter, address: number, root: number, shard: number): void {
+  /** Moves what hangs below a record, its long key and its value, or what the budget allows; the rest is noted. */
+  #moveRest(evacuation: Evacuation, owner: RegionWriter, address: number, root: number, shard: number): void {
+    const { generation, region, mover } = evacuation
     const entry = this.#entry
-    entry.load(owner, evacuation.generation.regions, address)
-    if (!entry.isChunked && !entry.isLarge) return
+    entry.load(owner, generation.regions, address)
+    const keyNode = owner === region ? moveLongKey(owner, address, 0, mover) : -1
+    const hasPieces = entry.isChunked || entry.isLarge
+    if (keyNode === -1 && !hasPieces) return
     const position = { part: 0, item: 0, position: 0, inner: 0 }
-    if (this.#movePieces(evacuation, position)) return
-    evacuation.longMoves.push({ ...position, key: entry.keyToBuffer(), root, shard })
+    if (keyNode === -1 && this.#movePieces(evacuation, position)) return
+    owner.orderOf(address)
+    evacuation.longMoves.push({ ...position, order: hashOrder, tag: hashTag, root, shard, keyNode })
   }
 
-  /** Moves more of a value that took more than one unit, if it is still there. */
+  /** Moves more of what took more than one unit, if it is still there. */
   #goOnWith(evacuation: Evacuation, longMove: LongMove): void {
-    const { generation } = evacuation
-    const { key, root, shard } = longMove
+    const { generation, mover } = evacuation
+    const { order, tag, root, shard } = longMove
     const owner = generation.regions[regionOf(shard)]!
     this.#keyspace.counters.enter(shard)
-    hashKey(owner.seed, key, 0, key.length)
-    const address = owner.find(generation.control, root, hashOrder, hashTag, key, 0, key.length)
+    const address = owner.findByHash(generation.control, root, order, tag)
     if (address !== 0) {
+      if (longMove.keyNode !== -1) {
+        longMove.keyNode = moveLongKey(owner, address, longMove.keyNode, mover)
+        if (longMove.keyNode !== -1) return
+      }
       this.#entry.load(owner, generation.regions, address)
       if ((this.#entry.isChunked || this.#entry.isLarge) && !this.#movePieces(evacuation, longMove)) return
     }

@@ -75,18 +75,20 @@ export function movePage(
   }
 }
 
-/** Moves a record and the nodes of its long key, but nothing of its value. @returns where it is now. */
-export function moveRecord(region: RegionView, address: number, mover: BlockMover): number {
-  const moved = mover.move(address)
-  const flags = recordFlags(region, moved)
-  if ((flags & FLAG_LONG_KEY) !== 0) {
-    const words = region.memory.i32[moved >>> 28]!
-    const at = (byteOffsetOf(moved) + headerBytes(flags & FLAG_EXPIRE)) >>> 2
-    keyNodes.open(region, words[at + 1]!, words[at]! >>> 0)
-    keyNodes.moveNodes(0, mover)
-    words[at + 1] = keyNodes.root
-  }
-  return moved
+/**
+ * Moves the nodes of a record's long key from node `from` on, until the mover is exhausted.
+ * @returns the node to go on with; -1 when all are done, or the key is not long.
+ */
+export function moveLongKey(region: RegionView, record: number, from: number, mover: BlockMover): number {
+  const flags = recordFlags(region, record)
+  if ((flags & FLAG_LONG_KEY) === 0) return -1
+  if (mover.isExhausted) return from
+  const words = region.memory.i32[record >>> 28]!
+  const at = (byteOffsetOf(record) + headerBytes(flags & FLAG_EXPIRE)) >>> 2
+  keyNodes.open(region, words[at + 1]!, words[at]! >>> 0)
+  const next = keyNodes.moveNodes(from, mover)
+  words[at + 1] = keyNodes.root
+  return next === keyNodes.nodeCount ? -1 : next
 }
 
 /**

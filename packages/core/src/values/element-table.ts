@@ -45,7 +45,7 @@ import type { RegionView } from '../keyspace/region-view.ts'
 import type { RegionWriter } from '../keyspace/region-writer.ts'
 import { scanElements, walkPages, walkRecords } from '../keyspace/scan.ts'
 import type { TableWalk } from '../keyspace/table-walk.ts'
-import { moveChunks, moveDirectory, movePage, moveRecord } from '../keyspace/table-move.ts'
+import { moveChunks, moveDirectory, moveLongKey, movePage } from '../keyspace/table-move.ts'
 import type { LargeValue } from './large-value.ts'
 
 /** Tables with more elements are freed in slices. */
@@ -344,7 +344,8 @@ export class ElementTable implements ViewHolder {
   }
 
   #moveRecord(address: number, mover: BlockMover): number {
-    const moved = moveRecord(this.region, address, mover)
+    const moved = mover.move(address)
+    moveLongKey(this.region, moved, 0, mover)
     moveChunks(this.region, this.region, moved, 0, mover)
     return moved
   }
