@@ -2,8 +2,8 @@
  * npx -y pnpm@12 bench [names …]; `--help` tells all.
  *
  * Understudy against a real redis-server on this machine, in turn, with checked contents; see bench/README.md. Writes
- * bench/results/<date>.{json,md}. Exit code 1 when something was wrong: a server, a reply, the contents; being slow is no
- * error.
+ * bench/results/<date>.{json,md}. Exit code 1 when something was wrong: a server, a reply, the contents; what other scenarios have
+ * measured is reported none the less. Being slow is no error.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -24,6 +24,7 @@ import { resync } from '../bench/resync.mjs'
 import { stream } from '../bench/stream.mjs'
 import { streamThreads } from '../bench/stream-threads.mjs'
 import { Contenders } from '../bench/support/contenders.mjs'
+import { measureAll } from '../bench/support/measure-all.mjs'
 import { profileText } from '../bench/support/profile.mjs'
 import { describeRun, tableText, writeReport } from '../bench/support/report.mjs'
 import { FULL, FULL_PAIRS, QUICK, QUICK_PAIRS } from '../bench/support/run.mjs'
@@ -32,7 +33,7 @@ import { build } from './build.mjs'
 import { findRedis, RedisMissingError } from './redis-server.mjs'
 import { fail, requireNode, ROOT } from './run-tool.mjs'
 
-/** @typedef {{ run: (run: import('../bench/support/run.mjs').Run) => Promise<import('../bench/support/row.mjs').Row[]>, about: string }} Scenario */
+/** @typedef {{ run: import('../bench/support/measure-all.mjs').Scenario, about: string }} Scenario */
 /** In the order in which they run. bench/README.md says more of each. @type {Record<string, Scenario>} */
 const SCENARIOS = {
   stream: { run: stream, about: 'applying a stream of SETs' },
@@ -119,14 +120,29 @@ const run = {
   isProfiled,
   log,
 }
-for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM'])) process.on(signal, () => process.exit(130))
+/** @type {import('../bench/support/report.mjs').Report} */
+const report = {
+  run: describeRun({ redisVersion: redis.version, seed, pairs, isQuick, sizes }),
+  rows: [],
+  micro: [],
+  took: [],
+}
+if (profiles !== undefined) process.on('exit', () => rmSync(profiles, { recursive: true, force: true }))
+for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM'])) {
+  process.on(signal, () => {
+    if (!isProfiled) console.log(`${tableText(report)}\nInterrupted: nothing is written.`)
+    process.exit(130)
+  })
+}
 
 try {
-  /** @type {import('../bench/support/report.mjs').Report} */
-  const report = { run: describeRun({ redisVersion: redis.version, seed, pairs, isQuick, sizes }), rows: [], micro: [] }
-  for (const [name, scenario] of Object.entries(SCENARIOS)) {
-    if (isWanted(name)) report.rows.push(...(await scenario.run(run)).map((row) => row.result(seed)))
-  }
+  const wanted = Object.entries(SCENARIOS).filter(([name]) => isWanted(name))
+  await measureAll(
+    run,
+    wanted.map(([name, scenario]) => /** @type {const} */ ([name, scenario.run])),
+    report,
+  )
+  if (report.took.some(({ failure }) => failure !== undefined)) process.exitCode = 1
   if (isWanted('micro') && !isProfiled) report.micro = await micro(run)
   if (profiles === undefined) {
     console.log(tableText(report))
@@ -138,7 +154,6 @@ try {
   process.exitCode = 1
 } finally {
   await contenders.endAll()
-  if (profiles !== undefined) rmSync(profiles, { recursive: true, force: true })
 }
 
 /** @param {string} name */

@@ -12,6 +12,7 @@ import { join } from 'node:path'
  * @property {ReturnType<typeof describeRun>} run
  * @property {RowResult[]} rows
  * @property {MicroResult[]} micro
+ * @property {import('./measure-all.mjs').Took[]} took Scenarios, in the order in which they ran.
  */
 
 const HEADINGS = ['what', 'Understudy', 'compared with', 'ratio [95 %]', 'must be', 'CPU s', 'threads', 'contents']
@@ -44,11 +45,12 @@ export function describeRun({ redisVersion, seed, pairs, isQuick, sizes }) {
 }
 
 /** @param {Report} report */
-export function tableText({ rows, micro }) {
+export function tableText({ rows, micro, took }) {
   const parts = []
   if (rows.length > 0) parts.push(aligned([HEADINGS, ...rows.map(cells)]))
   for (const row of rows) for (const note of row.notes) parts.push(`  ${row.title}: ${note}`)
   if (micro.length > 0) parts.push(aligned([['function', 'per second', '±'], ...micro.map(microCells)]))
+  parts.push(...failures(took))
   return parts.join('\n')
 }
 
@@ -68,7 +70,7 @@ export function writeReport(report, directory, name) {
 }
 
 /** @param {Report} report */
-function markdown({ run, rows, micro }) {
+function markdown({ run, rows, micro, took }) {
   const lines = [
     `# Benchmark of ${run.date.slice(0, 10)}${run.quick ? ' (quick: sizes too small to be results)' : ''}`,
     '',
@@ -92,8 +94,19 @@ function markdown({ run, rows, micro }) {
     lines.push(markdownRow(['function', 'per second', '±']), markdownRow(['---', '---', '---']))
     lines.push(...micro.map((each) => markdownRow(microCells(each))), '')
   }
+  if (took.length > 0) {
+    const times = took.map(({ name, seconds }) => `${name} ${seconds.toFixed(0)} s`)
+    lines.push(...failures(took).map((line) => `**${line}**\n`), `Took: ${times.join(', ')}.`, '')
+  }
   lines.push('Sizes:', '', '```json', JSON.stringify(run.sizes, undefined, 2), '```', '')
   return lines.join('\n')
+}
+
+/** @param {import('./measure-all.mjs').Took[]} took */
+function failures(took) {
+  return took.flatMap(({ name, failure }) =>
+    failure === undefined ? [] : [`${name} FAILED, and has no rows: ${failure}`],
+  )
 }
 
 /** @param {string[]} texts */
