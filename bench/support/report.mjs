@@ -44,7 +44,7 @@ export function describeRun({ redisVersion, seed, pairs, isQuick, sizes }) {
   }
 }
 
-/** @param {Report} report */
+/** @param {Omit<Report, 'run'>} report */
 export function tableText({ rows, micro, took }) {
   const parts = []
   if (rows.length > 0) parts.push(aligned([HEADINGS, ...rows.map(cells)]))
@@ -118,17 +118,26 @@ function markdownRow(texts) {
 function cells(row) {
   const { ours, theirs, ratio, goal } = row
   const isCompared = theirs.samples.length > 0
-  const interval = `${ratio.value.toFixed(2)} [${ratio.low.toFixed(2)} – ${ratio.high.toFixed(2)}]`
   return [
     row.title,
     amount(ours.median, row.unit),
     isCompared ? `${amount(theirs.median, row.unit)} (${theirs.server})` : 'nobody',
-    isCompared ? interval : '',
+    isCompared ? ratioText(ratio) : '',
     goal === undefined ? '' : `${goalText(row)}: ${isReached(row) ? 'yes' : 'NO'}`,
     `${cpu(ours.cpuSeconds)} : ${cpu(theirs.cpuSeconds)}`,
     `${ours.threads ?? 'n/a'} : ${theirs.threads ?? 'n/a'}`,
     row.contents,
   ]
+}
+
+/**
+ * One pair says nothing of how far the next one would be off: it has no interval.
+ *
+ * @param {RowResult['ratio']} ratio
+ */
+function ratioText({ value, low, high, pairs }) {
+  const interval = pairs.length > 1 ? ` [${significant(low)} – ${significant(high)}]` : ''
+  return `${significant(value)}${interval}`
 }
 
 /** @param {RowResult} row */
@@ -161,8 +170,20 @@ function cpu(seconds) {
 function amount(value, unit) {
   if (Number.isNaN(value)) return 'n/a'
   if (unit === 'ms') return `${value.toFixed(1)} ms`
-  if (unit === 'bytes') return `${(value / 2 ** 20).toFixed(0)} MiB`
-  return value >= 1e6 ? `${(value / 1e6).toFixed(2)} M ${unit}` : `${(value / 1e3).toFixed(0)} k ${unit}`
+  if (unit === 'bytes') return `${significant(value / 2 ** 20)} MiB`
+  if (value >= 1e6) return `${significant(value / 1e6)} M ${unit}`
+  return value >= 1e3 ? `${significant(value / 1e3)} k ${unit}` : `${significant(value)} ${unit}`
+}
+
+/**
+ * Three digits, or all that stand before the point: who divides two figures of the table gets its ratio.
+ *
+ * @param {number} value
+ */
+function significant(value) {
+  if (value === 0 || !Number.isFinite(value)) return String(value)
+  const digitsBefore = Math.floor(Math.log10(Math.abs(value))) + 1
+  return value.toFixed(Math.min(Math.max(3 - digitsBefore, 0), 6))
 }
 
 /** @param {string[][]} table */

@@ -1,0 +1,28 @@
+/** What people read of a run: figures that can be divided by each other, and no certainty that is not there. */
+import { expect, test } from 'vitest'
+import { tableText } from '../../bench/support/report.mjs'
+import { Row, type RowFacts } from '../../bench/support/row.mjs'
+
+/** The cells of a row with these samples. */
+function cells(facts: Partial<RowFacts>, ours: readonly number[], theirs: readonly number[]): string[] {
+  const row = new Row({ scenario: 'reads', title: 'row', unit: 'reads/s', ...facts })
+  for (const sample of ours) row.add('ours', sample)
+  for (const sample of theirs) row.add('theirs', sample)
+  const [, line = ''] = tableText({ rows: [row.result(1)], micro: [], took: [] }).split('\n')
+  return line.split(/ {2,}/)
+}
+
+test('one pair has no interval, more have', () => {
+  expect(cells({}, [3], [2]).slice(1, 4)).toEqual(['3.00 reads/s', '2.00 reads/s (Redis)', '1.50'])
+  expect(cells({}, [3, 4], [2, 2])[3]).toBe('1.75 [1.50 – 2.00]')
+})
+
+test('three digits, whatever the size', () => {
+  expect(cells({}, [1_394_000], [6199]).slice(1, 4)).toEqual(['1.39 M reads/s', '6.20 k reads/s (Redis)', '225'])
+  expect(cells({ unit: 'bytes' }, [1.44 * 2 ** 20], [700 * 2 ** 20]).slice(1, 4)).toEqual([
+    '1.44 MiB',
+    '700 MiB (Redis)',
+    '0.00206',
+  ])
+  expect(cells({}, [123_400_000], [0]).slice(1, 3)).toEqual(['123 M reads/s', '0 reads/s (Redis)'])
+})
