@@ -41,7 +41,7 @@ function row(what) {
     scenario: 'holds',
     title: `longest hold: ${what}`,
     unit: 'ms',
-    goal: { limit: LIMIT_MS, direction: 'at most' },
+    goal: { limit: LIMIT_MS, direction: 'at most', inEachRun: true },
   })
 }
 

@@ -116,14 +116,14 @@ function markdownRow(texts) {
 
 /** @param {RowResult} row */
 function cells(row) {
-  const { ours, theirs, ratio, goal } = row
+  const { ours, theirs, ratio } = row
   const isCompared = theirs.samples.length > 0
   return [
     row.title,
     amount(ours.median, row.unit),
     isCompared ? `${amount(theirs.median, row.unit)} (${theirs.server})` : 'nobody',
     isCompared ? ratioText(ratio) : '',
-    goal === undefined ? '' : `${goalText(row)}: ${isReached(row) ? 'yes' : 'NO'}`,
+    goalText(row),
     `${cpu(ours.cpuSeconds)} : ${cpu(theirs.cpuSeconds)}`,
     `${ours.threads ?? 'n/a'} : ${theirs.threads ?? 'n/a'}`,
     row.contents,
@@ -141,16 +141,17 @@ function ratioText({ value, low, high, pairs }) {
 }
 
 /** @param {RowResult} row */
-function goalText({ goal, unit }) {
+function goalText({ goal, unit, ours, ratio }) {
   if (goal === undefined) return ''
-  return `${goal.direction === 'at least' ? '≥' : '≤'} ${'limit' in goal ? amount(goal.limit, unit) : goal.ratio}`
-}
-
-/** @param {RowResult} row */
-function isReached({ ours, ratio, goal }) {
-  if (goal === undefined) return true
-  const [found, wanted] = 'limit' in goal ? [ours.median, goal.limit] : [ratio.value, goal.ratio]
-  return goal.direction === 'at least' ? found >= wanted : found <= wanted
+  const isLeast = goal.direction === 'at least'
+  const sign = isLeast ? '≥' : '≤'
+  /** @param {number} found @param {number} wanted */
+  const verdict = (found, wanted) => ((isLeast ? found >= wanted : found <= wanted) ? 'yes' : 'NO')
+  if ('ratio' in goal) return `${sign} ${goal.ratio}: ${verdict(ratio.value, goal.ratio)}`
+  const limit = `${sign} ${amount(goal.limit, unit)}`
+  if (goal.inEachRun !== true) return `${limit}: ${verdict(ours.median, goal.limit)}`
+  const worst = isLeast ? Math.min(...ours.samples) : Math.max(...ours.samples)
+  return `${limit} in each run: ${verdict(worst, goal.limit)}, ${amount(worst, unit)}`
 }
 
 /** @param {MicroResult} result */

@@ -21,6 +21,8 @@ import { median, ratioOfMedians } from './statistics.mjs'
  * @typedef {object} LimitGoal For ours alone, in the row's unit.
  * @property {number} limit
  * @property {'at least' | 'at most'} direction
+ * @property {boolean} [inEachRun] The worst of the runs is judged: of what must never last longer, a median says that it did not in
+ *   half of them.
  */
 
 /** @typedef {RatioGoal | LimitGoal} Goal */

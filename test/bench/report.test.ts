@@ -26,3 +26,17 @@ test('three digits, whatever the size', () => {
   ])
   expect(cells({}, [123_400_000], [0]).slice(1, 3)).toEqual(['123 M reads/s', '0 reads/s (Redis)'])
 })
+
+test('a goal is for the median, or for each run', () => {
+  const limit = { limit: 20, direction: 'at most' } as const
+  const held = [5, 5, 45, 48, 6]
+  expect(cells({ unit: 'ms', goal: limit }, held, [])[3]).toBe('≤ 20.0 ms: yes')
+  expect(cells({ unit: 'ms', goal: { ...limit, inEachRun: true } }, held, [])[3]).toBe(
+    '≤ 20.0 ms in each run: NO, 48.0 ms',
+  )
+  expect(cells({ goal: { limit: 4, direction: 'at least', inEachRun: true } }, held, [])[3]).toBe(
+    '≥ 4.00 reads/s in each run: yes, 5.00 reads/s',
+  )
+  expect(cells({ goal: { ratio: 2, direction: 'at least' } }, [3], [2])[4]).toBe('≥ 2: NO')
+  expect(cells({ goal: { ratio: 2, direction: 'at most' } }, [3], [2])[4]).toBe('≤ 2: yes')
+})
