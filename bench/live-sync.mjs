@@ -27,7 +27,7 @@ const BUFFER_LIMIT = '1mb'
 
 /** @param {import('./support/run.mjs').Run} run */
 export async function liveSync(run) {
-  const { contenders, sizes, seed, log, redisCli } = run
+  const { contenders, sizes, seed, log, redis } = run
   const count = sizes.loadKeys
   const dataset = new Dataset(seed)
   const path = await stringsFile(run, dataset, count)
@@ -50,7 +50,7 @@ export async function liveSync(run) {
     for (let pair = 0; pair < run.pairs; pair++) {
       const file = join(options.directory, 'fetched.rdb')
       const fetching = performance.now()
-      await promisify(execFile)(redisCli, ['-p', String(primary.port), '--rdb', file])
+      await promisify(execFile)(redis.cli, ['-p', String(primary.port), '--rdb', file])
       const theirs = (performance.now() - fetching) / 1000
       await contenders.with('understudy', {}, async (ours) => {
         const meter = new UsageMeter(ours.pid)

@@ -90,6 +90,9 @@ const sizes = isQuick ? QUICK : FULL
 const pairs = isProfiled ? 1 : (args.number('pairs', AT_LEAST_ONE) ?? (isQuick ? QUICK_PAIRS : FULL_PAIRS))
 const seed = args.number('seed', AT_LEAST_ONE) ?? DEFAULT_SEED
 
+/** As it was asked for: names and options decide what is measured. */
+const command = ['npx -y pnpm@12 bench', ...process.argv.slice(2).filter((arg) => arg !== '--')].join(' ')
+
 const redis = await findRedis({ log: console.log }).catch((/** @type {unknown} */ error) => {
   if (error instanceof RedisMissingError) return fail(error.message)
   throw error
@@ -114,15 +117,13 @@ const run = {
   pairs,
   seed,
   sizes,
-  redisVersion: redis.version,
-  redisBenchmark: redis.benchmark,
-  redisCli: redis.cli,
+  redis,
   isProfiled,
   log,
 }
 /** @type {import('../bench/support/report.mjs').Report} */
 const report = {
-  run: describeRun({ redisVersion: redis.version, seed, pairs, isQuick, sizes }),
+  run: describeRun({ command, redis, seed, pairs, isQuick, sizes }),
   rows: [],
   micro: [],
   took: [],

@@ -26,7 +26,9 @@ const WHAT_TO_DO =
  * @property {string} cli
  * @property {string} benchmark
  * @property {string} checkRdb redis-check-rdb.
+ * @property {'Redis' | 'Valkey'} product
  * @property {string} version As in '7.0.15'.
+ * @property {string} allocator As in 'jemalloc-5.3.0'.
  * @property {'REDIS_SERVER' | 'PATH' | 'packages'} source Where they were found.
  */
 
@@ -82,13 +84,14 @@ export async function findRedis({ env = process.env, cacheDirectory = CACHE_DIRE
  * @returns {Promise<RedisBinaries>}
  */
 async function describe(server, source, env) {
-  let version
+  let told
   try {
-    // "Redis server v=7.0.15 sha=…", "Valkey server v=8.1.0 sha=…"
-    version = /\bv=(\d+\.\d+\.\d+)/.exec((await run(server, ['--version'])).stdout)?.[1]
+    // "Redis server v=7.0.15 sha=… malloc=jemalloc-5.3.0 bits=64 …", "Valkey server v=8.1.0 sha=… malloc=…"
+    told = (await run(server, ['--version'])).stdout
   } catch (error) {
     throw new RedisMissingError(`'${server} --version' failed (${messageOf(error)}): ${WHAT_TO_DO}`, { cause: error })
   }
+  const version = /\bv=(\d+\.\d+\.\d+)/.exec(told)?.[1]
   if (version === undefined) throw new RedisMissingError(`'${server}' does not look like a redis-server: ${WHAT_TO_DO}`)
   if (!isNewEnough(version)) throw new RedisMissingError(`'${server}' is version ${version}: ${WHAT_TO_DO}`)
   return {
@@ -96,7 +99,9 @@ async function describe(server, source, env) {
     cli: findBeside(server, 'cli', env),
     benchmark: findBeside(server, 'benchmark', env),
     checkRdb: findBeside(server, 'check-rdb', env),
+    product: told.startsWith('Valkey') ? 'Valkey' : 'Redis',
     version,
+    allocator: /\bmalloc=(\S+)/.exec(told)?.[1] ?? 'an unknown allocator',
     source,
   }
 }

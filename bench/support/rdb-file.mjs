@@ -23,10 +23,10 @@ export const RDB_NAME = 'dump.rdb'
  * @param {RdbContents} contents
  * @returns {Promise<string>} Path of the file: to be linked, not changed.
  */
-export async function rdbFile({ contenders, redisVersion, log }, { name, commands, check }) {
+export async function rdbFile({ contenders, redis: { product, version }, log }, { name, commands, check }) {
   const directory = join(CACHE_DIRECTORY, 'bench')
   mkdirSync(directory, { recursive: true })
-  const path = join(directory, `${name}-${redisVersion}.rdb`)
+  const path = join(directory, `${name}-${product}-${version}.rdb`)
   if (existsSync(path)) return path
   log(`filling a redis-server for the RDB file ${name}`)
   const temporary = contenders.directory()

@@ -202,12 +202,12 @@ function described(rounds) {
  * @param {number} keyCount
  * @returns {Promise<Round>}
  */
-async function takeTurn({ redisBenchmark }, contender, each, requests, keyCount) {
+async function takeTurn({ redis }, contender, each, requests, keyCount) {
   const before = await counters(contender)
   const meter = new UsageMeter(contender.pid)
   const { connections, pipeline, what } = each
   const { stdout } = await runProgram(
-    redisBenchmark,
+    redis.benchmark,
     ['-h', '127.0.0.1', '-p', contender.port, '-c', connections, '-P', pipeline, '-n', requests, '-r', keyCount]
       .map(String)
       .concat('--csv', ...what),

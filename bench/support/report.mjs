@@ -1,6 +1,6 @@
 /** What a run found, for people (a table in the terminal, Markdown) and for programs (JSON). */
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { availableParallelism, cpus, release, totalmem, type } from 'node:os'
 import { join } from 'node:path'
 
@@ -21,23 +21,27 @@ const HEADINGS = ['what', 'Understudy', 'compared with', 'ratio [95 %]', 'must b
  * The conditions: without them a number is none.
  *
  * @param {object} facts
- * @param {string} facts.redisVersion
+ * @param {string} facts.command That gives these results again.
+ * @param {import('../../scripts/redis-server.mjs').RedisBinaries} facts.redis
  * @param {number} facts.seed
  * @param {number} facts.pairs
  * @param {boolean} facts.isQuick
  * @param {import('./run.mjs').Sizes} facts.sizes
  */
-export function describeRun({ redisVersion, seed, pairs, isQuick, sizes }) {
+export function describeRun({ command, redis, seed, pairs, isQuick, sizes }) {
   return {
     date: new Date().toISOString(),
     commit: commit(),
+    command,
     quick: isQuick,
     cpu: cpus()[0]?.model ?? 'unknown',
     cores: availableParallelism(),
     memoryGiB: Math.round(totalmem() / 2 ** 30),
     system: `${type()} ${release()}`,
+    hugePages: hugePages(),
     node: process.versions.node,
-    redis: redisVersion,
+    redis: `${redis.product} ${redis.version}`,
+    allocator: redis.allocator,
     seed,
     pairs,
     sizes,
@@ -74,7 +78,10 @@ function markdown({ run, rows, micro, took }) {
   const lines = [
     `# Benchmark of ${run.date.slice(0, 10)}${run.quick ? ' (quick: sizes too small to be results)' : ''}`,
     '',
-    `Commit ${run.commit}. ${run.cpu}, ${run.cores} cores, ${run.memoryGiB} GiB, ${run.system}. Node ${run.node}, Redis ${run.redis}. ` +
+    `\`${run.command}\``,
+    '',
+    `Commit ${run.commit}. ${run.cpu}, ${run.cores} cores, ${run.memoryGiB} GiB, ${run.system}, transparent huge pages: ${run.hugePages}. ` +
+      `Node ${run.node}; what is called Redis below is ${run.redis} with ${run.allocator}. ` +
       `Seed ${run.seed}, ${run.pairs} pairs taken in turn (A B A B). Ratios are Understudy divided by what it is compared with: of the ` +
       'medians, with the 95 % interval of a bootstrap over the pairs. CPU seconds are medians of user + system of the server process with all ' +
       'threads and children; threads are the most seen at once.',
@@ -198,6 +205,16 @@ function aligned(table) {
         .trimEnd(),
     )
     .join('\n')
+}
+
+/** 'always', 'madvise' or 'never'; both servers are faster or smaller by what it says, not by as much. */
+function hugePages() {
+  try {
+    const modes = readFileSync('/sys/kernel/mm/transparent_hugepage/enabled', 'utf8')
+    return /\[(\w+)\]/.exec(modes)?.[1] ?? 'unknown'
+  } catch {
+    return 'unknown'
+  }
 }
 
 function commit() {

@@ -37,9 +37,7 @@
  * @property {number} pairs
  * @property {number} seed
  * @property {Sizes} sizes
- * @property {string} redisVersion
- * @property {string} redisBenchmark
- * @property {string} redisCli
+ * @property {import('../../scripts/redis-server.mjs').RedisBinaries} redis The server that is compared with, and its tools.
  * @property {boolean} isProfiled Understudy alone, under the profiler: nothing is compared.
  * @property {(line: string) => void} log
  */

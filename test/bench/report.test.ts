@@ -1,7 +1,11 @@
 /** What people read of a run: figures that can be divided by each other, and no certainty that is not there. */
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { tableText } from '../../bench/support/report.mjs'
+import { describeRun, tableText, writeReport } from '../../bench/support/report.mjs'
 import { Row, type RowFacts } from '../../bench/support/row.mjs'
+import { QUICK } from '../../bench/support/run.mjs'
 
 /** The cells of a row with these samples. */
 function cells(facts: Partial<RowFacts>, ours: readonly number[], theirs: readonly number[]): string[] {
@@ -39,4 +43,20 @@ test('a goal is for the median, or for each run', () => {
   )
   expect(cells({ goal: { ratio: 2, direction: 'at least' } }, [3], [2])[4]).toBe('≥ 2: NO')
   expect(cells({ goal: { ratio: 2, direction: 'at most' } }, [3], [2])[4]).toBe('≤ 2: yes')
+})
+
+test('a results file has the command that gives it again, and what ran beside us', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'understudy-test-'))
+  try {
+    const tools = { server: '', cli: '', benchmark: '', checkRdb: '', source: 'PATH' } as const
+    const redis = { ...tools, product: 'Valkey', version: '8.1.0', allocator: 'libc' } as const
+    const command = 'npx -y pnpm@12 bench get --pairs 9'
+    const run = describeRun({ command, redis, seed: 1, pairs: 9, isQuick: false, sizes: QUICK })
+    writeReport({ run, rows: [], micro: [], took: [] }, directory, 'results')
+    const text = await readFile(join(directory, 'results.md'), 'utf8')
+    expect(text).toContain(`\n\`${command}\`\n`)
+    expect(text).toContain('Valkey 8.1.0 with libc')
+  } finally {
+    await rm(directory, { recursive: true })
+  }
 })

@@ -224,7 +224,9 @@ describe('findRedis', () => {
       cli: join(directory, 'valkey-cli'),
       benchmark: join(directory, 'redis-benchmark'),
       checkRdb: join(directory, 'valkey-check-rdb'),
+      product: real.product,
       version: real.version,
+      allocator: real.allocator,
       source: 'REDIS_SERVER',
     })
   })
@@ -237,6 +239,16 @@ describe('findRedis', () => {
     }
     const found = await findRedis({ env: { PATH: `/nonexistent:${directory}` } })
     expect(found).toMatchObject({ version: '9.1.2', source: 'PATH', cli: join(directory, 'redis-cli') })
+  })
+
+  it.each([
+    ['Redis server v=7.0.15 sha=0:0 malloc=jemalloc-5.3.0 bits=64', 'Redis', '7.0.15', 'jemalloc-5.3.0'],
+    ['Valkey server v=8.1.0 sha=0:0 malloc=libc bits=64', 'Valkey', '8.1.0', 'libc'],
+  ])('tells what %s is', async (line, product, version, allocator) => {
+    for (const tool of ['server', 'cli', 'benchmark', 'check-rdb'])
+      await writeFile(join(directory, `redis-${tool}`), `#!/bin/sh\necho '${line}'\n`, { mode: 0o755 })
+    const found = await findRedis({ env: { REDIS_SERVER: join(directory, 'redis-server'), PATH: '' } })
+    expect(found).toMatchObject({ product, version, allocator })
   })
 
   it.each([
