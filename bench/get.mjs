@@ -2,7 +2,7 @@
 import { checkContents } from './support/contents.mjs'
 import { Dataset, VALUE_BYTES } from './support/dataset.mjs'
 import { stringsFile } from './support/rdb-file.mjs'
-import { measureCase, startSettings } from './support/read-cases.mjs'
+import { endSettings, measureCase, startSettings } from './support/read-cases.mjs'
 
 const CONNECTIONS = [50, 1000]
 /** `$32`, the value and two line ends. */
@@ -37,9 +37,10 @@ export async function get(run) {
       rows.push(await measureCase(run, 'get', settings, each, count))
     }
   }
-  for (const { contender } of settings) {
-    await checkContents(contender, { dataset, count })
-    await contender.stop()
-  }
+  await endSettings(settings, {
+    rows,
+    check: async (contender) => await checkContents(contender, { dataset, count }),
+    comparesDigests: count <= sizes.digestKeysMax,
+  })
   return rows
 }

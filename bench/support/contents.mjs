@@ -3,6 +3,7 @@
  * must be; where both sides can, also DEBUG DIGEST of everything. A benchmark of wrong contents is worth nothing, so a
  * difference ends the run.
  */
+import { isDeepStrictEqual } from 'node:util'
 import { randomNumbers } from './dataset.mjs'
 
 const SAMPLES = 2000
@@ -46,6 +47,25 @@ export async function checkContents(contender, { dataset, count, round = 0 }) {
 export async function checkKeyCount(contender, count) {
   const size = Number(await contender.call('DBSIZE'))
   if (size !== count) throw new Error(`${contender.name} holds ${size} keys; there should be ${count}`)
+}
+
+/**
+ * @param {Contender} contender
+ * @param {readonly { words: readonly string[], reply: unknown }[]} expected Strings as Buffers.
+ * @throws when a reply is another one.
+ */
+export async function checkReplies(contender, expected) {
+  const replies = await Promise.all(expected.map(({ words: [name = '', ...args] }) => contender.call(name, ...args)))
+  for (const [i, { words, reply }] of expected.entries()) {
+    if (isDeepStrictEqual(replies[i], reply)) continue
+    throw new Error(`${contender.name} answers ${words.join(' ')} with ${shown(replies[i])}; ${shown(reply)} is right`)
+  }
+}
+
+/** @param {unknown} reply @returns {string} */
+function shown(reply) {
+  if (Array.isArray(reply)) return `[${reply.map(shown).join(', ')}]`
+  return Buffer.isBuffer(reply) ? JSON.stringify(reply.toString('latin1')) : String(reply)
 }
 
 /**

@@ -5,6 +5,7 @@
  */
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
+import { compareDigests } from './contents.mjs'
 import { inTurn } from './in-turn.mjs'
 import { UsageMeter } from './process-usage.mjs'
 import { directoryWith, RDB_NAME } from './rdb-file.mjs'
@@ -57,6 +58,25 @@ export async function startSettings({ contenders, sizes, isProfiled }, path) {
   settings.push(await start('redis', 1))
   if (sizes.ioThreads) settings.push(await start('understudy', THREADED), await start('redis', THREADED))
   return settings
+}
+
+/**
+ * Looks at what all settings hold when everything is measured, and ends them.
+ *
+ * @param {readonly Setting[]} settings
+ * @param {object} how
+ * @param {readonly Row[]} how.rows Are told what was found.
+ * @param {(contender: Contender) => Promise<void>} how.check Throws when something else is answered than what must be.
+ * @param {boolean} how.comparesDigests
+ */
+export async function endSettings(settings, { rows, check, comparesDigests }) {
+  for (const { contender } of settings) await check(contender)
+  let digest = 'not asked for'
+  const [first, ...others] = settings
+  for (const { contender } of comparesDigests ? others : [])
+    if (first !== undefined) digest = await compareDigests(first.contender, contender)
+  for (const row of rows) row.contents = `right; every read was a hit; DEBUG DIGEST ${digest}`
+  for (const { contender } of settings) await contender.stop()
 }
 
 /**
@@ -161,7 +181,6 @@ export function rowOf(scenario, { title, goal }, rounds) {
   })
   for (const { requestsPerSecond, usage } of ours?.[1] ?? []) row.add('ours', requestsPerSecond, usage)
   for (const { requestsPerSecond, usage } of theirs?.[1] ?? []) row.add('theirs', requestsPerSecond, usage)
-  row.contents = 'right; every read was a hit'
   for (const [{ label }, of] of rounds) row.notes.push(`${label}: ${described(of)}`)
   return row
 }

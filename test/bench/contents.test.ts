@@ -1,7 +1,8 @@
 /** A benchmark of wrong contents must fail. */
 import { expect, test } from 'vitest'
 import type { Contender } from '../../bench/support/contenders.mjs'
-import { checkContents, compareDigests } from '../../bench/support/contents.mjs'
+import { expectedReplies } from '../../bench/get-mixed.mjs'
+import { checkContents, checkReplies, compareDigests } from '../../bench/support/contents.mjs'
 import { Dataset } from '../../bench/support/dataset.mjs'
 
 const dataset = new Dataset(3)
@@ -45,4 +46,25 @@ test('digests must be equal and not of an empty dataset', async () => {
   await expect(compareDigests(server(values), server(values, '2'.repeat(40)))).rejects.toThrow('differs')
   const empty = '0'.repeat(40)
   await expect(compareDigests(server(values, empty), server(values, empty))).rejects.toThrow('differs')
+})
+
+test('replies of all the reads of get-mixed are compared, and each of them is a hit', async () => {
+  const expected = expectedReplies(dataset, COUNT)
+  const wrong = new Map<string, unknown>()
+  const contender = {
+    name: 'redis',
+    call: async (...words: string[]) => {
+      const text = words.join(' ')
+      return wrong.get(text) ?? expected.find((each) => each.words.join(' ') === text)?.reply
+    },
+  } as unknown as Contender
+  await checkReplies(contender, expected)
+  const names = new Set(expected.map(({ words }) => words[0]))
+  expect([...names]).toEqual(['GET', 'HGET', 'ZRANGE', 'LRANGE', 'SISMEMBER', 'MGET'])
+  for (const name of names) {
+    const { words = [] } = expected.find((each) => each.words[0] === name) ?? {}
+    wrong.clear()
+    wrong.set(words.join(' '), name === 'SISMEMBER' ? 0 : Buffer.from('something else'))
+    await expect(checkReplies(contender, expected)).rejects.toThrow(`answers ${words.join(' ')} with`)
+  }
 })
