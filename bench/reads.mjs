@@ -150,14 +150,20 @@ async function asked(client, dataset, keys, milliseconds, atOnce) {
   const key = Buffer.alloc(KEY_BYTES)
   const began = performance.now()
   let count = 0
+  const drawn = () => {
+    dataset.writeKey(Math.floor(Math.random() * keys), key, 0)
+    return key.toString('latin1')
+  }
   while (performance.now() - began < milliseconds) {
-    const pipeline = client.pipeline()
-    for (let i = 0; i < atOnce; i++) {
-      dataset.writeKey(Math.floor(Math.random() * keys), key, 0)
-      pipeline.get(key.toString('latin1'))
-    }
-    for (const [error, value] of (await pipeline.exec()) ?? []) {
-      if (error !== null || value === null) throw new Error(`a GET missed: ${error?.message ?? 'nil'}`)
+    if (atOnce === 1) {
+      // As one asks for one key: a pipeline of one costs the client a third more.
+      if ((await client.get(drawn())) === null) throw new Error('a GET missed')
+    } else {
+      const pipeline = client.pipeline()
+      for (let i = 0; i < atOnce; i++) pipeline.get(drawn())
+      for (const [error, value] of (await pipeline.exec()) ?? []) {
+        if (error !== null || value === null) throw new Error(`a GET missed: ${error?.message ?? 'nil'}`)
+      }
     }
     count += atOnce
   }
