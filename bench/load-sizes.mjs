@@ -4,10 +4,12 @@
  */
 import { checkContents } from './support/contents.mjs'
 import { Dataset } from './support/dataset.mjs'
+import { inTurn } from './support/in-turn.mjs'
 import { LOADED_LINE, loading } from './support/load-runs.mjs'
 import { UsageMeter } from './support/process-usage.mjs'
 import { stringsFile, warm } from './support/rdb-file.mjs'
 import { Row } from './support/row.mjs'
+import { warmMemory } from './support/warm-memory.mjs'
 
 /** @param {import('./support/run.mjs').Run} run */
 export async function loadSizes(run) {
@@ -23,17 +25,32 @@ export async function loadSizes(run) {
       return { threads, row: new Row({ scenario: 'load-sizes', title, unit: 'keys/s' }) }
     })
     rows.push(...byThreads.map(({ row }) => row))
+    /** @type {import('./support/contenders.mjs').ContenderName} */
+    const ours = 'understudy'
+    const sides = [
+      {
+        name: /** @type {import('./support/contenders.mjs').ContenderName} */ ('redis'),
+        directives: /** @type {string[]} */ ([]),
+        rows: byThreads.map(({ row }) => row),
+      },
+      ...byThreads.map(({ threads, row }) => ({
+        name: ours,
+        directives: ['--rdb-load-threads', String(threads)],
+        rows: [row],
+      })),
+    ]
     for (let pair = 0; pair < run.pairs; pair++) {
-      /** @type {{ rate: number, usage: import('./support/process-usage.mjs').Usage }} */
-      const theirs = await once('redis', [])
-      for (const { threads, row } of byThreads) {
-        const ours = await once('understudy', ['--rdb-load-threads', String(threads)])
-        row.add('ours', ours.rate, ours.usage)
-        row.add('theirs', theirs.rate, theirs.usage)
-        row.contents = 'right'
-        log(`load-sizes ${pair + 1}/${run.pairs}: ${row.title}: ${ours.rate.toFixed(0)} to ${theirs.rate.toFixed(0)}`)
+      for (const { name, directives, rows: into } of inTurn(sides, pair)) {
+        warmMemory()
+        const { rate, usage } = await once(name, directives)
+        for (const row of into) row.add(name, rate, usage)
+        log(
+          `load-sizes ${pair + 1}/${run.pairs}: ${count.toLocaleString('en')} strings, ${[name, ...directives].join(' ')}: ` +
+            `${(rate / 1e6).toFixed(2)} M keys/s, CPU ${usage.cpuSeconds?.toFixed(2) ?? 'n/a'} s`,
+        )
       }
     }
+    for (const { row } of byThreads) row.contents = 'right'
 
     /**
      * @param {import('./support/contenders.mjs').ContenderName} name
