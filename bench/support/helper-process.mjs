@@ -22,9 +22,11 @@ export class HelperProcess {
   constructor(file, name, { args = [], env = {} } = {}) {
     this.#name = name
     this.#child = fork(file, args, { env: { ...process.env, ...env } })
-    this.#child.on('message', (message) => {
-      this.#received.push(/** @type {Message & Said} */ (message))
-      this.#wake()
+    this.#child.on('message', (message) => this.#take(/** @type {Message & Said} */ (message)))
+    // Whoever waits for it would wait in vain. It comes behind all that it has said.
+    this.#child.on('close', (code, signal) => {
+      const message = signal === null ? `ended with code ${code}` : `was ended by ${signal}`
+      this.#take(/** @type {Message & Said} */ ({ kind: 'ended', message }))
     })
   }
 
@@ -42,6 +44,12 @@ export class HelperProcess {
     const message = await within(this.#message(), TIMEOUT_MS, `'${kind}' of the ${this.#name} process`)
     if (message.kind !== kind) throw new Error(`${this.#name} process: ${message.message}`)
     return message
+  }
+
+  /** @param {Message & Said} message */
+  #take(message) {
+    this.#received.push(message)
+    this.#wake()
   }
 
   async #message() {

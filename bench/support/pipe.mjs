@@ -14,12 +14,18 @@ export class Pipe {
   #answered = 0
   /** First error reply. @type {string | undefined} */
   #error
+  /** Rejects when the server closes the connection: whoever waits for it waits for this as well. @type {Promise<never>} */
+  #closed
 
   /** @param {import('node:net').Socket} socket */
   constructor(socket) {
     this.#socket = socket
     socket.on('data', (bytes) => this.#count(bytes))
     socket.on('error', () => {})
+    this.#closed = new Promise((_, reject) => {
+      socket.on('close', () => reject(new Error('the server closed the connection')))
+    })
+    this.#closed.catch(() => {})
   }
 
   /** @param {number} port */
@@ -50,19 +56,18 @@ export class Pipe {
     return full
   }
 
-  /** Waits for all replies and closes. @throws with the first error reply. */
+  /** Waits for all replies and closes. @throws with the first error reply, or when the server has closed before the last one. */
   async end() {
     await this.#flush()
-    while (this.#answered < this.#sent && !this.#socket.closed) await once(this.#socket, 'data')
+    while (this.#answered < this.#sent) await Promise.race([once(this.#socket, 'data'), this.#closed])
     this.#socket.destroy()
     if (this.#error !== undefined) throw new Error(`the server answered ${this.#error}`)
-    if (this.#answered < this.#sent) throw new Error('the server closed the connection')
   }
 
   async #flush() {
     const chunk = Buffer.from(this.#buffer.subarray(0, this.#used))
     this.#used = 0
-    if (!this.#socket.write(chunk)) await once(this.#socket, 'drain')
+    if (!this.#socket.write(chunk)) await Promise.race([once(this.#socket, 'drain'), this.#closed])
   }
 
   /** @param {string} type @param {number} count */
