@@ -4,9 +4,9 @@
  * histogram of its event loop stands in the notes.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { checkKeyCount } from './support/contents.mjs'
+import { checkKeyCount, checkReplies } from './support/contents.mjs'
 import { FakePrimary } from './support/fake-primary.mjs'
-import { buildGrowth } from './support/growth-commands.mjs'
+import { buildGrowth, expectedOfGrowth } from './support/growth-commands.mjs'
 import { inTurn } from './support/in-turn.mjs'
 import { LOOP_PROBE_ARGS, loopDelay } from './support/loop-delay.mjs'
 import { Pinger } from './support/pinger.mjs'
@@ -54,10 +54,11 @@ async function ofCollection(run, type) {
   const elements = sizes.holdElements
   const what = `a ${type} of ${elements.toLocaleString('en')} elements`
   const rows = { grow: row(`growing ${what}`), load: row(`loading ${what}`), delete: row(`deleting ${what}`) }
+  const expected = expectedOfGrowth(type, elements)
   const path = await rdbFile(run, {
     name: `${type}-${elements}`,
     commands: buildGrowth(type, elements),
-    check: async (redis) => await checkKeyCount(redis, 1),
+    check: async (redis) => await checkReplies(redis, expected),
   })
   log(`building the stream of ${what}`)
   const fake = await FakePrimary.start({ kind: 'growth', type, elements })
@@ -68,6 +69,7 @@ async function ofCollection(run, type) {
         await observed(run, name, ['--replicaof', '127.0.0.1', String(fake.port)], async (contender, measure) => {
           const feed = await fake.attached()
           await measure(rows.grow, async () => void (await fake.send({ feed, part: 0 }, PHASE_TIMEOUT_MS)))
+          await checkReplies(contender, expected)
           await contender.call('REPLICAOF', 'NO', 'ONE')
           await measure(rows.delete, async () => await remove(contender, type))
         })
@@ -79,7 +81,7 @@ async function ofCollection(run, type) {
               await until(async () => (await contender.info('master_link_status')) === 'up')
             })
           })
-          await checkKeyCount(contender, 1)
+          await checkReplies(contender, expected)
         })
       }
     }
@@ -99,6 +101,10 @@ async function ofString(run) {
     expire: row(`expiring ${what}`),
   }
   const piece = Buffer.alloc(APPENDED_BYTES, 'x')
+  const expected = [
+    { words: ['STRLEN', STRING], reply: bytes },
+    { words: ['GETRANGE', STRING, String(bytes / 2), String(bytes / 2 + APPENDED_BYTES - 1)], reply: piece },
+  ]
   /** @param {Contender} contender */
   const fill = async (contender) => {
     for (let length = 0; length < bytes; length += piece.length) await contender.call('APPEND', STRING, piece)
@@ -107,8 +113,10 @@ async function ofString(run) {
     for (const name of inTurn(run.order, pair)) {
       await observed(run, name, [], async (contender, measure) => {
         await measure(rows.grow, async () => await fill(contender))
+        await checkReplies(contender, expected)
         await measure(rows.delete, async () => await remove(contender, STRING))
         await fill(contender)
+        await checkReplies(contender, expected)
         await measure(rows.expire, async () => {
           await contender.call('PEXPIRE', STRING, 1)
           await until(async () => (await contender.call('DBSIZE')) === 0)
@@ -140,7 +148,7 @@ async function observed({ contenders, log }, name, directives, use) {
         const seen = await pinger.phase()
         const delay = isOurs ? await loopDelay(contender) : undefined
         into.add(name, seen.longestMs)
-        into.contents = 'number of keys'
+        into.contents = 'right'
         const histogram = seen.buckets
           .filter(([, answers]) => answers > 0)
           .map(([upTo, answers]) => `${upTo}: ${answers}`)
