@@ -35,7 +35,7 @@ export async function reads(run) {
       /** @param {string} title @param {string} ours @param {string} theirs @param {import('./support/row.mjs').Goal} [goal] */
       const row = (title, ours, theirs, goal) => {
         const made = new Row({ scenario: 'reads', title, unit: 'reads/s', ours, theirs, goal })
-        made.contents = 'right: each value read was compared'
+        made.contents = 'right: the length of each value, samples wholly'
         rows.push(made)
         return made
       }
@@ -50,7 +50,8 @@ export async function reads(run) {
         )
         const threads = row(`${way}, ${millions}, two threads`, 'two threads', 'one thread', atLeast(1.8))
         const read = async (/** @type {Way} */ way, how = {}) => await application.read(way, sizes.readMs, how)
-        await read(way)
+        await read(way, { threadCount: 2 })
+        let writesLeast = Infinity
         for (let pair = 0; pair < pairs; pair++) {
           const idle = (await read(way)).readsPerSecond
           if (map !== undefined) {
@@ -58,6 +59,7 @@ export async function reads(run) {
             map.add('theirs', (await read('Map')).readsPerSecond)
           }
           const beside = await read(way, { writesPerSecond: WRITES_PER_SECOND })
+          writesLeast = Math.min(writesLeast, beside.writesPerSecond)
           writing.add('ours', beside.readsPerSecond)
           writing.add('theirs', idle)
           const both = await read(way, { threadCount: 2 })
@@ -69,6 +71,7 @@ export async function reads(run) {
               `two threads ${(both.readsPerSecond / 1e6).toFixed(2)}`,
           )
         }
+        writing.notes.push(`the writer made at least ${(writesLeast / 1000).toFixed(1)} k writes a second`)
       }
       if (count === sizes.readKeys[0]) rows.push(...(await besideIoredis(run, application, millions)))
     } finally {

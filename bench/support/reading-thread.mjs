@@ -1,4 +1,7 @@
-/** The reading thread of bench/reads.mjs: reads random keys for a while, and compares every value's length and sampled values wholly. */
+/**
+ * The reading thread of bench/reads.mjs: reads random keys for a while and compares the length of all that it reads; before and after, in
+ * the same way and beside the same writer, it compares samples wholly.
+ */
 import { parentPort, workerData } from 'node:worker_threads'
 import { KeyspaceReader } from '../../packages/core/dist/index.js'
 import { Dataset, randomNumbers, VALUE_BYTES } from './dataset.mjs'
@@ -7,6 +10,7 @@ import { Dataset, randomNumbers, VALUE_BYTES } from './dataset.mjs'
 const ASKED = 1 << 18
 const CHUNK = 4096
 const MGET_KEYS = 16
+const SAMPLES = 1000
 
 const { handle, seed, count, choice } = workerData
 const reader = new KeyspaceReader(handle)
@@ -55,11 +59,28 @@ const WAYS = {
   },
 }
 
+/** The value of one of the keys as each way reads it. @type {Record<string, (at: number) => string | undefined>} */
+const VALUES = {
+  string: (at) => reader.get(keys[at] ?? ''),
+  Buffer: (at) => reader.getBuffer(keys[at] ?? '')?.toString('latin1'),
+  view(at) {
+    for (;;) {
+      const view = reader.view(keys[at] ?? '')
+      if (view === undefined) return undefined
+      const text = Buffer.from(view.bytes.subarray(view.start, view.end)).toString('latin1')
+      if (view.validate()) return text
+    }
+  },
+  'mget of 16': (at) => reader.mget(lots[Math.floor(at / MGET_KEYS)] ?? [])[at % MGET_KEYS] ?? undefined,
+  Map: (at) => map?.get(keys[at] ?? ''),
+}
+
 parentPort?.on('message', ({ way, milliseconds }) => {
   if (way === 'Map') map ??= makeMap()
-  check()
   const read = WAYS[way]
-  if (read === undefined) throw new Error(`no way '${way}'`)
+  const value = VALUES[way]
+  if (read === undefined || value === undefined) throw new Error(`no way '${way}'`)
+  check(way, value)
   let reads = 0
   const began = performance.now()
   let elapsed = 0
@@ -69,6 +90,7 @@ parentPort?.on('message', ({ way, milliseconds }) => {
     reads += CHUNK
     elapsed = performance.now() - began
   }
+  check(way, value)
   parentPort?.postMessage((reads / elapsed) * 1000)
 })
 
@@ -78,11 +100,15 @@ function makeMap() {
   return made
 }
 
-/** Sampled values are what the seed says. */
-function check() {
-  for (let i = 0; i < 1000; i++) {
+/**
+ * Sampled values are what the seed says.
+ *
+ * @param {string} way
+ * @param {(at: number) => string | undefined} value
+ */
+function check(way, value) {
+  for (let i = 0; i < SAMPLES; i++) {
     const at = Math.floor(random() * ASKED)
-    if (reader.get(keys[at] ?? '') !== dataset.text(indexes[at] ?? 0))
-      throw new Error(`key ${keys[at]} has another value`)
+    if (value(at) !== dataset.text(indexes[at] ?? 0)) throw new Error(`${way}: key ${keys[at]} has another value`)
   }
 }
