@@ -51,6 +51,15 @@ export class UsageMeter {
 }
 
 /**
+ * CPU seconds of all children of this process that have ended so far: the difference around a client's run is what the client used.
+ */
+export function endedChildrenCpuSeconds() {
+  const fields = statFields(process.pid)
+  // cutime(16) cstime(17)
+  return fields === undefined ? undefined : (Number(fields[13]) + Number(fields[14])) / TICKS_PER_SECOND
+}
+
+/**
  * Bytes resident now, of the process alone (its children share its pages).
  *
  * @param {number} pid
@@ -149,14 +158,23 @@ function processes() {
   if (process.platform !== 'linux') return all
   for (const name of readdirSync('/proc')) {
     if (!/^\d+$/.test(name)) continue
-    const text = readProc(`${name}/stat`)
-    if (text === undefined) continue
-    // The name in parentheses may hold anything; behind it: state ppid … utime(14) stime(15) cutime(16) cstime(17).
-    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
+    const fields = statFields(Number(name))
+    if (fields === undefined) continue
+    // utime(14) stime(15) cutime(16) cstime(17)
     const ticks = [11, 12, 13, 14].reduce((sum, index) => sum + Number(fields[index]), 0)
     all.set(Number(name), { parent: Number(fields[1]), ticks })
   }
   return all
+}
+
+/**
+ * proc(5), /proc/<pid>/stat, from the third field on: state ppid … The name in parentheses before them may hold anything.
+ *
+ * @param {number} pid
+ */
+function statFields(pid) {
+  const text = readProc(`${pid}/stat`)
+  return text?.slice(text.lastIndexOf(')') + 2).split(' ')
 }
 
 /** @param {string} path */

@@ -7,7 +7,7 @@ import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { compareDigests } from './contents.mjs'
 import { inTurn } from './in-turn.mjs'
-import { UsageMeter } from './process-usage.mjs'
+import { endedChildrenCpuSeconds, UsageMeter } from './process-usage.mjs'
 import { directoryWith, RDB_NAME } from './rdb-file.mjs'
 import { Row } from './row.mjs'
 import { median } from './statistics.mjs'
@@ -21,7 +21,7 @@ const THREADED = 2
 
 /** @typedef {import('./contenders.mjs').Contender} Contender */
 /** @typedef {import('./process-usage.mjs').Usage} Usage */
-/** @typedef {{ requestsPerSecond: number, p50?: number, p99?: number, usage: Usage }} Round Latencies in milliseconds: medians of its turns'. */
+/** @typedef {{ requestsPerSecond: number, p50?: number, p99?: number, clientShare?: number, usage: Usage }} Round Medians of its turns: latencies in milliseconds, and of a core what redis-benchmark used. */
 /** @typedef {{ contender: Contender, label: string, isOurs: boolean }} Setting A server and how many threads it has. */
 /** @typedef {Map<Setting, Round[]>} Rounds As many of each setting, taken in turn. */
 
@@ -114,11 +114,16 @@ export async function measureRounds(run, scenario, settings, each, keyCount) {
     for (const [setting, taken] of turns) {
       const of = (/** @type {(turn: Round) => number | undefined} */ field) =>
         median(taken.map((turn) => field(turn) ?? Number.NaN))
-      const result = { ...sum(taken), p50: of((turn) => turn.p50), p99: of((turn) => turn.p99) }
+      const result = {
+        ...sum(taken),
+        p50: of((turn) => turn.p50),
+        p99: of((turn) => turn.p99),
+        clientShare: of((turn) => turn.clientShare),
+      }
       rounds.get(setting)?.push(result)
       run.log(
         `${scenario} ${pair + 1}/${run.pairs} ${each.title}, ${setting.label}: ` +
-          `${(result.requestsPerSecond / 1000).toFixed(0)} k/s, p50 ${result.p50} ms, p99 ${result.p99} ms, ` +
+          `${(result.requestsPerSecond / 1000).toFixed(0)} k/s, p50 ${result.p50.toFixed(3)} ms, p99 ${result.p99.toFixed(3)} ms, ` +
           `CPU ${result.usage.cpuSeconds?.toFixed(2) ?? 'n/a'} s`,
       )
     }
@@ -208,6 +213,8 @@ function described(rounds) {
   const [p50, p99, cpu] = [of((each) => each.p50), of((each) => each.p99), of(({ usage }) => usage.cpuSeconds)]
   if (!Number.isNaN(p50)) told.push(`p50 ${p50.toFixed(3)} ms`, `p99 ${p99.toFixed(3)} ms`)
   told.push(`CPU ${Number.isNaN(cpu) ? 'n/a' : `${cpu.toFixed(2)} s`}`)
+  const client = of((each) => each.clientShare)
+  if (!Number.isNaN(client)) told.push(`redis-benchmark ${(client * 100).toFixed(0)} % of a core`)
   return told.join(', ')
 }
 
@@ -225,6 +232,8 @@ async function takeTurn({ redis }, contender, each, requests, keyCount) {
   const before = await counters(contender)
   const meter = new UsageMeter(contender.pid)
   const { connections, pipeline, what } = each
+  const clientBefore = endedChildrenCpuSeconds()
+  const startedMs = performance.now()
   const { stdout } = await runProgram(
     redis.benchmark,
     ['-h', '127.0.0.1', '-p', contender.port, '-c', connections, '-P', pipeline, '-n', requests, '-r', keyCount]
@@ -233,6 +242,8 @@ async function takeTurn({ redis }, contender, each, requests, keyCount) {
     { timeout: TURN_TIMEOUT_MS, killSignal: 'SIGKILL' },
   )
   const usage = meter.stop()
+  const clientSeconds = (endedChildrenCpuSeconds() ?? Number.NaN) - (clientBefore ?? Number.NaN)
+  const clientShare = clientSeconds / ((performance.now() - startedMs) / 1000)
   // "test","rps","avg_latency_ms","min_latency_ms","p50_latency_ms","p95_latency_ms","p99_latency_ms","max_latency_ms"
   const line = stdout.trim().split('\n').at(-1) ?? ''
   const [, requestsPerSecond = Number.NaN, , , p50 = Number.NaN, , p99 = Number.NaN] = line
@@ -248,7 +259,7 @@ async function takeTurn({ redis }, contender, each, requests, keyCount) {
         `${after.misses - before.misses} times and got ${after.outputBytes - before.outputBytes} bytes`,
     )
   }
-  return { requestsPerSecond, p50, p99, usage }
+  return { requestsPerSecond, p50, p99, clientShare, usage }
 }
 
 /**

@@ -1,7 +1,12 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { expect, test } from 'vitest'
-import { peakResidentBytes, residentBytes, UsageMeter } from '../../bench/support/process-usage.mjs'
+import {
+  endedChildrenCpuSeconds,
+  peakResidentBytes,
+  residentBytes,
+  UsageMeter,
+} from '../../bench/support/process-usage.mjs'
 
 /** Burns CPU in a worker thread and in a child, none in its own thread. */
 const PROGRAM = `
@@ -36,4 +41,13 @@ test.runIf(process.platform === 'linux')('threads and children count, also those
 test('a process that is not there has no usage', () => {
   const usage = new UsageMeter(2 ** 30).stop()
   expect(usage).toEqual({ cpuSeconds: undefined, threads: undefined })
+})
+
+test.runIf(process.platform === 'linux')('what a client used is told when it has ended', async () => {
+  const before = endedChildrenCpuSeconds() ?? Number.NaN
+  const child = spawn(process.execPath, ['-e', 'while (process.cpuUsage().user < 300_000);'])
+  await once(child, 'exit')
+  const used = (endedChildrenCpuSeconds() ?? Number.NaN) - before
+  expect(used).toBeGreaterThanOrEqual(0.3)
+  expect(used).toBeLessThan(3)
 })
