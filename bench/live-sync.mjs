@@ -13,7 +13,7 @@ import { Dataset } from './support/dataset.mjs'
 import { inTurn } from './support/in-turn.mjs'
 import { loading } from './support/load-runs.mjs'
 import { PacedWriter } from './support/paced-writer.mjs'
-import { UsageMeter } from './support/process-usage.mjs'
+import { endedChildrenCpuSeconds, UsageMeter } from './support/process-usage.mjs'
 import { stringsFile } from './support/rdb-file.mjs'
 import { Row } from './support/row.mjs'
 
@@ -48,22 +48,31 @@ export async function liveSync(run) {
   const directives = [...options.directives, '--repl-diskless-sync-delay', '0']
   await contenders.with('redis', { ...options, directives }, async (primary) => {
     for (let pair = 0; pair < run.pairs; pair++) {
-      const file = join(options.directory, 'fetched.rdb')
-      const fetching = performance.now()
-      await promisify(execFile)(redis.cli, ['-p', String(primary.port), '--rdb', file])
-      const theirs = (performance.now() - fetching) / 1000
-      await contenders.with('understudy', {}, async (ours) => {
-        const meter = new UsageMeter(ours.pid)
+      const fetched = async () => {
+        const file = join(options.directory, 'fetched.rdb')
+        const cpuBefore = endedChildrenCpuSeconds()
         const started = performance.now()
-        await ours.call('REPLICAOF', '127.0.0.1', String(primary.port))
-        await linked(ours, started + SYNC_TIMEOUT_MS)
+        await promisify(execFile)(redis.cli, ['-p', String(primary.port), '--rdb', file])
         const seconds = (performance.now() - started) / 1000
-        row.add('ours', count / seconds, meter.stop())
-        row.add('theirs', count / theirs)
-        await checkContents(ours, { dataset, count })
-        row.contents = 'right'
-        log(`live-sync ${pair + 1}/${run.pairs}: ${seconds.toFixed(2)} s to ${theirs.toFixed(2)} s`)
-      })
+        const cpuAfter = endedChildrenCpuSeconds()
+        const isKnown = cpuBefore !== undefined && cpuAfter !== undefined
+        row.add('theirs', count / seconds, { cpuSeconds: isKnown ? cpuAfter - cpuBefore : undefined, threads: 1 })
+        return `redis-cli --rdb ${seconds.toFixed(2)} s`
+      }
+      const synced = async () =>
+        await contenders.with('understudy', {}, async (ours) => {
+          const meter = new UsageMeter(ours.pid)
+          const started = performance.now()
+          await ours.call('REPLICAOF', '127.0.0.1', String(primary.port))
+          await linked(ours, started + SYNC_TIMEOUT_MS)
+          const seconds = (performance.now() - started) / 1000
+          row.add('ours', count / seconds, meter.stop())
+          await checkContents(ours, { dataset, count })
+          row.contents = 'right'
+          return `understudy ${seconds.toFixed(2)} s`
+        })
+      for (const measured of inTurn([fetched, synced], pair))
+        log(`live-sync ${pair + 1}/${run.pairs}: ${await measured()}`)
     }
     // By a file: a primary that sends a snapshot while it makes it keeps the writes to itself until the replica has loaded that.
     await primary.call('CONFIG', 'SET', 'repl-diskless-sync', 'no')
