@@ -11,6 +11,8 @@ import { loading, measureLoads } from './support/load-runs.mjs'
 import { stringsFile } from './support/rdb-file.mjs'
 import { Row } from './support/row.mjs'
 
+const HEAP_GROWTH_BYTES = 50e6
+
 /** @param {import('./support/run.mjs').Run} run */
 export async function load(run) {
   const { contenders, sizes, seed } = run
@@ -40,8 +42,15 @@ export async function load(run) {
     check: async (contender) => await checkContents(contender, { dataset, count }),
     comparesDigests: count <= sizes.digestKeysMax,
   })
-  if (!run.isProfiled) memory.notes.push(await heapGrowth(run, loading(contenders, path)))
-  return [ready, alone, memory, peak]
+  const heap = new Row({
+    scenario: 'memory',
+    title: `growth of the JavaScript heap by ${strings}`,
+    unit: 'bytes',
+    goal: { limit: HEAP_GROWTH_BYTES, direction: 'at most' },
+  })
+  if (run.isProfiled) return [ready, alone, memory, peak]
+  await measureHeapGrowth(run, loading(contenders, path), heap)
+  return [ready, alone, memory, peak, heap]
 }
 
 /**
@@ -49,8 +58,9 @@ export async function load(run) {
  *
  * @param {import('./support/run.mjs').Run} run
  * @param {{ directory: string, directives: string[] }} loaded
+ * @param {Row} row
  */
-async function heapGrowth({ contenders, sizes, log }, loaded) {
+async function measureHeapGrowth({ contenders, sizes, log }, loaded, row) {
   const nodeArgs = HEAP_PROBE_ARGS
   const empty = await contenders.with('understudy', { nodeArgs }, async (ours) => collectedHeap(ours))
   const full = await contenders.with('understudy', { ...loaded, nodeArgs }, async (ours) => {
@@ -59,10 +69,8 @@ async function heapGrowth({ contenders, sizes, log }, loaded) {
   })
   /** @param {number} bytes */
   const megabytes = (bytes) => (bytes / 1e6).toFixed(1)
-  const growth = full.heapUsed - empty.heapUsed
-  const text =
-    `JavaScript heap over ${full.threads} thread(s), collected: ${megabytes(empty.heapUsed)} MB empty, ` +
-    `${megabytes(full.heapUsed)} MB loaded, growth ${megabytes(growth)} MB (must be less than 50 MB)`
-  log(text)
-  return text
+  row.add('ours', full.heapUsed - empty.heapUsed)
+  const text = `over ${full.threads} thread(s), collected: ${megabytes(empty.heapUsed)} MB empty, ${megabytes(full.heapUsed)} MB loaded`
+  row.notes.push(text)
+  log(`${row.title}: ${text}`)
 }
