@@ -21,7 +21,7 @@ export async function stream(run) {
       unit,
       goal: { ratio: 2, direction: 'at least' },
     }),
-    new Row({ scenario, title: `the same keys again (--overwrite)`, unit }),
+    new Row({ scenario, title: 'the same keys again, with other values', unit }),
   ]
   await measureStream(run, {
     name: scenario,
