@@ -87,6 +87,9 @@ for (const name of positionals) {
 const isQuick = args.has('quick')
 const isProfiled = args.has('profile')
 const sizes = isQuick ? QUICK : FULL
+/** These start no server of Understudy. */
+const unprofiled = positionals.filter((name) => isProfiled && (name === 'micro' || name === 'reads'))
+if (unprofiled.length > 0) fail(`--profile looks at servers, and ${unprofiled.join(' and ')} has none`)
 const pairs = isProfiled ? 1 : (args.number('pairs', AT_LEAST_ONE) ?? (isQuick ? QUICK_PAIRS : FULL_PAIRS))
 const seed = args.number('seed', AT_LEAST_ONE) ?? DEFAULT_SEED
 
