@@ -13,8 +13,20 @@ export function listenOptions(config: Config): ListenOptions {
   }
 }
 
-/** Moves to the port and addresses that the configuration names now. @returns why it could not; it listens where it did, then */
-export async function listenAnew({ config, logger, server }: Node): Promise<string | undefined> {
+/** Why CONFIG SET of a directive was refused. */
+const REFUSALS = {
+  port: 'Unable to listen on this port. Check server logs.',
+  bind: 'Failed to bind to specified addresses.',
+} as const
+
+/**
+ * Moves to the port and addresses that the configuration names now. @param changed the directive that was set
+ * @returns why it could not; it listens where it did, then
+ */
+export async function listenAnew(
+  { config, logger, server }: Node,
+  changed: keyof typeof REFUSALS,
+): Promise<string | undefined> {
   const port = config.get('port')
   const bind = config.get('bind')
   try {
@@ -22,6 +34,6 @@ export async function listenAnew({ config, logger, server }: Node): Promise<stri
     return undefined
   } catch (error) {
     logger.warning(errorText(error))
-    return 'Unable to listen on this port or address. Check server logs.'
+    return REFUSALS[changed]
   }
 }

@@ -318,8 +318,8 @@ export class UnderstudyServer implements Node {
       follow(config, CLIENT_DIRECTIVES, () => this.ioThreads?.settingsChanged())
     }
     config.onChange('repl-backlog-size', (bytes) => this.backlog.resize(clampBacklogBytes(bytes)))
-    config.onChange('port', () => listenAnew(this))
-    config.onChange('bind', () => listenAnew(this))
+    config.onChange('port', () => listenAnew(this, 'port'))
+    config.onChange('bind', () => listenAnew(this, 'bind'))
     config.onChange('hz', () => this.server.restartCron())
     for (const name of ['min-replicas-to-write', 'min-replicas-max-lag'] as const) {
       config.onChange(name, () => countGoodReplicas(this))
