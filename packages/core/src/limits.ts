@@ -40,6 +40,8 @@ export const KEYS_AHEAD_MAX = 16
 export const REQUESTS_AHEAD_MAX = 32
 /** Commands of the stream that are found together before the first is applied, so that their keys are touched together, too. */
 export const COMMANDS_AHEAD_MAX = 64
+/** Names of keys that clients of a replica have given a time to live, for nobody but the replica to look after. */
+export const OWN_EXPIRING_KEYS_MAX: number = 2 ** 20
 /** One slice of our own extra work (growing, freeing, copying), milliseconds. */
 export const SLICE_MS_MAX = 2
 

@@ -22,9 +22,11 @@ const DUE_SHARE_MIN = 0.1
 /** Of its time a slice takes so much while it finds nothing that is due: most keys with a time to live have a long one. */
 const SEARCH_SHARE = 0.25
 
+export type OnExpired = (db: number, key: Buffer) => void
+
 export class ActiveExpiry {
   readonly #keyspace: Keyspace
-  readonly #onExpired: (db: number, key: Buffer) => void
+  readonly #onExpired: OnExpired | undefined
   /** Where the walk stands. */
   #db = 0
   #cursor = 0
@@ -36,7 +38,7 @@ export class ActiveExpiry {
   #walked = 0
 
   /** @param onExpired told of each key that was deleted, inside the unit. */
-  constructor(keyspace: Keyspace, onExpired: (db: number, key: Buffer) => void = () => {}) {
+  constructor(keyspace: Keyspace, onExpired?: OnExpired) {
     this.#keyspace = keyspace
     this.#onExpired = onExpired
   }
@@ -90,17 +92,18 @@ export class ActiveExpiry {
   }
 
   #deleteDue(): void {
-    const { events } = this.#keyspace
-    const db = this.#db
     this.#deleted += this.#due.length
-    for (const key of this.#due.splice(0)) {
-      this.#keyspace.begin()
-      if (this.#keyspace.lookup(db, key, 0, key.length)) {
-        this.#keyspace.expireEntry(db, key, 0, key.length)
-        this.#onExpired(db, key)
-        if ((events.mask & NOTIFY_EXPIRED) !== 0) events.deliver('expired', db, key, 0, key.length)
-      }
-      this.#keyspace.end()
-    }
+    for (const key of this.#due.splice(0)) deleteDueKey(this.#keyspace, this.#db, key, this.#onExpired)
   }
+}
+
+/** Deletes a key whose time has come, as a unit of its own. @param onExpired told of it, inside the unit. */
+export function deleteDueKey(keyspace: Keyspace, db: number, key: Buffer, onExpired?: OnExpired): void {
+  const { events } = keyspace
+  keyspace.inUnit(() => {
+    if (!keyspace.lookup(db, key, 0, key.length)) return
+    keyspace.expireEntry(db, key, 0, key.length)
+    onExpired?.(db, key)
+    if ((events.mask & NOTIFY_EXPIRED) !== 0) events.deliver('expired', db, key, 0, key.length)
+  })
 }

@@ -21,6 +21,7 @@ import {
   PROTECTED,
   READONLY,
   refusal,
+  findKeys,
   mayRefuse,
   ReplicaError,
   SKIP_SLOWLOG,
@@ -197,6 +198,20 @@ export function callCommand(session: ClientSession, entry: CommandEntry<ClientSe
     server.feedMonitors({ db, address: monitoredAddress(session), row: entry.row, args })
   }
   if (session.tracking !== undefined) trackReads(session, entry)
+  if ((entry.flags & WRITE) !== 0 && server.node.replica) noteOwnExpiring(session, entry)
+}
+
+/** Commands that may write into another database than the selected one. */
+const ACROSS_DATABASES: ReadonlySet<string> = new Set(['move', 'copy'])
+
+/** What a client of a replica has given a time to live no primary will delete. */
+function noteOwnExpiring({ args, db, server }: ClientSession, entry: CommandEntry<ClientSession>): void {
+  const keys: number[] = []
+  if (!findKeys(entry, args, keys)) return
+  const [from, to] = ACROSS_DATABASES.has(entry.name) ? [0, server.keyspace.databaseCount - 1] : [db, db]
+  for (let i = from; i <= to; i++) {
+    for (const index of keys) server.ownExpiring.note(i, args.bytes, args.start[index]!, args.end[index]!)
+  }
 }
 
 /** May the reply be made in slices? That of EXEC is of one moment, and one reply. */

@@ -3,7 +3,13 @@
  * not its business; what a key means even less. Turns and limits are those of `connection-host.ts`.
  */
 import type { Socket } from 'node:net'
-import { CommandRegistry, idleNodeState, MAX_CLIENTS_ERROR, refusesReads } from '@understudy/core/internal'
+import {
+  CommandRegistry,
+  idleNodeState,
+  MAX_CLIENTS_ERROR,
+  OwnExpiringKeys,
+  refusesReads,
+} from '@understudy/core/internal'
 import type {
   Clock,
   CommandRename,
@@ -79,6 +85,8 @@ export class ClientServer extends ConnectionHost<ClientSession> {
   readonly foreignProtocol: ForeignProtocol
   readonly tracking: Tracking
   readonly watches: KeyWatches
+  /** What clients have given a time to live while this node is a replica. */
+  readonly ownExpiring: OwnExpiringKeys
   /** Which commands are held back: CLIENT PAUSE, and its like. */
   readonly pauses: Pauses
   readonly blockedKeys: BlockedKeys = new BlockedKeys(this)
@@ -120,6 +128,7 @@ export class ClientServer extends ConnectionHost<ClientSession> {
     this.foreignProtocol = new ForeignProtocol(options.clock, options.logger)
     this.tracking = new Tracking((id) => this.sessions.get(id))
     this.watches = new KeyWatches(() => this.keyspace, options.clock)
+    this.ownExpiring = new OwnExpiringKeys(options.keyspace)
     this.ports = options.ports
     this.startedAtMs = options.clock.wallMs()
     this.changes = new KeyChanges(this)
@@ -167,6 +176,8 @@ export class ClientServer extends ConnectionHost<ClientSession> {
     this.words.setGate(GATE_NODE, refusesReads(this.node))
     this.words.setGate(GATE_MEMORY, this.node.outOfMemory)
     this.words.setWritable(this.writable)
+    // A primary looks after all keys.
+    if (!this.node.replica) this.ownExpiring.clear()
   }
 
   startMonitor(session: ClientSession): void {

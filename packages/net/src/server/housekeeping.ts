@@ -57,12 +57,11 @@ export class Housekeeping {
     while (!backlog.resizeSlice(RESIZE_BYTES) && clock.monotonicMs() < endMs);
   }
 
-  /** A replica's keys are its primary's to expire. */
+  /** A replica's keys are its primary's to expire, but for those that its own clients wrote. */
   #expireKeys(): void {
     const { state, server, clock } = this.#node
-    if (state.replica || state.loading || server.pauses.isActive || server.settings.activeExpire === false) return
-    if (this.#activeExpiry.slice(clock.wallMs(), SLICE_MS_MAX) > 0 && server.blockedKeys.hasReady) {
-      server.blockedKeys.serve()
-    }
+    if (state.loading || server.pauses.isActive || server.settings.activeExpire === false) return
+    const expiry = state.replica ? server.ownExpiring : this.#activeExpiry
+    if (expiry.slice(clock.wallMs(), SLICE_MS_MAX) > 0 && server.blockedKeys.hasReady) server.blockedKeys.serve()
   }
 }
