@@ -145,7 +145,7 @@ export class ReplicasBelow {
       this.#noneSinceMs = this.#ports.clock.monotonicMs()
       this.own.start()
     }
-    this.#countGood()
+    this.countGood()
   }
 
   /** A primary's stream is wanted before a replica comes. */
@@ -215,7 +215,7 @@ export class ReplicasBelow {
     if (outcome.ack === undefined || !replica.isAttached) return
     replica.machine.acknowledged(outcome.ack, this.#ports.clock.monotonicMs())
     replica.carryOut()
-    this.#countGood()
+    this.countGood()
     this.acknowledgements.look()
   }
 
@@ -255,7 +255,7 @@ export class ReplicasBelow {
       if (!this.#join(replica)) this.#snapshotSoon()
     }
     this.#toldReplid = history.replid
-    this.#countGood()
+    this.countGood()
   }
 
   sessionClosed(session: ClientSession): void {
@@ -266,7 +266,7 @@ export class ReplicasBelow {
     this.#ports.logger.notice(`Connection with replica ${replica.name} lost.`)
     replica.closed()
     this.#noneSinceMs = this.#ports.clock.monotonicMs()
-    this.#countGood()
+    this.countGood()
   }
 
   /** CONFIG RESETSTAT. */
@@ -301,6 +301,16 @@ export class ReplicasBelow {
   /** Replicas whose ACK came within min-replicas-max-lag. */
   get goodReplicas(): number {
     return this.#goodReplicas
+  }
+
+  /** Counts them anew: often, and when what is good enough has changed. */
+  countGood(): void {
+    const { clock, settings } = this.#ports
+    const heardSinceMs = clock.monotonicMs() - settings.replicasMaxLagMs
+    let count = 0
+    for (const { machine } of this.#attached()) if (machine.isOnline && machine.ackAtMs >= heardSinceMs) count++
+    this.#goodReplicas = count
+    this.#ports.goodReplicasChanged()
   }
 
   /** Replicas that have acknowledged everything up to `offset`. */
@@ -460,7 +470,7 @@ export class ReplicasBelow {
     const isIdle = this.own.effects !== undefined && this.list().length === 0
     const mayEnd = isIdle && !this.#ports.isStreamLogged()
     if (mayEnd && seconds > 0 && nowMs - this.#noneSinceMs > seconds * 1000) this.#freeBacklog(seconds)
-    this.#countGood()
+    this.countGood()
     this.endTurn()
   }
 
@@ -470,14 +480,5 @@ export class ReplicasBelow {
     if (nowMs - this.#pingAtMs < this.#ports.settings.pingPeriodMs) return
     this.#pingAtMs = nowMs
     if (this.list().length > 0) this.own.ping()
-  }
-
-  #countGood(): void {
-    const { clock, settings } = this.#ports
-    const heardSinceMs = clock.monotonicMs() - settings.replicasMaxLagMs
-    let count = 0
-    for (const { machine } of this.#attached()) if (machine.isOnline && machine.ackAtMs >= heardSinceMs) count++
-    this.#goodReplicas = count
-    this.#ports.goodReplicasChanged()
   }
 }

@@ -322,7 +322,7 @@ export class UnderstudyServer implements Node {
     config.onChange('bind', () => listenAnew(this, 'bind'))
     config.onChange('hz', () => this.server.restartCron())
     for (const name of ['min-replicas-to-write', 'min-replicas-max-lag'] as const) {
-      config.onChange(name, () => countGoodReplicas(this))
+      config.onChange(name, () => this.below.countGood())
     }
   }
 
