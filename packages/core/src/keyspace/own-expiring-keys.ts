@@ -17,7 +17,7 @@ const DUE_PER_STEP_MIN = 6
 export class OwnExpiringKeys {
   readonly #keyspace: Keyspace
   /** In Latin-1, by database. */
-  #names: Set<string>[]
+  readonly #names: Set<string>[]
   #count = 0
   /** Where the walk stands. */
   #db = 0

@@ -181,6 +181,8 @@ export class RegionMemory {
     this.views.length = 0
     this.onSegment = undefined
     this.onGrowth = undefined
+    this.keeper = undefined
+    this.holder = undefined
   }
 
   /** Makes bytes [0, end) of a segment usable (writer only). Pages are touched only when they are written. */
