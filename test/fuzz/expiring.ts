@@ -2,7 +2,7 @@
  * Keys that live for milliseconds on a primary with active expiry, link cuts all the while: a replica must hold what its
  * primary does at every offset, whichever way a key went.
  */
-import { startRedisServer } from '../support/redis-server.ts'
+import { isReferenceRelease, redisBinaries, startRedisServer } from '../support/redis-server.ts'
 import { SeededRandom } from '../support/seeded-random.ts'
 import { rounds, type SoakOptions, type SoakResult } from '../support/soak.ts'
 import type { TestServer } from '../support/test-server.ts'
@@ -10,6 +10,7 @@ import { startUnderstudy } from '../support/understudy-server.ts'
 import { waitFor } from '../support/wait-for.ts'
 import { DATABASES, Draw, STRING_BYTES_MAX, type Word } from './draw.ts'
 import { SocketEndpoint } from './endpoint.ts'
+import { isOfOneRelease } from './exceptions.ts'
 import { rowsOfGrammars } from './fuzz.ts'
 import { Generator } from './generator.ts'
 import { allGrammars } from './grammars/index.ts'
@@ -39,6 +40,7 @@ class ShortLived extends Draw {
 
 export async function expiring(options: SoakOptions): Promise<SoakResult> {
   const servers: TestServer[] = []
+  const isReference = isReferenceRelease(await redisBinaries())
   const random = new SeededRandom(options.seed)
   const directives = { databases: DATABASES, 'proto-max-bulk-len': STRING_BYTES_MAX, 'repl-timeout': 3600 }
   try {
@@ -78,7 +80,9 @@ export async function expiring(options: SoakOptions): Promise<SoakResult> {
         history.length = 0
         await writer.call([['SELECT', '0'], ['FLUSHALL']])
       }
-      const made = Array.from({ length: STEPS_PER_ROUND }, () => generator.step()).flat()
+      const made = Array.from({ length: STEPS_PER_ROUND }, () => generator.step())
+        .filter((step) => isReference || !step.some(({ words }) => isOfOneRelease(words)))
+        .flat()
       commands += made.length
       const half = made.length >>> 1
       await writer.call(made.slice(0, half).map(({ words }) => words))

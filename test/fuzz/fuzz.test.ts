@@ -13,7 +13,7 @@ import { allGrammars } from './grammars/index.ts'
 import type { Endpoints } from './pair.ts'
 
 const servers: TestServer[] = []
-let endpoints: Endpoints
+let endpoints: Endpoints & { readonly writable: Endpoint }
 
 beforeAll(async () => {
   const directives = { databases: DATABASES, 'proto-max-bulk-len': STRING_BYTES_MAX, hz: 500 }
@@ -30,7 +30,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   const { primary, writable, state } = endpoints
-  for (const one of [primary, writable, state.primary, state.writable]) one.close()
+  for (const one of [primary, writable, state.primary, state.writable]) one?.close()
   for (const server of servers.toReversed()) await server.stop()
 })
 

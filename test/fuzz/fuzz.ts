@@ -5,7 +5,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { dataCommandFamilies, LibraryStore } from '@understudy/core/internal'
-import { startRedisServer } from '../support/redis-server.ts'
+import { isReferenceRelease, redisBinaries, startRedisServer } from '../support/redis-server.ts'
 import { SeededRandom } from '../support/seeded-random.ts'
 import { rounds, type SoakOptions, type SoakResult } from '../support/soak.ts'
 import type { TestServer } from '../support/test-server.ts'
@@ -15,6 +15,7 @@ import { waitFor } from '../support/wait-for.ts'
 import { Coverage, rowsOfTable } from './coverage.ts'
 import { DATABASES, STRING_BYTES_MAX } from './draw.ts'
 import { type Endpoint, SocketEndpoint } from './endpoint.ts'
+import { isOfOneRelease } from './exceptions.ts'
 import { Generator, type Step } from './generator.ts'
 import type { Grammar } from './grammar.ts'
 import { allGrammars } from './grammars/index.ts'
@@ -53,7 +54,14 @@ const DIRECTIVES: Readonly<Record<string, readonly string[]>> = {
 }
 
 export async function fuzz(options: FuzzOptions): Promise<SoakResult> {
-  const servers = await FuzzServers.start()
+  const { product, version } = await redisBinaries()
+  const comparesReplies = isReferenceRelease({ product, version })
+  if (!comparesReplies) {
+    options.log(
+      `${product} ${version}: replies are those of another release, so only what its replica holds is compared`,
+    )
+  }
+  const servers = await FuzzServers.start(comparesReplies)
   try {
     const random = new SeededRandom(options.seed)
     const grammars = allGrammars(await servers.payloads(random.fork()))
@@ -144,7 +152,7 @@ export class Fuzz {
     await this.#pair.reset(settings)
     const steps: Step[] = []
     for (let batch = 0; batch < BATCHES_PER_ROUND; batch++) {
-      const made = Array.from({ length: STEPS_PER_BATCH }, () => generator.step())
+      const made = Array.from({ length: STEPS_PER_BATCH }, () => generator.step()).filter((step) => this.#isTried(step))
       const errorsBefore = this.#pair.errorCount
       const first = steps.length
       steps.push(...made)
@@ -157,6 +165,10 @@ export class Fuzz {
       await this.#found(difference, steps, settings, round)
       return
     }
+  }
+
+  #isTried(step: Step): boolean {
+    return this.#subject.endpoints.writable !== undefined || !step.some(({ words }) => isOfOneRelease(words))
   }
 
   async #found(difference: Difference, steps: readonly Step[], settings: RoundSettings, round: number): Promise<void> {
@@ -248,11 +260,17 @@ function describeDifference(
 /** A redis-server, a writable Understudy, and two replicas of the first: an Understudy and a stock one. */
 class FuzzServers {
   endpoints!: Endpoints
+  readonly #comparesReplies: boolean
   #servers: TestServer[] = []
   #all: Endpoint[] = []
 
-  static async start(): Promise<FuzzServers> {
-    const servers = new FuzzServers()
+  private constructor(comparesReplies: boolean) {
+    this.#comparesReplies = comparesReplies
+  }
+
+  /** @param comparesReplies Without it there is no writable Understudy. */
+  static async start(comparesReplies: boolean): Promise<FuzzServers> {
+    const servers = new FuzzServers(comparesReplies)
     await servers.#start()
     return servers
   }
@@ -265,8 +283,8 @@ class FuzzServers {
     this.#all = []
     try {
       const following = { ...directives, replicaof: ['127.0.0.1', primary.port] }
-      const writable = await startUnderstudy({ directives })
-      this.#servers.push(writable)
+      const writable = this.#comparesReplies ? await startUnderstudy({ directives }) : undefined
+      if (writable !== undefined) this.#servers.push(writable)
       const replica = await startUnderstudy({ directives: following })
       this.#servers.push(replica)
       const stock = await startRedisServer({ directives: following })
@@ -276,18 +294,20 @@ class FuzzServers {
           timeoutMs: 30_000,
         })
       }
-      for (const server of [primary, writable]) await server.call('DEBUG', 'SET-ACTIVE-EXPIRE', '0')
+      for (const server of [primary, writable]) await server?.call('DEBUG', 'SET-ACTIVE-EXPIRE', '0')
       const connect = async ({ port }: TestServer, name: string): Promise<Endpoint> => {
         const endpoint = await SocketEndpoint.connect(name, port)
         this.#all.push(endpoint)
         return endpoint
       }
+      const connectWritable = async (): Promise<{ writable?: Endpoint }> =>
+        writable === undefined ? {} : { writable: await connect(writable, 'the writable node') }
       this.endpoints = {
         primary: await connect(primary, 'the primary'),
-        writable: await connect(writable, 'the writable node'),
+        ...(await connectWritable()),
         state: {
           primary: await connect(primary, 'the primary'),
-          writable: await connect(writable, 'the writable node'),
+          ...(await connectWritable()),
           replica: await connect(replica, 'the replica'),
           stockReplica: await connect(stock, 'the stock replica'),
         },
@@ -302,7 +322,7 @@ class FuzzServers {
   async revive(): Promise<Revived> {
     await new Promise((resolve) => setTimeout(resolve, 300)) // until the log is whole
     const failed = this.#servers.filter(({ process }) => process.ended)
-    const lastWords = (failed.length > 0 ? failed : this.#servers.slice(1, 3))
+    const lastWords = (failed.length > 0 ? failed : this.#servers.slice(1, -1))
       .map(({ lines }) => lines.slice(-30).join('\n'))
       .join('\n')
     await this.stop()
@@ -330,10 +350,13 @@ export function rowsOfGrammars(grammars: readonly Grammar[]): string[] {
   return [...new Set(grammars.flatMap(({ commands }) => commands.map(({ name }) => name)))]
 }
 
-/** Which of these rows both servers have. */
+/** Which of these rows both servers have: the first, and the one that is compared with it. */
 export async function rowsOfBoth({ state }: Endpoints, rows: readonly string[]): Promise<Set<string>> {
   const ask = [['COMMAND', 'INFO', ...rows.map((row) => row.toLowerCase().replace(' ', '|'))]]
-  const [left, right] = await Promise.all([rowNames(state.primary, ask), rowNames(state.writable, ask)])
+  const [left, right] = await Promise.all([
+    rowNames(state.primary, ask),
+    rowNames((state.writable ?? state.replica)!, ask),
+  ])
   return new Set(rows.filter((_, i) => left[i] === true && right[i] === true))
 }
 

@@ -20,9 +20,15 @@ export interface RoundSettings {
 
 export interface Endpoints {
   readonly primary: Endpoint
-  readonly writable: Endpoint
+  /** Left out when the first is of another release than the one whose replies are copied: then its replica is all that is compared. */
+  readonly writable?: Endpoint
   /** Connections to the same servers and to the primary's replica, for comparing what they hold. */
   readonly state: StateEndpoints
+}
+
+interface BothServers {
+  readonly primary: Endpoint
+  readonly writable: Endpoint
 }
 
 const EXCHANGED = 'fuzz:dump'
@@ -47,7 +53,7 @@ export class Pair {
     const begin = [...settings, ['HELLO', String(resp)], ['SELECT', '0'], ['UNWATCH'], ['FLUSHALL', 'SYNC']]
     await Promise.all([
       primary.call(begin),
-      writable.call(begin),
+      writable?.call(begin),
       state.replica?.call(settings),
       state.stockReplica?.call(settings),
     ])
@@ -62,14 +68,16 @@ export class Pair {
       }
       for (const [index, step] of steps.entries()) {
         for (const command of step) {
+          const { primary, writable } = this.#endpoints
           const walks = isIteration(command.words)
-          if (!walks && !isDump(command.words)) {
+          if (writable === undefined || (!walks && !isDump(command.words))) {
             segment.push({ command, step: index })
             continue
           }
           await flush()
           this.commandCount++
-          await (walks ? this.#iterate(command.words, index) : this.#exchange(command.words, index))
+          const servers = { primary, writable }
+          await (walks ? this.#iterate(servers, command.words, index) : this.#exchange(servers, command.words, index))
         }
       }
       await flush()
@@ -79,6 +87,11 @@ export class Pair {
   async #runSegment(segment: readonly { command: FuzzCommand; step: number }[]): Promise<void> {
     const { primary, writable } = this.#endpoints
     const expected = await primary.call(segment.map(({ command }) => command.words))
+    if (writable === undefined) {
+      this.commandCount += segment.length
+      this.errorCount += expected.filter(isError).length
+      return
+    }
     const commands: (readonly Word[])[] = []
     const translations = segment.map(({ command }, i) => {
       const translation = translate(command.words, expected[i]!)
@@ -133,8 +146,7 @@ export class Pair {
   }
 
   /** A SCAN of any kind, from cursor 0 to its end. */
-  async #iterate(words: readonly Word[], step: number): Promise<void> {
-    const { primary, writable } = this.#endpoints
+  async #iterate({ primary, writable }: BothServers, words: readonly Word[], step: number): Promise<void> {
     const [expected, actual] = await Promise.all([walk(primary, words), walk(writable, words)])
     if (expected.startsWith('-')) this.errorCount++
     if (expected !== actual) {
@@ -143,8 +155,7 @@ export class Pair {
   }
 
   /** DUMP on both; each server restores what the other gave. */
-  async #exchange(words: readonly Word[], step: number): Promise<void> {
-    const { primary, writable } = this.#endpoints
+  async #exchange({ primary, writable }: BothServers, words: readonly Word[], step: number): Promise<void> {
     const [[expected], [actual]] = await Promise.all([primary.call([words]), writable.call([words])])
     const theirs = stringOf(expected!)
     const ours = stringOf(actual!)

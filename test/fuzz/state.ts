@@ -1,7 +1,7 @@
 /** Compares what servers hold: digests, and per key type, encoding and time to live. */
 import { ALL_KEYS, DATABASES, type Word } from './draw.ts'
 import { type Endpoint, SocketEndpoint } from './endpoint.ts'
-import { isExcusedFact } from './exceptions.ts'
+import { isExcusedFact, type Relation } from './exceptions.ts'
 import { JUNK } from './generator.ts'
 import type { TestServer } from '../support/test-server.ts'
 import { integerOf, membersOf, shownReply, stringOf } from './replies.ts'
@@ -21,7 +21,8 @@ export interface Difference {
 /** Connections that no step uses; all with RESP2 and in database 0. */
 export interface StateEndpoints {
   readonly primary: Endpoint
-  readonly writable: Endpoint
+  /** Left out as in the pair's `Endpoints`. */
+  readonly writable?: Endpoint
   /** Of the first; left out when the pair is not about replication. */
   readonly replica?: Endpoint
   /**
@@ -29,6 +30,40 @@ export interface StateEndpoints {
    * for ours, too.
    */
   readonly stockReplica?: Endpoint
+}
+
+/** @throws DifferenceFound when fields of hashes have other times to live than on a primary that knows of such. */
+async function compareFieldTimes(
+  primary: Endpoint,
+  replica: Endpoint,
+  keys: readonly Key[],
+  stock?: Endpoint,
+): Promise<void> {
+  const [known] = await primary.call([['COMMAND', 'INFO', 'hpexpiretime']])
+  if (membersOf(membersOf(known!)![0]!) === undefined) return
+  for (const { db, name } of keys) {
+    const [, type, fields] = await primary.call([
+      ['SELECT', db],
+      ['TYPE', name],
+      ['HKEYS', name],
+    ])
+    if (type!.toString() !== '+hash\r\n') continue
+    const names = membersOf(fields!)!.map((field) => stringOf(field)!)
+    if (names.length === 0) continue
+    const ask: Word[][] = [
+      ['SELECT', db],
+      ['HPEXPIRETIME', name, 'FIELDS', String(names.length), ...names],
+    ]
+    const [[, theirs], [, ours], judge] = await Promise.all([primary.call(ask), replica.call(ask), stock?.call(ask)])
+    if (theirs!.equals(ours!) || judge?.[1]?.equals(ours!) === true) continue
+    throw new DifferenceFound({
+      kind: 'replica',
+      subject: 'HPEXPIRETIME',
+      what: `HPEXPIRETIME of all fields of ${name.toString('latin1').slice(0, 60)} in database ${db}`,
+      expected: shownReply(theirs!),
+      actual: shownReply(ours!),
+    })
+  }
 }
 
 /** Connections to a primary and to two replicas of it. */
@@ -65,16 +100,21 @@ export async function compareState({ primary, writable, replica, stockReplica }:
   for (const one of replicas) await catchUp(primary, one)
   // Expired keys that nobody has met yet are there on both.
   if (replica !== undefined) await compareDigests(primary, replica, 'replica', stockReplica)
-  await Promise.all([meetAllKeys(primary), meetAllKeys(writable)])
-  await Promise.all([expireHiddenKeys(primary), expireHiddenKeys(writable)])
+  const writing = writable === undefined ? [primary] : [primary, writable]
+  await Promise.all(writing.map(meetAllKeys))
+  await Promise.all(writing.map(expireHiddenKeys))
   for (const one of replicas) await catchUp(primary, one)
   if (replica !== undefined) await compareDigests(primary, replica, 'replica', stockReplica)
-  await compareDigests(primary, writable, 'writable node')
   const keys = await keysOf(primary)
   const theirs = await factsOf(primary, keys)
-  await compareFacts(theirs, writable, keys, 'writable node')
+  if (writable !== undefined) {
+    await compareDigests(primary, writable, 'writable node')
+    await compareFacts(theirs, writable, keys, 'same commands')
+  }
   if (replica === undefined) return
-  await compareFacts(theirs, replica, keys, 'replica', stockReplica)
+  const relation = writable === undefined ? 'replica of a later release' : 'replica'
+  await compareFacts(theirs, replica, keys, relation, stockReplica)
+  await compareFieldTimes(primary, replica, keys, stockReplica)
 }
 
 /**
@@ -268,9 +308,10 @@ async function compareFacts(
   theirs: readonly Buffer[],
   other: Endpoint,
   keys: readonly Key[],
-  kind: Difference['kind'],
+  relation: Relation,
   stock?: Endpoint,
 ): Promise<void> {
+  const kind = relation === 'same commands' ? 'writable node' : 'replica'
   const mine = await keysOf(other)
   const names = (list: readonly Key[]): string =>
     list.map(({ db, name }) => `${db}:${name.toString('latin1')}`).join(' ')
@@ -285,15 +326,15 @@ async function compareFacts(
     })
   }
   const ours = await factsOf(other, keys)
-  const isReplica = kind === 'replica'
   let judge: Buffer[] | undefined
   for (const [i, expected] of theirs.entries()) {
     const actual = ours[i]!
     const fact = FACTS[i % FACTS.length]!
-    if (isExcusedFact(fact, expected, actual, isReplica)) continue
+    const type = theirs[i - (i % FACTS.length)]!
+    if (isExcusedFact(fact, type, expected, actual, relation)) continue
     if (stock !== undefined) {
       judge ??= await factsOf(stock, keys)
-      if (isExcusedFact(fact, judge[i]!, actual, isReplica)) continue
+      if (isExcusedFact(fact, type, judge[i]!, actual, relation)) continue
     }
     const { db, name } = keys[Math.floor(i / FACTS.length)]!
     const what = `${fact} of ${name.toString('latin1').slice(0, 60)} in database ${db}`

@@ -10,6 +10,11 @@ export function redisBinaries(): Promise<RedisBinaries> {
   return found
 }
 
+/** Is it redis 7.0, whose replies are copied byte for byte? */
+export function isReferenceRelease({ product, version }: Pick<RedisBinaries, 'product' | 'version'>): boolean {
+  return product === 'Redis' && version.startsWith('7.0.')
+}
+
 const DEFAULTS: Directives = {
   bind: '127.0.0.1',
   save: '',

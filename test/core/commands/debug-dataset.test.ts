@@ -5,6 +5,7 @@ import {
   dumpCommands,
   expireCommands,
   keyCommands,
+  zsetCommands,
 } from '@understudy/core/internal'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { CommandRunner } from '../../support/command-runner.ts'
@@ -62,6 +63,27 @@ describe('DEBUG on the dataset', () => {
       )
     }
     expect(new CommandRunner([debug]).text('DEBUG', 'DIGEST')).toBe(`+${'0'.repeat(40)}\r\n`)
+  })
+
+  it('DIGEST of data that came from redis 7.2 or later is theirs: scores are hashed in another form', () => {
+    const later = new CommandRunner([debug, keyCommands, zsetCommands])
+    later.text('ZADD', 'z', '3', 'a')
+    const ofInteger = later.text('DEBUG', 'DIGEST-VALUE', 'z')
+    expect(ofInteger).toBe('*1\r\n+a638397d155112ebbf36a0411da713a9da018db4\r\n')
+    const digests = (score: string): string => {
+      later.text('DEL', 'z')
+      later.text('ZADD', 'z', score, 'a')
+      return later.text('DEBUG', 'DIGEST-VALUE', 'z').slice(5, -2)
+    }
+    // As redis 7.0.15, and as redis 8.0.2 and Valkey 8.1.1 have them.
+    expect(digests('0.1')).toBe('b07654932c32238dbd9b8626f0dc40f18d973527')
+    expect(digests('3.5e300')).toBe('a531936a1b32c9068f177584438116d3209e8c65')
+    later.settings.dataRdbVersion = 11
+    expect(digests('3')).toBe('a638397d155112ebbf36a0411da713a9da018db4')
+    expect(digests('0.1')).toBe('6605f56364a85f2c14bc54c5b4318ac4616eb60a')
+    expect(digests('1e-7')).toBe('d0be7a6da9a95431e5b2f67e169255d8458af401')
+    expect(digests('1234567890123456789')).toBe('cba36e00c345e839054af0ba1401539a0c051461')
+    expect(digests('3.5e300')).toBe('17d3d2ba85d02371ba97b21b14661fdd62ac1109')
   })
 
   it('OBJECT tells the same encoding, and the length of the value in a snapshot', async () => {

@@ -2,15 +2,22 @@
 import {
   bound,
   command,
+  duration,
+  each,
   element,
   float,
   form,
   type Grammar,
+  instant,
   integer,
   key,
   many,
   maybe,
+  oneOf,
   option,
+  type Part,
+  part,
+  pastable,
   pattern,
   some,
   word,
@@ -25,6 +32,30 @@ const randomCount = word((draw) =>
     ? String(draw.int(-12, 12))
     : draw.pick(['200', '-200', 'x', '', '9223372036854775807', '9223372036854775808', '-9223372036854775808']),
 )
+
+/** FIELDS, how many, and the fields; sometimes a lie. */
+const numberedFields = (withValues: boolean): Part =>
+  part(({ draw, words }) => {
+    const count = draw.howMany(1, 8)
+    words.push('FIELDS', draw.chance(0.95) ? String(count) : draw.pick([String(count + 1), '0', '-1', 'x']))
+    for (let i = 0; i < count; i++) {
+      words.push(draw.element())
+      if (withValues) words.push(draw.element())
+    }
+  })
+const fields = numberedFields(false)
+const condition = maybe(0.4, oneOf(option('NX'), option('XX'), option('GT'), option('LT')))
+const expiry = (...others: readonly string[]): Part =>
+  maybe(
+    0.7,
+    oneOf(
+      option('EX', duration(1000)),
+      option('PX', duration(1)),
+      option('EXAT', instant(1000)),
+      option('PXAT', instant(1)),
+      ...others.map((name) => option(name)),
+    ),
+  )
 
 export const hashGrammar: Grammar = {
   family: 'hashes',
@@ -53,5 +84,18 @@ export const hashGrammar: Grammar = {
       ],
       { weight: 0.5, inMulti: false },
     ),
+    // From here on newer than redis 7.0: redis 7.4 and 8.0.
+    command('HEXPIRE', [hash, pastable(1000), condition, fields]),
+    command('HPEXPIRE', [hash, pastable(1), condition, fields]),
+    command('HEXPIREAT', [hash, instant(1000), condition, fields]),
+    command('HPEXPIREAT', [hash, instant(1), condition, fields]),
+    command('HPERSIST', [hash, fields]),
+    command('HTTL', [hash, fields]),
+    command('HPTTL', [hash, fields]),
+    command('HEXPIRETIME', [hash, fields]),
+    command('HPEXPIRETIME', [hash, fields]),
+    command('HGETDEL', [hash, fields]),
+    command('HGETEX', [hash, expiry('PERSIST'), fields]),
+    command('HSETEX', [hash, each(0.3, oneOf(option('FNX'), option('FXX'))), expiry('KEEPTTL'), numberedFields(true)]),
   ],
 }

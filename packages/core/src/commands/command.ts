@@ -36,6 +36,8 @@ export interface CommandSettings {
   encodings: EncodingThresholds
   /** DEBUG SET-ACTIVE-EXPIRE: may a writable node delete expired keys that nobody touches? Default: yes. */
   activeExpire?: boolean
+  /** RDB version of the snapshot that the data came in: that of the release which they are to be compared with. Default: 7.0's. */
+  dataRdbVersion?: number
 }
 
 /**

@@ -4,7 +4,16 @@
  *
  * Source: redis 7.0 debug.c debugCommand().
  */
-import { DatasetDigest, type DigestedValue, digestOfKey, digestOfValue, digestText } from '../object-codec/digest.ts'
+import {
+  DatasetDigest,
+  type DigestedValue,
+  digestOfKey,
+  digestOfValue,
+  digestText,
+  type ScoreText,
+  scoreTextOf,
+} from '../object-codec/digest.ts'
+import { RDB_VERSION_DEFAULT } from '../object-codec/rdb-types.ts'
 import { encodeDump } from '../object-codec/dump.ts'
 import type { KeyspaceReads } from '../keyspace/keyspace-reads.ts'
 import { NO_SUCH_KEY, subcommandSyntaxError } from '../resp/error-replies.ts'
@@ -18,37 +27,41 @@ const NO_DIGEST: string = '0'.repeat(40)
 /** A payload's bytes that are not the value: type, version and checksum. */
 const PAYLOAD_FRAME_BYTES = 11
 
-function digestedEntry(keyspace: KeyspaceReads): DigestedValue {
+function digestedEntry(keyspace: KeyspaceReads, scoreText: ScoreText): DigestedValue {
   const { entry } = keyspace
   return {
     typeName: storedTypeName(entry.rdbType),
     text: entrySource(entry),
     items: (visitor) => visitStoredItems(keyspace, visitor),
     expires: entry.expireAtMs !== -1,
+    scoreText,
   }
 }
 
-/** DEBUG DIGEST of all databases: 40 hex digits. O(bytes). */
-export function datasetDigest(keyspace: KeyspaceReads): string {
+/** DEBUG DIGEST of all databases: 40 hex digits. O(bytes). @param rdbVersion of the release whose digest it is */
+export function datasetDigest(keyspace: KeyspaceReads, rdbVersion: number = RDB_VERSION_DEFAULT): string {
   const digest = new DatasetDigest()
+  const scoreText = scoreTextOf(rdbVersion)
   for (let db = 0; db < keyspace.databaseCount; db++) {
     keyspace.forEach(db, (entry) => {
-      digest.add(db, digestOfKey(entry.keyToBuffer(), digestedEntry(keyspace)))
+      digest.add(db, digestOfKey(entry.keyToBuffer(), digestedEntry(keyspace, scoreText)))
     })
   }
   return digestText(digest.value())
 }
 
 function debugDigest(context: ReadContext): void {
-  if (context.args.count === 2) context.reply.simple(datasetDigest(context.keyspace))
+  const { keyspace, settings } = context
+  if (context.args.count === 2) context.reply.simple(datasetDigest(keyspace, settings.dataRdbVersion))
   else context.reply.error(subcommandSyntaxError(context.args, 'debug'))
 }
 
-function debugDigestValue({ args, keyspace, reply, db }: ReadContext): void {
+function debugDigestValue({ args, keyspace, reply, db, settings }: ReadContext): void {
+  const scoreText = scoreTextOf(settings.dataRdbVersion ?? RDB_VERSION_DEFAULT)
   reply.array(args.count - 2)
   for (let i = 2; i < args.count; i++) {
     const found = keyspace.lookup(db, args.bytes, args.start[i]!, args.end[i]!)
-    reply.simple(found ? digestText(digestOfValue(digestedEntry(keyspace))) : NO_DIGEST)
+    reply.simple(found ? digestText(digestOfValue(digestedEntry(keyspace, scoreText))) : NO_DIGEST)
   }
 }
 

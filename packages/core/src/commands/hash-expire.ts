@@ -1,13 +1,13 @@
 /**
  * Times to live of fields (redis 7.4 and 8.0 t_hash.c, valkey 9.0): known here because streams carry HPEXPIREAT, HPERSIST and
- * HSETEX; the others for symmetry. A field with a time to live makes its hash a table.
+ * HSETEX; the others for symmetry. Errors are those of redis 8.0.2. A field with a time to live makes its hash a table.
  *
  * Replies per field: -2 no such field, -1 no time to live, 0 the condition was not met, 1 done, 2 removed since the time is past.
  */
 import { NOTIFY_HASH } from '../keyspace/key-events.ts'
-import { SYNTAX_ERROR } from '../resp/error-replies.ts'
+import { wrongNumberOfArguments } from '../resp/error-replies.ts'
 import { findForRead, findForWrite, foundChanged, integerArgument } from './access.ts'
-import { argIs } from './arguments.ts'
+import { argIs, argText } from './arguments.ts'
 import type { CommandArgs, CommandContext, CommandRow, CommandTable, ReadContext, RowFunction } from './command.ts'
 import { DENYOOM, FAST, READONLY, WRITE } from './flags.ts'
 import {
@@ -28,31 +28,55 @@ const NO_TIME = -1
 const NOT_MET = 0
 const DONE = 1
 const REMOVED = 2
-/** Latest time of a field (redis 7.4 ebuckets.h EB_EXPIRE_TIME_MAX). */
+/** Latest time of a field (redis 7.4 ebuckets.h EB_EXPIRE_TIME_MAX), and the latest that a client may give it (HFE_MAX_ABS_TIME_MSEC). */
 const FIELD_EXPIRE_AT_MS_MAX: number = 2 ** 48 - 2
+const CLIENT_EXPIRE_AT_MS_MAX: number = 2 ** 46 - 1
+const NEGATIVE_TIME = 'ERR invalid expire time, must be >= 0'
+
+/** What is wrong with the count behind FIELDS, by command, as redis 8.0 says it. */
+const COUNT_ERROR_OF_EXPIRE = 'ERR Parameter `numFields` should be greater than 0'
+const COUNT_ERROR_OF_SET = 'ERR invalid number of fields'
+const COUNT_ERROR = 'ERR Number of fields must be a positive integer'
+const NO_FIELDS = 'ERR Mandatory argument FIELDS is missing or not at the right position'
+const COUNT_MISMATCH = 'ERR The `numfields` parameter must match the number of arguments'
 
 /** First field and behind the last, of the last `readFields`. */
 let first = 0
 let last = 0
 
+/** How a command's FIELDS are written, and what is said when they are wrong. */
+interface FieldsForm {
+  /** Arguments per field. */
+  readonly stride: number
+  readonly countError: string
+}
+
+const FIELDS: FieldsForm = { stride: 1, countError: COUNT_ERROR }
+const FIELDS_OF_EXPIRE: FieldsForm = { stride: 1, countError: COUNT_ERROR_OF_EXPIRE }
+const FIELDS_OF_SET: FieldsForm = { stride: 2, countError: COUNT_ERROR_OF_SET }
+
 /** Reads `FIELDS count field …` at argument `index`; it ends the command. @returns false after an error reply. */
-function readFields(context: ReadContext, index: number, stride: number): boolean {
+function readFields(context: ReadContext, index: number, { stride, countError }: FieldsForm): boolean {
   const { args, reply } = context
   if (index + 1 >= args.count || !argIs(args, index, 'FIELDS')) {
-    reply.error('ERR Mandatory argument FIELDS is missing or not at the right position')
+    reply.error(NO_FIELDS)
     return false
   }
-  const count = integerArgument(context, index + 1, 'ERR Parameter `numFields` should be greater than 0')
+  const count = integerArgument(context, index + 1, countError)
   if (Number.isNaN(count)) return false
   if (count < 1) {
-    reply.error('ERR Parameter `numFields` should be greater than 0')
+    reply.error(countError)
     return false
   }
   first = index + 2
   last = args.count
   if (last - first === count * stride) return true
-  reply.error('ERR The `numfields` parameter must match the number of arguments')
+  reply.error(stride === 1 ? COUNT_MISMATCH : wrongNumberOfArguments(commandName(args)))
   return false
+}
+
+function commandName(args: CommandArgs): string {
+  return argText(args, 0).toLowerCase()
 }
 
 /** The time in argument `index` as milliseconds since 1970. @returns undefined after an error reply. */
@@ -61,9 +85,9 @@ function timeArgument(context: ReadContext, index: number, unitMs: number, isAbs
   const value = integerArgument(context, index)
   if (Number.isNaN(value)) return undefined
   const expireAtMs = value * unitMs + (isAbsolute ? 0 : nowMs)
-  if (value >= 0 && expireAtMs <= FIELD_EXPIRE_AT_MS_MAX) return expireAtMs
-  const name = Buffer.from(args.bytes.subarray(args.start[0], args.end[0])).toString('latin1').toLowerCase()
-  reply.error(`ERR invalid expire time in '${name}' command`)
+  const latest = context.fromPrimary ? FIELD_EXPIRE_AT_MS_MAX : CLIENT_EXPIRE_AT_MS_MAX
+  if (value >= 0 && expireAtMs <= latest) return expireAtMs
+  reply.error(value < 0 ? NEGATIVE_TIME : `ERR invalid expire time in '${commandName(args)}' command`)
   return undefined
 }
 
@@ -133,7 +157,7 @@ function expireFields(context: CommandContext, unitMs: number, isAbsolute: boole
   if (expireAtMs === undefined) return
   const hasCondition = ['NX', 'XX', 'GT', 'LT'].some((name) => argIs(args, 3, name))
   const condition = hasCondition ? 3 : 0
-  if (!readFields(context, hasCondition ? 4 : 3, 1)) return
+  if (!readFields(context, hasCondition ? 4 : 3, FIELDS_OF_EXPIRE)) return
   if (!found) {
     replyForAll(context, NO_FIELD)
     return
@@ -168,7 +192,7 @@ function expireFields(context: CommandContext, unitMs: number, isAbsolute: boole
 function runHPersist(context: CommandContext): void {
   const { reply } = context
   const found = findForWrite(context, 1)
-  if ((found && !expectHash(context)) || !readFields(context, 2, 1)) return
+  if ((found && !expectHash(context)) || !readFields(context, 2, FIELDS)) return
   if (!found) {
     replyForAll(context, NO_FIELD)
     return
@@ -195,7 +219,7 @@ function runHPersist(context: CommandContext): void {
 function replyTimes(context: ReadContext, unitMs: number, isAbsolute: boolean): void {
   const { reply, nowMs } = context
   const found = findForRead(context, 1)
-  if ((found && !expectHash(context)) || !readFields(context, 2, 1)) return
+  if ((found && !expectHash(context)) || !readFields(context, 2, FIELDS)) return
   if (!found) {
     replyForAll(context, NO_FIELD)
     return
@@ -216,7 +240,7 @@ function replyTimes(context: ReadContext, unitMs: number, isAbsolute: boolean): 
 function runHGetDel(context: CommandContext): void {
   const { keyspace, reply } = context
   const found = findForWrite(context, 1)
-  if ((found && !expectHash(context)) || !readFields(context, 2, 1)) return
+  if ((found && !expectHash(context)) || !readFields(context, 2, FIELDS)) return
   const changed: number[] = []
   reply.array(last - first)
   for (let i = first; i < last; i++) {
@@ -244,22 +268,31 @@ function readTimeOptions(context: ReadContext, isSet: boolean): number {
   let i = 2
   for (; i < args.count && !argIs(args, i, 'FIELDS'); i++) {
     const time = TIME_OPTIONS.find(([name]) => argIs(args, i, name))
-    if (time !== undefined && !hasTime && i + 1 < args.count) {
+    const isTime = time !== undefined || argIs(args, i, isSet ? 'KEEPTTL' : 'PERSIST')
+    const isCondition = isSet && (argIs(args, i, 'FNX') || argIs(args, i, 'FXX'))
+    if ((!isTime && !isCondition) || (isTime && hasTime && !isSet)) {
+      const [word = ''] = argText(args, i).split('\0')
+      reply.error(isSet ? `ERR unknown argument: ${word}` : NO_FIELDS)
+      return 0
+    }
+    if (isCondition) {
+      if (condition !== '') {
+        reply.error('ERR Only one of FXX or FNX arguments can be specified')
+        return 0
+      }
+      condition = argIs(args, i, 'FNX') ? 'FNX' : 'FXX'
+      continue
+    }
+    if (hasTime) {
+      reply.error('ERR Only one of EX, PX, EXAT, PXAT or KEEPTTL arguments can be specified')
+      return 0
+    }
+    hasTime = true
+    if (time === undefined) optionTime = isSet ? KEEP : -1
+    else if (i + 1 < args.count) {
       const expireAtMs = timeArgument(context, ++i, time[1], time[2])
       if (expireAtMs === undefined) return 0
       optionTime = expireAtMs
-      hasTime = true
-    } else if (!isSet && !hasTime && argIs(args, i, 'PERSIST')) {
-      optionTime = -1
-      hasTime = true
-    } else if (isSet && !hasTime && argIs(args, i, 'KEEPTTL')) {
-      optionTime = KEEP
-      hasTime = true
-    } else if (isSet && condition === '' && (argIs(args, i, 'FNX') || argIs(args, i, 'FXX'))) {
-      condition = argIs(args, i, 'FNX') ? 'FNX' : 'FXX'
-    } else {
-      reply.error(SYNTAX_ERROR)
-      return 0
     }
   }
   return i
@@ -280,7 +313,7 @@ function runHGetEx(context: CommandContext): void {
   const found = findForWrite(context, 1)
   if (found && !expectHash(context)) return
   const index = readTimeOptions(context, false)
-  if (index === 0 || !readFields(context, index, 1)) return
+  if (index === 0 || !readFields(context, index, FIELDS)) return
   const isPast = optionTime >= 0 && optionTime <= nowMs && !context.fromPrimary
   const changed: number[] = []
   reply.array(last - first)
@@ -309,7 +342,7 @@ function runHSetEx(context: CommandContext): void {
   let found = findForWrite(context, 1)
   if (found && !expectHash(context)) return
   const index = readTimeOptions(context, true)
-  if (index === 0 || !readFields(context, index, 2)) return
+  if (index === 0 || !readFields(context, index, FIELDS_OF_SET)) return
   if (condition !== '') {
     for (let i = first; i < last; i += 2) {
       if ((found && findField(context, i)) === (condition === 'FXX')) continue

@@ -17,8 +17,16 @@ import {
 import { prepareElement } from '../values/list-node.ts'
 import type { ListCursor } from '../values/list-cursor.ts'
 import { deleteFound, findForRead, findForWrite, foundChanged, integerArgument } from './access.ts'
-import { argIs } from './arguments.ts'
-import type { CommandContext, CommandRow, CommandTable, KeyPositions, ReadContext, RowFunction } from './command.ts'
+import { argIs, argText } from './arguments.ts'
+import type {
+  CommandArgs,
+  CommandContext,
+  CommandRow,
+  CommandTable,
+  KeyPositions,
+  ReadContext,
+  RowFunction,
+} from './command.ts'
 import { DENYOOM, FAST, READONLY, WRITE } from './flags.ts'
 import {
   beginList,
@@ -146,8 +154,9 @@ function lset(context: CommandContext): void {
   const index = integerArgument(context, 2)
   if (Number.isNaN(index)) return
   const list = changeList(context, 1)
-  const position = index < 0 ? index + list.count : index
-  if (position < 0 || position >= list.count) {
+  let position = positionOf(index, list.count)
+  if (position < 0 && context.fromPrimary) position = positionOf(lowIndex(args, 2), list.count)
+  if (position < 0) {
     reply.error(OUT_OF_RANGE)
     return
   }
@@ -156,6 +165,20 @@ function lset(context: CommandContext): void {
   foundChanged(context, 1)
   reply.ok()
   notify(context, NOTIFY_LIST, 'lset', 1)
+}
+
+/** @returns -1 when there is none */
+function positionOf(index: number, count: number): number {
+  const position = index < 0 ? index + count : index
+  return position >= 0 && position < count ? position : -1
+}
+
+/**
+ * redis 7.2 to 8.0 and Valkey 8 keep the low 32 bits of LSET's index, so that one which no list has can change an element. They tell their
+ * replicas the whole one; from a primary that refuses it, it does not come.
+ */
+function lowIndex(args: CommandArgs, index: number): number {
+  return Number(BigInt.asIntN(32, BigInt(argText(args, index))))
 }
 
 /** LINSERT key BEFORE|AFTER pivot element */

@@ -8,6 +8,7 @@
  */
 import { createHash } from 'node:crypto'
 import { formatDouble17 } from './double-text.ts'
+import { grisuText } from './grisu-text.ts'
 import { DIGEST_TYPE_NUMBERS, rdbTypeFacts } from './rdb-types.ts'
 import type { ValueTypeName } from './rdb-types.ts'
 import { sha1, sha1OfHash, SHA1_BYTES, SHA1_WORDS } from './sha1.ts'
@@ -84,6 +85,16 @@ function digestOfNumber(value: number): Digest {
   return digestOf(Uint8Array.of(value >>> 24, value >>> 16, value >>> 8, value))
 }
 
+export type ScoreText = (score: number) => string
+
+/** redis 7.2, the first whose digest has scores in the short form. */
+const SHORT_SCORES_RDB_VERSION = 11
+
+/** How the release whose snapshots have this RDB version writes the scores that it hashes. */
+export function scoreTextOf(rdbVersion: number): ScoreText {
+  return rdbVersion >= SHORT_SCORES_RDB_VERSION ? grisuText : formatDouble17
+}
+
 const EXPIRES: Digest = digestOf(Buffer.from('!!expire!!'))
 const FIELD_EXPIRES: Digest = digestOf(Buffer.from('!!hexpire!!'))
 const TYPES: ReadonlyMap<ValueTypeName, Digest> = new Map(
@@ -94,14 +105,16 @@ const TYPES: ReadonlyMap<ValueTypeName, Digest> = new Map(
 class ItemDigest implements ItemVisitor {
   readonly #digest: Digest
   readonly #typeName: ValueTypeName
+  readonly #scoreText: ScoreText
   /** Digest of the member and score, or field and value, being read. */
   readonly #pair: Digest = newDigest()
   #pairOpen = false
   #fieldExpires = false
 
-  constructor(digest: Digest, typeName: ValueTypeName) {
+  constructor(digest: Digest, { typeName, scoreText }: DigestedValue) {
     this.#digest = digest
     this.#typeName = typeName
+    this.#scoreText = scoreText
   }
 
   text(bytes: Uint8Array, start: number, end: number): void {
@@ -120,7 +133,7 @@ class ItemDigest implements ItemVisitor {
   }
 
   score(value: number): void {
-    this.#pairPart(hashText(formatDouble17(value)))
+    this.#pairPart(hashText(this.#scoreText(value)))
   }
 
   fieldTtl(): void {
@@ -155,23 +168,30 @@ export interface DigestedValue {
   readonly items: (visitor: ItemVisitor) => void
   /** Has the key a TTL? */
   readonly expires: boolean
+  readonly scoreText: ScoreText
 }
 
 function mixValue(digest: Digest, value: DigestedValue): void {
   const { typeName } = value
   mixHash(digest, TYPES.get(typeName)!)
   if (typeName === 'string') mixHash(digest, hashSource(value.text))
-  else value.items(new ItemDigest(digest, typeName))
+  else value.items(new ItemDigest(digest, value))
   if (value.expires) xor(digest, EXPIRES)
 }
 
 function valueOfType(rdbType: number, source: ValueSource, expires: boolean): DigestedValue {
   const typeName = rdbTypeFacts(rdbType)?.typeName ?? 'module'
-  return { typeName, text: source, items: (visitor) => visitItems(rdbType, source, visitor), expires }
+  return {
+    typeName,
+    text: source,
+    items: (visitor) => visitItems(rdbType, source, visitor),
+    expires,
+    scoreText: formatDouble17,
+  }
 }
 
 /**
- * DEBUG DIGEST-VALUE of one value.
+ * DEBUG DIGEST-VALUE of one value, as redis 7.0 has it.
  * @param value for type string the decoded string, else the bytes of the value in a snapshot
  * @param expires has the key a TTL?
  * @throws ValueFault if the bytes are not what the type needs

@@ -24,5 +24,6 @@ export function adoptDataset(node: Node, result: RdbLoadResult, elapsedMs: numbe
   // A file that is being loaded, or whose log is applied, is not wanted any more.
   if (!isFile) node.fileLoading = undefined
   persistence.noteLoaded(result, isFile)
+  node.server.settings.dataRdbVersion = persistence.rdbVersion
   unapplied.clear()
 }

@@ -88,6 +88,11 @@ export class Persistence {
     this.lastSaveMs = ports.clock.wallMs()
   }
 
+  /** RDB version of the files that are written. */
+  get rdbVersion(): number {
+    return this.#rdbVersion
+  }
+
   /** rdb_changes_since_last_save. */
   get changes(): number {
     return this.#ports.keyspace.dirty - this.#savedChanges
