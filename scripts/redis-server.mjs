@@ -32,6 +32,15 @@ const WHAT_TO_DO =
  * @property {'REDIS_SERVER' | 'PATH' | 'packages'} source Where they were found.
  */
 
+/**
+ * Is it redis 7.0, whose replies are copied byte for byte?
+ *
+ * @param {Pick<RedisBinaries, 'product' | 'version'>} binaries
+ */
+export function isReferenceRelease({ product, version }) {
+  return product === 'Redis' && version.startsWith('7.0.')
+}
+
 /** No usable redis-server. The message is one line that says what to do. */
 export class RedisMissingError extends Error {
   /** @override */

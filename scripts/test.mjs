@@ -7,7 +7,7 @@
 import { printHelpIfAsked } from './arguments.mjs'
 import { build } from './build.mjs'
 import { nodeBinary } from './node-binary.mjs'
-import { findRedis, RedisMissingError } from './redis-server.mjs'
+import { findRedis, isReferenceRelease, RedisMissingError } from './redis-server.mjs'
 import { fail, requireNode, runTool } from './run-tool.mjs'
 
 /** @type {import('./arguments.mjs').Command} */
@@ -35,6 +35,11 @@ const node =
 const built = await build()
 if (built !== 0) process.exit(built)
 console.log(`Node ${nodeVersion ?? process.versions.node}, redis-server ${redis.version} (from ${redis.source})`)
+if (!isReferenceRelease(redis)) {
+  console.log(
+    'Replies are those of redis 7.0: tests that compare them with a redis-server are skipped with another release.',
+  )
+}
 process.exitCode = await runTool('vitest', ['run', ...vitestArgs], {
   node,
   env: nodeVersion === undefined ? {} : { UNDERSTUDY_TEST_NODE: nodeVersion },

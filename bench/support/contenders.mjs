@@ -1,10 +1,11 @@
 /** The two that are compared: the same directives, the same kind of directory, each as its users would start it. */
-import { mkdtempSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Redis } from 'ioredis'
+import { CACHE_DIRECTORY } from '../../scripts/redis-server.mjs'
 import { ServerProcess } from '../../scripts/server-process.mjs'
 import { within } from './deadline.mjs'
 import { HUGE_PAGES_ENVIRONMENT } from './huge-pages.mjs'
@@ -182,6 +183,9 @@ export class Contenders {
       const result = await use(contender)
       await contender.stop()
       return result
+    } catch (error) {
+      keepLog(contender)
+      throw error
     } finally {
       await this.#end(contender)
     }
@@ -197,6 +201,15 @@ export class Contenders {
     this.#running.delete(contender)
     await contender.kill()
   }
+}
+
+/** What a server has said is gone with it, and tells why a run failed. @param {Contender} contender */
+function keepLog({ name, pid, process }) {
+  const directory = join(CACHE_DIRECTORY, 'bench')
+  mkdirSync(directory, { recursive: true })
+  const file = join(directory, `failed-${name}-${pid}.log`)
+  writeFileSync(file, `${process.lines.join('\n')}\n`)
+  console.error(`  the log of ${name} is in ${file}`)
 }
 
 /** A port that nobody listens on; somebody else may take it before we do, then the start fails. */

@@ -1,6 +1,7 @@
 /** CLIENT REPLY, CACHING and TRACKING where several connections meet: ours answers as redis-server does. */
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect } from 'vitest'
 import { RawClient } from '../support/raw-client.ts'
+import { itOfReference as test } from '../support/reference.ts'
 import { startRedisServer } from '../support/redis-server.ts'
 import type { TestServer } from '../support/test-server.ts'
 import { startUnderstudy } from '../support/understudy-server.ts'

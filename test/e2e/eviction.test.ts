@@ -7,6 +7,7 @@ import { SeededRandom } from '../support/seeded-random.ts'
 import type { TestServer } from '../support/test-server.ts'
 import { waitFor } from '../support/wait-for.ts'
 import { linkIs, startNode, startPrimary, startReplica } from './topology.ts'
+import { itOfReference } from '../support/reference.ts'
 
 const OOM = "OOM command not allowed when used memory > 'maxmemory'."
 const VALUE = 'v'.repeat(200)
@@ -92,7 +93,7 @@ const REFUSALS = [
   'EXISTS key:4 a n l',
 ]
 
-it.each(['noeviction', 'volatile-lru', 'volatile-lfu', 'volatile-random', 'volatile-ttl'])(
+itOfReference.each(['noeviction', 'volatile-lru', 'volatile-lfu', 'volatile-random', 'volatile-ttl'])(
   '%s with nothing that may go refuses what Redis refuses, in and out of MULTI',
   { timeout: 60_000 },
   async (policy) => {

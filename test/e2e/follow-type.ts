@@ -5,6 +5,7 @@
 import { expect, it } from 'vitest'
 import { equalDigests, untilEqualOffsets } from '../support/compare-datasets.ts'
 import type { Argument, RawClient } from '../support/raw-client.ts'
+import { comparesReplies } from '../support/redis-server.ts'
 import { SeededRandom } from '../support/seeded-random.ts'
 import type { Directives, TestServer } from '../support/test-server.ts'
 import { startPrimary, startReplica } from './topology.ts'
@@ -16,7 +17,7 @@ export interface FollowedType {
   readonly fill: (client: RawClient, random: SeededRandom) => Promise<void>
   /** The next command of the stream. */
   readonly change: (random: SeededRandom) => Argument[]
-  /** Keys whose OBJECT ENCODING is compared; none where the replica need not agree. */
+  /** Keys whose OBJECT ENCODING is compared with redis 7.0's; none where the replica need not agree. */
   readonly encodedKeys: readonly string[]
   /** After FLUSHALL: makes a key with the one element 'x', and reads it. */
   readonly last: { readonly make: Argument[]; readonly read: Argument[] }
@@ -38,6 +39,7 @@ export function followsType({ variants, fill, change, encodedKeys, last, rounds 
     'variant %i',
     { timeout: 120_000 },
     async (index, variant) => {
+      const isReference = await comparesReplies()
       const random = new SeededRandom(index + 1)
       const primary = await startPrimary(variant)
       const client = await primary.raw({ timeoutMs: 30_000 })
@@ -46,7 +48,7 @@ export function followsType({ variants, fill, change, encodedKeys, last, rounds 
       const replica = await startReplica(primary, shared)
       const same = async (): Promise<void> => {
         await equalDigests(primary, replica)
-        expect(await encodings(replica, encodedKeys)).toEqual(await encodings(primary, encodedKeys))
+        if (isReference) expect(await encodings(replica, encodedKeys)).toEqual(await encodings(primary, encodedKeys))
       }
       await same()
       for (let round = 0; round < rounds; round++) {

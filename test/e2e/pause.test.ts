@@ -4,6 +4,7 @@ import { untilEqualOffsets } from '../support/compare-datasets.ts'
 import { encodeCommand, type RawClient } from '../support/raw-client.ts'
 import type { TestServer } from '../support/test-server.ts'
 import { infoIs, linkIs, startNode, startPrimary } from './topology.ts'
+import { itOfReference } from '../support/reference.ts'
 
 const NO_DELAY = { 'repl-diskless-sync-delay': 0 }
 const seen: unknown[][] = []
@@ -59,7 +60,7 @@ it('the wider and the longer pause wins, MULTI waits with its first write, and a
   }
 })
 
-it('any time of 64 bits will do, and nothing else', async () => {
+itOfReference('any time of 64 bits will do, and nothing else', async () => {
   for (const start of [startPrimary, startNode]) {
     const server = await start()
     const answers: unknown[] = []

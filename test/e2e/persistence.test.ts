@@ -4,7 +4,7 @@ import { copyFile, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
-import { equalDigests } from '../support/compare-datasets.ts'
+import { datasetDigestOf, equalDigests } from '../support/compare-datasets.ts'
 import { fillDataset } from '../support/dataset.ts'
 import { freePort } from '../support/free-port.ts'
 import { redisBinaries } from '../support/redis-server.ts'
@@ -17,8 +17,6 @@ import { caughtUp, later, linkIs, newDirectory, NO_PINGS, startNode, startPrimar
 const run = promisify(execFile)
 /** Never reached by themselves. */
 const SAVE_POINT = ['100000', '1000000']
-
-const digestOf = async (server: TestServer): Promise<string> => String(await server.call('DEBUG', 'DIGEST'))
 
 /** Writes of every kind, after which the stream stands in another database than 0. */
 async function writeMore(primary: TestServer, tag: string): Promise<void> {
@@ -41,7 +39,7 @@ describe('a file that was saved', () => {
       await fillDataset(primary.port, { seed: 21, keys: 800 })
       const replica = await startReplica(primary)
       await caughtUp(primary, replica)
-      const digest = await digestOf(primary)
+      const digest = await datasetDigestOf(primary)
       const directory = await newDirectory()
       for (const [compression, checksum] of [
         ['yes', 'yes'],
@@ -62,10 +60,10 @@ describe('a file that was saved', () => {
         const checked = await run(process.execPath, [UNDERSTUDY_BIN, 'check', join(directory, 'dump.rdb')])
         expect(checked.stdout).toContain(String(await primary.call('DBSIZE')))
         const redis = await startPrimary({}, { directory })
-        expect(await digestOf(redis)).toBe(digest)
+        expect(await datasetDigestOf(redis)).toBe(digest)
         await redis.kill()
         const again = await startNode({}, { directory })
-        expect(await digestOf(again)).toBe(digest)
+        expect(await datasetDigestOf(again)).toBe(digest)
         await again.kill()
         await node.kill()
       }
@@ -85,7 +83,7 @@ describe('a file that was saved', () => {
     expect(await redis.call('XPENDING', 's', 'g')).toEqual([1, '5-1', '5-1', [['c', '1']]])
     expect(await redis.call('PEXPIRETIME', 'k')).toBe(1_999_999_999_999)
     expect(await redis.call('FCALL', 'f', '0')).toBe(7)
-    expect(await digestOf(redis)).toBe(await digestOf(node))
+    expect(await datasetDigestOf(redis)).toBe(await datasetDigestOf(node))
   })
 
   it('has the version that the data need, and is read again with times to live of fields', async () => {

@@ -183,7 +183,7 @@ it(
 it('a stock replica with a wrong password is refused until it has the right one', { timeout: 60_000 }, async () => {
   const node = await startNode({ ...NO_DELAY, requirepass: PASSWORD })
   const stock = await startPrimary({ replicaof: ['127.0.0.1', node.port], masterauth: 'wrong' })
-  await stock.waitForLine(/Unable to AUTH to MASTER: -WRONGPASS/, { timeoutMs: 20_000 })
+  await stock.waitForLine(/Unable to AUTH to (?:MASTER|PRIMARY): -WRONGPASS/, { timeoutMs: 20_000 })
   expect(await node.info('replication')).toMatchObject({ connected_slaves: '0' })
   expect((await node.info('stats'))['sync_full']).toBe('0')
   await stock.call('CONFIG', 'SET', 'masterauth', PASSWORD)

@@ -8,6 +8,7 @@ import { SeededRandom } from '../support/seeded-random.ts'
 import { NO_STREAM_KEY, STREAM_KEYS, StreamCommands } from '../support/stream-commands.ts'
 import type { TestServer } from '../support/test-server.ts'
 import { caughtUp, infoIs, linkIs, startPrimary, startReplica } from './topology.ts'
+import { itOfReference } from '../support/reference.ts'
 
 /** A consumer is seen when the command is applied, which is a little later than on the primary. */
 const SEEN_LATER_MS = 20_000
@@ -64,7 +65,7 @@ for (const [seed, nodeBytes, nodeEntries] of [
   [2, 0, 20],
   [3, 300, 0],
 ] as const) {
-  it(`follows what a primary does to streams, seed ${seed}`, { timeout: 60_000 }, async () => {
+  itOfReference(`follows what a primary does to streams, seed ${seed}`, { timeout: 60_000 }, async () => {
     const primary = await startPrimary({ 'stream-node-max-bytes': nodeBytes, 'stream-node-max-entries': nodeEntries })
     const commands = new StreamCommands(new SeededRandom(seed))
     await primary.call('XGROUP', 'CREATE', 's', 'g', '0', 'MKSTREAM')

@@ -138,6 +138,8 @@ const LATER_ENCODINGS: Readonly<Record<string, readonly string[]>> = {
   '+set\r\n $8\r\nlistpack\r\n': ['$9\r\nhashtable\r\n'],
   // Made by a command with more members than an intset may have, though most of them are the same.
   '+set\r\n $9\r\nhashtable\r\n': ['$6\r\nintset\r\n'],
+  // Made by a command with more pairs than a listpack may have, though fields repeat.
+  '+hash\r\n $9\r\nhashtable\r\n': ['$8\r\nlistpack\r\n'],
   // A hash keeps it when its last field with a time to live has lost that; times to live are compared by themselves.
   '+hash\r\n $10\r\nlistpackex\r\n': ['$8\r\nlistpack\r\n'],
   // Valkey counts the key and the time to live as well.

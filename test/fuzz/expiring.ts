@@ -2,7 +2,7 @@
  * Keys that live for milliseconds on a primary with active expiry, link cuts all the while: a replica must hold what its
  * primary does at every offset, whichever way a key went.
  */
-import { isReferenceRelease, redisBinaries, startRedisServer } from '../support/redis-server.ts'
+import { comparesReplies, startRedisServer } from '../support/redis-server.ts'
 import { SeededRandom } from '../support/seeded-random.ts'
 import { rounds, type SoakOptions, type SoakResult } from '../support/soak.ts'
 import type { TestServer } from '../support/test-server.ts'
@@ -40,7 +40,7 @@ class ShortLived extends Draw {
 
 export async function expiring(options: SoakOptions): Promise<SoakResult> {
   const servers: TestServer[] = []
-  const isReference = isReferenceRelease(await redisBinaries())
+  const isReference = await comparesReplies()
   const random = new SeededRandom(options.seed)
   const directives = { databases: DATABASES, 'proto-max-bulk-len': STRING_BYTES_MAX, 'repl-timeout': 3600 }
   try {

@@ -11,6 +11,7 @@ import { type Endpoint, SocketEndpoint } from './endpoint.ts'
 import { Fuzz, rowsOfBoth, rowsOfGrammars } from './fuzz.ts'
 import { allGrammars } from './grammars/index.ts'
 import type { Endpoints } from './pair.ts'
+import { itOfReference } from '../support/reference.ts'
 
 const servers: TestServer[] = []
 let endpoints: Endpoints & { readonly writable: Endpoint }
@@ -77,7 +78,7 @@ const isShortSet = (words: readonly Word[]): boolean =>
   words.length === 3 && String(words[0]).toUpperCase() === 'MSET' && words[2]!.length === 3
 
 describe('the differential test', { timeout: 120_000 }, () => {
-  it('finds no difference between stock servers, and uses every grammar', async () => {
+  itOfReference('finds no difference between stock servers, and uses every grammar', async () => {
     expect(
       await run(endpoints, Number(process.env['FUZZ_TEST_SEED'] ?? 1), Number(process.env['FUZZ_TEST_SECONDS'] ?? 8)),
     ).toBe(undefined)

@@ -27,6 +27,8 @@ export interface CommandGrammar {
   readonly weight: number
   /** May stand between MULTI and EXEC. */
   readonly inMulti: boolean
+  /** Unknown to redis 7.0. */
+  readonly isLater: boolean
 }
 
 export interface Grammar {
@@ -37,11 +39,12 @@ export interface Grammar {
 export interface CommandSettings {
   readonly weight?: number
   readonly inMulti?: boolean
+  readonly isLater?: boolean
 }
 
 export function command(name: string, parts: readonly Part[] = [], settings: CommandSettings = {}): CommandGrammar {
   const options = [...new Set(parts.flatMap((part) => part.options))]
-  return { name, parts, options, weight: settings.weight ?? 1, inMulti: settings.inMulti ?? true }
+  return { name, parts, options, weight: 1, inMulti: true, isLater: false, ...settings }
 }
 
 export function part(emit: (making: Making) => void, options: readonly string[] = []): Part {

@@ -6,6 +6,7 @@ import { PROPAGATION_RULES } from '@understudy/core/internal'
 import { expect, it } from 'vitest'
 import { CORE_READS, LATER_READS, LATER_WRITES, LEFT_OUT_WRITES, TOLD_AS } from '../support/core-commands.ts'
 import { startRedisServer } from '../support/redis-server.ts'
+import { itOfReference } from '../support/reference.ts'
 
 const run = promisify(execFile)
 const SCRIPT = fileURLToPath(new URL('../../scripts/list-commands.mjs', import.meta.url))
@@ -68,7 +69,7 @@ it('says of every core write what replicas below get', () => {
   }
 })
 
-it('has every write that a stock server has, but for those left out', async () => {
+itOfReference('has every write that a stock server has, but for those left out', async () => {
   const server = await startRedisServer()
   try {
     const writes = (await server.call('COMMAND', 'LIST', 'FILTERBY', 'ACLCAT', 'write')) as readonly unknown[]

@@ -17,6 +17,7 @@ import { startUnderstudy } from '../support/understudy-server.ts'
 import { waitForValue } from '../support/wait-for.ts'
 
 export const soak: Soak = {
+  comparesReplies: true,
   about:
     'a round plays a hundred random steps on six connections to a stock server and to ours; all must receive the same',
   stated: { count: 1_000 },

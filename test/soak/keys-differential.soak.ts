@@ -27,6 +27,7 @@ import { rounds, type Soak, type SoakOptions, type SoakResult } from '../support
 import { makeValuePayloads, type ValuePayload } from '../support/value-payloads.ts'
 
 export const soak: Soak = {
+  comparesReplies: true,
   about: 'a round sends some hundred random key commands to a stock server and to ours; replies and digests must agree',
   stated: { count: 2_000 },
   slice: { count: 12 },

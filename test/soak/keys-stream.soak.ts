@@ -23,6 +23,7 @@ import { makeValuePayloads, type ValuePayload } from '../support/value-payloads.
 import { waitFor } from '../support/wait-for.ts'
 
 export const soak: Soak = {
+  comparesReplies: true,
   about: 'a round streams some hundred key commands to a stock replica and to ours; what clients see must agree',
   stated: { count: 1_000 },
   slice: { count: 15 },

@@ -25,6 +25,7 @@ import { rounds, type Soak, type SoakOptions, type SoakResult } from '../support
 import { StreamFollower } from '../support/stream-follower.ts'
 
 export const soak: Soak = {
+  comparesReplies: true,
   about:
     'a round runs 300 random list commands in Redis, here, and here again from the stream, and exchanges the lists',
   stated: { count: 2_000 },

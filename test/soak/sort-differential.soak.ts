@@ -23,6 +23,7 @@ import { SeededRandom } from '../support/seeded-random.ts'
 import { rounds, type Soak, type SoakOptions, type SoakResult } from '../support/soak.ts'
 
 export const soak: Soak = {
+  comparesReplies: true,
   about: 'a round sorts random lists, sets and sorted sets 150 times in Redis and here; replies and digests must agree',
   stated: { count: 2_000 },
   slice: { count: Infinity, seconds: 4 },

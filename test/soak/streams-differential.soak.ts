@@ -23,6 +23,7 @@ import { rounds, type Soak, type SoakOptions, type SoakResult } from '../support
 import { NO_STREAM_KEY, STREAM_KEYS, StreamCommands } from '../support/stream-commands.ts'
 
 export const soak: Soak = {
+  comparesReplies: true,
   about: 'a round sends some hundred stream commands to a stock server and to ours; replies and payloads must agree',
   stated: { count: 2_000 },
   slice: { count: 12 },

@@ -21,6 +21,7 @@ import {
 } from '../support/strings-commands.ts'
 
 export const soak: Soak = {
+  comparesReplies: true,
   about:
     'a round runs 200 random string, bitmap and HyperLogLog commands in Redis, here, and here again from the stream',
   stated: { count: 5_000 },

@@ -4,6 +4,7 @@
  */
 import { type Argument, encodeCommands, type RawClient } from './raw-client.ts'
 import { type Reply, ReplyError } from './resp-reader.ts'
+import { digestRdbVersion } from './redis-server.ts'
 import type { TestServer } from './test-server.ts'
 import { waitFor } from './wait-for.ts'
 
@@ -33,12 +34,18 @@ export async function untilEqualOffsets(primary: TestServer, replica: TestServer
   )
 }
 
+/** DEBUG DIGEST, of an Understudy in the form of the redis-server that the tests run with, wherever its data came from. */
+export async function datasetDigestOf(server: TestServer): Promise<string> {
+  const form = server.program === 'understudy' ? [await digestRdbVersion()] : []
+  return String(await server.call('DEBUG', 'DIGEST', ...form))
+}
+
 /** DEBUG DIGEST of both, taken at the same offset: keys that expire on the primary in between move it. */
 export async function equalDigests(primary: TestServer, replica: TestServer): Promise<string> {
   for (let tries = 0; ; tries++) {
     const offset = await untilEqualOffsets(primary, replica)
-    const theirs = String(await primary.call('DEBUG', 'DIGEST'))
-    const ours = String(await replica.call('DEBUG', 'DIGEST'))
+    const theirs = await datasetDigestOf(primary)
+    const ours = await datasetDigestOf(replica)
     if (theirs === ours) return ours
     const after = Number((await primary.info('replication'))['master_repl_offset'])
     if (after === offset || tries > 20) {

@@ -42,7 +42,8 @@ describe('startRedisServer', () => {
     expect(await server.cli(['GET', 'k'])).toBe('v\n')
     expect(await server.cli([], 'SET k w\nGET k\n')).toBe('OK\nw\n')
     const info = await server.info()
-    expect(info).toMatchObject({ role: 'master', redis_version: (await redisBinaries()).version })
+    const { product, version } = await redisBinaries()
+    expect(info).toMatchObject({ role: 'master', [`${product.toLowerCase()}_version`]: version })
     expect(Number(info['process_id'])).toBe(server.pid)
     const { directory, pid } = server
     expect(existsSync(directory)).toBe(true)

@@ -1,5 +1,5 @@
 /** A stock redis-server for a test: a real primary, replica or scratch server. Where the binary comes from: scripts/. */
-import { findRedis, type RedisBinaries } from '../../scripts/redis-server.mjs'
+import { findRedis, isReferenceRelease, type RedisBinaries } from '../../scripts/redis-server.mjs'
 import { type Directives, TestServer, type TestServerOptions } from './test-server.ts'
 
 let found: Promise<RedisBinaries> | undefined
@@ -10,9 +10,14 @@ export function redisBinaries(): Promise<RedisBinaries> {
   return found
 }
 
-/** Is it redis 7.0, whose replies are copied byte for byte? */
-export function isReferenceRelease({ product, version }: Pick<RedisBinaries, 'product' | 'version'>): boolean {
-  return product === 'Redis' && version.startsWith('7.0.')
+/** For tests in files that have others: see `REPLY_TESTS` in vitest.config.ts. */
+export async function comparesReplies(): Promise<boolean> {
+  return isReferenceRelease(await redisBinaries())
+}
+
+/** RDB version of the release of redis-server, as far as it decides the form of DEBUG DIGEST. */
+export async function digestRdbVersion(): Promise<number> {
+  return (await comparesReplies()) ? 10 : 11
 }
 
 const DEFAULTS: Directives = {

@@ -48,6 +48,8 @@ const PORT_TAKEN = /Address already in use|Failed listening on port/
 const PORT_TRIES = 5
 
 export class TestServer {
+  /** Name of the program. */
+  readonly program: string
   readonly port: number
   readonly directory: string
   readonly process: ServerProcess
@@ -90,15 +92,17 @@ export class TestServer {
     if (options.readyTimeoutMs !== undefined) process.readyTimeoutMs = options.readyTimeoutMs
     if (options.directory === undefined) process.ownedDirectory = directory
     const password = directives['requirepass']
-    return new TestServer(await ServerProcess.start(process), port, directory, password)
+    return new TestServer(program.name, await ServerProcess.start(process), port, directory, password)
   }
 
   private constructor(
+    program: string,
     process: ServerProcess,
     port: number,
     directory: string,
     password: Directives[string] | undefined,
   ) {
+    this.program = program
     this.process = process
     this.port = port
     this.directory = directory

@@ -14,6 +14,7 @@ import { startRedisServer } from '../../support/redis-server.ts'
 import { SeededRandom } from '../../support/seeded-random.ts'
 import type { TestServer } from '../../support/test-server.ts'
 import { makeValuePayloads, type ValuePayload } from '../../support/value-payloads.ts'
+import { itOfReference } from '../../support/reference.ts'
 
 /** DEBUG as `net` puts it together. */
 const debug: CommandTable = {
@@ -52,7 +53,7 @@ describe('DEBUG on the dataset', () => {
   })
   afterAll(() => server.stop())
 
-  it('DIGEST agrees over all types, and so does every DIGEST-VALUE', async () => {
+  itOfReference('DIGEST agrees over all types, and so does every DIGEST-VALUE', async () => {
     expect(datasetDigest(runner.keyspace)).toBe(await client.call('DEBUG', 'DIGEST'))
     expect(runner.text('DEBUG', 'DIGEST')).toBe(await client.callExact('DEBUG', 'DIGEST'))
     for (const [i, { name }] of payloads.entries()) {
@@ -86,7 +87,7 @@ describe('DEBUG on the dataset', () => {
     expect(digests('3.5e300')).toBe('17d3d2ba85d02371ba97b21b14661fdd62ac1109')
   })
 
-  it('OBJECT tells the same encoding, and the length of the value in a snapshot', async () => {
+  itOfReference('OBJECT tells the same encoding, and the length of the value in a snapshot', async () => {
     for (const [i, { name }] of payloads.entries()) {
       await client.call('SELECT', i % 5)
       runner.db = i % 5
@@ -105,7 +106,7 @@ describe('DEBUG on the dataset', () => {
     }
   })
 
-  it('POPULATE makes what a stock server makes, and leaves what is there', async () => {
+  itOfReference('POPULATE makes what a stock server makes, and leaves what is there', async () => {
     const steps = [
       ['SELECT', '6'],
       ['RESTORE', 'key:3', '0', payloads[0]!.payload],

@@ -4,13 +4,14 @@
  * from our DUMP into the stock server as that server's own reading of it.
  */
 import { bytesSource, encodeDump } from '@understudy/core/internal'
-import { describe, expect, it } from 'vitest'
+import { describe, expect } from 'vitest'
 import type { Argument } from '../../support/raw-client.ts'
 import { corpus, corpusBytes } from '../../support/rdb-corpus.ts'
 import { readAllReplies } from '../../support/resp-reader.ts'
 import { scanBytes } from '../../support/scan-rdb.ts'
 import { SeededRandom } from '../../support/seeded-random.ts'
 import { useStockPair } from '../../support/stock-pair.ts'
+import { itOfReference as it } from '../../support/reference.ts'
 
 const random = new SeededRandom(5)
 

@@ -6,6 +6,7 @@ import { startRedisServer } from '../../support/redis-server.ts'
 import { readAllReplies, type Reply } from '../../support/resp-reader.ts'
 import { SeededRandom } from '../../support/seeded-random.ts'
 import type { TestServer } from '../../support/test-server.ts'
+import { itOfReference } from '../../support/reference.ts'
 
 const SIMPLE = `#!lua name=simple
 redis.register_function('one', function(keys, args) return 1 end)
@@ -99,7 +100,7 @@ describe('FUNCTION', () => {
     },
   )
 
-  it('answers mistakes as a stock server does', async () => {
+  itOfReference('answers mistakes as a stock server does', async () => {
     await same('FUNCTION', 'LOAD', SIMPLE)
     for (const code of [
       'return 1',

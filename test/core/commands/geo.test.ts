@@ -1,9 +1,10 @@
 /** Positions beside a stock server: replies, stored sets, errors. */
-import { describe, expect, it } from 'vitest'
+import { describe, expect } from 'vitest'
 import type { Argument } from '../../support/raw-client.ts'
 import { readAllReplies } from '../../support/resp-reader.ts'
 import { SeededRandom } from '../../support/seeded-random.ts'
 import { useStockPair } from '../../support/stock-pair.ts'
+import { itOfReference as it } from '../../support/reference.ts'
 
 const UNITS = ['m', 'km', 'FT', 'mi']
 

@@ -15,10 +15,11 @@ import {
   sortCommands,
   writeCommandInfo,
 } from '@understudy/core/internal'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect } from 'vitest'
 import { startRedisServer } from '../../support/redis-server.ts'
 import { readAllReplies, type Reply } from '../../support/resp-reader.ts'
 import type { TestServer } from '../../support/test-server.ts'
+import { itOfReference as it } from '../../support/reference.ts'
 
 const registry = new CommandRegistry([
   keyCommands,

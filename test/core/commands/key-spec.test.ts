@@ -7,10 +7,11 @@ import {
   ReplyEncoder,
   writeCommandInfo,
 } from '@understudy/core/internal'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, expect } from 'vitest'
 import { startRedisServer } from '../../support/redis-server.ts'
 import { readAllReplies, type Reply } from '../../support/resp-reader.ts'
 import type { TestServer } from '../../support/test-server.ts'
+import { itOfReference as it } from '../../support/reference.ts'
 
 const memory = (): never => {
   throw new Error('not asked for')

@@ -4,6 +4,7 @@ import { CommandRunner } from '../../support/command-runner.ts'
 import { startRedisServer } from '../../support/redis-server.ts'
 import { readAllReplies } from '../../support/resp-reader.ts'
 import type { TestServer } from '../../support/test-server.ts'
+import { itOfReference } from '../../support/reference.ts'
 
 const FACTS: MemoryFacts = {
   usedBytes: 50 << 20,
@@ -32,7 +33,7 @@ describe('MEMORY', () => {
   })
   afterAll(() => server.stop())
 
-  it('STATS has the fields of a stock server, in their order', async () => {
+  itOfReference('STATS has the fields of a stock server, in their order', async () => {
     const runner = newRunner()
     const client = await server.raw()
     await client.call('HELLO', 3)
@@ -54,7 +55,7 @@ describe('MEMORY', () => {
     expect(ours.get('allocator.allocated')).toBe(runner.keyspace.usedBytes)
   })
 
-  it('USAGE grows with the value, whole, and takes its options', async () => {
+  itOfReference('USAGE grows with the value, whole, and takes its options', async () => {
     const runner = newRunner()
     runner.put('small', 0, Buffer.from('v'))
     runner.put('large', 18, Buffer.alloc(100_000, 1))

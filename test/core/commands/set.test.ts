@@ -1,7 +1,7 @@
 /** Sets beside a stock server: replies, encodings, digests, payloads; and a table of many members against a Set. */
 import { strict as assert } from 'node:assert'
 import { dataCommandFamilies, LibraryStore } from '@understudy/core/internal'
-import { describe, expect, it } from 'vitest'
+import { describe, expect } from 'vitest'
 import { CommandRunner } from '../../support/command-runner.ts'
 import { withBlocks } from '../../support/few-blocks.ts'
 import { checkKeyspace } from '../../support/keyspace-check.ts'
@@ -9,6 +9,7 @@ import type { Argument } from '../../support/raw-client.ts'
 import { readAllReplies, type Reply } from '../../support/resp-reader.ts'
 import { SeededRandom } from '../../support/seeded-random.ts'
 import { useStockPair } from '../../support/stock-pair.ts'
+import { itOfReference as it } from '../../support/reference.ts'
 
 const SETS = ['s', 't', 'u', 'v']
 const KEYS = [...SETS, 'text', 'absent']

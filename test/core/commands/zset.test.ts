@@ -1,6 +1,6 @@
 /** Sorted sets beside a stock server: replies, encodings, digests, payloads; and one of many members against a plain array. */
 import { strict as assert } from 'node:assert'
-import { describe, expect, it } from 'vitest'
+import { describe, expect } from 'vitest'
 import { CommandRunner } from '../../support/command-runner.ts'
 import { checkKeyspace } from '../../support/keyspace-check.ts'
 import type { Argument } from '../../support/raw-client.ts'
@@ -8,6 +8,7 @@ import { readAllReplies, type Reply } from '../../support/resp-reader.ts'
 import { SeededRandom } from '../../support/seeded-random.ts'
 import { useStockPair } from '../../support/stock-pair.ts'
 import { dataCommandFamilies, LibraryStore } from '@understudy/core/internal'
+import { itOfReference as it } from '../../support/reference.ts'
 
 const ZSETS = ['z', 'y', 'x']
 const KEYS = [...ZSETS, 'text', 'ints', 'words', 'target', 'absent']

@@ -9,10 +9,11 @@ import {
   encodeDump,
 } from '@understudy/core/internal'
 import type { Redis } from 'ioredis'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect } from 'vitest'
 import { startRedisServer } from '../../support/redis-server.ts'
 import { SeededRandom } from '../../support/seeded-random.ts'
 import type { TestServer } from '../../support/test-server.ts'
+import { itOfReference as it } from '../../support/reference.ts'
 
 let redis: TestServer
 let client: Redis

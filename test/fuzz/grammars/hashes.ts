@@ -2,6 +2,7 @@
 import {
   bound,
   command,
+  type CommandGrammar,
   duration,
   each,
   element,
@@ -57,6 +58,28 @@ const expiry = (...others: readonly string[]): Part =>
     ),
   )
 
+const LATER = { isLater: true }
+
+/** Of redis 7.4 and 8.0. */
+const TIMES_OF_FIELDS: readonly CommandGrammar[] = [
+  command('HEXPIRE', [hash, pastable(1000), condition, fields], LATER),
+  command('HPEXPIRE', [hash, pastable(1), condition, fields], LATER),
+  command('HEXPIREAT', [hash, instant(1000), condition, fields], LATER),
+  command('HPEXPIREAT', [hash, instant(1), condition, fields], LATER),
+  command('HPERSIST', [hash, fields], LATER),
+  command('HTTL', [hash, fields], LATER),
+  command('HPTTL', [hash, fields], LATER),
+  command('HEXPIRETIME', [hash, fields], LATER),
+  command('HPEXPIRETIME', [hash, fields], LATER),
+  command('HGETDEL', [hash, fields], LATER),
+  command('HGETEX', [hash, expiry('PERSIST'), fields], LATER),
+  command(
+    'HSETEX',
+    [hash, each(0.3, oneOf(option('FNX'), option('FXX'))), expiry('KEEPTTL'), numberedFields(true)],
+    LATER,
+  ),
+]
+
 export const hashGrammar: Grammar = {
   family: 'hashes',
   commands: [
@@ -84,18 +107,6 @@ export const hashGrammar: Grammar = {
       ],
       { weight: 0.5, inMulti: false },
     ),
-    // From here on newer than redis 7.0: redis 7.4 and 8.0.
-    command('HEXPIRE', [hash, pastable(1000), condition, fields]),
-    command('HPEXPIRE', [hash, pastable(1), condition, fields]),
-    command('HEXPIREAT', [hash, instant(1000), condition, fields]),
-    command('HPEXPIREAT', [hash, instant(1), condition, fields]),
-    command('HPERSIST', [hash, fields]),
-    command('HTTL', [hash, fields]),
-    command('HPTTL', [hash, fields]),
-    command('HEXPIRETIME', [hash, fields]),
-    command('HPEXPIRETIME', [hash, fields]),
-    command('HGETDEL', [hash, fields]),
-    command('HGETEX', [hash, expiry('PERSIST'), fields]),
-    command('HSETEX', [hash, each(0.3, oneOf(option('FNX'), option('FXX'))), expiry('KEEPTTL'), numberedFields(true)]),
+    ...TIMES_OF_FIELDS,
   ],
 }

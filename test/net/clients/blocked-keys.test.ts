@@ -31,6 +31,7 @@ import { RawClient as Raw } from '../../support/raw-client.ts'
 import { startRedisServer } from '../../support/redis-server.ts'
 import { startToyServer, type ToyServer } from '../../support/toy-server.ts'
 import { waitFor } from '../../support/wait-for.ts'
+import { itOfReference } from '../../support/reference.ts'
 
 const typeName = ({ keyspace }: CommandContext): string | undefined => rdbTypeFacts(keyspace.entry.rdbType)?.typeName
 
@@ -420,7 +421,7 @@ describe('who waits', () => {
 })
 
 describe('time-outs as arguments', () => {
-  it('are read as redis reads them', async () => {
+  itOfReference('are read as redis reads them', async () => {
     const redis = await startRedisServer()
     const theirs = await redis.raw()
     for (const text of [

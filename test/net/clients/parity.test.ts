@@ -1,9 +1,10 @@
 /** The same bytes to a real redis-server and to ours: the replies must be the same bytes. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect } from 'vitest'
 import { encodeCommand, RawClient } from '../../support/raw-client.ts'
 import { startRedisServer } from '../../support/redis-server.ts'
 import type { TestServer } from '../../support/test-server.ts'
 import { startToyServer, type ToyServer } from '../../support/toy-server.ts'
+import { itOfReference as test } from '../../support/reference.ts'
 
 let redis: TestServer
 let locked: TestServer

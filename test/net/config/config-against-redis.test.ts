@@ -1,7 +1,8 @@
 import { type DirectiveName, allSpellings, Config, DIRECTIVES, findDirective } from '@understudy/net/internal'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect } from 'vitest'
 import { startRedisServer } from '../../support/redis-server.ts'
 import type { TestServer } from '../../support/test-server.ts'
+import { itOfReference as it } from '../../support/reference.ts'
 
 /** Directives whose value is a fact of this very process, not of the table. */
 const OF_THE_PROCESS = new Set(['port', 'dir', 'bind', 'save', 'enable-debug-command'])

@@ -14,6 +14,7 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { CpuTime } from '../../support/cpu-time.ts'
 import { redisBinaries, startRedisServer } from '../../support/redis-server.ts'
 import { SeededRandom } from '../../support/seeded-random.ts'
+import { itOfReference } from '../../support/reference.ts'
 
 const directory = realpathSync(mkdtempSync(join(tmpdir(), 'understudy-conf-')))
 afterAll(() => rmSync(directory, { recursive: true, force: true }))
@@ -40,7 +41,7 @@ function failure(text: string): string {
 
 describe('a file that redis-server takes means the same here', () => {
   const NAMES = ['dbfilename', 'masterauth', 'save', 'client-output-buffer-limit', 'replica-announce-ip', 'timeout']
-  it.each([
+  itOfReference.each([
     'dbfilename "a\\x41b.rdb"\nmasterauth "a\\n\\"b\\q\\a\\b\\t\\r\\\\"',
     "dbfilename 'it\\'s'\nmasterauth 'a\\nb\"'",
     'dbfilename ab"c d"\nmasterauth a\'b c\'',
@@ -71,7 +72,7 @@ describe('a file that redis-server takes means the same here', () => {
 })
 
 describe('a file that redis-server refuses is refused here with the same reason', () => {
-  it.each([
+  itOfReference.each([
     'dbfilename "ab"c',
     'port "',
     "port '1",

@@ -13,6 +13,7 @@ import { join } from 'node:path'
 import { Config, loadConfig } from '@understudy/net/internal'
 import { afterAll, describe, expect, it } from 'vitest'
 import { startRedisServer } from '../../support/redis-server.ts'
+import { itOfReference } from '../../support/reference.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'understudy-rewrite-'))
 afterAll(() => rmSync(directory, { recursive: true, force: true }))
@@ -107,7 +108,7 @@ describe('CONFIG REWRITE', () => {
     expect(loadConfig({ file: config.file }, { dir: directory }).match(['*'])).toEqual(config.match(['*']))
   })
 
-  it('writes a file that a redis-server reads the same, and reads what that rewrites', async () => {
+  itOfReference('writes a file that a redis-server reads the same, and reads what that rewrites', async () => {
     const text = 'timeout 5\nsave 10 1\nslave-priority 7\n# c\nclient-output-buffer-limit slave 1mb 0 0\n'
     const sets: [string, string][] = [
       ['masterauth', 'a"b\x01\xff'],

@@ -3,7 +3,7 @@
  * has received the same bytes.
  */
 import { isDeepStrictEqual } from 'node:util'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect } from 'vitest'
 import { untilEqualOffsets } from '../../support/compare-datasets.ts'
 import { freePort } from '../../support/free-port.ts'
 import { encodeCommand, type RawClient } from '../../support/raw-client.ts'
@@ -12,6 +12,7 @@ import { startRedisServer } from '../../support/redis-server.ts'
 import type { TestServer } from '../../support/test-server.ts'
 import { startUnderstudy } from '../../support/understudy-server.ts'
 import { waitFor } from '../../support/wait-for.ts'
+import { itOfReference as it } from '../../support/reference.ts'
 
 let theirs: TestServer
 let ours: TestServer

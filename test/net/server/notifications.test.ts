@@ -2,7 +2,7 @@
  * Keyspace notifications: the same commands make the same events in the same order, by clients' writes as in a
  * redis-server, by the stream as in a replica of redis.
  */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect } from 'vitest'
 import { untilEqualOffsets } from '../../support/compare-datasets.ts'
 import { type Argument, encodeCommand, type RawClient } from '../../support/raw-client.ts'
 import { knowsCommands } from '../../support/known-commands.ts'
@@ -11,6 +11,7 @@ import type { TestServer } from '../../support/test-server.ts'
 import { startUnderstudy } from '../../support/understudy-server.ts'
 import { waitFor } from '../../support/wait-for.ts'
 import { TYPE_CASES } from './type-notifications.cases.ts'
+import { itOfReference as it } from '../../support/reference.ts'
 
 const ALL = { 'notify-keyspace-events': 'KEAmn' }
 const END = 'the end'

@@ -1,9 +1,10 @@
 /** What INFO, ROLE and CLIENT LIST tell about a replica, beside a redis-server that follows the same primary. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect } from 'vitest'
 import { startRedisServer } from '../../support/redis-server.ts'
 import type { TestServer } from '../../support/test-server.ts'
 import { startUnderstudy } from '../../support/understudy-server.ts'
 import { waitFor } from '../../support/wait-for.ts'
+import { itOfReference as it } from '../../support/reference.ts'
 
 let primary: TestServer
 let stock: TestServer

@@ -10,6 +10,7 @@ import { startRedisServer } from '../../support/redis-server.ts'
 import type { TestServer } from '../../support/test-server.ts'
 import { startUnderstudy } from '../../support/understudy-server.ts'
 import { waitFor } from '../../support/wait-for.ts'
+import { itOfReference } from '../../support/reference.ts'
 
 let primary: TestServer
 let theirReplica: TestServer
@@ -233,7 +234,7 @@ describe('on a replica', () => {
     expect(replies[1]).toBe('*1\r\n$3\r\nran\r\n')
   })
 
-  it('reads run, writes are refused when they are queued', async () => {
+  itOfReference('reads run, writes are refused when they are queued', async () => {
     await both(
       [
         ['MULTI', 'GET there', 'STRLEN there', 'EXEC'],

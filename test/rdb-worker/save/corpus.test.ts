@@ -5,13 +5,14 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { loadIterable, RdbLoaderPool } from '@understudy/rdb-worker'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect } from 'vitest'
 import { adopt } from '../../support/keyspace-digest.ts'
 import { corpus, corpusBytes } from '../../support/rdb-corpus.ts'
 import { startRedisServer } from '../../support/redis-server.ts'
 import { SeededRandom } from '../../support/seeded-random.ts'
 import { snapshotBytes } from '../../support/snapshot-bytes.ts'
 import type { TestServer } from '../../support/test-server.ts'
+import { itOfReference as it } from '../../support/reference.ts'
 
 const hashSeed = new SeededRandom(81).bytes(16)
 const KEYS_COMPARED_MAX = 300

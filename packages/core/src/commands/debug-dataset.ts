@@ -51,8 +51,9 @@ export function datasetDigest(keyspace: KeyspaceReads, rdbVersion: number = RDB_
 }
 
 function debugDigest(context: ReadContext): void {
-  const { keyspace, settings } = context
-  if (context.args.count === 2) context.reply.simple(datasetDigest(keyspace, settings.dataRdbVersion))
+  const { args, keyspace, settings } = context
+  const rdbVersion = args.count === 3 ? argInteger(args, 2) : settings.dataRdbVersion
+  if (args.count < 4 && !Number.isNaN(rdbVersion)) context.reply.simple(datasetDigest(keyspace, rdbVersion))
   else context.reply.error(subcommandSyntaxError(context.args, 'debug'))
 }
 
@@ -141,7 +142,12 @@ export interface DebugDatasetSubcommand {
 
 /** By upper-case name. What changes the dataset makes its own units. */
 export const debugDatasetSubcommands: Readonly<Record<string, DebugDatasetSubcommand>> = {
-  DIGEST: { summary: 'Output a hex signature representing the current DB content.', run: debugDigest },
+  DIGEST: {
+    usage: '[<rdb-version>]',
+    summary:
+      'Output a hex signature representing the current DB content, as the release with these snapshots does: 10 Redis 7.0, 11 later ones.',
+    run: debugDigest,
+  },
   'DIGEST-VALUE': {
     usage: '<key> [<key> ...]',
     summary: 'Output a hex signature of the values of all the specified keys.',
