@@ -100,7 +100,7 @@ it(
   async () => {
     const timeouts = { 'repl-timeout': 6, 'repl-ping-replica-period': 1 }
     const node = await startFilled(
-      { ...timeouts, 'repl-diskless-sync-delay': 60, 'repl-diskless-sync-max-replicas': 2 },
+      { ...timeouts, 'repl-diskless-sync-delay': 60, 'repl-diskless-sync-max-replicas': 2, 'repl-rdb-version': 10 },
       32,
     )
     const stopped = await node.raw()
@@ -128,7 +128,7 @@ async function afterNewlines(client: RawClient): Promise<string> {
 }
 
 it('who needs the length shares the pass with who does not', { timeout: 60_000 }, async () => {
-  const node = await startFilled({ 'repl-diskless-sync-delay': 60 }, 4)
+  const node = await startFilled({ 'repl-diskless-sync-delay': 60, 'repl-rdb-version': 10 }, 4)
   const stock = await startStock(node.port)
   await replicasAre(node, 1, 'wait_bgsave')
   const old = await node.raw({ timeoutMs: 20_000 })
