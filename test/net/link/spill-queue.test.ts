@@ -187,6 +187,48 @@ describe('the queue', () => {
     queue.dispose()
   })
 
+  it('says so, too, when what came back from the file has filled it up', async () => {
+    // Both wait for the test: it is read while the memory is as full as it may be with a chunk on its way to the file.
+    const writes: (() => void)[] = []
+    const reads: (() => void)[] = []
+    const open: OpenSpillFile = async (path) => {
+      const file = await openSpillFile(path)
+      return {
+        close: () => file.close(),
+        write: async (bytes, position) => {
+          await file.write(bytes, position)
+          await new Promise<void>((resolve) => writes.push(resolve))
+        },
+        read: async (target, position) => {
+          const count = await file.read(target, position)
+          await new Promise<void>((resolve) => reads.push(resolve))
+          return count
+        },
+      }
+    }
+    const { queue, told } = newQueue(2 * CHUNK, 100 * CHUNK, open)
+    const bytes = new Uint8Array(CHUNK)
+    const push = (): void => queue.push(bytes)
+    push()
+    push()
+    await waitFor('the first chunk to be written', () => writes.length > 0)
+    writes.pop()!()
+    await waitFor('it to be read back', () => reads.length > 0)
+    while (queue.byteLength < 6 * CHUNK) push()
+    await waitFor('the next one to be written', () => writes.length > 0)
+    queue.push(bytes.subarray(1))
+    expect(queue.isFull).toBe(false)
+    reads.pop()!()
+    await waitFor('bytes', () => queue.peek() !== undefined)
+    expect(queue.isFull).toBe(true)
+    expect(told.room).toBe(0)
+    queue.consume(queue.peek()!.length)
+    expect(queue.isFull).toBe(false)
+    expect(told.room).toBe(1)
+    queue.dispose()
+    for (const resolve of [...writes, ...reads]) resolve()
+  })
+
   it('leaves no file: it has no name while it is used', async () => {
     const { queue } = newQueue(2 * CHUNK, 100 * CHUNK)
     const source = new Source(queue)

@@ -168,7 +168,7 @@ export class SpillQueue {
   #grow(count: number): void {
     this.#memoryBytes += count
     this.#peakBytes = Math.max(this.#peakBytes, this.byteLength)
-    this.#wasFull ||= this.isFull
+    this.#noteFull()
     if (this.#memoryBytes >= this.#memoryBytesMax) void this.#spill()
   }
 
@@ -256,6 +256,7 @@ export class SpillQueue {
       if (count === 0) throw new Error('the file ends before its bytes do')
       this.#fileStart += count
       this.#memoryBytes += count
+      this.#noteFull()
       this.#front.push({ bytes, start: 0, end: count })
       // Nothing is left in it: the next bytes begin at its beginning, and it does not grow for ever.
       if (this.fileBytes === 0 && !this.#isWriting) this.#fileStart = this.#fileEnd = 0
@@ -266,6 +267,11 @@ export class SpillQueue {
     }
     this.#isReading = false
     this.#events.onReadable()
+  }
+
+  /** Whenever more is in memory: who is told to stop is told when to go on, and asks only now and then. */
+  #noteFull(): void {
+    this.#wasFull ||= this.isFull
   }
 
   #tellRoom(): void {
