@@ -380,10 +380,13 @@ function row(arity: number, flags: number, since: string, summary: string, code:
   return { arity, flags: flags | FAST, keys: [1, 1, 1], since, group: 'hash', summary, ...code }
 }
 
+const UPDATE = ['RW', 'update']
+const BY_THE_CLOCK = { tips: ['nondeterministic_output'] }
+
 /** HEXPIRE and its like. */
 function expireRow(summary: string, unitMs: number, absolute: boolean): CommandRow {
   const run = (context: CommandContext): void => expireFields(context, unitMs, absolute)
-  return { ...row(-6, WRITE | DENYOOM, '7.4.0', summary, { run }), propagate: 'hpexpireat' }
+  return { ...row(-6, WRITE, '7.4.0', summary, { run }), keyFlags: UPDATE, propagate: 'hpexpireat' }
 }
 
 export const hashExpireCommands: CommandTable = {
@@ -391,26 +394,40 @@ export const hashExpireCommands: CommandTable = {
   HPEXPIRE: expireRow('Sets the time to live of fields, in milliseconds.', 1, false),
   HEXPIREAT: expireRow('Sets when fields expire, in seconds since 1970.', 1000, true),
   HPEXPIREAT: expireRow('Sets when fields expire, in milliseconds since 1970.', 1, true),
-  HPERSIST: row(-5, WRITE, '7.4.0', 'Removes the time to live of fields.', { run: runHPersist }),
-  HTTL: row(-5, READONLY, '7.4.0', 'Returns the time to live of fields, in seconds.', {
-    read: (context) => replyTimes(context, 1000, false),
-  }),
-  HPTTL: row(-5, READONLY, '7.4.0', 'Returns the time to live of fields, in milliseconds.', {
-    read: (context) => replyTimes(context, 1, false),
-  }),
+  HPERSIST: {
+    ...row(-5, WRITE, '7.4.0', 'Removes the time to live of fields.', { run: runHPersist }),
+    keyFlags: UPDATE,
+  },
+  HTTL: {
+    ...row(-5, READONLY, '7.4.0', 'Returns the time to live of fields, in seconds.', {
+      read: (context) => replyTimes(context, 1000, false),
+    }),
+    ...BY_THE_CLOCK,
+  },
+  HPTTL: {
+    ...row(-5, READONLY, '7.4.0', 'Returns the time to live of fields, in milliseconds.', {
+      read: (context) => replyTimes(context, 1, false),
+    }),
+    ...BY_THE_CLOCK,
+  },
   HEXPIRETIME: row(-5, READONLY, '7.4.0', 'Returns when fields expire, in seconds since 1970.', {
     read: (context) => replyTimes(context, 1000, true),
   }),
   HPEXPIRETIME: row(-5, READONLY, '7.4.0', 'Returns when fields expire, in milliseconds since 1970.', {
     read: (context) => replyTimes(context, 1, true),
   }),
-  HGETDEL: { ...row(-5, WRITE, '8.0.0', 'Returns and removes fields.', { run: runHGetDel }), propagate: 'hdel' },
+  HGETDEL: {
+    ...row(-5, WRITE, '8.0.0', 'Returns and removes fields.', { run: runHGetDel }),
+    keyFlags: ['RW', 'access', 'delete'],
+    propagate: 'hdel',
+  },
   HGETEX: {
     ...row(-5, WRITE, '8.0.0', 'Returns fields and sets their time to live.', { run: runHGetEx }),
     propagate: 'hgetex',
   },
   HSETEX: {
     ...row(-6, WRITE | DENYOOM, '8.0.0', 'Sets fields with a time to live.', { run: runHSetEx }),
+    keyFlags: UPDATE,
     propagate: 'hsetex',
   },
 }
