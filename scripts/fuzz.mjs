@@ -6,7 +6,7 @@
  */
 import { Arguments } from './arguments.mjs'
 import { build } from './build.mjs'
-import { findRedis, RedisMissingError } from './redis-server.mjs'
+import { findRedis, RedisMissingError, RELEASE_OPTION } from './redis-server.mjs'
 import { fail, requireNode, runTool } from './run-tool.mjs'
 
 const MINUTES = 30
@@ -25,12 +25,13 @@ const args = new Arguments({
       about: "rows of the command table ('SORT', 'OBJECT ENCODING') or families ('strings') to use",
     },
     without: { value: 'A,B', about: 'rows to leave out' },
+    release: RELEASE_OPTION,
     'no-build': { about: 'take dist/ as it is' },
   },
 })
 const minutes = args.number('minutes') ?? MINUTES
 const seed = args.number('seed') ?? Math.floor(Math.random() * 2 ** 31)
-await findRedis({ log: console.log }).catch((/** @type {unknown} */ error) => {
+await findRedis({ log: console.log, release: args.text('release') }).catch((/** @type {unknown} */ error) => {
   if (error instanceof RedisMissingError) return fail(error.message)
   throw error
 })

@@ -7,6 +7,9 @@
  *
  *   <target>/unpacked/root/usr/bin/redis-server …     as in the packages
  *   <target>/unpacked/bin/redis-server …              wrappers: set LD_LIBRARY_PATH, then exec (same pid)
+ *
+ * A later release is one of a later Debian. Its packages come with all that they need, the C library too, and the wrappers start them
+ * with its loader.
  */
 import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
@@ -18,8 +21,27 @@ import { promisify } from 'node:util'
 
 const run = promisify(execFile)
 
-const PACKAGES = ['redis-server', 'redis-tools']
-const TOOLS = ['redis-cli', 'redis-benchmark', 'redis-check-rdb', 'redis-server']
+/**
+ * @typedef {object} Release
+ * @property {readonly string[]} packages
+ * @property {readonly string[]} tools Programs that get a wrapper; the server is the last.
+ * @property {string} [suite] Of Debian; left out: this machine's own.
+ */
+
+const REDIS_TOOLS = ['redis-cli', 'redis-benchmark', 'redis-check-rdb', 'redis-server']
+const VALKEY_TOOLS = REDIS_TOOLS.map((tool) => tool.replace('redis', 'valkey'))
+
+/** @type {Release} */
+const OWN_RELEASE = { packages: ['redis-server', 'redis-tools'], tools: REDIS_TOOLS }
+
+/** By the name that `--release` takes. @type {Readonly<Record<string, Release>>} */
+export const LATER_RELEASES = {
+  'redis-8': { packages: ['redis-server', 'redis-tools'], tools: REDIS_TOOLS, suite: 'trixie' },
+  'valkey-8': { packages: ['valkey-server', 'valkey-tools'], tools: VALKEY_TOOLS, suite: 'trixie' },
+}
+
+/** Debian's own keys. */
+const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg'
 /** apt-get is given this long for one step; a mirror that hangs must not hang the tests for ever. */
 const STEP_TIMEOUT_MS = 240_000
 /** Longer than all steps together. After that another process's lock is taken for abandoned. */
@@ -28,18 +50,20 @@ const LOCK_PATIENCE_MS = 600_000
 /**
  * @param {string} target Folder of ours, created when missing.
  * @param {(message: string) => void} log
+ * @param {Release} [release]
  * @returns {Promise<string>} The folder with the wrappers.
  */
-export async function unpackRedisPackages(target, log) {
+export async function unpackRedisPackages(target, log, release = OWN_RELEASE) {
   const wrappers = join(target, 'unpacked', 'bin')
-  if (isComplete(target)) return wrappers
+  const isDone = () => isComplete(target, release)
+  if (isDone()) return wrappers
   await requireApt()
   await mkdir(target, { recursive: true })
-  const unlock = await lock(join(target, 'lock'), () => isComplete(target))
+  const unlock = await lock(join(target, 'lock'), isDone)
   try {
     // What was unpacked by an older version of this file may lack a wrapper.
-    if (existsSync(join(target, 'unpacked'))) await writeWrappers(join(target, 'unpacked'))
-    else await unpackInto(target, log)
+    if (existsSync(join(target, 'unpacked'))) await writeWrappers(join(target, 'unpacked'), release)
+    else await unpackInto(target, log, release)
   } finally {
     await unlock()
   }
@@ -50,9 +74,10 @@ export async function unpackRedisPackages(target, log) {
  * The wrappers are the last thing made in `unpacked`.
  *
  * @param {string} target
+ * @param {Release} release
  */
-function isComplete(target) {
-  return TOOLS.every((tool) => existsSync(join(target, 'unpacked', 'bin', tool)))
+function isComplete(target, { tools }) {
+  return tools.every((tool) => existsSync(join(target, 'unpacked', 'bin', tool)))
 }
 
 async function requireApt() {
@@ -68,19 +93,24 @@ async function requireApt() {
 /**
  * @param {string} target
  * @param {(message: string) => void} log
+ * @param {Release} release
  */
-async function unpackInto(target, log) {
+async function unpackInto(target, log, release) {
   const work = join(target, `work-${process.pid}-${randomBytes(4).toString('hex')}`)
   const made = join(work, 'unpacked')
   try {
     await mkdir(made, { recursive: true })
-    log('No redis-server on PATH: unpacking the distribution’s packages into .cache/redis …')
-    const archives = await download(work, log)
+    log(
+      release.suite === undefined
+        ? 'No redis-server on PATH: unpacking the distribution’s packages into .cache/redis …'
+        : `Unpacking ${release.packages.join(' and ')} of Debian ${release.suite} into .cache …`,
+    )
+    const archives = release.suite === undefined ? await download(work, log) : await downloadOfSuite(work, release)
     for (const archive of archives) await run('dpkg-deb', ['-x', archive, join(made, 'root')])
-    await writeWrappers(made)
+    await writeWrappers(made, release)
     await rename(made, join(target, 'unpacked')).catch((/** @type {unknown} */ error) => {
       // Somebody who did not see our lock was faster; theirs is as good as ours.
-      if (!isComplete(target)) throw error
+      if (!isComplete(target, release)) throw error
     })
   } finally {
     await rm(work, { recursive: true, force: true })
@@ -98,14 +128,14 @@ async function download(work, log) {
   const archives = join(work, 'archives')
   await mkdir(archives, { recursive: true })
   try {
-    return await downloadWith(await aptConfig(work, false), archives)
+    return await downloadWith(await aptConfig(work, 'system'), archives, OWN_RELEASE)
   } catch {
     log('The package lists of this machine are missing or out of date: fetching fresh ones into .cache/redis …')
-    const config = await aptConfig(work, true)
+    const config = await aptConfig(work, 'own')
     // One unreachable source of many makes `update` fail though ours is there: what counts is the download below.
     const updated = await apt(config, ['-qq', 'update']).catch((/** @type {unknown} */ error) => error)
     try {
-      return await downloadWith(config, archives)
+      return await downloadWith(config, archives, OWN_RELEASE)
     } catch (error) {
       throw updated instanceof Error ? updated : error
     }
@@ -113,18 +143,49 @@ async function download(work, log) {
 }
 
 /**
+ * From the mirror that this Debian uses, as for a machine on which nothing is installed.
+ *
+ * @param {string} work
+ * @param {Release} release
+ * @returns {Promise<string[]>} Paths of the .deb files.
+ */
+async function downloadOfSuite(work, release) {
+  const archives = join(work, 'archives')
+  await mkdir(archives, { recursive: true })
+  // A codename as in VERSION_CODENAME=bookworm; Ubuntu's packages would not go with Debian's.
+  const system = await readFile('/etc/os-release', 'utf8').catch(() => '')
+  const [, codename] = /^ID=debian$/m.test(system) ? (/^VERSION_CODENAME=(\w+)$/m.exec(system) ?? []) : []
+  const format = ['indextargets', '--format', '$(RELEASE) $(COMPONENT) $(REPO_URI)', 'Created-By: Packages']
+  const targets = await apt(await aptConfig(work, 'system'), format)
+  const [, mirror] = new RegExp(`^${codename} main (\\S+)$`, 'm').exec(targets) ?? []
+  if (mirror === undefined) throw new Error(`Debian ${release.suite} can be had on a Debian only`)
+  const config = await aptConfig(work, 'suite')
+  await writeFile(join(work, 'sources.list'), `deb [signed-by=${KEYRING}] ${mirror} ${release.suite} main\n`)
+  await writeFile(join(work, 'status'), '')
+  const places = [
+    `Dir::Etc::sourcelist "${join(work, 'sources.list')}";`,
+    'Dir::Etc::sourceparts "/dev/null";',
+    `Dir::State::status "${join(work, 'status')}";`,
+  ]
+  await writeFile(config, places.join('\n'), { flag: 'a' })
+  await apt(config, ['-qq', 'update'])
+  return downloadWith(config, archives, release)
+}
+
+/**
  * @param {string} config
  * @param {string} archives
+ * @param {Release} release
  */
-async function downloadWith(config, archives) {
+async function downloadWith(config, archives, { packages }) {
   // apt itself says which packages this machine lacks. 'Inst name (version …' is a new package; 'Inst name [old] (…' would
   // be an upgrade of one that is there, and is left alone: a second libc beside the system's would not work.
-  const plan = await apt(config, ['-s', '-qq', '--no-install-recommends', 'install', ...PACKAGES])
+  const plan = await apt(config, ['-s', '-qq', '--no-install-recommends', 'install', ...packages])
   const missing = Array.from(plan.matchAll(/^Inst (\S+) \(/gm), ([, name = '']) => name)
-  const wanted = new Set([...PACKAGES, ...missing])
+  const wanted = new Set([...packages, ...missing])
   await apt(config, ['-qq', 'download', ...wanted], archives)
   const files = (await readdir(archives)).filter((name) => name.endsWith('.deb'))
-  for (const name of PACKAGES) {
+  for (const name of packages) {
     if (!files.some((file) => file.startsWith(`${name}_`))) throw new Error(`apt-get did not download ${name}`)
   }
   return files.map((file) => join(archives, file))
@@ -134,9 +195,9 @@ async function downloadWith(config, archives) {
  * Writes a configuration that is read after the system's (so proxies and mirrors stay) and keeps apt inside `work`.
  *
  * @param {string} work
- * @param {boolean} ownLists
+ * @param {'system' | 'own' | 'suite'} kind Of the package lists: the system's, fresh ones, those of another suite.
  */
-async function aptConfig(work, ownLists) {
+async function aptConfig(work, kind) {
   const cache = join(work, 'apt-cache')
   const lists = join(work, 'apt-lists')
   await mkdir(join(cache, 'archives', 'partial'), { recursive: true })
@@ -154,8 +215,8 @@ async function aptConfig(work, ownLists) {
     // Hooks of container images delete archives and caches of the system.
     ...['Pre-Invoke', 'Post-Invoke', 'Post-Invoke-Success'].map((hook) => `#clear APT::Update::${hook};`),
   ]
-  if (ownLists) lines.push(`Dir::State::lists "${lists}/";`)
-  const path = join(work, `apt-${ownLists ? 'own' : 'system'}.conf`)
+  if (kind !== 'system') lines.push(`Dir::State::lists "${lists}/";`)
+  const path = join(work, `apt-${kind}.conf`)
   await writeFile(path, `${lines.join('\n')}\n`)
   return path
 }
@@ -185,21 +246,28 @@ async function apt(config, args, cwd) {
   }
 }
 
-/** @param {string} made */
-async function writeWrappers(made) {
-  const directories = await libraryDirectories(join(made, 'root'))
+/**
+ * @param {string} made
+ * @param {Release} release
+ */
+async function writeWrappers(made, { tools, suite }) {
+  const root = join(made, 'root')
+  const directories = await libraryDirectories(root)
   const path = directories.map((directory) => `$root/${directory}`).join(':')
+  const loader = suite === undefined ? undefined : await findLoader(root)
   await mkdir(join(made, 'bin'), { recursive: true })
-  for (const tool of TOOLS) {
+  for (const tool of tools) {
     if (existsSync(join(made, 'bin', tool))) continue
-    const text = [
-      '#!/bin/sh',
-      `root="\${0%/*}/../root"`,
-      `LD_LIBRARY_PATH="${path}\${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"`,
-      'export LD_LIBRARY_PATH',
-      `exec "$root/usr/bin/${tool}" "$@"`,
-      '',
-    ].join('\n')
+    const start =
+      loader === undefined
+        ? [
+            `LD_LIBRARY_PATH="${path}\${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"`,
+            'export LD_LIBRARY_PATH',
+            `exec "$root/usr/bin/${tool}" "$@"`,
+          ]
+        : // One program goes by several names, and acts by the one that it is given.
+          [`exec "$root/${loader}" --library-path "${path}" --argv0 ${tool} "$root/usr/bin/${tool}" "$@"`]
+    const text = ['#!/bin/sh', `root="\${0%/*}/../root"`, ...start, ''].join('\n')
     await writeFile(join(made, 'bin', tool), text, { mode: 0o755 })
     try {
       await run(join(made, 'bin', tool), ['--version'])
@@ -221,6 +289,20 @@ async function libraryDirectories(root) {
     if (!entry.isDirectory() && /\.so(\.|$)/.test(entry.name)) found.add(entry.parentPath.slice(root.length + 1))
   }
   return [...found]
+}
+
+/**
+ * The dynamic loader of an unpacked C library, relative to `root`.
+ *
+ * @param {string} root
+ */
+async function findLoader(root) {
+  for (const entry of await readdir(root, { recursive: true, withFileTypes: true })) {
+    // A link to it may be absolute.
+    if (entry.isFile() && /^ld-linux.*\.so\.\d+$/.test(entry.name))
+      return join(entry.parentPath, entry.name).slice(root.length + 1)
+  }
+  throw new Error('the C library has no loader')
 }
 
 /**

@@ -10,7 +10,7 @@ import { accessSync, constants, statSync } from 'node:fs'
 import { basename, delimiter, dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { unpackRedisPackages } from './redis-packages.mjs'
+import { LATER_RELEASES, unpackRedisPackages } from './redis-packages.mjs'
 
 const run = promisify(execFile)
 
@@ -57,10 +57,12 @@ export const CACHE_DIRECTORY = fileURLToPath(new URL('../.cache', import.meta.ur
  * @param {NodeJS.ProcessEnv} [options.env] REDIS_SERVER and PATH are read from it.
  * @param {string} [options.cacheDirectory]
  * @param {(message: string) => void} [options.log] Told before something slow starts.
+ * @param {string | undefined} [options.release] A later one; REDIS_SERVER in `env` is it from then on, so that child processes find it, too.
  * @returns {Promise<RedisBinaries>}
  * @throws {RedisMissingError}
  */
-export async function findRedis({ env = process.env, cacheDirectory = CACHE_DIRECTORY, log = () => {} } = {}) {
+export async function findRedis({ env = process.env, cacheDirectory = CACHE_DIRECTORY, log = () => {}, release } = {}) {
+  if (release !== undefined) env['REDIS_SERVER'] = await unpackRelease(release, cacheDirectory, log)
   if (env['REDIS_SERVER']) {
     const server = resolve(env['REDIS_SERVER'])
     if (!isExecutable(server))
@@ -83,6 +85,31 @@ export async function findRedis({ env = process.env, cacheDirectory = CACHE_DIRE
     throw new RedisMissingError(`${reason} and no package could be unpacked (${messageOf(error)}): ${WHAT_TO_DO}`, {
       cause: error,
     })
+  }
+}
+
+/** For `--release`: what may be named, as `Arguments` takes it. */
+export const RELEASE_OPTION = {
+  value: 'NAME',
+  about: `beside a later release, which is fetched: ${Object.keys(LATER_RELEASES).join(', ')}`,
+}
+
+/**
+ * @param {string} name
+ * @param {string} cacheDirectory
+ * @param {(message: string) => void} log
+ * @returns {Promise<string>} The path of the server.
+ */
+async function unpackRelease(name, cacheDirectory, log) {
+  const release = LATER_RELEASES[name]
+  if (release === undefined) {
+    throw new RedisMissingError(`no release '${name}'; there is: ${Object.keys(LATER_RELEASES).join(', ')}`)
+  }
+  try {
+    const directory = await unpackRedisPackages(join(cacheDirectory, name), log, release)
+    return join(directory, release.tools.at(-1) ?? '')
+  } catch (error) {
+    throw new RedisMissingError(`${name} could not be unpacked (${messageOf(error)})`, { cause: error })
   }
 }
 

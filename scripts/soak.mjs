@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { Arguments } from './arguments.mjs'
 import { build } from './build.mjs'
 import { nodeBinary } from './node-binary.mjs'
-import { findRedis, RedisMissingError } from './redis-server.mjs'
+import { findRedis, RedisMissingError, RELEASE_OPTION } from './redis-server.mjs'
 import { fail, requireNode, ROOT, runTool } from './run-tool.mjs'
 
 const DIRECTORY = join(ROOT, 'test/soak')
@@ -32,6 +32,7 @@ const args = new Arguments({
     count: { value: 'N', about: 'rounds' },
     for: { value: 'SECONDS', about: 'at most this long; it ends behind a round' },
     node: { value: 'VERSION', about: 'on another Node.js, as in 24' },
+    release: RELEASE_OPTION,
     'no-build': { about: 'take dist/ as it is' },
   },
 })
@@ -45,7 +46,7 @@ if (name === undefined) {
   const seed = args.number('seed') ?? Math.floor(Math.random() * 2 ** 31)
   const count = args.number('count')
   const seconds = args.number('for')
-  await findRedis({ log: console.log }).catch((/** @type {unknown} */ error) => {
+  await findRedis({ log: console.log, release: args.text('release') }).catch((/** @type {unknown} */ error) => {
     if (error instanceof RedisMissingError) return fail(error.message)
     throw error
   })

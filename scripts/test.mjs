@@ -7,7 +7,7 @@
 import { printHelpIfAsked } from './arguments.mjs'
 import { build } from './build.mjs'
 import { nodeBinary } from './node-binary.mjs'
-import { findRedis, isReferenceRelease, RedisMissingError } from './redis-server.mjs'
+import { findRedis, isReferenceRelease, RedisMissingError, RELEASE_OPTION } from './redis-server.mjs'
 import { fail, requireNode, runTool } from './run-tool.mjs'
 
 /** @type {import('./arguments.mjs').Command} */
@@ -16,14 +16,17 @@ const COMMAND = {
   takes: '[part of a path ...]',
   about:
     'All tests, or those in files whose path has a part of it. Other options go to vitest: npx vitest --help lists them.',
-  options: { node: { value: 'VERSION', about: 'the whole suite on another Node.js, as in 24' } },
+  options: {
+    node: { value: 'VERSION', about: 'the whole suite on another Node.js, as in 24' },
+    release: RELEASE_OPTION,
+  },
 }
 
 requireNode()
 printHelpIfAsked(COMMAND, process.argv.slice(2))
-const { nodeVersion, vitestArgs } = readArguments(process.argv.slice(2))
+const { nodeVersion, release, vitestArgs } = readArguments(process.argv.slice(2))
 
-const redis = await findRedis({ log: console.log }).catch((/** @type {unknown} */ error) => {
+const redis = await findRedis({ log: console.log, release }).catch((/** @type {unknown} */ error) => {
   if (error instanceof RedisMissingError) return fail(error.message)
   throw error
 })
@@ -34,7 +37,7 @@ const node =
 
 const built = await build()
 if (built !== 0) process.exit(built)
-console.log(`Node ${nodeVersion ?? process.versions.node}, redis-server ${redis.version} (from ${redis.source})`)
+console.log(`Node ${nodeVersion ?? process.versions.node}, ${redis.product} ${redis.version} (from ${redis.source})`)
 if (!isReferenceRelease(redis)) {
   console.log(
     'Replies are those of redis 7.0: tests that compare them with a redis-server are skipped with another release.',
@@ -47,15 +50,15 @@ process.exitCode = await runTool('vitest', ['run', ...vitestArgs], {
 
 /** @param {string[]} args */
 function readArguments(args) {
-  /** @type {string | undefined} */
-  let nodeVersion
+  /** @type {Record<'node' | 'release', string | undefined>} */
+  const own = { node: undefined, release: undefined }
   const vitestArgs = []
   for (let i = 0; i < args.length; i++) {
     const arg = args[i] ?? ''
     if (arg === '--') continue
-    if (arg === '--node') nodeVersion = args[++i] ?? fail('--node wants a version, as in --node 24')
-    else if (arg.startsWith('--node=')) nodeVersion = arg.slice('--node='.length)
+    const [, name, value] = /^--(node|release)(?:=(.*))?$/.exec(arg) ?? []
+    if (name === 'node' || name === 'release') own[name] = value ?? args[++i] ?? fail(`--${name} wants a value`)
     else vitestArgs.push(arg)
   }
-  return { nodeVersion, vitestArgs }
+  return { nodeVersion: own.node, release: own.release, vitestArgs }
 }

@@ -202,6 +202,12 @@ describe('RawClient', () => {
 })
 
 describe('findRedis', () => {
+  it('says which later releases there are', async () => {
+    await expect(findRedis({ release: 'redis-6', env: {} })).rejects.toThrow(
+      "no release 'redis-6'; there is: redis-8, valkey-8",
+    )
+  })
+
   let directory: string
   beforeEach(async () => {
     directory = await mkdtemp(join(tmpdir(), 'understudy-test-'))
