@@ -52,12 +52,13 @@ process.exitCode = await runTool('vitest', ['run', ...vitestArgs], {
 function readArguments(args) {
   /** @type {Record<'node' | 'release', string | undefined>} */
   const own = { node: undefined, release: undefined }
+  const wants = { node: 'a version, as in --node 24', release: 'a name, as in --release redis-8' }
   const vitestArgs = []
   for (let i = 0; i < args.length; i++) {
     const arg = args[i] ?? ''
     if (arg === '--') continue
     const [, name, value] = /^--(node|release)(?:=(.*))?$/.exec(arg) ?? []
-    if (name === 'node' || name === 'release') own[name] = value ?? args[++i] ?? fail(`--${name} wants a value`)
+    if (name === 'node' || name === 'release') own[name] = value ?? args[++i] ?? fail(`--${name} wants ${wants[name]}`)
     else vitestArgs.push(arg)
   }
   return { nodeVersion: own.node, release: own.release, vitestArgs }

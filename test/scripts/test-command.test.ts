@@ -20,6 +20,8 @@ describe('test.mjs', () => {
 
   it.each([
     [['--node'], '--node wants a version, as in --node 24'],
+    [['--release'], '--release wants a name, as in --release redis-8'],
+    [['--release', 'redis-6'], "no release 'redis-6'; there is: redis-8, valkey-8"],
     [['--node', 'twenty'], "--node wants a version as in 24 or 24.1.0, not 'twenty'"],
   ])('refuses %j in one line', async (args, line) => {
     const failed = run(process.execPath, [join(scripts, 'test.mjs'), ...args])
