@@ -49,9 +49,45 @@ export async function equalDigests(primary: TestServer, replica: TestServer): Pr
     if (theirs === ours) return ours
     const after = Number((await primary.info('replication'))['master_repl_offset'])
     if (after === offset || tries > 20) {
-      throw new Error(`DEBUG DIGEST at offset ${offset}: the primary has ${theirs}, the replica ${ours}`)
+      throw new Error(
+        `DEBUG DIGEST at offset ${offset}: the primary has ${theirs}, the replica ${ours}\n` +
+          (await digestDifferences(primary, replica)),
+      )
     }
   }
+}
+
+/** What a failed comparison of digests is about, as far as clients are shown it: sizes, keys, values, which keys expire. */
+async function digestDifferences(primary: TestServer, replica: TestServer): Promise<string> {
+  const timeoutMs = 60_000
+  const theirs = await primary.raw({ timeoutMs })
+  const ours = await replica.raw({ timeoutMs })
+  const lines: string[] = []
+  for (let db = 0; db < DATABASES; db++) {
+    for (const client of [theirs, ours]) await client.call('SELECT', db)
+    const [theirSize, ourSize] = [await theirs.call('DBSIZE'), await ours.call('DBSIZE')]
+    if (theirSize !== ourSize) lines.push(`db ${db}: DBSIZE ${String(theirSize)} → ${String(ourSize)}`)
+    const mine = await scanAll(ours)
+    const names = await scanAll(theirs)
+    lines.push(...missing(`db ${db}: here, not on the primary`, mine, names))
+    lines.push(...missing(`db ${db}: on the primary, not here`, names, mine))
+    for (let first = 0; first < names.length; first += BATCH) {
+      const asked = names.slice(first, first + BATCH).flatMap((key): Argument[][] => [
+        ['DEBUG', 'DIGEST-VALUE', key],
+        ['TYPE', key],
+        ['PEXPIRETIME', key],
+      ])
+      const [left, right] = await Promise.all([ours.pipeline(asked), theirs.pipeline(asked)])
+      for (const [i, fact] of asked.entries()) {
+        if (String(left[i]) !== String(right[i]))
+          lines.push(`db ${db}: ${show(fact)} ${String(right[i])} → ${String(left[i])}`)
+      }
+    }
+  }
+  for (const client of [theirs, ours]) client.close()
+  // A digest that was wrong itself is told from data that differ.
+  const again = `asked again: the primary ${await datasetDigestOf(primary)}, the replica ${await datasetDigestOf(replica)}`
+  return `primary → replica:\n${lines.slice(0, 20).join('\n')}\n(${lines.length} differences are seen)\n${again}`
 }
 
 /**
