@@ -40,20 +40,25 @@ export async function datasetDigestOf(server: TestServer): Promise<string> {
   return String(await server.call('DEBUG', 'DIGEST', ...form))
 }
 
-/** DEBUG DIGEST of both, taken at the same offset: keys that expire on the primary in between move it. */
-export async function equalDigests(primary: TestServer, replica: TestServer): Promise<string> {
-  for (let tries = 0; ; tries++) {
+/**
+ * DEBUG DIGEST of both, taken at the same offset. Keys that expire on the primary in between move it, again and again while many are due:
+ * then it is tried again, until the time is over.
+ */
+export async function equalDigests(primary: TestServer, replica: TestServer, timeoutMs = 60_000): Promise<string> {
+  const deadline = performance.now() + timeoutMs
+  for (;;) {
     const offset = await untilEqualOffsets(primary, replica)
     const theirs = await datasetDigestOf(primary)
     const ours = await datasetDigestOf(replica)
     if (theirs === ours) return ours
     const after = Number((await primary.info('replication'))['master_repl_offset'])
-    if (after === offset || tries > 20) {
-      throw new Error(
-        `DEBUG DIGEST at offset ${offset}: the primary has ${theirs}, the replica ${ours}\n` +
-          (await digestDifferences(primary, replica)),
-      )
-    }
+    const isSettled = after === offset
+    if (!isSettled && performance.now() < deadline) continue
+    const differences = await digestDifferences(primary, replica)
+    const moved = isSettled ? '' : ` (which never stays: ${after} behind the digests)`
+    throw new Error(
+      `DEBUG DIGEST at offset ${offset}${moved}: the primary has ${theirs}, the replica ${ours}\n${differences}`,
+    )
   }
 }
 
