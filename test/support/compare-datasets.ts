@@ -82,11 +82,7 @@ async function digestDifferences(primary: TestServer, replica: TestServer): Prom
         ['TYPE', key],
         ['PEXPIRETIME', key],
       ])
-      const [left, right] = await Promise.all([ours.pipeline(asked), theirs.pipeline(asked)])
-      for (const [i, fact] of asked.entries()) {
-        if (String(left[i]) !== String(right[i]))
-          lines.push(`db ${db}: ${show(fact)} ${String(right[i])} → ${String(left[i])}`)
-      }
+      await compareReplies(db, asked, ours, theirs, lines)
     }
   }
   for (const client of [theirs, ours]) client.close()
@@ -131,11 +127,7 @@ export async function compareDatasets(
         ['TYPE', key],
         ['PEXPIRETIME', key],
       ])
-      const [left, right] = await Promise.all([ours.pipeline(facts), theirs.pipeline(facts)])
-      for (const [i, fact] of facts.entries()) {
-        if (String(left[i]) !== String(right[i]))
-          differences.push(`db ${db}: ${show(fact)} ${String(right[i])} → ${String(left[i])}`)
-      }
+      const right = await compareReplies(db, facts, ours, theirs, differences)
       for (let i = 0; i < batch.length; i++) {
         const type = String(right[i * 2])
         byType.set(type, (byType.get(type) ?? 0) + 1)
@@ -152,6 +144,22 @@ export async function compareDatasets(
     )
   }
   return { keys: count, byType, expiring }
+}
+
+/** Asks both the same. @param differences gets a line for each reply that differs @returns the primary's replies */
+async function compareReplies(
+  db: number,
+  asked: readonly Argument[][],
+  ours: RawClient,
+  theirs: RawClient,
+  differences: string[],
+): Promise<readonly Reply[]> {
+  const [left, right] = await Promise.all([ours.pipeline(asked), theirs.pipeline(asked)])
+  for (const [i, command] of asked.entries()) {
+    if (String(left[i]) !== String(right[i]))
+      differences.push(`db ${db}: ${show(command)} ${String(right[i])} → ${String(left[i])}`)
+  }
+  return right
 }
 
 async function compareContent(
