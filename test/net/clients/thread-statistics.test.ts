@@ -18,8 +18,8 @@ describe('counters of several threads', () => {
     expect(sum.commandsProcessed).toBe(6)
     expect([...sum.calls]).toEqual([0, 5, 1])
     expect(sum.micros[1]).toBe(750)
-    expect(sum.histogram(1).count).toBe(5)
-    expect(sum.histogram(2).count).toBe(0)
+    expect(whole.latencies(1).count).toBe(5)
+    expect(whole.timed(2)).toBe(0)
     expect(new Map(sum.errors)).toEqual(
       new Map([
         ['ERR', 2],
@@ -51,10 +51,23 @@ describe('counters of several threads', () => {
     whole.addThread(thread)
     thread.histogram(0).record(100, 2 ** 32)
     thread.countCommands(0, 3, 0.0003, true)
-    const histogram = whole.whole().histogram(0)
+    const histogram = whole.latencies(0)
     expect(histogram.count).toBe(2 ** 32 + 3)
     expect(histogram.percentile(50)).toBeLessThan(110)
     expect(histogram.cumulativeMicros().at(-1)?.[1]).toBe(2 ** 32 + 3)
+  })
+
+  test('of turns of the event loop are counted and timed, by thread', () => {
+    const whole = new ServerStatistics(2)
+    const thread = new ThreadStatistics(2)
+    whole.addThread(thread)
+    whole.countTurn(1)
+    thread.countTurn(2)
+    thread.countTurn(3)
+    expect([whole.whole().turnCount, whole.whole().turnMicros]).toEqual([3, 6000])
+    expect(whole.timed(whole.turnsId)).toBe(3)
+    expect(whole.latencies(whole.turnsId).percentile(100)).toBeGreaterThan(2.9e6)
+    expect(whole.timed(1)).toBe(0)
   })
 
   test('a reset leaves the other thread alone and counts from there on', () => {
@@ -66,13 +79,13 @@ describe('counters of several threads', () => {
     whole.countCommands(0, 1, 1, true)
     whole.reset()
     expect(whole.whole().commandsProcessed).toBe(0)
-    expect(whole.whole().histogram(0).count).toBe(0)
+    expect(whole.latencies(0).count).toBe(0)
     expect(thread.commandsProcessed).toBe(5)
     thread.countCommands(0, 2, 1, true)
     thread.countError('ERR y')
     thread.countError('LATER z')
     expect(whole.whole().calls[0]).toBe(2)
-    expect(whole.whole().histogram(0).count).toBe(2)
+    expect(whole.latencies(0).count).toBe(2)
     expect(whole.whole().errors).toEqual([
       ['ERR', 1],
       ['LATER', 1],
@@ -92,7 +105,7 @@ describe('counters of several threads', () => {
     whole.removeThread(thread)
     thread.countCommands(0, 9, 1, true)
     expect(whole.whole().calls[0]).toBe(4)
-    expect(whole.whole().histogram(0).count).toBe(4)
+    expect(whole.latencies(0).count).toBe(4)
   })
 
   test('error codes beyond the bound are not counted, long ones by their beginning', () => {

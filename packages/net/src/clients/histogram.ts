@@ -10,6 +10,7 @@ const BUCKETS: number = (OCTAVES - SUB_BITS + 1) * SUB_COUNT
 
 /** Numbers (f64: a busy command passes 2^32 within hours) that one histogram takes: the buckets, and how many were counted. */
 export const HISTOGRAM_NUMBERS: number = BUCKETS + 1
+export const HISTOGRAM_BYTES: number = HISTOGRAM_NUMBERS * Float64Array.BYTES_PER_ELEMENT
 
 export class LatencyHistogram {
   readonly #counts: Float64Array

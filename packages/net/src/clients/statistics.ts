@@ -4,6 +4,8 @@
  *
  * Source of names and meanings: redis 7.0 server.c call(), afterErrorReply(), trackInstantaneousMetric().
  */
+import { LatencyHistogram } from './histogram.ts'
+import { ThreadCounters } from './thread-counters.ts'
 import { ThreadStatistics } from './thread-statistics.ts'
 
 const RATE_SAMPLES = 16
@@ -64,7 +66,8 @@ export class ServerStatistics extends ThreadStatistics {
     this.replicationInputRate,
   ]
   readonly #others: OtherThread[] = []
-  #sum: ThreadStatistics | undefined
+  #sum: ThreadCounters | undefined
+  #latencies: LatencyHistogram | undefined
 
   /** Bytes that came from primaries since the start or the last reset. */
   get replicationInputBytes(): number {
@@ -86,14 +89,32 @@ export class ServerStatistics extends ThreadStatistics {
   }
 
   /** Counters of all threads together; borrowed until the next call. */
-  whole(): ThreadStatistics {
+  whole(): ThreadCounters {
     if (this.#others.length === 0) return this
-    const sum = (this.#sum ??= new ThreadStatistics(this.commandCount))
-    sum.clear()
-    sum.add(this, 1)
+    const sum = (this.#sum ??= new ThreadCounters(this.commandCount))
+    sum.clearCounters()
+    sum.addCounters(this, 1)
     for (const { counters, base } of this.#others) {
-      sum.add(counters, 1)
-      if (base !== undefined) sum.add(base, -1)
+      sum.addCounters(counters, 1)
+      if (base !== undefined) sum.addCounters(base, -1)
+    }
+    return sum
+  }
+
+  /** How often all threads together timed what has this id in them. */
+  timed(id: number): number {
+    return this.#total((counters) => counters.histogram(id).count)
+  }
+
+  /** Histogram of all threads together; borrowed until the next call. Some thousand additions: only for an id that was timed. */
+  latencies(id: number): LatencyHistogram {
+    if (this.#others.length === 0) return this.histogram(id)
+    const sum = (this.#latencies ??= new LatencyHistogram())
+    sum.clear()
+    sum.add(this.histogram(id), 1)
+    for (const { counters, base } of this.#others) {
+      sum.add(counters.histogram(id), 1)
+      if (base !== undefined) sum.add(base.histogram(id), -1)
     }
     return sum
   }
@@ -114,7 +135,7 @@ export class ServerStatistics extends ThreadStatistics {
     const sample = (rate: Rate, pick: (counters: ThreadStatistics) => number): void =>
       rate.sample(this.#total(pick), nowMs)
     sample(this.commandRate, (counters) => counters.commandsProcessed)
-    sample(this.turnRate, (counters) => counters.turns.count)
+    sample(this.turnRate, (counters) => counters.turnCount)
     sample(this.turnMicrosRate, (counters) => counters.turnMicros)
     sample(this.inputRate, (counters) => counters.netInputBytes)
     sample(this.outputRate, (counters) => counters.netOutputBytes)

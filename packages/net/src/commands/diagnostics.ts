@@ -6,7 +6,6 @@
 import { ADMIN, argInteger, argText, LOADING, NOSCRIPT, STALE, subcommandSyntaxError } from '@understudy/core/internal'
 import type { CommandEntry, CommandTable } from '@understudy/core/internal'
 import { CLIENT_MONITOR, CLIENT_MULTI, CLIENT_REPLICA } from '../clients/connection-flags.ts'
-import type { LatencyHistogram } from '../clients/histogram.ts'
 import type { ClientSession } from '../clients/session.ts'
 import { EVENT_LOOP } from './info-sections.ts'
 import { container, row } from './rows.ts'
@@ -77,21 +76,20 @@ function latencyReset(client: ClientSession): void {
 /** Beside commands, the turns of the event loop can be asked for by name (ours): `LATENCY HISTOGRAM eventloop`. */
 function latencyHistogram(client: ClientSession): void {
   const { args, reply, server } = client
-  const { registry } = server
-  const statistics = server.statistics.whole()
-  const named: [name: string, histogram: LatencyHistogram][] = []
-  const addCommand = ({ id, name }: CommandEntry<ClientSession>): void =>
-    void named.push([name, statistics.histogram(id)])
+  const { registry, statistics } = server
+  const named: [name: string, id: number][] = []
+  const addCommand = ({ id, name }: CommandEntry<ClientSession>): void => void named.push([name, id])
   if (args.count === 2) registry.byId.forEach(addCommand)
   for (let i = 2; i < args.count; i++) {
     const name = argText(args, i).toLowerCase()
     const entry = registry.findFullName(name)
     if (entry !== undefined) [entry, ...(entry.subcommands?.entries ?? [])].forEach(addCommand)
-    else if (name === EVENT_LOOP) named.push([EVENT_LOOP, statistics.turns])
+    else if (name === EVENT_LOOP) named.push([EVENT_LOOP, statistics.turnsId])
   }
-  const shown = named.filter(([, histogram]) => histogram.count > 0)
+  const shown = named.filter(([, id]) => statistics.timed(id) > 0)
   reply.map(shown.length)
-  for (const [name, histogram] of shown) {
+  for (const [name, id] of shown) {
+    const histogram = statistics.latencies(id)
     const pairs = histogram.cumulativeMicros()
     reply.bulkString(name)
     reply.map(2)

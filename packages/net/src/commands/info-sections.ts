@@ -6,7 +6,6 @@
  * Source of names: redis 7.0 server.c genRedisInfoString().
  */
 import { arch, release, type as osType } from 'node:os'
-import type { LatencyHistogram } from '../clients/histogram.ts'
 import type { ClientServer } from '../clients/server.ts'
 
 export interface ServerIdentity {
@@ -166,7 +165,7 @@ function statsLines(server: ClientServer): string[] {
     // Of redis 7.4.
     `client_output_buffer_limit_disconnections:${whole.outputLimitDisconnections}`,
     // Of redis 7.2.
-    `eventloop_cycles:${whole.turns.count}`,
+    `eventloop_cycles:${whole.turnCount}`,
     `eventloop_duration_sum:${Math.round(whole.turnMicros)}`,
     `eventloop_duration_cmd_sum:${Math.round(whole.turnCommandMicros)}`,
     `instantaneous_eventloop_cycles_per_sec:${Math.round(cyclesPerSecond)}`,
@@ -227,18 +226,15 @@ function errorLines(server: ClientServer): string[] {
   return server.statistics.whole().errors.map(([code, count]) => `errorstat_${code}:count=${count}`)
 }
 
-function latencyLines(server: ClientServer): string[] {
-  const { registry, settings } = server
-  const statistics = server.statistics.whole()
-  const lineOf = (name: string, histogram: LatencyHistogram): string => {
+function latencyLines({ registry, settings, statistics }: ClientServer): string[] {
+  const lineOf = (name: string, id: number): string => {
+    const histogram = statistics.latencies(id)
     const percentiles = settings.latencyTrackingPercentiles.map(
       (percent) => `p${percent}=${(histogram.percentile(percent) / 1000).toFixed(3)}`,
     )
     return `latency_percentiles_usec_${name}:${percentiles.join(',')}`
   }
-  const lines = registry.byId
-    .filter(({ id }) => statistics.histogram(id).count > 0)
-    .map(({ id, name }) => lineOf(name, statistics.histogram(id)))
-  if (statistics.turns.count > 0) lines.push(lineOf(EVENT_LOOP, statistics.turns))
+  const lines = registry.byId.filter(({ id }) => statistics.timed(id) > 0).map(({ id, name }) => lineOf(name, id))
+  if (statistics.timed(statistics.turnsId) > 0) lines.push(lineOf(EVENT_LOOP, statistics.turnsId))
   return lines
 }
