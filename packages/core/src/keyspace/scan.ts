@@ -17,7 +17,9 @@ import {
   ROOT_KEYS,
   regionOf,
   SLOT_TAG_BITS,
+  WINDOW_BITS,
   windowOf,
+  windowStart,
 } from './layout.ts'
 import { checkRead, confirmRead } from './read-guard.ts'
 import type { RegionView } from './region-view.ts'
@@ -34,6 +36,13 @@ const INDEX_SPAN: number = 2 ** 21
 // Entries of the page at hand, sorted by position: position * INDEX_SPAN + index into the addresses.
 let sorted = new Float64Array(PAGE_SLOTS)
 let addresses = new Int32Array(PAGE_SLOTS)
+/** They are all of the page from the position on. */
+let isWholePage = false
+
+/** The windows that are looked at would have so many times the keys that are wanted if all had the same number. */
+const MORE_THAN_WANTED = 1.5
+/** So many are sorted faster by insertion than by the engine's sort, which is called for more. */
+const INSERTED_MAX = 32
 
 /**
  * Visits about `count` records of `db` from `cursor` on, in order of the hash.
@@ -68,11 +77,12 @@ export function scanTable(
     const localDepth = page === 0 ? depth : region.memory.i32[page >>> 28]![byteOffsetOf(page) >>> 2]! >>> 16
     const pageSpan = SHARD_SPAN / 2 ** localDepth
     const pageEnd = (Math.floor(position / pageSpan) + 1) * pageSpan
-    const found = page === 0 ? 0 : sortPage(region, page, position, windowOf(order, localDepth), 0)
+    const left = count - visited
+    const found = page === 0 ? 0 : sortPage(region, page, localDepth, order, position, 0, left)
     if (found === 0) emptyPages++
-    const met = visitSorted(found, count - visited, (address) => visit(region, address))
+    const met = visitSorted(found, left, (address) => visit(region, address))
     visited += met
-    position = met === found ? pageEnd : positionOf(met - 1) + 1
+    position = met === found && (found === 0 || isWholePage) ? pageEnd : positionOf(met - 1) + 1
   }
   return position >= ORDER_SPAN ? 0 : position
 }
@@ -102,11 +112,12 @@ export function scanElements(
     const localDepth = page === 0 ? depth : region.memory.i32[page >>> 28]![byteOffsetOf(page) >>> 2]! >>> 16
     const pageSpan = ORDER_SPAN / 2 ** localDepth
     const pageEnd = (Math.floor(position / pageSpan) + 1) * pageSpan
-    const found = page === 0 ? 0 : sortPage(region, page, position, windowOf(order, localDepth), SHARD_BITS)
+    const left = count - visited
+    const found = page === 0 ? 0 : sortPage(region, page, localDepth, order, position, SHARD_BITS, left)
     if (found === 0) emptyPages++
-    const met = visitSorted(found, count - visited, visit)
+    const met = visitSorted(found, left, visit)
     visited += met
-    position = met === found ? pageEnd : positionOf(met - 1) + 1
+    position = met === found && (found === 0 || isWholePage) ? pageEnd : positionOf(met - 1) + 1
   }
   return position >= ORDER_SPAN ? 0 : position
 }
@@ -126,8 +137,49 @@ function positionOf(i: number): number {
   return Math.floor(sorted[i]! / INDEX_SPAN)
 }
 
-/** Collects the entries of a page (and its overflow) at or after `from`, sorted by position: hashOrder shifted by `shift`. */
-function sortPage(region: RegionView, first: number, from: number, fromWindow: number, shift: number): number {
+/**
+ * Collects the first entries of a page (and its overflow) from a position on, sorted by it: at least `wanted` of them, or all. An entry's window is a part
+ * of its position, and is told without a look at its key: keys are looked at in as many windows only as probably have enough.
+ *
+ * @param region and `first` the page, whose local depth is `depth`.
+ * @param from the position, of a key of the order `order`. Positions are hashOrder shifted by `shift`.
+ */
+function sortPage(
+  region: RegionView,
+  first: number,
+  depth: number,
+  order: number,
+  from: number,
+  shift: number,
+  wanted: number,
+): number {
+  const fromWindow = windowOf(order, depth)
+  // The windows of a page are those that have its bits of the directory in common.
+  const others = 2 ** Math.max(0, WINDOW_BITS - (depth - windowStart(depth))) - 1
+  const lastWindow = fromWindow | others
+  const keys = region.memory.i32[first >>> 28]![byteOffsetOf(first) >>> 2]! & 0xffff
+  let windows = Math.ceil(((others + 1) * wanted * MORE_THAN_WANTED) / Math.max(1, keys))
+  for (;;) {
+    const toWindow = Math.min(fromWindow + windows, lastWindow)
+    const found = collectWindows(region, first, fromWindow, toWindow, from, shift)
+    if (found >= wanted || toWindow === lastWindow) {
+      sortFound(found)
+      isWholePage = toWindow === lastWindow
+      return found
+    }
+    windows *= 4
+  }
+}
+
+/** Looks at the keys of these windows. @returns how many lie at `from` or behind */
+function collectWindows(
+  region: RegionView,
+  first: number,
+  fromWindow: number,
+  toWindow: number,
+  from: number,
+  shift: number,
+): number {
   let found = 0
   for (let page = first; page !== 0;) {
     checkRead()
@@ -135,8 +187,8 @@ function sortPage(region: RegionView, first: number, from: number, fromWindow: n
     const base = byteOffsetOf(page) >>> 2
     for (let slot = 1; slot < PAGE_SLOTS; slot++) {
       const address = words[base + slot * 2 + 1]!
-      // The window is a part of the position: what lies before needs no look at its key.
-      if (address === 0 || words[base + slot * 2]! >>> SLOT_TAG_BITS < fromWindow) continue
+      const window = words[base + slot * 2]! >>> SLOT_TAG_BITS
+      if (address === 0 || window < fromWindow || window > toWindow) continue
       const position = (region.orderOf(address) << shift) >>> 0
       if (position < from) continue
       if (found === addresses.length) growSortBuffers()
@@ -146,8 +198,20 @@ function sortPage(region: RegionView, first: number, from: number, fromWindow: n
     }
     page = region.local(words[base + 1]!)
   }
-  sorted.subarray(0, found).sort()
   return found
+}
+
+function sortFound(found: number): void {
+  if (found > INSERTED_MAX) {
+    sorted.subarray(0, found).sort()
+    return
+  }
+  for (let i = 1; i < found; i++) {
+    const each = sorted[i]!
+    let at = i
+    for (; at > 0 && sorted[at - 1]! > each; at--) sorted[at] = sorted[at - 1]!
+    sorted[at] = each
+  }
 }
 
 function growSortBuffers(): void {
