@@ -17,6 +17,25 @@ describe('bits', () => {
     }
   })
 
+  it('counts ranges in which all bits are set', () => {
+    const bytes = new Uint8Array(1000).fill(255)
+    for (let end = 0; end <= 1000; end++) expect(countBits(bytes, 3, Math.max(3, end))).toBe(Math.max(0, end - 3) * 8)
+  })
+
+  it('finds the first other byte in any range at any alignment', () => {
+    const random = new SeededRandom(3)
+    for (let i = 0; i < 2000; i++) {
+      const byte = random.pick([0, 255])
+      const bytes = new Uint8Array(random.int(1, 400)).fill(byte)
+      const view = bytes.subarray(random.int(0, bytes.length - 1))
+      const start = random.int(0, view.length)
+      const end = random.int(start, view.length)
+      if (random.chance(0.8)) view[random.int(0, view.length - 1)] = byte ^ (1 << random.int(0, 7))
+      const at = view.subarray(start, end).findIndex((each) => each !== byte)
+      expect(findOtherByte(view, start, end, byte)).toBe(at < 0 ? end - start : at)
+    }
+  })
+
   it('finds the first byte and bit that differ', () => {
     expect(findOtherByte(Uint8Array.of(0, 0, 1, 0), 0, 4, 0)).toBe(2)
     expect(findOtherByte(Uint8Array.of(255, 255), 0, 2, 255)).toBe(2)

@@ -5,8 +5,10 @@
 const POPCOUNT: Uint8Array = new Uint8Array(256)
 for (let byte = 1; byte < 256; byte++) POPCOUNT[byte] = POPCOUNT[byte >> 1]! + (byte & 1)
 
-/** Shorter ranges are counted by bytes alone. */
+/** Shorter ranges are gone through by bytes alone. */
 const WORDS_WORTH_BYTES = 64
+/** A byte of a word counts up to 8 bits: of so many words the counts add up in bytes. */
+const WORDS_PER_SUM = 31
 
 /** Set bits in `bytes[start .. end)`. */
 export function countBits(bytes: Uint8Array, start: number, end: number): number {
@@ -15,13 +17,20 @@ export function countBits(bytes: Uint8Array, start: number, end: number): number
   if (end - start >= WORDS_WORTH_BYTES) {
     while (((bytes.byteOffset + at) & 3) !== 0) count += POPCOUNT[bytes[at++]!]!
     const words = new Int32Array(bytes.buffer, bytes.byteOffset + at, (end - at) >> 2)
-    for (let i = 0; i < words.length; i++) {
-      let word = words[i]!
-      word -= (word >>> 1) & 0x5555_5555
-      word = (word & 0x3333_3333) + ((word >>> 2) & 0x3333_3333)
-      count += Math.imul((word + (word >>> 4)) & 0x0f0f_0f0f, 0x0101_0101) >>> 24
+    const wordCount = words.length
+    for (let i = 0; i < wordCount;) {
+      const stop = Math.min(i + WORDS_PER_SUM, wordCount)
+      let sums = 0
+      for (; i < stop; i++) {
+        let word = words[i]!
+        word -= (word >>> 1) & 0x5555_5555
+        word = (word & 0x3333_3333) + ((word >>> 2) & 0x3333_3333)
+        sums = (sums + ((word + (word >>> 4)) & 0x0f0f_0f0f)) | 0
+      }
+      const pairs = (sums & 0x00ff_00ff) + ((sums >>> 8) & 0x00ff_00ff)
+      count += (pairs & 0xffff) + (pairs >>> 16)
     }
-    at += words.length * 4
+    at += wordCount * 4
   }
   while (at < end) count += POPCOUNT[bytes[at++]!]!
   return count
@@ -30,6 +39,17 @@ export function countBits(bytes: Uint8Array, start: number, end: number): number
 /** Index, from `start`, of the first byte of `bytes[start .. end)` that is not `byte`; the length when all are. */
 export function findOtherByte(bytes: Uint8Array, start: number, end: number, byte: number): number {
   let at = start
+  if (end - start >= WORDS_WORTH_BYTES) {
+    while (((bytes.byteOffset + at) & 3) !== 0 && bytes[at] === byte) at++
+    if (((bytes.byteOffset + at) & 3) === 0) {
+      const words = new Int32Array(bytes.buffer, bytes.byteOffset + at, (end - at) >> 2)
+      const wordCount = words.length
+      const same = Math.imul(byte, 0x0101_0101)
+      let i = 0
+      while (i < wordCount && words[i] === same) i++
+      at += i * 4
+    }
+  }
   while (at < end && bytes[at] === byte) at++
   return at - start
 }
