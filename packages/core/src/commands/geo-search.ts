@@ -5,6 +5,7 @@
 import {
   cellsAround,
   decodePosition,
+  distanceText,
   distanceWithin,
   exactDistanceMeters,
   type GeoShape,
@@ -24,7 +25,6 @@ import { expectZset, scoreArgument, withResult } from './zset-access.ts'
 const UNSORTED = 0
 const ASCENDING = 1
 const DESCENDING = -1
-const FAR_METERS = 1e7
 
 interface Search {
   /** The set that is searched; undefined: there is none. */
@@ -125,7 +125,7 @@ function show({ reply }: ReadContext, set: SortedSet, search: Search, order: rea
     if (options > 0) reply.array(options + 1)
     set.seekRank(hits[at]!)
     reply.bulk(set.memberBytes, set.memberStart, set.memberEnd)
-    if (withDistance) reply.bulkString(shownDistance(search.shape, at).toFixed(4))
+    if (withDistance) reply.bulkString(shownDistance(search.shape, at))
     if (withHash) reply.integer(Math.trunc(hits[at + 1]!))
     if (withPosition) {
       reply.array(2)
@@ -149,9 +149,8 @@ function store(context: ReadContext, set: SortedSet, search: Search, order: read
   })
 }
 
-/** Towards the other side of the world the last bits grow into digits that are shown. */
-function shownDistance(shape: GeoShape, at: number): number {
-  return hits[at + 2]! > FAR_METERS ? storedDistance(shape, at) : hits[at + 2]! / shape.unitMeters
+function shownDistance({ longitude: x, latitude: y, unitMeters }: GeoShape, at: number): string {
+  return distanceText(hits[at + 2]!, x, y, hits[at + 3]!, hits[at + 4]!, unitMeters)
 }
 
 function storedDistance({ longitude: x, latitude: y, unitMeters }: GeoShape, at: number): number {

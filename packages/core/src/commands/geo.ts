@@ -1,7 +1,8 @@
 /** GEOADD, GEOPOS, GEODIST, GEOHASH, and the rows of all commands of positions. Searches: geo-search.ts. Source: redis 7.0 geo.c. */
 import {
   decodePosition,
-  exactDistanceMeters,
+  distanceMeters,
+  distanceText,
   encodePosition,
   geohashText,
   latitude,
@@ -101,7 +102,8 @@ function geodist(context: ReadContext): void {
   const fromLongitude = longitude
   const fromLatitude = latitude
   decodePosition(set.score)
-  reply.bulkString((exactDistanceMeters(fromLongitude, fromLatitude, longitude, latitude) / unitMeters).toFixed(4))
+  const meters = distanceMeters(fromLongitude, fromLatitude, longitude, latitude)
+  reply.bulkString(distanceText(meters, fromLongitude, fromLatitude, longitude, latitude, unitMeters))
 }
 
 const GROUP = 'geo'

@@ -15,16 +15,15 @@ const HALF_PI_LOWEST = -1.4973849048591833e-33
 /** Terms of a series for |x| ≤ π / 4: the next one is below 2^-106. */
 const TERMS = 14
 
-// The number at hand.
-let high = 0
-let low = 0
+/** The number at hand. Fields of an object: a variable of a module that is no small integer is made anew each time it is set. */
+const pair = { high: 0.5, low: 0.5 }
 
 /** left + right, exactly. */
 function add(left: number, right: number): void {
   const sum = left + right
   const part = sum - left
-  low = left - (sum - part) + (right - part)
-  high = sum
+  pair.low = left - (sum - part) + (right - part)
+  pair.high = sum
 }
 
 /** left * right, exactly. */
@@ -36,46 +35,46 @@ function multiply(left: number, right: number): void {
   const b = right * SPLITTER
   const rightHigh = b - (b - right)
   const rightLow = right - rightHigh
-  low = leftHigh * rightHigh - product + leftHigh * rightLow + leftLow * rightHigh + leftLow * rightLow
-  high = product
+  pair.low = leftHigh * rightHigh - product + leftHigh * rightLow + leftLow * rightHigh + leftLow * rightLow
+  pair.high = product
 }
 
 /** high + low times another such sum. */
 function multiplyBy(otherHigh: number, otherLow: number): void {
-  const ownHigh = high
-  const ownLow = low
+  const ownHigh = pair.high
+  const ownLow = pair.low
   multiply(ownHigh, otherHigh)
-  const rest = low + (ownHigh * otherLow + ownLow * otherHigh)
-  add(high, rest)
+  const rest = pair.low + (ownHigh * otherLow + ownLow * otherHigh)
+  add(pair.high, rest)
 }
 
 /** high + low plus another such sum. */
 function addTo(otherHigh: number, otherLow: number): void {
-  const rest = low + otherLow
-  add(high, otherHigh)
-  const error = low + rest
-  add(high, error)
+  const rest = pair.low + otherLow
+  add(pair.high, otherHigh)
+  const error = pair.low + rest
+  add(pair.high, error)
 }
 
 /** high + low divided by a whole number. */
 function divideBy(divisor: number): void {
-  const numerator = high
-  const rest = low
+  const numerator = pair.high
+  const rest = pair.low
   const quotient = numerator / divisor
   multiply(quotient, divisor)
-  add(quotient, (numerator - high - low + rest) / divisor)
+  add(quotient, (numerator - pair.high - pair.low + rest) / divisor)
 }
 
 /** high + low becomes the series of sine (`first` 1) or cosine (`first` 0) of the sum given; |x| ≤ π / 4. */
 function series(xHigh: number, xLow: number, first: 0 | 1): void {
-  high = xHigh
-  low = xLow
+  pair.high = xHigh
+  pair.low = xLow
   multiplyBy(xHigh, xLow)
-  const squareHigh = -high
-  const squareLow = -low
+  const squareHigh = -pair.high
+  const squareLow = -pair.low
   // From the last term to the first: 1 - x² / (n (n - 1)) (1 - …).
-  high = 1
-  low = 0
+  pair.high = 1
+  pair.low = 0
   for (let n = 2 * TERMS + first; n > 1; n -= 2) {
     multiplyBy(squareHigh, squareLow)
     divideBy(n * (n - 1))
@@ -88,22 +87,22 @@ function series(xHigh: number, xLow: number, first: 0 | 1): void {
 function turned(x: number, quarters: number): void {
   const turns = Math.round(x / HALF_PI_HIGH)
   multiply(-turns, HALF_PI_HIGH)
-  const productLow = low
-  add(x, high)
+  const productLow = pair.low
+  add(x, pair.high)
   addTo(productLow, 0)
   multiplyAdd(-turns)
   const quadrant = (turns + quarters) & 3
-  series(high, low, quadrant % 2 === 0 ? 1 : 0)
+  series(pair.high, pair.low, quadrant % 2 === 0 ? 1 : 0)
   if (quadrant >= 2) {
-    high = -high
-    low = -low
+    pair.high = -pair.high
+    pair.low = -pair.low
   }
 }
 
 /** Adds `turns` times what is left of half π. */
 function multiplyAdd(turns: number): void {
-  const sumHigh = high
-  const sumLow = low
+  const sumHigh = pair.high
+  const sumLow = pair.low
   multiply(turns, HALF_PI_LOW)
   addTo(turns * HALF_PI_LOWEST, 0)
   addTo(sumHigh, sumLow)
@@ -113,13 +112,13 @@ function multiplyAdd(turns: number): void {
 export function exactSine(x: number): number {
   if (x === 0) return x
   turned(x, 0)
-  return high + low
+  return pair.high + pair.low
 }
 
 /** Cosine of an angle of at most two turns. */
 export function exactCosine(x: number): number {
   turned(x, 1)
-  return high + low
+  return pair.high + pair.low
 }
 
 /** Arcsine of -1 … 1. */
@@ -128,7 +127,7 @@ export function exactArcsine(y: number): number {
   const near = Math.asin(y)
   turned(near, 0)
   // One step of Newton's method is more than enough.
-  const rest = y - high - low
+  const rest = y - pair.high - pair.low
   const cosine = Math.cos(near)
   if (rest === 0 || Math.abs(cosine) < 1e-9) return near
   return near + rest / cosine

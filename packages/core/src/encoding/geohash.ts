@@ -92,6 +92,11 @@ export function decodePosition(score: number): void {
   latitude = clamp((south + north) / 2, LATITUDE_MAX)
 }
 
+const FAR_METERS = 1e7
+const DECIMALS = 4
+/** So near to the middle between two texts, in units of the last decimal, the last bits decide; they are worth less than a thousandth. */
+const MIDDLE = 0.01
+
 /** Meters between two latitudes. */
 function latitudeDistance(from: number, to: number): number {
   return EARTH_RADIUS_METERS * Math.abs(to * RADIANS - from * RADIANS)
@@ -121,6 +126,24 @@ export function exactDistanceMeters(
   const u = exactSine((radians2 - radians1) / 2)
   const a = u * u + exactCosine(radians1) * exactCosine(radians2) * v * v
   return 2 * EARTH_RADIUS_METERS * exactArcsine(Math.sqrt(a))
+}
+
+/**
+ * A distance with four decimals, as replies show it. @param meters what `distanceMeters` says of these positions: enough but towards the other side of
+ * the world, where its last bits grow into digits that are shown, and in the middle between two texts.
+ */
+export function distanceText(
+  meters: number,
+  longitude1: number,
+  latitude1: number,
+  longitude2: number,
+  latitude2: number,
+  unitMeters: number,
+): string {
+  const last = (meters / unitMeters) * 10 ** DECIMALS
+  const isClear = meters <= FAR_METERS && Math.abs(last - Math.floor(last) - 0.5) > MIDDLE
+  const shown = isClear ? meters : exactDistanceMeters(longitude1, latitude1, longitude2, latitude2)
+  return (shown / unitMeters).toFixed(DECIMALS)
 }
 
 /** Where to search: a circle, or a box along the meridians. Lengths in `meters` times what they say. */
