@@ -395,12 +395,22 @@ export function mergeRegisters(into: Uint8Array, { bytes, length }: HllBytes): b
   return index === HLL_REGISTERS
 }
 
-const histogram: Int32Array = new Int32Array(64)
+const RUNS = 64
+/** As many histograms as registers are looked at together: equal ones in a row would wait for each other's count. */
+const TOGETHER = 4
+const histogram: Int32Array = new Int32Array(RUNS * TOGETHER)
 
 /** The estimate from registers in bytes. A bigint only beyond 2^53. */
 export function estimateCardinality(registers: Uint8Array): number | bigint {
   histogram.fill(0)
-  for (let index = 0; index < HLL_REGISTERS; index++) histogram[registers[index]! & 63]!++
+  for (let index = 0; index < HLL_REGISTERS; index += TOGETHER) {
+    histogram[registers[index]! & 63]!++
+    histogram[RUNS + (registers[index + 1]! & 63)]!++
+    histogram[2 * RUNS + (registers[index + 2]! & 63)]!++
+    histogram[3 * RUNS + (registers[index + 3]! & 63)]!++
+  }
+  for (let run = 0; run < RUNS; run++)
+    histogram[run]! += histogram[RUNS + run]! + histogram[2 * RUNS + run]! + histogram[3 * RUNS + run]!
   let z = HLL_REGISTERS * tau((HLL_REGISTERS - histogram[RUN_MAX]!) / HLL_REGISTERS)
   for (let run = RUN_MAX - 1; run >= 1; run--) {
     z += histogram[run]!
