@@ -30,6 +30,7 @@ import {
   mergeRegisters,
   raiseRegister,
   sparseToDense,
+  writeDenseRegisters,
   writeCardinality,
 } from '../encoding/hyperloglog.ts'
 import { NOTIFY_STRING } from '../keyspace/key-events.ts'
@@ -165,9 +166,14 @@ function runPfMerge(context: CommandContext): void {
   const found = findForWrite(context, 1)
   if (!found) createSparse(work)
   else if (!expectHll(context) || !loadValue(context)) return
-  if (dense) sparseToDense(work)
-  for (let index = 0; index < HLL_REGISTERS; index++) {
-    if (registers[index] !== 0) raiseRegister(work, index, registers[index]!, context.settings.hllSparseMaxBytes)
+  if (dense) {
+    sparseToDense(work)
+    // The target's own are among them.
+    writeDenseRegisters(work, registers)
+  } else {
+    for (let index = 0; index < HLL_REGISTERS; index++) {
+      if (registers[index] !== 0) raiseRegister(work, index, registers[index]!, context.settings.hllSparseMaxBytes)
+    }
   }
   invalidateCardinality(work.bytes)
   putFound(context, 1, FLAG_RAW, work.bytes, 0, work.length, found ? entry.expireAtMs : -1)

@@ -395,6 +395,18 @@ export function mergeRegisters(into: Uint8Array, { bytes, length }: HllBytes): b
   return index === HLL_REGISTERS
 }
 
+/** Writes all registers of a dense one, whose header stays. */
+export function writeDenseRegisters({ bytes }: HllBytes, registers: Uint8Array): void {
+  for (let at = HLL_HEADER_BYTES, register = 0; at < HLL_DENSE_BYTES; at += 3, register += 4) {
+    const low = registers[register]! | (registers[register + 1]! << 6)
+    const high = registers[register + 2]! | (registers[register + 3]! << 6)
+    const four = low | (high << 12)
+    bytes[at] = four
+    bytes[at + 1] = four >>> 8
+    bytes[at + 2] = four >>> 16
+  }
+}
+
 const RUNS = 64
 /** As many histograms as registers are looked at together: equal ones in a row would wait for each other's count. */
 const TOGETHER = 4
