@@ -33,6 +33,7 @@ import { LookupsAhead, touchLookups } from './lookups-ahead.ts'
 import { checkRead } from './read-guard.ts'
 import type { RegionView } from './region-view.ts'
 import type { RegionWriter } from './region-writer.ts'
+import { drawRecord } from './random-record.ts'
 import { scanTable, walkTable } from './scan.ts'
 import type { DatabaseWalk } from './table-walk.ts'
 
@@ -249,7 +250,14 @@ export abstract class KeyspaceReads {
   randomKey(db: number, random: () => number): boolean {
     if (this.size(db) === 0) return false
     const { generation } = this
-    // Some neighbours, then one of them: evens out that a gap before a key makes it likelier.
+    const shard = this.#randomShard(db, random)
+    const drawnFrom = generation.regions[regionOf(shard)]!
+    const drawn = drawRecord(drawnFrom, generation.control, generation.rootOf(db, shard), random)
+    if (drawn !== 0) {
+      this.entry.load(drawnFrom, generation.regions, drawn)
+      return true
+    }
+    // Nearly empty pages, or the shard by now. Some neighbours, then one of them: evens out that a gap before a key makes it likelier.
     const wanted = Math.min(RANDOM_NEIGHBOURS, this.size(db))
     const seen: [RegionView, number][] = []
     const visit = (region: RegionView, address: number): void => {
@@ -264,6 +272,17 @@ export abstract class KeyspaceReads {
     const [region, address] = seen[Math.floor(random() * seen.length)]!
     this.entry.load(region, generation.regions, address)
     return true
+  }
+
+  /** A shard as likely as it has keys. */
+  #randomShard(db: number, random: () => number): number {
+    const { generation } = this
+    let left = Math.floor(random() * this.size(db))
+    for (let shard = 0; shard < SHARD_COUNT; shard++) {
+      left -= generation.control[generation.rootOf(db, shard) + ROOT_KEYS]!
+      if (left < 0) return shard
+    }
+    return SHARD_COUNT - 1
   }
 
   /** Bytes that the key found by the last lookup occupies: record, nodes and its share of the table. */

@@ -20,7 +20,6 @@ import {
   FLAG_LONG_KEY,
   headerBytes,
   PAGE_BYTES,
-  PAGE_SLOTS,
   ROOT_DEPTH,
   ROOT_DIRECTORY,
   ROOT_EXPIRES,
@@ -43,6 +42,7 @@ import {
 import { freePlainRecord, freeRecordOnly } from '../keyspace/record-free.ts'
 import type { RegionView } from '../keyspace/region-view.ts'
 import type { RegionWriter } from '../keyspace/region-writer.ts'
+import { drawRecord } from '../keyspace/random-record.ts'
 import { scanElements, walkPages, walkRecords } from '../keyspace/scan.ts'
 import type { TableWalk } from '../keyspace/table-walk.ts'
 import { moveChunks, moveDirectory, moveLongKey, movePage } from '../keyspace/table-move.ts'
@@ -51,7 +51,6 @@ import type { LargeValue } from './large-value.ts'
 /** Tables with more elements are freed in slices. */
 const FREED_AT_ONCE = 128
 /** Draws of a page and slot before a random element is looked for otherwise: a table with one element in 64 pages. */
-const RANDOM_DRAWS_MAX = 2000
 /** Elements that are measured for an estimate of all. */
 const SAMPLED_ELEMENTS_MAX = 4096
 
@@ -238,26 +237,14 @@ export class ElementTable implements ViewHolder {
    */
   random(random: () => number): boolean {
     if (this.count === 0) return false
-    const { region } = this
-    const directory = this.#words[this.#root + ROOT_DIRECTORY]!
-    const depth = this.#words[this.#root + ROOT_DEPTH]!
-    for (let draw = 0; draw < RANDOM_DRAWS_MAX; draw++) {
-      const entry = Math.floor(random() * 2 ** depth)
-      const page = region.local(region.directoryEntry(directory, entry))
-      if (page === 0) continue
-      const words = region.memory.i32[page >>> 28]!
-      const pageAt = byteOffsetOf(page) >>> 2
-      // A page may have several entries: only the first counts, so that every page is as likely as the others.
-      if (entry % 2 ** (depth - (words[pageAt]! >>> 16)) !== 0) continue
-      const address = words[pageAt + (1 + Math.floor(random() * (PAGE_SLOTS - 1))) * 2 + 1]!
-      if (address === 0) continue
-      this.loadElement(address)
+    let chosen = drawRecord(this.region, this.#words, this.#root, random)
+    if (chosen !== 0) {
+      this.loadElement(chosen)
       return true
     }
     // Nearly empty: one of them all.
     let left = Math.floor(random() * this.count)
-    let chosen = 0
-    walkRecords(region, this.#words, this.#root, (address) => {
+    walkRecords(this.region, this.#words, this.#root, (address) => {
       if (left-- === 0) chosen = address
     })
     this.loadElement(chosen)
