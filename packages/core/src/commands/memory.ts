@@ -45,7 +45,7 @@ function usage(context: ReadContext): void {
       reply.error(SYNTAX_ERROR)
       return
     }
-    // Values are measured whole, so the number of samples makes no difference.
+    // Enough are measured for a good mean, whatever is asked for: more would hold others up, and fewer win nothing.
     const samples = wideInteger(context, ++i)
     if (samples === undefined || samples < 0) {
       reply.error(samples === undefined ? NOT_AN_INTEGER : SYNTAX_ERROR)

@@ -9,7 +9,7 @@ import { PAGE_SLOTS, ROOT_DEPTH, ROOT_DIRECTORY } from './layout.ts'
 import { checkRead } from './read-guard.ts'
 import type { RegionView } from './region-view.ts'
 
-/** A table that is not nearly empty has met a record long before. */
+/** Draws of a page and a place before a record is to be looked for otherwise: a table with one record in 64 pages. */
 const DRAWS_MAX = 2000
 
 /**

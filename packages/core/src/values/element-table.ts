@@ -50,9 +50,8 @@ import type { LargeValue } from './large-value.ts'
 
 /** Tables with more elements are freed in slices. */
 const FREED_AT_ONCE = 128
-/** Draws of a page and slot before a random element is looked for otherwise: a table with one element in 64 pages. */
 /** Elements that are measured for an estimate of all. */
-const SAMPLED_ELEMENTS_MAX = 4096
+const SAMPLED_ELEMENTS_MAX = 256
 
 /** Words of a root of elements in a descriptor. */
 export const ELEMENT_ROOT_WORDS: number = ROOT_WORDS_USED
@@ -251,7 +250,7 @@ export class ElementTable implements ViewHolder {
     return true
   }
 
-  /** Bytes of all blocks; estimated from some thousand elements when there are more. */
+  /** Bytes of all blocks; estimated from some hundred elements when there are more. */
   footprint(): number {
     const { count } = this
     if (this.#words[this.#root + ROOT_DIRECTORY] === 0) return 0
