@@ -248,9 +248,10 @@ export abstract class KeyspaceReads {
 
   /** A random key of a non-empty database becomes `entry`. @param random 0 … 1 @returns false when the database is empty. */
   randomKey(db: number, random: () => number): boolean {
-    if (this.size(db) === 0) return false
+    const keys = this.size(db)
+    if (keys === 0) return false
     const { generation } = this
-    const shard = this.#randomShard(db, random)
+    const shard = this.#shardOfKey(db, Math.floor(random() * keys))
     const drawnFrom = generation.regions[regionOf(shard)]!
     const drawn = drawRecord(drawnFrom, generation.control, generation.rootOf(db, shard), random)
     if (drawn !== 0) {
@@ -258,7 +259,7 @@ export abstract class KeyspaceReads {
       return true
     }
     // Nearly empty pages, or the shard by now. Some neighbours, then one of them: evens out that a gap before a key makes it likelier.
-    const wanted = Math.min(RANDOM_NEIGHBOURS, this.size(db))
+    const wanted = Math.min(RANDOM_NEIGHBOURS, keys)
     const seen: [RegionView, number][] = []
     const visit = (region: RegionView, address: number): void => {
       seen.push([region, address])
@@ -274,10 +275,10 @@ export abstract class KeyspaceReads {
     return true
   }
 
-  /** A shard as likely as it has keys. */
-  #randomShard(db: number, random: () => number): number {
+  /** The shard that has key `index` when they are counted shard by shard. */
+  #shardOfKey(db: number, index: number): number {
     const { generation } = this
-    let left = Math.floor(random() * this.size(db))
+    let left = index
     for (let shard = 0; shard < SHARD_COUNT; shard++) {
       left -= generation.control[generation.rootOf(db, shard) + ROOT_KEYS]!
       if (left < 0) return shard

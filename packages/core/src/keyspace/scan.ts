@@ -82,7 +82,7 @@ export function scanTable(
     if (found === 0) emptyPages++
     const met = visitSorted(found, left, (address) => visit(region, address))
     visited += met
-    position = met === found && (found === 0 || isWholePage) ? pageEnd : positionOf(met - 1) + 1
+    position = positionBehind(met, found, pageEnd)
   }
   return position >= ORDER_SPAN ? 0 : position
 }
@@ -117,7 +117,7 @@ export function scanElements(
     if (found === 0) emptyPages++
     const met = visitSorted(found, left, visit)
     visited += met
-    position = met === found && (found === 0 || isWholePage) ? pageEnd : positionOf(met - 1) + 1
+    position = positionBehind(met, found, pageEnd)
   }
   return position >= ORDER_SPAN ? 0 : position
 }
@@ -130,6 +130,12 @@ function visitSorted(found: number, wanted: number, visit: (address: number) => 
     met++
   }
   return met
+}
+
+/** Where to go on when the first `met` of the sorted entries were visited. */
+function positionBehind(met: number, found: number, pageEnd: number): number {
+  const isDone = found === 0 || (met === found && isWholePage)
+  return isDone ? pageEnd : positionOf(met - 1) + 1
 }
 
 /** Of the sorted entry `i`. */
