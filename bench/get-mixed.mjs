@@ -6,6 +6,7 @@ import { checkReplies } from './support/contents.mjs'
 import { Dataset, randomNumbers, VALUE_BYTES } from './support/dataset.mjs'
 import { stringsFile } from './support/rdb-file.mjs'
 import { endSettings, measureRounds, rowOf, startSettings, together } from './support/read-cases.mjs'
+import { digits, RANDOM } from './support/redis-benchmark.mjs'
 
 const CONNECTIONS = 50
 const PIPELINE = 16
@@ -14,7 +15,6 @@ const GOAL = 1
 const ELEMENTS = 100
 const ELEMENT_BYTES = 16
 const KEYS_AT_ONCE = 200
-const RANDOM = '__rand_int__'
 const MGET_KEYS = 10
 /** Shortest header of a reply's bulk string, and its line end. */
 const BULK_FRAME_BYTES = 6
@@ -25,8 +25,6 @@ const MEMBER = 'everywhere-a-one'
 /** Keys whose replies are compared. */
 const SAMPLES = 200
 
-/** @param {number} key redis-benchmark writes a random key with 12 digits. */
-const digits = (key) => String(key).padStart(12, '0')
 /** @param {number} key @param {number} i */
 const element = (key, i) => `${String(i).padStart(4, '0')}-${digits(key)}`.slice(0, ELEMENT_BYTES)
 

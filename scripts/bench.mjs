@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { below } from '../bench/below.mjs'
 import { churn } from '../bench/churn.mjs'
+import { commands } from '../bench/commands.mjs'
 import { get } from '../bench/get.mjs'
 import { getMixed } from '../bench/get-mixed.mjs'
 import { holds } from '../bench/holds.mjs'
@@ -48,6 +49,7 @@ const SCENARIOS = {
   churn: { run: churn, about: 'memory after much was deleted and overwritten' },
   get: { run: get, about: 'GET as redis-benchmark asks for it' },
   'get-mixed': { run: getMixed, about: 'reads of several types by redis-benchmark' },
+  commands: { run: commands, about: 'command by command, and what each element costs' },
   reads: { run: reads, about: 'reads inside of a process, from another thread than the writer' },
   holds: { run: holds, about: 'how long a client waits while a huge value changes' },
 }
@@ -76,6 +78,7 @@ const args = new Arguments({
     quick: { about: 'small sizes: does it work, where does it roughly stand' },
     pairs: { value: 'N', about: `pairs of runs; ${FULL_PAIRS} when left out, ${QUICK_PAIRS} with --quick` },
     seed: { value: 'N', about: `what keys and values are computed from; ${DEFAULT_SEED} when left out` },
+    only: { value: 'TEXT', about: 'of commands: those with this text in them, as in ZUNION' },
     profile: { about: "Understudy alone under node's profiler: functions by self time" },
     'no-build': { about: 'take dist/ as it is' },
   },
@@ -86,6 +89,7 @@ for (const name of positionals) {
 }
 const isQuick = args.has('quick')
 const isProfiled = args.has('profile')
+const only = args.text('only')
 const sizes = isQuick ? QUICK : FULL
 /** These start no server of Understudy. */
 const unprofiled = positionals.filter((name) => isProfiled && (name === 'micro' || name === 'reads'))
@@ -122,6 +126,7 @@ const run = {
   sizes,
   redis,
   isProfiled,
+  ...(only === undefined ? {} : { only }),
   log,
 }
 /** @type {import('../bench/support/report.mjs').Report} */

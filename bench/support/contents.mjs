@@ -7,6 +7,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { randomNumbers } from './dataset.mjs'
 
 const SAMPLES = 2000
+const SHOWN_CHARACTERS = 300
 const NO_DIGEST = '0'.repeat(40)
 
 /** @typedef {import('./contenders.mjs').Contender} Contender */
@@ -62,9 +63,15 @@ export async function checkReplies(contender, expected) {
   }
 }
 
+/** A reply in a message, its beginning if it is long. @param {unknown} reply */
+export function shown(reply) {
+  const text = written(reply)
+  return text.length > SHOWN_CHARACTERS ? `${text.slice(0, SHOWN_CHARACTERS)} …` : text
+}
+
 /** @param {unknown} reply @returns {string} */
-function shown(reply) {
-  if (Array.isArray(reply)) return `[${reply.map(shown).join(', ')}]`
+function written(reply) {
+  if (Array.isArray(reply)) return `[${reply.map(written).join(', ')}]`
   return Buffer.isBuffer(reply) ? JSON.stringify(reply.toString('latin1')) : String(reply)
 }
 

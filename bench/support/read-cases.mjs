@@ -3,18 +3,14 @@
  * round, and in each round they take short turns, A B C D, D C B A … What is compared is each server with the better of its settings;
  * the notes have all of them.
  */
-import { execFile } from 'node:child_process'
-import { promisify } from 'node:util'
 import { compareDigests } from './contents.mjs'
 import { inTurn } from './in-turn.mjs'
-import { endedChildrenCpuSeconds, UsageMeter } from './process-usage.mjs'
+import { UsageMeter } from './process-usage.mjs'
 import { directoryWith, RDB_NAME } from './rdb-file.mjs'
+import { redisBenchmark } from './redis-benchmark.mjs'
 import { Row } from './row.mjs'
 import { median } from './statistics.mjs'
 
-const runProgram = promisify(execFile)
-
-const TURN_TIMEOUT_MS = 120_000
 /** Of each setting in a round: a second or two each, so that a bad minute of a shared machine is everybody's. */
 const TURNS = 8
 const THREADED = 2
@@ -231,26 +227,8 @@ function described(rounds) {
 async function takeTurn({ redis }, contender, each, requests, keyCount) {
   const before = await counters(contender)
   const meter = new UsageMeter(contender.pid)
-  const { connections, pipeline, what } = each
-  const clientBefore = endedChildrenCpuSeconds()
-  const startedMs = performance.now()
-  const { stdout } = await runProgram(
-    redis.benchmark,
-    ['-h', '127.0.0.1', '-p', contender.port, '-c', connections, '-P', pipeline, '-n', requests, '-r', keyCount]
-      .map(String)
-      .concat('--csv', ...what),
-    { timeout: TURN_TIMEOUT_MS, killSignal: 'SIGKILL' },
-  )
+  const told = await redisBenchmark(redis.benchmark, contender.port, { ...each, requests, range: keyCount })
   const usage = meter.stop()
-  const clientSeconds = (endedChildrenCpuSeconds() ?? Number.NaN) - (clientBefore ?? Number.NaN)
-  const clientShare = clientSeconds / ((performance.now() - startedMs) / 1000)
-  // "test","rps","avg_latency_ms","min_latency_ms","p50_latency_ms","p95_latency_ms","p99_latency_ms","max_latency_ms"
-  const line = stdout.trim().split('\n').at(-1) ?? ''
-  const [, requestsPerSecond = Number.NaN, , , p50 = Number.NaN, , p99 = Number.NaN] = line
-    .slice(line.indexOf('","'))
-    .split(',')
-    .map((field) => Number(field.replaceAll('"', '')))
-  if (!(requestsPerSecond > 0)) throw new Error(`redis-benchmark answered: ${stdout.slice(0, 300)}`)
   const after = await counters(contender)
   const bytes = requests * each.replyBytes
   if (after.misses !== before.misses || after.outputBytes - before.outputBytes < bytes) {
@@ -259,7 +237,7 @@ async function takeTurn({ redis }, contender, each, requests, keyCount) {
         `${after.misses - before.misses} times and got ${after.outputBytes - before.outputBytes} bytes`,
     )
   }
-  return { requestsPerSecond, p50, p99, clientShare, usage }
+  return { ...told, usage }
 }
 
 /**

@@ -24,6 +24,7 @@
  * @property {number} [churnIgnoreBytes] active-defrag-ignore-bytes of both servers; default: theirs.
  * @property {number} getMixedKeys Strings, and as many hashes, sorted sets, lists and sets.
  * @property {number} getMixedRequests Of each command.
+ * @property {number} commandMs Of one turn with one command.
  * @property {boolean} ioThreads Both servers also with io-threads.
  * @property {number[]} readKeys Sizes of the dataset that is read inside of the process.
  * @property {number} readMs Of one round of such reads.
@@ -38,6 +39,7 @@
  * @property {number} seed
  * @property {Sizes} sizes
  * @property {import('../../scripts/redis-server.mjs').RedisBinaries} redis The server that is compared with, and its tools.
+ * @property {string} [only] Of `commands`: those with this in them.
  * @property {boolean} isProfiled Understudy alone, under the profiler: nothing is compared.
  * @property {(line: string) => void} log
  */
@@ -96,6 +98,7 @@ export const FULL = {
   churnOverwrittenKeys: 1_000_000,
   getMixedKeys: 10_000,
   getMixedRequests: 2_000_000,
+  commandMs: 400,
   ioThreads: true,
   readKeys: [1_000_000, 10_000_000],
   readMs: 2000,
@@ -157,6 +160,7 @@ export const QUICK = {
   churnIgnoreBytes: 1 << 20,
   getMixedKeys: 1000,
   getMixedRequests: 200_000,
+  commandMs: 50,
   ioThreads: true,
   readKeys: [200_000],
   readMs: 200,
