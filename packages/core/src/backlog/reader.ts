@@ -15,6 +15,7 @@ import {
   backlogViews,
 } from './layout.ts'
 import type { BacklogViews } from './layout.ts'
+import { copyRange } from '../memory/copy-range.ts'
 
 /** What `read` answers when the wanted byte is older than the ring, or newer than the next one to come. */
 export const BACKLOG_OUT_OF_RANGE = -1
@@ -65,7 +66,7 @@ export class BacklogReader {
     while (done < wanted) {
       const position = (offset - 1 + done) % capacity
       const count = Math.min(wanted - done, capacity - position)
-      target.set(ring.subarray(position, position + count), done)
+      copyRange(ring, position, position + count, target, done)
       done += count
     }
     // A read-modify-write, so that the copy above cannot sink below it (pairs with Atomics.add in append()).

@@ -26,6 +26,7 @@ import {
 } from './layout.ts'
 import type { BacklogViews } from './layout.ts'
 import { BacklogOverflow } from './overflow.ts'
+import { copyRange } from '../memory/copy-range.ts'
 
 /** repl-backlog-size as it will be used: rounded into [16 KiB, 2 GiB - 64 KiB]. */
 export function clampBacklogBytes(bytes: number): number {
@@ -110,7 +111,7 @@ export class BacklogWriter {
     if (offset <= this.#lost) return this.overflow.read(offset, target)
     const position = (offset - 1) % this.#capacityBytes
     const count = Math.min(this.#end + 1 - offset, target.length, this.#capacityBytes - position)
-    target.set(this.#views.ring.subarray(position, position + count))
+    copyRange(this.#views.ring, position, position + count, target, 0)
     return count
   }
 
@@ -194,7 +195,7 @@ export class BacklogWriter {
       const from = next.copied % this.#capacityBytes
       const to = next.copied % next.capacityBytes
       const count = Math.min(left, this.#end - next.copied, this.#capacityBytes - from, next.capacityBytes - to)
-      next.views.ring.set(this.#views.ring.subarray(from, from + count), to)
+      copyRange(this.#views.ring, from, from + count, next.views.ring, to)
       next.copied += count
       left -= count
     }

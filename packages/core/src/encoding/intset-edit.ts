@@ -3,6 +3,7 @@
  * layout is drawn in intset.ts; follows redis 7.0 intset.c (an intset becomes wider when it must, never narrower).
  */
 import { INTSET_HEADER_BYTES, intsetCount } from './intset.ts'
+import { moveBytes, viewOf } from '../memory/copy-bytes.ts'
 
 /** Bytes per integer that `hi:lo` needs: 2, 4 or 8. */
 export function intsetWidthFor(lo: number, hi: number): number {
@@ -54,7 +55,7 @@ export function intsetInsert(bytes: Uint8Array, start: number, index: number, lo
   const width = bytes[start]!
   const count = intsetCount(bytes, start)
   const at = start + INTSET_HEADER_BYTES + index * width
-  bytes.copyWithin(at + width, at, start + INTSET_HEADER_BYTES + count * width)
+  moveBytes(bytes, viewOf(bytes), at, start + INTSET_HEADER_BYTES + count * width, at + width)
   writeAt(bytes, at, width, lo, hi)
   writeCount(bytes, start, count + 1)
 }
@@ -64,7 +65,7 @@ export function intsetRemove(bytes: Uint8Array, start: number, index: number): v
   const width = bytes[start]!
   const count = intsetCount(bytes, start)
   const at = start + INTSET_HEADER_BYTES + index * width
-  bytes.copyWithin(at, at + width, start + INTSET_HEADER_BYTES + count * width)
+  moveBytes(bytes, viewOf(bytes), at + width, start + INTSET_HEADER_BYTES + count * width, at)
   writeCount(bytes, start, count - 1)
 }
 

@@ -5,7 +5,7 @@
  *
  * The bytes are taken to be well-formed (`listpackCheck` was run when they came from outside); loops end on any bytes.
  */
-import { copyBytes, viewOf } from '../memory/copy-bytes.ts'
+import { copyBytes, moveBytes, viewOf } from '../memory/copy-bytes.ts'
 import { LISTPACK_END, LISTPACK_HEADER_BYTES } from './listpack.ts'
 import { int64Hi, int64Lo, parseInt64 } from './packed-item.ts'
 
@@ -387,7 +387,7 @@ export function listpackInsert(
 ): number {
   const total = listpackTotalBytes(bytes, start)
   const added = listpackItemBytes(value, valueStart, valueEnd)
-  bytes.copyWithin(at + added, at, start + total)
+  moveBytes(bytes, viewOf(bytes), at, start + total, at + added)
   listpackWriteItem(value, valueStart, valueEnd, bytes, at)
   listpackWriteHeader(bytes, start, total + added, 1)
   return at + added
@@ -414,7 +414,7 @@ export function listpackDelete(bytes: Uint8Array, start: number, at: number, cou
   let to = at
   let removed = 0
   for (; removed < count && bytes[to] !== LISTPACK_END; removed++) to = listpackSkip(bytes, to)
-  bytes.copyWithin(at, to, start + total)
+  moveBytes(bytes, viewOf(bytes), to, start + total, at)
   const after = total - (to - at)
   listpackWriteHeader(bytes, start, after, -removed)
   return after
@@ -432,7 +432,7 @@ export function listpackReplace(
   const total = listpackTotalBytes(bytes, start)
   const next = listpackSkip(bytes, at)
   const change = listpackItemBytes(value, valueStart, valueEnd) - (next - at)
-  if (change !== 0) bytes.copyWithin(next + change, next, start + total)
+  if (change !== 0) moveBytes(bytes, viewOf(bytes), next, start + total, next + change)
   listpackWriteItem(value, valueStart, valueEnd, bytes, at)
   listpackWriteHeader(bytes, start, total + change, 0)
   return total + change

@@ -15,6 +15,7 @@ import type { BlockMover } from '../memory/block-mover.ts'
 import { byteOffsetOf } from '../memory/region-memory.ts'
 import type { ValueSource } from '../object-codec/value-source.ts'
 import { NODES_PER_INDEX, type RegionView } from './region-view.ts'
+import { copyRange } from '../memory/copy-range.ts'
 
 const SINGLE_INDEX_BYTES_MAX: number = BLOCK_BYTES_MAX * NODES_PER_INDEX
 
@@ -107,7 +108,7 @@ export class NodeValue implements ValueSource {
       const count = Math.min(end - from, nodeBytes - inNode)
       const node = this.#writableNode(index, nodeBytes, count < nodeBytes)
       const target = byteOffsetOf(node) + inNode
-      this.#region.memory.u8[node >>> 28]!.set(source.subarray(from, from + count), target)
+      copyRange(source, from, from + count, this.#region.memory.u8[node >>> 28]!, target)
       from += count
       at += count
     }
@@ -142,7 +143,7 @@ export class NodeValue implements ValueSource {
       if (node === 0) target.fill(0, out, out + count)
       else {
         const source = byteOffsetOf(node) + inNode
-        target.set(this.#region.memory.u8[node >>> 28]!.subarray(source, source + count), out)
+        copyRange(this.#region.memory.u8[node >>> 28]!, source, source + count, target, out)
       }
       position += count
       out += count

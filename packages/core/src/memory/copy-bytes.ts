@@ -1,15 +1,15 @@
 /**
- * Copying and comparing the short byte ranges that keys and values are. Four bytes at a time through DataViews, which
- * read unaligned: 8 ns for 16 bytes against 33 ns byte by byte; a native call (subarray + set) costs over 100 ns and
- * pays off only for longer ranges; copyWithin, without a subarray, costs about 20.
+ * Copying and comparing the byte ranges that keys and values are, most of them short. Four bytes at a time through DataViews, which
+ * read unaligned: 8 ns for 16 bytes against 33 ns byte by byte; native calls pay off only for longer ranges (copy-range.ts).
  */
 
+import { copyRange, moveRange } from './copy-range.ts'
 import { NO_BYTES, NO_VIEW, noteModuleViews } from './view-holders.ts'
 
 /** Longest range that is copied from one array to another without a native call. */
 const SHORT_BYTES_MAX = 512
-/** The same within one array, where the native call needs no view of the source. */
-const SHORT_WITHIN_BYTES_MAX = 64
+/** The same of one that is moved in its array. */
+const MOVED_BYTES_MAX = 768
 
 // The arrays that were asked for last, newest first, and their views. Variables, not an array of them: a hit is one comparison.
 let bytes0: Uint8Array = NO_BYTES
@@ -62,12 +62,8 @@ export function copyBytes(
   at: number,
 ): void {
   const length = end - start
-  if (length > SHORT_WITHIN_BYTES_MAX && source === target) {
-    target.copyWithin(at, start, end)
-    return
-  }
   if (length > SHORT_BYTES_MAX) {
-    target.set(source.subarray(start, end), at)
+    copyRange(source, start, end, target, at)
     return
   }
   let from = start
@@ -84,11 +80,12 @@ export function copyBytes(
   for (; from < end; from++, to++) target[to] = source[from]!
 }
 
-/**
- * Moves `bytes[start .. end)` to `at` in the same array, near by: the ranges may overlap. In shared memory the native call takes
- * twice as long when they do.
- */
+/** Moves `bytes[start .. end)` to `at` in the same array; the ranges may overlap. The view covers the same bytes as the array. */
 export function moveBytes(bytes: Uint8Array, view: DataView, start: number, end: number, at: number): void {
+  if (end - start > MOVED_BYTES_MAX) {
+    moveRange(bytes, start, end, at)
+    return
+  }
   if (at < start) {
     let from = start
     let to = at

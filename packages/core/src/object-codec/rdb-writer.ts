@@ -9,6 +9,7 @@ import { lzfCompress } from '../encoding/lzf.ts'
 import { LENGTH_BYTES_MAX, RDB_ENC_LZF, writeLength } from './rdb-length.ts'
 import { encodedStringBytesMax, encodeString } from './string-codec.ts'
 import { bytesSource, type ValueSource } from './value-source.ts'
+import { copyRange } from '../memory/copy-range.ts'
 
 /** Compression that gains less than this is not worth undoing (redis 7.0 rdb.c rdbSaveLzfStringObject()). */
 const GAIN_BYTES_MIN = 4
@@ -100,7 +101,7 @@ export abstract class RdbWriter {
     for (let from = start; from < end;) {
       const to = Math.min(end, from + this.#wholeBytesMax)
       this.#reserve(to - from)
-      this.bytes.set(bytes.subarray(from, to), this.length)
+      copyRange(bytes, from, to, this.bytes, this.length)
       this.length += to - from
       from = to
     }

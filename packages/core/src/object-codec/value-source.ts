@@ -7,6 +7,7 @@ import { decodeString, readStringHeader, STRING_INT, STRING_RAW, StringSlot } fr
 import { LengthSlot, READ_BAD, READ_MORE, READ_OK, readLength } from './rdb-length.ts'
 import type { ReadResult } from './rdb-length.ts'
 import { ValueFault } from './value-walker.ts'
+import { copyRange } from '../memory/copy-range.ts'
 
 /** For strings the decoded string; for other types the bytes as they stand in a snapshot behind the key. */
 export interface ValueSource {
@@ -23,7 +24,7 @@ export function bytesSource(bytes: Uint8Array, start: number = 0, end: number = 
     lengthBytes: end - start,
     whole: { bytes, start },
     copy(offset, target, at, count) {
-      target.set(bytes.subarray(start + offset, start + offset + count), at)
+      copyRange(bytes, start + offset, start + offset + count, target, at)
     },
   }
 }

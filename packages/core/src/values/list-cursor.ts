@@ -15,6 +15,7 @@ import { copyBytes, equalBytes, viewOf } from '../memory/copy-bytes.ts'
 import { byteOffsetOf } from '../memory/region-memory.ts'
 import type { ReplyEncoder } from '../resp/encoder.ts'
 import { OrderedIndexCursor, WEIGHTED } from './ordered-index-cursor.ts'
+import { copyRange } from '../memory/copy-range.ts'
 
 const TWO_32: number = 2 ** 32
 
@@ -413,7 +414,7 @@ export class ListCursor implements ViewHolder {
     }
     let to = at
     this.#forEachPiece((bytes, start, end) => {
-      target.set(bytes.subarray(start, end), to)
+      copyRange(bytes, start, end, target, to)
       to += end - start
     })
   }

@@ -19,9 +19,10 @@ import { NodeValue } from '../keyspace/node-value.ts'
 import type { RegionView } from '../keyspace/region-view.ts'
 import type { RegionWriter } from '../keyspace/region-writer.ts'
 import { BLOCK_BYTES_MAX } from '../limits.ts'
-import { copyBytes, viewOf } from '../memory/copy-bytes.ts'
+import { copyBytes, moveBytes, viewOf } from '../memory/copy-bytes.ts'
 import { roomOf } from '../memory/arena.ts'
 import { byteOffsetOf } from '../memory/region-memory.ts'
+import { copyRange } from '../memory/copy-range.ts'
 
 const TWO_32: number = 2 ** 32
 /** First word of a long node. */
@@ -233,7 +234,7 @@ export function copyBehind(region: RegionWriter, address: number, at: number, be
   const made = region.arena.allocate(LIST_NODE_HEADER_BYTES + used)
   const from = byteOffsetOf(address) + at
   const bytes = region.memory.u8[address >>> 28]!
-  region.memory.u8[made >>> 28]!.set(bytes.subarray(from, from + used), byteOffsetOf(made) + LIST_NODE_HEADER_BYTES)
+  copyRange(bytes, from, from + used, region.memory.u8[made >>> 28]!, byteOffsetOf(made) + LIST_NODE_HEADER_BYTES)
   writeHeader(region, made, LIST_NODE_HEADER_BYTES, LIST_NODE_HEADER_BYTES + used, nodeItems(region, address) - before)
   return made
 }
@@ -270,14 +271,15 @@ function resizeGap(
   const room = roomOf(memory, address)
   const atFront = at - start < end - next
   const bytes = memory.u8[address >>> 28]!
+  const view = memory.views[address >>> 28]!
   const wasteful = need <= room >>> 1 && room > SHRUNK_FROM_BYTES
   if (!wasteful && (atFront ? start - more >= LIST_NODE_HEADER_BYTES : end + more <= room)) {
     if (atFront) {
-      if (more !== 0 && at > start) bytes.copyWithin(base + start - more, base + start, base + at)
+      if (more !== 0 && at > start) moveBytes(bytes, view, base + start, base + at, base + start - more)
       changedAt = at - more
       writeHeader(region, address, start - more, end, items)
     } else {
-      if (more !== 0 && end > next) bytes.copyWithin(base + next + more, base + next, base + end)
+      if (more !== 0 && end > next) moveBytes(bytes, view, base + next, base + end, base + next + more)
       changedAt = at
       writeHeader(region, address, start, end + more, items)
     }
@@ -300,17 +302,16 @@ function resizeGap(
   const behind = changedAt + inserted
   if (made !== address) {
     const target = memory.u8[made >>> 28]!
-    const view = memory.views[address >>> 28]!
     const targetView = memory.views[made >>> 28]!
     copyBytes(bytes, view, base + start, base + at, target, targetView, to + newStart)
     copyBytes(bytes, view, base + next, base + end, target, targetView, to + behind)
     arena.free(address)
   } else if (behind > next) {
-    bytes.copyWithin(base + behind, base + next, base + end)
-    bytes.copyWithin(base + newStart, base + start, base + at)
+    moveBytes(bytes, view, base + next, base + end, base + behind)
+    moveBytes(bytes, view, base + start, base + at, base + newStart)
   } else {
-    bytes.copyWithin(base + newStart, base + start, base + at)
-    bytes.copyWithin(base + behind, base + next, base + end)
+    moveBytes(bytes, view, base + start, base + at, base + newStart)
+    moveBytes(bytes, view, base + next, base + end, base + behind)
   }
   writeHeader(region, made, newStart, newStart + used, items)
   return made
@@ -345,7 +346,7 @@ export function copyNode(region: RegionWriter, address: number, target: RegionWr
     const made = target.arena.allocate(LIST_NODE_HEADER_BYTES + used)
     const from = byteOffsetOf(address) + start
     const bytes = region.memory.u8[address >>> 28]!
-    target.memory.u8[made >>> 28]!.set(bytes.subarray(from, from + used), byteOffsetOf(made) + LIST_NODE_HEADER_BYTES)
+    copyRange(bytes, from, from + used, target.memory.u8[made >>> 28]!, byteOffsetOf(made) + LIST_NODE_HEADER_BYTES)
     writeHeader(target, made, LIST_NODE_HEADER_BYTES, LIST_NODE_HEADER_BYTES + used, nodeItems(region, address))
     return made
   }

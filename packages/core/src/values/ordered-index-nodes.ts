@@ -80,10 +80,9 @@ export class OrderedIndexNodes extends OrderedIndexCursor {
         const scores = this.base + NODE_HEADER_WORDS
         words.copyWithin(scores + ((slot + added) << 1), scores + (slot << 1), scores + (count << 1))
       }
-      words.copyWithin(this.addressesAt + slot + added, this.addressesAt + slot, this.addressesAt + count)
-      if (this.weightsAt !== 0) {
-        words.copyWithin(this.weightsAt + slot + added, this.weightsAt + slot, this.weightsAt + count)
-      }
+      const { addressesAt, weightsAt } = this
+      moveWords(words, addressesAt + slot, addressesAt + count, added)
+      if (weightsAt !== 0) moveWords(words, weightsAt + slot, weightsAt + count, added)
     }
     this.setCount(count + added)
   }
@@ -97,8 +96,9 @@ export class OrderedIndexNodes extends OrderedIndexCursor {
         const scores = this.base + NODE_HEADER_WORDS
         words.copyWithin(scores + (slot << 1), scores + (from << 1), scores + (count << 1))
       }
-      words.copyWithin(this.addressesAt + slot, this.addressesAt + from, this.addressesAt + count)
-      if (this.weightsAt !== 0) words.copyWithin(this.weightsAt + slot, this.weightsAt + from, this.weightsAt + count)
+      const { addressesAt, weightsAt } = this
+      moveWords(words, addressesAt + from, addressesAt + count, -removed)
+      if (weightsAt !== 0) moveWords(words, weightsAt + from, weightsAt + count, -removed)
     }
     this.setCount(count - removed)
   }
@@ -210,4 +210,13 @@ export class OrderedIndexNodes extends OrderedIndexCursor {
 /** Entries that a leaf of so many bytes holds. */
 export function leafCapacity(kind: OrderedIndexKind, bytes: number): number {
   return Math.min(LEAF_CAPACITY[kind]!, Math.floor((bytes - 8) / (LEAF_WORDS[kind]! * 4)))
+}
+
+/**
+ * Moves `words[from .. to)` by `by` words, at most a node's. Not natively: by an odd number of words shared memory is copied byte by byte
+ * (memory/copy-range.ts).
+ */
+function moveWords(words: Int32Array, from: number, to: number, by: number): void {
+  if (by < 0) for (let at = from; at < to; at++) words[at + by] = words[at]!
+  else for (let at = to - 1; at >= from; at--) words[at + by] = words[at]!
 }

@@ -16,6 +16,8 @@ import { OrderedIndex } from './ordered-index.ts'
 import { WEIGHTED } from './ordered-index-cursor.ts'
 import { CHUNKED_NODE_BYTES, N_BYTES, N_CHUNKS, N_ID, N_ROOM, STREAM_NODE_HEADER_BYTES } from './stream-layout.ts'
 import { StreamReader } from './stream-reader.ts'
+import { copyRange } from '../memory/copy-range.ts'
+import { moveBytes, viewOf } from '../memory/copy-bytes.ts'
 
 export const INLINE_LISTPACK_BYTES_MAX: number = BLOCK_BYTES_MAX - STREAM_NODE_HEADER_BYTES
 /** Room for so many entries that are to be deleted; more room than the second is not kept. */
@@ -99,7 +101,7 @@ export class StreamNodeWriter extends StreamReader {
     id.writeWords(words, at + N_ID)
     words[at + N_BYTES] = length
     words[at + N_ROOM] = inline ? blockBytes - STREAM_NODE_HEADER_BYTES : 0
-    if (inline) region.memory.u8[made >>> 28]!.set(bytes.subarray(start, end), (at << 2) + STREAM_NODE_HEADER_BYTES)
+    if (inline) copyRange(bytes, start, end, region.memory.u8[made >>> 28]!, (at << 2) + STREAM_NODE_HEADER_BYTES)
     else words[at + N_CHUNKS] = chunksRoot
     return made
   }
@@ -326,7 +328,7 @@ function rewriteListpack(
   addedItems: number,
 ): void {
   const from = start + countsAt + countsBytes - moved
-  if (moved !== 0) bytes.copyWithin(from + moved, from, start + before)
+  if (moved !== 0) moveBytes(bytes, viewOf(bytes), from, start + before, from + moved)
   for (let i = 0; i < countsBytes; i++) bytes[start + countsAt + i] = counts[i]!
   const end = start + before + moved - 1
   if (addedBytes > 0) {

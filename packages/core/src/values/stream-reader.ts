@@ -19,6 +19,7 @@ import {
   ROOT_BLOCK_WORDS,
 } from './stream-layout.ts'
 import { StreamNodeReader } from './stream-node.ts'
+import { copyRange } from '../memory/copy-range.ts'
 
 /** A longer copy of a chunked node is not kept. */
 const KEPT_SCRATCH_BYTES_MAX = 1 << 20
@@ -47,7 +48,7 @@ export function readNodeChunks(view: RegionView, root: number, length: number, t
     const at = byteOffsetOf(node)
     const count = Math.min(BLOCK_BYTES_MAX, length - from)
     if (node === 0 || bytes === undefined || at + count > bytes.length) return false
-    target.set(bytes.subarray(at, at + count), from)
+    copyRange(bytes, at, at + count, target, from)
   }
   return true
 }

@@ -8,7 +8,7 @@
  *
  * With an end mark only the loader knows where the snapshot ends: it is given everything until it says so (`leftover()`).
  */
-import { TURN_BYTES_MAX } from '@understudy/core/internal'
+import { copyRange, TURN_BYTES_MAX } from '@understudy/core/internal'
 import type { RdbLoad, SnapshotFraming } from '@understudy/core/internal'
 import type { SpillQueue } from './spill-queue.ts'
 
@@ -105,7 +105,7 @@ export class SnapshotReceiver {
       const view = this.load.writable(Math.min(bytes.length, this.totalBytes - this.#fedBytes))
       if (view === undefined) return
       const count = Math.min(view.length, bytes.length)
-      view.set(bytes.subarray(0, count))
+      copyRange(bytes, 0, count, view, 0)
       this.load.produced(count)
       this.#fedBytes += count
       this.#queue.consume(count)

@@ -3,6 +3,7 @@
  * loader's ring and the source is asked for more only when there is room.
  */
 import type { RdbLoad, RdbLoader, RdbLoadOptions, RdbLoadResult } from '@understudy/core/loading'
+import { copyRange } from '@understudy/core/internal'
 
 type Source = AsyncIterable<Uint8Array> | Iterable<Uint8Array>
 type SourceIterator = AsyncIterator<Uint8Array> | Iterator<Uint8Array>
@@ -50,7 +51,7 @@ async function feed(load: RdbLoad, iterator: SourceIterator): Promise<boolean> {
         await end.orBefore(space)
         continue
       }
-      target.set(piece.subarray(at, at + target.length))
+      copyRange(piece, at, at + target.length, target, 0)
       load.produced(target.length)
       at += target.length
     }

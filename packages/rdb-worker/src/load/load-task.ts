@@ -15,6 +15,7 @@ import { delayingSink } from './delaying-sink.ts'
 import { RING_ABORTED, RING_ENDED, RingConsumer } from './ring.ts'
 import { checkSameCode } from './same-code.ts'
 import { SnapshotFile } from '../file/snapshot-file.ts'
+import { copyRange } from '@understudy/core/internal'
 
 export async function runLoadTask(task: LoadTask): Promise<LoadReply> {
   const createSink =
@@ -122,7 +123,7 @@ function scanRing(
     takeBytes(ring, window.receivedBytes, () => window.finish())
     const target = window.writable()
     const count = Math.min(target.length, ring.end - ring.start)
-    target.set(ring.data.subarray(ring.start, ring.start + count))
+    copyRange(ring.data, ring.start, ring.start + count, target, 0)
     ring.release(count)
     window.advance(count)
   }

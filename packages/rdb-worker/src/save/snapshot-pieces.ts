@@ -16,6 +16,7 @@
  */
 import { strict as assert } from 'node:assert'
 import { untouchedMemory } from '@understudy/core/saving'
+import { copyRange } from '@understudy/core/internal'
 
 const SLOT_INTS = 32
 const WRITTEN = 0
@@ -74,7 +75,7 @@ export class PieceWriter {
       Atomics.wait(this.#control, WAKE, wake)
     }
     const slot = this.#written % this.#slots
-    this.#data.set(bytes.subarray(start, end), slot * PIECE_BYTES_MAX)
+    copyRange(bytes, start, end, this.#data, slot * PIECE_BYTES_MAX)
     this.#control[LENGTHS + slot] = end - start
     // Pairs with the load in `PieceReader.written`: the piece and its length are stored before the count that covers them.
     Atomics.store(this.#control, WRITTEN, ++this.#written)

@@ -8,6 +8,7 @@
 import { strict as assert } from 'node:assert'
 import { WINDOW_BYTES_MIN } from './scanner.ts'
 import type { RdbScanner } from './scanner.ts'
+import { copyRange } from '@understudy/core/internal'
 
 /** Values up to about this length reach the sink in one piece. */
 export const WINDOW_BYTES_DEFAULT: number = 2 << 20
@@ -63,7 +64,7 @@ export class ScanWindow {
     while (at < end && !this.#scanner.finished) {
       const target = this.writable()
       const count = Math.min(target.length, end - at)
-      target.set(source.subarray(at, at + count))
+      copyRange(source, at, at + count, target, 0)
       at += count
       this.advance(count)
     }
