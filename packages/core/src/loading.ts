@@ -3,6 +3,7 @@
  * commands, links and clients would more than double the modules that are read first.
  */
 export * from './encoding/crc64.ts'
+export * from './encoding/integer.ts'
 export * from './encoding/lzf.ts'
 export * from './encoding/packed-item.ts'
 export * from './errors.ts'
@@ -14,6 +15,7 @@ export * from './keyspace/layout.ts'
 export * from './keyspace/memory-fingerprint.ts'
 export * from './limits.ts'
 export * from './memory/copy-bytes.ts'
+export * from './memory/copy-range.ts'
 export * from './memory/collect-garbage.ts'
 export * from './memory/untouched-memory.ts'
 export * from './memory/view-holders.ts'

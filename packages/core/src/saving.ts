@@ -5,6 +5,7 @@
 export * from './errors.ts'
 export * from './keyspace/memory-fingerprint.ts'
 export * from './keyspace/pinned-keyspace.ts'
+export * from './memory/copy-range.ts'
 export * from './memory/untouched-memory.ts'
 export * from './object-codec/rdb-types.ts'
 export * from './snapshot/dataset.ts'

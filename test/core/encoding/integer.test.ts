@@ -4,6 +4,7 @@ import {
   parseBigInteger,
   parseInteger,
   writeBigInteger,
+  writeInt64,
   writeInteger,
 } from '@understudy/core/internal'
 import { describe, expect, it } from 'vitest'
@@ -38,8 +39,23 @@ describe('integers', () => {
       const text = value.toString()
       expect(parse(text)).toEqual({ rounded: Number(value), exact: value })
       expect(Buffer.from(target.subarray(3, writeBigInteger(target, 3, value))).toString()).toBe(text)
+      const [lo, hi] = [Number(BigInt.asIntN(32, value)), Number(value >> 32n)]
+      expect(Buffer.from(target.subarray(3, writeInt64(lo, hi, target, 3))).toString()).toBe(text)
       if (!Number.isSafeInteger(Number(value))) continue
       expect(Buffer.from(target.subarray(3, writeInteger(target, 3, Number(value)))).toString()).toBe(text)
+    }
+  })
+
+  it('refuses numbers of every length with a byte in them that is no digit', () => {
+    for (let digits = 1; digits <= 19; digits++) {
+      for (let at = 0; at < digits; at++) {
+        for (const wrong of ['/', ':', '-', '\0']) {
+          // A sign before digits is one.
+          if (at === 0 && wrong === '-' && digits > 1) continue
+          const text = `${'1'.repeat(at)}${wrong}${'1'.repeat(digits - at - 1)}`
+          expect(parse(text)).toEqual({ rounded: NaN, exact: undefined })
+        }
+      }
     }
   })
 })

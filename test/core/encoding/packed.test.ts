@@ -7,8 +7,8 @@ import {
   listpackFirst,
   listpackRead,
   PackedItem,
-  writeInt32Text,
-  writeInt64Text,
+  writeInteger,
+  writeInt64,
   ziplistCheck,
   ziplistFirst,
   ziplistRead,
@@ -248,13 +248,13 @@ describe('decimal text', () => {
     const random = new SeededRandom(7)
     const text = (end: number): string => Buffer.from(target.subarray(0, end)).toString()
     for (const value of [0, 1, 9, 10, 99, 100, -1, -10, 2147483647, -2147483648, 999999999, 1000000000]) {
-      expect(text(writeInt32Text(value, target, 0))).toBe(String(value))
+      expect(text(writeInteger(target, 0, value))).toBe(String(value))
     }
     for (let round = 0; round < 2000; round++) {
       const value = BigInt.asIntN(64, BigInt(random.uint32()) * BigInt(random.uint32()) * BigInt(random.int(-3, 3)))
       const lo = Number(BigInt.asIntN(32, value))
       const hi = Number(value >> 32n)
-      expect(text(writeInt64Text(lo, hi, target, 0))).toBe(String(value))
+      expect(text(writeInt64(lo, hi, target, 0))).toBe(String(value))
     }
   })
 })

@@ -2,8 +2,7 @@
  * Several sets at once: SINTER, SUNION, SDIFF, their STORE forms and SINTERCARD (redis 7.0 t_set.c sinterGenericCommand(),
  * sunionDiffGenericCommand()). All keys are looked up and checked first; nothing is changed before the result is complete.
  */
-import { parseInteger } from '../encoding/integer.ts'
-import { parseInt64 } from '../encoding/packed-item.ts'
+import { parseInt64, parseInteger } from '../encoding/integer.ts'
 import { NOTIFY_SET } from '../keyspace/key-events.ts'
 import { SYNTAX_ERROR } from '../resp/error-replies.ts'
 import { deleteFound, findForRead, findForWrite } from './access.ts'

@@ -26,7 +26,7 @@ import {
   listpackWriteHeader,
   listpackWriteItem,
 } from '../encoding/listpack-edit.ts'
-import { int64Hi, int64Lo, parseInt64 } from '../encoding/packed-item.ts'
+import { int64Hi, int64Lo, parseInt64 } from '../encoding/integer.ts'
 import { FILTERED_NAMES_MIN, NameFilter } from '../encoding/name-filter.ts'
 import { NOTIFY_SET } from '../keyspace/key-events.ts'
 import type { KeyspaceReads } from '../keyspace/keyspace-reads.ts'

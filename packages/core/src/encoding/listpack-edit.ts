@@ -7,7 +7,7 @@
  */
 import { copyBytes, moveBytes, viewOf } from '../memory/copy-bytes.ts'
 import { LISTPACK_END, LISTPACK_HEADER_BYTES } from './listpack.ts'
-import { int64Hi, int64Lo, parseInt64 } from './packed-item.ts'
+import { int64Hi, int64Lo, parseInt64 } from './integer.ts'
 
 export const LISTPACK_EMPTY_BYTES: number = LISTPACK_HEADER_BYTES + 1
 /** An item takes at most so many bytes more than its string has. */

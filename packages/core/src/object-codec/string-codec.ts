@@ -3,7 +3,7 @@
  * rdbGenericLoadStringObject() and rdbSaveRawString().
  */
 import { lzfCheck, lzfCompress, lzfDecompress, LZF_RATIO_MAX } from '../encoding/lzf.ts'
-import { writeInt32Text } from '../encoding/packed-item.ts'
+import { writeInteger } from '../encoding/integer.ts'
 import { copyBytes, viewOf } from '../memory/copy-bytes.ts'
 import {
   LENGTH_BYTES_MAX,
@@ -108,7 +108,7 @@ export function decodeString(bytes: Uint8Array, slot: StringSlot): Uint8Array | 
   if (slot.kind === STRING_RAW) return bytes.subarray(slot.start, slot.end)
   if (slot.kind === STRING_INT) {
     const text = new Uint8Array(11)
-    return text.subarray(0, writeInt32Text(slot.intValue, text, 0))
+    return text.subarray(0, writeInteger(text, 0, slot.intValue))
   }
   if (!lzfCheck(bytes, slot.start, slot.end, slot.length)) return undefined
   const decoded = new Uint8Array(slot.length)

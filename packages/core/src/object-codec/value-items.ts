@@ -4,7 +4,8 @@
  */
 import { intsetCheck, intsetRead } from '../encoding/intset.ts'
 import { LISTPACK_HEADER_BYTES, listpackFirst, listpackRead } from '../encoding/listpack.ts'
-import { INT64_TEXT_BYTES_MAX, PackedItem, writeInt64Text } from '../encoding/packed-item.ts'
+import { INTEGER_TEXT_BYTES_MAX, writeInt64 } from '../encoding/integer.ts'
+import { PackedItem } from '../encoding/packed-item.ts'
 import { ZIPLIST_HEADER_BYTES, ziplistFirst, ziplistRead } from '../encoding/ziplist.ts'
 import { zipmapFirst, zipmapRead } from '../encoding/zipmap.ts'
 import { viewOf } from '../memory/copy-bytes.ts'
@@ -62,7 +63,7 @@ class ItemWalk {
   #visitor: ItemVisitor = NOBODY
   readonly #item: PackedItem = new PackedItem()
   readonly #other: PackedItem = new PackedItem()
-  readonly #digits: Uint8Array = new Uint8Array(INT64_TEXT_BYTES_MAX)
+  readonly #digits: Uint8Array = new Uint8Array(INTEGER_TEXT_BYTES_MAX)
 
   run(rdbType: number, source: ValueSource, visitor: ItemVisitor): void {
     this.#reader.open(source)
@@ -167,7 +168,7 @@ class ItemWalk {
       this.#visitor.text(bytes, item.start, item.end)
       return
     }
-    this.#visitor.text(this.#digits, 0, writeInt64Text(item.lo, item.hi, this.#digits, 0))
+    this.#visitor.text(this.#digits, 0, writeInt64(item.lo, item.hi, this.#digits, 0))
   }
 
   #packedScore(bytes: Uint8Array, item: PackedItem): void {

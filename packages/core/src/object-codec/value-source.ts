@@ -2,7 +2,7 @@
  * The bytes of one stored value, wherever they are: in one piece, in chunks, in shared memory; and a reader that has the
  * next item of them in one row without holding the whole.
  */
-import { INT64_TEXT_BYTES_MAX, writeInt32Text } from '../encoding/packed-item.ts'
+import { INTEGER_TEXT_BYTES_MAX, writeInteger } from '../encoding/integer.ts'
 import { decodeString, readStringHeader, STRING_INT, STRING_RAW, StringSlot } from './string-codec.ts'
 import { LengthSlot, READ_BAD, READ_MORE, READ_OK, readLength } from './rdb-length.ts'
 import type { ReadResult } from './rdb-length.ts'
@@ -38,7 +38,7 @@ export function sourceBytes(source: ValueSource): Uint8Array {
 
 const BUFFER_BYTES = 1 << 16
 const EMPTY: Uint8Array = new Uint8Array(0)
-const digits: Uint8Array = new Uint8Array(INT64_TEXT_BYTES_MAX)
+const digits: Uint8Array = new Uint8Array(INTEGER_TEXT_BYTES_MAX)
 
 const NO_SOURCE: ValueSource = { lengthBytes: 0, copy() {}, whole: { bytes: EMPTY, start: 0 } }
 
@@ -158,7 +158,7 @@ export class SourceReader {
     this.textStart = 0
     if (slot.kind === STRING_INT) {
       this.text = digits
-      this.textEnd = writeInt32Text(slot.intValue, digits, 0)
+      this.textEnd = writeInteger(digits, 0, slot.intValue)
       return
     }
     const content = decodeString(this.bytes, slot)

@@ -4,13 +4,14 @@
  */
 import { intsetRead } from '../encoding/intset.ts'
 import { listpackRead } from '../encoding/listpack.ts'
-import { INT64_TEXT_BYTES_MAX, PackedItem, writeInt64Text } from '../encoding/packed-item.ts'
+import { INTEGER_TEXT_BYTES_MAX, writeInt64 } from '../encoding/integer.ts'
+import { PackedItem } from '../encoding/packed-item.ts'
 import { checkRead } from '../keyspace/read-guard.ts'
 import { noteModuleViews } from '../memory/view-holders.ts'
 
 /** The last item as it was read. */
 export const packedItem: PackedItem = new PackedItem()
-const digits: Uint8Array = new Uint8Array(INT64_TEXT_BYTES_MAX)
+const digits: Uint8Array = new Uint8Array(INTEGER_TEXT_BYTES_MAX)
 
 export let textBytes: Uint8Array = digits
 export let textStart = 0
@@ -38,7 +39,7 @@ function showItem(bytes: Uint8Array): void {
   if (packedItem.isInteger) {
     textBytes = digits
     textStart = 0
-    textEnd = writeInt64Text(packedItem.lo, packedItem.hi, digits, 0)
+    textEnd = writeInt64(packedItem.lo, packedItem.hi, digits, 0)
   } else {
     textBytes = bytes
     textStart = packedItem.start

@@ -6,7 +6,7 @@
 import { NO_BYTES, NO_VIEW, NO_WORDS, noteViewHolder, type ViewHolder } from '../memory/view-holders.ts'
 import { LISTPACK_HEADER_BYTES } from '../encoding/listpack.ts'
 import { listpackCount } from '../encoding/listpack-edit.ts'
-import { INT64_TEXT_BYTES_MAX, writeInt64Text } from '../encoding/packed-item.ts'
+import { INTEGER_TEXT_BYTES_MAX, writeInt64 } from '../encoding/integer.ts'
 import type { Entry } from '../keyspace/entry.ts'
 import { checkRead, confirmRead } from '../keyspace/read-guard.ts'
 import type { RegionView } from '../keyspace/region-view.ts'
@@ -71,7 +71,7 @@ export class ListCursor implements ViewHolder {
   #high = 0
 
   protected readonly index: OrderedIndexCursor
-  readonly #digits: Uint8Array = new Uint8Array(INT64_TEXT_BYTES_MAX)
+  readonly #digits: Uint8Array = new Uint8Array(INTEGER_TEXT_BYTES_MAX)
   readonly #digitsView: DataView = new DataView(this.#digits.buffer)
   #bytesView!: DataView
 
@@ -382,7 +382,7 @@ export class ListCursor implements ViewHolder {
     this.bytes = this.#digits
     this.#bytesView = this.#digitsView
     this.start = 0
-    this.end = writeInt64Text(this.#low, this.#high, this.#digits, 0)
+    this.end = writeInt64(this.#low, this.#high, this.#digits, 0)
   }
 
   /** Bytes of the loaded element. */

@@ -9,7 +9,8 @@
  */
 import { listpackFirst, listpackRead } from '../encoding/listpack.ts'
 import { listpackCount } from '../encoding/listpack-edit.ts'
-import { INT64_TEXT_BYTES_MAX, PackedItem, writeInt64Text } from '../encoding/packed-item.ts'
+import { INTEGER_TEXT_BYTES_MAX, writeInt64 } from '../encoding/integer.ts'
+import { PackedItem } from '../encoding/packed-item.ts'
 import { ziplistFirst, ziplistRead } from '../encoding/ziplist.ts'
 import { confirmRead } from '../keyspace/read-guard.ts'
 import {
@@ -35,7 +36,7 @@ const builder = new ListBuilder()
 const reader = new SourceReader()
 const copied = new ListValue()
 const item = new PackedItem()
-const digits: Uint8Array = new Uint8Array(INT64_TEXT_BYTES_MAX)
+const digits: Uint8Array = new Uint8Array(INTEGER_TEXT_BYTES_MAX)
 
 function openList(value: LargeValue): ListValue {
   return opened.open(value.region, value.words, value.at, value.lazyFree)
@@ -125,7 +126,7 @@ function pushText(text: Uint8Array, rule: ListNodeRule): void {
 }
 
 function pushItem(bytes: Uint8Array, rule: ListNodeRule): void {
-  if (item.isInteger) prepareElement(digits, 0, writeInt64Text(item.lo, item.hi, digits, 0))
+  if (item.isInteger) prepareElement(digits, 0, writeInt64(item.lo, item.hi, digits, 0))
   else prepareElement(bytes, item.start, item.end)
   builder.push(false, rule)
 }

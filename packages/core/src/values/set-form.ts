@@ -23,7 +23,7 @@ import {
   listpackWriteHeader,
   listpackWriteItem,
 } from '../encoding/listpack-edit.ts'
-import { parseInt64 } from '../encoding/packed-item.ts'
+import { parseInt64 } from '../encoding/integer.ts'
 import { RDB_TYPE_SET, RDB_TYPE_SET_LISTPACK } from '../object-codec/rdb-types.ts'
 import { type ItemVisitor, visitItems } from '../object-codec/value-items.ts'
 import type { ValueSource } from '../object-codec/value-source.ts'

@@ -8,7 +8,8 @@
 import { NO_BYTES, noteViewHolder, type ViewHolder } from '../memory/view-holders.ts'
 import { LISTPACK_HEADER_BYTES, listpackFirst, listpackRead } from '../encoding/listpack.ts'
 import { listpackCount, listpackFind, listpackPrevious, listpackSeek, listpackSkip } from '../encoding/listpack-edit.ts'
-import { INT64_TEXT_BYTES_MAX, PackedItem, writeInt64Text } from '../encoding/packed-item.ts'
+import { INTEGER_TEXT_BYTES_MAX, writeInt64 } from '../encoding/integer.ts'
+import { PackedItem } from '../encoding/packed-item.ts'
 import type { NameFilter } from '../encoding/name-filter.ts'
 import type { Entry } from '../keyspace/entry.ts'
 import type { KeyspaceReads } from '../keyspace/keyspace-reads.ts'
@@ -48,7 +49,7 @@ export class SortedSet implements ViewHolder {
   readonly index: OrderedIndex = new OrderedIndex(SCORED)
   protected readonly order: MemberOrder = new MemberOrder()
   readonly #item = new PackedItem()
-  readonly #digits = new Uint8Array(INT64_TEXT_BYTES_MAX)
+  readonly #digits = new Uint8Array(INTEGER_TEXT_BYTES_MAX)
 
   constructor() {
     noteViewHolder(this)
@@ -217,7 +218,7 @@ export class SortedSet implements ViewHolder {
     if (item.isInteger) {
       this.memberBytes = this.#digits
       this.memberStart = 0
-      this.memberEnd = writeInt64Text(item.lo, item.hi, this.#digits, 0)
+      this.memberEnd = writeInt64(item.lo, item.hi, this.#digits, 0)
     } else {
       this.memberBytes = bytes
       this.memberStart = item.start

@@ -11,7 +11,8 @@
  */
 import { NO_BYTES, NO_VIEW, noteViewHolder, type ViewHolder } from '../memory/view-holders.ts'
 import { STREAM_ENTRY_DELETED, STREAM_ENTRY_SAME_FIELDS } from '../object-codec/blob-check.ts'
-import { INT64_TEXT_BYTES_MAX, PackedItem, writeInt64Text } from '../encoding/packed-item.ts'
+import { INTEGER_TEXT_BYTES_MAX, writeInt64 } from '../encoding/integer.ts'
+import { PackedItem } from '../encoding/packed-item.ts'
 import { LISTPACK_HEADER_BYTES, listpackFirst, listpackRead } from '../encoding/listpack.ts'
 import { listpackPrevious, listpackSkip } from '../encoding/listpack-edit.ts'
 import { StreamId } from '../encoding/stream-id.ts'
@@ -22,7 +23,7 @@ export const MASTER_ITEMS = 4
 /** Items of an entry beside its values: flags, two differences, and the count at its end. */
 export const ENTRY_ITEMS = 4
 
-const digits = new Uint8Array(INT64_TEXT_BYTES_MAX)
+const digits = new Uint8Array(INTEGER_TEXT_BYTES_MAX)
 const digitsView = new DataView(digits.buffer)
 
 /** Gets fields and values: bytes borrowed until it returns. */
@@ -197,7 +198,7 @@ export class StreamNodeReader implements ViewHolder {
     if (item.isInteger) {
       own = digits
       from = 0
-      to = writeInt64Text(item.lo, item.hi, digits, 0)
+      to = writeInt64(item.lo, item.hi, digits, 0)
     }
     if (to - from !== end - start) return -1
     for (let i = start; i < end; i++) if (own[from++] !== bytes[i]) return -1
@@ -278,7 +279,7 @@ export class StreamNodeReader implements ViewHolder {
     const item = this.#item
     const next = this.#read(at)
     if (next < 0) return -1
-    if (item.isInteger) visitor.text(digits, 0, writeInt64Text(item.lo, item.hi, digits, 0))
+    if (item.isInteger) visitor.text(digits, 0, writeInt64(item.lo, item.hi, digits, 0))
     else visitor.text(this.bytes, item.start, item.end)
     return next
   }
@@ -291,7 +292,7 @@ export class StreamNodeReader implements ViewHolder {
       reply.bulk(digits, 0, 0)
       return -1
     }
-    if (item.isInteger) reply.bulk(digits, 0, writeInt64Text(item.lo, item.hi, digits, 0), digitsView)
+    if (item.isInteger) reply.bulk(digits, 0, writeInt64(item.lo, item.hi, digits, 0), digitsView)
     else reply.bulk(this.bytes, item.start, item.end, this.#view)
     return next
   }

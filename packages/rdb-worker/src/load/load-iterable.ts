@@ -3,7 +3,7 @@
  * loader's ring and the source is asked for more only when there is room.
  */
 import type { RdbLoad, RdbLoader, RdbLoadOptions, RdbLoadResult } from '@understudy/core/loading'
-import { copyRange } from '@understudy/core/internal'
+import { copyRange } from '@understudy/core/loading'
 
 type Source = AsyncIterable<Uint8Array> | Iterable<Uint8Array>
 type SourceIterator = AsyncIterator<Uint8Array> | Iterator<Uint8Array>

@@ -2,7 +2,7 @@
  * One load, from its first byte to its reply; blocks the thread it runs in. Parsing and inserting meet only at the sink, and
  * only the sink knows whether other threads insert too.
  */
-import { RdbError, ReplicaError } from '@understudy/core/loading'
+import { copyRange, RdbError, ReplicaError } from '@understudy/core/loading'
 import type { RdbLoadOptions } from '@understudy/core/loading'
 import { toRecord } from '../messages.ts'
 import type { LoadReply, LoadTask } from '../messages.ts'
@@ -15,7 +15,6 @@ import { delayingSink } from './delaying-sink.ts'
 import { RING_ABORTED, RING_ENDED, RingConsumer } from './ring.ts'
 import { checkSameCode } from './same-code.ts'
 import { SnapshotFile } from '../file/snapshot-file.ts'
-import { copyRange } from '@understudy/core/internal'
 
 export async function runLoadTask(task: LoadTask): Promise<LoadReply> {
   const createSink =

@@ -15,8 +15,7 @@
  * The reader never blocks: it is told of a piece by a message. The writer blocks in Atomics.wait.
  */
 import { strict as assert } from 'node:assert'
-import { untouchedMemory } from '@understudy/core/saving'
-import { copyRange } from '@understudy/core/internal'
+import { copyRange, untouchedMemory } from '@understudy/core/saving'
 
 const SLOT_INTS = 32
 const WRITTEN = 0

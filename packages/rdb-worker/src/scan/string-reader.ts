@@ -13,7 +13,7 @@ import {
   STRING_INT,
   STRING_RAW,
   StringSlot,
-  writeInt32Text,
+  writeInteger,
 } from '@understudy/core/loading'
 import type { ReadResult } from '@understudy/core/loading'
 import { MORE } from './elements.ts'
@@ -101,7 +101,7 @@ export class StringReader {
       arena.reserve(11)
       this.bytes = arena.bytes
       this.start = arena.used
-      this.end = writeInt32Text(slot.intValue, arena.bytes, arena.used)
+      this.end = writeInteger(arena.bytes, arena.used, slot.intValue)
       arena.used = this.end
       return
     }

@@ -8,7 +8,7 @@
 import { strict as assert } from 'node:assert'
 import { WINDOW_BYTES_MIN } from './scanner.ts'
 import type { RdbScanner } from './scanner.ts'
-import { copyRange } from '@understudy/core/internal'
+import { copyRange } from '@understudy/core/loading'
 
 /** Values up to about this length reach the sink in one piece. */
 export const WINDOW_BYTES_DEFAULT: number = 2 << 20
