@@ -13,6 +13,7 @@ import {
   RegionWriter,
   RUN_BYTES,
   SCORED,
+  ScoredEntries,
   WEIGHTED,
 } from '@understudy/core/internal'
 import { describe, expect, it } from 'vitest'
@@ -42,6 +43,41 @@ class ByAddress implements EntryOrder {
     return address - this.wanted
   }
 }
+
+describe('entries that are appended in one go', () => {
+  const SIZES = [0, 1, 2, 15, 16, 17, 83, 84, 85, 86, 1000, 84 * 63, 84 * 63 + 1, 20_000]
+  it.each(SIZES)('%i of them are sorted, and make an index of full leaves', (count) => {
+    for (const scores of [1, 7, 1e9]) {
+      const random = new SeededRandom(count + scores)
+      const region = newRegion()
+      const state = newState()
+      const entries = new ScoredEntries()
+      const model = Array.from({ length: count }, () => ({
+        score: random.int(0, scores - 1),
+        address: random.int(1, 1e9),
+      }))
+      for (const { score, address } of model) entries.add(score, address)
+      entries.sort((address, other) => address > other)
+      model.sort((a, b) => a.score - b.score || a.address - b.address)
+      new OrderedIndex(SCORED).open(region, state, AT).appendSorted(entries)
+      entries.clear()
+      const contents = checkOrderedIndex(region, state, AT, SCORED)
+      assert.deepEqual(
+        [contents.addresses, contents.values],
+        [model.map((of) => of.address), model.map((of) => of.score)],
+      )
+      if (count > 84) expect(contents.fill).toBeGreaterThan(0.5)
+      // It can be changed as one that grew entry by entry.
+      const index = new OrderedIndex(SCORED).open(region, state, AT)
+      for (let left = count; left > 0; left--) {
+        assert.equal(index.seekWeight(random.int(0, left - 1)), true)
+        index.remove()
+        if (left % 997 === 0) checkOrderedIndex(region, state, AT, SCORED)
+      }
+      expect(region.arena.usedBytes).toBe(0)
+    }
+  })
+})
 
 describe('ordered index with scores', () => {
   for (const [name, scores, seed] of [

@@ -84,33 +84,44 @@ function stringOf(context: ReadContext, index: number): Buffer | undefined {
   return entry.isString ? entry.toBuffer() : undefined
 }
 
-/** Sets the bit of each cell whose upper neighbour is greater than its left one; @returns the length of the LCS. */
+/**
+ * Sets the bit of each cell whose upper neighbour is greater than its left one, unless `above` is empty.
+ *
+ * @returns the length of the LCS
+ */
 function fillTable(first: Uint8Array, second: Uint8Array, above: Uint32Array): number {
   const width = second.length + 1
   const keeps = above.length > 0
-  let previous = new Uint32Array(width)
-  let current = new Uint32Array(width)
+  /** The row above, and left of where the loop is already this one. */
+  const lengths = new Uint32Array(width)
   for (let row = 1; row <= first.length; row++) {
-    const byte = first[row - 1]
-    current[0] = 0
+    const byte = first[row - 1]!
+    const cell = row * width + 1
+    let word = Math.floor(cell / 32)
+    let bit = 1 << (cell % 32)
+    let bits = 0
+    let diagonal = 0
+    let left = 0
     for (let column = 1; column < width; column++) {
-      if (byte === second[column - 1]) {
-        current[column] = previous[column - 1]! + 1
-        continue
+      const up = lengths[column]!
+      if (byte === second[column - 1]) left = diagonal + 1
+      else if (up > left) {
+        left = up
+        bits |= bit
       }
-      const up = previous[column]!
-      const left = current[column - 1]!
-      current[column] = up > left ? up : left
-      if (up > left && keeps) {
-        const cell = row * width + column
-        above[Math.floor(cell / 32)]! |= 1 << (cell & 31)
+      lengths[column] = left
+      diagonal = up
+      bit <<= 1
+      if (bit === 0) {
+        if (keeps) above[word] = above[word]! | bits
+        word++
+        bits = 0
+        bit = 1
       }
     }
-    const swap = previous
-    previous = current
-    current = swap
+    if (keeps) above[word] = above[word]! | bits
   }
-  return previous[width - 1]!
+  return lengths[width - 1]!
 }
 
 /** From the end to the beginning: fills `common` and lists the contiguous matches, last one first. */

@@ -127,12 +127,8 @@ export class ZsetResult {
     this.set.openLarge(this.#build.beginLarge(FORM_ZSET, 0))
   }
 
+  /** Adds a member that the last `find` of the set did not find; they get their order at the end. */
   add(member: Uint8Array, start: number, end: number, score: number): void {
-    if (end - start > this.longest) this.longest = end - start
-    this.set.add(member, start, end, score)
-  }
-
-  addToTable(member: Uint8Array, start: number, end: number, score: number): void {
     if (end - start > this.longest) this.longest = end - start
     this.set.addToTable(member, start, end, score)
   }
@@ -148,6 +144,7 @@ export class ZsetResult {
   store(context: CommandContext, event: string): void {
     const { args, keyspace, reply, settings } = context
     const index = this.#index
+    this.set.indexAll()
     const { count } = this.set
     const { encodings } = settings
     if (count === 0) {

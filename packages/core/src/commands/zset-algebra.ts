@@ -146,10 +146,9 @@ function unite(sources: readonly Source[], aggregate: number, result: ZsetResult
     source.forEach((bytes, start, end, score) => {
       const value = weighted(source, score)
       if (set.find(bytes, start, end)) set.setTableScore(combine(set.score, value, aggregate))
-      else result.addToTable(bytes, start, end, value)
+      else result.add(bytes, start, end, value)
     })
   }
-  set.indexAll()
 }
 
 function intersect(sources: readonly Source[], aggregate: number, result: ZsetResult): void {
@@ -161,17 +160,15 @@ function intersect(sources: readonly Source[], aggregate: number, result: ZsetRe
       if (!source.find(bytes, start, end)) return
       value = combine(value, source.weight * source.score, aggregate)
     }
-    if (!result.set.find(bytes, start, end)) result.addToTable(bytes, start, end, value)
+    if (!result.set.find(bytes, start, end)) result.add(bytes, start, end, value)
   })
-  result.set.indexAll()
 }
 
 function subtract(sources: readonly Source[], result: ZsetResult): void {
   sources[0]!.forEach((bytes, start, end, score) => {
     for (let i = 1; i < sources.length; i++) if (sources[i]!.find(bytes, start, end)) return
-    if (!result.set.find(bytes, start, end)) result.addToTable(bytes, start, end, score)
+    if (!result.set.find(bytes, start, end)) result.add(bytes, start, end, score)
   })
-  result.set.indexAll()
 }
 
 /** @param limit 0 for none. */
@@ -187,6 +184,7 @@ function countInter(sources: readonly Source[], limit: number): number {
 
 function showResult({ reply }: ReadContext, result: ZsetResult, withScores: boolean): void {
   const { set } = result
+  set.indexAll()
   const nested = withScores && reply.resp === 3
   reply.array(withScores && !nested ? set.count * 2 : set.count)
   for (let more = set.seekRank(0); more; more = set.next()) {

@@ -4,6 +4,7 @@
  * a part of it, so random inserts fill about 80 % and inserts at an end 100 %; nodes merge when two fit into four fifths
  * of one. When memory ends in an insert (KEYSPACE_OUT_OF_MEMORY), the index is as before.
  */
+import type { ScoredEntries } from './scored-entries.ts'
 import { Arena } from '../memory/arena.ts'
 import {
   INDEX_ENTRIES,
@@ -44,6 +45,28 @@ export class OrderedIndex extends OrderedIndexNodes {
   append(address: number, value: number): void {
     this.end()
     this.#insert(address, value)
+  }
+
+  /** Appends entries in their order (SCORED), leaf by leaf. */
+  appendSorted({ scores, addresses, count }: ScoredEntries): void {
+    const { state, at, nodes, slots } = this
+    for (let i = 0; i < count;) {
+      this.append(addresses[i]!, scores[i]!)
+      i++
+      // What a leaf's first entry needs of the path is done: the others only fill it.
+      this.edit(nodes[0]!, 0)
+      const more = Math.min(this.capacity - this.count, count - i)
+      if (more === 0) continue
+      const slot = this.count
+      for (let j = 0; j < more; j++, i++) {
+        this.words[this.addressesAt + slot + j] = addresses[i]!
+        this.putScore(slot + j, scores[i]!)
+      }
+      this.setCount(slot + more)
+      slots[0] = slot + more - 1
+      this.addWeight(more)
+      state[at + INDEX_ENTRIES] = state[at + INDEX_ENTRIES]! + more
+    }
   }
 
   /** Adds an entry before the first. */

@@ -15,12 +15,14 @@ import {
 } from '../encoding/listpack-edit.ts'
 import { listpackFirst } from '../encoding/listpack.ts'
 import { SCORE_TEXT_BYTES_MAX, writePackedScore } from '../encoding/score-text.ts'
+import type { Entry } from '../keyspace/entry.ts'
 import type { Keyspace } from '../keyspace/keyspace.ts'
 import { moveBytes } from '../memory/copy-bytes.ts'
 import { FLAG_LARGE_ENCODING } from '../keyspace/layout.ts'
 import { FORM_ZSET, FORM_ZSET_LISTPACK, LARGE_REPORTS_PACKED, PACKED_BYTES_MAX } from './form-numbers.ts'
 import type { MemberOrder } from './member-order.ts'
 import { packedPlace } from './packed-scores.ts'
+import { ScoredEntries } from './scored-entries.ts'
 import { SortedSet } from './sorted-set.ts'
 import type { EncodingThresholds } from './thresholds.ts'
 
@@ -38,6 +40,9 @@ export function fitsPackedZset(bytes: number, elements: number, isSkiplist: bool
 }
 
 /** Descriptors' and tables' values of one score. */
+/** Entries that are sorted before they go to an index: 24 bytes each. */
+const INDEXED_AT_ONCE_MAX: number = 1 << 20
+const entries: ScoredEntries = new ScoredEntries()
 const scoreBytes: Uint8Array = new Uint8Array(8)
 const scoreView: DataView = new DataView(scoreBytes.buffer)
 const scoreText: Uint8Array = new Uint8Array(SCORE_TEXT_BYTES_MAX)
@@ -351,13 +356,47 @@ export class LargeSortedSet extends SortedSet {
 
   /** Orders the members of the table. */
   indexAll(): void {
-    const { index, order, table } = this
+    const { table } = this
+    let longMembers = 0
+    try {
+      table.forEach((element) => {
+        // Comparing two of them would copy one each time.
+        if (element.isLongKey) longMembers++
+        else entries.add(element.view.getFloat64(element.start, true), element.address)
+        if (entries.count === INDEXED_AT_ONCE_MAX) this.#indexEntries()
+      })
+      this.#indexEntries()
+    } finally {
+      entries.clear()
+    }
+    if (longMembers === 0) return
     table.forEach((element) => {
-      this.showElement(element)
-      const { memberBytes, memberStart, memberEnd, score } = this
-      index.seekScore(score, order.seek(table.region, memberBytes, memberStart, memberEnd))
-      index.insertHere(element.address, score)
+      if (element.isLongKey) this.#indexElement(element)
     })
+  }
+
+  #indexEntries(): void {
+    const { index, table } = this
+    entries.sort((address, other) => this.#isBehind(address, other))
+    if (index.entries === 0) index.appendSorted(entries)
+    else for (let i = 0; i < entries.count; i++) this.#indexElement(table.loadElement(entries.addresses[i]!))
+    entries.clear()
+  }
+
+  #indexElement(element: Entry): void {
+    const { index, order, table } = this
+    this.showElement(element)
+    const { memberBytes, memberStart, memberEnd, score } = this
+    index.seekScore(score, order.seek(table.region, memberBytes, memberStart, memberEnd))
+    index.insertHere(element.address, score)
+  }
+
+  /** Does a member belong behind another one of the same score? */
+  #isBehind(address: number, other: number): boolean {
+    const { order, table } = this
+    this.showElement(table.loadElement(address))
+    const { memberBytes, memberStart, memberEnd } = this
+    return order.seek(table.region, memberBytes, memberStart, memberEnd).compare(other) < 0
   }
 
   /** What Redis inserts into a listpack has no negative zeros. */
