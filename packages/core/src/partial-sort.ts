@@ -9,7 +9,7 @@
 
 type Compare = (left: number, right: number) => number
 /** Indexes of what is sorted. */
-type Items = number[] | Uint32Array
+type Items = number[] | Int32Array
 
 /** Makes `items[from .. to]` (both included) what they were if all were sorted. */
 export function partialSort(items: Items, compare: Compare, from: number, to: number): void {

@@ -67,7 +67,7 @@ describe('partialSort', () => {
       const count = random.int(1, random.pick([6, 9, 60, 500]))
       const spread = random.pick([2, 20, 1000])
       const values = Array.from({ length: count }, () => random.int(0, spread))
-      const items = Uint32Array.from(values.keys())
+      const items = Int32Array.from(values.keys())
       const first = random.int(0, count - 1)
       const last = random.int(first, count - 1)
       partialSort(items, (left, right) => values[left]! - values[right]!, first, last)

@@ -7,6 +7,11 @@ import { copyBytes, viewOf } from '../memory/copy-bytes.ts'
 
 const FIRST_BYTES = 4096
 const FIRST_ITEMS = 64
+/** As many fit a number exactly. */
+const PREFIX_BYTES = 6
+/** Of strings that have been forgotten. */
+const KEPT_BYTES_MAX = 65_536
+const KEPT_ITEMS_MAX = 4096
 
 /** Byte strings, some of them missing. */
 export class ByteItems {
@@ -42,6 +47,13 @@ export class ByteItems {
     this.#length = 0
   }
 
+  /** Forgets all strings, and gives back what many took. */
+  empty(): void {
+    this.clear()
+    if (this.bytes.length > KEPT_BYTES_MAX) this.bytes = new Uint8Array(FIRST_BYTES)
+    if (this.#ends.length > KEPT_ITEMS_MAX) this.#ends = new Float64Array(FIRST_ITEMS)
+  }
+
   addMissing(): void {
     this.#addEnd(-this.#length - 1)
   }
@@ -68,6 +80,23 @@ export class ByteItems {
   endOf(index: number): number {
     const end = this.#ends[index]!
     return end < 0 ? -end - 1 : end
+  }
+
+  /**
+   * The first bytes of an item as a number. Of two items that `compare` puts in an order, the first has no greater one.
+   * @param isText of `compareAsText`
+   */
+  prefix(index: number, isText: boolean): number {
+    const { bytes } = this
+    const start = this.startOf(index)
+    const end = this.endOf(index)
+    let number = 0
+    let at = start
+    for (; at < start + PREFIX_BYTES && at < end; at++) {
+      if (isText && bytes[at] === 0) break
+      number = number * 256 + bytes[at]!
+    }
+    return number * 256 ** (start + PREFIX_BYTES - at)
   }
 
   /** Which of two comes first byte by byte, the shorter before the longer. */

@@ -8,6 +8,8 @@ import { NOTIFY_LIST } from '../keyspace/key-events.ts'
 import { SYNTAX_ERROR, WRONG_TYPE } from '../resp/error-replies.ts'
 import { FORM_ZSET, FORM_ZSET_LISTPACK, LARGE_REPORTS_PACKED } from '../values/form-numbers.ts'
 import { prepareElement } from '../values/list-node.ts'
+import { ScoredEntries } from '../values/scored-entries.ts'
+import type { ItemVisitor } from '../object-codec/value-items.ts'
 import { storedTypeName, visitStoredItems } from '../values/stored-value.ts'
 import { deleteFound, findForRead, findForWrite, integerArgument, requireWriter } from './access.ts'
 import { argIs } from './arguments.ts'
@@ -73,29 +75,25 @@ function sortOptions(context: ReadContext, readonly: boolean): SortOptions | und
   return options
 }
 
-/** Copies the elements of the value just found, sorted sets and lists in their order. */
-function takeElements({ keyspace }: ReadContext): ByteItems {
-  const items = new ByteItems()
-  visitStoredItems(keyspace, {
-    text: (bytes, start, end) => items.addCopy(bytes, start, end),
-    score: () => {},
-    fieldTtl: () => {},
-    entry: () => {},
-  })
-  return items
+/** The elements, and their indexes with what they are sorted by. Both are kept from one command to the next, unless they have grown long. */
+const elements: ByteItems = new ByteItems()
+const numbers: ScoredEntries = new ScoredEntries()
+const addElement: ItemVisitor = {
+  text: (bytes, start, end) => elements.addCopy(bytes, start, end),
+  score: () => {},
+  fieldTtl: () => {},
+  entry: () => {},
 }
 
 /** Copies elements [from, to) of the list just found. */
-function takeRange(context: ReadContext, from: number, to: number): ByteItems {
-  const items = new ByteItems()
+function takeRange(context: ReadContext, from: number, to: number): void {
   const list = openList(context)
   let more = list.seek(from)
   for (let left = to - from; left > 0 && more; left--, more = list.next()) {
     list.load()
-    const at = items.add(list.elementLength)
-    list.copyElement(items.bytes, at)
+    const at = elements.add(list.elementLength)
+    list.copyElement(elements.bytes, at)
   }
-  return items
 }
 
 /**
@@ -120,6 +118,15 @@ function rememberSkiplist(context: ReadContext): void {
 }
 
 function runSort(context: ReadContext, readonly: boolean): void {
+  try {
+    sort(context, readonly)
+  } finally {
+    elements.empty()
+    numbers.clear()
+  }
+}
+
+function sort(context: ReadContext, readonly: boolean): void {
   const { keyspace, reply } = context
   const options = sortOptions(context, readonly)
   if (options === undefined) return
@@ -137,30 +144,31 @@ function runSort(context: ReadContext, readonly: boolean): void {
     options.alpha = true
   }
   if (found && typeName === 'zset') rememberSkiplist(context)
-  let elements: ByteItems
   let length: number
   if (found && typeName === 'list') {
     length = openList(context).count
     // Without sorting only the range that is wanted.
     const [start, end] = keepsOrder ? sortRange(options, length) : [0, length]
-    elements = takeRange(context, options.descending ? length - end : start, options.descending ? length - start : end)
+    takeRange(context, options.descending ? length - end : start, options.descending ? length - start : end)
   } else {
-    elements = found ? takeElements(context) : new ByteItems()
+    if (found) visitStoredItems(keyspace, addElement)
     length = elements.count
   }
   const [start, end] = sortRange(options, length)
-  const order = new Uint32Array(elements.count)
-  for (let i = 0; i < order.length; i++) order[i] = i
-  if (keepsOrder && options.descending && typeName !== 'set') order.reverse()
-  else if (!keepsOrder && !sortOrder(context, options, elements, order, start, end)) {
+  if (keepsOrder) {
+    for (let i = 0; i < elements.count; i++) numbers.add(0, i)
+  } else if (options.alpha) sortByText(context, options, start, end)
+  else if (!sortByNumber(context, options)) {
     reply.error(NOT_NUMBERS_ERROR)
     return
   }
+  const order = numbers.addresses.subarray(0, numbers.count)
+  if (keepsOrder && options.descending && typeName !== 'set') order.reverse()
   const chosen = elements.count === length ? order.subarray(start, end) : order
-  if (options.store === 0) replySorted(context, options, elements, chosen)
+  if (options.store === 0) replySorted(context, options, chosen)
   else {
     requireWriter(context)
-    storeSorted(context, options, elements, chosen)
+    storeSorted(context, options, chosen)
   }
 }
 
@@ -170,48 +178,52 @@ function sortRange(options: SortOptions, length: number): [start: number, end: n
   return [start, options.count < 0 ? length : Math.min(length, start + options.count)]
 }
 
-/** Brings the indexes into their order. @returns false when a weight is no number. */
-function sortOrder(
-  context: ReadContext,
-  { alpha, by, descending, store }: SortOptions,
-  elements: ByteItems,
-  order: Uint32Array,
-  start: number,
-  end: number,
-): boolean {
+/** Sorts `numbers` by what the elements or their weights are as text. Their first bytes, read as numbers, decide most comparisons. */
+function sortByText(context: ReadContext, { by, descending, store }: SortOptions, start: number, end: number): void {
   const direction = descending ? -1 : 1
-  if (alpha) {
-    const weights = by === undefined ? elements : takeWeights(context, by, elements)
-    const compare = (left: number, right: number): number => {
-      const missing = (weights.isMissing(right) ? 1 : 0) - (weights.isMissing(left) ? 1 : 0)
-      if (missing !== 0 || weights.isMissing(left)) return direction * missing
-      return direction * (store === 0 ? weights.compareAsText(left, right) : weights.compare(left, right))
-    }
-    // Elements of equal weight: as Redis chooses among them.
-    if (by !== undefined && end - start < order.length) partialSort(order, compare, start, end - 1)
-    else order.sort(compare)
-    return true
+  const isText = store === 0
+  if (by === undefined) {
+    for (let i = 0; i < elements.count; i++) numbers.add(direction * elements.prefix(i, isText), i)
+    numbers.sort(
+      isText
+        ? (index, other) => direction * elements.compareAsText(index, other) > 0
+        : (index, other) => direction * elements.compare(index, other) > 0,
+    )
+    return
   }
-  const scores = new Float64Array(elements.count)
-  const weight = new ByteItems()
-  for (let i = 0; i < scores.length; i++) {
-    if (by === undefined) scores[i] = sortScore(elements.bytes, elements.startOf(i), elements.endOf(i))
-    else if (by.find(context, elements, i)) {
+  for (let i = 0; i < elements.count; i++) numbers.add(0, i)
+  const weights = takeWeights(context, by)
+  const compare = (left: number, right: number): number => {
+    const missing = (weights.isMissing(right) ? 1 : 0) - (weights.isMissing(left) ? 1 : 0)
+    if (missing !== 0 || weights.isMissing(left)) return direction * missing
+    return direction * (isText ? weights.compareAsText(left, right) : weights.compare(left, right))
+  }
+  // Elements of equal weight: as Redis chooses among them.
+  if (end - start < numbers.count) partialSort(numbers.addresses.subarray(0, numbers.count), compare, start, end - 1)
+  else numbers.sort((index, other) => compare(index, other) > 0)
+}
+
+/** Sorts `numbers`, whose addresses are the indexes of the elements. @returns false when a weight is no number. */
+function sortByNumber(context: ReadContext, { by, descending }: SortOptions): boolean {
+  const direction = descending ? -1 : 1
+  const weight = by === undefined ? undefined : new ByteItems()
+  for (let i = 0; i < elements.count; i++) {
+    let number = 0
+    if (by === undefined || weight === undefined) {
+      number = sortScore(elements.bytes, elements.startOf(i), elements.endOf(i))
+    } else if (by.find(context, elements, i)) {
       weight.clear()
       by.copyTo(weight)
-      scores[i] = sortScore(weight.bytes, 0, weight.endOf(0))
+      number = sortScore(weight.bytes, 0, weight.endOf(0))
     }
-    if (Number.isNaN(scores[i])) return false
+    if (Number.isNaN(number)) return false
+    numbers.add(direction * number, i)
   }
-  order.sort((left, right) => {
-    const first = scores[left]!
-    const second = scores[right]!
-    return first === second ? direction * elements.compare(left, right) : first < second ? -direction : direction
-  })
+  numbers.sort((index, other) => direction * elements.compare(index, other) > 0)
   return true
 }
 
-function takeWeights(context: ReadContext, by: SortPattern, elements: ByteItems): ByteItems {
+function takeWeights(context: ReadContext, by: SortPattern): ByteItems {
   const weights = new ByteItems()
   for (let i = 0; i < elements.count; i++) {
     if (by.find(context, elements, i)) by.copyTo(weights)
@@ -220,7 +232,7 @@ function takeWeights(context: ReadContext, by: SortPattern, elements: ByteItems)
   return weights
 }
 
-function replySorted(context: ReadContext, options: SortOptions, elements: ByteItems, chosen: Uint32Array): void {
+function replySorted(context: ReadContext, options: SortOptions, chosen: Int32Array): void {
   const { reply } = context
   const { get } = options
   reply.array(chosen.length * Math.max(1, get.length))
@@ -233,7 +245,7 @@ function replySorted(context: ReadContext, options: SortOptions, elements: ByteI
   }
 }
 
-function storeSorted(context: CommandContext, options: SortOptions, elements: ByteItems, chosen: Uint32Array): void {
+function storeSorted(context: CommandContext, options: SortOptions, chosen: Int32Array): void {
   const { reply } = context
   const { get, store } = options
   let sorted = elements
@@ -246,7 +258,7 @@ function storeSorted(context: CommandContext, options: SortOptions, elements: By
         else sorted.add(0)
       }
     }
-    picked = Uint32Array.from({ length: sorted.count }, (_, index) => index)
+    picked = Int32Array.from({ length: sorted.count }, (_, index) => index)
   }
   const found = findForWrite(context, store)
   if (picked.length === 0) {

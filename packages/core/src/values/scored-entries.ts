@@ -4,6 +4,8 @@
  */
 
 const FIRST_CAPACITY = 1024
+/** Of a list that is done with. */
+const KEPT_CAPACITY_MAX = 16_384
 /** As long a run is sorted by insertion. */
 const RUN_ENTRIES = 16
 
@@ -24,7 +26,7 @@ export class ScoredEntries {
   /** Forgets the entries, and gives back what a long list took. */
   clear(): void {
     this.count = 0
-    if (this.scores.length === FIRST_CAPACITY) return
+    if (this.scores.length <= KEPT_CAPACITY_MAX) return
     this.scores = new Float64Array(FIRST_CAPACITY)
     this.addresses = new Int32Array(FIRST_CAPACITY)
     this.#spareScores = new Float64Array(0)
