@@ -1,4 +1,10 @@
-import { databaseCommands, keyCommands, memoryCommands, type MemoryFacts } from '@understudy/core/internal'
+import {
+  databaseCommands,
+  hashCommands,
+  keyCommands,
+  memoryCommands,
+  type MemoryFacts,
+} from '@understudy/core/internal'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { CommandRunner } from '../../support/command-runner.ts'
 import { startRedisServer } from '../../support/redis-server.ts'
@@ -18,7 +24,7 @@ const FACTS: MemoryFacts = {
 }
 
 function newRunner(facts: MemoryFacts = FACTS): CommandRunner {
-  return new CommandRunner([memoryCommands(() => facts), keyCommands, databaseCommands()])
+  return new CommandRunner([memoryCommands(() => facts), keyCommands, databaseCommands(), hashCommands])
 }
 
 function statsOf(runner: CommandRunner): Map<string, number | Map<string, number>> {
@@ -82,6 +88,25 @@ describe('MEMORY', () => {
     for (const args of [['HELP'], ['PURGE'], ['nope'], ['STATS', 'x']]) {
       expect(runner.text('MEMORY', ...args), args.join(' ')).toBe(await client.callExact('MEMORY', ...args))
     }
+  })
+
+  it('USAGE measures as many elements as SAMPLES says, and takes their mean', () => {
+    const runner = newRunner()
+    const COUNT = 1500
+    let bytes = 0
+    for (let i = 0; i < COUNT; i++) {
+      const value = 'v'.repeat((i % 30) * 20)
+      bytes += value.length
+      runner.run('HSET', 'hash', `field:${i}`, value)
+    }
+    const usage = (...samples: string[]): number => Number(runner.text('MEMORY', 'USAGE', 'hash', ...samples).slice(1))
+    const whole = usage('SAMPLES', '0')
+    expect(whole).toBeGreaterThan(bytes)
+    expect(whole).toBeLessThan(bytes * 1.3)
+    // Five elements of one page are off by more than a thousand are; as many as Redis' default are measured when nothing is said.
+    expect(Math.abs(usage('SAMPLES', '1000') / whole - 1)).toBeLessThan(0.05)
+    expect(usage()).toBe(usage('SAMPLES', '5'))
+    expect(Math.abs(usage() / whole - 1)).toBeLessThan(0.9)
   })
 
   it('DOCTOR says what is wrong', async () => {

@@ -30,6 +30,8 @@ export interface MemoryFacts {
   readonly functionBytes: number
 }
 
+/** Elements that MEMORY USAGE measures, as in Redis. */
+const DEFAULT_SAMPLES = 5
 /** Below this the doctor does not look. */
 const DOCTOR_USED_BYTES_MIN = 5 << 20
 const DOCTOR_EXTRA_BYTES_MIN = 10 << 20
@@ -40,19 +42,21 @@ const PURGE_MS = 2
 
 function usage(context: ReadContext): void {
   const { args, keyspace, reply } = context
+  let samples = DEFAULT_SAMPLES
   for (let i = 3; i < args.count; i++) {
     if (!argIs(args, i, 'SAMPLES') || i + 1 >= args.count) {
       reply.error(SYNTAX_ERROR)
       return
     }
-    // Enough are measured for a good mean, whatever is asked for: more would hold others up, and fewer win nothing.
-    const samples = wideInteger(context, ++i)
-    if (samples === undefined || samples < 0) {
-      reply.error(samples === undefined ? NOT_AN_INTEGER : SYNTAX_ERROR)
+    const wanted = wideInteger(context, ++i)
+    if (wanted === undefined || wanted < 0) {
+      reply.error(wanted === undefined ? NOT_AN_INTEGER : SYNTAX_ERROR)
       return
     }
+    samples = Number(wanted)
   }
-  if (findUnnoticed(context, 2)) reply.integer(keyspace.footprint())
+  // 0 is for all: as many as may be measured without holding others up.
+  if (findUnnoticed(context, 2)) reply.integer(keyspace.footprint(samples === 0 ? undefined : samples))
   else reply.nullBulk()
 }
 

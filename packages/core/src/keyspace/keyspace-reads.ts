@@ -39,6 +39,8 @@ import type { DatabaseWalk } from './table-walk.ts'
 
 const TWO_32: number = 2 ** 32
 const RANDOM_NEIGHBOURS = 16
+/** Most elements that are measured for the size of a value: some tenths of a millisecond. */
+const FOOTPRINT_SAMPLES_MAX = 1024
 
 // Of the keys of `touchKeys`.
 const touchedOrders = new Int32Array(KEYS_AHEAD_MAX)
@@ -286,11 +288,15 @@ export abstract class KeyspaceReads {
     return SHARD_COUNT - 1
   }
 
-  /** Bytes that the key found by the last lookup occupies: record, nodes and its share of the table. */
-  footprint(): number {
+  /**
+   * Bytes that the key found by the last lookup occupies: record, nodes and its share of the table.
+   * @param samples elements that are measured; of more the mean is taken
+   */
+  footprint(samples: number = FOOTPRINT_SAMPLES_MAX): number {
     const { entry } = this
     const record = roomOf(entry.region.memory, entry.address)
-    if (entry.isLarge) return record + 8 + formOf(entry.rdbType).footprint(this.openLarge())
+    if (entry.isLarge)
+      return record + 8 + formOf(entry.rdbType).footprint(this.openLarge(), Math.min(samples, FOOTPRINT_SAMPLES_MAX))
     return record + 8 + (entry.isChunked ? entry.nodes().footprint() : 0)
   }
 

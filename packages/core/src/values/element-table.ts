@@ -50,8 +50,6 @@ import type { LargeValue } from './large-value.ts'
 
 /** Tables with more elements are freed in slices. */
 const FREED_AT_ONCE = 128
-/** Elements that are measured for an estimate of all. */
-const SAMPLED_ELEMENTS_MAX = 256
 
 /** Words of a root of elements in a descriptor. */
 export const ELEMENT_ROOT_WORDS: number = ROOT_WORDS_USED
@@ -250,15 +248,15 @@ export class ElementTable implements ViewHolder {
     return true
   }
 
-  /** Bytes of all blocks; estimated from some hundred elements when there are more. */
-  footprint(): number {
+  /** Bytes of all blocks; estimated when there are more than `samples` elements. */
+  footprint(samples: number): number {
     const { count } = this
     if (this.#words[this.#root + ROOT_DIRECTORY] === 0) return 0
     const tableBytes =
       this.#words[this.#root + ROOT_PAGES]! * PAGE_BYTES + Math.max(16, 2 ** this.#words[this.#root + ROOT_DEPTH]! * 4)
     let bytes = 0
     let measured = 0
-    this.scan(0, SAMPLED_ELEMENTS_MAX, (element) => {
+    this.scan(0, samples, (element) => {
       measured++
       bytes += recordFootprint(element)
     })

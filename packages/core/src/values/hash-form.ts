@@ -96,8 +96,8 @@ export const hashTableForm: ValueForm = {
     })
   },
 
-  footprint(value) {
-    return table.open(value, HASH_ROOT).footprint()
+  footprint(value, samples) {
+    return table.open(value, HASH_ROOT).footprint(samples)
   },
 
   copy(value, target, descriptor) {

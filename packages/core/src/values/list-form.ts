@@ -73,8 +73,8 @@ export const listForm: ValueForm = {
     list.forEachNode((node) => writeListNode(value.region, node, out))
   },
 
-  footprint(value) {
-    return openList(value).footprint()
+  footprint(value, samples) {
+    return openList(value).footprint(samples)
   },
 
   copy(value, target, descriptor) {

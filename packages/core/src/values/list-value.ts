@@ -54,9 +54,6 @@ import {
 import { OrderedIndex } from './ordered-index.ts'
 import { ORDERED_INDEX_WORDS, WEIGHTED } from './ordered-index-cursor.ts'
 
-/** Nodes whose size `footprint` asks for; of more the mean is taken. */
-const FOOTPRINT_NODES_MAX = 1000
-
 export class ListValue extends ListCursor {
   #lazyFree: LazyFree | undefined
   readonly #index: OrderedIndex
@@ -277,13 +274,13 @@ export class ListValue extends ListCursor {
     return this.openIndex() ? ends + this.index.entries : ends
   }
 
-  /** Bytes of all blocks; of long lists an estimate. */
-  footprint(): number {
+  /** Bytes of all blocks; estimated when there are more than `samples` nodes. */
+  footprint(samples: number): number {
     const { words, at } = this
     let sum = 0
     let seen = 0
     let more = this.first()
-    while (more && seen < FOOTPRINT_NODES_MAX) {
+    while (more && seen < samples) {
       sum += nodeFootprint(this.view, this.node)
       seen++
       more = this.nextNode()

@@ -80,8 +80,8 @@ export const setTableForm: ValueForm = {
     table.forEach((element) => writeRecordKey(element, out))
   },
 
-  footprint(value) {
-    return table.open(value, SET_ROOT).footprint()
+  footprint(value, samples) {
+    return table.open(value, SET_ROOT).footprint(samples)
   },
 
   copy(value, target, descriptor) {

@@ -44,9 +44,8 @@ import { moveStream } from './stream-relocation.ts'
 import type { ValueForm } from './value-form.ts'
 import { NodeValue } from '../keyspace/node-value.ts'
 
-/** Streams with more nodes are freed in slices, and their footprint is estimated from as many. */
+/** Streams with more nodes are freed in slices. */
 const NODES_AT_ONCE_MAX = 64
-const NODES_MEASURED_MAX = 10_000
 
 const shared = new Stream()
 const sharedGroups = new StreamGroups()
@@ -176,13 +175,13 @@ function nodeFootprint(region: RegionView, address: number): number {
   return Arena.blockBytes(STREAM_NODE_HEADER_BYTES + 4) + chunks.footprint()
 }
 
-function footprint(value: LargeValue): number {
+function footprint(value: LargeValue, samples: number): number {
   const stream = open(value)
   const { nodes, view } = stream
   let bytes = Arena.blockBytes(ROOT_BLOCK_BYTES) + nodes.footprint() + stream.groups.footprint()
   let measured = 0
   let sum = 0
-  for (let more = nodes.first(); more && measured < NODES_MEASURED_MAX; more = nodes.next()) {
+  for (let more = nodes.first(); more && measured < samples; more = nodes.next()) {
     sum += nodeFootprint(view, nodes.address)
     measured++
   }

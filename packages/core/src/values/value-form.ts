@@ -31,8 +31,8 @@ export interface ValueForm {
   snapshotType(value: LargeValue, rdbVersion: number): number
   /** Writes the value as it stands behind a key in a snapshot. @param rdbType what `snapshotType` said */
   serialize(value: LargeValue, rdbType: number, out: RdbWriter): void
-  /** Bytes of all blocks beside the record; large ones are estimated. */
-  footprint(value: LargeValue): number
+  /** Bytes of all blocks beside the record; of more than `samples` elements, nodes or entries the mean is taken. */
+  footprint(value: LargeValue, samples: number): number
   /**
    * Copies all blocks into `target` and fills `descriptor[1 …]`. When memory ends, nothing is left behind.
    * Word 0 is the caller's.

@@ -98,9 +98,9 @@ export const zsetForm: ValueForm = {
     }
   },
 
-  footprint(value) {
+  footprint(value, samples) {
     opened.openLarge(value)
-    return opened.table.footprint() + opened.index.footprint()
+    return opened.table.footprint(samples) + opened.index.footprint()
   },
 
   copy(value, target, descriptor) {
