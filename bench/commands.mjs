@@ -22,7 +22,7 @@ const ASKS = [
 /** Requests one by one, to see how long one takes. */
 const ALONE_REQUESTS = 10
 /** For as many turns each server is warmed up. */
-const WARM_UP_TURNS = 3
+const WARM_UP_TURNS = 2
 /** By how much one warm-up may be larger than the one before: a few requests are over before redis-benchmark has begun. */
 const MOST_AT_ONCE_MORE = 8
 /** The number that stands for `@` where replies are compared. */
