@@ -8,8 +8,10 @@ import { NO_BYTES, NO_VIEW, noteModuleViews } from './view-holders.ts'
 
 /** Longest range that is copied from one array to another without a native call. */
 const SHORT_BYTES_MAX = 512
-/** The same of one that is moved in its array. */
+/** The same of one that is moved in its array … */
 const MOVED_BYTES_MAX = 768
+/** … and of one whose ends lie alike in their words: the native call copies words then, and needs no view of the source. */
+const SHORT_ALIKE_BYTES_MAX = 64
 
 // The arrays that were asked for last, newest first, and their views. Variables, not an array of them: a hit is one comparison.
 let bytes0: Uint8Array = NO_BYTES
@@ -62,6 +64,10 @@ export function copyBytes(
   at: number,
 ): void {
   const length = end - start
+  if (length > SHORT_ALIKE_BYTES_MAX && source === target && areAlike(start, at)) {
+    target.copyWithin(at, start, end)
+    return
+  }
   if (length > SHORT_BYTES_MAX) {
     copyRange(source, start, end, target, at)
     return
@@ -82,7 +88,12 @@ export function copyBytes(
 
 /** Moves `bytes[start .. end)` to `at` in the same array; the ranges may overlap. The view covers the same bytes as the array. */
 export function moveBytes(bytes: Uint8Array, view: DataView, start: number, end: number, at: number): void {
-  if (end - start > MOVED_BYTES_MAX) {
+  const length = end - start
+  if (length > SHORT_ALIKE_BYTES_MAX && areAlike(start, at)) {
+    bytes.copyWithin(at, start, end)
+    return
+  }
+  if (length > MOVED_BYTES_MAX) {
     moveRange(bytes, start, end, at)
     return
   }
@@ -105,6 +116,11 @@ export function moveBytes(bytes: Uint8Array, view: DataView, start: number, end:
     view.setInt32(to, view.getInt32(from, true), true)
   }
   while (from > start) bytes[--to] = bytes[--from]!
+}
+
+/** Do two places of an array lie alike in the words of 8 bytes that shared memory is copied by? See copy-range.ts. */
+function areAlike(place: number, other: number): boolean {
+  return ((place ^ other) & 7) === 0
 }
 
 /** Are `a[aStart .. aStart + length)` and `b[bStart …)` the same bytes? Both ranges must lie inside their arrays. */
