@@ -163,8 +163,8 @@ LINSERT small:list BEFORE absent x | 50
 LREM medium:list 0 absent | 1000
 SADD added:@ a b c
 SMOVE medium:set other:medium:set absent
-SUNIONSTORE stored 2 medium:set other:medium:set | 2000
-SINTERSTORE stored 2 large:set other:large:set | 100000
+SUNIONSTORE stored medium:set other:medium:set | 2000
+SINTERSTORE stored large:set other:large:set | 100000
 SUNIONSTORE stored large:set other:large:set | 200000
 SDIFFSTORE stored large:set other:large:set | 200000
 SORT medium:integers STORE stored | 1000

@@ -36,6 +36,7 @@ export class ScoredEntries {
   /** Sorts by score. @param isBehind does the first of two entries with equal scores belong behind the second? */
   sort(isBehind: (address: number, other: number) => boolean): void {
     const { count } = this
+    if (this.#isSorted(isBehind)) return
     this.#sortRuns(isBehind)
     for (let run = RUN_ENTRIES; run < count; run *= 2) {
       if (this.#spareScores.length < count) {
@@ -51,6 +52,16 @@ export class ScoredEntries {
       this.#spareScores = scores
       this.#spareAddresses = addresses
     }
+  }
+
+  #isSorted(isBehind: (address: number, other: number) => boolean): boolean {
+    const { count, scores, addresses } = this
+    for (let i = 1; i < count; i++) {
+      const before = scores[i - 1]!
+      const score = scores[i]!
+      if (before > score || (before === score && isBehind(addresses[i - 1]!, addresses[i]!))) return false
+    }
+    return true
   }
 
   #sortRuns(isBehind: (address: number, other: number) => boolean): void {
