@@ -5,7 +5,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { COMMAND_CASES, commandData, RANDOM_KEYS } from './support/command-cases.mjs'
 import { inBuffers } from './support/command-text.mjs'
-import { shown } from './support/contents.mjs'
+import { compareDigests, shown } from './support/contents.mjs'
 import { fill } from './support/fill.mjs'
 import { inTurn } from './support/in-turn.mjs'
 import { UsageMeter } from './support/process-usage.mjs'
@@ -49,10 +49,11 @@ export async function commands(run) {
   const servers = []
   for (const name of order) servers.push(await contenders.start(name, { directives: ['--io-threads', '1'] }))
   for (const { port } of servers) await fill(port, inBuffers(commandData(seed)))
-  for (const each of COMMAND_CASES) await compareReplies(servers, each)
+  const digest = await compareContents(servers)
   const rows = []
   for (const [index, each] of cases.entries()) {
     const row = await measure(run, servers, each)
+    row.contents += `; DEBUG DIGEST behind one of each ${digest}`
     rows.push(row)
     const { ours, theirs, ratio } = row.result(seed)
     run.log(
@@ -145,6 +146,20 @@ function perElement({ sides }, elements) {
     return ns < 100 ? ns.toPrecision(3) : ns.toFixed(0)
   })
   return `each ${ours} ns : ${theirs} ns`
+}
+
+/**
+ * Asks both for everything once.
+ *
+ * @param {readonly Contender[]} servers
+ * @returns {Promise<string>} What was found of what the commands have stored.
+ */
+async function compareContents(servers) {
+  for (const each of COMMAND_CASES.slice(0, -1)) await compareReplies(servers, each)
+  const [ours, theirs] = servers
+  const digest = ours === undefined || theirs === undefined ? 'not asked for' : await compareDigests(ours, theirs)
+  for (const each of COMMAND_CASES.slice(-1)) await compareReplies(servers, each)
+  return digest
 }
 
 /**

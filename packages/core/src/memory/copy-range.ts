@@ -2,7 +2,7 @@
  * Copying long ranges to, from and within shared memory.
  *
  * V8 copies shared memory eight bytes at a time only where both ranges lie alike in their eight bytes, else byte by byte (v8
- * src/base/atomicops.h Relaxed_Memmove): 4 KiB take 3 µs, not 0.4, and 1 MiB takes 0.8 ms. Private memory is copied natively however it
+ * src/base/atomicops.h Relaxed_Memmove), which takes several times as long (`bench micro`). Private memory is copied natively however it
  * lies. So a range that lies otherwise goes through a private buffer, in which it is moved to where it lies as it has to:
  *
  *     source     …..abcdefgh…      shared, 5 behind a multiple of 8
