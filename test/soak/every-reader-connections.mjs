@@ -20,7 +20,7 @@ const CONNECTIONS = 200
 /** Of them, those that read the whole of the huge list. */
 const HUGE_READERS = 2
 /** Between two reads of it by one connection. */
-const HUGE_PAUSE_MS = 2000
+const HUGE_PAUSE_MS = 5000
 /** Every eighth of the others reads database 1, which has the values of reads-shapes.mjs only. */
 const OTHER_DB_EVERY = 8
 /** How often one of the others asks. */
