@@ -1,11 +1,14 @@
 /**
  * Resident memory after each of two full syncs in a row from a live primary, against a load of the same data from a
  * file: what the generation that was replaced leaves behind. The second brings other values of the same keys, and somebody
- * reads all the while: each answer is of the old dataset, and then of the new one. Ours alone; the ratio is to ourselves.
+ * reads all the while: each answer is of the old dataset, and then of the new one. Then an application that embeds Understudy goes
+ * through the same and reads in its own process, and is read by a client with a thread of its own for that. Ours alone; the ratio is to
+ * ourselves.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { checkContents } from './support/contents.mjs'
 import { Dataset } from './support/dataset.mjs'
+import { EmbeddedReading, embeddingApplication } from './support/embedded-reading.mjs'
 import { fill } from './support/fill.mjs'
 import { PacedReader } from './support/paced-reader.mjs'
 import { peakResidentBytes, residentBytes, UsageMeter } from './support/process-usage.mjs'
@@ -44,33 +47,31 @@ export async function resync(run) {
         goal: { ratio: 1.15, direction: 'at most' },
       }),
   )
-  const reading = new Row({
-    scenario: 'resync',
-    title: `p99.9 of ${READS_PER_SECOND.toLocaleString('en')} GETs a second through the second full sync`,
-    unit: 'ms',
-    goal: { limit: LATENCY_MAX_MS, direction: 'at most' },
-  })
+  const latency = (/** @type {string} */ what, /** @type {string} */ how) =>
+    new Row({
+      scenario: 'resync',
+      title: `p99.9 of ${READS_PER_SECOND.toLocaleString('en')} ${what} a second through a full sync, ${how}`,
+      unit: 'ms',
+      goal: { limit: LATENCY_MAX_MS, direction: 'at most' },
+    })
+  const asked = latency('GETs', 'io-threads 1')
+  const askedOfThreads = latency('GETs', 'io-threads 2')
+  const read = latency('reads', 'in the process')
   const { directory, directives } = fromFile()
   const atOnce = [...directives, '--repl-diskless-sync-delay', '0']
   await contenders.with('redis', { directory, directives: atOnce }, async (primary) => {
-    const directives = ['--replicaof', '127.0.0.1', String(primary.port)]
-    await contenders.with('understudy', { directives }, async (ours) => {
+    const directives = ['--replicaof', '127.0.0.1', String(primary.port), '--io-threads']
+    const loads = { perSecond: READS_PER_SECOND, seed, count }
+    await contenders.with('understudy', { directives: [...directives, '1'] }, async (ours) => {
       for (const [index, row] of rows.entries()) {
-        if (index > 0) {
-          await ours.call('REPLICAOF', 'NO', 'ONE')
-          await fill(primary.port, setsInTurn(dataset, count, index))
-          // Another history: the replica that comes back cannot continue.
-          await primary.call('DEBUG', 'CHANGE-REPL-ID')
-        }
+        if (index > 0) await changeAll(primary, ours, setsInTurn(dataset, count, index))
         const meter = new UsageMeter(ours.pid, { fromStart: index === 0 })
-        const startedMs = performance.now()
         const sync = async () => {
-          if (index > 0) await ours.call('REPLICAOF', '127.0.0.1', primary.port)
-          await synced(ours, index + 1)
-          log(`resync: full sync ${index + 1} took ${((performance.now() - startedMs) / 1000).toFixed(2)} s`)
+          const seconds = await fullSync(primary, ours, index + 1)
+          log(`resync: full sync ${index + 1} took ${seconds.toFixed(2)} s`)
         }
         if (index === 0) await sync()
-        else await whileReading(reading, { port: ours.port, seed, count }, sync)
+        else await whileReading(asked, await PacedReader.start({ ...loads, port: ours.port, from: 0, to: 1 }), sync)
         const usage = meter.stop()
         await checkContents(ours, { dataset, count, round: index })
         const settled = await settle(ours, sizes.resyncSettleMs)
@@ -81,18 +82,58 @@ export async function resync(run) {
       }
       rows[1]?.notes.push(`at most ${mebibytes(peakResidentBytes(ours.pid))} MiB at once, two generations side by side`)
     })
+    const application = embeddingApplication({ ...loads, from: 1, to: 2 })
+    await contenders.with('understudy', { directives: [...directives, '2'], application }, async (ours) => {
+      await fullSync(primary, ours, 1)
+      await changeAll(primary, ours, setsInTurn(dataset, count, 2))
+      const sync = async (/** @type {number} */ number) => {
+        const seconds = await fullSync(primary, ours, number)
+        log(`resync: full sync ${number} of the application took ${seconds.toFixed(2)} s`)
+      }
+      await whileReading(read, await EmbeddedReading.start(ours), async () => await sync(2))
+      await changeAll(primary, ours, setsInTurn(dataset, count, 3))
+      const reader = await PacedReader.start({ ...loads, port: ours.port, from: 2, to: 3 })
+      await whileReading(askedOfThreads, reader, async () => await sync(3))
+      await checkContents(ours, { dataset, count, round: 3 })
+    })
   })
-  return [...rows, reading]
+  return [...rows, asked, askedOfThreads, read]
+}
+
+/**
+ * The primary's keys get other values, and its next replica another history, while ours follows nobody.
+ *
+ * @param {Contender} primary
+ * @param {Contender} ours
+ * @param {ReturnType<typeof setsInTurn>} sets
+ */
+async function changeAll(primary, ours, sets) {
+  await ours.call('REPLICAOF', 'NO', 'ONE')
+  await fill(primary.port, sets)
+  // Another history: the replica that comes back cannot continue.
+  await primary.call('DEBUG', 'CHANGE-REPL-ID')
+}
+
+/**
+ * @param {Contender} primary
+ * @param {Contender} ours
+ * @param {number} number Of the full sync, from the start of ours.
+ * @returns {Promise<number>} Seconds that it took.
+ */
+async function fullSync(primary, ours, number) {
+  const startedMs = performance.now()
+  if (number > 1) await ours.call('REPLICAOF', '127.0.0.1', primary.port)
+  await synced(ours, number)
+  return (performance.now() - startedMs) / 1000
 }
 
 /**
  * @param {Row} row
- * @param {{ port: number, seed: number, count: number }} what
+ * @param {PacedReader | EmbeddedReading} reader
  * @param {() => Promise<void>} sync
  * @throws when an answer was wrong, or all were of one dataset
  */
-async function whileReading(row, what, sync) {
-  const reader = await PacedReader.start({ ...what, perSecond: READS_PER_SECOND, from: 0, to: 1 })
+async function whileReading(row, reader, sync) {
   try {
     await sync()
     const { reads, before, perSecond, p50Ms, p999Ms, longestMs } = await reader.stop()
@@ -101,7 +142,7 @@ async function whileReading(row, what, sync) {
     row.contents = 'right; no error'
     row.notes.push(
       `${before.toLocaleString('en')} reads of the old dataset, then ${(reads - before).toLocaleString('en')} of the new one, ` +
-        `${perSecond.toFixed(0)} a second; median ${p50Ms.toFixed(2)} ms, longest ${longestMs.toFixed(1)} ms`,
+        `${perSecond.toFixed(0)} a second; median ${p50Ms.toFixed(3)} ms, longest ${longestMs.toFixed(1)} ms`,
     )
   } finally {
     reader.kill()

@@ -120,7 +120,7 @@ export class Contenders {
       redis: { command: redisServer, args: /** @type {string[]} */ ([]), env: process.env },
       understudy: {
         command: process.execPath,
-        args: [...LAUNCHED.args, ...nodeArgs, UNDERSTUDY],
+        args: [...LAUNCHED.args, ...nodeArgs],
         env: { ...process.env, ...LAUNCHED.env },
       },
     }
@@ -139,9 +139,19 @@ export class Contenders {
    * @param {string[]} [options.directives] As on redis-server's command line.
    * @param {string} [options.directory] From `directory()`; default: a new one.
    * @param {string[]} [options.nodeArgs] Understudy only.
+   * @param {{ file: string, env: Record<string, string> }} [options.application] Understudy only: a program that embeds it and takes its directives.
    * @param {number} [options.readyTimeoutMs]
    */
-  async start(name, { directives = [], directory = this.directory(), nodeArgs = [], readyTimeoutMs = 180_000 } = {}) {
+  async start(
+    name,
+    {
+      directives = [],
+      directory = this.directory(),
+      nodeArgs = [],
+      application = { file: UNDERSTUDY, env: {} },
+      readyTimeoutMs = 180_000,
+    } = {},
+  ) {
     const port = await freePort()
     const program = this.#programs[name]
     const common = ['--port', String(port), '--bind', '127.0.0.1', '--dir', directory, '--save', '']
@@ -149,10 +159,9 @@ export class Contenders {
     const process = await ServerProcess.start({
       name,
       command: program.command,
-      env: program.env,
+      env: { ...program.env, ...application.env },
       args: [
-        ...(name === 'understudy' ? nodeArgs : []),
-        ...program.args,
+        ...(name === 'understudy' ? [...nodeArgs, ...program.args, application.file] : program.args),
         ...common,
         '--enable-debug-command',
         'yes',

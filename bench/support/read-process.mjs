@@ -12,6 +12,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { commandText } from './command-text.mjs'
 import { Dataset, randomNumbers } from './dataset.mjs'
 import { Pace } from './pace.mjs'
+import { percentile } from './statistics.mjs'
 import { SwapAnswers, UNANSWERED_MAX } from './swap-answers.mjs'
 
 const STEP_MS = 1
@@ -64,17 +65,14 @@ async function run({ port, perSecond, seed, count, from, to }) {
   socket.removeAllListeners('close')
   socket.destroy()
   const { reads, before, latenciesMs } = answers
-  const sorted = Float64Array.from(latenciesMs).sort()
-  const at = (/** @type {number} */ share) => sorted[Math.floor(sorted.length * share)] ?? 0
-  const perSecondDone = (reads / elapsedMs) * 1000
   tell({
     kind: 'stopped',
     reads,
     before,
-    perSecond: perSecondDone,
-    p50Ms: at(0.5),
-    p999Ms: at(0.999),
-    longestMs: sorted.at(-1),
+    perSecond: (reads / elapsedMs) * 1000,
+    p50Ms: percentile(latenciesMs, 50),
+    p999Ms: percentile(latenciesMs, 99.9),
+    longestMs: percentile(latenciesMs, 100),
   })
 }
 

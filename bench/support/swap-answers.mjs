@@ -1,9 +1,7 @@
-/**
- * Answers to GETs over one connection while the dataset is replaced by another one with the same keys: every one has to be the key's
- * value in the old dataset or in the new one, and none may be an old one behind a new one. How long each took.
- */
+/** Answers to GETs over one connection while the dataset is replaced (swap-values.mjs), and how long each took. */
 import { performance } from 'node:perf_hooks'
 import { VALUE_BYTES } from './dataset.mjs'
+import { SwapValues } from './swap-values.mjs'
 
 /** So many may be asked for and not answered. A power of two. */
 export const UNANSWERED_MAX = 65_536
@@ -11,20 +9,14 @@ const HEADER = Buffer.from(`$${VALUE_BYTES}\r\n`, 'latin1')
 const REPLY_BYTES = HEADER.length + VALUE_BYTES + 2
 
 export class SwapAnswers {
-  reads = 0
-  /** Of them, those of the old dataset. */
-  before = 0
   /** @type {number[]} */
   latenciesMs = []
-  #dataset
-  #from
-  #to
+  #values
   #indexes = new Float64Array(UNANSWERED_MAX)
   #askedMs = new Float64Array(UNANSWERED_MAX)
   #asked = 0
   /** @type {Buffer} */
   #input = Buffer.alloc(0)
-  #expected = Buffer.alloc(VALUE_BYTES)
 
   /**
    * @param {import('./dataset.mjs').Dataset} dataset
@@ -32,9 +24,16 @@ export class SwapAnswers {
    * @param {number} to Round of the new ones.
    */
   constructor(dataset, from, to) {
-    this.#dataset = dataset
-    this.#from = from
-    this.#to = to
+    this.#values = new SwapValues(dataset, from, to)
+  }
+
+  get reads() {
+    return this.#values.reads
+  }
+
+  /** Of them, those of the old dataset. */
+  get before() {
+    return this.#values.before
   }
 
   get unanswered() {
@@ -54,7 +53,7 @@ export class SwapAnswers {
     const nowMs = performance.now()
     let at = 0
     for (; at + REPLY_BYTES <= input.length; at += REPLY_BYTES) {
-      const place = this.reads++ & (UNANSWERED_MAX - 1)
+      const place = this.reads & (UNANSWERED_MAX - 1)
       this.latenciesMs.push(nowMs - (this.#askedMs[place] ?? 0))
       this.#check(input, at, this.#indexes[place] ?? 0)
     }
@@ -70,24 +69,8 @@ export class SwapAnswers {
    * @param {number} index
    */
   #check(input, at, index) {
-    if (input.compare(HEADER, 0, HEADER.length, at, at + HEADER.length) !== 0) this.#wrong(input, at)
-    const value = at + HEADER.length
-    if (this.#isOf(this.#to, index, input, value)) return
-    // One of the new dataset came before.
-    if (this.before < this.reads - 1) this.#wrong(input, at)
-    if (!this.#isOf(this.#from, index, input, value)) this.#wrong(input, at)
-    this.before++
-  }
-
-  /**
-   * @param {number} round
-   * @param {number} index
-   * @param {Buffer} input
-   * @param {number} at
-   */
-  #isOf(round, index, input, at) {
-    this.#dataset.writeValue(index, round, this.#expected, 0)
-    return input.compare(this.#expected, 0, VALUE_BYTES, at, at + VALUE_BYTES) === 0
+    if (input.compare(HEADER, 0, HEADER.length, at, at + HEADER.length) !== 0) this.#wrong(input, at, this.reads + 1)
+    if (!this.#values.isRight(index, input, at + HEADER.length)) this.#wrong(input, at)
   }
 
   /** @param {Buffer} input @param {number} at @param {number} [read] @returns {never} */

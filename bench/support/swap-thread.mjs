@@ -1,0 +1,63 @@
+/**
+ * Reads by a handle, at a steady rate, while the dataset is replaced by another one with the same keys. What the values have to be:
+ * swap-values.mjs.
+ *
+ *   workerData   { handle, perSecond, seed, count, from, to }: from round to round
+ *   to it        'stop'
+ *   from it      'reading' when the reads count, then { reads, before, perSecond, p50Ms, p999Ms, longestMs }
+ */
+import { performance } from 'node:perf_hooks'
+import { parentPort, workerData } from 'node:worker_threads'
+import { KeyspaceReader } from '../../packages/core/dist/index.js'
+import { Dataset, randomNumbers, VALUE_BYTES } from './dataset.mjs'
+import { Pace } from './pace.mjs'
+import { percentile } from './statistics.mjs'
+import { SwapValues } from './swap-values.mjs'
+
+const STEP_MS = 1
+/** What a thread that had no processor has missed is made up for, up to so many reads. */
+const DUE_MAX = 4096
+/** As in read-process.mjs: reads before they count. */
+const LEAD_MS = 2000
+
+const { handle, perSecond, seed, count, from, to } = workerData
+const reader = new KeyspaceReader(handle)
+const dataset = new Dataset(seed)
+const random = randomNumbers(seed)
+const values = new SwapValues(dataset, from, to)
+/** @type {number[]} */
+const latenciesMs = []
+const pace = new Pace(perSecond)
+const startedMs = performance.now()
+let isCounted = false
+
+const timer = setInterval(() => {
+  if (!isCounted && performance.now() - startedMs > LEAD_MS) {
+    isCounted = true
+    latenciesMs.length = 0
+    parentPort?.postMessage('reading')
+  }
+  for (let due = pace.take(DUE_MAX); due > 0; due--) {
+    const index = Math.floor(random() * count)
+    const key = dataset.key(index)
+    const askedMs = performance.now()
+    const value = reader.getBuffer(key)
+    latenciesMs.push(performance.now() - askedMs)
+    if (value?.length === VALUE_BYTES && values.isRight(index, value, 0)) continue
+    throw new Error(`read ${values.reads}, ${values.before} of the old dataset before it: ${value?.toString('latin1')}`)
+  }
+}, STEP_MS)
+
+parentPort?.once('message', () => {
+  clearInterval(timer)
+  reader.close()
+  const { reads, before } = values
+  parentPort?.postMessage({
+    reads,
+    before,
+    perSecond: (reads / (performance.now() - startedMs)) * 1000,
+    p50Ms: percentile(latenciesMs, 50),
+    p999Ms: percentile(latenciesMs, 99.9),
+    longestMs: percentile(latenciesMs, 100),
+  })
+})
