@@ -6,6 +6,8 @@
  * A finite value is `significand * 2^exponent` in BigInt, so that every step before the one rounding is exact. Results of
  * such commands reach the stream as plain values; this runs for clients only.
  */
+import { parseInteger } from './integer.ts'
+
 export interface LongDouble {
   /** Signed; magnitude below 2^64. */
   readonly significand: bigint
@@ -13,6 +15,7 @@ export interface LongDouble {
 }
 
 const PRECISION_BITS = 64
+const MAGNITUDE_END: bigint = 1n << BigInt(PRECISION_BITS)
 /** Exponent of the last bit of the smallest (subnormal) values: 2^-16445. */
 const EXPONENT_MIN = -16_445
 /** Exponent of the last bit of the largest values, 2^16384 − 2^16320. */
@@ -36,6 +39,9 @@ const INFINITE = /^[+-]?inf(?:inity)?$/i
  */
 export function parseLongDouble(bytes: Uint8Array, start: number, end: number): LongDouble | 'infinite' | undefined {
   if (end <= start || end - start >= TEXT_BYTES_END) return undefined
+  // Most of them are whole: neither a pattern nor a string is needed to read those.
+  const whole = parseInteger(bytes, start, end)
+  if (Number.isSafeInteger(whole)) return { significand: BigInt(whole), exponent: 0 }
   const text = Buffer.from(bytes.subarray(start, end)).toString('latin1')
   if (INFINITE.test(text)) return 'infinite'
   const decimal = DECIMAL.exec(text)
@@ -64,6 +70,7 @@ export function longDoubleToNumber({ significand, exponent }: LongDouble): numbe
 
 /** The value with at most 17 digits behind the point, rounded exactly, without trailing zeros; zero is '0'. */
 export function formatLongDouble(value: LongDouble): string {
+  if (value.exponent === 0) return value.significand.toString()
   const negative = value.significand < 0n
   let scaled = (negative ? -value.significand : value.significand) * 10n ** BigInt(FRACTION_DIGITS)
   if (value.exponent >= 0) scaled <<= BigInt(value.exponent)
@@ -114,6 +121,8 @@ function round(value: bigint, exponent: number, inexact: boolean): LongDouble | 
   const negative = value < 0n
   let magnitude = negative ? -value : value
   let at = exponent
+  // Nothing to round: the length in bits takes longer than all the rest.
+  if (magnitude < MAGNITUDE_END && at >= EXPONENT_MIN && at <= EXPONENT_MAX) return { significand: value, exponent: at }
   const drop = Math.max(bitLength(magnitude) - PRECISION_BITS, EXPONENT_MIN - exponent, 0)
   if (drop > 0) {
     magnitude = shiftRightToEven(magnitude, drop, inexact)
