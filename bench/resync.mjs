@@ -136,13 +136,14 @@ async function fullSync(primary, ours, number) {
 async function whileReading(row, reader, sync) {
   try {
     await sync()
-    const { reads, before, perSecond, p50Ms, p999Ms, longestMs } = await reader.stop()
+    const { reads, before, perSecond, p50Ms, p999Ms, longestMs, p999LateMs } = await reader.stop()
     if (before === 0 || before === reads) throw new Error(`${before} of ${reads} reads were of the old dataset`)
     row.add('ours', p999Ms)
     row.contents = 'right; no error'
     row.notes.push(
       `${before.toLocaleString('en')} reads of the old dataset, then ${(reads - before).toLocaleString('en')} of the new one, ` +
-        `${perSecond.toFixed(0)} a second; median ${p50Ms.toFixed(3)} ms, longest ${longestMs.toFixed(1)} ms`,
+        `${perSecond.toFixed(0)} a second; median ${p50Ms.toFixed(3)} ms, longest ${longestMs.toFixed(1)} ms` +
+        (p999LateMs === undefined ? '' : `; behind the moment it was due, p99.9 ${p999LateMs.toFixed(1)} ms`),
     )
   } finally {
     reader.kill()

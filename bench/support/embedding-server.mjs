@@ -3,7 +3,7 @@
  * (swap-thread.mjs). Takes the directives of the executable; what to read comes as JSON in READING_VARIABLE.
  *
  *   SIGUSR2   begins to read, and the next one ends it
- *   stdout    'reading' when the reads count, 'read {reads, before, perSecond, p50Ms, p999Ms, longestMs}' behind the end
+ *   stdout    'reading' when the reads count, 'read ' and the JSON of a ReadingPhase (paced-reader.mjs) behind the end
  */
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'

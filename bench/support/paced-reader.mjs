@@ -11,6 +11,7 @@ const PROCESS = new URL('./read-process.mjs', import.meta.url)
  * @property {number} p50Ms From the write of a request to its reply.
  * @property {number} p999Ms
  * @property {number} longestMs
+ * @property {number} [p999LateMs] From the moment that a read was due, or before; where that is told apart.
  */
 
 export class PacedReader {

@@ -14,7 +14,7 @@ export function median(samples) {
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2
 }
 
-/** So many percent of the samples are as small as this one or smaller. @param {Iterable<number>} samples @param {number} percent */
+/** At least so many percent of the samples are as small as this one or smaller. @param {Iterable<number>} samples @param {number} percent */
 export function percentile(samples, percent) {
   const sorted = Float64Array.from(samples).sort()
   return sorted[Math.min(sorted.length - 1, Math.floor((sorted.length * percent) / 100))] ?? 0

@@ -1,10 +1,17 @@
 import { expect, test } from 'vitest'
-import { median, ratioOfMedians } from '../../bench/support/statistics.mjs'
+import { median, percentile, ratioOfMedians } from '../../bench/support/statistics.mjs'
 
 test('median of odd and even counts', () => {
   expect(median([3, 1, 2])).toBe(2)
   expect(median([4, 1, 2, 3])).toBe(2.5)
   expect(median([])).toBeNaN()
+})
+
+test('percentiles', () => {
+  const samples = Array.from({ length: 1000 }, (_, i) => 1000 - i)
+  expect([50, 99.9, 100].map((percent) => percentile(samples, percent))).toEqual([501, 1000, 1000])
+  expect(percentile([7], 99.9)).toBe(7)
+  expect(percentile([], 50)).toBe(0)
 })
 
 test('what is compared are the medians, and the interval draws whole pairs: a machine that slows down hurts both', () => {
