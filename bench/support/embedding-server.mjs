@@ -7,23 +7,11 @@
  */
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
-import { loadConfig, parseArguments, ServerLog, UnderstudyServer } from '../../packages/net/dist/index.js'
+import { startEmbedded } from '../../scripts/embedded-server.mjs'
 import { READING_VARIABLE } from './embedded-reading.mjs'
 
 const order = JSON.parse(process.env[READING_VARIABLE] ?? '{}')
-const command = parseArguments(process.argv.slice(2))
-if (command.kind !== 'run') throw new Error('not a command to run')
-const config = loadConfig(command, { warn: console.warn })
-process.chdir(config.get('dir'))
-const server = new UnderstudyServer({
-  config,
-  logger: new ServerLog({ level: config.get('loglevel') }),
-  version: '0',
-  onShutdown: () => process.exit(0),
-  onPanic: (reason) => {
-    throw new Error(reason)
-  },
-})
+const server = await startEmbedded(process.argv.slice(2))
 /** @type {Worker | undefined} */
 let thread
 
@@ -43,4 +31,3 @@ async function read() {
 
 process.on('SIGUSR2', () => void read())
 process.once('SIGTERM', () => void server.stop().then(() => process.exit(0)))
-await server.start()

@@ -12,26 +12,13 @@
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
-import { loadConfig, parseArguments, ServerLog, UnderstudyServer } from '@understudy/net/internal'
+import { startEmbedded } from '../../scripts/embedded-server.mjs'
 
 const THREADS = 2
 const TELL_MS = 1000
 const { seed, restMs, timesUnits, skipValidation, counters } = JSON.parse(process.env['UNDERSTUDY_SOAK_NODE'] ?? '{}')
 
-const command = parseArguments(process.argv.slice(2))
-if (command.kind !== 'run') throw new Error('not a command to run')
-const config = loadConfig(command, { warn: console.warn })
-process.chdir(config.get('dir'))
-const server = new UnderstudyServer({
-  config,
-  logger: new ServerLog({ level: config.get('loglevel') }),
-  version: '0',
-  onShutdown: () => process.exit(0),
-  onPanic: (reason) => {
-    throw new Error(reason)
-  },
-})
-await server.start()
+const server = await startEmbedded(process.argv.slice(2))
 while (!server.link.getStatus().isUp) await sleep(10)
 
 const stop = new SharedArrayBuffer(8)
