@@ -60,9 +60,10 @@ export async function resync(run) {
   const { directory, directives } = fromFile()
   const atOnce = [...directives, '--repl-diskless-sync-delay', '0']
   await contenders.with('redis', { directory, directives: atOnce }, async (primary) => {
-    const directives = ['--replicaof', '127.0.0.1', String(primary.port), '--io-threads']
+    const replicaOf = ['--replicaof', '127.0.0.1', String(primary.port)]
+    const following = (/** @type {string} */ ioThreads) => [...replicaOf, '--io-threads', ioThreads]
     const loads = { perSecond: READS_PER_SECOND, seed, count }
-    await contenders.with('understudy', { directives: [...directives, '1'] }, async (ours) => {
+    await contenders.with('understudy', { directives: following('1') }, async (ours) => {
       for (const [index, row] of rows.entries()) {
         if (index > 0) await changeAll(primary, ours, setsInTurn(dataset, count, index))
         const meter = new UsageMeter(ours.pid, { fromStart: index === 0 })
@@ -83,7 +84,7 @@ export async function resync(run) {
       rows[1]?.notes.push(`at most ${mebibytes(peakResidentBytes(ours.pid))} MiB at once, two generations side by side`)
     })
     const application = embeddingApplication({ ...loads, from: 1, to: 2 })
-    await contenders.with('understudy', { directives: [...directives, '2'], application }, async (ours) => {
+    await contenders.with('understudy', { directives: following('2'), application }, async (ours) => {
       await fullSync(primary, ours, 1)
       await changeAll(primary, ours, setsInTurn(dataset, count, 2))
       const sync = async (/** @type {number} */ number) => {
