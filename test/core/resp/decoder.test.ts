@@ -1,5 +1,6 @@
 import {
   COMMAND,
+  EMPTY_REQUEST,
   INLINE_BYTES_MAX,
   NEED_MORE,
   PROTOCOL_ERROR,
@@ -135,6 +136,23 @@ describe('commands', () => {
     expect(decode(line.includes('\n') ? line : `${line}\r\n`)).toEqual(expected)
   })
 
+  // As strchr() finds no end of such a line, so Redis never does: it waits until the line is too long.
+  test.each(['\0\r\n', 'MGET a\0b\r\n', 'PING\0\r\n', '"a"\0\r\n', ' \0 x\n'])(
+    'a zero byte in %j: the line has no end',
+    (line) => {
+      const decoder = new RequestDecoder()
+      const out: (string[] | string)[] = []
+      for (const piece of ['PING\r\n', ...line.split(''), 'PING\r\n']) {
+        decoder.feed(Buffer.from(piece, 'latin1'))
+        drain(decoder, out)
+      }
+      expect(out).toEqual([['PING']])
+      decoder.feed(Buffer.from('\r\n'.repeat(INLINE_BYTES_MAX / 2)))
+      drain(decoder, out)
+      expect(out).toEqual([['PING'], 'Protocol error: too big inline request'])
+    },
+  )
+
   test('a command can be had again', () => {
     const decoder = new RequestDecoder()
     decoder.feed(Buffer.concat([encodeCommand('SET', 'k', 'v'), Buffer.from('GET "a b"\r\n'), encodeCommand('PING')]))
@@ -195,6 +213,22 @@ describe('limits', () => {
     expect(decode(`${big}\n`)).toHaveLength(1)
   })
 
+  test('requests without arguments are passed over, or found', () => {
+    const bytes = Buffer.from('\r\n*0\r\n  \r\nPING\r\n*-1\r\n*1\r\n$4\r\nPING\r\n\r\n')
+    const found: number[] = []
+    const sources: string[] = []
+    const decoder = new RequestDecoder()
+    decoder.findsEmpty = true
+    decoder.feed(bytes)
+    for (let result = decoder.next(); result !== NEED_MORE; result = decoder.next()) {
+      found.push(result)
+      sources.push(decoder.sourceBytes.toString('latin1', decoder.sourceStart, decoder.sourceEnd))
+    }
+    expect(found.map((result) => result === EMPTY_REQUEST)).toEqual([true, true, true, false, true, false, true])
+    expect(sources.join('')).toBe(bytes.toString())
+    expect(decode(bytes)).toEqual([['PING'], ['PING']])
+  })
+
   test('an error spoils what follows', () => {
     const decoder = new RequestDecoder()
     decoder.feed(Buffer.from('*x\r\n*1\r\n$4\r\nPING\r\n'))
@@ -212,6 +246,34 @@ describe('limits', () => {
     const longest = encodeCommand('AUTH', Buffer.alloc(UNAUTHENTICATED_BULK_BYTES_MAX))
     expect(decode(longest, locked)).toHaveLength(1)
     expect(decode('*2\r\n$4\r\nAUTH\r\n$16385\r\n', locked)).toEqual(['Protocol error: unauthenticated bulk length'])
+  })
+
+  test('what is too much before AUTH is found once that is over', () => {
+    const many = Buffer.concat([
+      encodeCommand('PING'),
+      encodeCommand('MGET', ...Array<string>(11).fill('k')),
+      encodeCommand('PING'),
+    ])
+    const long = encodeCommand('SET', 'k', Buffer.alloc(20_000, 'v'))
+    for (const bytes of [many, long]) {
+      for (const cut of [bytes.length, bytes.length - 9, 64]) {
+        const decoder = new RequestDecoder()
+        decoder.authRequired = true
+        const found: (string[] | string)[] = []
+        const chunk = Buffer.from(bytes)
+        decoder.feed(chunk, cut)
+        expect(drain(decoder, found)).toBe(PROTOCOL_ERROR)
+        expect(decoder.next()).toBe(PROTOCOL_ERROR)
+        decoder.keep()
+        chunk.fill(0, 0, cut)
+        decoder.feed(chunk.subarray(cut))
+        expect(decoder.next()).toBe(PROTOCOL_ERROR)
+        decoder.authRequired = false
+        found.pop()
+        expect(drain(decoder, found)).toBe(NEED_MORE)
+        expect(found).toEqual(decode(bytes))
+      }
+    }
   })
 
   test('proto-max-bulk-len', () => {

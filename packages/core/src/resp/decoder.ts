@@ -21,6 +21,8 @@ import { ARG_AHEAD_BYTES_MAX, ARGS_AHEAD_MAX, requestsAhead } from './requests-a
 export const NEED_MORE = 0
 export const COMMAND = 1
 export const PROTOCOL_ERROR = 2
+/** A request without arguments; only with `findsEmpty`. */
+export const EMPTY_REQUEST = 3
 
 /** Longest line (inline command, count or length) in bytes. redis 7.0 server.h PROTO_INLINE_MAX_SIZE. */
 export const INLINE_BYTES_MAX: number = 64 * 1024
@@ -38,6 +40,7 @@ const SPARE_BYTES_MIN = 1024
 /** Offset tables longer than this are dropped after their command. */
 const KEPT_ARGS_MAX = 4096
 
+const NUL = 0
 const LF = 10
 const CR = 13
 const STAR = 42
@@ -65,8 +68,10 @@ export class RequestDecoder implements CommandArgs {
   end: Int32Array = new Int32Array(8)
   /** After PROTOCOL_ERROR: the text, beginning with 'Protocol error: '. */
   error = ''
-  /** Set while the client must still authenticate: the small limits apply. */
+  /** Set while the client must still authenticate: the small limits apply. Who is beyond them when it is cleared is within them again. */
   authRequired = false
+  /** Are requests without arguments (an empty line, `*0`) found, too? They are passed over else. */
+  findsEmpty = false
   /** proto-max-bulk-len in bytes. */
   bulkBytesMax: number = DEFAULT_BULK_BYTES_MAX
 
@@ -83,6 +88,8 @@ export class RequestDecoder implements CommandArgs {
   /** Length of the bulk being read, -1 while its header is awaited. */
   #bulkLength = -1
   #inlineBytes: Buffer = EMPTY
+  /** `error` holds only as long as `authRequired` is set. */
+  #failedAsStranger = false
 
   /** Bytes received and not yet consumed by a command. */
   get pendingBytes(): number {
@@ -170,10 +177,17 @@ export class RequestDecoder implements CommandArgs {
     return requestsAhead.count
   }
 
-  /** Finds the next command. On PROTOCOL_ERROR the input is spoilt: every later call returns it again. */
+  /**
+   * Finds the next command. On PROTOCOL_ERROR the input is spoilt: every later call returns it again, unless it was an error only
+   * of who must authenticate, and need not any more.
+   */
   next(): number {
     if (requestsAhead.owner === this && this.#takeAhead()) return COMMAND
-    if (this.error !== '') return PROTOCOL_ERROR
+    if (this.error !== '') {
+      if (!this.#failedAsStranger || this.authRequired) return PROTOCOL_ERROR
+      this.#failedAsStranger = false
+      this.error = ''
+    }
     for (;;) {
       if (this.#argsLeft === 0) {
         this.count = 0
@@ -181,14 +195,20 @@ export class RequestDecoder implements CommandArgs {
         if (this.#position >= this.#limit) return this.#wait()
         if (this.#buffer[this.#position] !== STAR) {
           const result = this.#nextInline()
-          if (result === COMMAND && this.count === 0) continue
-          return result
+          if (result !== COMMAND || this.count > 0) return result
+          if (this.findsEmpty) return EMPTY_REQUEST
+          continue
         }
         const args = this.#readNumber()
         if (args === NUMBER_MISSING) return this.#waitForLine('too big mbulk count string')
         if (args === NUMBER_INVALID || args > ARGS_MAX) return this.#fail('invalid multibulk length')
-        if (args > UNAUTHENTICATED_ARGS_MAX && this.authRequired) return this.#fail('unauthenticated multibulk length')
-        if (args <= 0) continue
+        if (args > UNAUTHENTICATED_ARGS_MAX && this.authRequired) {
+          return this.#failStranger('unauthenticated multibulk length')
+        }
+        if (args <= 0) {
+          if (this.findsEmpty) return EMPTY_REQUEST
+          continue
+        }
         this.#argsLeft = args
         this.#bulkLength = -1
         if (this.start.length > KEPT_ARGS_MAX) this.#resizeTables(KEPT_ARGS_MAX)
@@ -253,7 +273,7 @@ export class RequestDecoder implements CommandArgs {
           return this.#fail('invalid bulk length')
         }
         if (lineEnd > UNAUTHENTICATED_BULK_BYTES_MAX && this.authRequired) {
-          return this.#fail('unauthenticated bulk length')
+          return this.#failStranger('unauthenticated bulk length')
         }
         this.#bulkLength = lineEnd
       }
@@ -324,10 +344,11 @@ export class RequestDecoder implements CommandArgs {
   #nextInline(): number {
     const buffer = this.#buffer
     const limit = this.#limit
-    const from = Math.max(this.#searched, this.#position)
-    const found = buffer.indexOf(LF, from)
-    if (found < 0 || found >= limit) {
-      this.#searched = limit
+    let found = Math.max(this.#searched, this.#position)
+    while (found < limit && buffer[found] !== LF && buffer[found] !== NUL) found++
+    // A line with a zero byte never ends: redis 7.0 networking.c processInlineBuffer() looks for its end with strchr().
+    if (found === limit || buffer[found] === NUL) {
+      this.#searched = found
       return this.#waitForLine('too big inline request')
     }
     const lineStart = this.#position
@@ -358,7 +379,7 @@ export class RequestDecoder implements CommandArgs {
         }
         const byte = source[at]!
         if (quote === 0) {
-          if (byte === 32 || byte === LF || byte === CR || byte === 9 || byte === 0) break
+          if (byte === 32 || byte === LF || byte === CR || byte === 9) break
           if (byte === DOUBLE_QUOTE || byte === SINGLE_QUOTE) quote = byte
           else target[out++] = byte
         } else if (byte === quote) {
@@ -413,6 +434,14 @@ export class RequestDecoder implements CommandArgs {
     this.error = `Protocol error: ${text}`
     this.#buffer = this.#spare = EMPTY
     this.#base = this.#position = this.#limit = 0
+    return PROTOCOL_ERROR
+  }
+
+  /** The request is kept: an AUTH before it may be under way, in another thread. */
+  #failStranger(text: string): number {
+    this.error = `Protocol error: ${text}`
+    this.#failedAsStranger = true
+    this.rewind()
     return PROTOCOL_ERROR
   }
 
