@@ -24,10 +24,12 @@ async function replicate([host, port, ...keys]) {
   }
   const command = parseArguments(['--port', '0', '--repl-diskless-load', 'swapdb', '--replicaof', host, port])
   if (command.kind !== 'run') throw new Error('not a command to run')
+  const logger = new ServerLog({ level: 'warning' })
   const server = new UnderstudyServer({
     config: loadConfig(command, { warn: console.warn }),
-    logger: new ServerLog({ level: 'warning' }),
+    logger,
     version: '0',
+    onRole: (isReplica) => logger.setRole(isReplica ? 'S' : 'M'),
     onShutdown: () => process.exit(0),
     onPanic: (reason) => {
       throw new Error(reason)

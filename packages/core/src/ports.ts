@@ -171,9 +171,9 @@ export interface RdbLoad {
 }
 
 export interface RdbLoader {
-  /** Starts to load what the caller is going to receive. */
+  /** Starts to load what the caller is going to receive. @throws ReplicaError BAD_ARGUMENT for no databases, or a seed of another length */
   load(options: RdbLoadOptions): RdbLoad
-  /** Loads a file (dir/dbfilename at start). `onProgress` is called a few times a second. */
+  /** Loads a file (dir/dbfilename at start). `onProgress` is called a few times a second. @throws as `load` does, by its promise */
   loadFile(
     path: string,
     options: Omit<RdbLoadOptions, 'framing' | 'file'>,

@@ -348,6 +348,16 @@ describe('the limits of pins', () => {
     expect(contentsOf(long)).toEqual(contentsOf(keyspace))
   })
 
+  it('break one pin that has to give way', () => {
+    const { keyspace } = makeRunner()
+    const [first, second] = [keyspace.pin(LIMITS, 0), keyspace.pin(LIMITS, 0)]
+    keyspace.pins.breakOne(first.serial)
+    keyspace.pins.breakOne(first.serial)
+    expect(keyspace.pins).toMatchObject({ broken: 1, count: 1 })
+    expect(new PinnedKeyspace(first).isBroken).toBe(true)
+    expect(new PinnedKeyspace(second).isBroken).toBe(false)
+  })
+
   it('refuse more pins than there are words for', () => {
     const runner = makeRunner()
     const { keyspace } = runner

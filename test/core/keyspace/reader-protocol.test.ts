@@ -3,6 +3,8 @@
  * that): each is brought about on purpose, with reader and writer in one thread and the hook between looking and
  * validating.
  */
+import { once } from 'node:events'
+import { receiveMessageOnPort, Worker } from 'node:worker_threads'
 import {
   C_READERS_TURN,
   hashKey,
@@ -38,6 +40,10 @@ function open(): { keyspace: Keyspace; readers: Readers; reader: KeyspaceReader 
   // The first block makes the memory grow; opened after it, a reader need not look twice for that reason.
   for (let i = 0; i < 64; i++) unit(keyspace, () => put(keyspace, `filler ${i}`, ''))
   return { keyspace, readers, reader: new KeyspaceReader(readers.attach()) }
+}
+
+function replace(keyspace: Keyspace): void {
+  unit(keyspace, () => keyspace.swapGeneration(keyspace.newGeneration(2)))
 }
 
 function get(reader: KeyspaceReader, ...keys: string[]): (string | undefined)[] {
@@ -226,6 +232,115 @@ describe('a node without a dataset', () => {
       if (keyspace.position.hasDataset) unit(keyspace, () => keyspace.position.setHasDataset(false))
     }
     expect(() => reader.get('a')).toThrow(expect.objectContaining({ code: 'NOT_READY' }))
+  })
+})
+
+describe('a handle', () => {
+  const used = expect.objectContaining({ code: 'BAD_ARGUMENT' })
+
+  it('is for one reader, whose port nobody else can close', async () => {
+    const { keyspace, readers } = open()
+    const handle = readers.attach()
+    const reader = new KeyspaceReader(handle)
+    expect(() => new KeyspaceReader(handle)).toThrow(used)
+    handle.port.close()
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    expect([readers.count, keyspace.counters.active]).toEqual([2, true])
+    unit(keyspace, () => put(keyspace, 'a', 'old'))
+    expect(get(reader, 'a')).toEqual(['old'])
+    reader.close()
+    await waitFor('the writer to notice', () => readers.count === 1)
+  })
+
+  it('is opened where its port is, and nowhere when that is closed', () => {
+    const { readers } = open()
+    const handle = readers.attach()
+    const arrived = structuredClone(handle, { transfer: [handle.port] })
+    expect(() => new KeyspaceReader(handle)).toThrow(used)
+    expect(get(new KeyspaceReader(arrived), 'filler 1')).toEqual([''])
+    const closed = readers.attach()
+    closed.port.close()
+    expect(() => new KeyspaceReader(closed)).toThrow(used)
+  })
+
+  it('that is opened late, in the thread of the writer, is of the generation of then', () => {
+    const { keyspace, readers } = open()
+    const handle = readers.attach()
+    for (const value of ['older', 'newer']) {
+      replace(keyspace)
+      unit(keyspace, () => put(keyspace, 'a', value))
+    }
+    const reader = new KeyspaceReader(handle)
+    expect(get(reader, 'a')).toEqual(['newer'])
+    replace(keyspace)
+    expect(get(reader, 'a')).toEqual([undefined])
+  })
+
+  it('that is opened late in another thread is of the generation of then, for which it waits', async () => {
+    const { keyspace, readers } = open()
+    const handle = readers.attach()
+    const read = `import('@understudy/core').then(({ KeyspaceReader }) =>
+      require('node:worker_threads').parentPort.postMessage(
+        new KeyspaceReader(require('node:worker_threads').workerData).get('a')))`
+    replace(keyspace)
+    unit(keyspace, () => put(keyspace, 'a', 'newer'))
+    const worker = new Worker(read, { eval: true, workerData: handle, transferList: [handle.port] })
+    expect(await once(worker, 'message')).toEqual(['newer'])
+    await waitFor('the writer to notice its end', () => readers.count === 1)
+  })
+
+  it('that nobody opens gets one message, however many generations come', () => {
+    const { keyspace, readers } = open()
+    const { port } = readers.attach()
+    for (let i = 0; i < 3; i++) {
+      replace(keyspace)
+      unit(keyspace, () => put(keyspace, 'a', 'new'))
+    }
+    expect([receiveMessageOnPort(port), receiveMessageOnPort(port)]).toEqual([
+      { message: { kind: 'outdated' } },
+      undefined,
+    ])
+  })
+
+  it('is opened before the writer looks, and misses nothing', () => {
+    const { keyspace, readers } = open()
+    const reader = new SharedKeyspace(readers.attach())
+    replace(keyspace)
+    unit(keyspace, () => put(keyspace, 'a', 'new'))
+    let isFound = false
+    reader.attempt({ run: () => (isFound = reader.lookup(0, bytes('a'), 0, 1)), undo: () => {} }, 1000)
+    expect(isFound).toBe(true)
+  })
+
+  it('that is taken back cannot be read by any more, whether it was opened or not', () => {
+    const { keyspace, readers, reader: other } = open()
+    unit(keyspace, () => put(keyspace, 'a', 'old'))
+    const [opened, waiting] = [readers.attach(), readers.attach()]
+    const reader = new KeyspaceReader(opened)
+    const view = reader.view('a')!
+    readers.detach(opened)
+    readers.detach(waiting)
+    readers.detach(waiting)
+    const ended = expect.objectContaining({ code: 'NOT_READY', retryable: false })
+    expect(() => get(reader, 'a')).toThrow(ended)
+    expect(() => get(new KeyspaceReader(waiting), 'a')).toThrow(ended)
+    expect([readers.count, get(other, 'a'), view.validate()]).toEqual([1, ['old'], true])
+    unit(keyspace, () => put(keyspace, 'a', 'new'))
+    expect(view.validate()).toBe(false)
+  })
+
+  it('that is taken back in the middle of a read takes the writer out of the protocol, and the read with it', () => {
+    const keyspace = new Keyspace({ databaseCount: 1, hashSeed: new Uint8Array(16).map((_, i) => i + 1) })
+    const readers = new Readers(keyspace)
+    unit(keyspace, () => put(keyspace, 'a', 'old'))
+    const handle = readers.attach()
+    const reader = new KeyspaceReader(handle)
+    reader.beforeValidation = () => {
+      readers.detach(handle)
+      unit(keyspace, () => put(keyspace, 'a', 'new'))
+    }
+    expect(() => reader.get('a')).toThrow(expect.objectContaining({ code: 'NOT_READY', retryable: false }))
+    expect(keyspace.counters.active).toBe(false)
   })
 })
 

@@ -96,7 +96,9 @@ describe('a generation that was replaced', () => {
 
   it('is not held by a reader that has heard of the next one', async () => {
     const { keyspace } = loaded()
-    const reader = new SharedKeyspace(new Readers(keyspace).attach())
+    // Kept, as what is in `workerData` is.
+    const handle = new Readers(keyspace).attach()
+    const reader = new SharedKeyspace(handle)
     const keysOfReader = (): number => {
       let keys = 0
       const run = (): void => {
@@ -114,6 +116,7 @@ describe('a generation that was replaced', () => {
     replace(keyspace)
     expect(keysOfReader()).toBe(0)
     expect(await heldOf(segments)).toBe(0)
+    expect(handle.port).toBeDefined()
     reader.close()
   })
 

@@ -46,6 +46,18 @@ describe('strings', () => {
     expect(reader.mgetBuffer([Buffer.from('k')])[0]?.toString()).toBe(value)
   })
 
+  it('what is too long for a string of JavaScript is given as bytes', () => {
+    const length = 2 ** 29
+    writer.run('SETRANGE', 'long', length - 1, 'x')
+    const tooBig = expect.objectContaining({ code: 'KEYSPACE_VALUE_TOO_BIG' })
+    expect(() => reader.get('long')).toThrow(tooBig)
+    expect(() => reader.mget(['a', 'long'])).toThrow(tooBig)
+    expect(() => reader.together(() => reader.get('long'))).toThrow(tooBig)
+    expect(reader.getBuffer('long')).toHaveLength(length)
+    const view = reader.view('long')!
+    expect([view.end - view.start, view.bytes[view.end - 1], view.validate()]).toEqual([length, 0x78, true])
+  })
+
   it('keys are UTF-8 text or bytes, of any length', () => {
     for (const key of ['käse 🧀', 'k'.repeat(5000), `${'k'.repeat(50)} 🧀 é`, '']) {
       writer.run('SET', key, key.length)
@@ -74,6 +86,11 @@ describe('strings', () => {
       new ArrayBuffer(1),
     ] as unknown as string[]) {
       for (const read of [() => reader.get(key), () => reader.mget(['a', key]), () => reader.hget('hash', key)]) {
+        expect(read).toThrow(expect.objectContaining({ code: 'BAD_ARGUMENT' }))
+      }
+    }
+    for (const keys of ['a', Buffer.from('a'), new Set(['a']), undefined, null, 5, {}] as unknown as string[][]) {
+      for (const read of [() => reader.mget(keys), () => reader.mgetBuffer(keys)]) {
         expect(read).toThrow(expect.objectContaining({ code: 'BAD_ARGUMENT' }))
       }
     }

@@ -112,9 +112,9 @@ export class Generation extends GenerationLayout {
       const memory = new RegionMemory(transfer.segments[region] ?? [], this.words, region * SEGMENTS_PER_REGION_MAX)
       memory.onSegment = (segment, index) => {
         for (const listener of this.segmentListeners) listener(region, index, segment)
-        this.#memoryChanged()
+        this.memoryChanged()
       }
-      memory.onGrowth = () => this.#memoryChanged()
+      memory.onGrowth = () => this.memoryChanged()
       this.regions.push(new RegionWriter(memory, region, this.seed, segmentBytesMax))
     }
   }
@@ -140,8 +140,11 @@ export class Generation extends GenerationLayout {
     }
   }
 
-  /** Told to readers before an address in the new memory is stored: whoever enters a shard later finds his views too short. */
-  #memoryChanged(): void {
+  /**
+   * Told to readers before an address in the new memory is stored: whoever enters a shard later finds his views too short, and looks at
+   * his port.
+   */
+  memoryChanged(): void {
     Atomics.add(this.control, C_MEMORY_CHANGES, 1)
   }
 

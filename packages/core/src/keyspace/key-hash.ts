@@ -14,7 +14,9 @@
 
 import { viewOf } from '../memory/copy-bytes.ts'
 
-/** The 16 bytes of a seed as numbers. One seed serves all generations of a process, so SCAN cursors survive a swap. */
+export const HASH_SEED_BYTES = 16
+
+/** The bytes of a seed as numbers. One seed serves all generations of a process, so SCAN cursors survive a swap. */
 export class HashSeed {
   readonly lane0: number
   readonly lane1: number

@@ -44,6 +44,7 @@ export interface PinLimits {
 
 interface Pin {
   readonly word: number
+  readonly serial: number
   readonly epoch: number
   readonly regions: number
   readonly limits: PinLimits
@@ -111,6 +112,11 @@ export class Pins {
     for (const generation of this.#all) {
       generation.breakThose((pin) => nowMs - pin.startedAtMs > pin.limits.durationMsMax)
     }
+  }
+
+  /** Breaks one pin, if it still holds. @param serial of its handle */
+  breakOne(serial: number): void {
+    for (const generation of this.#all) generation.breakThose((pin) => pin.serial === serial)
   }
 
   /** Breaks all pins: no memory is kept for them any more. */
@@ -185,7 +191,16 @@ class PinnedGeneration {
     let word = B_PINS
     while (this.#board[word] !== 0) word++
     const { port1, port2 } = new MessageChannel()
-    const pin: Pin = { word, epoch, regions, limits, startedAtMs, port: port1, keptBefore: this.#keptIn(regions) }
+    const pin: Pin = {
+      word,
+      serial,
+      epoch,
+      regions,
+      limits,
+      startedAtMs,
+      port: port1,
+      keptBefore: this.#keptIn(regions),
+    }
     this.pins.add(pin)
     port1.once('close', () => this.#end(pin))
     port1.unref()

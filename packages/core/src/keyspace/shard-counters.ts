@@ -65,6 +65,16 @@ export class ShardCounters {
     }
   }
 
+  /**
+   * No reader is left, so units need not count. One that was told so and has not heard it yet may be in the middle of a read: that must not
+   * be validated by counters that do not move any more, so they move once. Outside of units.
+   */
+  stop(): void {
+    this.active = false
+    const { control } = this.#layout
+    for (let shard = 0; shard < SHARD_COUNT; shard++) Atomics.add(control, this.#layout.counterOf(shard), 2)
+  }
+
   /** Begins a unit. */
   begin(): void {
     // Compared here, as wherever every command passes: a call of assert.ok() costs several times as much.

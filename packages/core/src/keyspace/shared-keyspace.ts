@@ -18,12 +18,13 @@ import type { EncodingThresholds } from '../values/thresholds.ts'
 import { ValueBuild } from '../values/value-build.ts'
 import { accessBitsOf } from './access-bits.ts'
 import { AccessMarks } from './access-marks.ts'
+import type { GenerationTransfer } from './generation.ts'
 import { GenerationView } from './generation-view.ts'
 import { KeyspaceReads } from './keyspace-reads.ts'
 import { LazyFree } from './lazy-free.ts'
 import { DISTURBED, guardRead } from './read-guard.ts'
 import { TurnRequest } from './readers-turn.ts'
-import type { ReaderHandle, ReaderMessage } from './readers.ts'
+import { OPENED, type ReaderHandle, type ReaderMessage, tellWriterHere } from './readers.ts'
 import { RegionWriter } from './region-writer.ts'
 import { hasDataset, positionAppliedAtMs, positionOffset, positionReplid } from './stream-position.ts'
 
@@ -77,21 +78,34 @@ export class SharedKeyspace extends KeyspaceReads {
   /** Where commands build what they then reply. Forgotten after each attempt. */
   #scratch: RegionWriter | undefined
   readonly #turn = new TurnRequest()
-  #isClosed = false
+  /** Why nothing can be read: this reader was closed, or its handle taken back; the writer ended; the generation is still to come. */
+  #hindrance: 'closed' | 'detached' | 'outdated' | undefined
+  readonly #handle: ReaderHandle
 
-  /** Opens the dataset in the thread that received the handle. */
+  /**
+   * Opens the dataset in the thread that received the handle, which is used up by it.
+   * @throws ReplicaError BAD_ARGUMENT when the handle was opened before, or its port is closed or was transferred to another thread
+   */
   constructor(handle: ReaderHandle) {
     super(new GenerationView(handle.generation))
-    this.#port = handle.port
+    this.#port = takePort(handle)
+    // The handle may be kept as long as this thread, as what `workerData` is; the memory must not.
+    for (const segments of handle.generation.segments) segments.length = 0
+    this.#handle = handle
+    this.#port.postMessage(OPENED)
     this.#marks = new AccessMarks(handle.marks)
     // An idle thread, too, has to let go of a generation that was replaced.
     this.#port.on('message', (message: ReaderMessage) => this.#take(message))
+    // The writer's thread has ended, perhaps in the middle of a unit.
+    this.#port.once('close', () => {
+      if (this.#hindrance !== 'closed') this.#hindrance = 'detached'
+    })
     this.#port.unref()
   }
 
   /** No reads after this. The writer notices by the port, and then stops using the counters if nobody else reads. */
   close(): void {
-    this.#isClosed = true
+    this.#hindrance = 'closed'
     this.#port.close()
   }
 
@@ -140,14 +154,40 @@ export class SharedKeyspace extends KeyspaceReads {
     }
   }
 
-  /** Begins an attempt in the newest generation. For those who make the loop of `attempt` themselves. */
+  /** Begins an attempt in the newest generation. For those who make the loop of `attempt` themselves. @throws ReplicaError NOT_READY */
   begin(): void {
-    // The writer may have left the protocol: what is read now could be anything.
-    if (this.#isClosed) throw new ReplicaError('NOT_READY', 'this reader was closed', { retryable: false })
-    if (this.generation.isRetired) this.#drainPort()
-    while (this.generation.isOutgrown) this.generation.refresh(() => this.#drainPort())
+    const { generation } = this
+    if (this.#hindrance !== undefined || generation.isRetired || generation.isOutgrown) this.#catchUp()
     this.#marks.begin(this.access)
     this.generation.begin()
+  }
+
+  /** Hears what the writer has told. */
+  #catchUp(): void {
+    if (this.generation.isRetired) this.#drainPort()
+    if (this.#hindrance === 'outdated') this.#awaitGeneration()
+    while (this.#hindrance === undefined && this.generation.isOutgrown) {
+      this.generation.refresh(() => this.#drainPort())
+      if (this.#hindrance === 'outdated') this.#awaitGeneration()
+    }
+    // The writer may have left the protocol: what is read now could be anything.
+    if (this.#hindrance === 'closed') throw notReady('this reader was closed')
+    if (this.#hindrance === 'detached')
+      throw notReady('the handle of this reader was taken back, or its writer has ended')
+  }
+
+  /** The handle was outdated when it was opened: the writer sends the generation of now as soon as it hears of that. */
+  #awaitGeneration(): void {
+    tellWriterHere(this.#handle)
+    const deadline = performance.now() + READ_PATIENCE_MS
+    for (;;) {
+      this.#drainPort()
+      if (this.#hindrance !== 'outdated') return
+      if (performance.now() > deadline) {
+        throw new ReplicaError('NOT_READY', 'the writer did not send the dataset', { retryable: true })
+      }
+      pause()
+    }
   }
 
   /**
@@ -156,13 +196,16 @@ export class SharedKeyspace extends KeyspaceReads {
    */
   validate(): boolean {
     const { generation } = this
-    this.offset = positionOffset(generation)
-    this.appliedAtMs = positionAppliedAtMs(generation)
+    const offset = positionOffset(generation)
+    const appliedAtMs = positionAppliedAtMs(generation)
     const isDataset = hasDataset(generation)
     if (!generation.validate()) return false
     this.#turn.withdraw()
     this.#marks.publish()
     if (!isDataset) throw new ReplicaError('NOT_READY', 'this node has no dataset yet', { retryable: true })
+    // Of what was read: nothing was, otherwise.
+    this.offset = offset
+    this.appliedAtMs = appliedAtMs
     return true
   }
 
@@ -224,14 +267,28 @@ export class SharedKeyspace extends KeyspaceReads {
 
   /** Segments belong to the generation told before them. */
   #take(message: ReaderMessage): void {
-    if (message.kind === 'segment') {
-      this.generation.takeSegment(message.region, message.index, message.segment)
-      if (message.segment.byteLength === 0) this.#memoryDropped()
-      return
+    switch (message.kind) {
+      case 'segment':
+        this.generation.takeSegment(message.region, message.index, message.segment)
+        if (message.segment.byteLength === 0) this.#memoryDropped()
+        break
+      case 'generation':
+        if (this.#hindrance === 'outdated') this.#hindrance = undefined
+        this.#takeGeneration(message.generation)
+        break
+      case 'outdated':
+        this.#hindrance ??= 'outdated'
+        break
+      case 'detached':
+        this.#hindrance = 'detached'
+        this.#port.close()
     }
+  }
+
+  #takeGeneration(transfer: GenerationTransfer): void {
     const { skipValidation } = this.generation
     this.generation.letGo()
-    this.generation = new GenerationView(message.generation)
+    this.generation = new GenerationView(transfer)
     this.generation.skipValidation = skipValidation
     this.#scratch = undefined
     this.entry.address = 0
@@ -243,6 +300,23 @@ export class SharedKeyspace extends KeyspaceReads {
     setImmediate(letGoOfViews).unref()
     this.onDropped?.()
   }
+}
+
+/**
+ * The port of a handle, as one that nobody else has. What two readers take messages from each hears the half of, and when one of them closes
+ * it the writer takes both for gone and stops counting. A port can be transferred once, so it is: to where it is.
+ */
+function takePort({ port }: ReaderHandle): MessagePort {
+  try {
+    return structuredClone(port, { transfer: [port] })
+  } catch (error) {
+    const reason = 'a handle is opened once, in the thread that its port was transferred to, and before that is closed'
+    throw new ReplicaError('BAD_ARGUMENT', reason, { cause: error })
+  }
+}
+
+function notReady(reason: string): ReplicaError {
+  return new ReplicaError('NOT_READY', reason, { retryable: false })
 }
 
 /** Sleeps without burning the CPU that the writer may need. */

@@ -1,6 +1,6 @@
 /**
- * A string value where it lies in shared memory, for those who look at it there and validate themselves: nothing is copied. One
- * instance per reader, moved by its `view()`.
+ * A string value where it lies in shared memory, for those who look at it there and validate themselves: nothing is copied, but for values
+ * that are too long to lie in one piece (from about 16 KB on), of which this is a copy. One instance per reader, moved by its `view()`.
  *
  *   const value = reader.view('key')
  *   const sum = add(value.bytes, value.start, value.end)   // may be anything while the writer changes it

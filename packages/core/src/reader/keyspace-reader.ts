@@ -72,7 +72,8 @@ export class KeyspaceReader {
   #deadline = 0
   /**
    * Opens a reader in the thread that received the handle, which is for one reader.
-   * @throws KeyspaceError KEYSPACE_BAD_DATABASE; the handle is used up then, too.
+   * @throws KeyspaceError KEYSPACE_BAD_DATABASE, the handle is used up then, too; ReplicaError BAD_ARGUMENT when it was opened before, or its
+   * port is closed or was transferred to another thread
    */
   constructor(handle: ReaderHandle, options: KeyspaceReaderOptions = {}) {
     const keyspace = new SharedKeyspace(handle)
@@ -180,7 +181,8 @@ export class KeyspaceReader {
   /**
    * The string at a key; undefined when there is none. As of all reads:
    * @throws KeyspaceError WRONG_TYPE when the key holds another type; ReplicaError NOT_READY when this reader was closed, when
-   * the node was never synced and so has no dataset, or when the writer does not let go of the data for seconds.
+   * the node was never synced and so has no dataset, or when the writer does not let go of the data for seconds. As of all that give strings:
+   * @throws KeyspaceError KEYSPACE_VALUE_TOO_BIG for 512 MiB and more, as JavaScript has no such strings; `getBuffer` and `view` give them.
    */
   get(key: Name): string | undefined {
     return this.#read(key, AS_TEXT) as string | undefined
@@ -190,7 +192,10 @@ export class KeyspaceReader {
     return this.#read(key, AS_BUFFER) as Buffer | undefined
   }
 
-  /** The string where it lies, not validated: see `BorrowedValue`. Good until the next read of this reader. */
+  /**
+   * The string where it lies, or a copy of one that is too long to lie in one piece; to be validated, see `BorrowedValue`. Good until the next
+   * read of this reader.
+   */
   view(key: Name): BorrowedValue | undefined {
     return this.#read(key, AS_VIEW) as BorrowedValue | undefined
   }
@@ -350,6 +355,7 @@ export class KeyspaceReader {
   }
 
   #readAll(keys: readonly Name[], form: StringForm): (StringRead | undefined)[] {
+    requireArray(keys)
     const args = this.#args
     args.clear()
     for (let i = 0; i < keys.length; i++) args.add(keys[i]!)
@@ -421,6 +427,11 @@ export class KeyspaceReader {
 
 function stuck(): ReplicaError {
   return new ReplicaError('NOT_READY', 'the writer did not let go of the data', { retryable: true })
+}
+
+/** JavaScript passes what it likes; text and bytes, too, have a length and elements. */
+function requireArray(keys: unknown): void {
+  if (!Array.isArray(keys)) throw new KeyspaceError('BAD_ARGUMENT', 'keys are given as an array')
 }
 
 function texts(values: ReplyValues): string[] {

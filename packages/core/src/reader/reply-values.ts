@@ -2,6 +2,7 @@
  * Values out of a RESP3 reply that this process has written itself, by a cursor: what the embedded reader makes of what the
  * commands reply. Not for bytes from outside: nothing is checked.
  */
+import { textOf } from './text-of.ts'
 
 const LF = 10
 const MINUS = 45
@@ -38,9 +39,9 @@ export class ReplyValues {
     return Number(this.line().replace('inf', 'Infinity'))
   }
 
-  /** A bulk string as text (UTF-8); undefined for null. */
+  /** A bulk string as text (UTF-8); undefined for null. @throws KeyspaceError KEYSPACE_VALUE_TOO_BIG */
   text(): string | undefined {
-    return this.#bulk() ? this.#bytes.toString('utf8', this.#start, this.#end) : undefined
+    return this.#bulk() ? textOf(this.#bytes, this.#start, this.#end) : undefined
   }
 
   /** A bulk string as a copy; undefined for null. */

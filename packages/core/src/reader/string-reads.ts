@@ -11,6 +11,7 @@ import { copyBytes } from '../memory/copy-bytes.ts'
 import { WRONG_TYPE } from '../resp/error-replies.ts'
 import { BorrowedValue } from './borrowed-value.ts'
 import type { ReadArguments } from './read-arguments.ts'
+import { textOf } from './text-of.ts'
 
 // What becomes of a value that was found.
 export const AS_TEXT = 0
@@ -99,7 +100,10 @@ export class StringReads {
     const isChunked = (entry.flags & FLAG_CHUNKED) !== 0
     if (form === AS_BUFFER) return isChunked ? entry.toBuffer() : this.#copyOut(entry.start, entry.start + entry.length)
     if (form === AS_TEXT) {
-      if (isChunked) return entry.toBuffer().toString()
+      if (isChunked) {
+        const bytes = entry.toBuffer()
+        return textOf(bytes, 0, bytes.length)
+      }
       return utf8Slice.call(entry.bytes, entry.start, entry.start + entry.length)
     }
     const { generation } = keyspace

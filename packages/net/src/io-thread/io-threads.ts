@@ -75,10 +75,15 @@ export class IoThreads {
     return { port: socket.port, isUnix, close: () => this.#close(key) }
   }
 
-  /** Ends all threads. Their connections close. */
-  async stop(): Promise<void> {
+  /** The server is about to stop, and gives no more handles for readers: a thread that ends leaves its place empty. */
+  replaceNoMore(): void {
     this.#stopped = true
     for (const timer of this.#timers) clearTimeout(timer)
+  }
+
+  /** Ends all threads. Their connections close. */
+  async stop(): Promise<void> {
+    this.replaceNoMore()
     await Promise.all([...this.#threads].map((thread) => thread.terminate()))
     for (const { socket } of this.#places.values()) socket.close()
   }
