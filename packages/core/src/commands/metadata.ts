@@ -9,6 +9,8 @@ import type { CommandEntry } from './table.ts'
 import { ADMIN, BLOCKING, FAST, FLAG_NAMES, PUBSUB, READONLY, WRITE } from './flags.ts'
 import { coversKey, type KeySpec, parseKeySpec, writeKeySpec } from './key-spec.ts'
 import type { ReplyEncoder } from '../resp/encoder.ts'
+import { syntaxOf } from './syntax.ts'
+import { writeArguments } from './syntax-notation.ts'
 
 /** In the order in which Redis lists them. */
 export const ACL_CATEGORIES: readonly string[] = [
@@ -142,10 +144,10 @@ export function writeCommandInfo<Context extends CommandContext>(
   reply.set(tips.length)
   for (const tip of tips) reply.bulkString(tip)
   const specs = keySpecsOf(entry)
-  reply.array(specs.length)
+  reply.set(specs.length)
   for (const spec of specs) writeKeySpec(reply, spec)
   const subcommands = entry.subcommands?.entries ?? []
-  reply.array(subcommands.length)
+  reply.set(subcommands.length)
   for (const subcommand of subcommands) writeCommandInfo(reply, subcommand)
 }
 
@@ -160,7 +162,7 @@ function keySpecsOf<Context extends CommandContext>(entry: CommandEntry<Context>
   return [{ flags, begin: first, keys: { last: last < 0 ? last : last - first, step, limit: 0 } }]
 }
 
-/** Writes name and documentation of an entry: COMMAND DOCS, without the argument tree. */
+/** Writes name and documentation of an entry: COMMAND DOCS. */
 export function writeCommandDocs<Context extends CommandContext>(
   reply: ReplyEncoder,
   entry: CommandEntry<Context>,
@@ -168,7 +170,9 @@ export function writeCommandDocs<Context extends CommandContext>(
   const { row } = entry
   const subcommands = entry.subcommands?.entries ?? []
   reply.bulkString(entry.name)
-  reply.map(3 + (row.complexity === undefined ? 0 : 1) + (subcommands.length > 0 ? 1 : 0))
+  const syntax = syntaxOf(entry.name)
+  const more = [row.complexity, syntax, entry.subcommands].filter((part) => part !== undefined).length
+  reply.map(3 + more)
   reply.bulkString('summary')
   reply.bulkString(row.summary)
   reply.bulkString('since')
@@ -179,7 +183,11 @@ export function writeCommandDocs<Context extends CommandContext>(
     reply.bulkString('complexity')
     reply.bulkString(row.complexity)
   }
-  if (subcommands.length > 0) {
+  if (syntax !== undefined) {
+    reply.bulkString('arguments')
+    writeArguments(reply, syntax)
+  }
+  if (entry.subcommands !== undefined) {
     reply.bulkString('subcommands')
     reply.map(subcommands.length)
     for (const subcommand of subcommands) writeCommandDocs(reply, subcommand)
