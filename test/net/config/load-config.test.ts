@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { execFile } from 'node:child_process'
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -189,6 +190,31 @@ describe('sources', () => {
     expect(failure('daemonize yes')).toMatch(/'daemonize yes'.*--daemonize no.*supervisor/)
     const lines = [{ words: ['daemonize', 'no'] as [string, string], place: '', shortPlace: '', text: '' }]
     expect(loadConfig({ file: file('daemonize yes\n'), lines }).get('daemonize')).toBe(false)
+  })
+
+  it('takes what redis-server writes of its default user, and the password of one', () => {
+    expect(load('user default on nopass sanitize-payload ~* &* +@all').get('requirepass')).toBe('')
+    expect(load('user default on >secret allkeys allchannels +@all').get('requirepass')).toBe('secret')
+    const hash = createHash('sha256').update('secret').digest('hex')
+    const line = `user default on sanitize-payload #${hash} ~* &* +@all`
+    expect(load(`${line}\nrequirepass secret`).get('requirepass')).toBe('secret')
+    expect(failure(line)).toMatch(/hash/)
+    expect(load('user alice on >pw ~* +get').get('requirepass')).toBe('')
+  })
+
+  it.each([
+    'aclfile /etc/users.acl',
+    'user default off',
+    'user default on',
+    'user default on nopass ~* &*',
+    'user default on nopass ~* &* -@all +get',
+    'user default on nopass ~app:* &* +@all',
+    'user default on nopass ~* +@all',
+    'user default on >a >b ~* &* +@all',
+    'user default on ~* &* +@all',
+    'user default on >a ~* &* +@all\nuser default on nopass ~* &* +@all -flushall',
+  ])('refuses to start without the protection of %j, and says what to do', (lines) => {
+    expect(failure(lines)).toMatch(/no ACL users here.*requirepass/)
   })
 
   it('warns of directives without effect, once each, with their place', () => {

@@ -6,6 +6,7 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { ConfigError } from '@understudy/core/internal'
+import { takeAclLines } from './acl-lines.ts'
 import { type ConfLine, lineError, parseConfText } from './conf-file.ts'
 import { Config } from './config.ts'
 import { byteString, fromByteString } from './directive.ts'
@@ -58,6 +59,7 @@ export function loadConfig(sources: ConfigSources, options: LoadOptions = {}): C
       "'daemonize yes': this server stays in the foreground; add --daemonize no, and leave the rest to a supervisor"
     throw new ConfigError('CONFIG_BAD_VALUE', text)
   }
+  takeAclLines(config)
   return config
 }
 
