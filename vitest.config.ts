@@ -5,7 +5,7 @@ import { defineConfig, type ViteUserConfig } from 'vitest/config'
 const CLIENT_TESTS = [
   'test/net/server/{blocking,config-effects,messages,notifications,transactions}.test.ts',
   'test/net/clients/tools.test.ts',
-  'test/e2e/{clients,pause,serving}.test.ts',
+  'test/e2e/{client-modes,clients,pause,serving}.test.ts',
 ]
 /** Tests of functions and classes. */
 const UNIT_TESTS = [

@@ -1,7 +1,7 @@
 /** CLIENT PAUSE and UNPAUSE, beside a redis-server: what they hold back, on a primary and on a replica. */
 import { afterEach, expect, it } from 'vitest'
 import { untilEqualOffsets } from '../support/compare-datasets.ts'
-import { encodeCommand, type RawClient } from '../support/raw-client.ts'
+import { encodeCommand, encodeCommands, type RawClient } from '../support/raw-client.ts'
 import type { TestServer } from '../support/test-server.ts'
 import { infoIs, linkIs, startNode, startPrimary } from './topology.ts'
 import { itOfReference } from '../support/reference.ts'
@@ -105,6 +105,31 @@ it('no key expires meanwhile, and none that is over is seen', async () => {
     answers.push((await server.info('stats'))['expired_keys'])
     await server.call('CLIENT', 'UNPAUSE')
     await infoIs(server, 'expired_keys', '1')
+    seen.push(answers)
+  }
+})
+
+it.each([1, 2])('who has gone meanwhile runs nothing, whatever stands behind it (io-threads %d)', async (threads) => {
+  for (const start of [startPrimary, startNode]) {
+    const server = await start(start === startNode ? { 'io-threads': threads } : {})
+    const answers: unknown[] = []
+    await server.call('CLIENT', 'PAUSE', '60000', 'WRITE')
+    const before = (await server.info('clients'))['connected_clients']
+    const ends: ((client: RawClient) => unknown)[] = [
+      (client) => client.end(),
+      ({ socket }) => socket.resetAndDestroy(),
+    ]
+    for (const [i, end] of ends.entries()) {
+      const short = await held(server, 1, 'INCR', 'k')
+      const long = await held(server, 2, 'INCR', 'k')
+      long.send(encodeCommands([['ECHO', Buffer.alloc(70_000, 'x')], ...Array.from({ length: 6000 }, () => ['PING'])]))
+      for (const client of [short, long]) end(client)
+      await infoIs(server, 'blocked_clients', '0')
+      await infoIs(server, 'connected_clients', String(before))
+      answers.push(`${i}: gone`)
+    }
+    await server.call('CLIENT', 'UNPAUSE')
+    answers.push(await server.call('GET', 'k'))
     seen.push(answers)
   }
 })

@@ -11,6 +11,7 @@ import { STRING_BYTES_MAX } from '../fuzz/draw.ts'
 import { MixedLoad } from '../fuzz/mixed-load.ts'
 import { datasetDigestOf, equalDigests, scanAll, untilEqualOffsets } from '../support/compare-datasets.ts'
 import { fillDataset } from '../support/dataset.ts'
+import { freePort } from '../support/free-port.ts'
 import { encodeCommand } from '../support/raw-client.ts'
 import { comparesReplies, redisBinaries } from '../support/redis-server.ts'
 import type { Directives, TestServer } from '../support/test-server.ts'
@@ -405,6 +406,34 @@ it(
   },
 )
 
+it(
+  'a replica whose snapshot fails comes back at once, and gets the next one after a pause that grows',
+  { timeout: 60_000 },
+  async () => {
+    const refused = /The snapshot for replica .* failed: key 'hash' needs RDB version 12/
+    const node = await startNode(NO_DELAY)
+    await node.call('HSET', 'hash', 'field', 'value')
+    await node.call('HPEXPIRE', 'hash', 10_000_000, 'FIELDS', 1, 'field')
+    const stock = await startPrimary({ replicaof: ['127.0.0.1', node.port] })
+    const timesMs: number[] = []
+    for (let fromLine = 0; timesMs.length < 3; fromLine = node.lines.findLastIndex((line) => refused.test(line)) + 1) {
+      await node.waitForLine(refused, { fromLine, timeoutMs: 20_000 })
+      timesMs.push(performance.now())
+    }
+    expect(timesMs[1]! - timesMs[0]!).toBeGreaterThan(800)
+    expect(timesMs[2]! - timesMs[1]!).toBeGreaterThan(1800)
+    // It waits for the next one, and others do not have to.
+    await infoIs(node, 'connected_slaves', '1', { timeoutMs: 20_000 })
+    expect(await stat(node, 'sync_full')).toBeLessThanOrEqual(4)
+    await node.call('CONFIG', 'SET', 'repl-rdb-version', 12)
+    const reader = await startReplica(node)
+    expect(await reader.call('HGET', 'hash', 'field')).toBe('value')
+    await node.call('CONFIG', 'SET', 'repl-rdb-version', 0)
+    await node.call('DEL', 'hash')
+    await untilEqualOffsets(node, stock)
+  },
+)
+
 it('a small client-output-buffer-limit counts from repl-backlog-size on', { timeout: 60_000 }, async () => {
   const limits = { 'client-output-buffer-limit': ['replica', 65_536, 0, 0], 'repl-backlog-size': '64mb' }
   const check = async (ioThreads: number): Promise<void> => {
@@ -432,6 +461,8 @@ it('nothing goes on in part from data that were dropped for a full resync', { ti
   await primary.call('DEBUG', 'CHANGE-REPL-ID')
   await primary.call('CLIENT', 'KILL', 'TYPE', 'replica')
   await infoIs(node, 'loading', '1')
+  // Not in the middle of the load.
+  await node.call('REPLICAOF', '127.0.0.1', await freePort())
   expect(await node.call('REPLICAOF', 'NO', 'ONE')).toBe('OK')
   expect(await node.call('DBSIZE')).toBe(0)
   await node.call('SET', 'only', 'key')

@@ -289,8 +289,9 @@ describe.each([1, 3])('with io-threads %i', (ioThreads) => {
     }
     for (const client of clients.slice(0, 48)) ask(client)
     await waitFor('48 to have pins', async () => (await stat('long_replies_active')) === 48)
+    const before = await stat('long_replies_total')
     for (const client of clients.slice(48)) ask(client)
-    await waitFor('the others to wait', async () => (await stat('long_replies_waiting')) === 4)
+    await waitFor('the others to have asked', async () => (await stat('long_replies_total')) === before + 4)
     await server.call('SETRANGE', 'string', 0, 'later')
     for (const client of clients.splice(0, 46)) client.close()
     await waitFor('all others to have their turn', async () => (await stat('long_replies_active')) === 6)
@@ -304,6 +305,41 @@ describe.each([1, 3])('with io-threads %i', (ioThreads) => {
     expect(begins.filter((begin) => begin === 'later')).toHaveLength(4)
     expect(begins.filter((begin) => begin === '\0\0\0\0\0')).toHaveLength(2)
   })
+
+  it(
+    'is not kept from others by clients that take nothing, and those that read slowly keep theirs',
+    { timeout: 90_000 },
+    async () => {
+      await makeString()
+      const before = await stat('client_output_buffer_limit_disconnections')
+      // Begun first, so it would be the one that has had its pin for longest.
+      const slow = await askAndPause('GET', 'string')
+      slow.socket.on('data', () => slow.socket.pause())
+      const timer = setInterval(() => slow.socket.resume(), 20)
+      try {
+        for (let i = 1; i < 48; i++) {
+          const stalled = await connect()
+          stalled.socket.pause()
+          stalled.send(encodeCommand('GET', 'string'))
+        }
+        await waitFor('all pins to be taken', async () => (await stat('long_replies_active')) === 48)
+        for (let round = 1; round <= 3; round++) {
+          const other = await RawClient.connect({ port: server.port, timeoutMs: 10_000 })
+          opened.push(other)
+          other.send(encodeCommand('GET', 'string'))
+          expect(await other.readBytes(STRING_BYTES + 13)).toHaveLength(STRING_BYTES + 13)
+          const stalled = await connect()
+          stalled.socket.pause()
+          stalled.send(encodeCommand('GET', 'string'))
+        }
+        await server.waitForLine(/in the middle of a long reply.*others waited/)
+        expect(await slow.readBytes(STRING_BYTES + 13)).toHaveLength(STRING_BYTES + 13)
+        expect(await stat('client_output_buffer_limit_disconnections')).toBeGreaterThanOrEqual(before + 3)
+      } finally {
+        clearInterval(timer)
+      }
+    },
+  )
 
   it('is not interrupted by messages, which come behind it', async () => {
     await makeString()

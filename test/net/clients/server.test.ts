@@ -548,6 +548,8 @@ describe('books', () => {
     expect(String(await raw.call('INFO', 'clients', 'COMMANDSTATS'))).toMatch(
       /^# Clients\r\n[^#]*\r\n# Commandstats\r\n/,
     )
+    toy.server.settings.latencyTracking = false
+    expect(String(await raw.call('INFO', 'latencystats'))).toBe('# Latencystats\r\n')
     toy.server.statistics.reset()
     expect(String(await raw.call('INFO', 'commandstats'))).not.toContain('cmdstat_get')
   })

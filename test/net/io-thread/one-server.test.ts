@@ -1,6 +1,6 @@
 /** To its clients a server with several I/O threads is one server: whatever thread they are in. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { encodeCommand, RawClient } from '../../support/raw-client.ts'
+import { encodeCommand, encodeCommands, RawClient } from '../../support/raw-client.ts'
 import { ReplyError } from '../../support/resp-reader.ts'
 import type { TestServer } from '../../support/test-server.ts'
 import { startUnderstudy } from '../../support/understudy-server.ts'
@@ -274,6 +274,53 @@ describe('what clients tell each other', () => {
     close(clients)
     await waitFor('nobody to wait', async () => (await server.info('clients'))['blocked_clients'] === '0')
   })
+
+  it.each(['end', 'resetAndDestroy'] as const)(
+    'is gone with it, however much stands behind the command (%s)',
+    async (how) => {
+      const [short, long] = (await crowd(2)) as [RawClient, RawClient]
+      const pings = Buffer.concat(Array.from({ length: 6000 }, () => encodeCommand('PING')))
+      short.send(Buffer.concat([encodeCommand('BLPOP', 'queue', 0), pings]))
+      long.send(encodeCommand('BLPOP', 'queue', 0))
+      long.send(Buffer.concat([encodeCommand('ECHO', Buffer.alloc(70_000, 'x')), encodeCommand('PING')]))
+      await waitFor('both to wait', async () => (await server.info('clients'))['blocked_clients'] === '2')
+      for (const client of [short, long]) client.socket[how]()
+      await waitFor('nobody to wait', async () => (await server.info('clients'))['blocked_clients'] === '0')
+      expect(await server.call('RPUSH', 'queue', 'precious')).toBe(1)
+      expect(await server.call('LLEN', 'queue')).toBe(1)
+    },
+  )
+
+  it('has what stands behind the command answered when it is served, again and again', async () => {
+    const [client] = (await crowd(1)) as [RawClient]
+    const commands = Array.from({ length: 20_000 }, (_, i) => (i % 10_000 === 0 ? ['BLPOP', 'queue', 0] : ['ECHO', i]))
+    client.send(encodeCommands(commands))
+    for (const last of ['9999', '19999']) {
+      await waitFor('it to wait', async () => (await server.info('clients'))['blocked_clients'] === '1')
+      await server.call('RPUSH', 'queue', last)
+      const replies = await client.readReplies(10_000)
+      expect(replies[0]).toEqual(['queue', last])
+      expect(replies.at(-1)).toBe(last)
+    }
+  })
+
+  it('may send no more than client-query-buffer-limit meanwhile', async () => {
+    await server.call('CONFIG', 'SET', 'client-query-buffer-limit', '1mb')
+    const [client] = (await crowd(1)) as [RawClient]
+    await server.call('RPUSH', 'served', 'x')
+    client.send(
+      encodeCommands([
+        ['BLPOP', 'served', 0],
+        ['BLPOP', 'queue', 0],
+        ['ECHO', Buffer.alloc(70_000, 'x')],
+      ]),
+    )
+    expect(await client.readReply()).toEqual(['served', 'x'])
+    for (let i = 0; i < 30; i++) client.send(encodeCommand('ECHO', Buffer.alloc(70_000, 'x')))
+    expect((await client.readToEnd().catch(() => Buffer.alloc(0))).length).toBe(0)
+    await waitFor('nobody to wait', async () => (await server.info('clients'))['blocked_clients'] === '0')
+    await server.call('CONFIG', 'SET', 'client-query-buffer-limit', '1gb')
+  })
 })
 
 describe('an operator', () => {
@@ -402,6 +449,56 @@ describe('an operator', () => {
     const [stranger] = (await crowd(1, other.port)) as [RawClient]
     stranger.send('*11\r\n$4\r\nMGET\r\n')
     expect((await stranger.readToEnd()).toString()).toBe('-ERR Protocol error: unauthenticated multibulk length\r\n')
+    await other.stop()
+  })
+
+  it('lets the client of an AUTH have all that stands behind it, however late it takes that', async () => {
+    const other = await startUnderstudy({ directives: { 'io-threads': 2, requirepass: 'secret' } })
+    const big = 'v'.repeat(8_000_000)
+    await other.call('SET', 'big', big)
+    const middle = 'v'.repeat(500_000)
+    await other.call('SET', 'middle', middle)
+    for (const [key, value, count] of [
+      ['big', big, 3],
+      ['middle', middle, 60],
+    ] as const) {
+      const [client] = (await crowd(1, other.port)) as [RawClient]
+      client.socket.pause()
+      client.send(encodeCommands([['AUTH', 'secret'], ...Array.from({ length: count }, () => ['GET', key])]))
+      await waitFor('output to wait for it', async () =>
+        /omem=[1-9]\d{3}/.test(String(await other.call('CLIENT', 'LIST'))),
+      )
+      client.socket.resume()
+      const replies = await client.readReplies(1 + count)
+      expect(replies.slice(1).every((reply) => reply === value)).toBe(true)
+    }
+    const [stranger] = (await crowd(1, other.port)) as [RawClient]
+    // Who does not tell it is let have next to nothing.
+    stranger.socket.pause()
+    const errors = Buffer.concat(Array.from({ length: 200_000 }, () => encodeCommand('GET', 'big')))
+    stranger.socket.on('error', () => {})
+    stranger.send(errors)
+    await waitFor('it to be dropped', () => other.lines.some((line) => /omem=\d+ scheduled to be closed/.test(line)))
+    await other.stop()
+  })
+
+  it('takes what stands behind AUTH in one pipeline, and no more than that', async () => {
+    const other = await startUnderstudy({ directives: { 'io-threads': 2, requirepass: 'secret' } })
+    const keys = Array.from({ length: 20 }, (_, i) => `k${i}`)
+    const long = 'v'.repeat(20_000)
+    for (const auth of [
+      ['AUTH', 'secret'],
+      ['HELLO', 2, 'AUTH', 'default', 'secret'],
+    ]) {
+      const [client, wrong] = (await crowd(2, other.port)) as [RawClient, RawClient]
+      const commands = [auth, ['SET', 'k3', long], ['MGET', ...keys], ['MSET', ...keys], ['GET', 'k2']]
+      const replies = (await client.pipeline(commands)).slice(1)
+      expect(replies).toEqual(['OK', keys.map((key) => (key === 'k3' ? long : null)), 'OK', 'k3'])
+      wrong.send(encodeCommands([['AUTH', 'wrong'], ['MGET', ...keys], ['PING']]))
+      const text = (await wrong.readToEnd()).toString()
+      expect(text).toMatch(/^-WRONGPASS [^\r]*\r\n-ERR Protocol error: unauthenticated multibulk length\r\n$/)
+      await client.call('DEL', ...keys)
+    }
     await other.stop()
   })
 })

@@ -16,7 +16,6 @@ import {
   CLIENT_FORWARDS_FULL,
   CLIENT_INPUT_ENDED,
   CLIENT_LONG_REPLY,
-  CLIENT_POSTPONED,
   CLIENT_STOPPED,
   CLIENT_SUSPENDED,
 } from './connection-flags.ts'
@@ -34,8 +33,7 @@ import { touchRequests } from './touch-requests.ts'
 /** A piece of input at least this long may be followed by another one in the same turn of the event loop. */
 const LONG_CHUNK_BYTES = 16 * 1024
 /** States in which input that ended is not yet all run. */
-const UNFINISHED: number =
-  CLIENT_SUSPENDED | CLIENT_BACK_PRESSURE | CLIENT_POSTPONED | CLIENT_FORWARDS_FULL | CLIENT_LONG_REPLY
+const UNFINISHED: number = CLIENT_SUSPENDED | CLIENT_BACK_PRESSURE | CLIENT_FORWARDS_FULL | CLIENT_LONG_REPLY
 /** A connection that was silent so long gives back what it holds for its next request. */
 const SHRINK_AFTER_MS = 2000
 /** So many bytes of replies do not wait for the end of a turn: those of a thousand pipelines leave the caches before that. */
@@ -332,7 +330,7 @@ export abstract class ConnectionHost<Session extends Connection = Connection> {
   endInput(session: Session): void {
     if (session.closed) return
     session.flags |= CLIENT_INPUT_ENDED
-    if (session.waits) session.kill()
+    if (session.waits) session.giveUp()
     else if ((session.flags & UNFINISHED) === 0) session.finishInput()
   }
 
@@ -370,13 +368,13 @@ export abstract class ConnectionHost<Session extends Connection = Connection> {
     session.kill()
   }
 
-  /** It took its long reply too slowly: the pin that this is made from was given up (`long-reply-pin-bytes`, `-seconds`). */
+  /** It took its long reply too slowly: the pin that this is made from was given up (`long-reply-pin-bytes`, `-seconds`, `reply-pins.ts`). */
   dropForPin(session: Connection): void {
     this.statistics.outputLimitDisconnections++
     this.logger.warning(
       `Closing client id=${session.id} addr=${session.address} in the middle of a long reply: it did not take it within ` +
         `${this.settings.longReplyPinSeconds} seconds, or ${this.settings.longReplyPinBytes} bytes of what it reads were changed meanwhile ` +
-        '(long-reply-pin-seconds, long-reply-pin-bytes)',
+        '(long-reply-pin-seconds, long-reply-pin-bytes), or it took nothing while others waited for theirs',
     )
     session.kill()
   }
@@ -414,7 +412,7 @@ export abstract class ConnectionHost<Session extends Connection = Connection> {
   #runCron(): void {
     const nowMs = this.clock.monotonicMs()
     this.everyTick(nowMs)
-    this.longReplies.checkPins()
+    this.longReplies.tick()
     this.#lookAfterSome(nowMs)
     this.#cronCount++
     if (this.#cronCount % this.settings.hz !== 0) return

@@ -43,6 +43,8 @@ export interface ConnectionSocket {
   readonly destroyed: boolean
   /** Bytes that `write` could not pass on yet. */
   readonly writableLength: number
+  /** Of these, what the system has not taken by now, where that is known. */
+  readonly queuedBytes?: number
   /** @param done called when the bytes are no longer needed, perhaps before this returns. */
   write(view: Buffer, done: () => void): unknown
   pause(): unknown
@@ -124,11 +126,20 @@ export abstract class Connection implements SlabWriter, ConnectionIdentity {
   /** Runs, queues or refuses the command that the decoder found. */
   abstract runCommand(): void
 
+  /** Would a request without arguments change something? */
+  abstract readonly mindsEmpty: boolean
+
+  /** Such a request was found. It has no reply. */
+  abstract emptyRequest(): void
+
   /** The decoder is used up, or nothing may run now. */
   abstract commandsDone(): void
 
-  /** A command waits: nothing runs, but the socket is read from, or its end would not be noticed. */
+  /** A command waits, or is held back: nothing runs, but the socket is read from, or its end would not be noticed. */
   abstract readonly waits: boolean
+
+  /** The peer has sent its end of stream, and a command waits: that is over, and what was replied before is all. */
+  abstract giveUp(): void
 
   /** The peer has sent its end of stream and everything before it was run. */
   abstract finishInput(): void
@@ -360,9 +371,8 @@ export abstract class Connection implements SlabWriter, ConnectionIdentity {
     return this.pendingOutputBytes > this.settings.outputPauseBytes
   }
 
-  /** Closes once everything written was sent, and may be. */
+  /** Closes at the end of the turn, when replies leave and messages about what the turn has changed were written. */
   closeAfterReply(): void {
-    if (!this.host.holdsReplies) return this.close()
     this.flags |= CLIENT_CLOSE_AFTER_REPLY | CLIENT_SUSPENDED
     this.host.runSoon(this)
   }

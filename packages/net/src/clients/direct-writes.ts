@@ -21,6 +21,8 @@ interface WriteRequest {
 interface StreamHandle {
   /** @returns an error number, or 0. */
   writeBuffer(request: WriteRequest, bytes: Buffer): number
+  /** Bytes in libuv's queue. */
+  readonly writeQueueSize: number
 }
 
 /** process.binding('stream_wrap'). */
@@ -69,6 +71,10 @@ class DirectSocket implements ConnectionSocket {
 
   get destroyed(): boolean {
     return this.#socket.destroyed
+  }
+
+  get queuedBytes(): number {
+    return this.#handle.writeQueueSize
   }
 
   write(view: Buffer, done: () => void): void {

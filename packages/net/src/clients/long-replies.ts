@@ -7,6 +7,7 @@ import { isSizeFault, ReplicaError } from '@understudy/core/internal'
 import type { Connection } from './connection.ts'
 import { CLIENT_LONG_REPLY } from './connection-flags.ts'
 import type { ConnectionHost } from './connection-host.ts'
+import { ReplyPace } from './reply-pace.ts'
 
 /** Of a turn of the event loop, for the slices of all connections. */
 const TURN_MS_MAX = 2
@@ -24,9 +25,14 @@ export interface LongReplyWork {
   close(): void
 }
 
+interface ReplyUnderWay {
+  readonly work: LongReplyWork
+  readonly pace: ReplyPace
+}
+
 export class LongReplies {
   readonly #host: ConnectionHost
-  readonly #works = new Map<Connection, LongReplyWork>()
+  readonly #underWay = new Map<Connection, ReplyUnderWay>()
   /** Those that may do a slice, in the order in which they came. */
   readonly #ready = new Set<Connection>()
 
@@ -38,7 +44,7 @@ export class LongReplies {
   begin(connection: Connection, work: LongReplyWork): void {
     connection.flags |= CLIENT_LONG_REPLY
     connection.socket.pause()
-    this.#works.set(connection, work)
+    this.#underWay.set(connection, { work, pace: new ReplyPace() })
     this.wake(connection)
   }
 
@@ -70,25 +76,42 @@ export class LongReplies {
 
   /** The connection is gone, or the reply is complete. @returns false when there was none. */
   drop(connection: Connection): boolean {
-    const work = this.#works.get(connection)
-    if (work === undefined) return false
-    this.#works.delete(connection)
+    const reply = this.#underWay.get(connection)
+    if (reply === undefined) return false
+    this.#underWay.delete(connection)
     this.#ready.delete(connection)
-    work.close()
+    reply.work.close()
     return true
   }
 
-  /** Closes the connections whose pins have been broken, though they take nothing. Call it now and then. */
-  checkPins(): void {
-    for (const [connection, work] of this.#works) if (work.isBroken) this.#host.dropForPin(connection)
+  /** Connections that are busy with long replies. */
+  get connections(): Iterable<Connection> {
+    return this.#underWay.keys()
+  }
+
+  /** How long the connection's client has taken nothing of its long reply: see `ReplyPace.overdue`. 0: it has none. */
+  overdue(connection: Connection): number {
+    return this.#underWay.get(connection)?.pace.overdue ?? 0
+  }
+
+  /** Looks at everybody's pace, and closes the connections whose pins have been broken, though they take nothing. Every 1/hz seconds. */
+  tick(): void {
+    const elapsedMs = 1000 / this.#host.settings.hz
+    for (const [connection, { work, pace }] of this.#underWay) {
+      if (this.#ready.has(connection)) pace.took()
+      pace.tick(elapsedMs, connection.socket.queuedBytes ?? connection.socket.writableLength)
+      if (work.isBroken) this.#host.dropForPin(connection)
+    }
   }
 
   #runSlice(connection: Connection, endMs: number): void {
-    const work = this.#works.get(connection)
-    if (work === undefined) return
+    const reply = this.#underWay.get(connection)
+    if (reply === undefined) return
+    const { work, pace } = reply
     connection.sendUnsent()
     // `Connection.written()` wakes it.
     if (!connection.takesPiece) return
+    pace.took()
     let isComplete: boolean
     try {
       isComplete = work.step(connection, endMs)

@@ -1,7 +1,7 @@
 /**
  * CLIENT PAUSE, and the pauses that a failover and a shutdown need: which commands are held back, for what purpose and until
  * when. Every purpose has a pause of its own, and what any of them holds is held. A client that was held back runs its command
- * anew when less is held, as if it came then.
+ * anew when less is held, as if it came then; who has gone by then has run nothing.
  *
  * Belongs to the link thread.
  *
@@ -93,8 +93,9 @@ export class Pauses {
     this.#postponed.add(session)
   }
 
-  /** The connection is over. */
+  /** Its command will not be run. */
   forget(session: ClientSession): void {
+    session.flags &= ~CLIENT_POSTPONED
     this.#postponed.delete(session)
   }
 

@@ -1,6 +1,6 @@
 /**
- * Who may have a pin for a long reply (link thread): a bounded number of clients at a time, the others wait for their turn. The reply is
- * then made in the thread that has the connection.
+ * Who may have a pin for a long reply (link thread): a bounded number of clients at a time, the others wait for their turn. A client that takes
+ * nothing of its reply gives way to them: its pin is broken. The reply is made in the thread that has the connection.
  */
 import { KeyspaceError, type PinHandle, SlicedReply } from '@understudy/core/internal'
 import { HandedReply } from '../io-thread/handed-reply.ts'
@@ -25,7 +25,10 @@ interface AskedReply {
 
 export class ReplyPins {
   readonly #server: ClientServer
-  readonly #holders = new Set<ClientSession>()
+  /** Who has a pin, and its serial number. */
+  readonly #holders = new Map<ClientSession, number>()
+  /** Those of them whose pins were broken for others: their threads will close them. */
+  readonly #givingWay = new Set<ClientSession>()
   readonly #waiting = new Map<ClientSession, AskedReply>()
 
   constructor(server: ClientServer) {
@@ -70,14 +73,41 @@ export class ReplyPins {
       const pin = this.#pin(asked)
       if (pin === undefined) return
       this.#waiting.delete(session)
-      this.#holders.add(session)
+      this.#holders.set(session, pin.serial)
       this.#server.longReplies.begin(session, this.#work(session, asked, pin))
     }
+  }
+
+  /**
+   * Somebody waits though nobody ended: those who take nothing of their replies give way, as many as there are waiting, and first who took
+   * nothing for longest. Call it now and then, behind `serve()`.
+   */
+  makeRoom(): void {
+    const { keyspace } = this.#server
+    while (this.#givingWay.size < Math.min(this.#waiting.size, this.#holders.size)) {
+      const session = this.#mostOverdue()
+      if (session === undefined) return
+      this.#givingWay.add(session)
+      keyspace.pins.breakOne(this.#holders.get(session)!)
+    }
+  }
+
+  #mostOverdue(): ClientSession | undefined {
+    let found: ClientSession | undefined
+    let most = 1
+    for (const session of this.#holders.keys()) {
+      const { replyOverdue } = session.facts
+      if (replyOverdue < most || this.#givingWay.has(session)) continue
+      found = session
+      most = replyOverdue
+    }
+    return found
   }
 
   /** A session's reply is complete, or the session is gone. */
   ended(session: ClientSession): void {
     this.#waiting.delete(session)
+    this.#givingWay.delete(session)
     if (this.#holders.delete(session) && this.#waiting.size > 0) this.#server.endTurnSoon()
   }
 

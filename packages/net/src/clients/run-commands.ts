@@ -2,7 +2,7 @@
  * One turn of a connection: runs the commands that its decoder holds, bounded in time and bytes, so that all replies leave
  * in one write. What running a command means is the connection's own (`Connection.runCommand`).
  */
-import { COMMAND, PROTOCOL_ERROR } from '@understudy/core/internal'
+import { COMMAND, EMPTY_REQUEST, PROTOCOL_ERROR } from '@understudy/core/internal'
 import type { Connection } from './connection.ts'
 import {
   CLIENT_BACK_PRESSURE,
@@ -30,13 +30,14 @@ export function runCommands(session: Connection): void {
   const turnEndMs = beganMs + settings.turnMsMax - session.turnMs
   while ((session.flags & CLIENT_STOPPED) === 0) {
     decoder.authRequired = (session.flags & CLIENT_UNAUTHENTICATED) !== 0
+    decoder.findsEmpty = session.mindsEmpty
     if (decoder.aheadCount === 0 && decoder.lookAhead() > 1) host.touchAhead(session)
     const found = decoder.next()
-    if (found !== COMMAND) {
+    if (found === EMPTY_REQUEST) session.emptyRequest()
+    else if (found !== COMMAND) {
       if (found === PROTOCOL_ERROR) session.failProtocol()
       break
-    }
-    session.runCommand()
+    } else session.runCommand()
     if (reply.length > FLUSH_BYTES) {
       session.flush()
       if (session.outputAboveBound()) session.flags |= CLIENT_BACK_PRESSURE
@@ -60,7 +61,7 @@ export function runCommands(session: Connection): void {
 
 function stopped(session: Connection): void {
   if ((session.flags & CLIENT_CLOSE_AFTER_REPLY) !== 0) session.closeAfterReply()
-  else if ((session.flags & CLIENT_INPUT_ENDED) !== 0 && session.waits) session.kill()
+  else if ((session.flags & CLIENT_INPUT_ENDED) !== 0 && session.waits) session.giveUp()
   else if (!session.waits) session.socket.pause()
   // A client that waits is read from, though nothing runs: its end would not be noticed else.
   else session.socket.resume()

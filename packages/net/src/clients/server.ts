@@ -26,7 +26,6 @@ import {
   CLIENT_CLOSE_AFTER_REPLY,
   CLIENT_CLOSED,
   CLIENT_DROPPED_REPLIES,
-  CLIENT_POSTPONED,
   CLIENT_UNAUTHENTICATED,
   CLIENT_UNIX_SOCKET,
 } from './connection-flags.ts'
@@ -343,6 +342,7 @@ export class ClientServer extends ConnectionHost<ClientSession> {
     this.statistics.sampleRates(nowMs)
     // Other pins may have ended.
     this.replyPins.serve()
+    this.replyPins.makeRoom()
   }
 
   /** Counts the memory of all clients as it is now. O(clients). */
@@ -358,8 +358,7 @@ export class ClientServer extends ConnectionHost<ClientSession> {
     this.#outputMax = Math.max(this.#outputMax, facts.outputBytes)
     const { timeoutSeconds } = this.settings
     const idleMsMax = timeoutSeconds * 1000 + (session.remote === undefined ? 0 : REMOTE_FACTS_AGE_MS)
-    const waits =
-      session.blocked !== undefined || (session.flags & CLIENT_POSTPONED) !== 0 || this.replyPins.isWaiting(session)
+    const waits = session.waits || this.replyPins.isWaiting(session)
     const mayIdle = session.type !== 'normal' || waits || this.monitors.has(session)
     if (timeoutSeconds > 0 && nowMs - facts.lastInteractionMs > idleMsMax && !mayIdle) {
       this.logger.verbose(`Closing idle client id=${session.id} addr=${session.address}`)

@@ -14,10 +14,12 @@ import {
   CLIENT_DROPPED_REPLIES,
   CLIENT_HOLDS_PUSHES,
   CLIENT_MULTI,
+  CLIENT_ONE_COMMAND,
   CLIENT_POSTPONED,
   CLIENT_REPLICA,
   CLIENT_REPLY_SKIP,
   CLIENT_REPLY_SKIP_NEXT,
+  CLIENT_UNAUTHENTICATED,
 } from './connection-flags.ts'
 import { runOne } from './dispatcher.ts'
 import { TIMER_MS_MAX } from './settings.ts'
@@ -48,6 +50,8 @@ export interface ConnectionFacts {
   readonly outputBytes: number
   /** Full name of the last command. */
   readonly command: string | undefined
+  /** How long it has taken nothing of its long reply: see `ReplyPace.overdue`. */
+  readonly replyOverdue: number
 }
 
 export interface BlockOptions {
@@ -108,7 +112,13 @@ export class ClientSession extends Connection implements CommandContext {
   }
 
   get waits(): boolean {
-    return this.blocked !== undefined
+    return (this.flags & (CLIENT_BLOCKED | CLIENT_POSTPONED)) !== 0
+  }
+
+  giveUp(): void {
+    this.endWait()
+    this.server.pauses.forget(this)
+    this.closeAfterReply()
   }
 
   override get memoryBytes(): number {
@@ -124,12 +134,22 @@ export class ClientSession extends Connection implements CommandContext {
       inputBytes: this.decoder.pendingBytes,
       outputBytes: this.pendingOutputBytes,
       command: this.entry?.name,
+      replyOverdue: this.remote === undefined ? this.server.longReplies.overdue(this) : 0,
     }
     return this.remote?.factsBeside(own) ?? own
   }
 
   runCommand(): void {
     runOne(this, this.server)
+  }
+
+  get mindsEmpty(): boolean {
+    return (this.flags & CLIENT_ONE_COMMAND) !== 0
+  }
+
+  /** It counts as the one command for which something held (redis 7.0 processInputBuffer()). */
+  emptyRequest(): void {
+    this.commandOver(true)
   }
 
   commandsDone(): void {
@@ -183,11 +203,15 @@ export class ClientSession extends Connection implements CommandContext {
     reply.discardReplies = discardReplies
   }
 
-  /** A command was run, queued or refused: what held for it alone ends, unless it is still to be run or waits (redis 7.0 resetClient()). */
-  commandOver(): void {
+  /**
+   * A command was run, queued or refused: what held for it alone ends, unless it is still to be run or waits (redis 7.0 resetClient()).
+   * @param isEmpty it was a request without arguments
+   */
+  commandOver(isEmpty = false): void {
     if ((this.flags & CLIENT_HOLDS_PUSHES) !== 0) this.releasePushes()
     if ((this.flags & (CLIENT_BLOCKED | CLIENT_POSTPONED)) !== 0) return
-    if ((this.flags & CLIENT_MULTI) === 0 && this.entry?.name.startsWith('client|') !== true) {
+    const isClientCommand = !isEmpty && this.entry?.name.startsWith('client|') === true
+    if ((this.flags & CLIENT_MULTI) === 0 && !isClientCommand) {
       this.flags &= ~CLIENT_CACHING
     }
     // CLIENT REPLY SKIP drops the reply of the next command.
@@ -201,6 +225,12 @@ export class ClientSession extends Connection implements CommandContext {
     if (this.answered === 0) return false
     this.answered--
     return true
+  }
+
+  /** The client has told the password. */
+  authenticated(): void {
+    if ((this.flags & CLIENT_UNAUTHENTICATED) !== 0) this.remote?.authenticated()
+    this.flags &= ~CLIENT_UNAUTHENTICATED
   }
 
   /** Begins MULTI. */

@@ -9,6 +9,7 @@ import {
   ACL_CATEGORIES,
   ADMIN,
   argInteger,
+  argIs,
   argText,
   arityFits,
   categoriesOf,
@@ -133,7 +134,8 @@ function genPass(client: ClientSession): void {
 
 function log(client: ClientSession): void {
   const { args, reply } = client
-  if (args.count > 2 && argText(args, 2).toLowerCase() === 'reset') reply.ok()
+  if (args.count > 2 && argIs(args, 2, 'RESET')) reply.ok()
+  else if (args.count > 2 && Number.isNaN(argInteger(args, 2))) reply.error(NOT_AN_INTEGER)
   else reply.array(0)
 }
 

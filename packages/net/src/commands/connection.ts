@@ -79,7 +79,7 @@ function authenticate(client: ClientSession, user: string, password: string): bo
   const known = user === 'default'
   const matches = samePassword(password, requirepass)
   if (known && (requirepass === '' || matches)) {
-    client.flags &= ~CLIENT_UNAUTHENTICATED
+    client.authenticated()
     client.user = user
     return true
   }

@@ -227,6 +227,7 @@ function errorLines(server: ClientServer): string[] {
 }
 
 function latencyLines({ registry, settings, statistics }: ClientServer): string[] {
+  if (!settings.latencyTracking) return []
   const lineOf = (name: string, id: number): string => {
     const histogram = statistics.latencies(id)
     const percentiles = settings.latencyTrackingPercentiles.map(

@@ -17,7 +17,7 @@ import {
   subcommandSyntaxError,
 } from '@understudy/core/internal'
 import type { CommandTable } from '@understudy/core/internal'
-import { CLIENT_PUBSUB } from '../clients/connection-flags.ts'
+import { CLIENT_MULTI, CLIENT_PUBSUB } from '../clients/connection-flags.ts'
 import type { ClientSession } from '../clients/session.ts'
 import type { SubscriptionKind } from '../clients/pubsub.ts'
 import { container, row } from './rows.ts'
@@ -42,7 +42,12 @@ function updateFlag(client: ClientSession): void {
 
 function subscribeTo(word: string, kind: SubscriptionKind): (client: ClientSession) => void {
   return (client) => {
-    const { args, server } = client
+    const { args, server, reply } = client
+    // EXEC expects one reply of each command: redis 7.0 pubsub.c makes an exception for the other two only.
+    if (kind === 'shardChannels' && (client.flags & CLIENT_MULTI) !== 0) {
+      reply.error("ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client")
+      return
+    }
     for (let i = 1; i < args.count; i++) {
       const name = argText(args, i)
       server.pubsub.subscribe(client, kind, name)

@@ -5,6 +5,7 @@
  *
  * ```
  * row:  | last interaction, ms f64 | unread input, bytes f64 | unsent output, bytes f64 | id of the last command f64 |
+ *       | overdue of its long reply f64 |
  * ```
  * The memory grows with the connections, in place, as every thread sees.
  */
@@ -12,7 +13,8 @@ const LAST_INTERACTION = 0
 const INPUT = 1
 const OUTPUT = 2
 const COMMAND_ID = 3
-const FIELDS = 4
+const REPLY_OVERDUE = 4
+const FIELDS = 5
 const ROW_BYTES = 8 * FIELDS
 const ROWS_FIRST = 256
 /** Connections beyond it have no row: they are served, only told of as idle. */
@@ -27,9 +29,17 @@ export interface ConnectionRow {
   readonly inputBytes: number
   readonly outputBytes: number
   readonly commandId: number
+  /** `ReplyPace.overdue`. */
+  readonly replyOverdue: number
 }
 
-const UNKNOWN: ConnectionRow = { lastInteractionMs: 0, inputBytes: 0, outputBytes: 0, commandId: NO_COMMAND }
+const UNKNOWN: ConnectionRow = {
+  lastInteractionMs: 0,
+  inputBytes: 0,
+  outputBytes: 0,
+  commandId: NO_COMMAND,
+  replyOverdue: 0,
+}
 
 export class ConnectionTable {
   readonly memory: SharedArrayBuffer
@@ -51,6 +61,7 @@ export class ConnectionTable {
       this.#rows = this.#view()
     }
     this.write(slot, nowMs, 0, 0, NO_COMMAND)
+    this.writeReplyOverdue(slot, 0)
     return slot
   }
 
@@ -70,6 +81,11 @@ export class ConnectionTable {
     rows[at + COMMAND_ID] = commandId
   }
 
+  /** I/O thread only. */
+  writeReplyOverdue(slot: number, replyOverdue: number): void {
+    if (slot !== NO_SLOT) this.#rows[slot * FIELDS + REPLY_OVERDUE] = replyOverdue
+  }
+
   read(slot: number): ConnectionRow {
     if (slot === NO_SLOT) return UNKNOWN
     const at = slot * FIELDS
@@ -80,6 +96,7 @@ export class ConnectionTable {
       inputBytes: rows[at + INPUT]!,
       outputBytes: rows[at + OUTPUT]!,
       commandId: rows[at + COMMAND_ID]!,
+      replyOverdue: rows[at + REPLY_OVERDUE]!,
     }
   }
 

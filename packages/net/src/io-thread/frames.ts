@@ -37,6 +37,12 @@ export const FRAME_TAKEN = 12
 export const FRAME_NO_DELAY = 13
 /** To the link thread: the long reply that was handed over is complete. */
 export const FRAME_REPLIED = 14
+/** To the I/O thread: a command that was forwarded waits (BLPOP, CLIENT PAUSE …). Over with the next FRAME_SETTLED. */
+export const FRAME_WAITS = 15
+/** To the link thread: the client sent its end of stream, and not all before it is forwarded: if a command waits, it is gone. */
+export const FRAME_GONE = 16
+/** To the I/O thread: the client has told the password. What comes is not the output of a stranger. */
+export const FRAME_AUTHENTICATED = 17
 
 const BATCH_HEADER_BYTES = 8
 const FRAME_HEADER_BYTES = 16

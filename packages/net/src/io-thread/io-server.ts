@@ -34,6 +34,7 @@ import {
   CLIENT_BACK_PRESSURE,
   CLIENT_CLOSED,
   CLIENT_FORWARDS_FULL,
+  CLIENT_INPUT_ENDED,
   CLIENT_REPLICA,
   CLIENT_TRACKED,
   CLIENT_UNAUTHENTICATED,
@@ -48,10 +49,12 @@ import type { Channel } from './channel.ts'
 import { type ConnectionTable, NO_COMMAND } from './connection-table.ts'
 import {
   FRAME_ANSWERED,
+  FRAME_AUTHENTICATED,
   FRAME_CLOSED,
   FRAME_COMMANDS,
   FRAME_DESTROY,
   FRAME_FINISH,
+  FRAME_GONE,
   FRAME_INPUT_ENDED,
   FRAME_LATENCY,
   FRAME_NO_DELAY,
@@ -61,6 +64,7 @@ import {
   FRAME_SETTLED,
   FRAME_SLOW,
   FRAME_TAKEN,
+  FRAME_WAITS,
   type FrameReader,
 } from './frames.ts'
 import { IoSession } from './io-session.ts'
@@ -144,13 +148,18 @@ export class IoServer extends ConnectionHost<IoSession> {
   runOrForward(session: IoSession): void {
     const runs =
       !session.forwards &&
-      (session.flags & FORWARDED_STATES) === 0 &&
+      !this.forwardsReads(session) &&
       this.#words.readsAllowed &&
       (session.transaction === undefined || this.#words.transactionsAllowed) &&
       (this.#runHere(session) || (this.#runsTransactions && this.#runTransactionCommand(session)))
     if (runs) return
     if (session.transaction !== undefined) this.#handOver(session, session.transaction)
-    this.#forward(session)
+    this.forward(session)
+  }
+
+  /** Is it in a state that the link thread has to look after? */
+  forwardsReads(session: IoSession): boolean {
+    return (session.flags & FORWARDED_STATES) !== 0
   }
 
   /** Frames from the link thread. */
@@ -164,6 +173,12 @@ export class IoServer extends ConnectionHost<IoSession> {
           break
         case FRAME_SETTLED:
           this.#settled(session, frames)
+          break
+        case FRAME_WAITS:
+          this.#waits(session)
+          break
+        case FRAME_AUTHENTICATED:
+          session.flags &= ~CLIENT_UNAUTHENTICATED
           break
         case FRAME_NO_DELAY:
           session.socket.setNoDelay(frames.number(0) === 1)
@@ -189,6 +204,7 @@ export class IoServer extends ConnectionHost<IoSession> {
   }
 
   longReplyEnded(session: IoSession): void {
+    this.#table.writeReplyOverdue(session.slot, 0)
     this.#channel.frames.signal(FRAME_REPLIED, session.id)
   }
 
@@ -205,6 +221,12 @@ export class IoServer extends ConnectionHost<IoSession> {
   /** The client sent its end of stream while the link thread works for it. */
   tellEnd(session: IoSession): void {
     this.#channel.frames.signal(FRAME_INPUT_ENDED, session.id)
+    this.endTurnSoon()
+  }
+
+  /** The client sent its end of stream, and what is not forwarded yet stands behind a command that waits. */
+  tellGone(session: IoSession): void {
+    this.#channel.frames.signal(FRAME_GONE, session.id)
     this.endTurnSoon()
   }
 
@@ -228,6 +250,14 @@ export class IoServer extends ConnectionHost<IoSession> {
 
   protected noteLatency(event: string, elapsedMs: number): void {
     this.#channel.frames.facts(FRAME_LATENCY, 0, elapsedMs, 0, event)
+  }
+
+  /** Who takes nothing of a long reply may have to give way, as the link thread decides. */
+  protected override everyTick(): void {
+    for (const connection of this.longReplies.connections) {
+      const session = this.sessions.get(connection.id)
+      if (session !== undefined) this.#table.writeReplyOverdue(session.slot, this.longReplies.overdue(session))
+    }
   }
 
   protected lookAfter(session: IoSession): void {
@@ -352,7 +382,8 @@ export class IoServer extends ConnectionHost<IoSession> {
     return false
   }
 
-  #forward(session: IoSession): void {
+  /** Sends what the decoder found to the link thread. */
+  forward(session: IoSession): void {
     const { sourceBytes, sourceStart, sourceEnd } = session.decoder
     this.#channel.bytes(FRAME_COMMANDS, session.id, sourceBytes, sourceStart, sourceEnd)
     session.forwardedBytes += sourceEnd - sourceStart
@@ -384,10 +415,21 @@ export class IoServer extends ConnectionHost<IoSession> {
     )
     if (session.closed || !session.outputAboveBound()) return
     session.flags |= CLIENT_BACK_PRESSURE
-    session.socket.pause()
+    if (!session.waits) session.socket.pause()
+  }
+
+  /** A command waits in the link thread, perhaps for ever: what stands behind it is read, as far as the limit of the input goes. */
+  #waits(session: IoSession): void {
+    session.waitsThere = true
+    if (!session.waits) return
+    if ((session.flags & CLIENT_INPUT_ENDED) !== 0) session.giveUp()
+    else session.socket.resume()
   }
 
   #settled(session: IoSession, frames: FrameReader): void {
+    // Read again when what it has is forwarded.
+    if (session.waits) session.socket.pause()
+    session.waitsThere = false
     session.settledBytes = frames.number(0)
     session.db = frames.word(2)
     session.resp = frames.word(3) === 3 ? 3 : 2

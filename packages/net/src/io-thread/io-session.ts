@@ -20,6 +20,8 @@ export class IoSession extends Connection implements SharedReadContext {
   /** Bytes of commands sent to the link thread, and how many of them it has run. */
   forwardedBytes = 0
   settledBytes: number = NOT_OPENED
+  /** A command that was forwarded waits (BLPOP …). */
+  waitsThere = false
   /** Bytes of output that came from the link thread. */
   receivedOutput = 0
   /** MULTI, as far as it is only reads. */
@@ -47,9 +49,14 @@ export class IoSession extends Connection implements SharedReadContext {
     return this.settledBytes !== this.forwardedBytes
   }
 
-  /** Who waits (BLPOP …) does so in the link thread. */
+  /** Who waits does so in the link thread. Here nothing waits for that until no more may be forwarded. */
   get waits(): boolean {
-    return false
+    return this.waitsThere && (this.flags & CLIENT_FORWARDS_FULL) !== 0
+  }
+
+  /** The link thread knows whether it still waits. */
+  giveUp(): void {
+    this.server.tellGone(this)
   }
 
   /** A command found out that it would wait. */
@@ -61,7 +68,15 @@ export class IoSession extends Connection implements SharedReadContext {
     this.server.runOrForward(this)
   }
 
-  /** The error's place is behind the replies that are still to come. */
+  get mindsEmpty(): boolean {
+    return this.forwards || this.server.forwardsReads(this)
+  }
+
+  emptyRequest(): void {
+    this.server.forward(this)
+  }
+
+  /** The error's place is behind the replies that are still to come; and it may be none, if one of them is that of AUTH. */
   override failProtocol(): void {
     if (this.forwards) this.flags |= CLIENT_FORWARDS_FULL
     else super.failProtocol()

@@ -10,9 +10,11 @@ import { Channel } from './channel.ts'
 import { ConnectionTable } from './connection-table.ts'
 import {
   FRAME_ANSWERED,
+  FRAME_AUTHENTICATED,
   FRAME_CLOSED,
   FRAME_COMMANDS,
   FRAME_FINISH,
+  FRAME_GONE,
   FRAME_INPUT_ENDED,
   FRAME_LATENCY,
   FRAME_NO_DELAY,
@@ -21,6 +23,7 @@ import {
   FRAME_REPLIED,
   FRAME_SLOW,
   FRAME_TAKEN,
+  FRAME_WAITS,
   type FrameReader,
 } from './frames.ts'
 import type { FromIoThread, IoThreadStart, SharedPlace, ToIoThread } from './messages.ts'
@@ -154,6 +157,14 @@ export class IoThread implements RemoteChannel {
     this.#channel.frames.settled(id, forwardedBytes, db, resp, flags)
   }
 
+  waits(id: number): void {
+    this.#channel.frames.signal(FRAME_WAITS, id)
+  }
+
+  authenticated(id: number): void {
+    this.#channel.frames.signal(FRAME_AUTHENTICATED, id)
+  }
+
   whenRoom(done: () => void): void {
     this.#channel.whenRoom(done)
   }
@@ -218,6 +229,10 @@ export class IoThread implements RemoteChannel {
         break
       case FRAME_INPUT_ENDED:
         this.#server.endInput(session)
+        break
+      case FRAME_GONE:
+        // Who does not wait any more goes on: the thread says so again when it waits again.
+        if (session.waits) this.#server.endInput(session)
         break
       case FRAME_TAKEN:
         socket.noteTaken(frames.number(0), frames.number(1))

@@ -43,6 +43,10 @@ export interface RemoteChannel {
   signal(id: number, kind: number): void
   setNoDelay(id: number, noDelay: boolean): void
   settled(id: number, forwardedBytes: number, db: number, resp: number, flags: number): void
+  /** Tells that a command of the connection waits. */
+  waits(id: number): void
+  /** Tells that the client has told the password. */
+  authenticated(id: number): void
   /** Calls `done` now, or when the channel has room again. */
   whenRoom(done: () => void): void
   /** Has the connection's thread make this reply, behind all output before it. */
@@ -83,6 +87,7 @@ export class RemoteSocket implements ConnectionSocket {
       inputBytes: own.inputBytes + there.inputBytes,
       outputBytes: own.outputBytes + there.outputBytes,
       command: there.commandId < 0 ? own.command : (this.#channel.commandName(there.commandId) ?? own.command),
+      replyOverdue: there.replyOverdue,
     }
   }
 
@@ -116,6 +121,11 @@ export class RemoteSocket implements ConnectionSocket {
     if (!this.destroyed) this.#channel.setNoDelay(this.#id, noDelay)
   }
 
+  /** Before the output that this allows: the session's state follows only behind it. */
+  authenticated(): void {
+    this.#channel.authenticated(this.#id)
+  }
+
   destroySoon(): void {
     if (this.destroyed) return
     this.destroyed = true
@@ -136,19 +146,24 @@ export class RemoteSocket implements ConnectionSocket {
   }
 
   /**
-   * Tells the I/O thread what the session is now, behind its replies. Call at the end of a turn.
+   * Tells the I/O thread what the session is now, or that it waits, behind its replies. Call at the end of a turn.
    * @returns false: something is still to be run or sent; ask again.
    */
   settle(): boolean {
     const { session } = this
     if (session === undefined || session.closed) return true
-    if ((session.flags & CLIENT_STOPPED) !== 0) {
+    const { waits } = session
+    if ((session.flags & CLIENT_STOPPED) !== 0 && !waits) {
       this.#settlesSoon = false
       return true
     }
     session.trySend()
     if (session.pendingOutputBytes > 0) return false
     this.#settlesSoon = false
+    if (waits) {
+      this.#channel.waits(this.#id)
+      return true
+    }
     const flags =
       (session.flags & TOLD_FLAGS) |
       (session.tracking === undefined ? 0 : CLIENT_TRACKED) |

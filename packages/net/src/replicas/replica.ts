@@ -83,14 +83,17 @@ export class Replica {
     }
   }
 
-  /** A snapshot was begun for it, or is there and will do. @param reader of it, for this replica */
-  give(shared: SharedSnapshot, reader: SnapshotReader): void {
+  /**
+   * A snapshot was begun for it, or is there and will do. @param reader of it, for this replica
+   * @param ended all of it was sent, or it failed; not called when the replica is gone before
+   */
+  give(shared: SharedSnapshot, reader: SnapshotReader, ended: (isWhole: boolean) => void): void {
     this.#shared = shared
     this.#reader = reader
     shared.users++
     this.machine.snapshotBegun(shared.position)
     this.carryOut()
-    void this.#transfer(reader)
+    void this.#transfer(reader, ended)
   }
 
   /** Now and then. */
@@ -107,7 +110,7 @@ export class Replica {
     this.#release()
   }
 
-  async #transfer(reader: SnapshotReader): Promise<void> {
+  async #transfer(reader: SnapshotReader, ended: (isWhole: boolean) => void): Promise<void> {
     const { machine, feed } = this
     const { clock } = this.#ports
     try {
@@ -120,13 +123,16 @@ export class Replica {
         if (piece === undefined) {
           if (framing.kind === 'mark') await feed.send(Buffer.from(framing.endMark))
           machine.snapshotSent(clock.monotonicMs())
+          ended(true)
           break
         }
         await feed.send(piece)
         machine.snapshotMoved(clock.monotonicMs(), reader.heldUpMs)
       }
     } catch (error) {
+      const isWanted = machine.state.name === 'making' || this.#isReceiving
       machine.snapshotFailed(error instanceof Error ? error.message : String(error))
+      if (isWanted) ended(false)
     }
     this.#release()
     this.carryOut()

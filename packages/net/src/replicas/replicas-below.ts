@@ -33,7 +33,8 @@ import {
   type SharedSnapshot,
   type Waiting,
 } from './snapshot-sharing.ts'
-import type { SnapshotSource, SnapshotWish } from './snapshot-source.ts'
+import { SnapshotPauses } from './snapshot-pauses.ts'
+import type { SnapshotReader, SnapshotSource, SnapshotWish } from './snapshot-source.ts'
 
 const CRON_MS = 100
 /** What replicas read that do not tell their version: redis 7.0. */
@@ -85,6 +86,7 @@ export class ReplicasBelow {
   readonly #ports: ReplicasBelowPorts
   readonly #replicas = new Map<ClientSession, Replica>()
   #snapshots: SharedSnapshot[] = []
+  readonly #pauses = new SnapshotPauses()
   /** Is the stream kept in the backlog? On a replica with the first sync, on a primary with the first replica, or its log. */
   #isBacklogActive = false
   /** Id of the history that a replica was told of last. */
@@ -426,10 +428,20 @@ export class ReplicasBelow {
       if (position.replid !== this.#ports.history().replid) continue
       const reader = snapshot.open(wish.needsLength)
       if (reader === undefined) continue
-      replica.give(shared, reader)
+      this.#give(replica, wish, shared, reader)
       return true
     }
     return false
+  }
+
+  #give(replica: Replica, wish: SnapshotWish, shared: SharedSnapshot, reader: SnapshotReader): void {
+    const { clock, logger } = this.#ports
+    replica.give(shared, reader, (isWhole) => {
+      if (isWhole) return this.#pauses.succeeded(wish)
+      const pauseMs = this.#pauses.failed(wish, clock.monotonicMs())
+      if (pauseMs !== undefined)
+        logger.notice(`Snapshots for such replicas are tried again in ${pauseMs / 1000} seconds`)
+    })
   }
 
   #beginSnapshots(): void {
@@ -439,7 +451,7 @@ export class ReplicasBelow {
       const snapshot = this.#ports.source.begin(request)
       const shared: SharedSnapshot = { snapshot, content: request, position, users: 0 }
       this.#snapshots.push(shared)
-      for (const { replica, wish } of waiting) replica.give(shared, snapshot.open(wish.needsLength)!)
+      for (const { replica, wish } of waiting) this.#give(replica, wish, shared, snapshot.open(wish.needsLength)!)
     }
   }
 
@@ -447,16 +459,18 @@ export class ReplicasBelow {
   #dueSnapshots(): DueSnapshot<Replica>[] {
     const { settings, clock, source } = this.#ports
     this.#snapshots = this.#snapshots.filter(({ users }) => users > 0)
+    const nowMs = clock.monotonicMs()
     const waiting: Waiting<Replica>[] = []
     for (const replica of this.#attached()) {
       const { state } = replica.machine
       if (state.name !== 'awaiting') continue
-      waiting.push({ replica, wish: this.#wishOf(replica), sinceMs: state.sinceMs })
+      const wish = this.#wishOf(replica)
+      if (this.#pauses.mayBegin(wish, nowMs)) waiting.push({ replica, wish, sinceMs: state.sinceMs })
     }
     const room = roomForSnapshots(this.#snapshots, source)
     if (waiting.length === 0 || room <= 0) return []
     const times = { delayMs: settings.disklessDelayMs, enoughReplicas: settings.disklessReplicasMax }
-    return dueSnapshots(waiting, clock.monotonicMs(), times).slice(0, room)
+    return dueSnapshots(waiting, nowMs, times).slice(0, room)
   }
 
   #cron(): void {
