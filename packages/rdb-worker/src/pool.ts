@@ -10,6 +10,7 @@ import { Piscina } from 'piscina'
 import { DEFAULT_THRESHOLDS, memoryFingerprint, RdbError } from '@understudy/core/loading'
 import type { RdbLoad, RdbLoader, RdbLoadOptions, RdbLoadResult } from '@understudy/core/loading'
 import { Inserters } from './load/inserters.ts'
+import { checkLoadOptions } from './load/load-options.ts'
 import { inserterShares, LOAD_THREADS_MAX } from './load/region-shares.ts'
 import { createRing, RING_BYTES_DEFAULT, RingProducer } from './load/ring.ts'
 import { RingLoad } from './load/ring-load.ts'
@@ -127,6 +128,7 @@ export class RdbLoaderPool implements RdbLoader {
   }
 
   load(options: RdbLoadOptions): RdbLoad {
+    checkLoadOptions(options)
     const { framing } = options
     const givesWay = options.givesWay ?? false
     const totalBytes = framing.kind === 'length' ? framing.byteLength : Number.POSITIVE_INFINITY
@@ -161,6 +163,7 @@ export class RdbLoaderPool implements RdbLoader {
     options: FileOptions,
     onProgress?: (loadedBytes: number, totalBytes: number, loadedKeys: number) => void,
   ): Promise<RdbLoadResult> {
+    checkLoadOptions(options)
     const totalBytes = lengthOfFile(path)
     // At the start, when nobody is served.
     const givesWay = false

@@ -1,6 +1,6 @@
 /** What `understudy check` says of every file of the corpus, and of files that are none. */
 import { execFile } from 'node:child_process'
-import { mkdtemp, rm, symlink } from 'node:fs/promises'
+import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -102,6 +102,29 @@ describe('understudy check', () => {
       `BAD         FILE_FAILED: cannot read ${directory}: not a file`,
     ])
     expect(out.endsWith('OK\n')).toBe(true)
+  })
+
+  it('counts bytes behind the end of a snapshot as a fault, with their number and place', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'check-'))
+    onTestFinished(() => rm(directory, { recursive: true }))
+    const good = corpusBytes('librdb/function2.rdb')
+    for (const [name, behind] of [
+      ['junk', Buffer.from('JUNKJUNK')],
+      ['twice', good],
+    ] as const) {
+      const file = join(directory, name)
+      await writeFile(file, Buffer.concat([good, behind]))
+      const message = `${behind.length} bytes stand behind the end of the snapshot, and no load reads them (at byte ${good.length})`
+      const { code, out } = check([file], false)
+      expect(code).toBe(1)
+      expect(out).toContain(`  BAD         RDB_TRAILING_BYTES: ${message}\n`)
+      const report = JSON.parse(check([file], true).out) as object
+      const error = { code: 'RDB_TRAILING_BYTES', message, byteOffset: good.length }
+      const { length } = good
+      expect(report).toMatchObject({ ok: false, fileBytes: length + behind.length, snapshotBytes: length, error })
+      // What stands before them was read and compared all the same.
+      expect(report).toMatchObject({ checksum: 'right' })
+    }
   })
 
   it('is a command of the executable', async () => {

@@ -98,6 +98,70 @@ describe('a load from an iterable', () => {
     expect((await loadIterable(pool, [snapshot], options)).keyCount).toBe(30_000)
   })
 
+  it.each<[string, () => unknown]>([
+    ['null, as fetch() gives for a 204', () => null],
+    ['nothing', () => undefined],
+    ['a number', () => 5],
+    ['an object', () => ({})],
+    ['text', () => 'REDIS0011'],
+    ['bytes, which are numbers', () => snapshot],
+    ['pieces of text', () => ['REDIS0011']],
+    ['ArrayBuffers', () => [new Uint8Array(snapshot).buffer]],
+    ['DataViews', () => [new DataView(new Uint8Array(snapshot).buffer)]],
+    ['wider elements', () => [new Uint16Array(snapshot)]],
+    ['pieces that are null', () => [null]],
+  ])('refuses %s as a source, and loads what comes next', async (_name, source) => {
+    // More often than there are loads at a time.
+    for (let i = 0; i < 3; i++) {
+      await expect(loadIterable(pool, source() as Uint8Array[], options)).rejects.toMatchObject({
+        code: 'BAD_ARGUMENT',
+      })
+    }
+    expect((await loadIterable(pool, [snapshot], options)).keyCount).toBe(30_000)
+  })
+
+  it('passes on what a source throws before its first piece, and loads what comes next', async () => {
+    const locked = new ReadableStream<Uint8Array>()
+    locked.getReader()
+    const throwing = {
+      [Symbol.asyncIterator]: () => {
+        throw new Error('no such download')
+      },
+    }
+    for (let i = 0; i < 3; i++) {
+      await expect(loadIterable(pool, locked, options)).rejects.toMatchObject({ code: 'ERR_INVALID_STATE' })
+      await expect(loadIterable(pool, throwing, options)).rejects.toThrow('no such download')
+    }
+    expect((await loadIterable(pool, [snapshot], options)).keyCount).toBe(30_000)
+  })
+
+  it.each([
+    { databaseCount: 0 },
+    { databaseCount: -1 },
+    { databaseCount: 1.5 },
+    { databaseCount: '16' },
+    { databaseCount: undefined },
+    { hashSeed: undefined },
+    { hashSeed: hashSeed.subarray(0, 15) },
+    { hashSeed: Buffer.alloc(17) },
+    { hashSeed: 'a seed of 16 byte' },
+  ])('refuses %o, and closes the source', async (wrong) => {
+    let isClosed = false
+    const source = {
+      [Symbol.iterator]: () => ({
+        next: () => ({ done: false as const, value: snapshot }),
+        return: () => {
+          isClosed = true
+          return { done: true as const, value: undefined }
+        },
+      }),
+    }
+    const wrongOptions = { ...options, ...wrong } as typeof options
+    await expect(loadIterable(pool, source, wrongOptions)).rejects.toMatchObject({ code: 'BAD_ARGUMENT' })
+    expect(isClosed).toBe(true)
+    await expect(pool.loadFile('no matter which', wrongOptions)).rejects.toMatchObject({ code: 'BAD_ARGUMENT' })
+  })
+
   it('may be prepared: threads that are up before the load, and nothing else', async () => {
     const prepared = new RdbLoaderPool({ threads: 3, parallelBytesMin: 0 })
     prepared.prepare(1000)

@@ -4,11 +4,11 @@ import { RdbLoaderPool } from '@understudy/rdb-worker'
 import { expect, it } from 'vitest'
 import { RdbBuilder } from '../../support/rdb-builder.ts'
 
-/** Threads of this process that run as `nice 10`, as Linux tells (proc(5): `stat`, the 19th field). */
+/** Threads of this process that run as by `nice -n 5`, as Linux tells (proc(5): `stat`, the 19th field). */
 function niceThreads(): number {
   return readdirSync('/proc/self/task').filter((thread) => {
     const stat = readFileSync(`/proc/self/task/${thread}/stat`, 'latin1')
-    return Number(stat.slice(stat.lastIndexOf(') ') + 2).split(' ')[16]) === getPriority() + 10
+    return Number(stat.slice(stat.lastIndexOf(') ') + 2).split(' ')[16]) === getPriority() + 5
   }).length
 }
 

@@ -47,5 +47,16 @@ export function checkSnapshotFile(
     fault = { code: error.code, message: error.message, byteOffset, key }
   }
   const summary = scanner.summary()
+  if (fault === undefined && summary.byteCount < fileBytes) fault = trailingBytes(summary.byteCount, fileBytes)
   return { fileBytes, summary: summary.version > 0 ? summary : undefined, databases: sink.databases, fault }
+}
+
+/** A load stops at the end of the snapshot, as Redis does; half of somebody's data may stand behind it. */
+function trailingBytes(byteOffset: number, fileBytes: number): SnapshotFault {
+  const { message } = new RdbError(
+    'RDB_TRAILING_BYTES',
+    `${fileBytes - byteOffset} bytes stand behind the end of the snapshot, and no load reads them`,
+    byteOffset,
+  )
+  return { code: 'RDB_TRAILING_BYTES', message, byteOffset, key: undefined }
 }

@@ -2,8 +2,9 @@
  * A snapshot that comes from anywhere: an embedder's stream, a decompressor, a download. The bytes are copied into the
  * loader's ring and the source is asked for more only when there is room.
  */
+import { isUint8Array } from 'node:util/types'
 import type { RdbLoad, RdbLoader, RdbLoadOptions, RdbLoadResult } from '@understudy/core/loading'
-import { copyRange } from '@understudy/core/loading'
+import { copyRange, ReplicaError } from '@understudy/core/loading'
 
 type Source = AsyncIterable<Uint8Array> | Iterable<Uint8Array>
 type SourceIterator = AsyncIterator<Uint8Array> | Iterator<Uint8Array>
@@ -12,18 +13,17 @@ type SourceIterator = AsyncIterator<Uint8Array> | Iterator<Uint8Array>
  * Loads the snapshot that `source` gives in pieces of any size. What stands behind its end is not looked at, nor waited for: a source that
  * has nothing more to say for now, as a connection that stays open, holds up neither the result nor a failure.
  * @param source its pieces are borrowed until the next one is asked for; it is returned (closed) when it was not read to its end
- * @throws RdbError as `RdbLoad.result` does; whatever the source throws, after the load was given up
+ * @throws RdbError as `RdbLoad.result` does; ReplicaError BAD_ARGUMENT for options as `RdbLoader.load` does, for a source that cannot
+ * be iterated, and for a piece that is no Uint8Array; whatever the source throws, after the load was given up
  */
 export async function loadIterable(
   loader: Pick<RdbLoader, 'load'>,
   source: Source,
   options: Omit<RdbLoadOptions, 'framing'>,
 ): Promise<RdbLoadResult> {
-  // An end mark of no bytes: the snapshot ends by itself.
-  const load = loader.load({ ...options, framing: { kind: 'mark', endMark: new Uint8Array(0) } })
-  // The source is asked as fast as the load goes, and is seldom as slow as a primary.
-  load.useAllThreads()
+  // Before the load: one that is begun keeps a thread until it is fed or given up.
   const iterator = iteratorOf(source)
+  const load = begin(loader, options, iterator)
   try {
     if (await feed(load, iterator)) load.end()
     else close(iterator)
@@ -34,6 +34,23 @@ export async function loadIterable(
   return await load.result
 }
 
+function begin(
+  loader: Pick<RdbLoader, 'load'>,
+  options: Omit<RdbLoadOptions, 'framing'>,
+  iterator: SourceIterator,
+): RdbLoad {
+  try {
+    // An end mark of no bytes: the snapshot ends by itself.
+    const load = loader.load({ ...options, framing: { kind: 'mark', endMark: new Uint8Array(0) } })
+    // The source is asked as fast as the load goes, and is seldom as slow as a primary.
+    load.useAllThreads()
+    return load
+  } catch (error) {
+    close(iterator)
+    throw error
+  }
+}
+
 /** @returns true: the source has ended; false: the load is over before it has. @throws what the source throws */
 async function feed(load: RdbLoad, iterator: SourceIterator): Promise<boolean> {
   const end = new LoadEnd(load)
@@ -41,7 +58,12 @@ async function feed(load: RdbLoad, iterator: SourceIterator): Promise<boolean> {
     const next = await end.orBefore(Promise.resolve(iterator.next()))
     if (next === undefined) return false
     if (next.done === true) return true
-    const piece = next.value
+    const piece: unknown = next.value
+    // JavaScript passes what it likes; what has no bytes to copy would look like an early end.
+    if (!isUint8Array(piece)) {
+      close(iterator)
+      throw new ReplicaError('BAD_ARGUMENT', 'the pieces of a snapshot are Uint8Arrays')
+    }
     for (let at = 0; at < piece.length && !end.isHere;) {
       const target = load.writable(piece.length - at)
       if (target === undefined) {
@@ -82,7 +104,12 @@ class LoadEnd {
 }
 
 function iteratorOf(source: Source): SourceIterator {
-  return Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]()
+  // JavaScript passes what it likes, for one the body of a reply that has none.
+  const given: Partial<AsyncIterable<Uint8Array> & Iterable<Uint8Array>> | null | undefined = source
+  const iterator = given?.[Symbol.asyncIterator]?.() ?? given?.[Symbol.iterator]?.()
+  if (iterator === undefined)
+    throw new ReplicaError('BAD_ARGUMENT', 'a snapshot is read from an iterable of Uint8Arrays')
+  return iterator
 }
 
 /** Does not wait for it: a generator closes when the piece it is at has come, which may be never. */
