@@ -99,6 +99,36 @@ describe('BGSAVE', () => {
     expect((await primary.info('stats'))['sync_full']).toBe('1')
   })
 
+  // As Redis kills its child: the data of before must not take the name of the file that came.
+  it.each(['disabled', 'swapdb'])(
+    'is given up when a full resync brings other data, repl-diskless-load %s',
+    async (mode) => {
+      const first = await startPrimary()
+      for (let i = 0; i < 300; i++) await first.call('SET', `old:${i}`, i)
+      const directory = await newDirectory()
+      const replica = await startReplica(first, { 'repl-diskless-load': mode }, { directory })
+      await caughtUp(first, replica)
+      const second = await startPrimary()
+      await second.call('MSET', 'new:1', 1, 'new:2', 2)
+      await replica.call('CONFIG', 'SET', 'rdb-key-save-delay', 15_000)
+      expect(await replica.call('BGSAVE')).toBe('Background saving started')
+      await replica.call('REPLICAOF', '127.0.0.1', second.port)
+      await caughtUp(second, replica)
+      await replica.waitForLine(/Background saving given up/)
+      expect(await replica.info('persistence')).toMatchObject({
+        rdb_last_bgsave_status: 'ok',
+        rdb_bgsave_in_progress: '0',
+        rdb_saves: '0',
+        rdb_changes_since_last_save: mode === 'disabled' ? '0' : '2',
+      })
+      await replica.kill()
+      const again = await startNode({}, { directory })
+      const keys = await again.call('KEYS', '*')
+      if (mode === 'disabled') expect((keys as string[]).sort()).toEqual(['new:1', 'new:2'])
+      else expect(keys).not.toContain('new:1')
+    },
+  )
+
   it('follows from save points', async () => {
     const node = await startNode({ save: ['1', '3'] })
     await node.call('MSET', 'a', '1', 'b', '2', 'c', '3')

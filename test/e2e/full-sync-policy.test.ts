@@ -86,6 +86,32 @@ it('refuse-empty-primary: a primary that comes back without data takes ours only
   expect(await replica.call('DBSIZE')).toBe(0)
 })
 
+it.each([
+  { maxmemory: '4mb', 'repl-diskless-load': 'disabled' },
+  { maxmemory: '4mb', 'repl-diskless-load': 'swapdb' },
+  { maxmemory: '4mb', 'repl-diskless-load': 'flush-before-load' },
+  { 'repl-diskless-load': 'flush-before-load' },
+])('refuse-empty-primary: nothing is dropped before it is known that there are keys (%o)', async (directives) => {
+  const primary = await startPrimary()
+  await primary.call('DEBUG', 'POPULATE', '20000', 'key', '100')
+  const replica = await startReplica(primary, { 'refuse-empty-primary': 'yes', ...directives })
+  const empty = await startPrimary()
+  await replica.call('REPLICAOF', '127.0.0.1', empty.port)
+  const isShort = 'maxmemory' in directives
+  await expectHeld(
+    replica,
+    isShort
+      ? /maxmemory is 4 MiB; full-sync-low-memory flush .* refuse-empty-primary yes .* FULLRESYNC ACCEPT/
+      : /the primary has no keys, this node has 20000/,
+  )
+  expect(await replica.call('DBSIZE')).toBe(20_000)
+  expect(await replica.call('FULLRESYNC', 'ACCEPT')).toBe('OK')
+  await linkIs(replica, 'up')
+  expect(await replica.call('DBSIZE')).toBe(0)
+  const lines = await replica.settledLines()
+  expect(lines.some((line) => line.includes('Flushing old data'))).toBe(true)
+})
+
 describe('what a start loads behind a refusal', () => {
   it.each(['no', 'yes'])('is what was kept (repl-stream-log %s)', async (isLogged) => {
     const primary = await startPrimary()

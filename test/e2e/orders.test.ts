@@ -1,6 +1,6 @@
 /** REPLICAOF in all its uses, and targets that cannot be followed. */
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -15,6 +15,7 @@ import {
   infoIs,
   later,
   linkIs,
+  newDirectory,
   NO_PINGS,
   startNode,
   startPrimary,
@@ -88,7 +89,7 @@ describe('REPLICAOF', () => {
     expect(await node.call('GET', 'kept')).toBe('yes')
     // A transfer that takes long. What was written here the primary cannot continue.
     await node.call('SET', 'kept', 'yes')
-    await node.call('CONFIG', 'SET', 'key-load-delay', '1000')
+    await primary.call('CONFIG', 'SET', 'rdb-key-save-delay', '1000')
     await node.call('REPLICAOF', '127.0.0.1', primary.port)
     await infoIs(node, 'async_loading', '1')
     await node.call('REPLICAOF', 'NO', 'ONE')
@@ -255,4 +256,80 @@ describe('REPLICAOF while the file is loaded', () => {
     expect(await node.call('DBSIZE')).toBe(501)
     expect(await node.call('CONFIG', 'GET', 'replicaof')).toEqual(['replicaof', ''])
   })
+})
+
+describe('REPLICAOF NO ONE of a node whose data were dropped for others', () => {
+  /** It has saved 3000 keys, dropped them, and loads what comes slowly. */
+  async function startDropped(
+    directives: Record<string, string>,
+  ): Promise<{ primary: TestServer; node: TestServer; directory: string; file: Buffer }> {
+    const directory = await newDirectory()
+    const primary = await startPrimary()
+    await primary.call('DEBUG', 'POPULATE', '3000', 'key', '500')
+    const node = await startReplica(primary, { save: '3600 1', ...directives }, { directory })
+    await node.call('SAVE')
+    const file = await readFile(join(directory, 'dump.rdb'))
+    await primary.call('CONFIG', 'SET', 'rdb-key-save-delay', '1000')
+    await primary.call('DEBUG', 'CHANGE-REPL-ID')
+    await primary.call('CLIENT', 'KILL', 'TYPE', 'replica')
+    await infoIs(node, 'loading', '1')
+    await infoIs(node, 'master_sync_in_progress', '1')
+    return { primary, node, directory, file }
+  }
+
+  it.each([
+    { 'repl-diskless-load': 'flush-before-load' },
+    { 'repl-diskless-load': 'swapdb', maxmemory: '2mb' },
+    { 'repl-diskless-load': 'disabled', maxmemory: '2mb' },
+  ])('is answered with -LOADING while those are loaded, and the file stays (%o)', async (directives) => {
+    const { primary, node, directory, file } = await startDropped(directives)
+    await expect(node.call('REPLICAOF', 'NO', 'ONE')).rejects.toThrow(
+      /^LOADING Redis is loading the dataset in memory$/,
+    )
+    expect(await node.info('replication')).toMatchObject({ role: 'slave', master_port: String(primary.port) })
+    // Another primary may be named.
+    expect(await node.call('REPLICAOF', '127.0.0.1', await freePort())).toBe('OK')
+    expect(await node.call('REPLICAOF', '127.0.0.1', primary.port)).toBe('OK')
+    await infoIs(node, 'master_sync_in_progress', '1')
+    await node.stop()
+    expect(await readFile(join(directory, 'dump.rdb'))).toEqual(file)
+    const again = await startNode({}, { directory })
+    expect(await again.call('DBSIZE')).toBe(3000)
+  })
+
+  it('makes an empty primary when no load is under way, which overwrites nothing', async () => {
+    const directives = { 'repl-diskless-load': 'flush-before-load' }
+    const { primary, node, directory, file } = await startDropped(directives)
+    await primary.kill()
+    await infoIs(node, 'master_sync_in_progress', '0', { timeoutMs: 20_000 })
+    await infoIs(node, 'loading', '1')
+    expect(await node.call('REPLICAOF', 'NO', 'ONE')).toBe('OK')
+    await node.waitForLine(/This node has no data and is an empty primary now/)
+    expect(await node.info()).toMatchObject({ role: 'master', loading: '0', rdb_changes_since_last_save: '0' })
+    await node.stop()
+    expect(await readdir(directory)).toEqual(['dump.rdb'])
+    expect(await readFile(join(directory, 'dump.rdb'))).toEqual(file)
+  })
+
+  it.each([['SAVE'], ['BGSAVE'], ['SIGTERM']])(
+    'what such a primary saves by %s does not cost the file from before',
+    async (how) => {
+      const directives = { 'repl-diskless-load': 'flush-before-load' }
+      const { primary, node, directory, file } = await startDropped(directives)
+      await primary.kill()
+      await infoIs(node, 'master_sync_in_progress', '0', { timeoutMs: 20_000 })
+      await node.call('REPLICAOF', 'NO', 'ONE')
+      await node.call('SET', 'k', 'anew')
+      if (how !== 'SIGTERM') {
+        await node.call(how)
+        await infoIs(node, 'rdb_changes_since_last_save', '0')
+      }
+      await node.stop()
+      const names = (await readdir(directory)).sort()
+      expect(names).toEqual(['dump.rdb', expect.stringMatching(/^dump\.rdb\.kept-\d+$/)])
+      expect(await readFile(join(directory, names[1]!))).toEqual(file)
+      const again = await startNode({}, { directory })
+      expect(await again.call('KEYS', '*')).toEqual(['k'])
+    },
+  )
 })

@@ -73,6 +73,7 @@ it('is gone when the data are refused', async () => {
   const gate = {
     refuseHistory: () => undefined,
     roomForTwo: () => ({ do: 'load' as const }),
+    refuseDropFirst: () => undefined,
     refuseLoaded: () => 'no keys',
   }
   follow({ ports: { gate } })

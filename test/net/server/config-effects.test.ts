@@ -99,6 +99,27 @@ describe('CONFIG SET', () => {
     }
   })
 
+  it('repl-backlog-size: more than a ring can have is told, at the start and at CONFIG SET', async () => {
+    const told = async (server: TestServer): Promise<string[]> =>
+      (await server.settledLines()).filter((line) => / # repl-backlog-size /.test(line))
+    const large = await startUnderstudy({ directives: { 'repl-backlog-size': '8gb' } })
+    try {
+      const line = expect.stringMatching(/ 8589934592 is more than .*: 2147418112 bytes are used$/)
+      expect(await told(large)).toEqual([line])
+      expect((await large.info('replication'))['repl_backlog_size']).toBe('2147418112')
+      expect(await large.call('CONFIG', 'GET', 'repl-backlog-size')).toEqual(['repl-backlog-size', '8589934592'])
+      await large.call('CONFIG', 'SET', 'repl-backlog-size', 1_048_576)
+      expect(await told(large)).toHaveLength(1)
+      await large.call('CONFIG', 'SET', 'repl-backlog-size', '8gb')
+      expect(await told(large)).toEqual([line, line])
+    } finally {
+      await large.stop()
+    }
+    // A minimum is Redis', too.
+    await set('repl-backlog-size', 1)
+    expect(await told(node)).toEqual([])
+  })
+
   it('slowlog-log-slower-than and -max-len; latency-monitor-threshold', async () => {
     await set('slowlog-log-slower-than', 0, 'slowlog-max-len', 2, 'latency-monitor-threshold', 1)
     for (let i = 0; i < 4; i++) await node.call('DEBUG', 'SLEEP', '0.003')

@@ -68,6 +68,22 @@ it('has the position of the data, once there is a history', async () => {
   await waitFor('the end of the pins', () => server.keyspace.pins.count === 0)
 })
 
+it('is written in the versions that it can be, and in no other', async () => {
+  const server = await embeddedServer()
+  await server.start()
+  for (const rdbVersion of [99, 17, 13, 9, -3, 10.5, Number.NaN, '11', null] as number[]) {
+    expect(() => server.snapshot({ rdbVersion }), String(rdbVersion)).toThrow(
+      expect.objectContaining({ code: 'BAD_ARGUMENT' }),
+    )
+  }
+  expect(server.keyspace.pins.count).toBe(0)
+  for (const rdbVersion of [10, 11, 12]) {
+    const pieces: Buffer[] = []
+    for await (const piece of server.snapshot({ rdbVersion })) pieces.push(piece)
+    expect(Buffer.concat(pieces).subarray(0, 9).toString()).toBe(`REDIS00${rdbVersion}`)
+  }
+})
+
 it('is given up when it is closed, and its reader is told', async () => {
   const { server, client } = await startFilled()
   const snapshot = server.snapshot()

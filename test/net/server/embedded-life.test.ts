@@ -30,6 +30,22 @@ it('is started once, and is not up any more when it was stopped', async () => {
   await expect(server.start()).rejects.toThrow(/is started once/)
 })
 
+it('gives no handles when it was stopped, and readers that are open go on with the data of then', async () => {
+  const server = await embeddedServer()
+  await server.start()
+  server.keyspace.inUnit(() => server.keyspace.put(0, Buffer.from('a'), 0, 1, 0, 0, Buffer.from('b'), 0, 1, -1))
+  const unopened = server.readers.attach()
+  const reader = new KeyspaceReader(server.readers.attach())
+  expect(reader.get('a')).toBe('b')
+  await server.stop()
+  const stopped = expect.objectContaining({ code: 'NOT_READY', retryable: false })
+  expect(() => server.readers.attach()).toThrow(stopped)
+  expect(() => new KeyspaceReader(unopened).get('a')).toThrow(stopped)
+  expect(reader.get('a')).toBe('b')
+  reader.close()
+  await waitFor('the reader to be gone', () => !server.keyspace.counters.active)
+})
+
 it('saves beside another one in the same directory, each its own data', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'understudy-test-'))
   cleanups.push(() => rm(directory, { recursive: true }))

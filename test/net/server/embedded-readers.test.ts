@@ -34,6 +34,7 @@ it('a replica that was never synced is not ready, and is again not while its dat
   await server.start()
   await waitFor('the first snapshot to begin', () => server.link.state.name === 'receiving')
   expect(() => reader.get('a')).toThrow(notReady)
+  expect([reader.offset, reader.lagMs]).toEqual([0, Number.POSITIVE_INFINITY])
   server.link.reconnect('the test does not wait')
   primary.feed(encodeCommand('SET', 'a', '1'))
   await waitFor('the stream', () => server.link.getStatus().appliedOffset === primary.offset)

@@ -2,7 +2,14 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import * as fs from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Keyspace, type Logger, ReplicaError, snapshotAux, stringCommands } from '@understudy/core/internal'
+import {
+  Keyspace,
+  type Logger,
+  type RdbLoadResult,
+  ReplicaError,
+  snapshotAux,
+  stringCommands,
+} from '@understudy/core/internal'
 import { Config, Persistence, type PersistencePorts } from '@understudy/net/internal'
 import type { FileCalls, SavedFile, SaveFileOptions, Snapshots } from '@understudy/rdb-worker'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -79,8 +86,8 @@ class HeldSnapshots implements Snapshots {
     await new Promise(setImmediate)
   }
 
-  async fail(): Promise<void> {
-    this.#end!.reject(new ReplicaError('FILE_FAILED', 'cannot write there: input/output error (EIO)'))
+  async fail(code: 'FILE_FAILED' | 'RDB_ABORTED' = 'FILE_FAILED'): Promise<void> {
+    this.#end!.reject(new ReplicaError(code, 'cannot write there: input/output error (EIO)'))
     await new Promise(setImmediate)
   }
 }
@@ -165,6 +172,51 @@ describe('saving beside the writer', () => {
     expect(snapshots.cancelled).toBe(0)
     expect(persistence.save()).toBe(true)
     expect(snapshots.cancelled).toBe(1)
+  })
+
+  it.each(['with', 'without'])('is given up when data come whole, %s a file of theirs', async (how) => {
+    const snapshots = new HeldSnapshots()
+    const saved: unknown[] = []
+    const { persistence, config, clock, runner, log } = newBench({ snapshots, onSaved: (aux) => saved.push(aux) })
+    config.assign('save', [{ seconds: 1, changes: 1 }])
+    runner.run('SET', 'k', 'old')
+    persistence.saveInBackground()
+    const { lastSaveMs } = persistence
+    clock.advance(2000)
+    persistence.noteLoaded({ summary: { family: 'redis', version: 10 }, keyCount: 5 } as RdbLoadResult, false)
+    expect(snapshots.cancelled).toBe(1)
+    if (how === 'with') persistence.noteFile()
+    // It had its name already: this is heard of behind it.
+    await snapshots.succeed()
+    expect(persistence).toMatchObject({ changes: how === 'with' ? 0 : 5, saves: 0, lastSaveMs, isSaving: false })
+    expect(saved).toEqual([])
+    expect(log).toEqual(['Background saving started', 'Background saving given up'])
+    persistence.tick()
+    expect(snapshots.asked).toHaveLength(how === 'with' ? 1 : 2)
+  })
+
+  it('is no failed one when the process ends in the middle of it', async () => {
+    const snapshots = new HeldSnapshots()
+    const { persistence, log } = newBench({ snapshots })
+    persistence.saveInBackground()
+    await snapshots.fail('RDB_ABORTED')
+    expect(persistence).toMatchObject({ fault: '', isSaving: false, saves: 0 })
+    expect(log.at(-1)).toBe('Background saving given up')
+  })
+
+  it('is given up with FLUSHALL, with save points or without', async () => {
+    for (const save of [[], [{ seconds: 1, changes: 1 }]]) {
+      const snapshots = new HeldSnapshots()
+      const { persistence, config, runner, log } = newBench({ snapshots })
+      config.assign('save', save)
+      runner.run('SET', 'k', 'old')
+      persistence.saveInBackground()
+      persistence.datasetFlushed()
+      expect(snapshots.cancelled).toBe(1)
+      await snapshots.fail()
+      expect(persistence).toMatchObject({ fault: '', isSaving: false, saves: save.length })
+      expect(log.at(-1)).toBe('Background saving given up')
+    }
   })
 
   it('counts the changes that came meanwhile, and is one at a time', async () => {

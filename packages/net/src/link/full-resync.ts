@@ -85,7 +85,7 @@ export class FullResync {
   begin(framing: SnapshotFraming, sync: FullSync): string | undefined {
     const { accepts, config, gate, ports } = this.#parts
     const wasEmpty = ports.isEmpty()
-    const plan = planFullSync({ mode: config.disklessLoad, framing, wasEmpty, accepts: accepts(), gate })
+    const plan = planFullSync({ mode: config.disklessLoad, framing, sync, wasEmpty, accepts: accepts(), gate })
     if (plan.do === 'hold') return plan.why
     const { dropsFirst, shortage, usesFile } = plan
     if (shortage !== undefined) {

@@ -11,8 +11,10 @@ export type RoomForTwo =
 export interface FullSyncGate {
   /** Is the primary's history wanted here? @returns why not */
   refuseHistory(sync: FullSync): string | undefined
-  /** Do old and new data fit? @param snapshotBytes undefined: the primary does not say */
-  roomForTwo(snapshotBytes: number | undefined): RoomForTwo
+  /** Do old and new data fit? @param sync whose the new ones are. @param snapshotBytes undefined: the primary does not say */
+  roomForTwo(sync: FullSync, snapshotBytes: number | undefined): RoomForTwo
+  /** May the old data go before it is known whether the new ones have any keys? @returns why not */
+  refuseDropFirst(): string | undefined
   /** May a snapshot of so many keys be swapped in? @returns why not */
   refuseLoaded(keyCount: number): string | undefined
 }
@@ -21,5 +23,6 @@ export interface FullSyncGate {
 export const OPEN_GATE: FullSyncGate = {
   refuseHistory: () => undefined,
   roomForTwo: () => ({ do: 'load' }),
+  refuseDropFirst: () => undefined,
   refuseLoaded: () => undefined,
 }

@@ -1,5 +1,8 @@
-/** What is done with a full resync, by repl-diskless-load and by the room there is; and what the loader is told. Pure; the link carries it out. */
-import type { RdbLoadOptions, SnapshotFraming } from '@understudy/core/internal'
+/**
+ * What is done with a full resync, by repl-diskless-load, by the room there is, and by whether the old data may go before it is known what
+ * comes; and what the loader is told. Pure; the link carries it out.
+ */
+import type { FullSync, RdbLoadOptions, SnapshotFraming } from '@understudy/core/internal'
 import type { FullSyncGate } from './full-sync-gate.ts'
 import type { ReplicaLinkConfig } from './replica-link-ports.ts'
 
@@ -19,6 +22,7 @@ export type FullSyncPlan =
 export interface FullSyncQuestion {
   readonly mode: ReplicaLinkConfig['disklessLoad']
   readonly framing: SnapshotFraming
+  readonly sync: FullSync
   /** This node has no keys. */
   readonly wasEmpty: boolean
   /** It is taken, whatever is against it: somebody said so. */
@@ -26,13 +30,18 @@ export interface FullSyncQuestion {
   readonly gate: FullSyncGate
 }
 
-export function planFullSync({ mode, framing, wasEmpty, accepts, gate }: FullSyncQuestion): FullSyncPlan {
+export function planFullSync({ mode, framing, sync, wasEmpty, accepts, gate }: FullSyncQuestion): FullSyncPlan {
   const usesFile = mode === 'disabled' || (mode === 'on-empty-db' && !wasEmpty)
-  if (mode === 'flush-before-load' || mode === 'flushdb') return { do: 'load', dropsFirst: true, usesFile }
+  const stay = wasEmpty || accepts ? undefined : gate.refuseDropFirst()
+  const drops = mode === 'flush-before-load' || mode === 'flushdb'
+  if (drops && stay === undefined) return { do: 'load', dropsFirst: true, usesFile }
   if (!wasEmpty) {
-    const room = gate.roomForTwo(framing.kind === 'length' ? framing.byteLength : undefined)
+    const room = gate.roomForTwo(sync, framing.kind === 'length' ? framing.byteLength : undefined)
     if (room.do === 'hold' && !accepts) return room
-    if (room.do === 'flush') return { do: 'load', dropsFirst: true, shortage: room.why, usesFile }
+    if (room.do === 'flush') {
+      if (stay !== undefined) return { do: 'hold', why: `${room.why}; ${stay}` }
+      return { do: 'load', dropsFirst: true, shortage: room.why, usesFile }
+    }
   }
   return { do: 'load', dropsFirst: false, usesFile }
 }

@@ -12,17 +12,20 @@ export type FullResyncPolicy = 'always' | 'same-history' | 'never' | 'ask'
 /** full-sync-low-memory: what to do when two datasets do not fit. */
 export type LowMemoryPolicy = 'flush' | 'hold' | 'load'
 
+type Ids = Pick<ReplicationHistory, 'replid' | 'replid2'>
+
+/** Are they our data, further on? */
+function isOurHistory(sync: FullSync, { replid, replid2 }: Ids): boolean {
+  return sync.known && (sync.replid === replid || sync.replid === replid2)
+}
+
 /** Why the policy is against replacing data that this node has; undefined: it is not. */
-export function refusalOfHistory(
-  policy: FullResyncPolicy,
-  sync: FullSync,
-  history: Pick<ReplicationHistory, 'replid' | 'replid2'>,
-): string | undefined {
+export function refusalOfHistory(policy: FullResyncPolicy, sync: FullSync, history: Ids): string | undefined {
   switch (policy) {
     case 'always':
       return undefined
     case 'same-history':
-      if (sync.known && (sync.replid === history.replid || sync.replid === history.replid2)) return undefined
+      if (isOurHistory(sync, history)) return undefined
       return `its history ${sync.replid} is not ours, ${history.replid}, and full-resync-policy is same-history`
     case 'never':
     case 'ask':
@@ -37,7 +40,7 @@ export interface FullSyncFacts {
   readonly refusesEmptyPrimary: () => boolean
   /** 0: not set. */
   readonly maxmemory: () => number
-  readonly history: () => Pick<ReplicationHistory, 'replid' | 'replid2'>
+  readonly history: () => Ids
   readonly keyCount: () => number
   readonly datasetBytes: () => number
 }
@@ -51,11 +54,19 @@ export function fullSyncGate(facts: FullSyncFacts): FullSyncGate {
     refuseHistory(sync) {
       return facts.keyCount() === 0 ? undefined : refusalOfHistory(facts.policy(), sync, facts.history())
     },
-    roomForTwo(snapshotBytes) {
+    roomForTwo(sync, snapshotBytes) {
       const policy = facts.lowMemory()
       if (policy === 'load') return { do: 'load' }
-      const why = memoryShortage(estimateMemory(facts.maxmemory(), facts.datasetBytes(), snapshotBytes))
+      const isOurs = isOurHistory(sync, facts.history())
+      const why = memoryShortage(estimateMemory(facts.maxmemory(), facts.datasetBytes(), snapshotBytes, isOurs))
       return why === undefined ? { do: 'load' } : { do: policy, why }
+    },
+    refuseDropFirst() {
+      if (!facts.refusesEmptyPrimary() || facts.keyCount() === 0) return undefined
+      return (
+        'full-sync-low-memory flush would drop the old data first, and refuse-empty-primary yes keeps them until the new ones are ' +
+        'known to have keys. FULLRESYNC ACCEPT drops them, full-sync-low-memory load loads beside them'
+      )
     },
     refuseLoaded(keyCount) {
       if (!facts.refusesEmptyPrimary() || keyCount > 0 || facts.keyCount() === 0) return undefined
@@ -73,18 +84,23 @@ export interface MemoryEstimate {
   readonly neededBytes: number
 }
 
-/** A snapshot is smaller than what it becomes: strings of tens of bytes take about half as much again. */
+/**
+ * A snapshot is smaller than what it becomes: strings of tens of bytes take about half as much again. Values that compress well become many
+ * times as much, which is not to be seen from outside.
+ */
 const SNAPSHOT_TO_MEMORY = 1.5
 
 /**
  * @param maxmemory 0: not set
  * @param snapshotBytes length of the snapshot; undefined: the primary does not say
- * @param datasetBytes what the present data take: the new ones are taken for as large when nothing else is known
+ * @param datasetBytes what the present data take
+ * @param isOurs they are these data, further on: taken for as large as now at least. So is what nothing is known of
  */
 export function estimateMemory(
   maxmemory: number,
   datasetBytes: number,
   snapshotBytes: number | undefined,
+  isOurs: boolean,
 ): MemoryEstimate {
   const constrained = process.constrainedMemory?.() ?? 0
   const machine = totalmem()
@@ -95,7 +111,8 @@ export function estimateMemory(
     limitBytes = maxmemory
     limitName = 'maxmemory'
   }
-  const neededBytes = snapshotBytes === undefined ? datasetBytes : Math.round(snapshotBytes * SNAPSHOT_TO_MEMORY)
+  const grownBytes = Math.round((snapshotBytes ?? 0) * SNAPSHOT_TO_MEMORY)
+  const neededBytes = isOurs || snapshotBytes === undefined ? Math.max(grownBytes, datasetBytes) : grownBytes
   const usedBytes = limitName === 'maxmemory' ? datasetBytes : process.memoryUsage.rss()
   return { limitBytes, limitName, usedBytes, neededBytes }
 }

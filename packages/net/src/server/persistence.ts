@@ -29,6 +29,7 @@ import {
 import type { Config } from '../config/config.ts'
 import { fromByteString } from '../config/directive.ts'
 import { temporaryPath } from '../temporary-path.ts'
+import { keepOldFile } from './kept-file.ts'
 import { snapshotRules } from './snapshot-facts.ts'
 
 /** A background save that failed is tried again by save points after so long. */
@@ -60,6 +61,14 @@ interface SavedSnapshot {
   readonly path: string
 }
 
+interface BackgroundSave {
+  readonly startedMs: number
+  /** `keyspace.dirty` that the snapshot has. */
+  readonly changes: number
+  /** Its data are not those of this node any more, or a newer file has them. */
+  isUnwanted: boolean
+}
+
 export type BackgroundStart = 'started' | 'scheduled' | 'busy'
 
 export class Persistence {
@@ -77,9 +86,11 @@ export class Persistence {
   #savedChanges = 0
   /** A background save was asked for inside a transaction, and begins behind it. */
   #isScheduled = false
-  #background: { readonly startedMs: number; readonly changes: number } | undefined
+  #background: BackgroundSave | undefined
   /** When the last background save began, monotonic. */
   #triedAtMs = Number.NEGATIVE_INFINITY
+  /** `keyspace.dirty` when this node began as a primary without data while the file may have some; undefined: it has had them, or kept them. */
+  #emptySince: number | undefined
   /** RDB version of files: that of the data that came, or that they needed last time. */
   #rdbVersion = RDB_VERSION_DEFAULT
 
@@ -96,6 +107,11 @@ export class Persistence {
   /** rdb_changes_since_last_save. */
   get changes(): number {
     return this.#ports.keyspace.dirty - this.#savedChanges
+  }
+
+  /** Nothing was written since this node began empty: the file that is there is worth more. */
+  get hasNothing(): boolean {
+    return this.#emptySince === this.#ports.keyspace.dirty
   }
 
   get isSaving(): boolean {
@@ -115,13 +131,27 @@ export class Persistence {
   }
 
   /**
-   * Data came whole. Files are of their version from now on, so that whoever made them can read ours.
+   * Data came whole. Files are of their version from now on, so that whoever made them can read ours. A snapshot of the data before
+   * gets no name when this returns: it could take that of the file in which these came.
    * @param isFile they are what the file of this node has; else no file has them
    */
   noteLoaded({ summary, keyCount }: RdbLoadResult, isFile: boolean): void {
+    this.#giveUpBackground()
     const version = summary.family === 'valkey' ? RDB_VERSION_OF_VALKEY : summary.version
     this.#rdbVersion = Math.min(Math.max(version, RDB_VERSION_DEFAULT), RDB_VERSION_WRITTEN_MAX)
     this.#savedChanges = this.#ports.keyspace.dirty - (isFile ? 0 : keyCount)
+    this.#emptySince = undefined
+  }
+
+  /** A node whose data never came, or were dropped for others that did not come, is a primary now. What the file has it does not have. */
+  beganEmpty(): void {
+    const { keyspace, logger } = this.#ports
+    this.#emptySince = keyspace.dirty
+    this.#savedChanges = keyspace.dirty
+    logger.warning(
+      `This node has no data and is an empty primary now. What there is as ${this.#path} stays while nothing is written here, and is ` +
+        'kept under another name when this node saves',
+    )
   }
 
   /** The file that a start loads has the data of now, though it was not saved: a full resync brought it. */
@@ -131,13 +161,14 @@ export class Persistence {
 
   /** Saves now; this thread does nothing else meanwhile. @returns false when it failed, which was logged */
   save(): boolean {
-    const { keyspace, calls, snapshots } = this.#ports
+    const { keyspace, calls } = this.#ports
     const { dirty } = keyspace
     // At the end of the process: an older one must not take the name of this one.
-    snapshots.cancel()
+    this.#giveUpBackground()
     try {
       const options = this.#options('')
       const preamble = this.#ports.preamble()
+      this.#keepOldFile(options.path)
       const saved = saveFile(keyspace, preamble, { ...options, ...(calls === undefined ? {} : { calls }) })
       this.#saved(saved, { changes: dirty, aux: preamble.aux, path: options.path })
       this.#ports.logger.notice('DB saved on disk')
@@ -150,26 +181,29 @@ export class Persistence {
 
   /** Saves beside the writer, at once unless a transaction is being executed. The outcome is logged, and to be seen in INFO. */
   saveInBackground(): BackgroundStart {
-    const { clock, keyspace, logger, snapshots } = this.#ports
+    const { clock, keyspace, logger } = this.#ports
     if (this.#background !== undefined) return 'busy'
     this.#isScheduled = keyspace.counters.isOpen
     if (this.#isScheduled) return 'scheduled'
-    const background = { startedMs: clock.monotonicMs(), changes: keyspace.dirty }
+    const background = { startedMs: clock.monotonicMs(), changes: keyspace.dirty, isUnwanted: false }
     this.#background = background
     this.#triedAtMs = background.startedMs
     logger.notice('Background saving started')
     const preamble = this.#ports.preamble()
     const options = this.#options('bg-')
-    snapshots.saveFile(preamble, options).then(
+    this.#saveBeside(preamble, options).then(
       (saved) => {
-        this.#backgroundEnded(background.startedMs)
+        this.#backgroundEnded(background)
+        // It had its name already when it was given up.
+        if (background.isUnwanted) return logger.notice('Background saving given up')
         this.#saved(saved, { changes: background.changes, aux: preamble.aux, path: options.path })
         logger.notice('Background saving terminated with success')
       },
       (error: unknown) => {
-        this.#backgroundEnded(background.startedMs)
-        // Another file was saved meanwhile: this one was not wanted any more.
-        if (error instanceof ReplicaError && error.code === 'RDB_ABORTED') logger.notice('Background saving given up')
+        this.#backgroundEnded(background)
+        // Not by this: the process ends.
+        const isAborted = error instanceof ReplicaError && error.code === 'RDB_ABORTED'
+        if (background.isUnwanted || isAborted) logger.notice('Background saving given up')
         else this.#failed(error)
       },
     )
@@ -177,11 +211,12 @@ export class Persistence {
   }
 
   /**
-   * FLUSHALL was carried out, here or by the stream. With save points the file is to be empty, too, or a restart would bring
-   * everything back. It may say that it is of a little before: what comes since is then asked for and applied again, FLUSHALL
-   * included.
+   * FLUSHALL was carried out, here or by the stream. What is being saved is gone. With save points the file is to be empty, too, or a
+   * restart would bring everything back. It may say that it is of a little before: what comes since is then asked for and applied
+   * again, FLUSHALL included.
    */
   datasetFlushed(): void {
+    this.#giveUpBackground()
     if (this.#ports.config.get('save').length > 0) this.save()
   }
 
@@ -221,7 +256,28 @@ export class Persistence {
     }
   }
 
-  #backgroundEnded(startedMs: number): void {
+  async #saveBeside(preamble: SnapshotPreamble, options: SaveFileOptions): Promise<SavedFile> {
+    this.#keepOldFile(options.path)
+    return await this.#ports.snapshots.saveFile(preamble, options)
+  }
+
+  /** @throws ReplicaError FILE_FAILED */
+  #keepOldFile(path: string): void {
+    if (this.#emptySince === undefined) return
+    const { clock, logger } = this.#ports
+    const keptPath = keepOldFile(path, clock.wallMs())
+    this.#emptySince = undefined
+    if (keptPath !== undefined) logger.warning(`${path} has data that this node never had: it is kept as ${keptPath}`)
+  }
+
+  /** redis 7.0 rdb.c killRDBChild(). When this returns, no file gets its name from what is being saved. */
+  #giveUpBackground(): void {
+    if (this.#background === undefined || this.#background.isUnwanted) return
+    this.#background.isUnwanted = true
+    this.#ports.snapshots.cancel()
+  }
+
+  #backgroundEnded({ startedMs }: BackgroundSave): void {
     this.#background = undefined
     this.lastBackgroundSeconds = Math.floor((this.#ports.clock.monotonicMs() - startedMs) / 1000)
   }

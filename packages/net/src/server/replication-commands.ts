@@ -10,6 +10,7 @@ import {
   argText,
   FAST,
   LOADING,
+  LOADING_ERROR,
   NO_ASYNC_LOADING,
   NO_MULTI,
   NOSCRIPT,
@@ -24,14 +25,15 @@ import { describeClient } from '../commands/client-line.ts'
 import { row } from '../commands/rows.ts'
 import type { FailoverTarget } from '../replicas/failover.ts'
 import type { Node } from './node.ts'
-import { becomePrimary, becomeReplica } from './role.ts'
+import { becomePrimary, becomeReplica, wouldBeEmpty } from './role.ts'
 
 const PORT_MAX = 65_535
 
 export function replicationCommands(node: Node): CommandTable<ClientSession> {
   const replicaOf = (client: ClientSession): void => runReplicaOf(node, client)
   // Unlike in Redis also while a snapshot is received or loaded, which ends then: a node that was never synced says it is
-  // loading as long as it has no primary to be synced by, and must be told of another one.
+  // loading as long as it has no primary to be synced by, and must be told of another one, or be made a primary. NO ONE is refused
+  // where an end of the load would leave it without the data that are to come.
   const linkFlags = ADMIN | NOSCRIPT | LOADING | STALE
   return {
     REPLICAOF: row(3, linkFlags, '5.0.0', 'server', 'Makes this node a replica of another, or a primary.', replicaOf),
@@ -85,6 +87,7 @@ function runReplicaOf(node: Node, client: ClientSession): void {
   }
   const by = describeClient(client)
   if (argIs(args, 1, 'NO') && argIs(args, 2, 'ONE')) {
+    if (wouldBeEmpty(node)) return reply.error(LOADING_ERROR)
     becomePrimary(node, `user request from '${by}'`)
     reply.ok()
     return

@@ -11,11 +11,23 @@ import { byteString } from '../config/directive.ts'
 import { Failover, type FailoverTarget } from '../replicas/failover.ts'
 import type { Node } from './node.ts'
 
-/** Follows nobody from now on. @param cause for the log, as in `user request from '…'` */
+/**
+ * Its data never came, or were dropped for new ones, and those are being loaded: as a primary it would be an empty one. A file that is loaded
+ * at start goes on to be loaded whatever the role is.
+ */
+export function wouldBeEmpty({ hasData, fileLoading, link }: Node): boolean {
+  return !hasData && fileLoading === undefined && (link.state.name === 'receiving' || link.state.name === 'loading')
+}
+
+/**
+ * Follows nobody from now on. Not to be called while `wouldBeEmpty()`: who takes over has its data, and who takes its role back was told of
+ * none. @param cause for the log, as in `user request from '…'`
+ */
 export function becomePrimary(node: Node, cause: string): void {
   node.link.replicaOfNoOne(cause)
   // Also when it was to follow one only once its file is loaded.
   node.config.assign('replicaof', undefined)
+  if (!node.hasData && node.fileLoading === undefined) node.persistence.beganEmpty()
   node.hasData = true
   node.updateState()
 }

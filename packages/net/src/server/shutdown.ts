@@ -159,7 +159,7 @@ export function newShutdown(node: Node, end: () => void): Shutdown {
     replicas: () => node.below.list(),
     offset: () => node.link.history.replOffset,
     holdWrites: (held) => node.server.pauses.holdWrites('shutdown', held),
-    hasDataset: () => !node.state.loading,
+    hasDataset: () => !node.state.loading && !node.persistence.hasNothing,
     save: () => node.persistence.save(),
     end,
   })

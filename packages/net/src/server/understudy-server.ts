@@ -6,7 +6,6 @@ import { strict as assert } from 'node:assert'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
   BacklogWriter,
-  clampBacklogBytes,
   type Clock,
   dataCommandFamilies,
   debugDatasetSubcommands,
@@ -21,6 +20,7 @@ import {
   type PinLimits,
   policyTracksFrequency,
   RDB_VERSION_DEFAULT,
+  RDB_VERSION_WRITTEN_MAX,
   Readers,
   ReplicaError,
   snapshotPosition,
@@ -46,6 +46,7 @@ import type { StreamLog } from '../stream-log/stream-log.ts'
 import { temporaryPath } from '../temporary-path.ts'
 import { WorkerSnapshots } from '../replicas/worker-snapshots.ts'
 import { ActiveDefrag } from './active-defrag.ts'
+import { usedBacklogBytes } from './backlog-size.ts'
 import { ClientEviction } from './client-eviction.ts'
 import { collectGarbageSoon } from './collect-garbage.ts'
 import { configCommands } from './config-commands.ts'
@@ -172,7 +173,7 @@ export class UnderstudyServer implements Node {
       onOutcome: () => this.updateState(),
       onSaved: (aux) => this.streamLog.saved(snapshotPosition(aux)),
     })
-    this.backlog = new BacklogWriter(clampBacklogBytes(config.get('repl-backlog-size')))
+    this.backlog = new BacklogWriter(usedBacklogBytes(config.get('repl-backlog-size'), logger))
     this.backlog.overflow.letGo = collectGarbageSoon
     this.streamLog = newStreamLog(this)
     this.unapplied = new UnappliedCommands(logger)
@@ -317,7 +318,7 @@ export class UnderstudyServer implements Node {
       server.openPlace = (place) => this.ioThreads!.open(place)
       follow(config, CLIENT_DIRECTIVES, () => this.ioThreads?.settingsChanged())
     }
-    config.onChange('repl-backlog-size', (bytes) => this.backlog.resize(clampBacklogBytes(bytes)))
+    config.onChange('repl-backlog-size', (bytes) => this.backlog.resize(usedBacklogBytes(bytes, logger)))
     config.onChange('port', () => listenAnew(this, 'port'))
     config.onChange('bind', () => listenAnew(this, 'bind'))
     config.onChange('hz', () => this.server.restartCron())
@@ -356,7 +357,8 @@ export class UnderstudyServer implements Node {
   }
 
   /**
-   * Closes link, clients, port and worker threads. What was written is in the log of the stream when it resolves, however slow the disk is.
+   * Closes link, clients, port and worker threads. Readers that are open go on reading what was here at the end, until they are closed; their
+   * `lagMs` grows. `readers.attach()` throws NOT_READY from now on, and so does a handle that nobody has opened yet. What was written is in the log of the stream when it resolves, however slow the disk is.
    * @param threadsMsMax how long threads are waited for, milliseconds
    */
   async stop(threadsMsMax: number = Number.POSITIVE_INFINITY): Promise<void> {
@@ -366,6 +368,7 @@ export class UnderstudyServer implements Node {
     this.below.stop()
     this.link.stop()
     this.keyCheck.stop()
+    this.ioThreads?.replaceNoMore()
     this.readers.close()
     // Clients are gone when this returns, so the log gets no more.
     const closed = this.server.close()
@@ -378,9 +381,14 @@ export class UnderstudyServer implements Node {
 
   /**
    * The dataset as it is now, between two commands, as the bytes of an RDB snapshot.
-   * @throws ReplicaError NOT_READY before there are data, PIN_LIMIT
+   * @throws ReplicaError NOT_READY before there are data, PIN_LIMIT, BAD_ARGUMENT for a version that is not written
    */
   snapshot({ rdbVersion = RDB_VERSION_DEFAULT }: DatasetSnapshotOptions = {}): DatasetSnapshot {
+    // A later one, or none, would be written at the head of a file whose rest is of another.
+    if (!Number.isInteger(rdbVersion) || rdbVersion < RDB_VERSION_DEFAULT || rdbVersion > RDB_VERSION_WRITTEN_MAX) {
+      const range = `${RDB_VERSION_DEFAULT} to ${RDB_VERSION_WRITTEN_MAX}`
+      throw new ReplicaError('BAD_ARGUMENT', `snapshots are written in RDB versions ${range}, not ${rdbVersion}`)
+    }
     if (!this.hasData || this.fileLoading !== undefined) {
       throw new ReplicaError('NOT_READY', 'this node has no data yet', { retryable: true })
     }
