@@ -28,6 +28,7 @@ import { readShared } from './shared-reads.ts'
 import { SlabPool } from './slabs.ts'
 import { shortenedArgs } from './slow-log.ts'
 import type { ThreadStatistics } from './thread-statistics.ts'
+import { StalledPeers } from './stalled-peers.ts'
 import { touchRequests } from './touch-requests.ts'
 
 /** A piece of input at least this long may be followed by another one in the same turn of the event loop. */
@@ -66,6 +67,7 @@ export abstract class ConnectionHost<Session extends Connection = Connection> {
   readonly slabs: SlabPool = new SlabPool(this.encoder)
   readonly meter: CommandMeter
   readonly longReplies: LongReplies = new LongReplies(this)
+  readonly stalledPeers: StalledPeers = new StalledPeers()
   /** The connection whose commands run now. */
   current: Session | undefined
   /** Counts turns of the event loop in which long pieces of input came. */
@@ -281,8 +283,12 @@ export abstract class ConnectionHost<Session extends Connection = Connection> {
     const { settings } = this
     session.lastInteractionMs = this.clock.monotonicMs()
     decoder.bulkBytesMax = settings.protoMaxBulkBytes
-    decoder.feed(chunk, length)
-    if (decoder.pendingBytes > settings.clientQueryBufferBytesMax) {
+    if ((session.flags & CLIENT_STOPPED) === 0) decoder.feed(chunk, length)
+    else {
+      session.heldInput.append(chunk, length)
+      if (this.stalledPeers.holds(session)) return
+    }
+    if (session.inputBytes > settings.clientQueryBufferBytesMax) {
       this.dropForInput(session)
       return
     }
@@ -391,7 +397,7 @@ export abstract class ConnectionHost<Session extends Connection = Connection> {
   dropForInput(session: Session): void {
     this.logger.warning(
       `Closing client that reached max query buffer length: id=${session.id} addr=${session.address} ` +
-        `qbuf=${session.decoder.pendingBytes}`,
+        `qbuf=${session.inputBytes}`,
     )
     session.kill()
   }
@@ -413,6 +419,7 @@ export abstract class ConnectionHost<Session extends Connection = Connection> {
     const nowMs = this.clock.monotonicMs()
     this.everyTick(nowMs)
     this.longReplies.tick()
+    this.stalledPeers.tick(1000 / this.settings.hz)
     this.#lookAfterSome(nowMs)
     this.#cronCount++
     if (this.#cronCount % this.settings.hz !== 0) return

@@ -23,6 +23,7 @@ import {
   CLIENT_UNAUTHENTICATED,
 } from './connection-flags.ts'
 import type { ConnectionHost } from './connection-host.ts'
+import { HeldInput } from './held-input.ts'
 import type { MeteredCommand } from './meter.ts'
 import type { ClientSettings } from './settings.ts'
 import type { Slab, SlabWriter } from './slabs.ts'
@@ -71,6 +72,8 @@ export abstract class Connection implements SlabWriter, ConnectionIdentity {
   readonly address: string
   readonly localAddress: string
   readonly decoder: RequestDecoder = new RequestDecoder()
+  /** What came while nothing could run, behind what the decoder has. */
+  readonly heldInput: HeldInput = new HeldInput()
   /** The thread's shared encoder; while a reply is written in another connection's turn, one of its own. */
   reply: ReplyEncoder
   readonly settings: ClientSettings
@@ -86,6 +89,7 @@ export abstract class Connection implements SlabWriter, ConnectionIdentity {
   /** Bytes given to the socket and not yet taken. */
   outputBytes = 0
   writesInFlight = 0
+  #writtenBytes = 0
   /** Since when the output has been above the soft limit; 0: it is not. */
   softLimitSinceMs = 0
   /** What this connection used of the event loop's turn `turn`. */
@@ -168,9 +172,21 @@ export abstract class Connection implements SlabWriter, ConnectionIdentity {
     return this.outputBytes + (this.#side?.length ?? 0)
   }
 
+  /** Grows, or changes at least, whenever the peer has taken something. */
+  get takenBytes(): number {
+    return this.#writtenBytes - (this.socket.queuedBytes ?? this.socket.writableLength)
+  }
+
+  /** Bytes of input that were not run yet. */
+  get inputBytes(): number {
+    return this.decoder.pendingBytes + this.heldInput.byteLength
+  }
+
   /** Memory of this connection's buffers, roughly. */
   get memoryBytes(): number {
-    return 2048 + this.decoder.heldBytes + this.outputBytes + (this.#side?.bytes.length ?? 0)
+    return (
+      2048 + this.decoder.heldBytes + this.heldInput.memoryBytes + this.outputBytes + (this.#side?.bytes.length ?? 0)
+    )
   }
 
   get type(): ClientType {
@@ -354,6 +370,7 @@ export abstract class Connection implements SlabWriter, ConnectionIdentity {
 
   written(byteCount: number): void {
     this.outputBytes -= byteCount
+    this.#writtenBytes += byteCount
     this.writesInFlight--
     if (this.closed) return
     // A peer that takes a long reply is not idle. Of the end of a reply its next command tells.
@@ -366,9 +383,12 @@ export abstract class Connection implements SlabWriter, ConnectionIdentity {
     }
   }
 
-  /** The output is too long to read more from this connection. */
-  outputAboveBound(): boolean {
-    return this.pendingOutputBytes > this.settings.outputPauseBytes
+  /** Is the output too long to run more of this connection? @returns true: nothing runs until half of it has left */
+  holdsUpForOutput(): boolean {
+    if (this.pendingOutputBytes <= this.settings.outputPauseBytes) return false
+    this.flags |= CLIENT_BACK_PRESSURE
+    this.host.stalledPeers.watch(this)
+    return true
   }
 
   /** Closes at the end of the turn, when replies leave and messages about what the turn has changed were written. */

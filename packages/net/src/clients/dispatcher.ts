@@ -144,7 +144,7 @@ function queueCommand(session: ClientSession, entry: CommandEntry<ClientSession>
   // A transaction that will be discarded anyway takes no more memory.
   if ((session.flags & (CLIENT_DIRTY_EXEC | CLIENT_DIRTY_CAS)) === 0) transaction.add(entry, decoder)
   const queuedBytes = transaction.argumentBytes + transaction.count * QUEUED_COMMAND_BYTES
-  if (queuedBytes + decoder.pendingBytes > server.settings.clientQueryBufferBytesMax) {
+  if (queuedBytes + session.inputBytes > server.settings.clientQueryBufferBytesMax) {
     server.dropForInput(session)
     return
   }

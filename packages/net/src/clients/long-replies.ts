@@ -44,6 +44,7 @@ export class LongReplies {
   begin(connection: Connection, work: LongReplyWork): void {
     connection.flags |= CLIENT_LONG_REPLY
     connection.socket.pause()
+    this.#host.stalledPeers.watch(connection)
     this.#underWay.set(connection, { work, pace: new ReplyPace() })
     this.wake(connection)
   }

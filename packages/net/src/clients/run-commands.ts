@@ -2,10 +2,9 @@
  * One turn of a connection: runs the commands that its decoder holds, bounded in time and bytes, so that all replies leave
  * in one write. What running a command means is the connection's own (`Connection.runCommand`).
  */
-import { COMMAND, EMPTY_REQUEST, PROTOCOL_ERROR } from '@understudy/core/internal'
+import { COMMAND, EMPTY_REQUEST, NEED_MORE } from '@understudy/core/internal'
 import type { Connection } from './connection.ts'
 import {
-  CLIENT_BACK_PRESSURE,
   CLIENT_CLOSE_AFTER_REPLY,
   CLIENT_DROPPED_REPLIES,
   CLIENT_INPUT_ENDED,
@@ -28,21 +27,30 @@ export function runCommands(session: Connection): void {
   meter.start()
   const beganMs = meter.nowMs
   const turnEndMs = beganMs + settings.turnMsMax - session.turnMs
+  let heldBytes = 0
   while ((session.flags & CLIENT_STOPPED) === 0) {
     decoder.authRequired = (session.flags & CLIENT_UNAUTHENTICATED) !== 0
     decoder.findsEmpty = session.mindsEmpty
     if (decoder.aheadCount === 0 && decoder.lookAhead() > 1) host.touchAhead(session)
     const found = decoder.next()
-    if (found === EMPTY_REQUEST) session.emptyRequest()
-    else if (found !== COMMAND) {
-      if (found === PROTOCOL_ERROR) session.failProtocol()
+    if (found === COMMAND) session.runCommand()
+    else if (found === EMPTY_REQUEST) session.emptyRequest()
+    else if (found === NEED_MORE) {
+      const held = session.heldInput.take()
+      if (held === undefined) break
+      decoder.feed(held)
+      heldBytes += held.length
+      // Also a part of a long argument takes its time.
+      if (heldBytes > settings.turnBytesMax) suspend(session)
+    } else {
+      session.failProtocol()
       break
-    } else session.runCommand()
+    }
     if (reply.length > FLUSH_BYTES) {
       session.flush()
-      if (session.outputAboveBound()) session.flags |= CLIENT_BACK_PRESSURE
+      session.holdsUpForOutput()
     }
-    if (meter.nowMs > turnEndMs && decoder.hasMore) suspend(session)
+    if (meter.nowMs > turnEndMs && (decoder.hasMore || session.heldInput.byteLength > 0)) suspend(session)
   }
   meter.settle()
   host.forgetAhead()
@@ -52,10 +60,7 @@ export function runCommands(session: Connection): void {
   if (session.turnBytes > 0) session.turnMs += meter.nowMs - beganMs
   if ((session.flags & CLIENT_STOPPED) !== 0) stopped(session)
   else if ((session.flags & CLIENT_INPUT_ENDED) !== 0) session.finishInput()
-  else if (session.outputAboveBound()) {
-    session.flags |= CLIENT_BACK_PRESSURE
-    session.socket.pause()
-  }
+  else if (session.holdsUpForOutput()) session.socket.pause()
   session.commandsDone()
 }
 
@@ -68,6 +73,7 @@ function stopped(session: Connection): void {
 }
 
 function suspend(session: Connection): void {
+  if ((session.flags & CLIENT_SUSPENDED) !== 0) return
   session.flags |= CLIENT_SUSPENDED
   session.host.runLater(session)
 }

@@ -123,7 +123,7 @@ export class ClientSession extends Connection implements CommandContext {
 
   override get memoryBytes(): number {
     const { inputBytes, outputBytes } = this.facts
-    const elsewhere = inputBytes - this.decoder.pendingBytes + outputBytes - this.pendingOutputBytes
+    const elsewhere = inputBytes - this.inputBytes + outputBytes - this.pendingOutputBytes
     return super.memoryBytes + elsewhere + (this.transaction?.heldBytes ?? 0) + this.watchedBytes
   }
 
@@ -131,7 +131,7 @@ export class ClientSession extends Connection implements CommandContext {
   get facts(): ConnectionFacts {
     const own: ConnectionFacts = {
       lastInteractionMs: this.lastInteractionMs,
-      inputBytes: this.decoder.pendingBytes,
+      inputBytes: this.inputBytes,
       outputBytes: this.pendingOutputBytes,
       command: this.entry?.name,
       replyOverdue: this.remote === undefined ? this.server.longReplies.overdue(this) : 0,

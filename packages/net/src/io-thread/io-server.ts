@@ -31,7 +31,6 @@ import type {
 } from '@understudy/core/internal'
 import { ConnectionHost, type HostOptions, type SlowCommand } from '../clients/connection-host.ts'
 import {
-  CLIENT_BACK_PRESSURE,
   CLIENT_CLOSED,
   CLIENT_FORWARDS_FULL,
   CLIENT_INPUT_ENDED,
@@ -239,8 +238,8 @@ export class IoServer extends ConnectionHost<IoSession> {
   /** Writes what the link thread wants to know of the connection. */
   noteFacts(session: IoSession): void {
     if (session.closed) return
-    const { slot, lastInteractionMs, decoder, pendingOutputBytes, entry } = session
-    this.#table.write(slot, lastInteractionMs, decoder.pendingBytes, pendingOutputBytes, entry?.id ?? NO_COMMAND)
+    const { slot, lastInteractionMs, inputBytes, pendingOutputBytes, entry } = session
+    this.#table.write(slot, lastInteractionMs, inputBytes, pendingOutputBytes, entry?.id ?? NO_COMMAND)
   }
 
   protected noteSlow({ args, micros, seconds }: SlowCommand): void {
@@ -413,8 +412,7 @@ export class IoServer extends ConnectionHost<IoSession> {
     session.pass(
       bytes.length > SHARED_BATCH_BYTES_MAX && payload.length * 2 < bytes.length ? Buffer.from(payload) : payload,
     )
-    if (session.closed || !session.outputAboveBound()) return
-    session.flags |= CLIENT_BACK_PRESSURE
+    if (session.closed || !session.holdsUpForOutput()) return
     if (!session.waits) session.socket.pause()
   }
 
