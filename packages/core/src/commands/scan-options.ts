@@ -5,6 +5,7 @@
  * Source: redis 7.0 db.c parseScanCursorOrReply(), scanGenericCommand().
  */
 import { globMatches } from '../glob.ts'
+import { parseInteger } from '../encoding/integer.ts'
 import { ReplyEncoder } from '../resp/encoder.ts'
 import { SYNTAX_ERROR } from '../resp/error-replies.ts'
 import { findForRead, integerArgument } from './access.ts'
@@ -18,7 +19,11 @@ const STAR = 42
 
 /** A cursor as strtoul() reads it (up to a NUL), or undefined after an error reply. */
 export function cursorArgument(context: ReadContext, index: number): number | undefined {
-  const [text = ''] = argText(context.args, index).split('\0')
+  const { args } = context
+  const position = parseInteger(args.bytes, args.start[index]!, args.end[index]!)
+  // As this node gives them. What C reads differently, and others may have made, takes its time.
+  if (position >= 0 && position <= Number.MAX_SAFE_INTEGER) return position
+  const [text = ''] = argText(args, index).split('\0')
   if (CURSOR.test(text)) {
     const digits = text.replace(/^[-+]/, '')
     const magnitude = BigInt(digits === '' ? '0' : digits)
