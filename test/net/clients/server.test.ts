@@ -183,6 +183,7 @@ describe('limits', () => {
     await waitFor('the server to notice', () => toy.server.sessions.size === 1)
     expect(await (await client(toy)).call('PING')).toBe('PONG')
     expect(toy.server.statistics.connectionsRejected).toBe(1)
+    expect(toy.server.statistics.connectionsReceived).toBe(3)
   })
 
   test('timeout closes idle clients, but not subscribers', async () => {

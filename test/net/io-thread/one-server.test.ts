@@ -341,11 +341,15 @@ describe('an operator', () => {
   it('maxclients holds for all threads together', async () => {
     await waitFor('the others to be gone', async () => (await listed('id')).length === 1)
     await server.call('CONFIG', 'SET', 'maxclients', 6)
+    await server.call('CONFIG', 'RESETSTAT')
     const clients = await crowd(12)
     const replies = await Promise.all(
       clients.map(async (client) => (await client.callExact('GET', 'x').catch(() => '')).slice(0, 30)),
     )
     expect(replies.filter((reply) => reply === '$-1\r\n').length).toBe(5)
+    // Who was turned away is no connection received.
+    const stats = await server.info('stats')
+    expect([stats['total_connections_received'], stats['rejected_connections']]).toEqual(['5', '7'])
     await server.call('CONFIG', 'SET', 'maxclients', 10_000)
   })
 

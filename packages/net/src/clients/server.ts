@@ -273,10 +273,9 @@ export class ClientServer extends ConnectionHost<ClientSession> {
     this.replyPins.ended(session)
   }
 
-  /** A connection came. @returns why it is refused, or undefined. It is counted in either case. */
+  /** A connection came. @returns why it is refused, or undefined. Counted as one or the other, never both (redis 7.0 networking.c acceptCommonHandler()). */
   #refusal(address: string, isUnix: boolean): string | undefined {
     const { settings, statistics } = this
-    statistics.connectionsReceived++
     const isLocal = isUnix || isLoopback(address)
     const text =
       this.sessions.size >= settings.maxclients
@@ -284,7 +283,8 @@ export class ClientServer extends ConnectionHost<ClientSession> {
         : settings.protectedMode && settings.requirepass === '' && !isLocal
           ? PROTECTED_MODE_ERROR
           : undefined
-    if (text !== undefined) statistics.connectionsRejected++
+    if (text === undefined) statistics.connectionsReceived++
+    else statistics.connectionsRejected++
     return text
   }
 
