@@ -5,6 +5,7 @@ import { itOfReference as test } from '../support/reference.ts'
 import { startRedisServer } from '../support/redis-server.ts'
 import type { TestServer } from '../support/test-server.ts'
 import { startUnderstudy } from '../support/understudy-server.ts'
+import { waitFor } from '../support/wait-for.ts'
 
 let redis: TestServer
 let ours: TestServer
@@ -46,6 +47,30 @@ async function allReplies(client: RawClient, ...commands: string[]): Promise<str
   let text = ''
   while (!text.includes('all-there')) text += await client.readLine()
   return text
+}
+
+/** Each with the connection's state in it; the last ones need the link thread. */
+const TRANSACTIONS: readonly (readonly string[])[] = [
+  ['MULTI', 'GET k', 'LLEN abcdef', 'MGET a b c', 'EXEC'],
+  ['MULTI', 'STRLEN k', 'DISCARD', 'GET k'],
+  ['MULTI', 'GET k', 'MULTI', 'OBJECT ENCODING k', 'DISCARD'],
+  ['MULTI', 'GET k', 'NOSUCH', 'GET k', 'EXEC'],
+  ['MULTI', 'GET k', 'GET', 'SET k v', 'EXEC'],
+  ['MULTI', 'GET k', 'SET k v', 'PING', 'EXEC'],
+  ['WATCH k', 'MULTI', 'GET k', 'EXEC'],
+]
+
+/** After each command, what another connection is shown of the one that sent it. */
+async function transactionsAsListed(connect: () => Promise<RawClient>): Promise<string> {
+  const [client, other] = [await connect(), await connect()]
+  const id = String(await client.call('CLIENT', 'ID'))
+  let seen = ''
+  for (const command of TRANSACTIONS.flat()) {
+    await client.callExact(...command.split(' '))
+    const line = await other.callExact('CLIENT', 'LIST', 'ID', id)
+    seen += `${command}: ${line.match(/(?<= )(flags|multi|multi-mem|cmd)=\S*/g)?.join(' ')}\n`
+  }
+  return seen
 }
 
 async function isBlocked(watcher: RawClient): Promise<void> {
@@ -235,3 +260,30 @@ test.each(['FLUSHALL', 'DEL own other', 'MSET own 1 other 2', 'RENAME own other'
     expect(seen).toContain('invalidate')
   },
 )
+
+test.each([1, 2])('CLIENT LIST shows transactions while they are queued, with io-threads %d', async (threads) => {
+  const server = await startUnderstudy({ directives: { 'io-threads': threads } })
+  const [theirs, own] = [await play(transactionsAsListed, redis.port), await play(transactionsAsListed, server.port)]
+  await server.stop()
+  expect(own).toBe(theirs)
+  expect(own).toContain('MGET a b c: flags=x multi=3 multi-mem=85 cmd=mget\n')
+})
+
+test('what a transaction takes in an I/O thread counts as memory of its client', async () => {
+  const server = await startUnderstudy({ directives: { 'io-threads': 2 } })
+  await play(async (connect) => {
+    const [client, other] = [await connect(), await connect()]
+    const id = String(await client.call('CLIENT', 'ID'))
+    const memory = async (): Promise<number> =>
+      Number(/tot-mem=(\d+)/.exec(await other.callExact('CLIENT', 'LIST', 'ID', id))?.[1])
+    await client.call('MULTI')
+    const before = await memory()
+    await client.call('GET', 'k'.repeat(50_000))
+    // The queue has it, and the request as it came, should the link thread have to go on.
+    expect((await memory()) - before).toBeGreaterThan(90_000)
+    await client.call('EXEC')
+    await waitFor('it to be free again', async () => (await memory()) < before)
+    return ''
+  }, server.port)
+  await server.stop()
+})

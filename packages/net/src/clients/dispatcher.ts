@@ -141,6 +141,7 @@ function requesterState(session: ClientSession): RequesterState {
 function queueCommand(session: ClientSession, entry: CommandEntry<ClientSession>): void {
   const { transaction, decoder, server } = session
   if (transaction === undefined) throw new Error('MULTI without a queue')
+  session.entry = entry
   // A transaction that will be discarded anyway takes no more memory.
   if ((session.flags & (CLIENT_DIRTY_EXEC | CLIENT_DIRTY_CAS)) === 0) transaction.add(entry, decoder)
   const queuedBytes = transaction.argumentBytes + transaction.count * QUEUED_COMMAND_BYTES

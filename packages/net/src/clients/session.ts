@@ -27,7 +27,7 @@ import type { ClientServer } from './server.ts'
 import type { RemoteSocket } from '../io-thread/remote-socket.ts'
 import type { TrackingOptions } from './tracking.ts'
 import type { Watch } from './watch.ts'
-import { TransactionQueue } from './transaction.ts'
+import { NO_QUEUE, type QueueFacts, TransactionQueue } from './transaction.ts'
 import { Subscriptions } from './pubsub.ts'
 
 const HELD_BYTES = 512
@@ -52,6 +52,8 @@ export interface ConnectionFacts {
   readonly command: string | undefined
   /** How long it has taken nothing of its long reply: see `ReplyPace.overdue`. */
   readonly replyOverdue: number
+  /** Of its transaction. */
+  readonly queue: QueueFacts
 }
 
 export interface BlockOptions {
@@ -122,9 +124,9 @@ export class ClientSession extends Connection implements CommandContext {
   }
 
   override get memoryBytes(): number {
-    const { inputBytes, outputBytes } = this.facts
+    const { inputBytes, outputBytes, queue } = this.facts
     const elsewhere = inputBytes - this.inputBytes + outputBytes - this.pendingOutputBytes
-    return super.memoryBytes + elsewhere + (this.transaction?.heldBytes ?? 0) + this.watchedBytes
+    return super.memoryBytes + elsewhere + queue.heldBytes + this.watchedBytes
   }
 
   /** What is waiting in its buffers, here and in its I/O thread, and when it was heard of last. */
@@ -135,6 +137,7 @@ export class ClientSession extends Connection implements CommandContext {
       outputBytes: this.pendingOutputBytes,
       command: this.entry?.name,
       replyOverdue: this.remote === undefined ? this.server.longReplies.overdue(this) : 0,
+      queue: this.transaction ?? NO_QUEUE,
     }
     return this.remote?.factsBeside(own) ?? own
   }

@@ -4,7 +4,22 @@
  */
 import type { CommandArgs, CommandEntry } from '@understudy/core/internal'
 
-export class TransactionQueue<Entry extends Pick<CommandEntry, 'flags'>> {
+/** What CLIENT LIST and the limits want to know of a transaction that is being queued, wherever it is. */
+export interface QueueFacts {
+  /** Commands. */
+  readonly count: number
+  /** Of their arguments, with a pointer to each: as redis 7.0 multi.c queueMultiCommand() counts. */
+  readonly argumentBytes: number
+  /** All memory it takes. */
+  readonly heldBytes: number
+}
+
+/** Of a connection that is not in MULTI; the count is what CLIENT LIST shows. */
+export const NO_QUEUE: QueueFacts = { count: -1, argumentBytes: 0, heldBytes: 0 }
+
+const POINTER_BYTES = 8
+
+export class TransactionQueue<Entry extends Pick<CommandEntry, 'flags'>> implements QueueFacts {
   readonly entries: Entry[] = []
   /** Flags that at least one queued command has, and flags that at least one lacks. */
   flags = 0
@@ -21,9 +36,8 @@ export class TransactionQueue<Entry extends Pick<CommandEntry, 'flags'>> {
     return this.entries.length
   }
 
-  /** Bytes of arguments held. */
   get argumentBytes(): number {
-    return this.#byteCount
+    return this.#byteCount + (this.#boundCount / 2) * POINTER_BYTES
   }
 
   get heldBytes(): number {

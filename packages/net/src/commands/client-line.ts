@@ -13,7 +13,8 @@ import {
   CLIENT_REPLICA,
   CLIENT_UNIX_SOCKET,
 } from '../clients/connection-flags.ts'
-import type { ClientSession } from '../clients/session.ts'
+import type { ClientSession, ConnectionFacts } from '../clients/session.ts'
+import { NO_QUEUE } from '../clients/transaction.ts'
 
 const FLAG_LETTERS: readonly (readonly [flag: number, letter: string])[] = [
   [CLIENT_MONITOR, 'O'],
@@ -31,9 +32,11 @@ const LATER_FLAG_LETTERS: readonly (readonly [flag: number, letter: string])[] =
   [CLIENT_NO_TOUCH, 'T'],
 ]
 
-function letters(session: ClientSession): string {
+function letters(session: ClientSession, { queue }: ConnectionFacts): string {
   let text = ''
-  for (const [flag, letter] of FLAG_LETTERS) if ((session.flags & flag) !== 0) text += letter
+  // A transaction in the connection's I/O thread is in no flag here.
+  const flags = session.flags | (queue === NO_QUEUE ? 0 : CLIENT_MULTI)
+  for (const [flag, letter] of FLAG_LETTERS) if ((flags & flag) !== 0) text += letter
   if (session.tracking !== undefined) {
     text += 't'
     if (session.redirectBroken) text += 'R'
@@ -47,7 +50,7 @@ function letters(session: ClientSession): string {
 export function describeClient(session: ClientSession): string {
   const nowMs = session.server.clock.monotonicMs()
   const seconds = (sinceMs: number): number => Math.floor((nowMs - sinceMs) / 1000)
-  const { subscriptions, transaction, decoder, facts, feed } = session
+  const { subscriptions, decoder, facts, feed } = session
   const keptBytes = feed?.lagBytes ?? 0
   const free = Math.max(0, decoder.heldBytes - decoder.pendingBytes)
   const fields = [
@@ -58,16 +61,16 @@ export function describeClient(session: ClientSession): string {
     `name=${session.name}`,
     `age=${seconds(session.createdAtMs)}`,
     `idle=${seconds(facts.lastInteractionMs)}`,
-    `flags=${letters(session)}`,
+    `flags=${letters(session, facts)}`,
     `db=${session.db}`,
     `sub=${subscriptions.channels.size}`,
     `psub=${subscriptions.patterns.size}`,
     `ssub=${subscriptions.shardChannels.size}`,
-    `multi=${transaction === undefined ? -1 : transaction.count}`,
+    `multi=${facts.queue.count}`,
     `qbuf=${facts.inputBytes}`,
     `qbuf-free=${free}`,
     `argv-mem=${facts.inputBytes}`,
-    `multi-mem=${transaction?.argumentBytes ?? 0}`,
+    `multi-mem=${facts.queue.argumentBytes}`,
     'rbs=0',
     'rbp=0',
     `obl=${session.outputBytes}`,

@@ -1,20 +1,25 @@
 /**
- * What the link thread wants to know at any time of the connections of an I/O thread (CLIENT LIST, time-outs), in shared
- * memory: one row for each connection, written by the I/O thread alone. A row may be read while it changes; it is a
- * moment's news in any case.
+ * What the link thread wants to know at any time of the connections of an I/O thread (CLIENT LIST, time-outs,
+ * maxmemory-clients), in shared memory: one row for each connection, written by the I/O thread alone. A row may be read
+ * while it changes; it is a moment's news in any case.
  *
  * ```
  * row:  | last interaction, ms f64 | unread input, bytes f64 | unsent output, bytes f64 | id of the last command f64 |
- *       | overdue of its long reply f64 |
+ *       | overdue of its long reply f64 | commands queued f64 | their arguments, bytes f64 | memory of the queue, bytes f64 |
  * ```
  * The memory grows with the connections, in place, as every thread sees.
  */
+import { NO_QUEUE, type QueueFacts } from '../clients/transaction.ts'
+
 const LAST_INTERACTION = 0
 const INPUT = 1
 const OUTPUT = 2
 const COMMAND_ID = 3
 const REPLY_OVERDUE = 4
-const FIELDS = 5
+const QUEUED_COUNT = 5
+const QUEUED_ARGUMENT_BYTES = 6
+const QUEUE_BYTES = 7
+const FIELDS = 8
 const ROW_BYTES = 8 * FIELDS
 const ROWS_FIRST = 256
 /** Connections beyond it have no row: they are served, only told of as idle. */
@@ -31,6 +36,8 @@ export interface ConnectionRow {
   readonly commandId: number
   /** `ReplyPace.overdue`. */
   readonly replyOverdue: number
+  /** Of its transaction. */
+  readonly queue: QueueFacts
 }
 
 const UNKNOWN: ConnectionRow = {
@@ -39,6 +46,7 @@ const UNKNOWN: ConnectionRow = {
   outputBytes: 0,
   commandId: NO_COMMAND,
   replyOverdue: 0,
+  queue: NO_QUEUE,
 }
 
 export class ConnectionTable {
@@ -62,6 +70,7 @@ export class ConnectionTable {
     }
     this.write(slot, nowMs, 0, 0, NO_COMMAND)
     this.writeReplyOverdue(slot, 0)
+    this.writeQueue(slot, NO_QUEUE)
     return slot
   }
 
@@ -86,6 +95,16 @@ export class ConnectionTable {
     if (slot !== NO_SLOT) this.#rows[slot * FIELDS + REPLY_OVERDUE] = replyOverdue
   }
 
+  /** I/O thread only. */
+  writeQueue(slot: number, { count, argumentBytes, heldBytes }: QueueFacts): void {
+    if (slot === NO_SLOT) return
+    const rows = this.#rows
+    const at = slot * FIELDS
+    rows[at + QUEUED_COUNT] = count
+    rows[at + QUEUED_ARGUMENT_BYTES] = argumentBytes
+    rows[at + QUEUE_BYTES] = heldBytes
+  }
+
   read(slot: number): ConnectionRow {
     if (slot === NO_SLOT) return UNKNOWN
     const at = slot * FIELDS
@@ -97,6 +116,14 @@ export class ConnectionTable {
       outputBytes: rows[at + OUTPUT]!,
       commandId: rows[at + COMMAND_ID]!,
       replyOverdue: rows[at + REPLY_OVERDUE]!,
+      queue:
+        rows[at + QUEUED_COUNT] === NO_QUEUE.count
+          ? NO_QUEUE
+          : {
+              count: rows[at + QUEUED_COUNT]!,
+              argumentBytes: rows[at + QUEUED_ARGUMENT_BYTES]!,
+              heldBytes: rows[at + QUEUE_BYTES]!,
+            },
     }
   }
 

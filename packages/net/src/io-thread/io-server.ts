@@ -66,6 +66,7 @@ import {
   FRAME_WAITS,
   type FrameReader,
 } from './frames.ts'
+import { NO_QUEUE } from '../clients/transaction.ts'
 import { IoSession } from './io-session.ts'
 import {
   beginOrDiscard,
@@ -238,7 +239,7 @@ export class IoServer extends ConnectionHost<IoSession> {
   /** Writes what the link thread wants to know of the connection. */
   noteFacts(session: IoSession): void {
     if (session.closed) return
-    const { slot, lastInteractionMs, inputBytes, pendingOutputBytes, entry } = session
+    const { slot, lastInteractionMs, inputBytes, pendingOutputBytes, entry, transaction } = session
     this.#table.write(slot, lastInteractionMs, inputBytes, pendingOutputBytes, entry?.id ?? NO_COMMAND)
   }
 
@@ -322,6 +323,7 @@ export class IoServer extends ConnectionHost<IoSession> {
     if (command === 'exec') {
       if (transaction === undefined || !this.#runTransaction(session, transaction)) return false
     } else if (!beginOrDiscard(session, command)) return false
+    session.entry = own
     meter.after(own)
     return true
   }

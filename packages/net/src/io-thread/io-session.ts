@@ -2,9 +2,10 @@
  * One client connection in an I/O thread: it knows what it needs to run reads, and how much of what it forwarded the link
  * thread has done. Everything else about the client is in its session there.
  */
-import type { CommandEntry, SharedKeyspace, SharedReadContext } from '@understudy/core/internal'
+import type { SharedKeyspace, SharedReadContext } from '@understudy/core/internal'
 import { Connection, type ConnectionIdentity, type ConnectionSocket } from '../clients/connection.ts'
 import { CLIENT_FORWARDS_FULL, CLIENT_REPLICA } from '../clients/connection-flags.ts'
+import type { MeteredCommand } from '../clients/meter.ts'
 import type { IoServer } from './io-server.ts'
 import type { ReadTransaction } from './read-transactions.ts'
 
@@ -14,7 +15,7 @@ const NOT_OPENED = -1
 export class IoSession extends Connection implements SharedReadContext {
   readonly server: IoServer
   readonly fromPrimary = false
-  entry: CommandEntry | undefined
+  entry: MeteredCommand | undefined
   /** Row in the thread's table. */
   readonly slot: number
   /** Bytes of commands sent to the link thread, and how many of them it has run. */

@@ -14,7 +14,7 @@
 import { argIs, runSharedRead } from '@understudy/core/internal'
 import type { CommandEntry } from '@understudy/core/internal'
 import { CLIENT_WATCHES } from '../clients/connection-flags.ts'
-import { queuedArgs, TransactionQueue } from '../clients/transaction.ts'
+import { queuedArgs, type QueueFacts, TransactionQueue } from '../clients/transaction.ts'
 import type { IoSession } from './io-session.ts'
 
 export const TRANSACTION_COMMANDS = ['multi', 'exec', 'discard'] as const
@@ -24,11 +24,23 @@ type TransactionCommand = (typeof TRANSACTION_COMMANDS)[number]
 const QUEUE_BYTES_MAX: number = 64 * 1024
 
 /** What one connection has queued. */
-export class ReadTransaction {
+export class ReadTransaction implements QueueFacts {
   readonly queue: TransactionQueue<CommandEntry> = new TransactionQueue()
   /** MULTI and the commands as they came. */
   readonly sources: Buffer[] = []
   sourceBytes = 0
+
+  get count(): number {
+    return this.queue.count
+  }
+
+  get argumentBytes(): number {
+    return this.queue.argumentBytes
+  }
+
+  get heldBytes(): number {
+    return this.queue.heldBytes + this.sourceBytes
+  }
 
   get isFull(): boolean {
     return this.sourceBytes > QUEUE_BYTES_MAX
@@ -67,6 +79,7 @@ export function queueRead(session: IoSession, transaction: ReadTransaction, entr
   if (transaction.isFull) return false
   transaction.queue.add(entry, session.decoder)
   transaction.keepSource(session)
+  session.entry = entry
   session.reply.simple('QUEUED')
   return true
 }

@@ -19,6 +19,7 @@ import {
   CLIENT_WATCHES,
 } from '../clients/connection-flags.ts'
 import type { ClientSession, ConnectionFacts } from '../clients/session.ts'
+import { NO_QUEUE } from '../clients/transaction.ts'
 import type { ConnectionTable } from './connection-table.ts'
 import { FRAME_DESTROY, FRAME_FINISH } from './frames.ts'
 
@@ -88,6 +89,8 @@ export class RemoteSocket implements ConnectionSocket {
       outputBytes: own.outputBytes + there.outputBytes,
       command: there.commandId < 0 ? own.command : (this.#channel.commandName(there.commandId) ?? own.command),
       replyOverdue: there.replyOverdue,
+      // It is in one place: handed over, it has left the thread.
+      queue: own.queue === NO_QUEUE ? there.queue : own.queue,
     }
   }
 
