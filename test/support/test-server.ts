@@ -29,6 +29,8 @@ export interface TestServerOptions {
   /** The server's `dir`. Default: a new one below the system's, removed at the end. A given one stays. */
   readonly directory?: string
   readonly env?: NodeJS.ProcessEnv
+  /** How many descriptors its process may open (`ulimit -n`, soft and hard). Default: as many as this one. */
+  readonly openFilesMax?: number
   readonly readyTimeoutMs?: number
 }
 
@@ -82,10 +84,12 @@ export class TestServer {
     for (const [name, value] of Object.entries(directives)) {
       args.push(`--${name}`, ...(Array.isArray(value) ? value.map(String) : [String(value)]))
     }
+    const { openFilesMax } = options
+    const limited = ['-c', `ulimit -n ${openFilesMax} && exec "$0" "$@"`, program.command, ...args]
     const process: ServerProcessOptions = {
       name: `${program.name} on port ${port}`,
-      command: program.command,
-      args,
+      command: openFilesMax === undefined ? program.command : 'sh',
+      args: openFilesMax === undefined ? args : limited,
       ready: program.ready ?? READY,
     }
     if (options.env) process.env = options.env

@@ -112,6 +112,11 @@ export class RdbLoaderPool implements RdbLoader {
     })
   }
 
+  /** Threads that one load may take. */
+  get threads(): number {
+    return this.#shares.length + 1
+  }
+
   /**
    * Starts the threads that a load of so many bytes will take: they read their modules while the caller does something
    * else. They end again when no load comes within a second. Harmless if they cannot start: a load will say so.

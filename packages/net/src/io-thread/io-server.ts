@@ -241,6 +241,7 @@ export class IoServer extends ConnectionHost<IoSession> {
     if (session.closed) return
     const { slot, lastInteractionMs, inputBytes, pendingOutputBytes, entry, transaction } = session
     this.#table.write(slot, lastInteractionMs, inputBytes, pendingOutputBytes, entry?.id ?? NO_COMMAND)
+    this.#table.writeQueue(slot, transaction ?? NO_QUEUE)
   }
 
   protected noteSlow({ args, micros, seconds }: SlowCommand): void {

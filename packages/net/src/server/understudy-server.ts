@@ -52,6 +52,7 @@ import { collectGarbageSoon } from './collect-garbage.ts'
 import { configCommands } from './config-commands.ts'
 import { DatasetSnapshot, type DatasetSnapshotOptions } from './dataset-snapshot.ts'
 import { CLIENT_DIRECTIVES, clientSettings, follow, replicaSettings } from './configure.ts'
+import { fitMaxclients } from './descriptor-limit.ts'
 import { addDataInfoSections, memoryFacts, streamStatLines } from './info-sections.ts'
 import { bytesAtStart, findFileAtStart, startFromFile } from './file-at-start.ts'
 import type { FileLoading, Node } from './node.ts'
@@ -143,6 +144,8 @@ export class UnderstudyServer implements Node {
     this.config = config
     const threads = config.get('rdb-load-threads')
     this.#loader = new RdbLoaderPool(threads === 0 ? {} : { threads })
+    // Before anything is open.
+    fitMaxclients(config, logger, this.#loader.threads)
     // While the rest is put together.
     const fileBytes = bytesAtStart(config)
     if (fileBytes !== undefined) this.#loader.prepare(fileBytes)
