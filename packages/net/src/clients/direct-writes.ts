@@ -113,7 +113,8 @@ class DirectSocket implements ConnectionSocket {
   }
 
   resume(): void {
-    this.#socket.resume()
+    // For each call Node does something in the next tick, whether or not there is anything to resume.
+    if (this.#socket.isPaused()) this.#socket.resume()
   }
 
   setNoDelay(noDelay: boolean): void {
