@@ -287,3 +287,30 @@ test('what a transaction takes in an I/O thread counts as memory of its client',
   }, server.port)
   await server.stop()
 })
+
+test('tracking-table-max-keys that is lowered is kept to, and readers of what is forgotten hear of it', async () => {
+  const keys = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j']
+  const seen = await same(async (connect) => {
+    const [reader, other] = [await connect(), await connect()]
+    await reader.call('HELLO', '3')
+    await reader.call('CLIENT', 'TRACKING', 'ON')
+    await reader.call('MGET', ...keys)
+    await other.call('CONFIG', 'SET', 'tracking-table-max-keys', '3')
+    try {
+      await waitFor('as few keys as are allowed', async () =>
+        String(await other.call('INFO', 'stats')).includes('tracking_total_keys:3\r\n'),
+      )
+      const forgotten = new Set<string>()
+      while (forgotten.size < 7) for (const key of (await reader.readPush()).items[1] as string[]) forgotten.add(key)
+      const kept = keys.filter((key) => !forgotten.has(key))
+      await other.call('MSET', ...keys.flatMap((key) => [key, '1']))
+      const told = new Set<unknown>()
+      for (const _key of kept) told.add(String((await reader.readPush()).items[1]))
+      return `${forgotten.size} forgotten, told of the others: ${String(kept.every((key) => told.has(key)))}`
+    } finally {
+      await other.call('CONFIG', 'SET', 'tracking-table-max-keys', '1000000')
+      await other.call('FLUSHALL')
+    }
+  })
+  expect(seen).toBe('7 forgotten, told of the others: true')
+})

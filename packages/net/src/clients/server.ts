@@ -343,6 +343,7 @@ export class ClientServer extends ConnectionHost<ClientSession> {
     // Other pins may have ended.
     this.replyPins.serve()
     this.replyPins.makeRoom()
+    this.tracking.limitKeys(this.settings.trackingTableKeysMax, this.clock)
   }
 
   /** Counts the memory of all clients as it is now. O(clients). */

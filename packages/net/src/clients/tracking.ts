@@ -2,12 +2,14 @@
  * CLIENT TRACKING: which connections must hear that a key changed. In the default mode keys are remembered as they are
  * read; in broadcasting mode prefixes are. One message per change is enough: a key is forgotten once it was invalidated.
  *
- * Source: redis 7.0 tracking.c. The table is on the JavaScript heap and bounded by tracking-table-max-keys.
+ * Source: redis 7.0 tracking.c. The table is on the JavaScript heap and bounded by tracking-table-max-keys; those whom the
+ * bound makes it forget hear that their key changed.
  */
 import { CLIENT_CACHING, CLIENT_PUBSUB } from './connection-flags.ts'
 import type { ClientSession } from './session.ts'
-import type { CommandArgs, CommandEntry } from '@understudy/core/internal'
-import { findKeys } from '@understudy/core/internal'
+import type { Clock, CommandArgs, CommandEntry } from '@understudy/core/internal'
+import { findKeys, SLICE_MS_MAX } from '@understudy/core/internal'
+import { TrackedKeys } from './tracked-keys.ts'
 
 const INVALIDATE_CHANNEL: Buffer = Buffer.from('__redis__:invalidate')
 
@@ -32,8 +34,7 @@ interface PrefixState {
 const TRACKED_KEY_BYTES_MAX = 2 ** 28
 
 export class Tracking {
-  /** Key (latin1) -> ids of connections that read it. */
-  readonly #keys: Map<string, Set<number>> = new Map()
+  readonly #keys: TrackedKeys = new TrackedKeys()
   readonly #prefixes: Map<string, PrefixState> = new Map()
   readonly #sessionById: (id: number) => ClientSession | undefined
   readonly #scratch: number[] = []
@@ -98,13 +99,20 @@ export class Tracking {
       let ids = this.#keys.get(key)
       if (ids === undefined) {
         if (keysMax > 0 && this.#keys.size >= keysMax) this.#evictOne()
-        this.#keys.set(key, (ids = new Set()))
+        ids = this.#keys.add(key)
       }
       if (!ids.has(session.id)) {
         ids.add(session.id)
         this.itemCount++
       }
     }
+  }
+
+  /** Forgets what is beyond `keysMax`, which may have been more before, one slice at a time. @param keysMax 0: no limit. */
+  limitKeys(keysMax: number, clock: Clock): void {
+    if (keysMax === 0 || this.#keys.size <= keysMax) return
+    const endMs = clock.monotonicMs() + SLICE_MS_MAX
+    while (this.#keys.size > keysMax && clock.monotonicMs() < endMs) this.#evictOne()
   }
 
   /** @param by the connection whose command changed the key, if one did. */
@@ -154,7 +162,7 @@ export class Tracking {
   }
 
   #evictOne(): void {
-    const [oldest] = this.#keys.keys()
+    const oldest = this.#keys.oldest()
     if (oldest !== undefined) this.#invalidate(oldest, undefined)
   }
 
