@@ -290,6 +290,29 @@ describe('clients', () => {
     for (const server of [primary, ours]) await server.call('DEBUG', 'SET-ACTIVE-EXPIRE', '1')
   })
 
+  it.each([
+    'RENAME other k',
+    'COPY other k',
+    'SUNIONSTORE k set',
+    'ZUNIONSTORE k 1 zset',
+    'ZRANGESTORE k zset 0 -1',
+    'BITOP NOT k other',
+    'SORT set STORE k',
+    'LMOVE list k LEFT LEFT',
+  ])('an expired key in the place of a result: %s', async (command) => {
+    for (const server of [primary, ours]) await server.call('DEBUG', 'SET-ACTIVE-EXPIRE', '0')
+    await compareClients([
+      'SET other v',
+      'SADD set 1',
+      'ZADD zset 1 a',
+      'RPUSH list a',
+      'PSETEX k 1 v',
+      'SLEEP 5',
+      command,
+    ])
+    for (const server of [primary, ours]) await server.call('DEBUG', 'SET-ACTIVE-EXPIRE', '1')
+  })
+
   it('an expired key that nobody touches', async () => {
     await compareClients(['PSETEX k 1 v', 'UNTIL-EMPTY', 'DBSIZE'])
   })

@@ -76,7 +76,11 @@ function rename(context: CommandContext): void {
   const { reply } = context
   if (!findForWrite(context, 1)) reply.error(NO_SUCH_KEY)
   else {
-    if (!sameArgument(context, 1, 2)) giveName(context)
+    if (!sameArgument(context, 1, 2)) {
+      // Nothing is lost by it when it had expired, but that is told (redis 7.0 lookupKeyWrite()).
+      findForWrite(context, 2)
+      giveName(context)
+    }
     reply.ok()
   }
 }

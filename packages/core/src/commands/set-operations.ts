@@ -112,6 +112,7 @@ function store(context: CommandContext, operation: Operation): void {
     forEachOfDifference(add)
   }
   if (maker.count > 0) {
+    findForWrite(context, 1)
     maker.put(context, 1, -1)
     notify(context, NOTIFY_SET, STORE_EVENTS[operation], 1)
   } else if (found && findForWrite(context, 1)) {

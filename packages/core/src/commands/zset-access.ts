@@ -156,7 +156,7 @@ export class ZsetResult {
     const isListpack = count <= encodings.zsetMaxListpackEntries && this.longest <= encodings.zsetMaxListpackValue
     finishZset(this.set, isListpack, this.#build)
     this.#gone = true
-    keyspace.lookup(context.db, args.bytes, args.start[index]!, args.end[index]!)
+    findForWrite(context, index)
     keyspace.putBuilt(context.db, args.bytes, args.start[index]!, args.end[index]!, this.#build, -1)
     notify(context, NOTIFY_ZSET, event, index)
     reply.integer(count)
