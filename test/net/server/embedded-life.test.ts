@@ -5,7 +5,8 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { KeyspaceReader } from '@understudy/core'
-import { afterEach, expect, it } from 'vitest'
+import type { Config } from '@understudy/net'
+import { afterEach, describe, expect, it } from 'vitest'
 import { embeddedServer } from '../../support/embedded-server.ts'
 import { FakePrimary } from '../../support/fake-primary.ts'
 import { freePort } from '../../support/free-port.ts'
@@ -28,6 +29,55 @@ it('is started once, and is not up any more when it was stopped', async () => {
   await server.stop()
   expect(server.link.getStatus().isUp).toBe(false)
   await expect(server.start()).rejects.toThrow(/is started once/)
+})
+
+describe.each([1, 3])('with io-threads %i, stopped while it starts', (ioThreads) => {
+  const stopped = expect.objectContaining({ code: 'NOT_READY', retryable: false })
+
+  it('it listens nowhere, follows nobody, and says so to who has started it', async () => {
+    const [port, primary] = [await freePort(), await FakePrimary.start()]
+    cleanups.push(() => primary.stop())
+    const listening = (config: Config): void => {
+      config.assign('port', port)
+      config.assign('io-threads', ioThreads)
+    }
+    const server = await embeddedServer((config) => {
+      listening(config)
+      config.assign('replicaof', { host: '127.0.0.1', port: primary.port })
+    })
+    const starting = server.start()
+    await server.stop()
+    await expect(starting).rejects.toEqual(stopped)
+    expect(server.link.getStatus().state).toBe('none')
+    const another = await embeddedServer(listening)
+    await another.start()
+    await another.stop()
+  })
+
+  it('it gives up its file', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'understudy-test-'))
+    cleanups.push(() => rm(directory, { recursive: true }))
+    const onFile = (config: Config): void => {
+      config.assign('dir', directory)
+      config.assign('io-threads', ioThreads)
+    }
+    const saving = await embeddedServer(onFile)
+    await saving.start()
+    saving.keyspace.inUnit(() => {
+      for (let i = 0; i < 1000; i++)
+        saving.keyspace.put(0, Buffer.from(`key:${1000 + i}`), 0, 8, 0, 0, Buffer.alloc(0), 0, 0, -1)
+    })
+    expect(saving.persistence.save()).toBe(true)
+    await saving.stop()
+    const server = await embeddedServer((config) => {
+      onFile(config)
+      config.assign('key-load-delay', 100_000)
+    })
+    const starting = server.start()
+    await waitFor('the load', () => server.fileLoading !== undefined)
+    await server.stop()
+    await expect(starting).rejects.toEqual(stopped)
+  })
 })
 
 it('gives no handles when it was stopped, and readers that are open go on with the data of then', async () => {

@@ -56,6 +56,7 @@ export async function startFromFile(
   const { logger, clock, streamLog } = node
   try {
     const result = await loadFile(node, loader, loading)
+    if (node.isStopped) return
     if (node.fileLoading !== loading) {
       logger.notice(`${loading.path} is not used: a full resync was over before it was loaded`)
       return await streamLog.reopen()

@@ -64,6 +64,8 @@ export interface Node {
   /** Has this node ever had a dataset: loaded, synced, or its own as a primary? */
   hasData: boolean
   fileLoading: FileLoading | undefined
+  /** Nothing is begun any more. */
+  readonly isStopped: boolean
   /** What the loaded snapshot said and skipped. */
   lastSnapshot: { keysLoaded: number; keysExpired: number; skippedModuleKeys: number }
   /** The bytes of the stream go on under another id: replicas below, the log and readers are told. */

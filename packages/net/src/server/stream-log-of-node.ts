@@ -80,7 +80,7 @@ export interface Replay extends Required<Pick<StreamHandler, 'ahead' | 'command'
 export async function goOnFrom(node: Node, aux: readonly AuxField[], replay: Replay): Promise<void> {
   const { backlog, config, link, logger, streamLog } = node
   // REPLICAOF came while the file was loaded: that primary's history is the one that counts.
-  const isWanted = (): boolean => link.state.name === 'none'
+  const isWanted = (): boolean => !node.isStopped && link.state.name === 'none'
   let position: StartPosition | undefined = positionOfSnapshot(node, aux)
   if (position !== undefined && isWanted()) backlog.restart(position.offset)
   const isLogged = config.get('repl-stream-log')
@@ -96,6 +96,7 @@ export async function goOnFrom(node: Node, aux: readonly AuxField[], replay: Rep
   } else if (found.length > 0) {
     logger.warning('The stream log is not used: no snapshot was loaded that says where its data are')
   }
+  if (node.isStopped) return
   // The log of that history may have begun already.
   if (!isWanted()) return await streamLog.reopen()
   if (position !== undefined) takePosition(node, position, config.get('replicaof') !== undefined)

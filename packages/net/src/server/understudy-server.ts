@@ -136,7 +136,9 @@ export class UnderstudyServer implements Node {
   readonly #housekeeping: Housekeeping
   /** Does this turn run no commands, for memory to be touched at its end? */
   #touchesAhead = false
-  #wasStarted = false
+  /** The only start; stop() waits for its end. */
+  #starting: Promise<void> | undefined
+  isStopped = false
 
   constructor(options: UnderstudyServerOptions) {
     const { config, logger } = options
@@ -334,17 +336,36 @@ export class UnderstudyServer implements Node {
    * Opens the port, loads the file of `dir`/`dbfilename` when there is one (clients are told -LOADING meanwhile), and
    * starts to follow the primary; the first sync may come later (`link.getStatus().isUp`). Keeps the process until `stop()`, which is
    * also due after a start that failed. Once: a server that was stopped stays so.
-   * @throws RdbError for a corrupt file, ReplicaError FILE_FAILED for one that cannot be read, the system's error when the port is taken.
+   * @throws RdbError for a corrupt file, ReplicaError FILE_FAILED for one that cannot be read, NOT_READY when `stop()` came before it was
+   * over, the system's error when the port is taken.
    */
-  async start(): Promise<void> {
-    assert.ok(!this.#wasStarted, 'a server is started once: make another one')
-    this.#wasStarted = true
+  start(): Promise<void> {
+    const starting = this.#startOnce()
+    this.#starting ??= starting
+    return starting
+  }
+
+  async #startOnce(): Promise<void> {
+    assert.ok(this.#starting === undefined && !this.isStopped, 'a server is started once: make another one')
+    try {
+      await this.#start()
+    } catch (error) {
+      throw this.isStopped ? stoppedMeanwhile(error) : error
+    }
+  }
+
+  async #start(): Promise<void> {
     const { config, logger } = this
     const file = await findFileAtStart(this)
+    if (this.isStopped) throw stoppedMeanwhile()
     this.fileLoading = file
     this.hasData = config.get('replicaof') === undefined
     this.updateState()
     await this.server.listen(listenOptions(config))
+    if (this.isStopped) {
+      await this.server.close()
+      throw stoppedMeanwhile()
+    }
     this.#housekeeping.start()
     this.below.start()
     if (file !== undefined) await startFromFile(this, this.#loader, file, this.#replay)
@@ -352,6 +373,7 @@ export class UnderstudyServer implements Node {
       await goOnFrom(this, [], this.#replay)
       tellPosition(this, this.link.history.replid)
     }
+    if (this.isStopped) throw stoppedMeanwhile()
     // REPLICAOF may have come meanwhile, and is done already.
     const primary = config.get('replicaof')
     if (primary !== undefined) this.link.replicaOf(primary.host, primary.port)
@@ -360,12 +382,12 @@ export class UnderstudyServer implements Node {
   }
 
   /**
-   * Closes link, clients, port and worker threads. Readers that are open go on reading what was here at the end, until they are closed; their
+   * Closes link, clients, port and worker threads, and ends a start that is under way, which then fails with NOT_READY. Readers that are open go on reading what was here at the end, until they are closed; their
    * `lagMs` grows. `readers.attach()` throws NOT_READY from now on, and so does a handle that nobody has opened yet. What was written is in the log of the stream when it resolves, however slow the disk is.
    * @param threadsMsMax how long threads are waited for, milliseconds
    */
   async stop(threadsMsMax: number = Number.POSITIVE_INFINITY): Promise<void> {
-    this.#wasStarted = true
+    this.isStopped = true
     this.#housekeeping.stop()
     this.memoryLimit.stop()
     this.below.stop()
@@ -375,9 +397,11 @@ export class UnderstudyServer implements Node {
     this.readers.close()
     // Clients are gone when this returns, so the log gets no more.
     const closed = this.server.close()
+    // What a start is about to open it closes itself, and threads have to be there for that. Who called it hears what became of it.
+    const started = this.#starting?.catch(() => {})
     const threads = closed
-      .then(() => this.ioThreads?.stop())
-      .then(() => Promise.all([this.#loader.close(), this.#snapshots.close()]))
+      .then(() => Promise.all([started, this.#loader.close()]))
+      .then(() => Promise.all([this.ioThreads?.stop(), this.#snapshots.close()]))
     const waited = threadsMsMax === Number.POSITIVE_INFINITY ? threads : Promise.race([threads, sleep(threadsMsMax)])
     await Promise.all([waited, this.streamLog.close()])
   }
@@ -447,4 +471,8 @@ export class UnderstudyServer implements Node {
       `a command of the primary failed with '${text}' and propagation-error-behavior is ${behaviour}`,
     )
   }
+}
+
+function stoppedMeanwhile(cause?: unknown): ReplicaError {
+  return new ReplicaError('NOT_READY', 'this server was stopped before it had started', { retryable: false, cause })
 }
