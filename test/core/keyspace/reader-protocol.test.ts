@@ -329,6 +329,17 @@ describe('a handle', () => {
     expect(view.validate()).toBe(false)
   })
 
+  it('that is taken back leaves no port behind, whether something had happened or not', async () => {
+    const { keyspace, readers } = open()
+    const ports = [false, true].map((isOutdated) => {
+      const handle = readers.attach()
+      if (isOutdated) replace(keyspace)
+      readers.detach(handle)
+      return handle.port
+    })
+    await Promise.all(ports.map((port) => once(port, 'close')))
+  })
+
   it('that is taken back in the middle of a read takes the writer out of the protocol, and the read with it', () => {
     const keyspace = new Keyspace({ databaseCount: 1, hashSeed: new Uint8Array(16).map((_, i) => i + 1) })
     const readers = new Readers(keyspace)

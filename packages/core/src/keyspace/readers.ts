@@ -42,13 +42,19 @@ export const OPENED = 'opened'
 class AttachedReader {
   readonly port: MessagePort
   readonly marks = new AccessMarks()
+  readonly #portOfHandle: MessagePort
   readonly #generationOfNow: () => GenerationTransfer
   #isOpen = false
   #isOutdated = false
+  isTakenBack = false
 
-  /** @param generationOfNow as of what was told before, or with what is being told, which is told behind it in any case. */
-  constructor(port: MessagePort, generationOfNow: () => GenerationTransfer) {
+  /**
+   * @param portOfHandle the other end of `port`
+   * @param generationOfNow as of what was told before, or with what is being told, which is told behind it in any case.
+   */
+  constructor(port: MessagePort, portOfHandle: MessagePort, generationOfNow: () => GenerationTransfer) {
     this.port = port
+    this.#portOfHandle = portOfHandle
     this.#generationOfNow = generationOfNow
     port.on('message', () => this.#opened())
   }
@@ -72,6 +78,18 @@ class AttachedReader {
     return this.#isOpen
   }
 
+  takeBack(): void {
+    this.isTakenBack = true
+    this.port.postMessage({ kind: 'detached' } satisfies ReaderMessage)
+  }
+
+  /** Behind `takeBack`. */
+  close(): void {
+    this.port.close()
+    // One that was sent to no thread and not opened here hears of nothing, its end included, and would stay for ever.
+    this.#portOfHandle.close()
+  }
+
   #opened(): void {
     this.#isOpen = true
     if (this.#isOutdated) this.port.postMessage({ kind: 'generation', generation: this.#generationOfNow() })
@@ -85,6 +103,11 @@ const attachedHere = new WeakMap<ReaderHandle, AttachedReader>()
 /** Lets the writer hear that a handle was opened, if it is this thread's: who opens a handle there cannot wait for the writer. */
 export function tellWriterHere(handle: ReaderHandle): void {
   attachedHere.get(handle)?.listen()
+}
+
+/** Was this handle taken back in this thread, which has made it? */
+export function wasTakenBackHere(handle: ReaderHandle): boolean {
+  return attachedHere.get(handle)?.isTakenBack === true
 }
 
 export class Readers {
@@ -117,7 +140,7 @@ export class Readers {
     if (this.#isClosed) throw new ReplicaError('NOT_READY', 'this server was stopped', { retryable: false })
     assert.ok(!this.#keyspace.counters.isOpen, 'readers are attached between two commands')
     const { port1, port2 } = new MessageChannel()
-    const attached = new AttachedReader(port1, () => this.#keyspace.generation.transfer())
+    const attached = new AttachedReader(port1, port2, () => this.#keyspace.generation.transfer())
     port1.once('close', () => this.#remove(attached))
     port1.unref()
     attached.marks.tell(this.#keyspace.access)
@@ -161,10 +184,10 @@ export class Readers {
   }
 
   #takeBack(attached: AttachedReader): void {
-    attached.port.postMessage({ kind: 'detached' } satisfies ReaderMessage)
+    attached.takeBack()
     // A reader that is under way looks at its port, as for new memory, before it looks at anything that is not told any more.
     this.#keyspace.generation.memoryChanged()
-    attached.port.close()
+    attached.close()
     this.#remove(attached)
   }
 

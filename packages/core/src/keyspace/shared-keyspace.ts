@@ -24,7 +24,7 @@ import { KeyspaceReads } from './keyspace-reads.ts'
 import { LazyFree } from './lazy-free.ts'
 import { DISTURBED, guardRead } from './read-guard.ts'
 import { TurnRequest } from './readers-turn.ts'
-import { OPENED, type ReaderHandle, type ReaderMessage, tellWriterHere } from './readers.ts'
+import { OPENED, type ReaderHandle, type ReaderMessage, tellWriterHere, wasTakenBackHere } from './readers.ts'
 import { RegionWriter } from './region-writer.ts'
 import { hasDataset, positionAppliedAtMs, positionOffset, positionReplid } from './stream-position.ts'
 
@@ -57,6 +57,8 @@ export interface AttemptedRead {
   undo(): void
 }
 
+const TAKEN_BACK = 'the handle of this reader was taken back, or its writer has ended'
+
 export class SharedKeyspace extends KeyspaceReads {
   declare generation: GenerationView
   protected readonly lazyFree: LazyFree = new LazyFree(() => assert.fail('a reader has nothing to free'))
@@ -84,7 +86,8 @@ export class SharedKeyspace extends KeyspaceReads {
 
   /**
    * Opens the dataset in the thread that received the handle, which is used up by it.
-   * @throws ReplicaError BAD_ARGUMENT when the handle was opened before, or its port is closed or was transferred to another thread
+   * @throws ReplicaError BAD_ARGUMENT when the handle was opened before, or its port is closed or was transferred to another thread, NOT_READY
+   * when this thread has taken it back
    */
   constructor(handle: ReaderHandle) {
     super(new GenerationView(handle.generation))
@@ -172,8 +175,7 @@ export class SharedKeyspace extends KeyspaceReads {
     }
     // The writer may have left the protocol: what is read now could be anything.
     if (this.#hindrance === 'closed') throw notReady('this reader was closed')
-    if (this.#hindrance === 'detached')
-      throw notReady('the handle of this reader was taken back, or its writer has ended')
+    if (this.#hindrance === 'detached') throw notReady(TAKEN_BACK)
   }
 
   /** The handle was outdated when it was opened: the writer sends the generation of now as soon as it hears of that. */
@@ -306,7 +308,9 @@ export class SharedKeyspace extends KeyspaceReads {
  * The port of a handle, as one that nobody else has. What two readers take messages from each hears the half of, and when one of them closes
  * it the writer takes both for gone and stops counting. A port can be transferred once, so it is: to where it is.
  */
-function takePort({ port }: ReaderHandle): MessagePort {
+function takePort(handle: ReaderHandle): MessagePort {
+  const { port } = handle
+  if (wasTakenBackHere(handle)) throw notReady(TAKEN_BACK)
   try {
     return structuredClone(port, { transfer: [port] })
   } catch (error) {

@@ -73,7 +73,7 @@ export class KeyspaceReader {
   /**
    * Opens a reader in the thread that received the handle, which is for one reader.
    * @throws KeyspaceError KEYSPACE_BAD_DATABASE, the handle is used up then, too; ReplicaError BAD_ARGUMENT when it was opened before, or its
-   * port is closed or was transferred to another thread
+   * port is closed or was transferred to another thread, NOT_READY when this thread has taken it back
    */
   constructor(handle: ReaderHandle, options: KeyspaceReaderOptions = {}) {
     const keyspace = new SharedKeyspace(handle)
