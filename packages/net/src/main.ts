@@ -12,6 +12,7 @@ import { ListenError } from './clients/listeners.ts'
 import type { Config } from './config/config.ts'
 import { fatalConfigText, loadConfig } from './config/load-config.ts'
 import { writePidFile } from './config/pid-file.ts'
+import { systemErrorCode } from './config/system-error-text.ts'
 import { errorText } from './error-text.ts'
 import { barStream } from './log/progress.ts'
 import { ServerLog } from './log/server-log.ts'
@@ -32,6 +33,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   let config: Config
   try {
     const command = parseArguments(argv)
+    if (command.kind !== 'run') outliveReader()
     if (command.kind === 'help') return void process.stdout.write(HELP_TEXT)
     if (command.kind === 'version') return void process.stdout.write(`${versionLine(version)}\n`)
     if (command.kind === 'check') {
@@ -52,6 +54,15 @@ export async function main(argv: readonly string[]): Promise<void> {
 /** Where warnings of the configuration go. */
 interface Notes {
   warn: (message: string) => void
+}
+
+/** Whoever reads what a command tells may have read enough, as `head` has; the exit code tells what was found all the same. */
+function outliveReader(): void {
+  process.stdout.on('error', (error) => {
+    if (systemErrorCode(error) === 'EPIPE') return
+    process.stderr.write(`cannot write to standard output: ${errorText(error)}\n`)
+    process.exitCode = 1
+  })
 }
 
 async function serve(config: Config, version: string, notes: Notes, early: readonly string[]): Promise<void> {

@@ -1,5 +1,6 @@
 /** What `understudy check` says of every file of the corpus, and of files that are none. */
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -139,8 +140,22 @@ describe('understudy check', () => {
     expect(lines.map((line) => (JSON.parse(line) as { ok: boolean }).ok)).toEqual([true, false])
   })
 
+  it.each([
+    [['check', path('redis/encodings.rdb')], 0],
+    [['check', path('librdb/future_v19.rdb')], 1],
+    [['--help'], 0],
+  ])('%j goes on when nobody reads what it tells', async (args, code) => {
+    const child = spawn(process.execPath, [UNDERSTUDY_BIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+    child.stdout.destroy()
+    let errors = ''
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (errors += text))
+    expect(await once(child, 'close')).toEqual([code, null])
+    expect(errors).toBe('')
+  })
+
   it('says how it is used', () => {
     expect(parseArguments(['check', '--json', 'a', 'b'])).toEqual({ kind: 'check', files: ['a', 'b'], json: true })
+    expect(parseArguments(['check', '--help'])).toEqual({ kind: 'help' })
     expect(() => parseArguments(['check'])).toThrow(/no file is named\nUsage: understudy check/)
     expect(() => parseArguments(['check', '--all', 'a'])).toThrow(/no option --all/)
   })

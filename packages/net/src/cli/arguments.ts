@@ -24,9 +24,9 @@ const REFUSED: Readonly<Record<string, string>> = {
  */
 export function parseArguments(argv: readonly string[]): CommandLine {
   const first = argv[0]
-  if (first === '--help' || first === '-h') return { kind: 'help' }
+  if (wantsHelp(first)) return { kind: 'help' }
   if (first === '--version' || first === '-v') return { kind: 'version' }
-  if (first === 'check') return checkCommand(argv.slice(1))
+  if (first === 'check') return wantsHelp(argv[1]) ? { kind: 'help' } : checkCommand(argv.slice(1))
   let file: string | undefined
   let fromStdin = false
   let at = 0
@@ -70,6 +70,10 @@ export function parseArguments(argv: readonly string[]): CommandLine {
   }
   finish()
   return { kind: 'run', file, fromStdin, lines }
+}
+
+function wantsHelp(argument: string | undefined): boolean {
+  return argument === '--help' || argument === '-h'
 }
 
 /** A configuration file of that name is given as ./check. */
