@@ -10,7 +10,7 @@ const silent: Logger = { debug() {}, verbose() {}, notice() {}, warning() {} }
 
 export async function embeddedServer(
   directives: (config: Config) => void = () => {},
-  options: Pick<UnderstudyServerOptions, 'bar'> = {},
+  options: Partial<Pick<UnderstudyServerOptions, 'bar' | 'logger'>> = {},
 ): Promise<UnderstudyServer> {
   const dir = await mkdtemp(join(tmpdir(), 'embedded-'))
   const config = new Config({ dir })

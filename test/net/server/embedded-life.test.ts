@@ -1,7 +1,7 @@
 /** A server inside of another process: what it is between its start and its stop, and behind that. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { KeyspaceReader } from '@understudy/core'
@@ -130,6 +130,34 @@ it('saves beside another one in the same directory, each its own data', async ()
     cleanups.push(() => reader.close())
     expect([reader.exists('a:1'), reader.exists('b:1')]).toEqual(name === 'a' ? [1, 0] : [0, 1])
   }
+})
+
+it('says of a save that its end gives up that it was given up, and leaves nothing of it', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'understudy-test-'))
+  cleanups.push(() => rm(directory, { recursive: true }))
+  const lines: string[] = []
+  const log = (line: string): void => void lines.push(line)
+  const server = await embeddedServer(
+    (config) => {
+      config.assign('dir', directory)
+      config.assign('rdb-key-save-delay', 100_000)
+    },
+    { logger: { debug: log, verbose: log, notice: log, warning: (line) => log(`# ${line}`) } },
+  )
+  await server.start()
+  server.keyspace.inUnit(() => {
+    for (let i = 0; i < 1000; i++)
+      server.keyspace.put(0, Buffer.from(`key:${1000 + i}`), 0, 8, 0, 0, Buffer.alloc(0), 0, 0, -1)
+  })
+  expect(server.persistence.saveInBackground()).toBe('started')
+  await waitFor('the file', async () => (await readdir(directory)).length > 0)
+  await server.stop()
+  await waitFor('the end of the save', () => !server.persistence.isSaving)
+  expect([
+    lines.filter((line) => /snapshot|aving/.test(line)),
+    server.persistence.fault,
+    await readdir(directory),
+  ]).toEqual([['Background saving started', 'Background saving given up'], '', []])
 })
 
 it('draws where it is told, and on no terminal of its own accord', async () => {

@@ -206,10 +206,10 @@ describe('one pass', () => {
     const pass = begin()
     const reader = pass.open(false)!
     await reader.read()
-    const written = expect(pass.written).rejects.toMatchObject({ code: 'RDB_WORKER_FAILED' })
+    const written = expect(pass.written).rejects.toMatchObject({ code: 'RDB_ABORTED' })
     await pool.close()
     await written
-    await expect(readAll(reader)).rejects.toMatchObject({ code: 'RDB_WORKER_FAILED' })
+    await expect(readAll(reader)).rejects.toMatchObject({ code: 'RDB_ABORTED' })
     const late = begin()
     await expect(late.open(false)!.ready).rejects.toMatchObject({ code: 'RDB_ABORTED' })
   })

@@ -139,6 +139,7 @@ export class SnapshotPool implements Snapshots {
     } catch (error) {
       // The thread died, or the pool was closed. A port that it never got is still ours.
       task.pin.port.close()
+      if (this.#isClosed) throw new ReplicaError('RDB_ABORTED', 'no more snapshots are made', { cause: error })
       const fault: unknown = signal.aborted ? signal.reason : error
       const text = fault instanceof Error ? fault.message : String(fault)
       throw new ReplicaError('RDB_WORKER_FAILED', `the thread that saved it died: ${text}`, { retryable: true })
