@@ -288,6 +288,21 @@ describe('a reader', () => {
     expect(reader.get('string')).toBe('the quick brown fox')
   })
 
+  it('several reads that wait in between are none of one moment', async () => {
+    let attempts = 0
+    const read = async (): Promise<unknown> => {
+      const first = reader.get('string')
+      if (attempts++ === 0) writer.run('SET', 'string', 'another')
+      await Promise.resolve()
+      return [first, reader.get('list')]
+    }
+    expect(() => reader.together(read)).toThrow(expect.objectContaining({ code: 'BAD_ARGUMENT' }))
+    expect(attempts).toBe(2)
+    // What it does behind that, and how it fails, is nobody's.
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(reader.get('string')).toBe('another')
+  })
+
   it('tells the offset of what it read, and how old it is', () => {
     const note = (offset: number): void => {
       keyspace.begin()

@@ -7,6 +7,7 @@
  * Keys, fields and members are strings (as UTF-8) or bytes. Results are strings (decoded as UTF-8); methods that end in `Buffer`
  * give bytes, always as copies. A key that has expired is absent.
  */
+import { isPromise } from 'node:util/types'
 import type { CommandRow, CommandSettings, CommandTable } from '../commands/command.ts'
 import { expireCommands } from '../commands/expire.ts'
 import { hashCommands } from '../commands/hash.ts'
@@ -160,7 +161,8 @@ export class KeyspaceReader {
   /**
    * Makes several reads of this reader as one: all of one moment. `read` may run more than once, and must do nothing else.
    * Views are not for here: they outlast a read.
-   * @returns what `read` returned. @throws ReplicaError as the reads in it do, and what `read` throws.
+   * @returns what `read` returned. @throws ReplicaError as the reads in it do, and what `read` throws; KeyspaceError BAD_ARGUMENT when it is
+   * asynchronous: what it reads after it has waited is of other moments.
    */
   together<Result>(read: () => Result): Result {
     if (this.#isTogether) return read()
@@ -172,6 +174,7 @@ export class KeyspaceReader {
       } finally {
         this.#isTogether = false
       }
+      refusePromise(result)
     })
     return result as Result
   }
@@ -426,7 +429,19 @@ export class KeyspaceReader {
 }
 
 function stuck(): ReplicaError {
-  return new ReplicaError('NOT_READY', 'the writer did not let go of the data', { retryable: true })
+  return new ReplicaError(
+    'NOT_READY',
+    'the writer did not let go of the data',
+    { retryable: true },
+  )
+}
+
+/** What an asynchronous function reads after it has waited is not of the moment that was validated. */
+function refusePromise(result: unknown): void {
+  if (!isPromise(result)) return
+  // It goes on, and nobody will hear how.
+  result.catch(() => {})
+  throw new KeyspaceError('BAD_ARGUMENT', 'reads of one moment are made without waiting: not by an async function')
 }
 
 /** JavaScript passes what it likes; text and bytes, too, have a length and elements. */
