@@ -22,7 +22,8 @@ async function replicate([host, port, ...keys]) {
     console.error('node examples/reader-thread.mjs HOST PORT KEY [KEY …]')
     process.exit(1)
   }
-  const command = parseArguments(['--port', '0', '--repl-diskless-load', 'swapdb', '--replicaof', host, port])
+  const writingNoFile = ['--repl-diskless-load', 'swapdb', '--save', '']
+  const command = parseArguments(['--port', '0', ...writingNoFile, '--replicaof', host, port])
   if (command.kind !== 'run') throw new Error('not a command to run')
   const logger = new ServerLog({ level: 'warning' })
   const server = new UnderstudyServer({

@@ -1,7 +1,8 @@
 /**
  * Public door of @understudy/net: a whole server inside another process, and the link to a primary by itself.
  *
- *   const command = parseArguments(['--port', '0', '--repl-diskless-load', 'swapdb', '--replicaof', 'db.example.com', '6379'])
+ *   const writingNoFile = ['--repl-diskless-load', 'swapdb', '--save', '']
+ *   const command = parseArguments(['--port', '0', ...writingNoFile, '--replicaof', 'db.example.com', '6379'])
  *   const config = loadConfig(command) // command.kind is 'run'
  *   const server = new UnderstudyServer({ config, logger, version, onShutdown, onPanic })
  *   await server.start()
