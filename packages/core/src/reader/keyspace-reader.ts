@@ -184,7 +184,9 @@ export class KeyspaceReader {
   /**
    * The string at a key; undefined when there is none. As of all reads:
    * @throws KeyspaceError WRONG_TYPE when the key holds another type; ReplicaError NOT_READY when this reader was closed, when
-   * the node was never synced and so has no dataset, or when the writer does not let go of the data for seconds. As of all that give strings:
+   * the node was never synced and so has no dataset, or when the data it reads were changed again and again for five
+   * seconds while it read them (retryable). The writer leaves a read some milliseconds: longer ones (all of a hash of 100,000 fields) need a
+   * pause of the writes to their shards. As of all that give strings:
    * @throws KeyspaceError KEYSPACE_VALUE_TOO_BIG for 512 MiB and more, as JavaScript has no such strings; `getBuffer` and `view` give them.
    */
   get(key: Name): string | undefined {
@@ -431,7 +433,7 @@ export class KeyspaceReader {
 function stuck(): ReplicaError {
   return new ReplicaError(
     'NOT_READY',
-    'the writer did not let go of the data',
+    'the data changed again and again while they were read: too long a read for so many writes',
     { retryable: true },
   )
 }
