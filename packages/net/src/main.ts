@@ -16,6 +16,7 @@ import { systemErrorCode } from './config/system-error-text.ts'
 import { errorText } from './error-text.ts'
 import { barStream } from './log/progress.ts'
 import { ServerLog } from './log/server-log.ts'
+import { listensSomewhere } from './server/listening.ts'
 import { shutdownOnSignal } from './server/shutdown.ts'
 import { UnderstudyServer } from './server/understudy-server.ts'
 
@@ -75,7 +76,7 @@ async function serve(config: Config, version: string, notes: Notes, early: reado
   for (const warning of early) log.warning(warning)
   notes.warn = (message) => log.warning(message)
   if (config.file !== undefined) log.notice('Configuration loaded')
-  if (config.get('port') === 0 && config.path('unixsocket') === undefined) {
+  if (!listensSomewhere(config)) {
     // Nobody could ever reach it, not even to end it; and without a primary nothing would keep the process.
     log.warning('Configured to not listen anywhere, exiting: port is 0, and there is no unixsocket.')
     process.exitCode = 1

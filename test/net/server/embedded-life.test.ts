@@ -55,10 +55,12 @@ describe.each([1, 3])('with io-threads %i, stopped while it starts', (ioThreads)
   })
 
   it('it gives up its file', async () => {
+    const port = await freePort()
     const directory = await mkdtemp(join(tmpdir(), 'understudy-test-'))
     cleanups.push(() => rm(directory, { recursive: true }))
     const onFile = (config: Config): void => {
       config.assign('dir', directory)
+      config.assign('port', port)
       config.assign('io-threads', ioThreads)
     }
     const saving = await embeddedServer(onFile)
@@ -129,6 +131,21 @@ it('saves beside another one in the same directory, each its own data', async ()
     const reader = new KeyspaceReader(restarted.readers.attach())
     cleanups.push(() => reader.close())
     expect([reader.exists('a:1'), reader.exists('b:1')]).toEqual(name === 'a' ? [1, 0] : [0, 1])
+  }
+})
+
+it('has threads for clients only if it listens for them', async () => {
+  const port = await freePort()
+  for (const [directive, value, isListening] of [
+    ['port', 0, false],
+    ['port', port, true],
+    ['unixsocket', 'socket', true],
+  ] as const) {
+    const server = await embeddedServer((config) => {
+      config.assign('io-threads', 2)
+      config.assign(directive, value)
+    })
+    expect([server.ioThreads !== undefined, server.keyspace.counters.active]).toEqual([isListening, isListening])
   }
 })
 

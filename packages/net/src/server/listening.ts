@@ -13,6 +13,11 @@ export function listenOptions(config: Config): ListenOptions {
   }
 }
 
+/** Can anybody connect? */
+export function listensSomewhere(config: Config): boolean {
+  return config.get('port') !== 0 || config.path('unixsocket') !== undefined
+}
+
 /** Why CONFIG SET of a directive was refused. */
 const REFUSALS = {
   port: 'Unable to listen on this port. Check server logs.',

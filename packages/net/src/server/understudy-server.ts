@@ -61,7 +61,7 @@ import { newLink } from './link-of-node.ts'
 import { countGoodReplicas, updateNodeState } from './node-state.ts'
 import { tellPosition } from './told-readers.ts'
 import { KEY_CHECK_QUESTION, KeyCheck } from './key-check.ts'
-import { listenAnew, listenOptions } from './listening.ts'
+import { listenAnew, listenOptions, listensSomewhere } from './listening.ts'
 import { LoadReport } from './load-report.ts'
 import { MemoryLimit } from './memory-limit.ts'
 import { MonitoredStream } from './monitored-stream.ts'
@@ -113,7 +113,7 @@ export class UnderstudyServer implements Node {
   readonly failover: Failover
   readonly shutdown: Shutdown
   readonly server: ClientServer
-  /** undefined with `io-threads 1`: the link thread serves the clients itself. */
+  /** undefined with `io-threads 1`, or when it begins listening nowhere: the link thread serves the clients itself. */
   readonly ioThreads: IoThreads | undefined
   readonly libraries: LibraryStore = new LibraryStore()
   readonly runId: string = generateReplid()
@@ -316,7 +316,8 @@ export class UnderstudyServer implements Node {
     follow(config, ['replica-read-only', 'replica-serve-stale-data', 'save', 'stop-writes-on-bgsave-error'], () =>
       this.updateState(),
     )
-    const threadCount = config.get('io-threads')
+    // Threads without a client would take memory, and as readers the writer's time.
+    const threadCount = listensSomewhere(config) ? config.get('io-threads') : 1
     if (threadCount > 1) {
       const { server, readers } = this
       this.ioThreads = new IoThreads({ count: threadCount, server, readers, renames })
