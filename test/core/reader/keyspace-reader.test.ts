@@ -288,6 +288,11 @@ describe('a reader', () => {
     expect(reader.get('string')).toBe('the quick brown fox')
   })
 
+  it.each([undefined, null, {}, 'handle', { handle: {} }])('is not opened with %j', (handle) => {
+    const refused = expect.objectContaining({ code: 'BAD_ARGUMENT', message: expect.stringMatching(/attach/) })
+    expect(() => new KeyspaceReader(handle as never)).toThrow(refused)
+  })
+
   it('several reads that wait in between are none of one moment', async () => {
     let attempts = 0
     const read = async (): Promise<unknown> => {

@@ -77,6 +77,7 @@ export class KeyspaceReader {
    * port is closed or was transferred to another thread, NOT_READY when this thread has taken it back
    */
   constructor(handle: ReaderHandle, options: KeyspaceReaderOptions = {}) {
+    requireHandle(handle)
     const keyspace = new SharedKeyspace(handle)
     this.#keyspace = keyspace
     this.#strings = new StringReads(keyspace, this.#args)
@@ -436,6 +437,12 @@ function stuck(): ReplicaError {
     'the data changed again and again while they were read: too long a read for so many writes',
     { retryable: true },
   )
+}
+
+/** Most often it is all of `workerData`, or nothing. */
+function requireHandle(handle: unknown): void {
+  const isHandle = typeof handle === 'object' && handle !== null && 'generation' in handle && 'port' in handle
+  if (!isHandle) throw new KeyspaceError('BAD_ARGUMENT', 'a reader is opened with what readers.attach() returned')
 }
 
 /** What an asynchronous function reads after it has waited is not of the moment that was validated. */
