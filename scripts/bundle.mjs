@@ -7,7 +7,6 @@
  */
 import { readdirSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
-import { rolldown } from 'rolldown'
 import { ROOT } from './run-tool.mjs'
 
 const PACKAGES = ['core', 'rdb-worker', 'net']
@@ -17,6 +16,8 @@ const STARTED = /^main\.ts$|-worker\.ts$/
 
 /** @throws with the place of what it cannot bundle */
 export async function bundlePackages() {
+  // Not before somebody bundles: it cannot even be read by a Node that is too old for us, which is to be told so.
+  const { rolldown } = await import('rolldown')
   for (const name of PACKAGES) {
     const directory = join(ROOT, 'packages', name)
     const bundle = await rolldown({
