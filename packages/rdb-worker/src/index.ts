@@ -15,7 +15,12 @@ export { FanOut } from './save/fan-out.ts'
 export type { FanOutTarget } from './save/fan-out.ts'
 export { SnapshotPass } from './save/snapshot-pass.ts'
 export type { PassOptions } from './save/snapshot-pass.ts'
-export { REPLICA_PASSES_AT_WORK_MAX, REPLICA_PASSES_MAX, SnapshotPool } from './save/snapshot-pool.ts'
+export {
+  EMBEDDER_SNAPSHOTS_MAX,
+  REPLICA_PASSES_AT_WORK_MAX,
+  REPLICA_PASSES_MAX,
+  SnapshotPool,
+} from './save/snapshot-pool.ts'
 export type { SnapshotReader } from './save/snapshot-reader.ts'
 export type { SavedFile, SaveFileOptions, SnapshotPreamble, Snapshots } from './save/save-file.ts'
 export type { FileCalls } from './file/snapshot-file.ts'

@@ -25,6 +25,10 @@ async function startFilled(): Promise<{ server: UnderstudyServer; client: RawCli
   return { server, client }
 }
 
+async function readAll(snapshot: AsyncIterable<Buffer>): Promise<void> {
+  for await (const _ of snapshot) continue
+}
+
 it('is of the moment of the call, whatever is written while it is read', async () => {
   const { server, client } = await startFilled()
   const before = datasetDigest(server.keyspace)
@@ -99,4 +103,26 @@ it('is given up when it is closed, and its reader is told', async () => {
 it('cannot be had before there are data', async () => {
   const server = await embeddedServer()
   expect(() => server.snapshot()).toThrow(expect.objectContaining({ code: 'NOT_READY' }))
+})
+
+it('that nobody reads keeps no other ones, and no saves, from being made', async () => {
+  const { server, client } = await startFilled()
+  const forgotten = Array.from({ length: 4 }, () => server.snapshot())
+  const tooMany = expect.objectContaining({ code: 'PIN_LIMIT', retryable: true })
+  expect(() => server.snapshot()).toThrow(tooMany)
+  expect(server.persistence.saveInBackground()).toBe('started')
+  await waitFor('the file', () => !server.persistence.isSaving)
+  expect(server.persistence.fault).toBe('')
+  forgotten[0]!.close()
+  // One that was left early is over at once, and so is one that was read.
+  for (let i = 0; i < 10; i++) for await (const _ of server.snapshot()) break
+  await readAll(server.snapshot())
+  const last = server.snapshot()
+  expect(() => server.snapshot()).toThrow(tooMany)
+  await server.stop()
+  for (const snapshot of [...forgotten.slice(1), last]) {
+    await expect(readAll(snapshot)).rejects.toMatchObject({ code: 'RDB_ABORTED' })
+  }
+  expect(() => server.snapshot()).toThrow(expect.objectContaining({ code: 'NOT_READY' }))
+  client.close()
 })

@@ -14,15 +14,18 @@ export interface DatasetSnapshotOptions {
   readonly rdbVersion?: number
 }
 
-/** Belongs to the thread of the server. Until it is read to its end or closed, what changes in the dataset is kept twice. */
+/**
+ * Belongs to the thread of the server. Until it is read to its end or closed, what changes in the dataset is kept twice, and a thread waits
+ * for it: of a server at most four may be open at a time.
+ */
 export class DatasetSnapshot implements AsyncIterable<Buffer> {
   /** Where in the history of replication the data are; undefined for data of no history, which no replica could go on from. */
   readonly position: SnapshotPosition | undefined
-  readonly #pass: Pick<SnapshotPass, 'open' | 'close'>
+  readonly #pass: Pick<SnapshotPass, 'open' | 'close' | 'isUnderWay'>
   readonly #reader: SnapshotReader
   #isClosed = false
 
-  constructor(pass: Pick<SnapshotPass, 'open' | 'close'>, position: SnapshotPosition | undefined) {
+  constructor(pass: Pick<SnapshotPass, 'open' | 'close' | 'isUnderWay'>, position: SnapshotPosition | undefined) {
     this.position = position
     this.#pass = pass
     this.#reader = pass.open(false)!
@@ -44,6 +47,11 @@ export class DatasetSnapshot implements AsyncIterable<Buffer> {
     } finally {
       this.close()
     }
+  }
+
+  /** Is a thread at it, which waits for who reads it? */
+  get isOpen(): boolean {
+    return !this.#isClosed && this.#pass.isUnderWay
   }
 
   /** Gives up what was not read. Harmless at any time. */

@@ -25,7 +25,7 @@ import {
   ReplicaError,
   snapshotPosition,
 } from '@understudy/core/internal'
-import { RdbLoaderPool, SnapshotPool } from '@understudy/rdb-worker'
+import { EMBEDDER_SNAPSHOTS_MAX, RdbLoaderPool, SnapshotPool } from '@understudy/rdb-worker'
 import { chooseKeyEvents, deliverKeyEvents } from '../clients/key-notifications.ts'
 import { ClientServer } from '../clients/server.ts'
 import { GATE_EVENTS } from '../clients/shared-words.ts'
@@ -136,6 +136,8 @@ export class UnderstudyServer implements Node {
   readonly #housekeeping: Housekeeping
   /** Does this turn run no commands, for memory to be touched at its end? */
   #touchesAhead = false
+  /** Of the application; some of them may be over. */
+  readonly #openSnapshots = new Set<DatasetSnapshot>()
   /** The only start; stop() waits for its end. */
   #starting: Promise<void> | undefined
   isStopped = false
@@ -409,7 +411,8 @@ export class UnderstudyServer implements Node {
 
   /**
    * The dataset as it is now, between two commands, as the bytes of an RDB snapshot.
-   * @throws ReplicaError NOT_READY before there are data, PIN_LIMIT, BAD_ARGUMENT for a version that is not written
+   * @throws ReplicaError NOT_READY before there are data and behind `stop()`, PIN_LIMIT (retryable) while four are open that were neither read
+   * to their ends nor closed, BAD_ARGUMENT for a version that is not written
    */
   snapshot({ rdbVersion = RDB_VERSION_DEFAULT }: DatasetSnapshotOptions = {}): DatasetSnapshot {
     // A later one, or none, would be written at the head of a file whose rest is of another.
@@ -420,12 +423,20 @@ export class UnderstudyServer implements Node {
     if (!this.hasData || this.fileLoading !== undefined) {
       throw new ReplicaError('NOT_READY', 'this node has no data yet', { retryable: true })
     }
+    if (this.isStopped) throw new ReplicaError('NOT_READY', 'this server was stopped', { retryable: false })
+    for (const snapshot of this.#openSnapshots) if (!snapshot.isOpen) this.#openSnapshots.delete(snapshot)
+    if (this.#openSnapshots.size >= EMBEDDER_SNAPSHOTS_MAX) {
+      const reason = `${EMBEDDER_SNAPSHOTS_MAX} snapshots are open: read them to their ends, or close them`
+      throw new ReplicaError('PIN_LIMIT', reason, { retryable: true })
+    }
     const { aux, libraries } = snapshotPreamble(this)
     const pass = this.#snapshots.begin(
       { aux, libraries },
       { ...snapshotRules(this.config), rdbVersion, hasKeys: true, isLive: true },
     )
-    return new DatasetSnapshot(pass, snapshotPosition(aux))
+    const snapshot = new DatasetSnapshot(pass, snapshotPosition(aux))
+    this.#openSnapshots.add(snapshot)
+    return snapshot
   }
 
   updateState(): void {

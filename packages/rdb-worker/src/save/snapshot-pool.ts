@@ -25,8 +25,10 @@ const IDLE_TIMEOUT_MS = 1000
 export const REPLICA_PASSES_MAX = 8
 /** Those of them that are at work, and do not wait for a replica. */
 export const REPLICA_PASSES_AT_WORK_MAX = 4
-/** And a file of our own, and an embedder's. More than that wait, and their pins with them. */
-const SNAPSHOTS_MAX: number = REPLICA_PASSES_MAX + 2
+/** Snapshots of an embedder, who may be slow as well, or forget one: who begins them keeps to it. */
+export const EMBEDDER_SNAPSHOTS_MAX = 4
+/** And a file of our own. More than that would wait, and their pins with them. */
+const SNAPSHOTS_MAX: number = REPLICA_PASSES_MAX + EMBEDDER_SNAPSHOTS_MAX + 1
 
 export class SnapshotPool implements Snapshots {
   readonly #pin: () => PinHandle
