@@ -16,6 +16,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { ConfigError, type Logger } from '@understudy/core/internal'
 import { REPLICA_PASSES_AT_WORK_MAX } from '@understudy/rdb-worker'
 import type { Config } from '../config/config.ts'
+import { ioThreadCount, listensSomewhere } from './listening.ts'
 
 /** Event loop, wake-ups and standard input of a thread. */
 const THREAD_DESCRIPTORS = 6
@@ -53,7 +54,7 @@ function placesToListen(config: Config): number {
 /** What this node opens beside its clients. @param loadThreads threads of one load */
 function ownDescriptors(config: Config, loadThreads: number): number {
   const places = placesToListen(config)
-  const ioThreads = config.get('io-threads')
+  const ioThreads = ioThreadCount(config)
   const serving = places + (ioThreads === 1 ? 0 : ioThreads * (THREAD_DESCRIPTORS + places))
   const loading = loadThreads * THREAD_DESCRIPTORS + FILES_OF_THREAD
   const saving = SNAPSHOT_THREADS * (THREAD_DESCRIPTORS + FILES_OF_THREAD)
@@ -71,7 +72,7 @@ export function fitMaxclients(config: Config, logger: Logger, loadThreads: numbe
   const wanted = config.get('maxclients')
   const fitting = limit - needed()
   // Where nobody can connect no client has to fit.
-  if (fitting < 1 && placesToListen(config) > 0) {
+  if (fitting < 1 && listensSomewhere(config)) {
     throw new ConfigError(
       'CONFIG_BAD_VALUE',
       `this process may open ${limit} descriptors (ulimit -n), and needs ${needed()} before the first client: ` +

@@ -18,6 +18,11 @@ export function listensSomewhere(config: Config): boolean {
   return config.get('port') !== 0 || config.path('unixsocket') !== undefined
 }
 
+/** 1: the link thread serves the clients itself. Threads without a client would take memory, and as readers the writer's time. */
+export function ioThreadCount(config: Config): number {
+  return listensSomewhere(config) ? config.get('io-threads') : 1
+}
+
 /** Why CONFIG SET of a directive was refused. */
 const REFUSALS = {
   port: 'Unable to listen on this port. Check server logs.',

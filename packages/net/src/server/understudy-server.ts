@@ -61,7 +61,7 @@ import { newLink } from './link-of-node.ts'
 import { countGoodReplicas, updateNodeState } from './node-state.ts'
 import { tellPosition } from './told-readers.ts'
 import { KEY_CHECK_QUESTION, KeyCheck } from './key-check.ts'
-import { listenAnew, listenOptions, listensSomewhere } from './listening.ts'
+import { ioThreadCount, listenAnew, listenOptions } from './listening.ts'
 import { LoadReport } from './load-report.ts'
 import { MemoryLimit } from './memory-limit.ts'
 import { MonitoredStream } from './monitored-stream.ts'
@@ -318,8 +318,7 @@ export class UnderstudyServer implements Node {
     follow(config, ['replica-read-only', 'replica-serve-stale-data', 'save', 'stop-writes-on-bgsave-error'], () =>
       this.updateState(),
     )
-    // Threads without a client would take memory, and as readers the writer's time.
-    const threadCount = listensSomewhere(config) ? config.get('io-threads') : 1
+    const threadCount = ioThreadCount(config)
     if (threadCount > 1) {
       const { server, readers } = this
       this.ioThreads = new IoThreads({ count: threadCount, server, readers, renames })
