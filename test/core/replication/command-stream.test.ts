@@ -242,6 +242,33 @@ describe('command stream', () => {
     expect(gone).toBe(1)
   })
 
+  it('grows by half at least for a group, wherever in an argument the bytes that came end', () => {
+    const { stream, recorder } = start(0, { bufferBytes: 64 * 1024 })
+    feed(stream, recorder, [encode('MULTI')])
+    const bytes = encode('SET', 'k', 'x'.repeat(10_000))
+    const lengths = new Set<number>()
+    for (let i = 0; i < 2000; i++) {
+      feed(stream, recorder, [bytes.subarray(0, 5000), bytes.subarray(5000)])
+      lengths.add(stream.bufferBytes)
+    }
+    const grown = [...lengths]
+    expect(grown.length).toBeLessThan(20)
+    for (const [i, length] of grown.slice(1).entries()) expect(length).toBeGreaterThanOrEqual(1.5 * grown[i]!)
+    feed(stream, recorder, [encode('EXEC'), encode('PING')])
+    expect(recorder.seen).toHaveLength(2)
+  })
+
+  it('takes hardly more memory than a unit may have before it is refused', () => {
+    const { stream, recorder } = start(0, { bufferBytes: 64 * 1024, unitBytesMax: 5 << 20 })
+    feed(stream, recorder, [encode('MULTI')])
+    const bytes = encode('SET', 'k', 'x'.repeat(1000))
+    const group = (): void => {
+      for (;;) feed(stream, recorder, [bytes])
+    }
+    expect(group).toThrow(expect.objectContaining({ code: 'PROTOCOL_TOO_BIG' }))
+    expect(stream.bufferBytes).toBeLessThanOrEqual((5 << 20) + (512 << 10))
+  })
+
   it('allocates nothing for a length that was only declared', () => {
     const { stream, recorder } = start()
     feed(stream, recorder, [Buffer.from('*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$536870912\r\n')])

@@ -376,11 +376,14 @@ export class CommandStream {
       this.#moved(target, this.#applied)
       return
     }
+    const { length } = this.#bytes
+    // A declared length caps the growth but never causes it: memory follows the bytes that came. It grows by half at least, or many
+    // arguments of one group, each of which ends a little behind the buffer, would have all of them copied each time.
     const announced = this.#parser.announcedEnd - this.#applied + STREAM_READ_BYTES_MAX
-    const doubled = this.#bytes.length * 2
-    // A declared length caps the growth but never causes it: memory follows the bytes that came.
-    const grown = announced > this.#bytes.length ? Math.min(doubled, announced) : doubled
-    const bytes = new Uint8Array(Math.max(grown, held + freeBytes))
+    const grown = announced > length ? Math.min(length * 2, Math.max(announced, length * 1.5)) : length * 2
+    // More than a unit may take, and the read that shows it, is never held.
+    const most = this.#parser.unitBytesMax + 2 * STREAM_READ_BYTES_MAX
+    const bytes = new Uint8Array(Math.max(Math.min(Math.ceil(grown), most), held + freeBytes))
     bytes.set(this.#bytes.subarray(this.#applied, this.#tail))
     this.#moved(bytes, this.#applied)
   }
