@@ -625,6 +625,27 @@ describe('REPLICAOF', () => {
     expect(bench.history.replid).toBe(THEIRS)
   })
 
+  it('waits longer each time a stream cannot be followed, though a snapshot was loaded, until one is followed for a minute', () => {
+    const bench = connected()
+    const { machine } = bench
+    const delayOfNext = (livedMs: number): number => {
+      bench.clock.advance(livedMs)
+      machine.noteIo(bench.now)
+      machine.streamCorrupt(bench.now, 'not applicable')
+      const { state } = machine
+      const delayMs = state.name === 'connect' ? state.tryAtMs - bench.now : Number.NaN
+      bench.tick(delayMs)
+      machine.connectionMade(bench.now)
+      bench.hears(`+PONG\r\n+OK\r\n+OK\r\n+FULLRESYNC ${THEIRS} 100\r\n$18\r\n`)
+      machine.snapshotLoaded(bench.now)
+      bench.settle()
+      expect(machine.state.name).toBe('connected')
+      return delayMs
+    }
+    expect([5, 5000, 50, 59_000, 0, 1].map(delayOfNext)).toEqual([1000, 2000, 4000, 8000, 10_000, 10_000])
+    expect([60_000, 1].map(delayOfNext)).toEqual([1000, 2000])
+  })
+
   it('shows the states of ROLE', () => {
     const bench = new Bench()
     const seen = [bench.machine.roleState]

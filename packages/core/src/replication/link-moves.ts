@@ -127,14 +127,19 @@ export abstract class LinkMoves {
     this.enter({ name: 'connecting', lastIoMs: nowMs })
   }
 
-  /** The attempt did not lead to a working link: say so, wait, try again. */
+  /** The attempt did not lead to a working link, or to one whose stream cannot be followed: say so, wait, try again. */
   protected fail(nowMs: number, text: string, reason: string, level: LogLevel = 'warning'): void {
+    const { state } = this
+    const delayMs =
+      state.name === 'connected'
+        ? this.#reconnect.delayAfterUnfollowable(nowMs - state.sinceMs)
+        : this.#reconnect.delayAfterFailure()
     this.leaveConnection()
     this.log(level, text)
     this.lastFailure = printable(reason)
     this.counters.failedAttempts++
     this.#downSinceMs ??= nowMs
-    this.enter({ name: 'connect', tryAtMs: nowMs + this.#reconnect.delayAfterFailure() })
+    this.enter({ name: 'connect', tryAtMs: nowMs + delayMs })
   }
 
   /** The data are kept, and nothing is tried again before somebody says so: each attempt would cost the primary a snapshot. */

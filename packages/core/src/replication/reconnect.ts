@@ -5,6 +5,9 @@
  *
  * A primary that accepts and drops us over and over would be asked without a pause; so a few links in a row that did
  * not live for a second count as a failure.
+ *
+ * A stream that cannot be followed costs the primary a snapshot for each new attempt, and most of these end as the one before: that the
+ * snapshot was loaded starts no row anew, only a link that went on for a minute does.
  */
 export const RECONNECT_FIRST_MS = 1000
 export const RECONNECT_MS_MAX = 10_000
@@ -12,11 +15,14 @@ export const RECONNECT_MS_MAX = 10_000
 export const RECONNECT_JITTER = 0.2
 export const SHORT_LIFE_MS = 1000
 export const SHORT_LIVES_MAX = 5
+/** A link that lived so long had a stream that can be followed. */
+export const FOLLOWED_MS_MIN = 60_000
 
 export class ReconnectPolicy {
   readonly #random: () => number
   #failures = 0
   #shortLives = 0
+  #unfollowable = 0
 
   /** @param random [0, 1); tests pass a seeded one. */
   constructor(random: () => number) {
@@ -25,9 +31,13 @@ export class ReconnectPolicy {
 
   /** @returns milliseconds to wait after an attempt that did not lead to a working link. */
   delayAfterFailure(): number {
-    const delayMs = Math.min(RECONNECT_FIRST_MS * 2 ** Math.min(this.#failures, 10), RECONNECT_MS_MAX)
-    this.#failures++
-    return Math.round(delayMs * (1 - RECONNECT_JITTER * this.#random()))
+    return this.#delay(this.#failures++)
+  }
+
+  /** @returns milliseconds to wait after a link that had worked for `livedMs`, and whose stream cannot be followed any further. */
+  delayAfterUnfollowable(livedMs: number): number {
+    if (livedMs >= FOLLOWED_MS_MIN) this.#unfollowable = 0
+    return this.#delay(this.#unfollowable++)
   }
 
   /** @returns milliseconds to wait after losing a link that had worked for `livedMs`: 0, unless it keeps happening. */
@@ -45,5 +55,11 @@ export class ReconnectPolicy {
   reset(): void {
     this.#failures = 0
     this.#shortLives = 0
+    this.#unfollowable = 0
+  }
+
+  #delay(failures: number): number {
+    const delayMs = Math.min(RECONNECT_FIRST_MS * 2 ** Math.min(failures, 10), RECONNECT_MS_MAX)
+    return Math.round(delayMs * (1 - RECONNECT_JITTER * this.#random()))
   }
 }
