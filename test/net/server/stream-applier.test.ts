@@ -23,3 +23,15 @@ it('times that are relative count from when the command is applied, however slow
     expect(keyspace.entry.expireAtMs).toBe(nowMs + 10_000)
   }
 })
+
+it('what stops the stream says which command it was, and at which offset', () => {
+  const stream = new KeyspaceStream(new Keyspace({ databaseCount: 1 }))
+  const before = Buffer.concat([encodeCommand('SET', 'key', 'value'), encodeCommand('SELECT', '3')])
+  stream.apply(before)
+  expect(() => stream.apply(encodeCommand('SET', 'key', 'other'))).toThrow(
+    expect.objectContaining({
+      code: 'KEYSPACE_BAD_DATABASE',
+      message: `'set' at stream offset ${before.length} cannot be applied: database 3 is none of the 1 configured`,
+    }),
+  )
+})

@@ -147,14 +147,17 @@ export class StreamApplier {
     const entry = this.#registry.resolve(args)
     if (entry === undefined) return this.#refuse(args, 'this version does not apply it')
     if (!arityFits(entry.arity, args.count)) return this.#refuse(args, 'it has a wrong number of arguments')
-    keyspace.checkDatabase(db)
     const errorsBefore = reply.errorCount
     const beganMs = isTimed ? performance.now() : 0
     try {
+      keyspace.checkDatabase(db)
       entry.run(context)
     } catch (error) {
-      // No memory or a value too big: the data would differ from here on, so the link has to hear of it.
-      if (error instanceof ReplicaError) throw error
+      // No memory, no such database: the data would differ from here on, so the link has to hear of it.
+      if (error instanceof ReplicaError) {
+        const text = `'${entry.name}' at stream offset ${this.#ports.offset()} cannot be applied: ${error.message}`
+        throw new KeyspaceError(error.code, text, { cause: error, retryable: error.retryable })
+      }
       if (isSizeFault(error)) {
         const text = `'${entry.name}' at stream offset ${this.#ports.offset()} is too big to be applied here`
         throw new KeyspaceError('KEYSPACE_VALUE_TOO_BIG', text, { cause: error })
