@@ -79,4 +79,36 @@ describe('TLS', () => {
     )
     expect((await plain.info())['loading']).toBe('1')
   })
+
+  it('CONFIG SET refuses certificates by which no connection could be made, and a link goes on with those it had', async () => {
+    const tlsPort = await freePort()
+    await startPrimary({ 'tls-port': tlsPort, ...files })
+    const replica = await startReplica({ port: tlsPort }, { 'tls-replication': 'yes', ...files })
+    const set = (...words: string[]): Promise<unknown> => replica.call('CONFIG', 'SET', ...words)
+    const refused = (name: string, why: string): unknown =>
+      expect.objectContaining({
+        message: expect.stringContaining(
+          `ERR CONFIG SET failed (possibly related to argument '${name}') - Unable to update TLS configuration: ${why}`,
+        ),
+      })
+    await expect(set('tls-cert-file', '/nowhere/new.crt')).rejects.toEqual(
+      refused('tls-cert-file', "cannot read the TLS certificate '/nowhere/new.crt'"),
+    )
+    await expect(set('tls-ca-cert-file', file('server.key'))).rejects.toEqual(
+      refused('tls-ca-cert-file', 'there is no CA certificate in'),
+    )
+    await expect(set('tls-ca-cert-file', '')).rejects.toEqual(
+      refused('tls-ca-cert-file', 'tls-replication needs tls-ca-cert-file or tls-ca-cert-dir'),
+    )
+    expect(await replica.call('CONFIG', 'GET', 'tls-cert-file')).toEqual(['tls-cert-file', file('server.crt')])
+    // The same names: whether what they stand for is good.
+    expect(await set('tls-cert-file', file('server.crt'), 'tls-key-file', file('server.key'))).toBe('OK')
+    expect(await set('tls-replication', 'no')).toBe('OK')
+    expect(await set('tls-cert-file', '/nowhere/new.crt')).toBe('OK')
+    await expect(set('tls-replication', 'yes')).rejects.toEqual(
+      refused('tls-replication', "cannot read the TLS certificate '/nowhere/new.crt'"),
+    )
+    expect(await replica.call('CONFIG', 'GET', 'tls-replication')).toEqual(['tls-replication', 'no'])
+    await linkIs(replica, 'up')
+  })
 })

@@ -1,4 +1,7 @@
 /** The link against a real redis-server. The loader is a fake that only finds the end of the snapshot. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { BacklogReader, ReplicationHistory } from '@understudy/core/internal'
 import { afterEach, describe, expect, it } from 'vitest'
@@ -244,6 +247,18 @@ describe('TLS', () => {
     const broken = follow(primary, { config: { tls: { ...TLS_FILES, keyFile: TLS_FILES.caCertFile } } }, port)
     await waitFor('the refusal', () => broken.link.getStatus().lastFailure !== '')
     expect(broken.link.getStatus().lastFailure).toContain('TLS cannot be set up')
+
+    // Never those that Node trusts by itself: any certificate for any name would do.
+    const { caCertFile: _, ...ownFiles } = TLS_FILES
+    const anybody = follow(primary, { config: { tls: ownFiles } }, port)
+    await waitFor('the refusal', () => anybody.link.getStatus().lastFailure !== '')
+    expect(anybody.link.getStatus().lastFailure).toBe('tls-replication needs tls-ca-cert-file or tls-ca-cert-dir')
+
+    const noneThere = await mkdtemp(join(tmpdir(), 'tls-ca-'))
+    cleanups.push(() => rm(noneThere, { recursive: true }))
+    const empty = follow(primary, { config: { tls: { ...ownFiles, caCertDir: noneThere } } }, port)
+    await waitFor('the refusal', () => empty.link.getStatus().lastFailure !== '')
+    expect(empty.link.getStatus().lastFailure).toBe(`there is no CA certificate in '${noneThere}'`)
 
     const toPlain = follow(primary, { config: { tls: TLS_FILES, replTimeoutMs: 300 } })
     await waitFor('the refusal', () => toPlain.link.getStatus().lastFailure !== '')

@@ -11,7 +11,7 @@ import { readFileSync, readdirSync } from 'node:fs'
 import { connect as connectTcp } from 'node:net'
 import type { Socket } from 'node:net'
 import { join } from 'node:path'
-import { connect as connectTls } from 'node:tls'
+import { connect as connectTls, createSecureContext } from 'node:tls'
 import type { ConnectionOptions, SecureVersion } from 'node:tls'
 import { LinkError } from '@understudy/core/internal'
 
@@ -139,9 +139,19 @@ const TLS_VERSIONS: readonly SecureVersion[] = ['TLSv1', 'TLSv1.1', 'TLSv1.2', '
 /** Bytes of a connection that nobody wants any more. */
 const NOWHERE = new Uint8Array(1024)
 
+/** @throws LinkError LINK_TLS_FAILED when no connection can be made with these: a file that cannot be read, a key that is another's. */
+export function checkTls(files: TlsFiles): void {
+  try {
+    createSecureContext(tlsOptions(files))
+  } catch (error) {
+    throw tlsError(error)
+  }
+}
+
 /**
  * As Redis' TLS does it: the peer's chain must lead to our CA, its host name is not compared (a primary is told by
- * address, and Sentinel gives addresses). Files are read at every attempt, so renewed certificates are used.
+ * address, and Sentinel gives addresses). So the CA must be named: with those that Node trusts by itself, whoever has a certificate for
+ * any name at all could be the primary. Files are read at every attempt, so renewed certificates are used.
  */
 function tlsOptions(files: TlsFiles): ConnectionOptions {
   const read = (path: string, what: string): Buffer => {
@@ -151,16 +161,24 @@ function tlsOptions(files: TlsFiles): ConnectionOptions {
       throw new LinkError('LINK_TLS_FAILED', `cannot read the TLS ${what} '${path}': ${describeError(error)}`)
     }
   }
+  if (!files.caCertFile && !files.caCertDir) {
+    throw new LinkError('LINK_TLS_FAILED', 'tls-replication needs tls-ca-cert-file or tls-ca-cert-dir')
+  }
   const ca: Buffer[] = []
   if (files.caCertFile) ca.push(read(files.caCertFile, 'CA certificate'))
   if (files.caCertDir) ca.push(...readDirectory(files.caCertDir))
+  // Node takes what is none without a word.
+  if (!ca.some(hasCertificate)) {
+    const where = [files.caCertFile, files.caCertDir].filter(Boolean).join("' and '")
+    throw new LinkError('LINK_TLS_FAILED', `there is no CA certificate in '${where}'`)
+  }
   const ciphers = [files.cipherSuites, files.ciphers].filter((list) => list !== undefined && list !== '').join(':')
   const wanted = (files.protocols ?? '').toLowerCase().split(/\s+/)
   const versions = TLS_VERSIONS.filter((version) => wanted.includes(version.toLowerCase()))
   return {
     rejectUnauthorized: true,
     checkServerIdentity: () => undefined,
-    ...(ca.length > 0 ? { ca } : {}),
+    ca,
     ...(files.certFile ? { cert: read(files.certFile, 'certificate') } : {}),
     ...(files.keyFile ? { key: read(files.keyFile, 'key') } : {}),
     ...(files.keyFilePass ? { passphrase: files.keyFilePass } : {}),
@@ -174,10 +192,14 @@ function readDirectory(directory: string): Buffer[] {
     return readdirSync(directory, { withFileTypes: true })
       .filter((entry) => !entry.isDirectory())
       .map((entry) => readFileSync(join(directory, entry.name)))
-      .filter((bytes) => bytes.includes('BEGIN CERTIFICATE') || bytes.includes('BEGIN TRUSTED CERTIFICATE'))
+      .filter(hasCertificate)
   } catch (error) {
     throw new LinkError('LINK_TLS_FAILED', `cannot read tls-ca-cert-dir '${directory}': ${describeError(error)}`)
   }
+}
+
+function hasCertificate(pem: Buffer): boolean {
+  return pem.includes('BEGIN CERTIFICATE') || pem.includes('BEGIN TRUSTED CERTIFICATE')
 }
 
 function tlsError(error: unknown): LinkError {
@@ -200,7 +222,9 @@ const WORDS: Readonly<Record<string, string>> = {
 function describeError(error: unknown): string {
   if (error instanceof AggregateError) return error.errors.map(describeError).join('; ')
   if (!(error instanceof Error)) return String(error)
-  const code = (error as NodeJS.ErrnoException).code
+  const { code, reason } = error as NodeJS.ErrnoException & { readonly reason?: string }
+  // OpenSSL's, whose message has addresses and source lines.
+  if (reason !== undefined) return `${reason} (${code})`
   if (code === undefined) return error.message
   return WORDS[code] === undefined ? error.message : `${WORDS[code]} (${code})`
 }

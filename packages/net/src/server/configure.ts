@@ -8,7 +8,8 @@ import { fromByteString } from '../config/directive.ts'
 import type { DirectiveName } from '../config/directives.ts'
 import { type ClientSettings, defaultClientSettings } from '../clients/settings.ts'
 import type { ReplicaLinkConfig } from '../link/replica-link-ports.ts'
-import type { TlsFiles } from '../link/transport.ts'
+import { checkTls, type TlsFiles } from '../link/transport.ts'
+import { errorText } from '../error-text.ts'
 import type { ReplicaSettings } from '../replicas/settings.ts'
 
 /** Calls `apply` now and after every change of one of the directives. */
@@ -92,6 +93,22 @@ function encodingThresholds(config: Config): EncodingThresholds {
   }
 }
 
+/** Directives that the link's TLS is made of. */
+const TLS_DIRECTIVES = [
+  'tls-replication',
+  'tls-cert-file',
+  'tls-key-file',
+  'tls-key-file-pass',
+  'tls-client-cert-file',
+  'tls-client-key-file',
+  'tls-client-key-file-pass',
+  'tls-ca-cert-file',
+  'tls-ca-cert-dir',
+  'tls-protocols',
+  'tls-ciphers',
+  'tls-ciphersuites',
+] as const satisfies readonly DirectiveName[]
+
 /** @param encodings the settings' own: CONFIG SET changes them in place.
  *  @param ownPort the port that replicas announce when replica-announce-port is 0. */
 export function linkConfig(
@@ -141,18 +158,7 @@ export function linkConfig(
       'replica-announce-ip',
       'replica-announce-port',
       'upstream-command',
-      'tls-replication',
-      'tls-cert-file',
-      'tls-key-file',
-      'tls-key-file-pass',
-      'tls-client-cert-file',
-      'tls-client-key-file',
-      'tls-client-key-file-pass',
-      'tls-ca-cert-file',
-      'tls-ca-cert-dir',
-      'tls-protocols',
-      'tls-ciphers',
-      'tls-ciphersuites',
+      ...TLS_DIRECTIVES,
     ],
     () => {
       link.replTimeoutMs = config.get('repl-timeout') * 1000
@@ -175,7 +181,20 @@ export function linkConfig(
       }
     },
   )
+  // A link that is up would go on until it is lost, and then not come back.
+  for (const name of TLS_DIRECTIVES)
+    config.onChange(name, () => (link.tls === undefined ? undefined : tlsRefusal(link.tls)))
   return link
+}
+
+/** What a CONFIG SET is answered whose outcome is of no use; undefined: it is. */
+function tlsRefusal(files: TlsFiles): string | undefined {
+  try {
+    checkTls(files)
+    return undefined
+  } catch (error) {
+    return `Unable to update TLS configuration: ${errorText(error)}`
+  }
 }
 
 /** What replicas below are fed by. */
