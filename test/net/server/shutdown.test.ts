@@ -109,3 +109,14 @@ it('at the end a slow disk is waited for until it has the log, threads only for 
   await server.stop(1)
   expect(hasLog).toBe(true)
 })
+
+it('saves once, however often it is asked for: signals that came during the save are heard of behind it', () => {
+  const bench = new Bench(0)
+  for (let i = 0; i < 3; i++) expect(bench.begin({ ...REQUEST, save: 'yes' })).toBe('ending')
+  expect(bench.orders).toEqual(['save', 'end'])
+  expect(bench.log.filter((line) => line === 'User requested shutdown...')).toHaveLength(1)
+  const failing = new Bench(0)
+  failing.saves = false
+  for (let i = 0; i < 2; i++) expect(failing.begin({ ...REQUEST, save: 'yes' })).toBe('failed')
+  expect(failing.orders).toEqual(['save', 'save'])
+})

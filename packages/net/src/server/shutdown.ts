@@ -54,6 +54,7 @@ interface Waiting {
 export class Shutdown {
   readonly #ports: ShutdownPorts
   #waiting: Waiting | undefined
+  #isEnding = false
 
   constructor(ports: ShutdownPorts) {
     this.#ports = ports
@@ -66,11 +67,13 @@ export class Shutdown {
   }
 
   /**
-   * A shutdown was asked for. One that comes while another waits joins it, whatever it says.
+   * A shutdown was asked for. One that comes while another waits joins it, whatever it says, and one that is heard of behind the save,
+   * because nothing was heard meanwhile, changes nothing.
    * @param cancelled called later when 'waiting' came to nothing
    */
   begin(request: ShutdownRequest, cancelled: () => void): ShutdownOutcome {
     const { config, clock, logger, holdWrites } = this.#ports
+    if (this.#isEnding) return 'ending'
     if (this.#waiting !== undefined) {
       this.#waiting.cancelled.push(cancelled)
       return 'waiting'
@@ -120,6 +123,7 @@ export class Shutdown {
       return 'failed'
     }
     this.#waiting = undefined
+    this.#isEnding = true
     this.#ports.end()
     return 'ending'
   }
