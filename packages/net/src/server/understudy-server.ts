@@ -76,6 +76,7 @@ import { StreamApplier } from './stream-applier.ts'
 import { streamCommands } from './stream-commands.ts'
 import { goOnFrom, newStreamLog, type Replay } from './stream-log-of-node.ts'
 import { UnappliedCommands } from './unapplied.ts'
+import { ensureWorkingDirectory } from './working-directory.ts'
 
 const KEY_CHECK_TIMEOUT_MS = 5000
 /** What is kept for a snapshot is never more than the dataset was; a slow disk is no reason to begin again. */
@@ -169,7 +170,11 @@ export class UnderstudyServer implements Node {
       clock: systemClock,
       isLoading: () => this.state.loading || this.state.asyncLoading,
     })
-    this.#snapshots = new SnapshotPool(() => this.keyspace.pin(SNAPSHOT_LIMITS, systemClock.monotonicMs()))
+    this.#snapshots = new SnapshotPool(() => {
+      // A thread is about to be needed.
+      ensureWorkingDirectory(config.get('dir'))
+      return this.keyspace.pin(SNAPSHOT_LIMITS, systemClock.monotonicMs())
+    })
     this.persistence = new Persistence({
       config,
       logger,
