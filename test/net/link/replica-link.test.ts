@@ -439,6 +439,30 @@ describe('a lost link', () => {
     expect(fixture.log.filter((line) => /timeout/i.test(line))).toEqual([])
     await waitFor('silence to be noticed all the same', () => fixture.log.find((line) => /timeout/i.test(line)))
   })
+
+  it(
+    'is what becomes of a primary that asks for acknowledgements without end and reads none',
+    { timeout: 60_000 },
+    async () => {
+      const primary = await startPrimary()
+      const fixture = follow(primary)
+      await fixture.connected()
+      primary.online!.socket.pause()
+      const questions = Buffer.concat(Array<Buffer>(2000).fill(encodeCommand('REPLCONF', 'GETACK', '*')))
+      // What the system keeps for the connection comes on top of what is kept here.
+      for (let asked = 0; fixture.link.getStatus().counters.losses === 0; asked += questions.length) {
+        expect(asked).toBeLessThan(256 << 20)
+        primary.feed(questions)
+        await waitFor('the questions to be read', () => {
+          const { counters, appliedOffset } = fixture.link.getStatus()
+          return counters.losses > 0 || appliedOffset === primary.offset
+        })
+      }
+      const told = 'Connection with master lost. (the primary does not read what it is sent)'
+      expect(fixture.log.filter((line) => line.endsWith(told))).toHaveLength(1)
+      await fixture.connected()
+    },
+  )
 })
 
 describe('primaries that refuse', () => {

@@ -156,7 +156,7 @@ export abstract class LinkMoves {
   /** The link had worked: its history is kept, and it is tried again at once. */
   protected retryAfterLoss(nowMs: number, reason: string): void {
     const livedMs = this.state.name === 'connected' ? nowMs - this.state.sinceMs : 0
-    this.log('warning', 'Connection with master lost.')
+    this.log('warning', `Connection with master lost. (${printable(reason)})`)
     if (this.history.resumable) this.log('notice', 'Caching the disconnected master state.')
     this.leaveConnection()
     this.lastFailure = printable(reason)

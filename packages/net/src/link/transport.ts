@@ -57,6 +57,8 @@ export type ConnectionEnds = {
 }
 
 const KEEP_ALIVE_AFTER_MS = 60_000
+/** Hours of acknowledgements at one a second; more is there only for who asks for them without end. */
+const UNREAD_BYTES_MAX: number = 1 << 20
 
 export class PrimaryConnection {
   readonly #socket: Socket
@@ -111,8 +113,12 @@ export class PrimaryConnection {
     return { remoteAddress, remotePort, localAddress, localPort }
   }
 
+  /** A primary that goes on sending, and reads nothing for so long that much waits for it here, is given up: `ended`. */
   send(bytes: Uint8Array): void {
-    if (!this.#socket.destroyed && this.#socket.writable) this.#socket.write(bytes)
+    const socket = this.#socket
+    if (socket.destroyed || !socket.writable) return
+    if (socket.writableLength <= UNREAD_BYTES_MAX) socket.write(bytes)
+    else socket.destroy(new LinkError('LINK_CLOSED', 'the primary does not read what it is sent'))
   }
 
   /** Goes on reading after `received` answered false. */
