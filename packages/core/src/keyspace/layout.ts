@@ -93,6 +93,8 @@ export const PAGE_BYTES = 1024
 export const PAGE_SLOTS = 128
 /** From a record's beginning to where the next cache line has begun and one of the usual size has not ended. */
 export const NEXT_LINE_WORDS = 12
+/** Of a cache line. */
+export const LINE_WORDS = 16
 /** A fuller page is split: probe sequences stay short. */
 export const PAGE_KEYS_MAX = 112
 /** Two pages that differ in their last bit and have no more keys together become one; far enough below a split. */

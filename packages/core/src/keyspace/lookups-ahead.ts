@@ -11,7 +11,9 @@ import { type GenerationLayout, NOWHERE } from './generation.ts'
 import { hashKey, hashOrder, type HashSeed, hashTag, setHash } from './key-hash.ts'
 import {
   directoryIndex,
+  headerBytes,
   homeSlot,
+  LINE_WORDS,
   NEXT_LINE_WORDS,
   PAGE_SLOTS,
   regionOf,
@@ -20,6 +22,7 @@ import {
   ROOT_WORDS,
   shardOf,
   SLOT_TAG_MASK,
+  VALUE_LENGTH_MASK,
 } from './layout.ts'
 
 /** Slots that are looked at for a record that is only to be touched. */
@@ -55,7 +58,8 @@ export function touchLookups(
   const { words } = generation
   const seen = touchPages(generation, db, orders, tags, count, inserts)
   const found = findRecords(words, orders, tags, records, count)
-  touched ^= seen ^ touchRecords(words, count)
+  if (found > 0) touched ^= touchRecords(words, count) ^ touchLongRecords(words, count)
+  touched ^= seen
   return found
 }
 
@@ -159,7 +163,7 @@ function findRecords(
   return found
 }
 
-/** Both cache lines that a record of the usual size lies in. @returns what depends on all words touched */
+/** The two cache lines that a record of the usual size lies in. @returns what depends on all words touched */
 function touchRecords(words: readonly Int32Array[], count: number): number {
   let seen = 0
   let i = 0
@@ -171,6 +175,28 @@ function touchRecords(words: readonly Int32Array[], count: number): number {
     seen ^= view[at]! ^ view[at + NEXT_LINE_WORDS]! ^ nextView[nextAt]! ^ nextView[nextAt + NEXT_LINE_WORDS]!
   }
   if (i < count) seen ^= words[views[i]!]![places[i]!]!
+  return seen
+}
+
+/**
+ * Four more cache lines of records that are so long, as packed collections are: they are walked through. How long one is stands in its
+ * first line, which has come by now. Without a branch: of a shorter one its end is touched again.
+ */
+function touchLongRecords(words: readonly Int32Array[], count: number): number {
+  let seen = 0
+  for (let i = 0; i < count; i++) {
+    const view = words[views[i]!]!
+    const at = places[i]!
+    const bytes = headerBytes(0) + (view[at]! >>> 16) + (view[at + 1]! & VALUE_LENGTH_MASK)
+    // Of memory that is being changed the length may be anything.
+    const last = Math.min(at + (bytes >>> 2), view.length - 1)
+    const third = at + NEXT_LINE_WORDS + LINE_WORDS
+    seen ^=
+      view[Math.min(third, last)]! ^
+      view[Math.min(third + LINE_WORDS, last)]! ^
+      view[Math.min(third + 2 * LINE_WORDS, last)]! ^
+      view[Math.min(third + 3 * LINE_WORDS, last)]!
+  }
   return seen
 }
 
