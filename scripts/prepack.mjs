@@ -3,9 +3,11 @@
  * and puts the licence in.
  */
 import { existsSync } from 'node:fs'
+import { basename } from 'node:path'
 import { fail } from './run-tool.mjs'
 
-if (!(process.env['npm_config_user_agent'] ?? '').startsWith('pnpm/')) {
+// Its own path, which every one sets; what npm_config_user_agent says may be of another one around it.
+if (!basename(process.env['npm_execpath'] ?? '').startsWith('pnpm')) {
   fail(
     'These packages are packed by pnpm, npm would make ones that nobody can install: packages/net/README.md has the command',
   )

@@ -75,7 +75,9 @@ it('they serve, save and load', async () => {
 })
 
 it.each(NAMES)('npm does not pack %s, which nobody could install', async (name) => {
-  const packing = run('npm', ['pack', '--dry-run'], { cwd: join(ROOT, 'packages', name) })
+  // As from within a command of pnpm, which leaves its name.
+  const env = { ...process.env, npm_config_user_agent: 'pnpm/12' }
+  const packing = run('npm', ['pack', '--dry-run'], { cwd: join(ROOT, 'packages', name), env })
   await expect(packing).rejects.toMatchObject({ stderr: expect.stringMatching(/are packed by pnpm/) })
 })
 
