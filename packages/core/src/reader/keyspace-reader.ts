@@ -186,7 +186,7 @@ export class KeyspaceReader {
    * The string at a key; undefined when there is none. As of all reads:
    * @throws KeyspaceError WRONG_TYPE when the key holds another type; ReplicaError NOT_READY when this reader was closed, when
    * the node was never synced and so has no dataset, or when the data it reads were changed again and again for five
-   * seconds while it read them (retryable). The writer leaves a read some milliseconds: longer ones (all of a hash of 100,000 fields) need a
+   * seconds while it read them (retryable). The writer leaves a read some milliseconds: longer ones (all of a very large hash) need a
    * pause of the writes to their shards. As of all that give strings:
    * @throws KeyspaceError KEYSPACE_VALUE_TOO_BIG for 512 MiB and more, as JavaScript has no such strings; `getBuffer` and `view` give them.
    */

@@ -389,8 +389,10 @@ export class UnderstudyServer implements Node {
   }
 
   /**
-   * Closes link, clients, port and worker threads, and ends a start that is under way, which then fails with NOT_READY. Readers that are open go on reading what was here at the end, until they are closed; their
-   * `lagMs` grows. `readers.attach()` throws NOT_READY from now on, and so does a handle that nobody has opened yet. What was written is in the log of the stream when it resolves, however slow the disk is.
+   * Closes link, clients, port and worker threads, and ends a start that is under way, which then fails with NOT_READY. Readers that
+   * are open go on reading what was here at the end, until they are closed; their `lagMs` grows. `readers.attach()` throws NOT_READY
+   * from now on, and so does a handle that nobody has opened yet. What was written is in the log of the stream when it resolves,
+   * however slow the disk is.
    * @param threadsMsMax how long threads are waited for, milliseconds
    */
   async stop(threadsMsMax: number = Number.POSITIVE_INFINITY): Promise<void> {
